@@ -1,0 +1,89 @@
+// Package clients holds what the API clients of both vendors share: one error
+// type that says what was tried, why it failed and what a person can do, and
+// the HTTP transport with its retry rules. It knows nothing of the store.
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Reason says why a call failed, in the terms its caller branches on.
+type Reason string
+
+// The reasons. Every failed call has exactly one.
+const (
+	// NotFound: the vendor says the record does not exist. HighLevel says so with
+	// 400 "Contact with id … not found" as well as with 404.
+	NotFound Reason = "not_found"
+	// Unauthorized: the token is missing, wrong or expired (401).
+	Unauthorized Reason = "unauthorized"
+	// Forbidden: the token is good but may not do this: scope, wrong tenant,
+	// wrong token class, missing Version header (401 or 403). Refreshing the
+	// token does not heal it.
+	Forbidden Reason = "forbidden"
+	// Invalid: the vendor refuses the request itself (400, 409, 413, 422); the same request
+	// will never succeed.
+	Invalid Reason = "invalid"
+	// RateLimited: too many requests (429); RetryAfter says how long to wait.
+	RateLimited Reason = "rate_limited"
+	// Unavailable: the call certainly had no effect and may succeed later:
+	// no connection could be made, or a read failed.
+	Unavailable Reason = "unavailable"
+	// Unclear: the request may have been carried out, but its answer is lost or
+	// unusable: time-out, reset, 5xx, or an unreadable success body of a write.
+	Unclear Reason = "unclear"
+)
+
+// Error is a failed call of a vendor's API. It never holds a token, and its
+// text holds no request body.
+type Error struct {
+	API        string        // "HighLevel" or "CalendarHero"
+	Operation  string        // what was tried, in words: "get contact"
+	Subject    string        // the id it was tried on; empty where there is none
+	Status     int           // HTTP status; 0 when no answer came
+	Reason     Reason        // what the caller branches on
+	Message    string        // the vendor's own words, shortened
+	TraceID    string        // HighLevel's traceId, for their support; may be empty
+	Todo       string        // what a person can do; may be empty
+	RetryAfter time.Duration // how long to wait before the next try; 0 = not said
+	Err        error         // the cause below, e.g. a network error; may be nil
+}
+
+// Error reads "HighLevel: get contact abc: 401: Invalid JWT (trace …): make a new token".
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.API, e.Operation)
+	if e.Subject != "" {
+		fmt.Fprintf(&b, " %s", e.Subject)
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, ": %d", e.Status)
+	}
+	if e.Message != "" {
+		fmt.Fprintf(&b, ": %s", e.Message)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.TraceID != "" {
+		fmt.Fprintf(&b, " (trace %s)", e.TraceID)
+	}
+	if e.Todo != "" {
+		fmt.Fprintf(&b, ": %s", e.Todo)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause below.
+func (e *Error) Unwrap() error { return e.Err }
+
+// ReasonOf returns the Reason of err, or "" when err is no client error.
+func ReasonOf(err error) Reason {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return ""
+}

@@ -1,0 +1,188 @@
+// Package inbox accepts webhooks durably and hands them to the workers.
+//
+// Guarantee: Accept returns nil only after the webhook is committed and synced
+// to disk. All webhooks that arrive while a commit is under way share the next
+// one, so the price of a sync is paid once for many. A dispatcher moves what
+// was stored into the state database, each exactly once.
+//
+// The package does not look inside a body, and knows no vendor.
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"milepost/internal/store"
+)
+
+// Webhook is one verified webhook request.
+type Webhook struct {
+	WebhookID  string // the vendor's delivery id, by which duplicates are known; "" is never a duplicate
+	Type       string
+	Entity     store.Entity // Kind "" where it concerns no record we know
+	ContactID  string
+	Deleted    bool
+	ReceivedAt time.Time
+	Body       []byte // as received
+}
+
+// ErrNotStored means the webhook is not stored and must be sent again.
+var ErrNotStored = errors.New("webhook not stored")
+
+// log is a durable list of webhooks.
+type log interface {
+	// append stores the webhooks in one commit and reports which of them were
+	// there already.
+	append(ctx context.Context, batch []Webhook) (duplicate []bool, err error)
+	// claim takes up to limit webhooks that were not handed out yet, in the
+	// transaction that moves them.
+	claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error)
+	// ready fails where append would.
+	ready(ctx context.Context) error
+	// prune deletes webhooks that were handed out and received before a time.
+	prune(ctx context.Context, before time.Time) (int64, error)
+	close() error
+}
+
+// How requests are grouped into commits.
+const (
+	window     = time.Millisecond // how long a commit waits for company
+	batchSize  = 256
+	queueDepth = 4096 // requests waiting for a commit; beyond it Accept refuses
+)
+
+// Inbox accepts webhooks. Safe for concurrent use.
+type Inbox struct {
+	log      log
+	requests chan request
+	stored   chan struct{} // signals the dispatcher
+	stopped  chan struct{}
+	finished chan struct{}
+	running  int
+}
+
+type request struct {
+	webhook Webhook
+	answer  chan answer
+}
+
+type answer struct {
+	duplicate bool
+	err       error
+}
+
+func open(l log, committers int) *Inbox {
+	in := &Inbox{
+		log: l, requests: make(chan request, queueDepth), stored: make(chan struct{}, 1),
+		stopped: make(chan struct{}), finished: make(chan struct{}), running: committers,
+	}
+	for range committers {
+		go in.commitLoop()
+	}
+	return in
+}
+
+// Accept stores one webhook and returns after it is safe on disk. duplicate
+// reports that its WebhookID is already stored; nothing more will come of it.
+// Any error wraps ErrNotStored: the sender must be told to try again.
+func (in *Inbox) Accept(ctx context.Context, w Webhook) (duplicate bool, err error) {
+	req := request{webhook: w, answer: make(chan answer, 1)}
+	select {
+	case <-in.stopped:
+		return false, fmt.Errorf("%w: shutting down", ErrNotStored)
+	case in.requests <- req:
+	default:
+		return false, fmt.Errorf("%w: %d webhooks are waiting for the disk already", ErrNotStored, queueDepth)
+	}
+	select {
+	case a := <-req.answer:
+		if a.err != nil {
+			return false, fmt.Errorf("%w: %w", ErrNotStored, a.err)
+		}
+		return a.duplicate, nil
+	case <-ctx.Done(): // it may yet be stored; the sender's retry is then a duplicate
+		return false, fmt.Errorf("%w: %w", ErrNotStored, context.Cause(ctx))
+	}
+}
+
+// Ready fails where a webhook could not be stored now.
+func (in *Inbox) Ready(ctx context.Context) error {
+	select {
+	case <-in.stopped:
+		return errors.New("the inbox is shutting down")
+	default:
+	}
+	if len(in.requests) == cap(in.requests) {
+		return fmt.Errorf("%d webhooks are waiting for the disk", cap(in.requests))
+	}
+	return in.log.ready(ctx)
+}
+
+// Prune deletes webhooks received before a time. Duplicates of them are no
+// longer recognised, so keep them for longer than the vendor sends again.
+func (in *Inbox) Prune(ctx context.Context, before time.Time) (int64, error) {
+	return in.log.prune(ctx, before)
+}
+
+// Close commits what was accepted, then closes the files. No Accept may start
+// after it: stop the HTTP server first.
+func (in *Inbox) Close() error {
+	close(in.stopped)
+	for range in.running {
+		<-in.finished
+	}
+	return in.log.close()
+}
+
+// commitLoop commits groups of requests until the inbox is closed.
+func (in *Inbox) commitLoop() {
+	defer func() { in.finished <- struct{}{} }()
+	batch := make([]request, 0, batchSize)
+	webhooks := make([]Webhook, 0, batchSize)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		batch, webhooks = batch[:0], webhooks[:0]
+		select {
+		case r := <-in.requests:
+			batch = append(batch, r)
+		case <-in.stopped:
+			select {
+			case r := <-in.requests: // accepted before the close
+				batch = append(batch, r)
+			default:
+				return
+			}
+		}
+		timer.Reset(window)
+	fill:
+		for len(batch) < batchSize {
+			select {
+			case r := <-in.requests:
+				batch = append(batch, r)
+			case <-timer.C:
+				break fill
+			}
+		}
+		for _, r := range batch {
+			webhooks = append(webhooks, r.webhook)
+		}
+		// Not the requests' contexts: a caller that gives up must not undo the others.
+		duplicate, err := in.log.append(context.Background(), webhooks)
+		for i, r := range batch {
+			a := answer{err: err}
+			if err == nil {
+				a.duplicate = duplicate[i]
+			}
+			r.answer <- a
+		}
+		if err == nil {
+			select {
+			case in.stored <- struct{}{}:
+			default:
+			}
+		}
+	}
+}

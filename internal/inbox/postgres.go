@@ -1,0 +1,116 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"milepost/internal/store"
+)
+
+// pgLog is a table beside the state. Ids become visible out of order there, so
+// dispatchers claim rows instead of following a cursor.
+type pgLog struct{ pool *pgxpool.Pool }
+
+// pgCommitters is how many commits may be under way at once; each waits for
+// the server's disk.
+const pgCommitters = 4
+
+// OpenPostgres opens the inbox in the database that url names, whose tables
+// store.OpenPostgres has made.
+func OpenPostgres(ctx context.Context, url string) (*Inbox, error) {
+	pool, err := store.PostgresPool(ctx, url, pgCommitters+2)
+	if err != nil {
+		return nil, err
+	}
+	return open(&pgLog{pool: pool}, pgCommitters), nil
+}
+
+func (l *pgLog) append(ctx context.Context, batch []Webhook) ([]bool, error) {
+	n := len(batch)
+	ids, types, locations := make([]*string, n), make([]string, n), make([]string, n)
+	kinds, entities, contacts := make([]string, n), make([]string, n), make([]string, n)
+	deleted, received, bodies := make([]int64, n), make([]int64, n), make([][]byte, n)
+	for i := range batch {
+		w := &batch[i]
+		if w.WebhookID != "" {
+			ids[i] = &w.WebhookID
+		}
+		types[i], locations[i], kinds[i], entities[i], contacts[i] = w.Type, w.Entity.LocationID, w.Entity.Kind, w.Entity.ID, w.ContactID
+		if w.Deleted {
+			deleted[i] = 1
+		}
+		received[i], bodies[i] = w.ReceivedAt.UnixMicro(), w.Body
+	}
+	rows, err := l.pool.Query(ctx, `INSERT INTO inbox
+		(webhook_id, type, location_id, kind, entity_id, contact_id, deleted, received_at, body)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bytea[])
+		ON CONFLICT (webhook_id) DO NOTHING RETURNING coalesce(webhook_id, '')`,
+		ids, types, locations, kinds, entities, contacts, deleted, received, bodies)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	fresh := make(map[string]bool, len(stored))
+	for _, id := range stored {
+		fresh[id] = true
+	}
+	duplicate := make([]bool, n)
+	for i, id := range ids {
+		if id != nil {
+			duplicate[i] = !fresh[*id]
+			fresh[*id] = false // the next one of this batch with the same id is a duplicate
+		}
+	}
+	return duplicate, nil
+}
+
+func (l *pgLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error) {
+	rows, err := tx.Query(ctx, `UPDATE inbox SET dispatched = TRUE WHERE id IN (
+			SELECT id FROM inbox WHERE NOT dispatched ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+		RETURNING id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at`, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []store.Delivery
+	for rows.Next() {
+		d, err := scanDelivery(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+func (l *pgLog) ready(ctx context.Context) error {
+	var readOnly bool
+	if err := l.pool.QueryRow(ctx, `SELECT pg_is_in_recovery()`).Scan(&readOnly); err != nil {
+		return err
+	}
+	if readOnly {
+		return fmt.Errorf("the PostgreSQL server is a read-only standby")
+	}
+	return nil
+}
+
+func (l *pgLog) prune(ctx context.Context, before time.Time) (int64, error) {
+	tag, err := l.pool.Exec(ctx, `DELETE FROM inbox WHERE id IN (
+		SELECT id FROM inbox WHERE received_at < $1 AND dispatched ORDER BY received_at LIMIT 1000)`, before.UnixMicro())
+	if err != nil {
+		return 0, fmt.Errorf("delete old webhooks: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+func (l *pgLog) close() error {
+	l.pool.Close()
+	return nil
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Delivery is one accepted webhook request, without its body.
+type Delivery struct {
+	ID         int64 // as the inbox numbered it
+	WebhookID  string
+	Type       string // the event's type, e.g. ContactUpdate
+	Entity     Entity // Kind is "" where the event concerns no record we know
+	ContactID  string // as the event named it; may be ""
+	Deleted    bool   // the event says the record was deleted
+	ReceivedAt time.Time
+	Skip       string // why nothing is to be done; "" = sync the entity
+
+	// Read back from the store only:
+	Wanted     int64
+	Outcome    string
+	Detail     string
+	FinishedAt time.Time // zero while it is still owed
+}
+
+// The outcomes of a delivery and of an entity's last sync.
+const (
+	Done      = "done"      // something was written
+	Unchanged = "unchanged" // all was as it should be
+	Skipped   = "skipped"   // nothing asked for it; the detail says why
+	Retry     = "retry"     // failed for now, tried again
+	Waiting   = "waiting"   // a rate limit, or an answer that has to settle
+	Auth      = "auth"      // a token is refused; the detail says what to do; tried again
+	Invalid   = "invalid"   // cannot be done as it is; not tried again until the record changes
+	Gone      = "gone"      // the record was deleted and its items with it
+	Conflict  = "conflict"  // both sides changed
+	Pending   = "pending"   // not looked at yet
+)
+
+// Dispatch moves deliveries from the inbox to the workers. claim takes them in
+// the same transaction that raises what is wanted of their entities and queues
+// the syncs, so each is moved exactly once. It returns how many were moved.
+func (s *Store) Dispatch(ctx context.Context, claim func(context.Context, *Tx) ([]Delivery, error)) (moved int, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		deliveries, err := claim(ctx, tx)
+		if err != nil || len(deliveries) == 0 {
+			return err
+		}
+		moved = len(deliveries)
+		return tx.take(ctx, deliveries)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("dispatch webhooks to the workers: %w", err)
+	}
+	return moved, nil
+}
+
+// take raises, records and enqueues. Entities are raised in one order on all
+// machines, so that two dispatchers never wait for each other in a circle.
+func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
+	byEntity := map[Entity][]*Delivery{}
+	for i := range deliveries {
+		if d := &deliveries[i]; d.Skip == "" {
+			byEntity[d.Entity] = append(byEntity[d.Entity], d)
+		}
+	}
+	entities := make([]Entity, 0, len(byEntity))
+	for e := range byEntity {
+		entities = append(entities, e)
+	}
+	slices.SortFunc(entities, func(a, b Entity) int {
+		return cmp.Or(cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
+	for _, e := range entities {
+		var contactID string
+		var nthDelete int64
+		for i, d := range byEntity[e] {
+			contactID = cmp.Or(d.ContactID, contactID)
+			if d.Deleted {
+				nthDelete = int64(i + 1)
+			}
+		}
+		n := int64(len(byEntity[e]))
+		wanted, err := tx.raise(ctx, e, contactID, n, nthDelete)
+		if err != nil {
+			return err
+		}
+		for i, d := range byEntity[e] {
+			d.Wanted = wanted - n + int64(i) + 1
+		}
+	}
+	if err := tx.insertDeliveries(ctx, deliveries); err != nil {
+		return err
+	}
+	return tx.enqueue(ctx, entities)
+}
+
+const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at`
+
+// insertDeliveries writes full statements of chunk rows, then the rest one by
+// one, so that only two texts are ever prepared.
+func (tx *Tx) insertDeliveries(ctx context.Context, deliveries []Delivery) error {
+	const chunk = 32
+	for len(deliveries) > 0 {
+		n := 1
+		if len(deliveries) >= chunk {
+			n = chunk
+		}
+		args := make([]any, 0, n*11)
+		for _, d := range deliveries[:n] {
+			outcome, detail, finished := Pending, "", int64(0)
+			if d.Skip != "" {
+				outcome, detail, finished = Skipped, d.Skip, micros(d.ReceivedAt)
+			}
+			args = append(args, d.ID, d.WebhookID, d.Type, d.Entity.LocationID, d.Entity.Kind, d.Entity.ID,
+				micros(d.ReceivedAt), d.Wanted, outcome, detail, finished)
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO deliveries (`+deliveryColumns+`) VALUES `+placeholders(n, 11), args...); err != nil {
+			return fmt.Errorf("record %d deliveries: %w", n, err)
+		}
+		deliveries = deliveries[n:]
+	}
+	return nil
+}
+
+// placeholders returns "($1, $2), ($3, $4)" for 2 rows of 2.
+func placeholders(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(i+1))
+	}
+	return b.String() + ")"
+}
+
+// settle gives an outcome to what is owed for an entity up to the count seen.
+// finished is 0 for an outcome that is not the last word.
+func (tx *Tx) settle(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
+	_, err := tx.Exec(ctx, `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
+		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`,
+		e.LocationID, e.Kind, e.ID, seen, outcome, detail, finished)
+	return err
+}
+
+// Deliveries lists the newest limit deliveries older than the one numbered
+// before (0 = from the newest on), newest first.
+func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Delivery, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	rows, err := s.Query(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
+	out, err := collect(rows, err, func(r Rows) (d Delivery, err error) {
+		var received, finished int64
+		err = r.Scan(&d.ID, &d.WebhookID, &d.Type, &d.Entity.LocationID, &d.Entity.Kind, &d.Entity.ID,
+			&received, &d.Wanted, &d.Outcome, &d.Detail, &finished)
+		d.ReceivedAt, d.FinishedAt = fromMicros(received), fromMicros(finished)
+		return d, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries: %w", err)
+	}
+	return out, nil
+}
+
+// Backlog counts the entities that are not in step yet.
+func (s *Store) Backlog(ctx context.Context) (int64, error) {
+	rows, err := s.Query(ctx, `SELECT count(*) FROM entities WHERE wanted > done`)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count what is owed: %w", err)
+	}
+	return n[0], nil
+}

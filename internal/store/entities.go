@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// Entity names one HighLevel record.
+type Entity struct {
+	LocationID string
+	Kind       string // contact, task, note
+	ID         string
+}
+
+// String reads "contact abc of location xyz".
+func (e Entity) String() string {
+	return fmt.Sprintf("%s %s of location %s", e.Kind, e.ID, e.LocationID)
+}
+
+// EntityState is how far an entity is synced. It is in step when Done equals
+// Wanted: every event raises Wanted, a finished sync lifts Done to the Wanted
+// that it started from.
+type EntityState struct {
+	Entity
+	ContactID     string // the contact it belongs to; "" until known
+	Wanted, Done  int64
+	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
+	GoneAt        time.Time // when a fetch first answered "gone"; zero = it did not
+	Outcome       string
+	Detail        string
+	SyncedAt      time.Time
+}
+
+// DeleteAsked reports whether a delete event arrived since the last finished sync.
+func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
+
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, outcome, detail, synced_at`
+
+func scanEntity(r Rows) (s EntityState, err error) {
+	var gone, synced int64
+	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
+		&gone, &s.Outcome, &s.Detail, &synced)
+	s.GoneAt, s.SyncedAt = fromMicros(gone), fromMicros(synced)
+	return s, err
+}
+
+// EntityState reads one entity. An entity never heard of has the zero state.
+func (s *Store) EntityState(ctx context.Context, e Entity) (EntityState, error) {
+	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE location_id = $1 AND kind = $2 AND id = $3`,
+		e.LocationID, e.Kind, e.ID)
+	states, err := collect(rows, err, scanEntity)
+	if err != nil {
+		return EntityState{}, fmt.Errorf("read the state of %s: %w", e, err)
+	}
+	if len(states) == 0 {
+		return EntityState{Entity: e}, nil
+	}
+	return states[0], nil
+}
+
+// EntitiesOf lists the tasks and notes known to belong to a contact.
+func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([]Entity, error) {
+	rows, err := s.Query(ctx, `SELECT location_id, kind, id FROM entities
+		WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`, locationID, contactID)
+	out, err := collect(rows, err, func(r Rows) (e Entity, err error) {
+		err = r.Scan(&e.LocationID, &e.Kind, &e.ID)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the entities of contact %s: %w", contactID, err)
+	}
+	return out, nil
+}
+
+// raise adds n to what is wanted of an entity and returns the new count. An
+// nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
+func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64) (wanted int64, err error) {
+	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', 0)
+		ON CONFLICT (location_id, kind, id) DO UPDATE SET
+			wanted = entities.wanted + excluded.wanted,
+			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
+			deleted_wanted = CASE WHEN excluded.deleted_wanted = 0 THEN entities.deleted_wanted
+				ELSE entities.wanted + excluded.deleted_wanted END
+		RETURNING wanted`,
+		e.LocationID, e.Kind, e.ID, contactID, n, nthDelete)
+	counts, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("raise what is wanted of %s: %w", e, err)
+	}
+	return counts[0], nil
+}
+
+// enqueue asks for a sync of each entity. Where one is already asked for or
+// running, the raised counter makes it run again.
+func (tx *Tx) enqueue(ctx context.Context, entities []Entity) error {
+	jobs := make([]river.InsertManyParams, len(entities))
+	for i, e := range entities {
+		jobs[i] = river.InsertManyParams{Args: SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}}
+	}
+	if err := tx.store.queue.insert(ctx, tx, jobs); err != nil {
+		return fmt.Errorf("queue %d syncs: %w", len(jobs), err)
+	}
+	return nil
+}
+
+// Finish is the end of one sync.
+type Finish struct {
+	Entity    Entity
+	Seen      int64  // the Wanted it started from
+	ContactID string // learnt on the way; "" = nothing new
+	Outcome   string
+	Detail    string
+	Now       time.Time
+	Touch     []Entity // entities that must be looked at again because of this one
+	Deleted   bool     // the touched ones are known to be deleted with it
+	Timeline  []TimelineEntry
+}
+
+// FinishSync records the end of a sync in one transaction: outcome, what it
+// leaves to do, and the job's completion. When something newer was wanted
+// meanwhile it returns again = true and leaves the job to be snoozed: the
+// counter's row orders it against every dispatcher, so no event falls between.
+func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Finish) (again bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		e := f.Entity
+		rows, err := tx.Query(ctx, `UPDATE entities SET
+				done = CASE WHEN done > $4 THEN done ELSE $4 END,
+				contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
+				gone_at = 0, outcome = $6, detail = $7, synced_at = $8
+			WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted`,
+			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now))
+		wanted, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+		if err != nil {
+			return err
+		}
+		if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
+			return err
+		}
+		if err := tx.touch(ctx, f.Touch, f.Deleted); err != nil {
+			return err
+		}
+		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
+			return err
+		}
+		if again = len(wanted) == 1 && wanted[0] > f.Seen; again {
+			return nil
+		}
+		return s.queue.complete(ctx, tx, job)
+	})
+	if err != nil {
+		return false, fmt.Errorf("record the end of the sync of %s: %w", f.Entity, err)
+	}
+	return again, nil
+}
+
+// Postpone notes why a sync has not ended yet. gone is when a fetch first
+// answered "gone"; zero when it did not.
+func (s *Store) Postpone(ctx context.Context, e Entity, seen int64, outcome, detail string, gone time.Time) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6
+			WHERE location_id = $1 AND kind = $2 AND id = $3`,
+			e.LocationID, e.Kind, e.ID, outcome, detail, micros(gone)); err != nil {
+			return err
+		}
+		return tx.settle(ctx, e, seen, outcome, detail, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("note that the sync of %s waits: %w", e, err)
+	}
+	return nil
+}
+
+// Touch asks for entities to be looked at again, without any webhook.
+func (s *Store) Touch(ctx context.Context, entities []Entity, deleted bool) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, deleted) })
+}
+
+func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool) error {
+	if len(entities) == 0 {
+		return nil
+	}
+	nthDelete := int64(0)
+	if deleted {
+		nthDelete = 1
+	}
+	for _, e := range entities {
+		if _, err := tx.raise(ctx, e, "", 1, nthDelete); err != nil {
+			return err
+		}
+	}
+	return tx.enqueue(ctx, entities)
+}

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Lease takes the exclusive right called name for holder, until expires or
+// Release. It returns false where another holder has it. A holder that dies
+// loses it by time alone, so hold it for longer than the work can take.
+func (s *Store) Lease(ctx context.Context, name, holder string, now, expires time.Time) (taken bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.Exec(ctx, `INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
+			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+			WHERE leases.expires_at < $4 OR leases.holder = excluded.holder`,
+			name, holder, micros(expires), micros(now))
+		taken = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("take the lease %q: %w", name, err)
+	}
+	return taken, nil
+}
+
+// Release gives the right back if holder still has it.
+func (s *Store) Release(ctx context.Context, name, holder string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE name = $1 AND holder = $2`, name, holder)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("release the lease %q: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// LinkState says what is known of the object behind a link.
+type LinkState string
+
+// The states of a link. A create is noted as LinkCreating before it is sent,
+// so that after a crash or a lost answer it is looked for before it is repeated.
+const (
+	LinkCreating LinkState = "creating"
+	LinkLive     LinkState = "live"
+	LinkGone     LinkState = "gone"
+)
+
+// Link ties an item of an entity to the object made for it in CalendarHero.
+type Link struct {
+	Entity      Entity
+	Item        string // the item's key
+	ItemKind    string
+	Automation  string
+	State       LinkState
+	ObjectID    string    // CalendarHero's id; "" while creating
+	Owned       bool      // we made the object; false when it was found there
+	Marker      string    // part of the object, to find it by
+	Generation  int64     // raised by every create
+	Material    string    // fingerprint of what replaces the object when it differs
+	Content     string    // fingerprint of all that was last written
+	Title       string    // for people
+	Start, End  time.Time // of an event or task; zero for others
+	AttemptedAt time.Time // when the last create was about to be sent
+}
+
+const linkColumns = `location_id, kind, entity_id, item, item_kind, automation, state, object_id, owned, marker, generation,
+	material, content, title, start_at, end_at, attempted_at`
+
+// Links reads the links of an entity, gone ones included, by item key.
+func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
+	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE location_id = $1 AND kind = $2 AND entity_id = $3`,
+		e.LocationID, e.Kind, e.ID)
+	links, err := collect(rows, err, func(r Rows) (l Link, err error) {
+		var owned, start, end, attempted int64
+		err = r.Scan(&l.Entity.LocationID, &l.Entity.Kind, &l.Entity.ID, &l.Item, &l.ItemKind, &l.Automation, &l.State,
+			&l.ObjectID, &owned, &l.Marker, &l.Generation, &l.Material, &l.Content, &l.Title, &start, &end, &attempted)
+		l.Owned, l.Start, l.End, l.AttemptedAt = owned == 1, fromMicros(start), fromMicros(end), fromMicros(attempted)
+		return l, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the links of %s: %w", e, err)
+	}
+	out := make(map[string]Link, len(links))
+	for _, l := range links {
+		out[l.Item] = l
+	}
+	return out, nil
+}
+
+// LinkedElsewhere counts the live links of other entities to the same object.
+func (s *Store) LinkedElsewhere(ctx context.Context, l Link) (int64, error) {
+	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE location_id = $1 AND object_id = $2 AND item_kind = $3
+		AND state = 'live' AND NOT (kind = $4 AND entity_id = $5)`,
+		l.Entity.LocationID, l.ObjectID, l.ItemKind, l.Entity.Kind, l.Entity.ID)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count the links to %s: %w", l.ObjectID, err)
+	}
+	return n[0], nil
+}
+
+// Reminder is a time to remind of a link's object.
+type Reminder struct {
+	At     time.Time
+	Before time.Duration // how long before the event or due date that is
+}
+
+// SaveLink writes a link, and in the same transaction queues its reminders and
+// adds to the timeline.
+func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders []Reminder, timeline ...TimelineEntry) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		owned := int64(0)
+		if l.Owned {
+			owned = 1
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO links (`+linkColumns+`, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+			ON CONFLICT (location_id, kind, entity_id, item) DO UPDATE SET
+				item_kind = excluded.item_kind, automation = excluded.automation, state = excluded.state,
+				object_id = excluded.object_id, owned = excluded.owned, marker = excluded.marker,
+				generation = excluded.generation, material = excluded.material, content = excluded.content,
+				title = excluded.title, start_at = excluded.start_at, end_at = excluded.end_at,
+				attempted_at = excluded.attempted_at, updated_at = excluded.updated_at`,
+			l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.ItemKind, l.Automation, string(l.State), l.ObjectID,
+			owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
+			micros(l.Start), micros(l.End), micros(l.AttemptedAt), micros(now)); err != nil {
+			return err
+		}
+		jobs := make([]river.InsertManyParams, len(reminders))
+		for i, r := range reminders {
+			jobs[i] = river.InsertManyParams{
+				Args: RemindArgs{
+					LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
+					Item: l.Item, Generation: l.Generation, Before: r.Before,
+				},
+				InsertOpts: &river.InsertOpts{ScheduledAt: r.At},
+			}
+		}
+		if err := s.queue.insert(ctx, tx, jobs); err != nil {
+			return err
+		}
+		return tx.appendTimeline(ctx, timeline)
+	})
+	if err != nil {
+		return fmt.Errorf("write the link of item %s of %s: %w", l.Item, l.Entity, err)
+	}
+	return nil
+}

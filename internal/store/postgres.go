@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// pgxDB is what a pool and a transaction have in common.
+type pgxDB interface {
+	Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, query string, args ...any) (pgx.Rows, error)
+}
+
+// pgBackend uses two pools: River's leader election must not starve when the
+// workers hold every connection of the other.
+type pgBackend struct {
+	querier
+	pool      *pgxpool.Pool
+	riverPool *pgxpool.Pool
+}
+
+// OpenPostgres connects to the database that url names and brings its schema
+// up to date. Several processes may share it. Errors do not repeat the URL,
+// since it holds a password.
+func OpenPostgres(ctx context.Context, url string) (*Store, error) {
+	pool, err := PostgresPool(ctx, url, 16)
+	if err != nil {
+		return nil, err
+	}
+	if err := migratePostgres(ctx, pool); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("prepare the PostgreSQL database: %w", err)
+	}
+	riverPool, err := PostgresPool(ctx, url, 8)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Store{backend: &pgBackend{querier: pgxQuerier{pool}, pool: pool, riverPool: riverPool}}, nil
+}
+
+// PostgresPool opens a pool of at most conns connections.
+func PostgresPool(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL is not a PostgreSQL connection string (postgres://user:password@host:5432/database)")
+	}
+	cfg.MaxConns = conns
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connect to PostgreSQL at %s: %w", cfg.ConnConfig.Host, err)
+	}
+	return pool, nil
+}
+
+func (b *pgBackend) begin(ctx context.Context) (*Tx, error) {
+	tx, err := b.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Tx{querier: pgxQuerier{tx}, raw: tx, end: func(ctx context.Context, commit bool) error {
+		if commit {
+			return tx.Commit(ctx)
+		}
+		return ignore(tx.Rollback(ctx), pgx.ErrTxClosed)
+	}}, nil
+}
+
+func (b *pgBackend) newQueue(cfg QueueConfig) (Queue, error) {
+	client, err := river.NewClient(riverpgxv5.New(b.riverPool), cfg.river())
+	if err != nil {
+		return nil, err
+	}
+	return &riverQueue[*riverpgxv5.Driver, pgx.Tx]{client: client}, nil
+}
+
+func (b *pgBackend) close() error {
+	b.riverPool.Close()
+	b.pool.Close()
+	return nil
+}

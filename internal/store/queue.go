@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// Queue is the River job queue of a Store, with the back end's transaction
+// type hidden. Jobs are inserted by the Store's own transactions.
+type Queue interface {
+	// Start begins to work jobs; ctx bounds the start alone.
+	Start(ctx context.Context) error
+	// Stop lets running jobs finish until ctx ends, then cancels them and hands
+	// them back to be worked again.
+	Stop(ctx context.Context) error
+
+	insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error
+	complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error
+}
+
+// QueueConfig says how jobs are worked.
+type QueueConfig struct {
+	Workers    *river.Workers
+	MaxWorkers int // jobs at once in this process; 0 = 16
+	Logger     *slog.Logger
+}
+
+// Limits of a job. A job is interrupted after jobTimeout; one whose process
+// died is handed out again after rescueAfter, which must be the longer.
+const (
+	jobTimeout      = 30 * time.Second
+	rescueAfter     = 60 * time.Second
+	longestBackoff  = 15 * time.Minute // a job in back-off absorbs new events, so never longer
+	maxAttempts     = 1000             // some ten days at the longest back-off
+	completedKept   = time.Hour        // the deliveries keep the history
+	defaultWorkers  = 16
+	shortestBackoff = 2 * time.Second
+)
+
+func (c QueueConfig) river() *river.Config {
+	if c.MaxWorkers == 0 {
+		c.MaxWorkers = defaultWorkers
+	}
+	return &river.Config{
+		CompletedJobRetentionPeriod: completedKept,
+		DiscardedJobRetentionPeriod: -1, // a discarded job is a dead letter; a person decides
+		FetchCooldown:               10 * time.Millisecond,
+		FetchPollInterval:           time.Second,
+		JobTimeout:                  jobTimeout,
+		Logger:                      c.Logger,
+		MaxAttempts:                 maxAttempts,
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}},
+		RescueStuckJobsAfter:        rescueAfter,
+		RetryPolicy:                 Backoff{},
+		Workers:                     c.Workers,
+	}
+}
+
+// NewQueue makes the queue of the store. It must be called once, before
+// Dispatch; the queue works nothing until it is started.
+func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
+	q, err := s.newQueue(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.queue = q
+	return q, nil
+}
+
+// Backoff is the retry policy of failed jobs: 2 s, doubled at each attempt up
+// to 15 minutes, ±10 %.
+type Backoff struct{}
+
+// NextRetry returns the time of the next attempt.
+func (Backoff) NextRetry(job *rivertype.JobRow) time.Time {
+	wait := longestBackoff
+	if n := len(job.Errors); n < 9 {
+		wait = shortestBackoff << n
+	}
+	wait = min(wait, longestBackoff)
+	return time.Now().Add(time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64())))
+}
+
+// SyncArgs asks for one entity to be made equal in CalendarHero. At most one
+// such job per entity is alive, the running one included, so no two workers
+// are ever on one entity.
+type SyncArgs struct {
+	LocationID string `json:"location_id" river:"unique"`
+	RecordKind string `json:"kind"        river:"unique"`
+	EntityID   string `json:"id"          river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (SyncArgs) Kind() string { return "sync" }
+
+// Entity is the entity to sync.
+func (a SyncArgs) Entity() Entity {
+	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
+// InsertOpts keeps one live job per entity. A completed job is not in the list
+// of states: it would block its own entity.
+func (SyncArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// RemindArgs asks for one reminder of a meeting request.
+type RemindArgs struct {
+	LocationID string        `json:"location_id" river:"unique"`
+	RecordKind string        `json:"kind"        river:"unique"`
+	EntityID   string        `json:"id"          river:"unique"`
+	Item       string        `json:"item"        river:"unique"`
+	Generation int64         `json:"generation"  river:"unique"` // of the link; a replaced request drops its reminders
+	Before     time.Duration `json:"before"      river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (RemindArgs) Kind() string { return "remind" }
+
+// InsertOpts makes a reminder that is already waiting not wait twice.
+func (RemindArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// Entity is the entity whose item is reminded of.
+func (a RemindArgs) Entity() Entity {
+	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
+// liveStates are the states in which a job blocks its twin.
+var liveStates = []rivertype.JobState{
+	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+	rivertype.JobStateRetryable, rivertype.JobStateScheduled,
+}
+
+// riverQueue is River on one driver.
+type riverQueue[D riverdriver.Driver[T], T any] struct{ client *river.Client[T] }
+
+func (q *riverQueue[D, T]) Start(ctx context.Context) error {
+	// The context given to River would stop it; stopping is Stop's.
+	return q.client.Start(context.WithoutCancel(ctx))
+}
+
+func (q *riverQueue[D, T]) Stop(ctx context.Context) error {
+	err := q.client.Stop(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return q.client.StopAndCancel(hard)
+}
+
+func (q *riverQueue[D, T]) insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	_, err := q.client.InsertManyTx(ctx, tx.raw.(T), jobs)
+	return err
+}
+
+func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error {
+	_, err := river.JobCompleteTx[D](ctx, tx.raw.(T), job)
+	return err
+}

@@ -1,0 +1,159 @@
+// Package store keeps what Milepost knows: entities and how far each is
+// synced, links to the objects made in CalendarHero, deliveries with their
+// outcome, and the River job queue. It runs on SQLite (one file, one process)
+// or PostgreSQL (several processes) behind one suite of tests.
+//
+// Guarantees: raising an entity's wanted counter and having a job for it are
+// one transaction; so are finishing a job and lowering what is owed. An event
+// that arrives while its entity is being worked is therefore never lost.
+//
+// The package knows no vendor and decides nothing about what to sync.
+// Times are stored as microseconds since 1970 UTC; 0 means "never".
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Store is an open state database. Safe for concurrent use.
+type Store struct {
+	backend
+	queue Queue
+}
+
+// backend is what differs between SQLite and PostgreSQL.
+type backend interface {
+	querier // outside any transaction; reads
+	begin(ctx context.Context) (*Tx, error)
+	newQueue(QueueConfig) (Queue, error)
+	close() error
+}
+
+// Tx is one transaction of either back end.
+type Tx struct {
+	querier
+	raw   any // *sql.Tx or pgx.Tx, as River wants it
+	store *Store
+	end   func(ctx context.Context, commit bool) error
+}
+
+// querier runs SQL with $1-style parameters on either back end.
+type querier interface {
+	// Exec runs a statement and returns the number of rows it touched.
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+	// Query runs a statement that returns rows.
+	Query(ctx context.Context, query string, args ...any) (Rows, error)
+}
+
+// Rows is the part of sql.Rows and pgx.Rows that the queries here use.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// InTx runs fn in one write transaction, and commits it unless fn fails.
+func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	tx.store = s
+	if err := fn(tx); err != nil {
+		// The caller's context may be the reason; the rollback must still happen.
+		return errors.Join(err, tx.end(context.WithoutCancel(ctx), false))
+	}
+	if err := tx.end(ctx, true); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// Close closes the database. Stop the queue first.
+func (s *Store) Close() error { return s.close() }
+
+// collect scans every row with one function.
+func collect[T any](rows Rows, err error, scan func(Rows) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// micros turns a time into its stored form; the zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// fromMicros is the inverse of micros, in UTC.
+func fromMicros(v int64) time.Time {
+	if v == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(v).UTC()
+}
+
+// sqlQuerier adapts database/sql.
+type sqlQuerier struct {
+	db interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	}
+}
+
+func (q sqlQuerier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := q.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (q sqlQuerier) Query(ctx context.Context, query string, args ...any) (Rows, error) {
+	rows, err := q.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return sqlRows{rows}, nil
+}
+
+type sqlRows struct{ *sql.Rows }
+
+func (r sqlRows) Close() { _ = r.Rows.Close() } // Err tells what went wrong
+
+// pgxQuerier adapts pgx.
+type pgxQuerier struct{ db pgxDB }
+
+func (q pgxQuerier) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tag, err := q.db.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+func (q pgxQuerier) Query(ctx context.Context, query string, args ...any) (Rows, error) {
+	rows, err := q.db.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+var _ Rows = pgx.Rows(nil)

@@ -1,0 +1,196 @@
+package store_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/internal/store"
+	"milepost/internal/testenv"
+)
+
+// onEachBackend runs a test on SQLite and on PostgreSQL.
+func onEachBackend(t *testing.T, test func(t *testing.T, open func() *store.Store)) {
+	t.Run("SQLite", func(t *testing.T) {
+		dir := t.TempDir()
+		test(t, func() *store.Store { return must(store.OpenSQLite(t.Context(), dir))(t) })
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		url := testenv.Postgres(t)
+		test(t, func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) })
+	})
+}
+
+// must returns the value, or fails the test it is then given.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// bundle is a store with a queue whose syncs the test works by a function.
+type bundle struct {
+	*store.Store
+	queue store.Queue
+}
+
+// setup opens a store. work may be nil: then nothing is worked.
+func setup(t *testing.T, open func() *store.Store, work func(context.Context, *store.Store, *river.Job[store.SyncArgs]) error) *bundle {
+	t.Helper()
+	b := &bundle{Store: open()}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[store.SyncArgs]) error {
+		return work(ctx, b.Store, job)
+	}))
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.RemindArgs]) error { return nil }))
+	var err error
+	if b.queue, err = b.NewQueue(store.QueueConfig{Workers: workers, MaxWorkers: 50, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	if work != nil {
+		if err := b.queue.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if work != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			if err := b.queue.Stop(ctx); err != nil {
+				t.Errorf("stop the queue: %v", err)
+			}
+		}
+		if err := b.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	return b
+}
+
+var contact1 = store.Entity{LocationID: "loc", Kind: "contact", ID: "c1"}
+
+// deliver dispatches deliveries as if the inbox had stored them.
+func (b *bundle) deliver(t testing.TB, deliveries ...store.Delivery) {
+	t.Helper()
+	_, err := b.Dispatch(context.Background(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return deliveries, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryDeliveryRaisesWhatIsWantedOfItsEntity(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		b.deliver(t,
+			store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1, ContactID: "c1", ReceivedAt: time.UnixMicro(5)},
+			store.Delivery{ID: 2, Type: "ContactDelete", Entity: contact1, Deleted: true},
+			store.Delivery{ID: 3, Type: "ContactUpdate", Entity: contact1})
+		b.deliver(t, store.Delivery{ID: 4, Type: "Nonsense", Skip: "unknown type Nonsense", ReceivedAt: time.UnixMicro(7)})
+
+		state := must(b.EntityState(t.Context(), contact1))(t)
+		if state.Wanted != 3 || state.Done != 0 || state.ContactID != "c1" {
+			t.Errorf("wanted, done, contact = %d, %d, %q; want 3, 0, c1", state.Wanted, state.Done, state.ContactID)
+		}
+		if state.DeletedWanted != 2 || !state.DeleteAsked() {
+			t.Errorf("the delete event was noted at %d, want 2", state.DeletedWanted)
+		}
+		list := must(b.Deliveries(t.Context(), 0, 10))(t)
+		if len(list) != 4 {
+			t.Fatalf("%d deliveries, want 4", len(list))
+		}
+		if d := list[0]; d.Outcome != store.Skipped || d.Detail != "unknown type Nonsense" || d.FinishedAt.IsZero() {
+			t.Errorf("a delivery nobody asked for is %q (%s), finished %v; want skipped at once", d.Outcome, d.Detail, d.FinishedAt)
+		}
+		if d := list[3]; d.Wanted != 1 || d.Outcome != store.Pending || !d.FinishedAt.IsZero() || d.ReceivedAt != time.UnixMicro(5).UTC() {
+			t.Errorf("the first delivery reads back as %+v", d)
+		}
+		if n := must(b.Backlog(t.Context()))(t); n != 1 {
+			t.Errorf("backlog = %d, want 1", n)
+		}
+	})
+}
+
+func TestManyDeliveriesInOneDispatchAreAllRecorded(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		var all []store.Delivery
+		for i := range 77 { // two full statements and a rest
+			all = append(all, store.Delivery{ID: int64(i + 1), Type: "ContactUpdate", Entity: contact1})
+		}
+		b.deliver(t, all...)
+		list := must(b.Deliveries(t.Context(), 0, 100))(t)
+		if len(list) != 77 {
+			t.Fatalf("%d deliveries, want 77", len(list))
+		}
+		for i, d := range list {
+			if want := int64(77 - i); d.ID != want || d.Wanted != want {
+				t.Fatalf("delivery %d has wanted %d, want both %d", d.ID, d.Wanted, want)
+			}
+		}
+	})
+}
+
+func TestALeaseHasOneHolderUntilItExpires(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		now := time.Unix(1000, 0)
+		take := func(holder string, at time.Time) bool {
+			return must(b.Lease(t.Context(), "email:a@example.com", holder, at, at.Add(time.Minute)))(t)
+		}
+		if !take("one", now) || take("two", now) || !take("one", now) {
+			t.Fatal("want: one takes it, two does not, one takes it again")
+		}
+		if take("two", now.Add(30*time.Second)) {
+			t.Fatal("two took a lease that has not expired")
+		}
+		if !take("two", now.Add(2*time.Minute)) {
+			t.Fatal("two could not take an expired lease")
+		}
+		if err := b.Release(t.Context(), "email:a@example.com", "one"); err != nil {
+			t.Fatal(err)
+		}
+		if take("three", now.Add(2*time.Minute)) {
+			t.Fatal("a release by one gave away the lease of two")
+		}
+	})
+}
+
+func TestALinkReadsBackAsItWasWritten(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		l := store.Link{
+			Entity: contact1, Item: "a/1", ItemKind: "event", Automation: "A", State: store.LinkCreating, Marker: "mp-x",
+			Generation: 1, Material: "m", Content: "c", Title: "Closing", Start: time.Unix(10, 0).UTC(), End: time.Unix(20, 0).UTC(),
+			AttemptedAt: time.Unix(5, 0).UTC(),
+		}
+		entry := store.TimelineEntry{At: time.Unix(6, 0).UTC(), Entity: contact1, ContactID: "c1", What: "event created", Detail: "Closing"}
+		if err := b.SaveLink(t.Context(), l, time.Unix(5, 0), []store.Reminder{{At: time.Now().Add(time.Hour), Before: time.Hour}}, entry); err != nil {
+			t.Fatal(err)
+		}
+		l.State, l.ObjectID, l.Owned = store.LinkLive, "o1", true
+		if err := b.SaveLink(t.Context(), l, time.Unix(6, 0), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := must(b.Links(t.Context(), contact1))(t)["a/1"]; got != l {
+			t.Errorf("read back\n%+v, wrote\n%+v", got, l)
+		}
+		if got := must(b.Timeline(t.Context(), "loc", "c1"))(t); len(got) != 1 || got[0] != entry {
+			t.Errorf("timeline = %+v", got)
+		}
+		if n := must(b.LinkedElsewhere(t.Context(), l))(t); n != 0 {
+			t.Errorf("a link counts itself as elsewhere: %d", n)
+		}
+		other := l
+		other.Entity.ID = "c2"
+		if n := must(b.LinkedElsewhere(t.Context(), other))(t); n != 1 {
+			t.Errorf("linked elsewhere = %d, want 1", n)
+		}
+	})
+}

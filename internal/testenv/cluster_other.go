@@ -1,0 +1,9 @@
+//go:build !unix
+
+package testenv
+
+import "errors"
+
+func startCluster() (string, error) {
+	return "", errors.New("MILEPOST_TEST_DATABASE_URL is not set, and a throwaway cluster is only made on Unix")
+}

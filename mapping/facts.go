@@ -1,0 +1,68 @@
+package mapping
+
+import "time"
+
+// Kind names what sort of HighLevel record an entity is.
+type Kind string
+
+// The kinds that automations can read today.
+const (
+	KindContact Kind = "contact"
+	KindTask    Kind = "task"
+	KindNote    Kind = "note"
+)
+
+// Facts are the HighLevel records one evaluation may read. What an automation
+// does not need (see Set.Needs) may be left empty.
+type Facts struct {
+	Location Location
+	Contact  Contact
+	Task     Task   // set when a task is planned
+	Note     Note   // set when a note is planned
+	Notes    []Note // the contact's notes, for items that attach them; any order
+}
+
+// Location is the HighLevel sub-account.
+type Location struct {
+	ID   string
+	Name string
+	Zone *time.Location // never nil; dates without a time are read in it
+}
+
+// Contact is a HighLevel contact as automations see it.
+type Contact struct {
+	ID string
+	// Fields holds the standard fields by HighLevel's merge-field names
+	// without the "contact." in front: first_name, email, company_name, …
+	Fields map[string]any
+	// Custom holds the custom fields by key without the "contact." in front,
+	// one entry for every field the location defines; Value is nil when unset.
+	Custom map[string]CustomField
+	Tags   []string
+}
+
+// CustomField is one custom field of a contact.
+type CustomField struct {
+	Name  string // display name, e.g. "Closing Date"
+	Type  string // HighLevel's dataType, e.g. "DATE"
+	Value any    // decoded JSON: string, float64, []any, map[string]any or nil
+}
+
+// Task is a HighLevel task.
+type Task struct {
+	ID         string
+	Title      string
+	Body       string
+	AssignedTo string // user id
+	Due        string // as HighLevel wrote it, e.g. 2026-12-01T15:00:00Z; may be empty
+	Completed  bool
+}
+
+// Note is a HighLevel note. Body is as HighLevel stores it, which may be HTML.
+type Note struct {
+	ID        string
+	Body      string
+	Title     string
+	UserID    string
+	DateAdded time.Time // zero when unknown
+}
