@@ -25,12 +25,13 @@ const (
 	// token does not heal it.
 	Forbidden Reason = "forbidden"
 	// Invalid: the vendor refuses the request itself (400, 409, 413, 422); the same request
-	// will never succeed.
+	// will never succeed. A wrong base URL or API version is told so too.
 	Invalid Reason = "invalid"
 	// RateLimited: too many requests (429); RetryAfter says how long to wait.
 	RateLimited Reason = "rate_limited"
-	// Unavailable: the call certainly had no effect and may succeed later:
-	// no connection could be made, or a read failed.
+	// Unavailable: the call may succeed later and can be repeated without harm:
+	// no connection could be made, or it was a read, or a write that has the
+	// same effect when it runs twice.
 	Unavailable Reason = "unavailable"
 	// Unclear: the request may have been carried out, but its answer is lost or
 	// unusable: time-out, reset, 5xx, or an unreadable success body of a write.
@@ -48,7 +49,7 @@ type Error struct {
 	Message    string        // the vendor's own words, shortened
 	TraceID    string        // HighLevel's traceId, for their support; may be empty
 	Todo       string        // what a person can do; may be empty
-	RetryAfter time.Duration // how long to wait before the next try; 0 = not said
+	RetryAfter time.Duration // how long to wait before the next try, at most 24 h; 0 = not said
 	Err        error         // the cause below, e.g. a network error; may be nil
 }
 

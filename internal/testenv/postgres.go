@@ -55,4 +55,3 @@ var postgresServer = sync.OnceValues(func() (string, error) {
 	}
 	return startCluster()
 })
-

@@ -1,0 +1,148 @@
+// Package calendarhero is a client of the CalendarHero API: user, meeting
+// types, contacts and meeting requests.
+//
+// CalendarHero publishes no contract that could be checked here. The package
+// relies only on what connectors that run against it rely on, sends documented
+// keys only, and reads answers with tolerance. Failures are *clients.Error.
+//
+// Creating, deleting and reminding of a meeting request mails people. There is
+// no idempotency key: a create whose answer is lost is Unclear, and the caller
+// has to look for what it wanted before it tries again. The package knows
+// nothing of the store and keeps no state.
+package calendarhero
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+
+	"milepost/clients"
+)
+
+// DefaultBaseURL is CalendarHero's public API.
+const DefaultBaseURL = "https://api.calendarhero.com"
+
+// The ways to send the account's token. Connectors in the field send it bare.
+const (
+	AuthRaw    = "raw"    // Authorization: <token>
+	AuthBearer = "bearer" // Authorization: Bearer <token>
+)
+
+// Config is what a client needs. Only Token is required.
+type Config struct {
+	BaseURL string       // "" = DefaultBaseURL
+	Token   string       // of one CalendarHero user; a secret that also holds a name and e-mail address
+	Auth    string       // AuthRaw or AuthBearer; "" = AuthRaw
+	HTTP    *http.Client // nil = a connection pool of its own
+	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
+	RetryWait func(retry int) time.Duration
+	Now       func() time.Time // nil = time.Now
+}
+
+// Client calls the API as one CalendarHero user. It is safe for concurrent use.
+type Client struct{ transport *clients.Transport }
+
+// New returns a client. It makes no call; a bad setting is reported by the first one.
+func New(cfg Config) *Client {
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = DefaultBaseURL
+	}
+	return &Client{clients.NewTransport(clients.TransportConfig{
+		API:       "CalendarHero",
+		BaseURL:   cfg.BaseURL,
+		Authorize: func(context.Context) (string, error) { return authorization(cfg) },
+		Explain:   explain,
+		RetryWait: cfg.RetryWait,
+		HTTP:      cfg.HTTP,
+		Now:       cfg.Now,
+	})}
+}
+
+func authorization(cfg Config) (string, error) {
+	refused := &clients.Error{API: "CalendarHero", Operation: "get token", Reason: clients.Unauthorized}
+	switch {
+	case cfg.Token == "":
+		refused.Todo = "set the CalendarHero token; it is in CalendarHero under My Profile Settings, API"
+		return "", refused
+	case cfg.Auth == "" || cfg.Auth == AuthRaw:
+		return cfg.Token, nil
+	case cfg.Auth == AuthBearer:
+		return "Bearer " + cfg.Token, nil
+	default:
+		refused.Reason, refused.Todo = clients.Invalid, "set the CalendarHero auth to raw or bearer"
+		return "", refused
+	}
+}
+
+// explain fills in CalendarHero's words: a hapi server's error body,
+// {"statusCode":400,"error":"Bad Request","message":"…"}.
+func explain(e *clients.Error, _ clients.Call, body []byte) {
+	if o, err := clients.ParseObject(body); err == nil {
+		e.Message = o.Text("message")
+		if e.Message == "" {
+			e.Message = o.Text("error")
+		}
+	}
+	switch {
+	case e.Reason == clients.Unauthorized:
+		e.Todo = "the token is wrong: copy it again from CalendarHero, My Profile Settings, API; or try the other auth, raw or bearer"
+	case e.Reason == clients.NotFound && len(body) > 0 && !json.Valid(body):
+		// A proxy's or a wrong host's page is no proof that a record is gone.
+		e.Reason, e.Todo = clients.Invalid, "this is no answer of CalendarHero's API: check the base URL"
+	}
+}
+
+// route is a call of this API before its ids are filled in.
+type route struct {
+	operation string // in words
+	method    string
+	path      string // with a %s for each id
+	effect    clients.Effect
+	ids       []string
+	query     url.Values
+	body      any
+}
+
+// do fills in the ids, the last of which is the subject of errors, and calls.
+func (c *Client) do(ctx context.Context, r route, out any) error {
+	call := clients.Call{
+		Operation: r.operation, Effect: r.effect, Method: r.method,
+		Query: r.query, Body: r.body, Out: out,
+	}
+	path, err := c.transport.Path(call, r.path, r.ids...)
+	if err != nil {
+		return err
+	}
+	call.Path = path
+	if len(r.ids) > 0 {
+		call.Subject = r.ids[len(r.ids)-1]
+	}
+	return c.transport.Do(ctx, call)
+}
+
+// create posts body once and returns the new record's id. An answer without a
+// usable id is Unclear: the record exists, but which one it is is not known.
+func (c *Client) create(ctx context.Context, operation, path string, body any) (string, error) {
+	var out clients.Object
+	err := c.do(ctx, route{operation: operation, method: http.MethodPost, path: path, effect: clients.Once, body: body}, &out)
+	if err != nil {
+		return "", err
+	}
+	id := out.Text("id")
+	if _, err := clients.PathID(id); err != nil {
+		return "", &clients.Error{
+			API: "CalendarHero", Operation: operation, Status: http.StatusOK,
+			Reason: clients.Unclear, Message: "the answer holds no usable id", Err: err,
+		}
+	}
+	return id, nil
+}
+
+func unreadable(operation, subject string) error {
+	return &clients.Error{
+		API: "CalendarHero", Operation: operation, Subject: subject, Status: http.StatusOK,
+		Reason: clients.Unavailable, Message: "the answer holds no record",
+	}
+}

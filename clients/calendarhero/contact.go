@@ -1,0 +1,111 @@
+package calendarhero
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"milepost/clients"
+)
+
+// Contact is a contact of the account. CalendarHero has no tags, notes or custom fields on it.
+type Contact struct {
+	ID           string   // 24 hex digits; ignored by create and update
+	Name         string   // "First Last"
+	Emails       []string // at least one for create and update
+	DefaultEmail string   // one of Emails
+	Title        string   // job title
+	Organization string
+	Telephones   []string
+}
+
+// contactBody is what create and update take. Empty fields are left out,
+// except that the API asks for email.
+type contactBody struct {
+	Name         string   `json:"name,omitempty"`
+	Email        []string `json:"email"`
+	DefaultEmail string   `json:"defaultEmail,omitempty"`
+	Title        string   `json:"title,omitempty"`
+	Organization string   `json:"organization,omitempty"`
+	Telephone    []string `json:"telephone,omitempty"`
+}
+
+func (c Contact) body() contactBody {
+	return contactBody{c.Name, append([]string{}, c.Emails...), c.DefaultEmail, c.Title, c.Organization, c.Telephones}
+}
+
+// UnmarshalJSON reads the record with tolerance: email and telephone may be a
+// text or an array.
+func (c *Contact) UnmarshalJSON(data []byte) error {
+	o, err := clients.ParseRecord(data)
+	if err != nil {
+		return err
+	}
+	*c = Contact{
+		ID: o.Text("id"), Name: o.Text("name"), Emails: o.Texts("email"), DefaultEmail: o.Text("defaultEmail"),
+		Title: o.Text("title"), Organization: o.Text("organization"), Telephones: o.Texts("telephone"),
+	}
+	return nil
+}
+
+// SearchContacts finds contacts by e-mail address, "@domain" or "First Last".
+// Nothing found is an empty list. What the API counts as a match is not
+// documented: compare Emails before taking one for the person sought.
+func (c *Client) SearchContacts(ctx context.Context, search string) ([]Contact, error) {
+	const operation = "search contacts"
+	var out *[]json.RawMessage
+	err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: "/contact", query: url.Values{"search": {search}}}, &out)
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, unreadable(operation, "")
+	}
+	var contacts []Contact
+	for _, raw := range *out {
+		var contact Contact
+		if json.Unmarshal(raw, &contact) == nil && contact.ID != "" {
+			contacts = append(contacts, contact)
+		}
+	}
+	return contacts, nil
+}
+
+// Contact fetches one contact, without the insights that CalendarHero gathers about people.
+func (c *Client) Contact(ctx context.Context, id string) (Contact, error) {
+	const operation = "get contact"
+	var contact Contact
+	err := c.do(ctx, route{
+		operation: operation, method: http.MethodGet, path: "/contact/%s", ids: []string{id},
+		query: url.Values{"basic": {"true"}},
+	}, &contact)
+	if err == nil && contact.ID == "" {
+		err = unreadable(operation, id)
+	}
+	return contact, err
+}
+
+// CreateContact adds a contact and returns its id. CalendarHero does not
+// refuse a duplicate: search first. A lost answer, or one without an id, is Unclear.
+func (c *Client) CreateContact(ctx context.Context, contact Contact) (string, error) {
+	return c.create(ctx, "create contact", "/contact", contact.body())
+}
+
+// UpdateContact writes the non-empty fields of a contact. Whether the API
+// keeps the fields that are not sent is not known, and nothing is preserved
+// here: fetch the record, merge, and write all of it.
+func (c *Client) UpdateContact(ctx context.Context, id string, contact Contact) error {
+	return c.do(ctx, route{
+		operation: "update contact", method: http.MethodPut, path: "/contact/%s", ids: []string{id},
+		effect: clients.Idempotent, body: contact.body(),
+	}, nil)
+}
+
+// DeleteContact deletes a contact for good; NotFound where it is gone already.
+// A retry after a lost answer may say NotFound of what it deleted itself.
+func (c *Client) DeleteContact(ctx context.Context, id string) error {
+	return c.do(ctx, route{
+		operation: "delete contact", method: http.MethodDelete, path: "/contact/%s", ids: []string{id}, effect: clients.Idempotent,
+	}, nil)
+}

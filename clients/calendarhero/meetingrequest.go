@@ -1,0 +1,190 @@
+package calendarhero
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"milepost/clients"
+)
+
+// MeetingRequest is what CreateMeetingRequest takes. Start and End bound the
+// time in which CalendarHero looks for a slot; a span exactly as long as
+// Length pins the meeting to it.
+type MeetingRequest struct {
+	Subject       string        // becomes the title
+	Start, End    time.Time     // sent in UTC, whole seconds
+	Length        time.Duration // sent in whole minutes; 0 = the meeting type's
+	Type          string        // name of a MeetingType; "" = CalendarHero's choice
+	ContactEmails []string      // who is invited, and mailed
+	ContactIDs    []string      // the same, by contact id
+	Description   string        // plain text with line breaks; invitees read it
+	Location      string
+}
+
+type meetingRequestBody struct {
+	Subject       string       `json:"subject"`
+	Type          string       `json:"type,omitempty"`
+	DateStart     string       `json:"dateStart"`
+	DateEnd       string       `json:"dateEnd"`
+	MeetingLength int          `json:"meetingLength,omitempty"`
+	ContactEmails []string     `json:"contactEmails,omitempty"`
+	Contacts      []contactRef `json:"contacts,omitempty"`
+	Description   string       `json:"description,omitempty"`
+	Location      string       `json:"location,omitempty"`
+}
+
+type contactRef struct {
+	ID string `json:"id"`
+}
+
+// timeFormat is what CalendarHero takes: "2026-12-01T15:00:00Z".
+const timeFormat = "2006-01-02T15:04:05Z"
+
+// CreateMeetingRequest creates a meeting request and returns its id. It mails
+// the invitees. It is sent once only; a lost answer, or one without an id, is Unclear.
+func (c *Client) CreateMeetingRequest(ctx context.Context, r MeetingRequest) (string, error) {
+	const operation = "create meeting request"
+	if r.Subject == "" || r.Start.IsZero() || !r.End.After(r.Start) {
+		return "", &clients.Error{
+			API: "CalendarHero", Operation: operation, Reason: clients.Invalid,
+			Message: "a subject, a start and a later end are needed",
+		}
+	}
+	body := meetingRequestBody{
+		Subject: r.Subject, Type: r.Type,
+		DateStart: r.Start.UTC().Format(timeFormat), DateEnd: r.End.UTC().Format(timeFormat),
+		MeetingLength: int(r.Length / time.Minute), ContactEmails: r.ContactEmails,
+		Description: r.Description, Location: r.Location,
+	}
+	for _, id := range r.ContactIDs {
+		body.Contacts = append(body.Contacts, contactRef{id})
+	}
+	return c.create(ctx, operation, "/meeting/tasks", body)
+}
+
+// The states that meeting requests are listed by.
+const (
+	StateActive   = "active"   // waits for an answer of the invitees
+	StateUpcoming = "upcoming" // booked, in the future
+	StateClosed   = "closed"   // took place or was cancelled
+)
+
+// ListedRequest is a meeting request as the list shows it. The list holds no description.
+type ListedRequest struct {
+	ID           string
+	Title        string        // the subject it was created with
+	Status       string        // CalendarHero's own word; its values are not documented
+	Start, End   time.Time     // UTC; zero where not said
+	Length       time.Duration // 0 where not said
+	Type         string        // name of a MeetingType
+	Emails       []string      // of all its contacts
+	DateAdded    time.Time
+	DateUpdated  time.Time
+	ContactNames []string
+}
+
+// UnmarshalJSON reads the record with tolerance.
+func (r *ListedRequest) UnmarshalJSON(data []byte) error {
+	o, err := clients.ParseRecord(data)
+	if err != nil {
+		return err
+	}
+	*r = ListedRequest{
+		ID: o.Text("id"), Title: o.Text("info"), Status: o.Text("taskStatus"),
+		Length: minutes(o.Text("meetingLength")), Type: o.Text("meetingType"),
+		DateAdded: moment(o.Text("dateAdded")), DateUpdated: moment(o.Text("dateUpdated")),
+	}
+	dates := o.Texts("dates")
+	if len(dates) > 0 {
+		r.Start = moment(dates[0])
+	}
+	if len(dates) > 1 {
+		r.End = moment(dates[1])
+	}
+	for _, contact := range o.Objects("contacts") {
+		r.Emails = append(r.Emails, contact.Texts("contactEmails")...)
+		if name := contact.Text("contactName"); name != "" {
+			r.ContactNames = append(r.ContactNames, name)
+		}
+	}
+	return nil
+}
+
+// moment reads the times that CalendarHero sends: RFC 3339, or the same without a zone, which is UTC.
+func moment(text string) time.Time {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+const (
+	requestPage  = 100
+	requestPages = 100
+	// Up to requestOverlap items are read again with each page, so that one
+	// that moves up because another is deleted in between is not missed.
+	requestOverlap = 10
+)
+
+// MeetingRequests lists all meeting requests of a state. It fails rather than
+// return a part: the list is what a caller searches before it creates again.
+// A server that ignores skip and take, as connectors leave open, costs one
+// call more and is read as one page.
+func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedRequest, error) {
+	const operation = "list meeting requests"
+	var all []ListedRequest
+	seen := map[string]bool{}
+	for skip, page := 0, 0; page < requestPages; page++ {
+		var out *[]json.RawMessage
+		err := c.do(ctx, route{
+			operation: operation, method: http.MethodGet, path: "/meeting/tasks",
+			query: url.Values{"state": {state}, "skip": {strconv.Itoa(skip)}, "take": {strconv.Itoa(requestPage)}},
+		}, &out)
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			return nil, unreadable(operation, state)
+		}
+		fresh := 0
+		for _, raw := range *out {
+			var r ListedRequest
+			if json.Unmarshal(raw, &r) == nil && r.ID != "" && !seen[r.ID] {
+				seen[r.ID] = true
+				all = append(all, r)
+				fresh++
+			}
+		}
+		if fresh == 0 {
+			return all, nil
+		}
+		skip += len(*out) - min(requestOverlap, len(*out)/4)
+	}
+	return nil, &clients.Error{
+		API: "CalendarHero", Operation: operation, Subject: state, Status: http.StatusOK,
+		Reason: clients.Unavailable, Message: "the list does not end",
+	}
+}
+
+// DeleteMeetingRequest cancels a meeting request; its invitees are told.
+// NotFound where it is gone already: a retry after a lost answer may say so
+// of what it deleted itself.
+func (c *Client) DeleteMeetingRequest(ctx context.Context, id string) error {
+	return c.do(ctx, route{
+		operation: "delete meeting request", method: http.MethodDelete, path: "/meeting/tasks/%s", ids: []string{id}, effect: clients.Idempotent,
+	}, nil)
+}
+
+// Remind mails the invitees who have not answered, at once. It does mail
+// again when it runs twice, so it is not retried, and a lost answer is Unclear.
+func (c *Client) Remind(ctx context.Context, id string) error {
+	return c.do(ctx, route{
+		operation: "remind of meeting request", method: http.MethodPut, path: "/meeting/tasks/%s/remind", ids: []string{id}, effect: clients.Once,
+	}, nil)
+}

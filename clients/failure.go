@@ -1,0 +1,98 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// fail is an Error about a call that has no answer to show.
+func (t *Transport) fail(call Call, reason Reason, cause error) *Error {
+	return &Error{API: t.cfg.API, Operation: call.Operation, Subject: call.Subject, Reason: reason, Err: cause}
+}
+
+// refused is a call that was not sent for want of a token.
+func (t *Transport) refused(call Call, cause error) *Error {
+	if e, ok := errors.AsType[*Error](cause); ok {
+		own := *e // e.g. a token refresh that failed: keep its reason, name this call
+		own.Operation, own.Subject = call.Operation+": "+e.Operation, call.Subject
+		return &own
+	}
+	reason := Unauthorized
+	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+		reason = Unavailable
+	}
+	return t.fail(call, reason, cause)
+}
+
+// lost is a call without an answer.
+func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause error) *Error {
+	reason := Unavailable
+	if call.Effect == Once && !sent.nothing() {
+		reason = Unclear
+	}
+	// A url.Error shows the whole URL, and a query may hold an e-mail address.
+	if e, ok := errors.AsType[*url.Error](cause); ok {
+		cause = e.Err
+	}
+	if err := ctx.Err(); err != nil && !errors.Is(cause, err) {
+		cause = errors.Join(err, cause)
+	}
+	return t.fail(call, reason, cause)
+}
+
+// answered is a call that was answered with anything but a success.
+func (t *Transport) answered(call Call, res *http.Response, body []byte, secret string) *Error {
+	e := t.fail(call, reasonOf(res.StatusCode, call.Effect), nil)
+	e.Status = res.StatusCode
+	e.RetryAfter = t.retryAfter(res)
+	if res.StatusCode >= 300 && res.StatusCode < 400 {
+		e.Message = "redirected elsewhere"
+		e.Todo = "check the base URL"
+	}
+	if t.cfg.Explain != nil {
+		t.cfg.Explain(e, call, body)
+	}
+	_, token, found := strings.Cut(secret, " ")
+	if !found {
+		token = secret
+	}
+	e.Message, e.TraceID = plain(e.Message, token, 300), plain(e.TraceID, token, 64)
+	return e
+}
+
+// reasonOf maps a status that is no success.
+func reasonOf(status int, effect Effect) Reason {
+	switch {
+	case status == http.StatusUnauthorized:
+		return Unauthorized
+	case status == http.StatusForbidden:
+		return Forbidden
+	case status == http.StatusNotFound || status == http.StatusGone:
+		return NotFound
+	case status == http.StatusTooManyRequests:
+		return RateLimited
+	case status < 500 && status != http.StatusRequestTimeout:
+		return Invalid
+	case effect == Once:
+		return Unclear
+	default:
+		return Unavailable
+	}
+}
+
+// plain makes a vendor's text fit for one line of a log: no control
+// characters, no secret it might echo, at most n runes.
+func plain(s, secret string, n int) string {
+	if len(secret) >= 4 {
+		s = strings.ReplaceAll(s, secret, "[token]")
+	}
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
+	if r := []rune(s); len(r) > n {
+		s = string(r[:n]) + "…"
+	}
+	return s
+}

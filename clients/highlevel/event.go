@@ -1,0 +1,171 @@
+package highlevel
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"milepost/clients"
+)
+
+// ErrNotEvent is wrapped by every error of ParseEvent: the body is no JSON object.
+var ErrNotEvent = errors.New("the body is no JSON object")
+
+// Event is the envelope of a webhook: which record to look at. What the
+// record holds is fetched, not read from here. Every field may be empty: no
+// schema of HighLevel's webhooks declares a field as required.
+type Event struct {
+	Type       string    // "ContactUpdate"; "INSTALL" and a few others in upper snake
+	LocationID string    // the tenant; "" on agency events
+	CompanyID  string    // the agency
+	AppID      string    // the part of the app's client_id before "-"
+	VersionID  string    // of the app
+	WebhookID  string    // the same on every attempt of a delivery
+	Timestamp  time.Time // when it was first sent, not when it happened; zero when missing
+	Kind       string    // "contact", "task", "note", "appointment", "opportunity", or "" for all else
+	EntityID   string    // the record's id
+	ContactID  string    // the contact it belongs to; TaskCreate really comes without (HighLevel issue #332)
+	Deleted    bool      // the event says that the record is gone
+	Completed  bool      // the event says that the task is done
+}
+
+// ParseEvent reads the envelope. HighLevel sends it flat; a top-level data
+// object, as its guide shows, is read beneath the top level. Unknown types
+// are no error. An id that could not be one (longer than 128 bytes, with a
+// slash or a control character, no text or number) counts as missing.
+func ParseEvent(body []byte) (Event, error) {
+	o, err := parseEnvelope(body)
+	if err != nil {
+		return Event{}, err
+	}
+	e := Event{
+		Type:       typeName(o.Text("type")),
+		LocationID: id(o, "locationId"),
+		CompanyID:  id(o, "companyId"),
+		AppID:      id(o, "appId"),
+		VersionID:  id(o, "versionId"),
+		WebhookID:  id(o, "webhookId"),
+		Timestamp:  timestamp(o.Raw("timestamp")),
+	}
+	var verb string
+	e.Kind, verb = kindOf(e.Type)
+	record := o
+	if e.Kind == "appointment" {
+		if nested, err := clients.ParseObject(o.Raw("appointment")); err == nil {
+			record = nested
+		}
+	}
+	switch e.Kind {
+	case "":
+		e.ContactID = id(o, "contactId", "contact_id")
+		return e, nil
+	case "contact":
+		e.EntityID = id(o, "id", "contactId", "contact_id")
+		e.ContactID = e.EntityID
+	default:
+		e.EntityID = id(record, "id")
+		e.ContactID = id(record, "contactId", "contact_id")
+		if e.ContactID == "" {
+			e.ContactID = id(o, "contactId", "contact_id")
+		}
+	}
+	e.Deleted = verb == "Delete" || verb == "Deleted"
+	e.Completed = e.Kind == "task" && (verb == "Complete" || verb == "Completed")
+	return e, nil
+}
+
+func parseEnvelope(body []byte) (clients.Object, error) {
+	if len(body) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", ErrNotEvent)
+	}
+	if !utf8.Valid(body) {
+		return nil, fmt.Errorf("%w: it is not UTF-8", ErrNotEvent)
+	}
+	o, err := clients.ParseObject(body)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, fmt.Errorf("%w: %v at byte %d", ErrNotEvent, syntax, syntax.Offset)
+	}
+	if err != nil { // valid JSON of another type; its text would quote the body
+		return nil, fmt.Errorf("%w: it is another JSON value", ErrNotEvent)
+	}
+	if data, err := clients.ParseObject(o.Raw("data")); err == nil {
+		for key, value := range data {
+			if o.Raw(key) == nil {
+				o[key] = value
+			}
+		}
+	}
+	return o, nil
+}
+
+// kinds are the first words of the event types that concern a record we know.
+var kinds = []struct{ prefix, kind string }{
+	{"Contact", "contact"},
+	{"Task", "task"},
+	{"Note", "note"},
+	{"Appointment", "appointment"},
+	{"Opportunity", "opportunity"},
+}
+
+// kindOf splits "TaskUpdate" into "task" and "Update". It goes by the first
+// word, so that an event that HighLevel adds later is understood at once.
+func kindOf(name string) (kind, verb string) {
+	for _, k := range kinds {
+		rest, ok := strings.CutPrefix(name, k.prefix)
+		if !ok {
+			continue
+		}
+		if r, _ := utf8.DecodeRuneInString(rest); rest == "" || unicode.IsUpper(r) {
+			return k.kind, rest
+		}
+	}
+	return "", ""
+}
+
+// id returns the first of the fields that holds a usable id.
+func id(o clients.Object, keys ...string) string {
+	for _, key := range keys {
+		raw := o.Raw(key)
+		if len(raw) == 0 || raw[0] == 't' || raw[0] == 'f' {
+			continue
+		}
+		text := o.Text(key)
+		if _, err := clients.PathID(text); err == nil && strings.TrimSpace(text) == text {
+			return text
+		}
+	}
+	return ""
+}
+
+// typeName refuses what cannot be shown as a name.
+func typeName(s string) string {
+	if len(s) > 128 || strings.ContainsFunc(s, unicode.IsControl) {
+		return ""
+	}
+	return s
+}
+
+// timestamp reads RFC 3339 text, as HighLevel sends it, and Unix milliseconds,
+// as it writes times elsewhere. All else is the zero time.
+func timestamp(raw json.RawMessage) time.Time {
+	if len(raw) == 0 {
+		return time.Time{}
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		text = string(raw)
+	}
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) == 13 {
+		return time.UnixMilli(ms).UTC()
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at.UTC()
+}

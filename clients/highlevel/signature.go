@@ -1,0 +1,200 @@
+package highlevel
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+var (
+	// ErrNoSignature: the request carries no signature that these keys could verify.
+	ErrNoSignature = errors.New("the request is not signed by HighLevel")
+	// ErrBadSignature: a signature is there and does not fit body and keys.
+	ErrBadSignature = errors.New("HighLevel's signature does not fit the body")
+)
+
+const (
+	headerEd25519 = "X-Ghl-Signature" // canonical form of X-GHL-Signature
+	headerRSA     = "X-Wh-Signature"  // canonical form of X-WH-Signature
+)
+
+// publishedKey signs X-GHL-Signature for every HighLevel app (HighLevel's
+// webhook integration guide).
+const publishedKey = `-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=
+-----END PUBLIC KEY-----
+`
+
+// publishedLegacyKey signs X-WH-Signature (HighLevel's docs/oauth/WebhookAuthentication.md).
+const publishedLegacyKey = `-----BEGIN PUBLIC KEY-----
+MIICIjANBgkqhkiG9w0BAQEFAAOCAg8AMIICCgKCAgEAokvo/r9tVgcfZ5DysOSC
+Frm602qYV0MaAiNnX9O8KxMbiyRKWeL9JpCpVpt4XHIcBOK4u3cLSqJGOLaPuXw6
+dO0t6Q/ZVdAV5Phz+ZtzPL16iCGeK9po6D6JHBpbi989mmzMryUnQJezlYJ3DVfB
+csedpinheNnyYeFXolrJvcsjDtfAeRx5ByHQmTnSdFUzuAnC9/GepgLT9SM4nCpv
+uxmZMxrJt5Rw+VUaQ9B8JSvbMPpez4peKaJPZHBbU3OdeCVx5klVXXZQGNHOs8gF
+3kvoV5rTnXV0IknLBXlcKKAQLZcY/Q9rG6Ifi9c+5vqlvHPCUJFT5XUGG5RKgOKU
+J062fRtN+rLYZUV+BjafxQauvC8wSWeYja63VSUruvmNj8xkx2zE/Juc+yjLjTXp
+IocmaiFeAO6fUtNjDeFVkhf5LNb59vECyrHD2SQIrhgXpO4Q3dVNA5rw576PwTzN
+h/AMfHKIjE4xQA1SZuYJmNnmVZLIZBlQAF9Ntd03rfadZ+yDiOXCCs9FkHibELhC
+HULgCsnuDJHcrGNd5/Ddm5hxGQ0ASitgHeMZ0kcIOwKDOzOU53lDza6/Y09T7sYJ
+PQe7z0cvj7aE4B+Ax1ZoZGPzpJlZtGXCsu9aTEGEnKzmsFqwcSsnw3JB31IGKAyk
+T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
+-----END PUBLIC KEY-----
+`
+
+// Keys are the public keys that may sign webhooks. The zero value verifies nothing.
+type Keys struct {
+	ed25519 []ed25519.PublicKey
+	rsa     []*rsa.PublicKey
+}
+
+// PublishedKeys is HighLevel's Ed25519 key. The RSA key is not among them:
+// HighLevel announced its end for 2026-09-01.
+func PublishedKeys() Keys {
+	keys, err := ParseKeys(publishedKey)
+	if err != nil {
+		panic(err) // a constant, checked by a test
+	}
+	return keys
+}
+
+// PublishedKey is HighLevel's Ed25519 key as PEM.
+func PublishedKey() string { return publishedKey }
+
+// PublishedLegacyKey is HighLevel's RSA key as PEM, for who still receives
+// X-WH-Signature; pass it to ParseKeys together with the keys wanted beside it.
+func PublishedLegacyKey() string { return publishedLegacyKey }
+
+// ParseKeys reads one or more PEM blocks of Ed25519 and RSA public keys. A
+// literal \n counts as a line break, as environment variables often have it.
+func ParseKeys(text string) (Keys, error) {
+	rest := bytes.TrimSpace([]byte(strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(text)))
+	if len(rest) == 0 {
+		return Keys{}, errors.New("no public key is given")
+	}
+	var keys Keys
+	for n := 1; len(rest) > 0; n++ {
+		if !bytes.HasPrefix(rest, []byte("-----BEGIN ")) {
+			return Keys{}, fmt.Errorf("public key %d: not PEM: it must begin with -----BEGIN PUBLIC KEY-----", n)
+		}
+		block, after := pem.Decode(rest)
+		// pem.Decode skips a block that it cannot read; the next one must not hide it.
+		if block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1 {
+			return Keys{}, fmt.Errorf("public key %d: damaged PEM: the BEGIN and END lines must stand alone, with base64 between them", n)
+		}
+		if err := keys.add(block); err != nil {
+			return Keys{}, fmt.Errorf("public key %d: %w", n, err)
+		}
+		rest = bytes.TrimSpace(after)
+	}
+	return keys, nil
+}
+
+func (k *Keys) add(block *pem.Block) error {
+	if strings.Contains(block.Type, "PRIVATE") {
+		return errors.New("this is a private key; HighLevel's public key is needed")
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	default:
+		return fmt.Errorf("a PEM block of type %q where PUBLIC KEY was expected", block.Type)
+	}
+	if err != nil {
+		return errors.New("the key is damaged")
+	}
+	switch key := key.(type) {
+	case ed25519.PublicKey:
+		k.ed25519 = append(k.ed25519, key)
+	case *rsa.PublicKey:
+		if key.N.BitLen() < 2048 {
+			return fmt.Errorf("an RSA key of %d bits is too weak; HighLevel's has 4096", key.N.BitLen())
+		}
+		k.rsa = append(k.rsa, key)
+	default:
+		return errors.New("neither an Ed25519 nor an RSA key")
+	}
+	return nil
+}
+
+// Verify checks that HighLevel signed body, the bytes as received. Where
+// X-GHL-Signature is present it alone decides; X-WH-Signature is looked at
+// only where it is absent and an RSA key is among k. A header that is empty
+// or holds "N/A" is absent. The error is ErrNoSignature or ErrBadSignature.
+//
+// One key signs for all apps and all tenants, so a good signature does not
+// yet mean that the event is ours: compare AppID and LocationID too.
+func (k Keys) Verify(h http.Header, body []byte) error {
+	signature, present, err := signatureOf(h, headerEd25519)
+	if err != nil {
+		return err
+	}
+	if present {
+		if len(signature) != ed25519.SignatureSize {
+			return ErrBadSignature
+		}
+		for _, key := range k.ed25519 {
+			if ed25519.Verify(key, body, signature) {
+				return nil
+			}
+		}
+		return ErrBadSignature
+	}
+	if len(k.rsa) == 0 {
+		return ErrNoSignature
+	}
+	signature, present, err = signatureOf(h, headerRSA)
+	if err != nil {
+		return err
+	}
+	if !present {
+		return ErrNoSignature
+	}
+	digest := sha256.Sum256(body)
+	for _, key := range k.rsa {
+		if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil {
+			return nil
+		}
+	}
+	return ErrBadSignature
+}
+
+// longestSignature is the base64 of an RSA signature of 16384 bits; what is longer is none.
+const longestSignature = 2732
+
+// signatureOf decodes a signature header. Two values are refused rather than chosen from.
+func signatureOf(h http.Header, name string) (signature []byte, present bool, err error) {
+	values := h[name]
+	if len(values) > 1 {
+		return nil, true, ErrBadSignature
+	}
+	if len(values) == 0 {
+		return nil, false, nil
+	}
+	value := strings.Trim(values[0], " \t")
+	if value == "" || value == "N/A" {
+		return nil, false, nil
+	}
+	// encoding/base64 skips line breaks even when strict.
+	if len(value) > longestSignature || strings.ContainsAny(value, "\r\n") {
+		return nil, true, ErrBadSignature
+	}
+	signature, err = base64.StdEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return nil, true, ErrBadSignature
+	}
+	return signature, true, nil
+}

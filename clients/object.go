@@ -1,0 +1,103 @@
+package clients
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+// An Object is a JSON object read with tolerance: the vendors leave fields
+// out, send null, and send numbers for strings. Its methods never fail; what
+// cannot be read is the zero value.
+type Object map[string]json.RawMessage
+
+// ParseObject fails where data is anything but a JSON object.
+func ParseObject(data []byte) (Object, error) {
+	var o Object
+	if err := json.Unmarshal(data, &o); err != nil {
+		return nil, err
+	}
+	if o == nil {
+		return nil, errors.New("null where an object was expected")
+	}
+	return o, nil
+}
+
+// ParseRecord is ParseObject, but for null, as encoding/json wants it of an
+// UnmarshalJSON: an object without fields.
+func ParseRecord(data []byte) (Object, error) {
+	if string(bytes.TrimSpace(data)) == "null" {
+		return nil, nil
+	}
+	return ParseObject(data)
+}
+
+// Text returns a string as it is, a number or boolean as it is written, and "" for all else.
+func (o Object) Text(key string) string { return text(o[key]) }
+
+// Bool returns true for true and "true".
+func (o Object) Bool(key string) bool { return text(o[key]) == "true" }
+
+// Texts returns the texts of an array; a lone text counts as an array of one.
+// Empty ones are left out.
+func (o Object) Texts(key string) []string {
+	raw := bytes.TrimSpace(o[key])
+	var list []json.RawMessage
+	if len(raw) > 0 && raw[0] == '[' {
+		if json.Unmarshal(raw, &list) != nil {
+			return nil
+		}
+	} else {
+		list = []json.RawMessage{raw}
+	}
+	var texts []string
+	for _, item := range list {
+		if s := text(item); s != "" {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
+// Objects returns the objects of an array, without what is none.
+func (o Object) Objects(key string) []Object {
+	var list []json.RawMessage
+	if json.Unmarshal(o[key], &list) != nil {
+		return nil
+	}
+	var objects []Object
+	for _, item := range list {
+		if object, err := ParseObject(item); err == nil {
+			objects = append(objects, object)
+		}
+	}
+	return objects
+}
+
+// Raw returns the JSON of a field, and nil for a missing field and for null.
+func (o Object) Raw(key string) json.RawMessage {
+	raw := bytes.TrimSpace(o[key])
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
+func text(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			return ""
+		}
+		return s
+	case '{', '[', 'n':
+		return ""
+	default:
+		return string(raw)
+	}
+}

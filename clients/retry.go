@@ -1,0 +1,123 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	maxRetries = 2
+	// longestWait is the longest Retry-After that is waited for within a call;
+	// a worker must not sleep on a longer one. go-retryablehttp itself waits
+	// for whatever a server asks (its issues #247 and #295).
+	longestWait = 3 * time.Second
+	// retryUntil: no retry begins later than this after the call began, so a
+	// call ends within 25 s even where every try times out.
+	retryUntil = 15 * time.Second
+	// longestRetryAfter bounds what is believed of a Retry-After.
+	longestRetryAfter = 24 * time.Hour
+)
+
+// retryWait is about 0.3 s and 1 s, each ± 25 %, so that many workers that failed together do not return together.
+func retryWait(retry int) time.Duration {
+	wait := 300 * time.Millisecond
+	if retry > 1 {
+		wait = time.Second
+	}
+	return wait*3/4 + rand.N(wait/2)
+}
+
+// sending notes whether a connection was had: before that nothing was sent.
+type sending struct{ asked, connected atomic.Bool }
+
+func (s *sending) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { s.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { s.connected.Store(true) },
+	})
+}
+
+// nothing reports whether certainly no byte of the call has left. A transport
+// that does not trace proves nothing, so it counts as sent.
+func (s *sending) nothing() bool { return s.asked.Load() && !s.connected.Load() }
+
+// checkRetry decides after each try. It never returns an error of its own.
+func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) retryablehttp.CheckRetry {
+	began := t.cfg.Now()
+	return func(_ context.Context, res *http.Response, err error) (bool, error) {
+		if ctx.Err() != nil || t.cfg.Now().Sub(began) > retryUntil {
+			return false, nil
+		}
+		if err != nil {
+			if errors.Is(err, errTooLarge) {
+				return false, nil
+			}
+			return call.Effect != Once || sent.nothing(), nil
+		}
+		if call.Effect == Once || !passing(res.StatusCode) {
+			return false, nil
+		}
+		return t.retryAfter(res) <= longestWait, nil
+	}
+}
+
+// passing reports whether a status may be another one a moment later.
+func passing(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout ||
+		(status >= 500 && status != http.StatusNotImplemented)
+}
+
+func (t *Transport) backoff(_, _ time.Duration, attempt int, res *http.Response) time.Duration {
+	if res != nil {
+		if wait := t.retryAfter(res); wait > 0 {
+			return min(wait, longestWait)
+		}
+	}
+	return t.cfg.RetryWait(attempt + 1)
+}
+
+// retryAfter is how long the server asks to wait; 0 when it does not say.
+func (t *Transport) retryAfter(res *http.Response) time.Duration {
+	if !passing(res.StatusCode) {
+		return 0
+	}
+	now := t.cfg.Now()
+	if wait, ok := ParseRetryAfter(res.Header.Get("Retry-After"), now); ok {
+		return wait
+	}
+	if res.StatusCode == http.StatusTooManyRequests && t.cfg.Limit != nil {
+		return t.cfg.Limit(res.Header, now)
+	}
+	return 0
+}
+
+// ParseRetryAfter reads a Retry-After header, seconds or an HTTP date. The
+// wait is 0 for a time that has passed, and at most 24 hours; ok is false
+// where the header is missing or unreadable.
+func ParseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0, false
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(longestRetryAfter/time.Second) {
+			return longestRetryAfter, true // a number too large for us is still a number
+		}
+		return time.Duration(seconds) * time.Second, true
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return min(max(at.Sub(now), 0), longestRetryAfter), true
+}

@@ -1,0 +1,258 @@
+package clients
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	tryTimeout = 10 * time.Second // one try, from dialing to the last byte of the answer
+	maxBody    = 8 << 20          // bytes of an answer
+)
+
+// An Effect says what a call does to the vendor's data. It decides whether the
+// call is tried again and what a lost answer means, because the HTTP method
+// does not tell (HighLevel searches by POST).
+type Effect int
+
+const (
+	// Read changes nothing: tried again, and a failure is Unavailable.
+	Read Effect = iota
+	// Idempotent has the same effect when it runs twice (PUT, DELETE, adding to
+	// a set): tried again, and a failure is Unavailable, for the caller may simply repeat it.
+	Idempotent
+	// Once must not run twice (a create): never tried again once it may have
+	// been sent, and a lost answer is Unclear.
+	Once
+)
+
+// A Call is one request of a vendor's API.
+type Call struct {
+	Operation string     // in words, for errors: "get contact"
+	Subject   string     // the id it is about; may be empty
+	Effect    Effect     //
+	Method    string     //
+	Path      string     // begins with "/", its parts already escaped (see PathID)
+	Query     url.Values // never shown in an error: it may hold personal data
+	Body      any        // sent as JSON; nil sends no body
+	Out       any        // receives the JSON of a success; nil ignores the body
+}
+
+// TransportConfig is what a vendor's client knows about its API.
+type TransportConfig struct {
+	API     string // for errors: "HighLevel"
+	BaseURL string // without a trailing slash; a path in it is kept
+	// Authorize returns the value of the Authorization header. It is asked once a call.
+	Authorize func(context.Context) (string, error)
+	Header    http.Header // sent with every call
+	// Explain completes an Error from the vendor's own answer: Message, TraceID,
+	// Todo, and the Reason where the status alone misleads.
+	Explain func(e *Error, call Call, body []byte)
+	// Limit reads from a 429's header how long to wait where it has no
+	// Retry-After; nil or 0 = not said.
+	Limit func(h http.Header, now time.Time) time.Duration
+	// RetryWait is the pause before the nth retry (1, 2); nil = about 0.3 s, then 1 s.
+	RetryWait func(retry int) time.Duration
+	HTTP      *http.Client // its transport, jar and time-out are used; nil = a pool of our own
+	Now       func() time.Time
+}
+
+// Transport carries JSON calls to one vendor's API. It retries briefly (at
+// most twice, never for long: a long wait is returned as RetryAfter, and
+// snoozing is the caller's), limits time and size of every answer, follows no
+// redirect to another host, and turns each failure into an *Error.
+// It is safe for concurrent use.
+type Transport struct {
+	cfg  TransportConfig
+	base *url.URL
+	err  error // what is wrong with the base URL
+	http *http.Client
+}
+
+// NewTransport returns a transport. A bad base URL is reported by the first call.
+func NewTransport(cfg TransportConfig) *Transport {
+	t := &Transport{cfg: cfg}
+	if t.cfg.Now == nil {
+		t.cfg.Now = time.Now
+	}
+	if t.cfg.RetryWait == nil {
+		t.cfg.RetryWait = retryWait
+	}
+	t.base, t.err = parseBase(cfg.BaseURL)
+	t.http = &http.Client{Timeout: tryTimeout}
+	var next http.RoundTripper
+	if cfg.HTTP != nil {
+		*t.http = *cfg.HTTP
+		next = cfg.HTTP.Transport
+		if t.http.Timeout == 0 || t.http.Timeout > tryTimeout {
+			t.http.Timeout = tryTimeout
+		}
+	}
+	if next == nil {
+		next = pool()
+	}
+	t.http.Transport = wholeAnswer{next}
+	t.http.CheckRedirect = sameHostOnly
+	return t
+}
+
+func parseBase(s string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(s, "/"))
+	switch {
+	case err != nil:
+		return nil, errors.New("the base URL cannot be parsed")
+	case (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("the base URL must look like https://host or https://host/path")
+	}
+	return u, nil
+}
+
+// pool is a connection pool for one API host: at most 32 connections, idle ones kept for 90 s.
+func pool() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxConnsPerHost:       32,
+		MaxIdleConns:          32,
+		MaxIdleConnsPerHost:   32,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}
+
+// sameHostOnly lets a read follow a redirect within the same scheme and host,
+// and hands every other redirect back as the answer: the token must not
+// travel, and a repeated write would be a second write.
+func sameHostOnly(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if first.Method != http.MethodGet || len(via) > 3 ||
+		req.URL.Host != first.URL.Host || req.URL.Scheme != first.URL.Scheme {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// Do carries out one call. Every error is an *Error; when ctx ended first it
+// also is ctx's error (errors.Is).
+func (t *Transport) Do(ctx context.Context, call Call) error {
+	if t.err != nil {
+		return t.fail(call, Invalid, t.err)
+	}
+	auth, err := t.cfg.Authorize(ctx)
+	if err != nil {
+		return t.refused(call, err)
+	}
+	req, err := t.request(ctx, call, auth)
+	if err != nil {
+		return t.fail(call, Invalid, err)
+	}
+	sent := &sending{}
+	req = req.WithContext(sent.watch(ctx))
+	client := retryablehttp.Client{
+		HTTPClient:   t.http,
+		RetryMax:     maxRetries,
+		CheckRetry:   t.checkRetry(ctx, call, sent),
+		Backoff:      t.backoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return t.lost(ctx, call, sent, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body) // from memory: see wholeAnswer
+	if err != nil {
+		return t.lost(ctx, call, sent, err)
+	}
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return t.answered(call, res, body, auth)
+	}
+	if call.Out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, call.Out); err != nil {
+		reason := Unavailable
+		if call.Effect == Once {
+			reason = Unclear
+		}
+		e := t.fail(call, reason, errors.New("the answer is not the JSON that was expected"))
+		e.Status = res.StatusCode
+		return e
+	}
+	return nil
+}
+
+func (t *Transport) request(ctx context.Context, call Call, auth string) (*retryablehttp.Request, error) {
+	u, err := url.Parse(t.base.String() + call.Path)
+	if err != nil {
+		return nil, errors.New("the path cannot be parsed")
+	}
+	u.RawQuery = call.Query.Encode()
+	var body any // an untyped nil, or retryablehttp takes it for a body
+	if call.Body != nil {
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(call.Body); err != nil {
+			return nil, fmt.Errorf("the body cannot be encoded: %w", err)
+		}
+		body = bytes.TrimSpace(buf.Bytes())
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, call.Method, u.String(), body)
+	if err != nil {
+		return nil, errors.New("the request cannot be made")
+	}
+	for key, values := range t.cfg.Header {
+		req.Header[key] = values
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", auth)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
+}
+
+// PathID returns id escaped for use as one part of a path. It refuses what
+// could lead to another path: empty, ".", "..", slashes, control characters, more than 128 bytes.
+func PathID(id string) (string, error) {
+	switch {
+	case id == "":
+		return "", errors.New("the id is empty")
+	case id == "." || id == "..":
+		return "", errors.New("the id is a path, not an id")
+	case len(id) > 128:
+		return "", errors.New("the id is longer than 128 bytes")
+	case strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '/' || r == '\\' }):
+		return "", errors.New("the id holds a slash or a control character")
+	}
+	return url.PathEscape(id), nil
+}
+
+// Path joins a format such as "/contacts/%s/tags" with ids, each made safe by
+// PathID. The error is an *Error of Reason Invalid.
+func (t *Transport) Path(call Call, format string, ids ...string) (string, error) {
+	parts := make([]any, len(ids))
+	for i, id := range ids {
+		part, err := PathID(id)
+		if err != nil {
+			call.Subject = ""
+			return "", t.fail(call, Invalid, err)
+		}
+		parts[i] = part
+	}
+	return fmt.Sprintf(format, parts...), nil
+}
