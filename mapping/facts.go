@@ -52,7 +52,7 @@ type CustomField struct {
 type Task struct {
 	ID         string
 	Title      string
-	Body       string
+	Body       string // may be HTML
 	AssignedTo string // user id
 	Due        string // as HighLevel wrote it, e.g. 2026-12-01T15:00:00Z; may be empty
 	Completed  bool

@@ -1,0 +1,133 @@
+package mapping
+
+import "strings"
+
+// Automation is a trigger, conditions, and actions with field templates. It is
+// compiled and immutable, and safe for concurrent use.
+type Automation struct {
+	ID      string // unique within its Set; a slug of the name unless given
+	Name    string // unique within its Set, for people
+	Enabled bool
+	On      Trigger
+	Tag     string // of contact.tagged, lower case
+
+	milestone *milestone // of milestone.changed
+	condition *expression
+	actions   []action
+	reads     reads // by the milestone, the condition and the actions together
+}
+
+// Actions lists what the automation makes, in the order in which it was written.
+// The n-th of them, from 1, has the item key ID/n.
+func (a *Automation) Actions() []ItemKind {
+	kinds := make([]ItemKind, len(a.actions))
+	for i, act := range a.actions {
+		kinds[i] = act.kind()
+	}
+	return kinds
+}
+
+// Set is a compiled list of automations, immutable and safe for concurrent use.
+type Set struct {
+	automations []*Automation
+}
+
+// Automations lists all automations, switched on or not, in the order of the file.
+func (s *Set) Automations() []*Automation {
+	return append([]*Automation(nil), s.automations...)
+}
+
+// looking yields the automations that are switched on and look at records of
+// this kind. A nil Set has none.
+func (s *Set) looking(kind Kind) (found []*Automation) {
+	if s == nil {
+		return nil
+	}
+	for _, a := range s.automations {
+		if a.Enabled && a.On.Kind() == kind {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// Needs tells which facts a plan reads, so that no more is fetched.
+type Needs struct {
+	Any          bool // some automation that is switched on looks at records of this kind
+	Contact      bool // Facts.Contact, without its custom fields
+	CustomFields bool // Facts.Contact.Custom; Contact is then true as well
+	Notes        bool // Facts.Notes
+}
+
+// Needs tells what the automations that are switched on read for records of
+// this kind. Facts.Location and the record itself are always read.
+func (s *Set) Needs(kind Kind) Needs {
+	var n Needs
+	for _, a := range s.looking(kind) {
+		n.Any = true
+		n.Contact = n.Contact || a.reads.contact || a.On.Kind() == KindContact
+		n.CustomFields = n.CustomFields || a.reads.custom
+		n.Notes = n.Notes || a.reads.notes
+	}
+	// The texts of attached notes are whatever the note automations make of them,
+	// and those may read the contact.
+	writers := s.noteWriters()
+	n.Notes = n.Notes && len(writers) > 0
+	if n.Notes {
+		for _, a := range writers {
+			n.Contact = n.Contact || a.reads.contact
+			n.CustomFields = n.CustomFields || a.reads.custom
+		}
+	}
+	n.Contact = n.Contact || n.CustomFields
+	return n
+}
+
+// noteWriters are the automations that make note items of notes.
+func (s *Set) noteWriters() (found []*Automation) {
+	for _, a := range s.looking(KindNote) {
+		for _, act := range a.actions {
+			if act.kind() == ItemNote {
+				found = append(found, a)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// reads is what expressions and actions look at beside the record itself.
+type reads struct {
+	contact, custom, notes bool
+}
+
+func (r *reads) add(more reads) {
+	r.contact = r.contact || more.contact
+	r.custom = r.custom || more.custom
+	r.notes = r.notes || more.notes
+}
+
+// addContactField adds one field of the contact by its key.
+func (r *reads) addContactField(key string) {
+	r.contact = true
+	r.custom = r.custom || !standardFields[key]
+}
+
+// standardFields are the keys of a contact that are no custom fields. They are
+// HighLevel's merge-field names without the "contact." in front.
+var standardFields = map[string]bool{
+	"id": true, "first_name": true, "last_name": true, "name": true, "email": true, "phone": true,
+	"company_name": true, "address1": true, "city": true, "state": true, "country": true,
+	"postal_code": true, "website": true, "timezone": true, "source": true, "type": true,
+	"assigned_to": true, "date_of_birth": true, "date_added": true, "date_updated": true,
+	"dnd": true, "tags": true,
+}
+
+// contactReference takes "contact.closing_date" apart. A key is what HighLevel
+// makes of a field's name: lower-case letters, digits and underscores.
+func contactReference(text string) (key string, ok bool) {
+	key, ok = strings.CutPrefix(text, "contact.")
+	return key, ok && key != "" && !strings.ContainsFunc(key, func(r rune) bool {
+		return r != '_' && r != '-' && !isWordRune(r)
+	})
+}

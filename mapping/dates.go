@@ -1,0 +1,358 @@
+package mapping
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Date is what a date field holds: a date without a time of day, or an instant,
+// or nothing (the zero Date: the field was cleared).
+type Date struct {
+	at   time.Time // of a date without a time: its midnight in UTC
+	kind dateKind
+}
+
+type dateKind uint8
+
+const (
+	dateCleared dateKind = iota
+	dateCivil
+	dateInstant
+)
+
+// IsZero tells that the field holds no date.
+func (d Date) IsZero() bool { return d.kind == dateCleared }
+
+// DateOnly tells that the date has no time of day.
+func (d Date) DateOnly() bool { return d.kind == dateCivil }
+
+// Instant returns the moment that is meant, in zone. A date without a time takes
+// the time of day given by clock. A local time that does not exist, because the
+// clocks skip it, moves forward by what they skip; one that exists twice means
+// the first.
+func (d Date) Instant(clock time.Duration, zone *time.Location) time.Time {
+	if d.kind != dateCivil {
+		return d.at.In(utcIfNil(zone))
+	}
+	return local(d.at.Add(clock), zone)
+}
+
+// String writes a date as 2026-12-01, an instant as 2026-12-01 15:00 in the zone
+// that it was read in, and nothing for a cleared one.
+func (d Date) String() string {
+	switch d.kind {
+	case dateCivil:
+		return d.at.Format(time.DateOnly)
+	case dateInstant:
+		return d.at.Format("2006-01-02 15:04")
+	}
+	return ""
+}
+
+// ParseDate reads a date in any of the forms in which HighLevel hands them out
+// (the same DATE field comes in different ones, depending on who wrote it):
+//
+//   - nil and blank text: cleared, the zero Date
+//   - 2026-12-01 (also with / . or _), 12/01/2026 (month first), Nov 30th 2026,
+//     30 November 2026: a date
+//   - 2026-12-01T00:00:00Z: a date, for HighLevel stores dates at UTC midnight
+//   - any other RFC 3339 time: an instant
+//   - a number, or its digits as text, since 1970: 9 or 10 digits are seconds,
+//     11 to 14 milliseconds; a date at exact UTC midnight, else an instant.
+//     Negative ones lie before 1970
+//   - 2021-07-16 11:00:00, also after the other forms of a date: a local time in
+//     zone (nil is UTC). One that does not exist, because the clocks skip it,
+//     moves forward by what they skip; one that exists twice means the first
+//
+// Anything else, an impossible date such as 2026-02-30, and a year outside 1800
+// to 2999 are errors that say what was read.
+func ParseDate(v any, zone *time.Location) (Date, error) {
+	zone = utcIfNil(zone)
+	switch v := v.(type) {
+	case nil:
+		return Date{}, nil
+	case Date:
+		return v, nil
+	case time.Time:
+		if v.IsZero() {
+			return Date{}, nil
+		}
+		return instant(v, zone)
+	case string:
+		d, err := parseDateText(strings.TrimSpace(v), zone)
+		if err != nil {
+			return Date{}, fmt.Errorf("%s is not a date: %w", quoteShort(v), err)
+		}
+		return d, nil
+	case json.Number:
+		return ParseDate(string(v), zone)
+	case int:
+		return ParseDate(int64(v), zone)
+	case int64:
+		d, err := epoch(strconv.FormatInt(v, 10), zone)
+		if err != nil {
+			return Date{}, fmt.Errorf("the number %d is not a date: %w", v, err)
+		}
+		return d, nil
+	case float64:
+		if v != math.Trunc(v) || math.Abs(v) >= 1<<53 { // NaN is no whole number, Inf is too large
+			return Date{}, fmt.Errorf("the number %v is not a date: expected whole seconds or milliseconds since 1970", v)
+		}
+		return ParseDate(int64(v), zone)
+	}
+	return Date{}, fmt.Errorf("%s is not a date: expected text or a number", quoteShort(printed(v)))
+}
+
+const dateForms = "expected a form like 2026-12-01, 2026-12-01T15:00:00Z, 12/01/2026 or Dec 1 2026"
+
+var (
+	digitsForm  = regexp.MustCompile(`^-?\d+$`)
+	ymdForm     = regexp.MustCompile(`^(\d{4})([-/._])(\d{1,2})([-/._])(\d{1,2})(?:(?:[ ]+|[Tt])(.+))?$`)
+	mdyForm     = regexp.MustCompile(`^(\d{1,2})([-/._])(\d{1,2})([-/._])(\d{4})(?:(?:,?[ ]+|[Tt])(.+))?$`)
+	clockForm   = regexp.MustCompile(`^(\d{1,2}):(\d{2})(?::(\d{2})([.,]\d{1,9})?)? ?([AaPp][Mm])?$`)
+	offsetForm  = regexp.MustCompile(`^(.*?) ?([Zz]|[+-]\d{2}:?\d{2})$`)
+	ordinalForm = regexp.MustCompile(`^(\d{1,2})(?:st|nd|rd|th)?$`)
+	yearForm    = regexp.MustCompile(`^\d{4}$`)
+)
+
+func parseDateText(s string, zone *time.Location) (Date, error) {
+	if s == "" {
+		return Date{}, nil
+	}
+	if len(s) > 100 {
+		return Date{}, fmt.Errorf("it is too long; %s", dateForms)
+	}
+	if digitsForm.MatchString(s) {
+		return epoch(s, zone)
+	}
+	if m := ymdForm.FindStringSubmatch(s); m != nil && m[2] == m[4] {
+		return dateAndTime(m[1], m[3], m[5], m[6], zone)
+	}
+	if m := mdyForm.FindStringSubmatch(s); m != nil && m[2] == m[4] {
+		return dateAndTime(m[5], m[1], m[3], m[6], zone)
+	}
+	return wordyDate(s, zone)
+}
+
+// epoch reads a count of seconds or milliseconds since 1970; the number of
+// digits tells which.
+func epoch(digits string, zone *time.Location) (Date, error) {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	size := len(strings.TrimPrefix(digits, "-"))
+	var t time.Time
+	switch {
+	case err != nil || size > 14 || size < 9:
+		return Date{}, fmt.Errorf("expected 9 or 10 digits (seconds since 1970) or 11 to 14 (milliseconds), got %d", size)
+	case size <= 10:
+		t = time.Unix(n, 0).UTC()
+	default:
+		t = time.UnixMilli(n).UTC()
+	}
+	if t.Equal(t.Truncate(24 * time.Hour)) {
+		return civil(t.Year(), int(t.Month()), t.Day())
+	}
+	return instant(t, zone)
+}
+
+// wordyDate reads "Nov 30th 2026", "Monday, November 30, 2026 10:00 AM" and
+// "30 Nov 2026": the month is a word, so the order is free.
+func wordyDate(s string, zone *time.Location) (Date, error) {
+	var month int
+	var day, year, rest string
+	words := strings.Fields(strings.ReplaceAll(s, ",", " "))
+	for i, w := range words {
+		w = strings.ToLower(strings.TrimSuffix(w, "."))
+		switch {
+		case month == 0 && monthNamed(w) != 0:
+			month = monthNamed(w)
+		case day == "" && ordinalForm.MatchString(w):
+			day = ordinalForm.FindStringSubmatch(w)[1]
+		case year == "" && yearForm.MatchString(w):
+			year = w
+		case i == 0 && isWeekday(w), w == "of", w == "at":
+		default:
+			rest = strings.Join(words[i:], " ")
+		}
+		if rest != "" {
+			break
+		}
+	}
+	if month == 0 || day == "" || year == "" {
+		return Date{}, fmt.Errorf("%s", dateForms)
+	}
+	return dateAndTime(year, strconv.Itoa(month), day, rest, zone)
+}
+
+func monthNamed(word string) int {
+	if word == "sept" {
+		return 9
+	}
+	for m := time.January; m <= time.December; m++ {
+		if name := strings.ToLower(m.String()); word == name || word == name[:3] {
+			return int(m)
+		}
+	}
+	return 0
+}
+
+func isWeekday(word string) bool {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if name := strings.ToLower(d.String()); len(word) >= 3 && strings.HasPrefix(name, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// dateAndTime puts a date together with the text after it: nothing, a local
+// time, or a time with its offset.
+func dateAndTime(year, month, day, clock string, zone *time.Location) (Date, error) {
+	y, _ := strconv.Atoi(year) // the forms let only digits through
+	m, _ := strconv.Atoi(month)
+	d, _ := strconv.Atoi(day)
+	date, err := civil(y, m, d)
+	if err != nil || clock == "" {
+		return date, err
+	}
+	var offset string
+	if m := offsetForm.FindStringSubmatch(clock); m != nil {
+		clock, offset = m[1], m[2]
+	}
+	sinceMidnight, err := parseClock(clock)
+	switch {
+	case err != nil:
+		return Date{}, err
+	case offset == "":
+		return instant(local(date.at.Add(sinceMidnight), zone), zone)
+	}
+	east, err := parseOffset(offset)
+	switch {
+	case err != nil:
+		return Date{}, err
+	case east == 0 && sinceMidnight == 0:
+		return date, nil // how HighLevel writes a date without a time
+	}
+	return instant(date.at.Add(sinceMidnight-east), zone)
+}
+
+// parseClock reads 15:04, 15:04:05, 15:04:05.999 and 3:04 PM.
+func parseClock(s string) (time.Duration, error) {
+	m := clockForm.FindStringSubmatch(s)
+	if m == nil {
+		return 0, fmt.Errorf("cannot read the time %s, expected a form like 15:04", quoteShort(s))
+	}
+	hour, _ := strconv.Atoi(m[1])
+	minute, _ := strconv.Atoi(m[2])
+	second, _ := strconv.Atoi("0" + m[3])
+	if half := strings.ToLower(m[5]); half != "" {
+		if hour < 1 || hour > 12 {
+			return 0, fmt.Errorf("there is no time %q", s)
+		}
+		hour %= 12
+		if half == "pm" {
+			hour += 12
+		}
+	}
+	if hour > 23 || minute > 59 || second > 59 {
+		return 0, fmt.Errorf("there is no time %q", s)
+	}
+	var fraction time.Duration
+	if m[4] != "" {
+		nanos, _ := strconv.Atoi((m[4][1:] + "000000000")[:9])
+		fraction = time.Duration(nanos)
+	}
+	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + fraction, nil
+}
+
+// parseOffset reads Z, +02:00 and +0200: how far local clocks are ahead of UTC.
+func parseOffset(s string) (time.Duration, error) {
+	if strings.EqualFold(s, "z") {
+		return 0, nil
+	}
+	hours, _ := strconv.Atoi(s[1:3])
+	minutes, _ := strconv.Atoi(s[len(s)-2:])
+	if hours > 15 || minutes > 59 {
+		return 0, fmt.Errorf("there is no time zone offset %q", s)
+	}
+	east := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if s[0] == '-' {
+		east = -east
+	}
+	return east, nil
+}
+
+func civil(year, month, day int) (Date, error) {
+	if month < 1 || month > 12 {
+		return Date{}, fmt.Errorf("there is no month %d (a date with slashes is read month first)", month)
+	}
+	t := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	if t.Day() != day {
+		return Date{}, fmt.Errorf("there is no %s %d in %d", time.Month(month), day, year)
+	}
+	if err := checkYear(t); err != nil {
+		return Date{}, err
+	}
+	return Date{at: t, kind: dateCivil}, nil
+}
+
+func instant(t time.Time, zone *time.Location) (Date, error) {
+	if err := checkYear(t); err != nil {
+		return Date{}, err
+	}
+	return Date{at: t.In(zone), kind: dateInstant}, nil
+}
+
+// checkYear refuses what can only be a slip, such as the year 202 or a number
+// that was no date. It also keeps every date within what can be written down.
+func checkYear(t time.Time) error {
+	if y := t.UTC().Year(); y < 1800 || y > 2999 {
+		return fmt.Errorf("the year %d is not between 1800 and 2999", y)
+	}
+	return nil
+}
+
+// local finds the instant at which clocks in zone show the date and time that
+// wall shows in UTC. In a gap it moves forward by the gap; of two it takes the
+// first. time.Date promises neither.
+func local(wall time.Time, zone *time.Location) time.Time {
+	zone = utcIfNil(zone)
+	wall = wall.UTC()
+	// No zone is further than a day from UTC, so these are the offsets before and
+	// after whatever change lies near.
+	_, before := wall.Add(-24 * time.Hour).In(zone).Zone()
+	_, after := wall.Add(24 * time.Hour).In(zone).Zone()
+	first := wall.Add(-time.Duration(before) * time.Second).In(zone)
+	if shows(first, wall) {
+		return first
+	}
+	if second := wall.Add(-time.Duration(after) * time.Second).In(zone); shows(second, wall) {
+		return second
+	}
+	return first
+}
+
+// shows tells that a clock beside t shows what wall shows in UTC.
+func shows(t, wall time.Time) bool {
+	_, east := t.Zone()
+	return t.Add(time.Duration(east) * time.Second).Equal(wall)
+}
+
+func utcIfNil(zone *time.Location) *time.Location {
+	if zone == nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// quoteShort quotes what was read, so that an error stays one readable line.
+func quoteShort(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		s = string(r[:60]) + "…"
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,325 @@
+package mapping
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+)
+
+// Expressions are written by whoever configures automations, over texts that
+// anybody may have typed into HighLevel. So none may run for long or take much
+// memory: what could loop or grow without bound is left out of the language.
+const (
+	longestExpression = 4000 // characters
+	mostNodes         = 500
+	memoryBudget      = 100_000 // elements
+)
+
+// scope is the names that expressions of one trigger may use.
+type scope struct {
+	trigger Trigger
+	names   types.Map
+}
+
+// records are the fields of everything but the contact, whose custom fields
+// differ from location to location.
+var records = map[string]types.Map{
+	"task": {
+		"id": types.String, "title": types.String, "body": types.String, "due": types.Any,
+		"completed": types.Bool, "assigned_to": types.String,
+	},
+	"note": {
+		"id": types.String, "title": types.String, "body": types.String, "date_added": types.Any, "user_id": types.String,
+	},
+	"milestone": {"name": types.String, "date": types.Any},
+	"location":  {"id": types.String, "name": types.String, "timezone": types.String},
+}
+
+func scopeOf(t Trigger) scope {
+	names := types.Map{"contact": types.TypeOf(map[string]any{}), "location": records["location"]}
+	switch {
+	case t == MilestoneChanged:
+		names["milestone"] = records["milestone"]
+	case t.Kind() == KindTask:
+		names["task"] = records["task"]
+	case t.Kind() == KindNote:
+		names["note"] = records["note"]
+	}
+	return scope{t, names}
+}
+
+func (s scope) has(name string) bool { _, ok := s.names[name]; return ok }
+
+// expression is a compiled expression; safe for concurrent use.
+type expression struct {
+	program *vm.Program
+	reads   reads
+}
+
+// expressionError is a mistake in an expression, with the line in it from 1.
+type expressionError struct {
+	line    int
+	message string
+}
+
+func (e *expressionError) Error() string { return e.message }
+
+// compileExpression compiles an expression. Its errors are *expressionError.
+func compileExpression(source string, s scope, options ...expr.Option) (*expression, error) {
+	if len(source) > longestExpression {
+		return nil, &expressionError{1, fmt.Sprintf("the expression is longer than %d characters", longestExpression)}
+	}
+	if strings.TrimSpace(source) == "" {
+		return nil, &expressionError{1, "the expression is empty"}
+	}
+	r := reader{scope: s, source: source}
+	options = append(options, language()...)
+	program, err := expr.Compile(source, append(options, expr.Env(s.names), expr.Patch(&r))...)
+	if r.mistake != nil {
+		return nil, r.mistake
+	}
+	if err != nil {
+		return nil, compileError(err)
+	}
+	return &expression{program, r.found()}, nil
+}
+
+// compileCondition compiles an expression that must be true or false.
+func compileCondition(source string, s scope) (*expression, error) {
+	e, err := compileExpression(source, s, expr.AsBool())
+	if err != nil && strings.HasPrefix(err.Error(), "expected bool, but got ") {
+		kind := strings.TrimPrefix(err.Error(), "expected bool, but got ")
+		return nil, &expressionError{1, "a condition must be true or false, this gives " + kind}
+	}
+	return e, err
+}
+
+func compileError(err error) error {
+	var at *file.Error
+	if !errors.As(err, &at) {
+		message, _, _ := strings.Cut(err.Error(), "\n")
+		return &expressionError{1, message}
+	}
+	message := at.Message
+	if at.Line > 0 {
+		message = fmt.Sprintf("%s (at character %d)", message, at.Column+1)
+	}
+	return &expressionError{max(1, at.Line), message}
+}
+
+// eval never panics: what fails while it runs is an error for people.
+func (e *expression) eval(env map[string]any) (any, error) {
+	machine := vm.VM{MemoryBudget: memoryBudget}
+	v, err := machine.Run(e.program, env)
+	if err == nil {
+		return v, nil
+	}
+	message, _, _ := strings.Cut(err.Error(), "\n")
+	var at *file.Error
+	if errors.As(err, &at) {
+		message = at.Message
+	}
+	if strings.Contains(message, "nil") {
+		message += ` (a field without a value is nil: test it with != nil, or give another value with ??)`
+	}
+	return nil, errors.New(message)
+}
+
+// holds evaluates a condition.
+func (e *expression) holds(env map[string]any) (bool, error) {
+	v, err := e.eval(env)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, fmt.Errorf("the condition gave %s in place of true or false", quoteShort(printed(v)))
+	}
+	return b, nil
+}
+
+// builtins are the functions of expr that need no clock, give the same answer
+// every time (keys and values do not), and none larger than what they are given.
+var builtins = []string{
+	"all", "none", "any", "one", "filter", "map", "find", "count", "sum",
+	"len", "abs", "ceil", "floor", "round", "int", "float", "min", "max",
+	"trim", "trimPrefix", "trimSuffix", "upper", "lower", "indexOf", "lastIndexOf", "hasPrefix", "hasSuffix",
+	"first", "last", "take", "reverse", "uniq", "sort",
+}
+
+func language() []expr.Option {
+	options := []expr.Option{expr.DisableAllBuiltins(), expr.MaxNodes(mostNodes)}
+	for _, name := range builtins {
+		options = append(options, expr.EnableBuiltin(name))
+	}
+	return append(options,
+		expr.Function("string", func(args ...any) (any, error) { return printed(args[0]), nil }, new(func(any) string)),
+		expr.Function("split", splitText, new(func(any, string) []string)),
+		expr.Function("join", joinTexts, new(func(any, string) string), new(func(any) string)),
+		expr.Function("replace", replaceText, new(func(any, string, string) string)),
+	)
+}
+
+// What split, join and replace may return at most. They multiply their input,
+// and could be nested.
+const (
+	mostParts   = 10_000
+	longestText = 1 << 16 // bytes
+)
+
+func splitText(args ...any) (any, error) {
+	parts := strings.SplitN(printed(args[0]), args[1].(string), mostParts+1)
+	if len(parts) > mostParts {
+		return nil, fmt.Errorf("split gives more than %d parts", mostParts)
+	}
+	return parts, nil
+}
+
+func joinTexts(args ...any) (any, error) {
+	separator := ""
+	if len(args) > 1 {
+		separator = args[1].(string)
+	}
+	size := 0
+	parts := texts(args[0])
+	for _, p := range parts {
+		if size += len(p) + len(separator); size > longestText {
+			return nil, fmt.Errorf("join gives more than %d characters", longestText)
+		}
+	}
+	return strings.Join(parts, separator), nil
+}
+
+func replaceText(args ...any) (any, error) {
+	text, from, to := printed(args[0]), args[1].(string), args[2].(string)
+	if len(text)+strings.Count(text, from)*max(0, len(to)-len(from)) > longestText {
+		return nil, fmt.Errorf("replace gives more than %d characters", longestText)
+	}
+	return strings.ReplaceAll(text, from, to), nil
+}
+
+// reader walks through a parsed expression. It notes which fields of the contact
+// are read, and finds mistakes that it can explain better than expr.
+type reader struct {
+	scope    scope
+	source   string
+	contacts int      // how often the contact is named
+	keys     []string // its fields that are named, one for each time
+	mistake  *expressionError
+}
+
+// found tells what is read. A contact that is handed on whole, or asked for a
+// computed field, may give any field.
+func (r *reader) found() (out reads) {
+	for _, key := range r.keys {
+		out.addContactField(key)
+	}
+	if r.contacts > len(r.keys) {
+		out.add(reads{contact: true, custom: true})
+	}
+	return out
+}
+
+// Visit sees every node once, children first.
+func (r *reader) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		r.identifier(n)
+	case *ast.MemberNode:
+		r.member(n)
+	case *ast.BuiltinNode:
+		if !slices.Contains(builtins, n.Name) { // some are there even when they are disabled
+			r.fail(n, unknown("function", n.Name, functions()).Error())
+		}
+	case *ast.BinaryNode:
+		if n.Operator == ".." {
+			r.fail(n, "ranges (..) are not supported")
+		}
+	case *ast.VariableDeclaratorNode:
+		r.mistake = nil // its own name was not known
+		r.fail(n, "let is not supported")
+	case *ast.SequenceNode:
+		r.fail(n, "only one expression is supported, without ;")
+	case *ast.PredicateNode:
+		// Loops in loops are what could take for ever.
+		inner := predicates{}
+		ast.Walk(&n.Node, &inner)
+		if inner.found {
+			r.fail(n, "a function over a list within another one is not supported")
+		}
+	}
+}
+
+type predicates struct{ found bool }
+
+func (p *predicates) Visit(node *ast.Node) {
+	if _, ok := (*node).(*ast.PredicateNode); ok {
+		p.found = true
+	}
+}
+
+func (r *reader) identifier(n *ast.IdentifierNode) {
+	if n.Value == "contact" {
+		r.contacts++
+	}
+	if r.scope.has(n.Value) || slices.Contains(functions(), n.Value) {
+		return
+	}
+	if _, elsewhere := records[n.Value]; elsewhere {
+		r.fail(n, fmt.Sprintf("%s is not there with %q; known are %s", n.Value, r.scope.trigger, enumerate(sortedNames(r.scope.names))))
+		return
+	}
+	if near, ok := nearest(n.Value, functions()); ok {
+		if _, ok := nearest(n.Value, sortedNames(r.scope.names)); !ok {
+			r.fail(n, fmt.Sprintf("unknown name %q; did you mean %q?", n.Value, near))
+			return
+		}
+	}
+	r.fail(n, unknown("name", n.Value, sortedNames(r.scope.names)).Error())
+}
+
+func (r *reader) member(n *ast.MemberNode) {
+	record, ok := n.Node.(*ast.IdentifierNode)
+	if !ok {
+		return
+	}
+	key, ok := n.Property.(*ast.StringNode)
+	if !ok {
+		return
+	}
+	if record.Value == "contact" {
+		r.keys = append(r.keys, key.Value)
+		return
+	}
+	fields, ok := r.scope.names[record.Value].(types.Map)
+	if !ok {
+		return
+	}
+	if _, ok := fields[key.Value]; !ok {
+		r.fail(n.Property, unknown(record.Value+" field", key.Value, sortedNames(fields)).Error())
+	}
+}
+
+// fail notes the first mistake.
+func (r *reader) fail(n ast.Node, message string) {
+	if r.mistake != nil {
+		return
+	}
+	before := []rune(r.source)
+	before = before[:min(n.Location().From, len(before))]
+	r.mistake = &expressionError{1 + strings.Count(string(before), "\n"), message}
+}
+
+func functions() []string {
+	return append([]string{"string", "split", "join", "replace"}, builtins...)
+}
+
+func sortedNames(m types.Map) []string { return slices.Sorted(maps.Keys(m)) }

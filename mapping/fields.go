@@ -1,0 +1,310 @@
+package mapping
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// fields reads one YAML mapping and notes what is wrong with it. A field that is
+// there without a value counts as not there.
+type fields struct {
+	*mistakes
+	prefix string // "event." before the names in mistakes
+	line   int
+	scope  scope // what the expressions in it may use
+	keys   []string
+	values map[string]*yaml.Node
+}
+
+// fieldsOf reads a node as a mapping that may hold these keys. It returns nil
+// for what is no mapping. Nothing at all is an empty mapping.
+func fieldsOf(m *mistakes, prefix string, node *yaml.Node, s scope, allowed ...string) *fields {
+	f := openFields(m, prefix, node)
+	if f == nil {
+		return nil
+	}
+	f.scope = s
+	for _, key := range f.keys {
+		if !slices.Contains(allowed, key) {
+			m.add(f.values[key].Line, strings.TrimSuffix(prefix, "."), "%v", unknown("field", key, allowed))
+		}
+	}
+	for key, v := range f.values {
+		if isNull(v) {
+			delete(f.values, key)
+		}
+	}
+	return f
+}
+
+// openFields reads a node as a mapping with any keys.
+func openFields(m *mistakes, prefix string, node *yaml.Node) *fields {
+	name := strings.TrimSuffix(prefix, ".")
+	f := &fields{mistakes: m, prefix: prefix, line: node.Line, values: map[string]*yaml.Node{}}
+	if isNull(node) {
+		return f
+	}
+	if node.Kind != yaml.MappingNode {
+		m.add(node.Line, name, "must be a list of fields (name: value), this is %s", describe(node))
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		switch _, twice := f.values[key.Value]; {
+		case key.Kind != yaml.ScalarNode:
+			m.add(key.Line, name, "the name of a field must be text, this is %s", describe(key))
+		case twice:
+			m.add(key.Line, prefix+key.Value, "is there twice")
+		default:
+			f.keys = append(f.keys, key.Value)
+			f.values[key.Value] = value
+		}
+	}
+	return f
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == 0 || n.Kind == yaml.ScalarNode && n.Tag == "!!null"
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a list of fields"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "a reference (*" + n.Value + "), which is not supported"
+	}
+	if isNull(n) {
+		return "empty"
+	}
+	return "the value " + quoteShort(n.Value)
+}
+
+func (f *fields) has(name string) bool { return f.values[name] != nil }
+
+// wrong notes a mistake in the field.
+func (f *fields) wrong(name, format string, args ...any) {
+	line := f.line
+	if v := f.values[name]; v != nil {
+		line = v.Line
+	}
+	f.add(line, f.prefix+name, format, args...)
+}
+
+// required notes that a field must be there.
+func (f *fields) required(name string) {
+	if !f.has(name) {
+		f.wrong(name, "is required")
+	}
+}
+
+// text reads a text, a number or a yes or no as it was written; "" if there is
+// none.
+func (f *fields) text(name string) string {
+	v := f.values[name]
+	if v == nil {
+		return ""
+	}
+	if v.Kind != yaml.ScalarNode {
+		f.wrong(name, "must be text, this is %s", describe(v))
+		return ""
+	}
+	return v.Value
+}
+
+// flag reads true or false.
+func (f *fields) flag(name string, otherwise bool) bool {
+	v := f.values[name]
+	switch {
+	case v == nil:
+		return otherwise
+	case v.Kind == yaml.ScalarNode && v.Tag == "!!bool" && strings.EqualFold(v.Value, "true"):
+		return true
+	case v.Kind == yaml.ScalarNode && v.Tag == "!!bool" && strings.EqualFold(v.Value, "false"):
+		return false
+	}
+	f.wrong(name, "must be true or false, this is %s", describe(v))
+	return otherwise
+}
+
+// list reads a list; one value alone is a list of one.
+func (f *fields) list(name string) []*yaml.Node {
+	v := f.values[name]
+	switch {
+	case v == nil:
+		return nil
+	case v.Kind == yaml.ScalarNode:
+		return []*yaml.Node{v}
+	case v.Kind == yaml.SequenceNode:
+		return v.Content
+	}
+	f.wrong(name, "must be a list, this is %s", describe(v))
+	return nil
+}
+
+// words reads a list of texts.
+func (f *fields) words(name string) (words []*yaml.Node) {
+	for _, v := range f.list(name) {
+		if v.Kind != yaml.ScalarNode || isNull(v) {
+			f.add(v.Line, f.prefix+name, "must be a list of texts, in it is %s", describe(v))
+			continue
+		}
+		words = append(words, v)
+	}
+	return words
+}
+
+// table reads a mapping of text to text with keys folded: lower case, one blank
+// between words.
+func (f *fields) table(name string) map[string]string {
+	v := f.values[name]
+	if v == nil {
+		return nil
+	}
+	entries := openFields(f.mistakes, f.prefix+name+".", v)
+	if entries == nil {
+		return nil
+	}
+	table := make(map[string]string, len(entries.keys))
+	for _, key := range entries.keys {
+		folded, value := foldWords(key), ""
+		if isNull(entries.values[key]) {
+			entries.wrong(key, "is empty")
+			continue
+		}
+		value = oneLine(entries.text(key))
+		switch _, twice := table[folded]; {
+		case folded == "", value == "":
+			entries.wrong(key, "is empty")
+		case twice:
+			entries.wrong(key, "is there twice (upper and lower case are the same)")
+		default:
+			table[folded] = value
+		}
+	}
+	return table
+}
+
+// duration reads a duration such as 30m.
+func (f *fields) duration(name, otherwise string) time.Duration {
+	text := otherwise
+	if f.has(name) {
+		text = f.text(name)
+	}
+	d, err := parseDuration(text)
+	if err != nil {
+		f.wrong(name, "%v", err)
+	}
+	return d
+}
+
+// durations reads a list of them, and gives the longest first, each once.
+func (f *fields) durations(name string) (all []time.Duration) {
+	for _, v := range f.words(name) {
+		d, err := parseDuration(v.Value)
+		if err != nil {
+			f.add(v.Line, f.prefix+name, "%v", err)
+			continue
+		}
+		all = append(all, d)
+	}
+	slices.Sort(all)
+	slices.Reverse(all)
+	return slices.Compact(all)
+}
+
+// clock reads a time of day as the time since midnight.
+func (f *fields) clock(name, otherwise string) time.Duration {
+	text := otherwise
+	if f.has(name) {
+		text = f.text(name)
+	}
+	d, err := parseClock(text)
+	if err != nil {
+		f.wrong(name, "%s is not a time of day; expected one from 00:00 to 23:59", quoteShort(text))
+	}
+	return d
+}
+
+// template compiles a field with holes. The default is used when the field is
+// not there; without a default it is an empty text.
+func (f *fields) template(name, otherwise string) *template {
+	if v := f.values[name]; v != nil && v.Kind == yaml.ScalarNode {
+		return f.compile(name, v)
+	} else if v != nil {
+		f.wrong(name, "must be text, this is %s", describe(v))
+	}
+	t, err := compileTemplate(otherwise, f.scope)
+	if err != nil {
+		f.wrong(name, "%v", err)
+		return &template{}
+	}
+	return t
+}
+
+// templateFrom is template with a default that reads a record, which not every
+// trigger has.
+func (f *fields) templateFrom(record, name, otherwise string) *template {
+	if !f.has(name) && !f.scope.has(record) {
+		f.wrong(name, "is required with on: %s", f.scope.trigger)
+		return &template{}
+	}
+	return f.template(name, otherwise)
+}
+
+// templates compiles a list of them.
+func (f *fields) templates(name string, otherwise ...string) (all []*template) {
+	if !f.has(name) {
+		for _, text := range otherwise {
+			all = append(all, f.template(name, text))
+		}
+		return all
+	}
+	for _, v := range f.words(name) {
+		all = append(all, f.compile(name, v))
+	}
+	return all
+}
+
+func (f *fields) compile(name string, v *yaml.Node) *template {
+	t, err := compileTemplate(v.Value, f.scope)
+	if err != nil {
+		f.expressionWrong(name, v, err)
+		return &template{}
+	}
+	return t
+}
+
+// condition compiles a field that is an expression; nil if there is none.
+func (f *fields) condition(name string) *expression {
+	v := f.values[name]
+	if v == nil {
+		return nil
+	}
+	if v.Kind != yaml.ScalarNode {
+		f.wrong(name, "must be an expression, this is %s", describe(v))
+		return nil
+	}
+	e, err := compileCondition(v.Value, f.scope)
+	if err != nil {
+		f.expressionWrong(name, v, err)
+	}
+	return e
+}
+
+// expressionWrong notes a mistake in an expression at its own line: the text of
+// a block (|) begins on the line after it.
+func (f *fields) expressionWrong(name string, v *yaml.Node, err error) {
+	line := v.Line
+	var at *expressionError
+	if errors.As(err, &at) && v.Style&yaml.LiteralStyle != 0 {
+		line += at.line
+	}
+	f.add(line, f.prefix+name, "%v", err)
+}

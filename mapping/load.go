@@ -1,0 +1,241 @@
+package mapping
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// longestFile is far more than a person writes, in bytes.
+const longestFile = 1 << 20
+
+// Load parses and compiles automations. The file is a YAML list of them, or one
+// or several documents (---) with one each, or a mapping with the list under
+// automations. Its name is only for mistakes, all of which are in the error, a
+// *LoadError.
+func Load(file string, data []byte) (*Set, error) {
+	m := &mistakes{file: file}
+	l := loader{mistakes: m, set: &Set{}, ids: map[string]int{}, names: map[string]int{}}
+	l.load(data)
+	if err := m.err(); err != nil {
+		return nil, err
+	}
+	return l.set, nil
+}
+
+type loader struct {
+	*mistakes
+	set        *Set
+	ids, names map[string]int // the line of each
+}
+
+func (l *loader) load(data []byte) {
+	if len(data) > longestFile {
+		l.add(1, "", "the file is larger than %d bytes", longestFile)
+		return
+	}
+	documents := 0
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			line, message := syntaxError(err)
+			l.add(line, "", "this is not YAML: %s", message)
+			return
+		}
+		if len(document.Content) == 1 && !isNull(document.Content[0]) {
+			documents++
+			l.document(document.Content[0])
+		}
+	}
+	if documents == 0 {
+		l.add(1, "", "there is no automation in it (for none at all, write [])")
+	}
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+
+func syntaxError(err error) (line int, message string) {
+	m := yamlLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+	if m == nil {
+		return 1, err.Error()
+	}
+	line, _ = strconv.Atoi(m[1])
+	return line, m[2]
+}
+
+func (l *loader) document(node *yaml.Node) {
+	if node.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			if node.Content[i].Value == "automations" {
+				f := fieldsOf(l.mistakes, "", node, scope{}, "automations")
+				node = &yaml.Node{Kind: yaml.SequenceNode, Content: f.list("automations")}
+				break
+			}
+		}
+	}
+	if node.Kind != yaml.SequenceNode {
+		l.automation(node)
+		return
+	}
+	for _, n := range node.Content {
+		l.automation(n)
+	}
+}
+
+var (
+	idForm   = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}]+(?:-[\p{Ll}\p{Lo}\p{N}]+)*$`)
+	noIDRune = regexp.MustCompile(`[^\p{Ll}\p{Lo}\p{N}]+`)
+)
+
+// longestName bounds names and ids, which become keys, in characters.
+const longestName = 100
+
+// slug makes an id of a name: "Task to calendar task" is task-to-calendar-task.
+func slug(name string) string {
+	return strings.Trim(noIDRune.ReplaceAllString(strings.ToLower(name), "-"), "-")
+}
+
+func (l *loader) automation(node *yaml.Node) {
+	if isNull(node) {
+		l.add(node.Line, "", "an automation must be a list of fields (name: value), this is empty")
+		return
+	}
+	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "enabled", "on", "tag", "milestone", "if", "do")
+	if f == nil {
+		return
+	}
+	a := &Automation{Name: oneLine(f.text("name")), Enabled: f.flag("enabled", true)}
+	l.identify(f, a)
+	l.set.automations = append(l.set.automations, a)
+
+	f.required("on")
+	if f.has("on") {
+		var err error
+		if a.On, err = parseTrigger(f.text("on")); err != nil {
+			f.wrong("on", "%v", err)
+		}
+	}
+	if a.On == "" {
+		return // what the rest may use follows from the trigger
+	}
+	f.scope = scopeOf(a.On)
+	l.tagOf(f, a)
+	if a.milestone = milestoneOf(f, a.On); a.milestone != nil {
+		a.reads.add(a.milestone.reads())
+	}
+	if a.condition = f.condition("if"); a.condition != nil {
+		a.reads.add(a.condition.reads)
+	}
+	l.actions(f, a)
+}
+
+// identify gives the automation its name and id, which no other may have.
+func (l *loader) identify(f *fields, a *Automation) {
+	f.required("name")
+	if f.has("name") && a.Name == "" {
+		f.wrong("name", "is empty")
+	}
+	if len([]rune(a.Name)) > longestName {
+		f.wrong("name", "is longer than %d characters", longestName)
+	}
+	a.ID = f.text("id")
+	switch {
+	case !f.has("id"):
+		if a.ID = slug(a.Name); a.ID == "" && a.Name != "" {
+			f.wrong("id", "is required, for the name has no letters or digits")
+		}
+	case !idForm.MatchString(a.ID) || len([]rune(a.ID)) > longestName:
+		f.wrong("id", "%s is not an id; expected lower-case letters and digits with single hyphens between, at most %d characters", quoteShort(a.ID), longestName)
+	}
+	folded := strings.ToLower(a.Name)
+	if line, taken := l.names[folded]; taken && a.Name != "" {
+		f.wrong("name", "%q is the name of the automation in line %d already", a.Name, line)
+		return
+	}
+	l.names[folded] = f.line
+	if line, taken := l.ids[a.ID]; taken && a.ID != "" {
+		f.wrong("id", "%q is the id of the automation in line %d already", a.ID, line)
+		return
+	}
+	l.ids[a.ID] = f.line
+}
+
+func (l *loader) tagOf(f *fields, a *Automation) {
+	switch {
+	case a.On != ContactTagged && f.has("tag"):
+		f.wrong("tag", "goes with on: %s only", ContactTagged)
+	case a.On == ContactTagged:
+		f.required("tag")
+		if a.Tag = strings.ToLower(oneLine(f.text("tag"))); f.has("tag") && a.Tag == "" {
+			f.wrong("tag", "is empty")
+		}
+	}
+}
+
+// actionLoaders has a function for every action that is supported.
+var actionLoaders = map[string]func(f *fields) action{
+	"contact": loadContact, "tags": loadTags, "note": loadNote, "event": loadEvent, "task": loadTask,
+}
+
+var (
+	actionNames  = []string{"event", "task", "note", "contact", "tags"}
+	laterActions = []string{"highlevel_task", "highlevel_note", "complete_task", "request"}
+)
+
+// actionFields are the fields of each action.
+var actionFields = map[string][]string{
+	"contact": {"name", "emails", "phones", "organization", "job_title"},
+	"tags":    {"add", "hashtags_of", "keywords", "keywords_of", "remove"},
+	"note":    {"text"},
+	"event":   append([]string{"start"}, meetingFields...),
+	"task":    append([]string{"due"}, meetingFields...),
+}
+
+func (l *loader) actions(f *fields, a *Automation) {
+	list := f.values["do"]
+	if list == nil || list.Kind == yaml.SequenceNode && len(list.Content) == 0 {
+		f.wrong("do", "there is no action; known are %s", enumerate(actionNames))
+		return
+	}
+	if list.Kind != yaml.SequenceNode {
+		f.wrong("do", "must be a list of actions (- event: …), this is %s", describe(list))
+		return
+	}
+	for _, entry := range list.Content {
+		one := openFields(l.mistakes, "do.", entry)
+		if one == nil {
+			continue
+		}
+		if len(one.keys) != 1 {
+			l.add(entry.Line, "do", "must have one action in each entry, this has %d", len(one.keys))
+			continue
+		}
+		name := one.keys[0]
+		switch {
+		case slices.Contains(laterActions, name):
+			l.add(entry.Line, "do", "%q is not supported yet; supported are %s", name, enumerate(actionNames))
+		case actionLoaders[name] == nil:
+			l.add(entry.Line, "do", "%v", unknown("action", name, actionNames))
+		default:
+			body := one.values[name]
+			if body.Line == 0 {
+				body.Line = entry.Line
+			}
+			if fields := fieldsOf(l.mistakes, name+".", body, f.scope, actionFields[name]...); fields != nil {
+				act := actionLoaders[name](fields)
+				a.actions = append(a.actions, act)
+				a.reads.add(act.reads())
+			}
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package mapping
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// mustLoad loads automations that have no mistakes.
+func mustLoad(t testing.TB, source string) *Set {
+	t.Helper()
+	s, err := Load("test.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAFileOfAutomationsHasOneOfThreeShapes(t *testing.T) {
+	const one = "name: One\non: note.changed\ndo: [note: {}]\n"
+	const two = "name: Two\non: note.changed\ndo: [note: {}]\n"
+	indent := func(s string) string {
+		return "  - " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n    ") + "\n"
+	}
+	for shape, source := range map[string]string{
+		"a list":             indent(one) + indent(two),
+		"several documents":  "---\n" + one + "---\n# nothing\n---\n" + two,
+		"documents of lists": indent(one) + "---\n" + indent(two),
+		"a mapping":          "automations:\n" + indent(one) + indent(two),
+	} {
+		t.Run(shape, func(t *testing.T) {
+			var ids []string
+			for _, a := range mustLoad(t, source).Automations() {
+				ids = append(ids, a.ID)
+			}
+			if diff := cmp.Diff([]string{"one", "two"}, ids); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if n := len(mustLoad(t, "[]").Automations()); n != 0 {
+		t.Errorf("an empty list has %d automations", n)
+	}
+}
+
+func TestAnIDIsASlugOfTheNameUnlessGiven(t *testing.T) {
+	s := mustLoad(t, `
+- { name: "Task → Kalender (Größe 2)!", on: task.changed, do: [task: { title: x }] }
+- { name: Other, id: task-2, enabled: false, on: contact.tagged, tag: " VIP ", do: [contact: , tags: { add: a }] }
+`)
+	a, b := s.Automations()[0], s.Automations()[1]
+	if a.ID != "task-kalender-größe-2" || !a.Enabled || a.On != TaskChanged {
+		t.Errorf("got %+v", a)
+	}
+	if b.ID != "task-2" || b.Enabled || b.Tag != "vip" {
+		t.Errorf("got %+v", b)
+	}
+	if diff := cmp.Diff([]ItemKind{ItemContact, ItemTags}, b.Actions()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
+	const head = "name: A\non: task.changed\n"
+	const contact = "name: A\non: contact.changed\n"
+	const milestone = "name: A\non: milestone.changed\n"
+	tests := []struct{ name, source, want string }{
+		{"no YAML", "name: [", "f.yaml:1: this is not YAML: did not find expected node content"},
+		{"no YAML further down", "name: A\n  on: x\n", "f.yaml:2: this is not YAML: mapping values are not allowed in this context"},
+		{"nothing", "# only a comment\n", "f.yaml:1: there is no automation in it (for none at all, write [])"},
+		{"text", "hello", "f.yaml:1: must be a list of fields (name: value), this is the value \"hello\""},
+		{"an empty entry", "-\n", "f.yaml:1: an automation must be a list of fields (name: value), this is empty"},
+		{"an alias", "- &a {name: A, on: note.changed, do: [note: {}]}\n- *a\n", "f.yaml:2: must be a list of fields (name: value), this is a reference (*a), which is not supported"},
+		{"more beside the list", "automations: []\nversion: 1\n", `f.yaml:2: unknown field "version"; known are automations`},
+
+		{"no name", "on: note.changed\ndo: [note: {}]\n", "f.yaml:1: name: is required"},
+		{"a name without letters", "name: '!'\non: note.changed\ndo: [note: {}]\n", "f.yaml:1: id: is required, for the name has no letters or digits"},
+		{"a bad id", "name: A\nid: A B\non: note.changed\ndo: [note: {}]\n", `f.yaml:2: id: "A B" is not an id; expected lower-case letters and digits with single hyphens between, at most 100 characters`},
+		{"the same name", "- {name: A, on: note.changed, do: [note: {}]}\n- {name: a, id: b, on: note.changed, do: [note: {}]}\n", `f.yaml:2: name: "a" is the name of the automation in line 1 already`},
+		{"the same id", "- {name: A b, on: note.changed, do: [note: {}]}\n- {name: A-B, on: note.changed, do: [note: {}]}\n", `f.yaml:2: id: "a-b" is the id of the automation in line 1 already`},
+		{"an unknown field", "name: A\nonn: x\non: note.changed\ndo: [note: {}]\n", `f.yaml:2: unknown field "onn"; did you mean "on"?`},
+		{"a field twice", "name: A\nname: B\non: note.changed\ndo: [note: {}]\n", "f.yaml:2: name: is there twice"},
+		{"enabled is text", "name: A\nenabled: maybe\non: note.changed\ndo: [note: {}]\n", `f.yaml:2: enabled: must be true or false, this is the value "maybe"`},
+
+		{"no trigger", "name: A\ndo: [note: {}]\n", "f.yaml:1: on: is required"},
+		{"an unknown trigger", "name: A\non: task.chagned\ndo: [note: {}]\n", `f.yaml:2: on: unknown trigger "task.chagned"; did you mean "task.changed"?`},
+		{"a trigger for later", "name: A\non: appointment.changed\ndo: [note: {}]\n", `f.yaml:2: on: "appointment.changed" is not supported yet; supported are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed`},
+		{"a CalendarHero trigger", "name: A\non: calendarhero.meeting_scheduled\ndo: [note: {}]\n", `f.yaml:2: on: "calendarhero.meeting_scheduled" is not supported yet`},
+		{"no tag", "name: A\non: contact.tagged\ndo: [contact: {}]\n", "f.yaml:1: tag: is required"},
+		{"a tag too many", contact + "tag: vip\ndo: [contact: {}]\n", "f.yaml:3: tag: goes with on: contact.tagged only"},
+
+		{"no milestone", milestone + "do: [contact: {}]\n", "f.yaml:1: milestone: is required with on: milestone.changed; expected { name: contact.<field>, date: contact.<field> }"},
+		{"a milestone too many", contact + "milestone: {date: contact.x}\ndo: [contact: {}]\n", "f.yaml:3: milestone: goes with on: milestone.changed only"},
+		{"a milestone without date", milestone + "milestone: {name: Birthday}\ndo: [contact: {}]\n", "f.yaml:3: milestone.date: is required"},
+		{"a milestone with an unknown field", milestone + "milestone:\n  date: contact.x\n  nam: y\ndo: [contact: {}]\n", `f.yaml:5: milestone: unknown field "nam"; did you mean "name"?`},
+		{"a milestone date in braces", milestone + "milestone: {date: '{{ contact.x }}'}\ndo: [contact: {}]\n", `f.yaml:3: milestone.date: "{{ contact.x }}" is not a field of the contact; expected contact.<field>, without braces`},
+		{"a milestone date that is none", milestone + "milestone: {date: contact.email}\ndo: [contact: {}]\n", "f.yaml:3: milestone.date: contact.email holds no date; expected a custom field or date_of_birth, date_added, date_updated"},
+		{"a milestone name in braces", milestone + "milestone: {date: contact.x, name: '{{ contact.y }}'}\ndo: [contact: {}]\n", `f.yaml:3: milestone.name: "{{ contact.y }}" is neither a field of the contact (contact.<field>, without braces) nor a plain name`},
+		{"a birthday without name", milestone + "milestone: {date: contact.date_of_birth}\ndo: [contact: {}]\n", "f.yaml:3: milestone.name: is required with the date contact.date_of_birth; expected a name such as Birthday"},
+
+		{"a condition that is text", head + "if: task.title\ndo: [task: {title: x}]\n", "f.yaml:3: if: a condition must be true or false, this gives string"},
+		{"a slip in a condition", head + "if: task.titel == ''\ndo: [task: {title: x}]\n", `f.yaml:3: if: unknown task field "titel"; did you mean "title"?`},
+		{"a slip in a block", head + "if: |\n  task.completed\n  and task.titel == ''\ndo: [task: {title: x}]\n", `f.yaml:5: if: unknown task field "titel"; did you mean "title"?`},
+		{"a condition that is a list", head + "if: []\ndo: [task: {title: x}]\n", "f.yaml:3: if: must be an expression, this is a list"},
+		{"half a condition", head + "if: task.completed and\ndo: [task: {title: x}]\n", "f.yaml:3: if: unexpected token EOF"},
+
+		{"no actions", head, "f.yaml:1: do: there is no action; known are event, task, note, contact, tags"},
+		{"an empty list of actions", head + "do: []\n", "f.yaml:3: do: there is no action"},
+		{"actions that are no list", head + "do:\n  task: {title: x}\n", "f.yaml:4: do: must be a list of actions (- event: …), this is a list of fields"},
+		{"an unknown action", head + "do:\n  - tsak: {title: x}\n", `f.yaml:4: do: unknown action "tsak"; did you mean "task"?`},
+		{"an action for later", head + "do:\n  - complete_task: {}\n", `f.yaml:4: do: "complete_task" is not supported yet; supported are event, task, note, contact, tags`},
+		{"two actions in one entry", head + "do:\n  - task: {title: x}\n    tags: {add: x}\n", "f.yaml:4: do: must have one action in each entry, this has 2"},
+		{"an action that is text", head + "do:\n  - task\n", `f.yaml:4: do: must be a list of fields (name: value), this is the value "task"`},
+
+		{"no title", head + "do:\n  - task: {at: '10:00'}\n", "f.yaml:4: task.title: is required"},
+		{"no start", head + "do:\n  - event: {title: x}\n", "f.yaml:4: event.start: is required"},
+		{"no due date on a note", "name: A\non: note.changed\ndo:\n  - task: {title: x}\n", "f.yaml:4: task.due: is required with on: note.changed"},
+		{"no text on a task", head + "do:\n  - note: {}\n", "f.yaml:4: note.text: is required with on: task.changed"},
+		{"the other's field", head + "do:\n  - task:\n      title: x\n      start: y\n", `f.yaml:6: task: unknown field "start"; known are due, title`},
+		{"a slip in a template", head + "do:\n  - task:\n      title: 'T: {{ task.titel }}'\n", `f.yaml:5: task.title: unknown task field "titel"; did you mean "title"?`},
+		{"a slip in a block template", head + "do:\n  - task:\n      title: x\n      description: |\n        Hello\n        {{ task.bdy }}\n", `f.yaml:8: task.description: unknown task field "bdy"; did you mean "body"?`},
+		{"a title that is a list", head + "do:\n  - task: {title: [x]}\n", "f.yaml:4: task.title: must be text, this is a list"},
+		{"no such hour", head + "do:\n  - task:\n      title: x\n      at: '25:00'\n", `f.yaml:6: task.at: "25:00" is not a time of day; expected one from 00:00 to 23:59`},
+		{"a duration without unit", head + "do:\n  - task:\n      title: x\n      duration: 30\n", `f.yaml:6: task.duration: "30" is not a duration; expected a form like 30m, 1h30m, 1d or 2w`},
+		{"no duration", head + "do:\n  - task:\n      title: x\n      duration: 0m\n", `f.yaml:6: task.duration: "0m" is out of range; expected at least 1m and at most two years`},
+		{"a bad reminder", head + "do:\n  - task:\n      title: x\n      reminders:\n        - 1d\n        - soon\n", `f.yaml:8: task.reminders: "soon" is not a duration`},
+		{"reminders in a mapping", head + "do:\n  - task: {title: x, reminders: {a: b}}\n", "f.yaml:4: task.reminders: must be a list, this is a list of fields"},
+		{"an unknown invitee", head + "do:\n  - task: {title: x, invite: onwer}\n", `f.yaml:4: task.invite: unknown invitee "onwer"; did you mean "owner"? (or an e-mail address)`},
+		{"an unknown attachment", head + "do:\n  - task: {title: x, attach: [notes, tag]}\n", `f.yaml:4: task.attach: unknown attachment "tag"; did you mean "tags"?`},
+		{"an empty type", head + "do:\n  - task:\n      title: x\n      types:\n        vip:\n", "f.yaml:7: task.types.vip: is empty"},
+		{"a tag twice", head + "do:\n  - task:\n      title: x\n      types:\n        vip: a\n        VIP: b\n", "f.yaml:8: task.types.VIP: is there twice (upper and lower case are the same)"},
+		{"no tags", head + "do:\n  - tags: {}\n", "f.yaml:4: tags: there is nothing to add or remove; expected one of add, hashtags_of, keywords, remove"},
+		{"keywords of nothing", head + "do:\n  - tags: {keywords: {a: b}}\n", "f.yaml:4: tags.keywords_of: is required with on: task.changed"},
+		{"a text but no keywords", head + "do:\n  - tags: {add: x, keywords_of: y}\n", "f.yaml:4: tags.keywords_of: needs keywords: { word: tag }"},
+		{"a list in a list", head + "do:\n  - tags: {add: [[x]]}\n", "f.yaml:4: tags.add: must be a list of texts, in it is a list"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			set, err := Load("f.yaml", []byte(tt.source))
+			var all *LoadError
+			if !errors.As(err, &all) || set != nil {
+				t.Fatalf("got a set %v, error %v; want a LoadError", set, err)
+			}
+			if len(all.Mistakes) != 1 || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAllMistakesOfAFileAreNamedAtOnce(t *testing.T) {
+	_, err := Load("my.yaml", []byte(`
+- name: One
+  on: task.changed
+  if: task.titel == ""
+  do:
+    - task: { title: "{{ x", at: "99:99", duration: long }
+    - tasks: {}
+- name: one
+  on: nothing
+`))
+	want := `my.yaml:4: if: unknown task field "titel"; did you mean "title"?
+my.yaml:6: task.at: "99:99" is not a time of day; expected one from 00:00 to 23:59
+my.yaml:6: task.duration: "long" is not a duration; expected a form like 30m, 1h30m, 1d or 2w
+my.yaml:6: task.title: there is a "{{" without its "}}"
+my.yaml:7: do: unknown action "tasks"; did you mean "task"?
+my.yaml:8: name: "one" is the name of the automation in line 2 already
+my.yaml:9: on: unknown trigger "nothing"; known are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed`
+	if err == nil {
+		t.Fatal("there was no error")
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAFileMayNotBeEndless(t *testing.T) {
+	_, err := Load("f.yaml", []byte(strings.Repeat("# x\n", 1<<19)))
+	if err == nil || err.Error() != "f.yaml:1: the file is larger than 1048576 bytes" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, minutes := range map[string]int{
+		"30m": 30, "90m": 90, "1h30m": 90, "1h": 60, "1d": 24 * 60, "2w": 14 * 24 * 60, "1w1d1h1m": 8*24*60 + 61,
+	} {
+		if d, err := parseDuration(text); err != nil || int(d.Minutes()) != minutes {
+			t.Errorf("%s = %v, error %v; want %d minutes", text, d, err, minutes)
+		}
+	}
+	for _, text := range []string{"", "m", "1", "-1h", "1s", "1h ", "30m1h", "1.5h", "9999w", "999999d"} {
+		if d, err := parseDuration(text); err == nil {
+			t.Errorf("%q was read as %v", text, d)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(Recipes())
+	f.Add([]byte("automations: [{name: A, on: contact.tagged, tag: x, do: [contact: , tags: {add: [a], keywords: {b: c}, keywords_of: d}]}]"))
+	f.Add([]byte("- &a {name: A, on: note.changed, do: [note: {text: |\n {{ note.body }}}]}\n- *a\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := Load("f.yaml", data)
+		if err != nil {
+			var all *LoadError
+			if !errors.As(err, &all) || len(all.Mistakes) == 0 || set != nil {
+				t.Fatalf("got %v, error %v", set, err)
+			}
+			for _, m := range all.Mistakes {
+				if m.Line < 1 || m.Line > 2+strings.Count(string(data), "\n")+strings.Count(string(data), "\r") || m.Message == "" {
+					t.Errorf("the mistake %+v has no place", m)
+				}
+			}
+			return
+		}
+		ids := map[string]bool{}
+		for _, a := range set.Automations() {
+			if a.ID == "" || a.Name == "" || ids[a.ID] || len(a.Actions()) == 0 {
+				t.Errorf("%+v got through", a)
+			}
+			ids[a.ID] = true
+		}
+		for _, kind := range []Kind{KindContact, KindTask, KindNote} {
+			set.Needs(kind)
+			set.Plan(kind, fullFacts())
+		}
+	})
+}

@@ -1,0 +1,199 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// meeting is an event or a task: both take time in a calendar. An event starts
+// at its date, a task ends at it.
+type meeting struct {
+	what                           ItemKind
+	title, description, place, typ *template
+	date                           *template
+	dateField                      string
+	clock                          time.Duration // for a date alone
+	length                         time.Duration
+	reminders                      []time.Duration
+	types                          map[string]string // tag to meeting type
+	invite                         invitation
+	withNotes, withTags            bool
+}
+
+// meetingFields are the fields that event and task share.
+var meetingFields = []string{
+	"title", "at", "duration", "reminders", "invite", "attach", "description", "place", "type", "types",
+}
+
+func loadEvent(f *fields) action {
+	m := &meeting{
+		what: ItemEvent, dateField: "start", date: f.template("start", ""),
+		clock: f.clock("at", "09:00"), length: f.duration("duration", "30m"),
+	}
+	f.required("start")
+	return m.load(f)
+}
+
+func loadTask(f *fields) action {
+	m := &meeting{
+		what: ItemTask, dateField: "due", date: f.templateFrom("task", "due", "{{ task.due }}"),
+		clock: f.clock("at", "17:00"), length: f.duration("duration", "15m"),
+	}
+	return m.load(f)
+}
+
+func (m *meeting) load(f *fields) action {
+	f.required("title")
+	m.title = f.template("title", "")
+	m.description = f.template("description", "")
+	m.place = f.template("place", "")
+	m.typ = f.template("type", "")
+	m.reminders = f.durations("reminders")
+	m.types = f.table("types")
+	m.invite = loadInvitation(f)
+	for _, v := range f.words("attach") {
+		switch v.Value {
+		case "notes":
+			m.withNotes = true
+		case "tags":
+			m.withTags = true
+		default:
+			f.add(v.Line, f.prefix+"attach", "%v", unknown("attachment", v.Value, []string{"notes", "tags"}))
+		}
+	}
+	return m
+}
+
+func (m *meeting) kind() ItemKind { return m.what }
+
+func (m *meeting) reads() reads {
+	r := readsOf(m.title, m.description, m.place, m.typ, m.date, m.invite.address)
+	r.notes = r.notes || m.withNotes
+	r.contact = r.contact || m.withTags || len(m.types) > 0 || m.invite.readsContact()
+	return r
+}
+
+func (m *meeting) item(r *run, env map[string]any) (Item, error) {
+	item := Item{Zone: r.zone, Reminders: slices.Clone(m.reminders)}
+	if err := m.when(&item, r, env); err != nil {
+		return Item{}, err
+	}
+	for _, f := range []struct {
+		field string
+		from  *template
+		to    *string
+		clean func(string) string
+	}{
+		{"title", m.title, &item.Title, oneLine},
+		{"description", m.description, &item.Description, tidy},
+		{"place", m.place, &item.Place, oneLine},
+		{"type", m.typ, &item.Type, oneLine},
+	} {
+		text, err := fill(f.field, f.from, env)
+		if err != nil {
+			return Item{}, err
+		}
+		*f.to = f.clean(text)
+	}
+	if item.Title == "" {
+		return Item{}, skip("the title is empty")
+	}
+	for _, tag := range r.tags {
+		if kind, ok := m.types[foldWords(tag)]; ok {
+			item.Type = kind
+			break
+		}
+	}
+	var err error
+	if item.Invite, err = m.invite.resolve(r, env); err != nil {
+		return Item{}, err
+	}
+	if m.withTags {
+		item.Tags = slices.Clone(r.tags)
+	}
+	if m.withNotes {
+		item.Notes = r.noteTexts()
+	}
+	return item, nil
+}
+
+// when sets the item's times.
+func (m *meeting) when(item *Item, r *run, env map[string]any) error {
+	v, err := m.date.value(env)
+	if err != nil {
+		return fieldProblem{m.dateField, err.Error()}
+	}
+	date, err := ParseDate(v, r.zone)
+	switch {
+	case err != nil:
+		return fieldProblem{m.dateField, err.Error()}
+	case date.IsZero() && m.what == ItemTask:
+		return skip("the task has no due date")
+	case date.IsZero():
+		return skip("there is no date")
+	}
+	at := date.Instant(m.clock, r.zone).UTC()
+	item.DateOnly = date.DateOnly()
+	if m.what == ItemTask {
+		item.Start, item.End = at.Add(-m.length), at
+	} else {
+		item.Start, item.End = at, at.Add(m.length)
+	}
+	return nil
+}
+
+// invitation is who an action asks to a meeting.
+type invitation struct{ address *template }
+
+func loadInvitation(f *fields) invitation {
+	i := invitation{f.template("invite", string(InviteOwner))}
+	text, ok := i.address.literal()
+	if !ok || isInviteWord(text) {
+		return i
+	}
+	if _, err := emailAddress(text); err != nil && text != "" {
+		what := unknown("invitee", text, []InviteWho{InviteOwner, InviteContact})
+		f.wrong("invite", "%v (or an e-mail address)", what)
+	}
+	return i
+}
+
+func isInviteWord(s string) bool {
+	return s == string(InviteOwner) || s == string(InviteContact)
+}
+
+// readsContact tells that the contact's address may be asked for; a template may
+// come to "contact" too.
+func (i invitation) readsContact() bool {
+	text, ok := i.address.literal()
+	return !ok || text == string(InviteContact)
+}
+
+func (i invitation) resolve(r *run, env map[string]any) (Invite, error) {
+	text, err := fill("invite", i.address, env)
+	if err != nil {
+		return Invite{}, err
+	}
+	switch text = strings.TrimSpace(text); text {
+	case "":
+		return Invite{}, skip("there is nobody to invite")
+	case string(InviteOwner):
+		return Invite{Who: InviteOwner}, nil
+	case string(InviteContact):
+		email := printed(r.facts.Contact.Fields["email"])
+		if strings.TrimSpace(email) == "" {
+			return Invite{}, noEmail
+		}
+		address, err := emailAddress(email)
+		if err != nil {
+			return Invite{}, fieldProblem{"invite", err.Error()}
+		}
+		return Invite{Who: InviteContact, Address: address}, nil
+	}
+	address, err := emailAddress(text)
+	if err != nil {
+		return Invite{}, fieldProblem{"invite", err.Error()}
+	}
+	return Invite{Who: InviteAddress, Address: address}, nil
+}

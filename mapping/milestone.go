@@ -1,0 +1,106 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// milestone says where a milestone's name and date are. HighLevel has no such
+// object; people keep one in two custom fields (name and date), in one date field
+// whose own name is the milestone's, or in the contact's date of birth.
+type milestone struct {
+	nameKey string // the contact's field with the name, or
+	literal string // the name itself; neither: the name of the date field
+	dateKey string
+}
+
+// standardDates are the standard fields that hold dates.
+var standardDates = []string{"date_of_birth", "date_added", "date_updated"}
+
+func milestoneOf(f *fields, t Trigger) *milestone {
+	switch {
+	case t != MilestoneChanged && f.has("milestone"):
+		f.wrong("milestone", "goes with on: %s only", MilestoneChanged)
+		return nil
+	case t != MilestoneChanged:
+		return nil
+	case !f.has("milestone"):
+		f.wrong("milestone", "is required with on: %s; expected { name: contact.<field>, date: contact.<field> }", t)
+		return nil
+	}
+	m := fieldsOf(f.mistakes, "milestone.", f.values["milestone"], f.scope, "name", "date")
+	if m == nil {
+		return nil
+	}
+	found := &milestone{}
+	m.required("date")
+	if m.has("date") {
+		key, ok := contactReference(m.text("date"))
+		switch {
+		case !ok:
+			m.wrong("date", "%s is not a field of the contact; expected contact.<field>, without braces", quoteShort(m.text("date")))
+		case standardFields[key] && !slices.Contains(standardDates, key):
+			m.wrong("date", "contact.%s holds no date; expected a custom field or %s", key, enumerate(standardDates))
+		}
+		found.dateKey = key
+	}
+	name := strings.TrimSpace(m.text("name"))
+	key, reference := contactReference(name)
+	switch {
+	case reference:
+		found.nameKey = key
+	case strings.Contains(name, "{{") || strings.HasPrefix(name, "contact."):
+		m.wrong("name", "%s is neither a field of the contact (contact.<field>, without braces) nor a plain name", quoteShort(name))
+	case name == "" && slices.Contains(standardDates, found.dateKey):
+		m.wrong("name", "is required with the date contact.%s; expected a name such as Birthday", found.dateKey)
+	default:
+		found.literal = oneLine(name)
+	}
+	return found
+}
+
+func (m *milestone) reads() (r reads) {
+	r.addContactField(m.dateKey)
+	if m.nameKey != "" {
+		r.addContactField(m.nameKey)
+	}
+	return r
+}
+
+// read finds the milestone of a contact. It fails with skip when the location
+// does not have the custom fields, and with fieldProblem for an impossible date.
+func (m *milestone) read(c Contact, zone *time.Location) (name string, date Date, err error) {
+	dateField, err := m.field(c, m.dateKey)
+	if err != nil {
+		return "", Date{}, err
+	}
+	switch {
+	case m.literal != "":
+		name = m.literal
+	case m.nameKey == "":
+		name = oneLine(dateField.Name)
+	default:
+		nameField, err := m.field(c, m.nameKey)
+		if err != nil {
+			return "", Date{}, err
+		}
+		name = oneLine(printed(nameField.Value))
+	}
+	if date, err = ParseDate(dateField.Value, zone); err != nil {
+		return "", Date{}, fieldProblem{"milestone.date", err.Error()}
+	}
+	return name, date, nil
+}
+
+func (m *milestone) field(c Contact, key string) (CustomField, error) {
+	if standardFields[key] {
+		return CustomField{Value: c.Fields[key]}, nil
+	}
+	field, ok := c.Custom[key]
+	if !ok {
+		return field, skip(fmt.Sprintf("this location has no custom field contact.%s", key))
+	}
+	return field, nil
+}

@@ -1,0 +1,127 @@
+package mapping
+
+import (
+	"errors"
+	"strings"
+)
+
+// template is a text with {{ expression }} holes; safe for concurrent use.
+type template struct {
+	parts []part
+	reads reads
+}
+
+// part is literal text, or a hole.
+type part struct {
+	text string
+	hole *expression
+}
+
+// compileTemplate compiles a text with holes. A hole ends at the first }} outside
+// quotes. Its errors are *expressionError, with the line in the whole text.
+func compileTemplate(source string, s scope) (*template, error) {
+	t := &template{}
+	rest := source
+	fail := func(message string) error {
+		return &expressionError{1 + strings.Count(source[:len(source)-len(rest)], "\n"), message}
+	}
+	for rest != "" {
+		before, after, found := strings.Cut(rest, "{{")
+		if strings.Contains(before, "}}") {
+			return nil, fail(`there is a "}}" without its "{{"`)
+		}
+		if before != "" {
+			t.parts = append(t.parts, part{text: before})
+		}
+		if !found {
+			break
+		}
+		rest = after
+		end := holeEnd(rest)
+		if end < 0 {
+			return nil, fail(`there is a "{{" without its "}}"`)
+		}
+		hole, err := compileExpression(rest[:end], s)
+		if err != nil {
+			var inner *expressionError
+			if errors.As(err, &inner) {
+				return nil, &expressionError{strings.Count(source[:len(source)-len(rest)], "\n") + inner.line, inner.message}
+			}
+			return nil, fail(err.Error())
+		}
+		t.parts = append(t.parts, part{hole: hole})
+		t.reads.add(hole.reads)
+		rest = rest[end+2:]
+	}
+	return t, nil
+}
+
+// holeEnd finds the }} that ends a hole, past any in quotes; -1 if there is none.
+func holeEnd(s string) int {
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0 && c == '\\' && quote != '`':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"', c == '\'', c == '`':
+			quote = c
+		case strings.HasPrefix(s[i:], "}}"):
+			return i
+		}
+	}
+	return -1
+}
+
+// literal tells that the template has no holes, and its text.
+func (t *template) literal() (string, bool) {
+	switch {
+	case len(t.parts) == 0:
+		return "", true
+	case len(t.parts) == 1 && t.parts[0].hole == nil:
+		return t.parts[0].text, true
+	}
+	return "", false
+}
+
+// value fills the holes in. A template that is exactly one hole, give or take
+// the blanks around it, keeps its value as it is: a list stays a list.
+func (t *template) value(env map[string]any) (any, error) {
+	if hole := t.onlyHole(); hole != nil {
+		return hole.eval(env)
+	}
+	return t.text(env)
+}
+
+func (t *template) onlyHole() (hole *expression) {
+	for _, p := range t.parts {
+		switch {
+		case p.hole == nil && strings.TrimSpace(p.text) == "":
+		case p.hole == nil, hole != nil:
+			return nil
+		default:
+			hole = p.hole
+		}
+	}
+	return hole
+}
+
+// text fills the holes in; a field without a value gives nothing.
+func (t *template) text(env map[string]any) (string, error) {
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.hole == nil {
+			b.WriteString(p.text)
+			continue
+		}
+		v, err := p.hole.eval(env)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(printed(v))
+	}
+	return b.String(), nil
+}

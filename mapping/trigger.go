@@ -1,0 +1,52 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Trigger names what makes an automation look at a record. Since every sync
+// looks at the current record, a trigger also says when an item is wanted: with
+// TaskCompleted, as long as the task is completed.
+type Trigger string
+
+// The triggers that are supported.
+const (
+	ContactChanged   Trigger = "contact.changed"
+	ContactTagged    Trigger = "contact.tagged" // while the contact has the tag
+	MilestoneChanged Trigger = "milestone.changed"
+	TaskChanged      Trigger = "task.changed"
+	TaskCompleted    Trigger = "task.completed" // while the task is completed
+	NoteChanged      Trigger = "note.changed"
+)
+
+var triggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged}
+
+// laterTriggers have a name already, so that whoever tries one learns that it
+// is no spelling mistake.
+var laterTriggers = []string{
+	"contact.deleted", "milestone.approaching", "task.deleted", "note.deleted",
+	"appointment.changed", "opportunity.stage_changed", "workflow.received",
+}
+
+// Kind tells which records the trigger looks at.
+func (t Trigger) Kind() Kind {
+	switch t {
+	case TaskChanged, TaskCompleted:
+		return KindTask
+	case NoteChanged:
+		return KindNote
+	}
+	return KindContact
+}
+
+func parseTrigger(text string) (Trigger, error) {
+	if slices.Contains(triggers, Trigger(text)) {
+		return Trigger(text), nil
+	}
+	if slices.Contains(laterTriggers, text) || strings.HasPrefix(text, "calendarhero.") {
+		return "", fmt.Errorf("%q is not supported yet; supported are %s", text, enumerate(triggers))
+	}
+	return "", unknown("trigger", text, triggers)
+}
