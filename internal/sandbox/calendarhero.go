@@ -1,0 +1,164 @@
+package sandbox
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// CalendarHeroConfig sets up a CalendarHero fake.
+type CalendarHeroConfig struct {
+	Clock func() time.Time // nil = time.Now
+	Token string           // the account's token; "" refuses every request
+
+	// User is the account; an empty id is made, an empty time zone is UTC.
+	User CalendarUser
+	// MeetingTypes are the names and lengths of the account's meeting types;
+	// nil = meeting 30 min, call 15 min, coffee 45 min.
+	MeetingTypes map[string]time.Duration
+
+	// BookAtOnce books a request whose window is exactly its length as soon as
+	// it is created. Whether CalendarHero does is not known; by default the
+	// request waits for its invitee (see Accept).
+	BookAtOnce bool
+	// RequireInvitee refuses a request without contactEmails and contacts.
+	// Whether CalendarHero does is not known.
+	RequireInvitee bool
+	// MaxTake caps the `take` of GET /meeting/tasks, and is its default; 0 =
+	// no cap. The real one is not known.
+	MaxTake int
+
+	HookRetries int                           // webhook tries after a failure; the real number is not known, 0 = none
+	HookBackoff func(retry int) time.Duration // nil as in HighLevelConfig
+	HookClient  *http.Client                  // nil = a client that reaches loopback only
+	Log         int                           // mails, closed requests and webhooks remembered, each; 0 = 10000
+}
+
+// CalendarUser is the holder of a CalendarHero account.
+type CalendarUser struct {
+	ID, Name, Email string
+	TimeZone        string // IANA name
+}
+
+// MailKind tells why CalendarHero mailed someone.
+type MailKind string
+
+const (
+	MailInvite MailKind = "invite"
+	MailCancel MailKind = "cancel"
+	MailRemind MailKind = "remind"
+)
+
+// Mail is a message that CalendarHero sent to an invitee.
+type Mail struct {
+	To        string
+	Kind      MailKind
+	RequestID string
+	Subject   string
+	At        time.Time
+}
+
+// CalendarHero is a fake of one CalendarHero account. It may be used by
+// several goroutines.
+//
+// A meeting request is active until Accept books it (upcoming); Cancel, a
+// DELETE or the end of its time closes it. Time is looked at with every
+// request and every method, so a fake that nobody asks closes nothing.
+type CalendarHero struct {
+	config CalendarHeroConfig
+	clock  func() time.Time
+	router chi.Router
+	sender *sender
+	calls  calls
+	faults Faults
+	notice notice
+
+	mu       sync.Mutex
+	requests []*MeetingRequest // live, as they were made
+	closed   []*MeetingRequest // newest last, bounded by Log
+	contacts []*CalendarContact
+	hooks    map[string]hook
+	mails    []Mail
+}
+
+type hook struct {
+	id, url string
+}
+
+// NewCalendarHero makes a fake.
+func NewCalendarHero(config CalendarHeroConfig) *CalendarHero {
+	if config.Clock == nil {
+		config.Clock = time.Now
+	}
+	if config.User.ID == "" {
+		config.User.ID = objectID()
+	}
+	if config.User.TimeZone == "" {
+		config.User.TimeZone = "UTC"
+	}
+	if config.MeetingTypes == nil {
+		config.MeetingTypes = map[string]time.Duration{"meeting": 30 * time.Minute, "call": 15 * time.Minute, "coffee": 45 * time.Minute}
+	}
+	if config.HookBackoff == nil {
+		config.HookBackoff = exponential
+	}
+	if config.Log <= 0 {
+		config.Log = 10000
+	}
+	c := &CalendarHero{config: config, clock: config.Clock, hooks: map[string]hook{}}
+	c.sender = newSender(config.HookClient, config.HookRetries, config.HookBackoff, 4, config.Log, c.notice.changed)
+	c.router = c.routes()
+	return c
+}
+
+// ServeHTTP answers as https://api.calendarhero.com does.
+func (c *CalendarHero) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.router.ServeHTTP(w, r) }
+
+// Close stops sending webhooks; what waits is abandoned.
+func (c *CalendarHero) Close() { c.sender.close() }
+
+// Faults injects faults into the API.
+func (c *CalendarHero) Faults() *Faults { return &c.faults }
+
+// Calls returns how often each operation was called ("POST /meeting/tasks"), whatever the answer was.
+func (c *CalendarHero) Calls() map[string]int { return c.calls.snapshot() }
+
+// ResetCalls sets the counters of Calls to zero.
+func (c *CalendarHero) ResetCalls() { c.calls.reset() }
+
+// User returns the holder of the account.
+func (c *CalendarHero) User() CalendarUser { return c.config.User }
+
+// Sent returns the webhooks that are remembered, oldest first.
+func (c *CalendarHero) Sent() []SentWebhook { return c.sender.snapshot() }
+
+// WaitIdle blocks until no webhook is under way or waits for a retry.
+func (c *CalendarHero) WaitIdle(ctx context.Context) error { return c.sender.waitIdle(ctx) }
+
+// RetryNow makes the webhooks that wait for a retry try at once.
+func (c *CalendarHero) RetryNow() { c.sender.retryNow() }
+
+// WaitFor blocks until cond holds, asking again after each change.
+func (c *CalendarHero) WaitFor(ctx context.Context, cond func() bool) error {
+	return waitFor(ctx, cond, &c.notice)
+}
+
+// Mails returns the mails that are remembered, oldest first.
+func (c *CalendarHero) Mails() []Mail {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.mails)
+}
+
+func (c *CalendarHero) mail(kind MailKind, r *MeetingRequest) {
+	for _, to := range r.Invitees {
+		c.mails = append(c.mails, Mail{to, kind, r.ID, r.Subject, c.clock()})
+	}
+	if over := len(c.mails) - c.config.Log; over > 0 {
+		c.mails = slices.Delete(c.mails, 0, over)
+	}
+}

@@ -1,0 +1,223 @@
+package sandbox
+
+import (
+	"bytes"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Fault is one way in which a vendor's API misbehaves. Make it with
+// FailWith, RateLimited, DropBefore, LoseAnswer, HoldUntil or MalformedAnswer.
+type Fault struct {
+	kind       faultKind
+	status     int
+	retryAfter time.Duration
+	until      <-chan struct{}
+}
+
+type faultKind int
+
+const (
+	faultStatus faultKind = iota
+	faultDropBefore
+	faultLoseAnswer
+	faultHold
+	faultMalformed
+)
+
+// FailWith answers with the status instead of handling the request.
+func FailWith(status int) Fault { return Fault{kind: faultStatus, status: status} }
+
+// RateLimited answers 429 with a Retry-After in whole seconds (rounded up; 0 leaves the header out).
+func RateLimited(retryAfter time.Duration) Fault {
+	return Fault{kind: faultStatus, status: http.StatusTooManyRequests, retryAfter: retryAfter}
+}
+
+// DropBefore closes the connection without handling the request.
+func DropBefore() Fault { return Fault{kind: faultDropBefore} }
+
+// LoseAnswer handles the request and closes the connection instead of
+// answering: the caller cannot know what became of it.
+func LoseAnswer() Fault { return Fault{kind: faultLoseAnswer} }
+
+// HoldUntil handles the request once the channel is closed, or the caller gave up.
+func HoldUntil(until <-chan struct{}) Fault { return Fault{kind: faultHold, until: until} }
+
+// MalformedAnswer handles the request and answers with the first half of the body.
+func MalformedAnswer() Fault { return Fault{kind: faultMalformed} }
+
+// Faults injects faults into the requests of one fake. Its zero value injects
+// none. It may be used by several goroutines.
+type Faults struct {
+	mu      sync.Mutex
+	armed   []*Armed
+	latency time.Duration
+}
+
+// Armed is a fault that waits for its requests.
+type Armed struct {
+	fault   Fault
+	pattern string
+	hit     chan struct{}
+
+	mu   sync.Mutex
+	left int
+	hits int
+}
+
+// Hit returns a channel that is closed when the fault first strikes.
+func (a *Armed) Hit() <-chan struct{} { return a.hit }
+
+// Hits returns how often the fault struck.
+func (a *Armed) Hits() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.hits
+}
+
+func (a *Armed) take(operation string) bool {
+	if !matchOperation(a.pattern, operation) {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left == 0 {
+		return false
+	}
+	if a.left > 0 {
+		a.left--
+	}
+	a.hits++
+	if a.hits == 1 {
+		close(a.hit)
+	}
+	return true
+}
+
+func (a *Armed) spent() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.left == 0
+}
+
+// Next arms a fault for the next n requests of the operations that match the
+// pattern; n < 0 means until Clear. A pattern is an operation as Calls names it
+// ("POST /meeting/tasks"); a "*" at the end stands for any rest, and as
+// method for any method ("* /contacts/*"). Of several that match, the one armed
+// first strikes.
+func (f *Faults) Next(pattern string, n int, fault Fault) *Armed {
+	a := &Armed{fault: fault, pattern: pattern, left: n, hit: make(chan struct{})}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = append(f.armed, a)
+	return a
+}
+
+// Clear disarms every fault. Requests that are held stay held.
+func (f *Faults) Clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = nil
+}
+
+// SetLatency makes every request wait this long before it is handled; 0, the
+// default, adds nothing.
+func (f *Faults) SetLatency(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.latency = d
+}
+
+func (f *Faults) find(operation string) (*Armed, time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, a := range f.armed {
+		if a.take(operation) {
+			if a.spent() {
+				f.armed = append(f.armed[:i:i], f.armed[i+1:]...)
+			}
+			return a, f.latency
+		}
+	}
+	return nil, f.latency
+}
+
+func matchOperation(pattern, operation string) bool {
+	if pattern == "*" {
+		return true
+	}
+	wantMethod, wantPath, ok := strings.Cut(pattern, " ")
+	if !ok {
+		return pattern == operation
+	}
+	method, path, _ := strings.Cut(operation, " ")
+	if wantMethod != "*" && wantMethod != method {
+		return false
+	}
+	if prefix, found := strings.CutSuffix(wantPath, "*"); found {
+		return strings.HasPrefix(path, prefix)
+	}
+	return wantPath == path
+}
+
+// serve handles a request of the operation under the armed fault, if any.
+// refuse writes the vendor's own error body for a status.
+func (f *Faults) serve(operation string, w http.ResponseWriter, r *http.Request,
+	refuse func(http.ResponseWriter, int), handle http.HandlerFunc,
+) {
+	armed, latency := f.find(operation)
+	if latency > 0 {
+		timer := time.NewTimer(latency)
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			timer.Stop()
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if armed == nil {
+		handle(w, r)
+		return
+	}
+	switch fault := armed.fault; fault.kind {
+	case faultStatus:
+		if fault.retryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(fault.retryAfter.Seconds()))))
+		}
+		refuse(w, fault.status)
+	case faultDropBefore:
+		panic(http.ErrAbortHandler)
+	case faultLoseAnswer:
+		handle(&unsent{header: http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	case faultHold:
+		select {
+		case <-fault.until:
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+		handle(w, r)
+	case faultMalformed:
+		answer := &unsent{header: w.Header(), status: http.StatusOK}
+		handle(answer, r)
+		body := answer.body.Bytes()
+		w.Header().Del("Content-Length")
+		w.WriteHeader(answer.status)
+		w.Write(append(bytes.Clone(body[:len(body)/2]), '{'))
+	}
+}
+
+// unsent is an answer that is kept from the caller.
+type unsent struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (u *unsent) Header() http.Header         { return u.header }
+func (u *unsent) WriteHeader(status int)      { u.status = status }
+func (u *unsent) Write(p []byte) (int, error) { return u.body.Write(p) }

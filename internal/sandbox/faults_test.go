@@ -1,0 +1,107 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func (h *highLevelTest) raw(method, path, body string) (*http.Response, error) {
+	req, err := http.NewRequest(method, h.url+path, strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for key, value := range h.headers {
+		req.Header.Set(key, value)
+	}
+	return h.client.Do(req)
+}
+
+const aTask = `{"title":"t","dueDate":"2026-12-01","completed":false}`
+
+func TestAFaultStrikesItsOperationAsOftenAsTold(t *testing.T) {
+	h := setupHighLevel(t)
+	armed := h.Faults().Next("GET /contacts/{contactId}", 2, FailWith(503))
+	h.want(200, "GET", "/contacts/"+h.contact.ID+"/tasks", "")
+	for range 2 {
+		if answer := h.want(503, "GET", "/contacts/"+h.contact.ID, ""); answer["message"] != "Service Unavailable" {
+			t.Errorf("answered %v", answer)
+		}
+	}
+	h.want(200, "GET", "/contacts/"+h.contact.ID, "")
+	<-armed.Hit()
+	if armed.Hits() != 2 {
+		t.Errorf("struck %d times", armed.Hits())
+	}
+}
+
+func TestAFaultCanMatchManyOperationsUntilCleared(t *testing.T) {
+	h := setupHighLevel(t)
+	h.Faults().Next("* /contacts/*", -1, RateLimited(1500*time.Millisecond))
+	for range 3 {
+		status, header, _ := h.exchange("GET", "/contacts/"+h.contact.ID, "")
+		if status != 429 || header.Get("Retry-After") != "2" {
+			t.Errorf("answered %d, Retry-After %q", status, header.Get("Retry-After"))
+		}
+	}
+	h.want(200, "GET", "/locations/"+testLocation, "")
+	h.Faults().Clear()
+	h.want(200, "GET", "/contacts/"+h.contact.ID, "")
+}
+
+func TestADroppedRequestDoesNothingAndALostAnswerDidItAll(t *testing.T) {
+	h := setupHighLevel(t)
+	for _, tc := range []struct {
+		fault Fault
+		tasks int
+	}{{DropBefore(), 0}, {LoseAnswer(), 1}} {
+		armed := h.Faults().Next("POST /contacts/{contactId}/tasks", 1, tc.fault)
+		if res, err := h.raw("POST", "/contacts/"+h.contact.ID+"/tasks", aTask); err == nil {
+			t.Errorf("an answer came: %d", res.StatusCode)
+		}
+		if got := len(h.Tasks("")); got != tc.tasks || armed.Hits() != 1 {
+			t.Errorf("%d tasks after %d strikes, want %d", got, armed.Hits(), tc.tasks)
+		}
+	}
+}
+
+func TestAHeldRequestGoesOnWhenReleased(t *testing.T) {
+	h := setupHighLevel(t)
+	release := make(chan struct{})
+	armed := h.Faults().Next("POST *", 1, HoldUntil(release))
+	status := make(chan int)
+	go func() {
+		res, err := h.raw("POST", "/contacts/"+h.contact.ID+"/tasks", aTask)
+		if err != nil {
+			status <- 0
+			return
+		}
+		res.Body.Close()
+		status <- res.StatusCode
+	}()
+	<-armed.Hit()
+	if len(h.Tasks("")) != 0 {
+		t.Error("a held request was handled")
+	}
+	close(release)
+	if got := <-status; got != 201 || len(h.Tasks("")) != 1 {
+		t.Errorf("after the release: %d, %d tasks", got, len(h.Tasks("")))
+	}
+}
+
+func TestAMalformedAnswerIsNoJSON(t *testing.T) {
+	h := setupHighLevel(t)
+	h.Faults().Next("*", 1, MalformedAnswer())
+	res, err := h.raw("POST", "/contacts/"+h.contact.ID+"/tasks", aTask)
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode != 201 || json.Valid(body) || len(h.Tasks("")) != 1 {
+		t.Errorf("answered %d %s", res.StatusCode, body)
+	}
+}

@@ -1,0 +1,247 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// HighLevelConfig sets up a HighLevel fake. The zero value is usable: it
+// serves nothing until a location and a token are added.
+type HighLevelConfig struct {
+	Clock func() time.Time // nil = time.Now
+
+	AppID     string // part of every webhook; 24 hex digits, generated when empty
+	VersionID string // the same as AppID when empty
+
+	Token       string   // a Private Integration Token …
+	LocationIDs []string // … and the locations it may reach
+
+	// RateLimit turns on HighLevel's limits per location: RateMax requests in
+	// 10 s (0 = 100) and RateDaily a day (0 = 200000).
+	RateLimit bool
+	RateMax   int
+	RateDaily int
+
+	// WebhookURL is where webhooks go; see SetWebhookURL.
+	WebhookURL string
+	// WebhookRetries is how often a webhook is tried again after a failure; 0
+	// = 12 as documented, negative = never.
+	WebhookRetries int
+	// WebhookBackoff is the wait before the nth retry (from 1). nil = 30 s
+	// doubling up to an hour, with jitter; HighLevel publishes no numbers.
+	WebhookBackoff func(retry int) time.Duration
+	WebhookLanes   int          // deliveries at a time; 0 = 8
+	WebhookLog     int          // webhooks remembered; 0 = 10000
+	WebhookClient  *http.Client // nil = a client that reaches loopback only
+
+	// FullTaskCreate lets TaskCreate carry contactId and body as its
+	// documentation says. Real deliveries lack both.
+	FullTaskCreate bool
+	// DateForm is how DATE custom fields read back; see SetDateForm.
+	DateForm DateForm
+	// LowerCaseNames makes a contact's firstName and lastName read back in
+	// lower case, with the casing in firstNameRaw and lastNameRaw.
+	LowerCaseNames bool
+	// SearchLag hides changes younger than this from contact search, as
+	// HighLevel's index does for some seconds.
+	SearchLag time.Duration
+	// UnknownChildStatus answers for an unknown task or note of a known
+	// contact: 400 or 404, undocumented which. 0 = 404.
+	UnknownChildStatus int
+}
+
+// DateForm is a form in which HighLevel gives back the value of a DATE custom field.
+type DateForm int
+
+const (
+	DateOnly        DateForm = iota // "2026-12-01"
+	DateISO                         // "2026-12-01T00:00:00.000Z"
+	DateEpochMillis                 // 1796083200000
+)
+
+// HighLevel is a fake of one HighLevel account. It may be used by several
+// goroutines. Methods that change a record send the webhooks that HighLevel
+// would send; those named Seed… send none.
+type HighLevel struct {
+	config  HighLevelConfig
+	clock   func() time.Time
+	router  chi.Router
+	private ed25519.PrivateKey
+	sender  *sender
+	calls   calls
+	faults  Faults
+	limiter limiter
+	notice  notice
+
+	mu         sync.Mutex
+	webhookURL string
+	dateForm   DateForm
+	tokens     map[string]map[string]bool // token -> location ids
+	locations  map[string]*location
+	order      []string // location ids as they were added
+	contacts   map[string]*contactRecord
+	tasks      map[string]*taskRecord
+	notes      map[string]*noteRecord
+	sequence   int64
+}
+
+// NewHighLevel makes a fake with a webhook key of its own.
+func NewHighLevel(config HighLevelConfig) *HighLevel {
+	if config.Clock == nil {
+		config.Clock = time.Now
+	}
+	if config.AppID == "" {
+		config.AppID = objectID()
+	}
+	if config.VersionID == "" {
+		config.VersionID = config.AppID
+	}
+	if config.WebhookRetries == 0 {
+		config.WebhookRetries = 12
+	}
+	if config.WebhookBackoff == nil {
+		config.WebhookBackoff = exponential
+	}
+	if config.WebhookLanes <= 0 {
+		config.WebhookLanes = 8
+	}
+	if config.WebhookLog <= 0 {
+		config.WebhookLog = 10000
+	}
+	if config.UnknownChildStatus == 0 {
+		config.UnknownChildStatus = http.StatusNotFound
+	}
+	if config.RateMax <= 0 {
+		config.RateMax = 100
+	}
+	if config.RateDaily <= 0 {
+		config.RateDaily = 200000
+	}
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	h := &HighLevel{
+		config: config, clock: config.Clock, private: private,
+		webhookURL: config.WebhookURL, dateForm: config.DateForm,
+		tokens: map[string]map[string]bool{}, locations: map[string]*location{},
+		contacts: map[string]*contactRecord{}, tasks: map[string]*taskRecord{}, notes: map[string]*noteRecord{},
+	}
+	h.limiter = limiter{max: config.RateMax, daily: config.RateDaily}
+	h.sender = newSender(config.WebhookClient, config.WebhookRetries, config.WebhookBackoff,
+		config.WebhookLanes, config.WebhookLog, h.notice.changed)
+	if config.Token != "" {
+		h.AddToken(config.Token, config.LocationIDs...)
+	}
+	h.router = h.routes()
+	return h
+}
+
+// ServeHTTP answers as https://services.leadconnectorhq.com does.
+func (h *HighLevel) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+
+// Close stops sending webhooks; what waits is abandoned.
+func (h *HighLevel) Close() { h.sender.close() }
+
+// AppID is the id of the app in every webhook.
+func (h *HighLevel) AppID() string { return h.config.AppID }
+
+// AddToken lets a token reach the locations, in addition to those it reached before.
+func (h *HighLevel) AddToken(token string, locationIDs ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tokens[token] == nil {
+		h.tokens[token] = map[string]bool{}
+	}
+	for _, id := range locationIDs {
+		h.tokens[token][id] = true
+	}
+}
+
+// RevokeToken makes a token invalid.
+func (h *HighLevel) RevokeToken(token string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.tokens, token)
+}
+
+// SetWebhookURL sets where webhooks of later changes go. Without one, webhooks
+// are remembered but not sent; Resend can send them later.
+func (h *HighLevel) SetWebhookURL(url string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.webhookURL = url
+}
+
+// SetDateForm sets the form in which DATE custom fields read back.
+func (h *HighLevel) SetDateForm(form DateForm) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dateForm = form
+}
+
+// PublicKeyPEM returns the key that verifies the webhooks, as SPKI PEM.
+func (h *HighLevel) PublicKeyPEM() string {
+	der, err := x509.MarshalPKIXPublicKey(h.private.Public())
+	if err != nil {
+		panic(fmt.Sprintf("sandbox: encode the webhook key: %v", err)) // cannot be: the key is Ed25519
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// Sign returns the X-GHL-Signature of a body: base64 of its Ed25519 signature.
+func (h *HighLevel) Sign(body []byte) string {
+	return base64.StdEncoding.EncodeToString(ed25519.Sign(h.private, body))
+}
+
+// Faults injects faults into the API.
+func (h *HighLevel) Faults() *Faults { return &h.faults }
+
+// Calls returns how often each operation was called, by method and route
+// pattern ("GET /contacts/{contactId}"), whatever the answer was.
+func (h *HighLevel) Calls() map[string]int { return h.calls.snapshot() }
+
+// ResetCalls sets the counters of Calls to zero.
+func (h *HighLevel) ResetCalls() { h.calls.reset() }
+
+// Sent returns the webhooks that are remembered, oldest first.
+func (h *HighLevel) Sent() []SentWebhook { return h.sender.snapshot() }
+
+// LostWebhooks returns how many webhooks were never sent because too many were waiting.
+func (h *HighLevel) LostWebhooks() int { return h.sender.lostCount() }
+
+// WaitIdle blocks until no webhook is under way or waits for a retry.
+func (h *HighLevel) WaitIdle(ctx context.Context) error { return h.sender.waitIdle(ctx) }
+
+// RetryNow makes the webhooks that wait for a retry try at once.
+func (h *HighLevel) RetryNow() { h.sender.retryNow() }
+
+// Resend posts the original payload of a webhook once more, to the URL that
+// is set now, as the button in HighLevel's log does. A failure starts no retries.
+func (h *HighLevel) Resend(webhookID string) error {
+	h.mu.Lock()
+	url := h.webhookURL
+	h.mu.Unlock()
+	return h.sender.resend(webhookID, url)
+}
+
+// WaitFor blocks until cond holds, asking again after each change of a record
+// and each try of a webhook.
+func (h *HighLevel) WaitFor(ctx context.Context, cond func() bool) error {
+	return waitFor(ctx, cond, &h.notice)
+}
+
+func (h *HighLevel) nextSequence() int64 {
+	h.sequence++
+	return h.sequence
+}

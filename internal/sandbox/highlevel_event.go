@@ -1,0 +1,119 @@
+package sandbox
+
+import "net/http"
+
+// The bodies of webhooks: flat, in the order of HighLevel's examples, with
+// the envelope that real deliveries add.
+
+type envelope struct {
+	Timestamp string `json:"timestamp"` // when it is sent; retries repeat it
+	WebhookID string `json:"webhookId"`
+	AppID     string `json:"appId"`
+	VersionID string `json:"versionId"`
+}
+
+type contactEvent struct {
+	Type         string       `json:"type"`
+	LocationID   string       `json:"locationId"`
+	ID           string       `json:"id"`
+	Address1     string       `json:"address1,omitempty"`
+	City         string       `json:"city,omitempty"`
+	State        string       `json:"state,omitempty"`
+	CompanyName  string       `json:"companyName,omitempty"`
+	Country      string       `json:"country,omitempty"`
+	Source       string       `json:"source,omitempty"`
+	DateAdded    string       `json:"dateAdded"`
+	DateOfBirth  string       `json:"dateOfBirth,omitempty"`
+	DND          bool         `json:"dnd"`
+	Email        string       `json:"email,omitempty"`
+	Name         string       `json:"name,omitempty"`
+	FirstName    string       `json:"firstName,omitempty"`
+	LastName     string       `json:"lastName,omitempty"`
+	Phone        string       `json:"phone,omitempty"`
+	PostalCode   string       `json:"postalCode,omitempty"`
+	Tags         []string     `json:"tags"`
+	Website      string       `json:"website,omitempty"`
+	Attachments  []string     `json:"attachments"`
+	AssignedTo   *string      `json:"assignedTo"`
+	CustomFields []fieldValue `json:"customFields"`
+	envelope
+}
+
+type taskEvent struct {
+	Type       string  `json:"type"`
+	LocationID string  `json:"locationId"`
+	ID         string  `json:"id"`
+	AssignedTo *string `json:"assignedTo"`
+	Body       *string `json:"body,omitempty"`
+	ContactID  string  `json:"contactId,omitempty"`
+	Title      string  `json:"title"`
+	DateAdded  string  `json:"dateAdded"`
+	DueDate    string  `json:"dueDate,omitempty"`
+	envelope
+}
+
+type noteEvent struct {
+	Type       string `json:"type"`
+	LocationID string `json:"locationId"`
+	ID         string `json:"id"`
+	Body       string `json:"body"`
+	ContactID  string `json:"contactId"`
+	DateAdded  string `json:"dateAdded"`
+	envelope
+}
+
+func (h *HighLevel) envelope() envelope {
+	return envelope{isoMillis(h.clock()), newUUID(), h.config.AppID, h.config.VersionID}
+}
+
+// emit signs a body and hands it to the sender, which never blocks.
+func (h *HighLevel) emit(kind string, e envelope, event any) {
+	body := plainJSON(event)
+	header := http.Header{
+		"Content-Type":    {"application/json"},
+		"X-Ghl-Signature": {h.Sign(body)},
+		"X-Wh-Signature":  {"N/A"},
+	}
+	h.sender.send(e.WebhookID, kind, h.webhookURL, header, body, h.clock())
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func (h *HighLevel) emitContact(kind string, r *contactRecord) {
+	event := contactEvent{
+		Type: kind, LocationID: r.LocationID, ID: r.ID, Address1: r.Address1, City: r.City, State: r.State,
+		CompanyName: r.CompanyName, Country: r.Country, Source: r.Source, DateAdded: isoMillis(r.DateAdded),
+		DND: r.DND, Email: r.Email, Name: r.Name(), FirstName: r.FirstName, LastName: r.LastName, Phone: r.Phone,
+		PostalCode: r.PostalCode, Tags: r.tags(), Website: r.Website, Attachments: []string{},
+		AssignedTo: orNull(r.AssignedTo), CustomFields: h.fieldValues(r), envelope: h.envelope(),
+	}
+	if r.DateOfBirth != "" {
+		event.DateOfBirth = r.DateOfBirth + "T00:00:00.000Z"
+	}
+	h.emit(kind, event.envelope, event)
+}
+
+// emitTask leaves contactId and body out of TaskCreate, as real deliveries do.
+func (h *HighLevel) emitTask(kind string, t *taskRecord) {
+	event := taskEvent{
+		Type: kind, LocationID: t.LocationID, ID: t.ID, AssignedTo: orNull(t.AssignedTo), Body: &t.Body, ContactID: t.ContactID,
+		Title: t.Title, DateAdded: isoMillis(t.DateAdded), DueDate: isoMillis(t.DueDate), envelope: h.envelope(),
+	}
+	if kind == "TaskCreate" && !h.config.FullTaskCreate {
+		event.Body, event.ContactID = nil, ""
+	}
+	h.emit(kind, event.envelope, event)
+}
+
+func (h *HighLevel) emitNote(kind string, n *noteRecord) {
+	event := noteEvent{
+		Type: kind, LocationID: n.LocationID, ID: n.ID, Body: n.Body, ContactID: n.ContactID,
+		DateAdded: isoMillis(n.DateAdded), envelope: h.envelope(),
+	}
+	h.emit(kind, event.envelope, event)
+}

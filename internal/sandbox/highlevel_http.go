@@ -1,0 +1,219 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// bodyLimit is the largest request body either fake reads.
+const bodyLimit = 1 << 20
+
+// A call is one authenticated request to HighLevel, made with the lock held.
+type call struct {
+	r      *http.Request
+	access map[string]bool // locations that the token reaches
+	body   map[string]json.RawMessage
+	v3     bool
+}
+
+// A refusal is an answer other than a success.
+type refusal struct {
+	status  int
+	message any // string, or []string for 422
+	meta    any
+}
+
+func refuse(status int, format string, args ...any) *refusal {
+	return &refusal{status: status, message: fmt.Sprintf(format, args...)}
+}
+
+// An endpoint answers a call with a status and a body.
+type endpoint func(c *call) (status int, answer any, no *refusal)
+
+func (h *HighLevel) routes() chi.Router {
+	router := chi.NewRouter()
+	add := func(method, pattern string, shape dto, handle endpoint) {
+		operation := method + " " + pattern
+		router.Method(method, pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.calls.add(operation)
+			h.faults.serve(operation, w, r, func(w http.ResponseWriter, status int) {
+				writeRefusal(w, refuse(status, "%s", faultMessage(status)))
+			}, func(w http.ResponseWriter, r *http.Request) { h.handle(w, r, shape, handle) })
+		}))
+	}
+	add("GET", "/contacts/", nil, h.listContacts)
+	add("POST", "/contacts/", contactCreateDTO, h.createContact)
+	add("POST", "/contacts/upsert", contactUpsertDTO, h.upsertContact)
+	add("POST", "/contacts/search", contactSearchDTO, h.searchContacts)
+	add("GET", "/contacts/search/duplicate", nil, h.findDuplicate)
+	add("GET", "/contacts/{contactId}", nil, h.getContact)
+	add("PUT", "/contacts/{contactId}", contactUpdateDTO, h.updateContact)
+	add("DELETE", "/contacts/{contactId}", nil, h.deleteContact)
+	add("POST", "/contacts/{contactId}/tags", tagsDTO, h.addTags)
+	add("DELETE", "/contacts/{contactId}/tags", tagsDTO, h.removeTags)
+	add("GET", "/contacts/{contactId}/tasks", nil, h.listTasks)
+	add("POST", "/contacts/{contactId}/tasks", taskCreateDTO, h.createTask)
+	add("GET", "/contacts/{contactId}/tasks/{taskId}", nil, h.getTask)
+	add("PUT", "/contacts/{contactId}/tasks/{taskId}", taskUpdateDTO, h.updateTask)
+	add("PUT", "/contacts/{contactId}/tasks/{taskId}/completed", taskCompletedDTO, h.updateTask)
+	add("DELETE", "/contacts/{contactId}/tasks/{taskId}", nil, h.deleteTask)
+	add("GET", "/contacts/{contactId}/notes", nil, h.listNotes)
+	add("POST", "/contacts/{contactId}/notes", noteCreateDTO, h.createNote)
+	add("GET", "/contacts/{contactId}/notes/{id}", nil, h.getNote)
+	add("PUT", "/contacts/{contactId}/notes/{id}", noteUpdateDTO, h.updateNote)
+	add("DELETE", "/contacts/{contactId}/notes/{id}", nil, h.deleteNote)
+	add("GET", "/locations/{locationId}", nil, h.getLocation)
+	add("GET", "/locations/{locationId}/customFields", nil, h.listCustomFields)
+	add("POST", "/locations/{locationId}/customFields", customFieldDTO, h.createCustomField)
+	add("GET", "/locations/{locationId}/tags", nil, h.listLocationTags)
+	add("POST", "/locations/{locationId}/tasks/search", taskSearchDTO, h.searchTasks)
+	add("GET", "/users/", nil, h.listUsers)
+
+	unknown := func(w http.ResponseWriter, r *http.Request) {
+		h.calls.add(unknownRoute)
+		h.faults.serve(unknownRoute, w, r, func(w http.ResponseWriter, status int) {
+			writeRefusal(w, refuse(status, "%s", faultMessage(status)))
+		}, func(w http.ResponseWriter, r *http.Request) {
+			writeRefusal(w, refuse(http.StatusNotFound, "Cannot %s %s", r.Method, r.URL.Path))
+		})
+	}
+	router.NotFound(unknown)
+	router.MethodNotAllowed(unknown)
+	return router
+}
+
+func faultMessage(status int) string {
+	if status == http.StatusTooManyRequests {
+		return "Too Many Requests"
+	}
+	if text := http.StatusText(status); text != "" {
+		return text
+	}
+	return "Error"
+}
+
+var versions = []string{"2021-04-15", "2021-07-28", "2023-02-21", "v3"}
+
+// handle checks what every endpoint asks for, in this order: token, Version,
+// rate limit, body. The body is read before the lock is taken.
+func (h *HighLevel) handle(w http.ResponseWriter, r *http.Request, shape dto, handle endpoint) {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	if err != nil {
+		writeRefusal(w, refuse(http.StatusRequestEntityTooLarge, "request entity too large"))
+		return
+	}
+	status, answer, no := func() (int, any, *refusal) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		access := h.tokens[token]
+		switch version := r.Header.Get("Version"); {
+		case !bearer || token == "":
+			return 0, nil, refuse(http.StatusUnauthorized, "Invalid JWT")
+		case access == nil:
+			return 0, nil, refuse(http.StatusUnauthorized, "Invalid token: access token is invalid")
+		case version == "":
+			return 0, nil, refuse(http.StatusUnauthorized, "version header was not found.")
+		case !slices.Contains(versions, version):
+			return 0, nil, refuse(http.StatusUnauthorized, "version header is invalid")
+		}
+		c := &call{r: r, access: access, v3: r.Header.Get("Version") == "v3"}
+		if h.config.RateLimit && !h.limiter.allow(w.Header(), h.resource(c), h.clock()) {
+			return 0, nil, refuse(http.StatusTooManyRequests, "Too Many Requests")
+		}
+		if shape != nil {
+			if no := c.read(shape, raw); no != nil {
+				return 0, nil, no
+			}
+		}
+		return handle(c)
+	}()
+	if no != nil {
+		writeRefusal(w, no)
+		return
+	}
+	writeJSON(w, status, answer)
+}
+
+// resource is the location that a call counts against: the one it asks for,
+// or else the first that the token reaches. A location beyond the token's
+// reach does not count, so that made-up ids take no memory.
+func (h *HighLevel) resource(c *call) string {
+	if id := chi.URLParam(c.r, "locationId"); c.access[id] {
+		return id
+	}
+	if contact := h.contacts[chi.URLParam(c.r, "contactId")]; contact != nil && c.access[contact.LocationID] {
+		return contact.LocationID
+	}
+	if id := c.r.URL.Query().Get("locationId"); c.access[id] {
+		return id
+	}
+	smallest := ""
+	for id := range c.access {
+		if smallest == "" || id < smallest {
+			smallest = id
+		}
+	}
+	return smallest
+}
+
+// read takes the body apart and holds it against the shape.
+func (c *call) read(shape dto, raw []byte) *refusal {
+	if kind := c.r.Header.Get("Content-Type"); len(raw) > 0 && !strings.HasPrefix(kind, "application/json") {
+		// Express parses only application/json: anything else leaves an empty body.
+		raw = nil
+	}
+	c.body = map[string]json.RawMessage{}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &c.body); err != nil || c.body == nil {
+			return refuse(http.StatusBadRequest, "Unexpected token in JSON")
+		}
+	}
+	shape = shape.in(c.v3)
+	if problems := shape.check(c.body); len(problems) > 0 {
+		return &refusal{status: http.StatusUnprocessableEntity, message: problems}
+	}
+	return nil
+}
+
+// succeeded is the success flag, misspelt before v3.
+func (c *call) succeeded() map[string]any {
+	if c.v3 {
+		return map[string]any{"succeeded": true}
+	}
+	return map[string]any{"succeded": true}
+}
+
+// tenant refuses a location that the token does not reach.
+func (c *call) tenant(locationID string) *refusal {
+	if !c.access[locationID] {
+		return refuse(http.StatusForbidden, "The token does not have access to this location.")
+	}
+	return nil
+}
+
+func writeRefusal(w http.ResponseWriter, no *refusal) {
+	body := map[string]any{"statusCode": no.status, "message": no.message, "traceId": newUUID()}
+	switch no.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusBadRequest:
+		body["error"] = http.StatusText(no.status)
+	}
+	if no.meta != nil {
+		body["meta"] = no.meta
+	}
+	writeJSON(w, no.status, body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	if body != nil {
+		w.Write(plainJSON(body))
+	}
+}

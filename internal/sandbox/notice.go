@@ -1,0 +1,61 @@
+package sandbox
+
+import (
+	"context"
+	"sync"
+)
+
+// A notice tells any number of waiters that something changed.
+type notice struct {
+	mu sync.Mutex
+	ch chan struct{} // nil while nobody waits
+}
+
+// next returns a channel that is closed at the next change.
+func (n *notice) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *notice) changed() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}
+
+// waitFor blocks until cond holds, asking again after each change of any of
+// the notices. It returns the context's error if that ends first.
+func waitFor(ctx context.Context, cond func() bool, notices ...*notice) error {
+	for {
+		// Take the channels before asking, so that no change falls between.
+		wake := make(chan struct{}, len(notices))
+		stop := make(chan struct{})
+		for _, n := range notices {
+			go func(ch <-chan struct{}) {
+				select {
+				case <-ch:
+					wake <- struct{}{}
+				case <-stop:
+				}
+			}(n.next())
+		}
+		if cond() {
+			close(stop)
+			return nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			close(stop)
+			return ctx.Err()
+		}
+		close(stop)
+	}
+}

@@ -1,0 +1,296 @@
+package sandbox
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html"
+	"html/template"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+//go:embed page.html page.css page.js
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page.html"))
+
+// page serves the two columns and what a person can do in them. Every form
+// works without script; the script only keeps the page live.
+func (w *World) page() http.Handler {
+	router := chi.NewRouter()
+	router.Get("/", func(rw http.ResponseWriter, r *http.Request) { w.showPage(rw, http.StatusOK, "") })
+	router.Get("/events", w.streamChanges)
+	for name, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"} {
+		content, err := pageFiles.ReadFile(name)
+		if err != nil {
+			panic(err) // embedded above
+		}
+		router.Get("/"+name, func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", kind)
+			rw.Header().Set("Cache-Control", "no-cache")
+			rw.Write(content)
+		})
+	}
+	// do registers a form. It answers with the page at the place that changed,
+	// or with the page and the reason why nothing did.
+	do := func(pattern string, change func(r *http.Request, id string) (anchor string, err error)) {
+		router.Post(pattern, func(rw http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(rw, r.Body, bodyLimit)
+			if err := r.ParseForm(); err != nil {
+				w.showPage(rw, http.StatusBadRequest, "The form could not be read.")
+				return
+			}
+			anchor, err := change(r, chi.URLParam(r, "id"))
+			if err != nil {
+				w.showPage(rw, http.StatusUnprocessableEntity, err.Error())
+				return
+			}
+			http.Redirect(rw, r, "/#"+anchor, http.StatusSeeOther)
+		})
+	}
+	w.contactForms(do)
+	w.requestForms(do)
+	guard := http.NewCrossOriginProtection()
+	return onlyLoopbackHost(pageHeaders(guard.Handler(router)))
+}
+
+// onlyLoopbackHost refuses requests under a foreign name, which a rebound DNS
+// name would send.
+func onlyLoopbackHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		ip := net.ParseIP(strings.Trim(host, "[]"))
+		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			http.Error(rw, "This page answers to localhost only.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
+}
+
+func pageHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		header := rw.Header()
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "+
+			"img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(rw, r)
+	})
+}
+
+// streamChanges sends an event for each change, at most ten a second, and one
+// every 15 s for what time alone changes.
+func (w *World) streamChanges(rw http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(rw)
+	rw.Header().Set("Content-Type", "text/event-stream")
+	if _, err := fmt.Fprint(rw, "retry: 1000\n\n"); err != nil || control.Flush() != nil {
+		return
+	}
+	for {
+		left, right := w.HighLevel.notice.next(), w.CalendarHero.notice.next()
+		pulse := time.NewTimer(15 * time.Second)
+		select {
+		case <-left:
+		case <-right:
+		case <-pulse.C:
+		case <-r.Context().Done():
+			pulse.Stop()
+			return
+		}
+		pulse.Stop()
+		settle := time.NewTimer(100 * time.Millisecond)
+		select {
+		case <-settle.C:
+		case <-r.Context().Done():
+			settle.Stop()
+			return
+		}
+		if _, err := fmt.Fprint(rw, "data: changed\n\n"); err != nil || control.Flush() != nil {
+			return
+		}
+	}
+}
+
+type pageView struct {
+	Problem      string
+	Location     Location
+	Zone         string
+	Milestones   []string
+	Users        []User
+	Contacts     []contactView
+	Account      CalendarUser
+	Requests     []requestView
+	Closed       []requestView
+	HeroContacts []CalendarContact
+	Mails        []mailView
+	Webhooks     string // one line about delivery
+}
+
+type contactView struct {
+	Contact
+	Milestone, Date string // Date is YYYY-MM-DD
+	DateText        string
+	Tasks           []taskView
+	Notes           []noteView
+}
+
+type taskView struct {
+	Task
+	DueInput, DueText string
+	Who               string
+}
+
+type noteView struct {
+	Note
+	Text, When string
+}
+
+type requestView struct {
+	MeetingRequest
+	Month, Day, Weekday string
+	Times, Full         string
+}
+
+type mailView struct {
+	Mail
+	When string
+}
+
+// StateText says in words where a request stands.
+func (r requestView) StateText() string {
+	switch {
+	case r.Status == "cancelled":
+		return "Cancelled"
+	case r.Status == "expired":
+		return "Ran out unanswered"
+	case r.Status == "completed":
+		return "Took place"
+	case r.State == StateUpcoming:
+		return "Booked"
+	default:
+		return "Waiting for an answer"
+	}
+}
+
+// KindText says in words what a mail was.
+func (m mailView) KindText() string {
+	return map[MailKind]string{MailInvite: "Invitation", MailCancel: "Cancellation", MailRemind: "Reminder"}[m.Kind]
+}
+
+func (w *World) view(problem string) pageView {
+	v := pageView{
+		Problem: problem, Location: w.Location, Zone: w.TimeZone.String(), Milestones: w.MilestoneField.Options, Users: w.Users,
+		Account: w.CalendarHero.User(), HeroContacts: w.CalendarHero.Contacts(), Webhooks: w.webhookLine(),
+	}
+	names := map[string]string{}
+	for _, u := range w.Users {
+		names[u.ID] = u.Name()
+	}
+	for _, c := range w.HighLevel.Contacts() {
+		if c.LocationID != w.Location.ID {
+			continue
+		}
+		view := contactView{Contact: c}
+		view.Milestone, view.Date = w.Milestone(c)
+		if day, err := time.Parse(time.DateOnly, view.Date); err == nil {
+			view.DateText = day.Format("Monday, January 2, 2006")
+		}
+		for _, t := range w.HighLevel.Tasks(c.ID) {
+			due := t.DueDate.In(w.TimeZone)
+			view.Tasks = append(view.Tasks, taskView{t, due.Format("2006-01-02T15:04"), due.Format("Mon, Jan 2, 3:04 PM"), names[t.AssignedTo]})
+		}
+		for _, n := range w.HighLevel.Notes(c.ID) {
+			view.Notes = append(view.Notes, noteView{n, plainText(n.Body), n.DateAdded.In(w.TimeZone).Format("Jan 2, 3:04 PM")})
+		}
+		slices.Reverse(view.Notes)
+		v.Contacts = append(v.Contacts, view)
+	}
+	live := w.CalendarHero.Requests()
+	slices.SortStableFunc(live, func(a, b MeetingRequest) int { return a.Start.Compare(b.Start) })
+	for _, r := range live {
+		v.Requests = append(v.Requests, w.requestView(r))
+	}
+	closed := w.CalendarHero.Closed()
+	for _, r := range slices.Backward(closed[max(0, len(closed)-50):]) {
+		v.Closed = append(v.Closed, w.requestView(r))
+	}
+	mails := w.CalendarHero.Mails()
+	for _, m := range slices.Backward(mails[max(0, len(mails)-50):]) {
+		v.Mails = append(v.Mails, mailView{m, m.At.In(w.TimeZone).Format("Jan 2, 3:04:05 PM")})
+	}
+	return v
+}
+
+func (w *World) requestView(r MeetingRequest) requestView {
+	start, end := r.Start.In(w.TimeZone), r.End.In(w.TimeZone)
+	times := start.Format("3:04 PM") + " – " + end.Format("3:04 PM MST")
+	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {
+		times = start.Format("Jan 2, 3:04 PM") + " – " + end.Format("Jan 2, 3:04 PM MST")
+	}
+	return requestView{r, start.Format("Jan"), start.Format("2"), start.Format("Mon"), times, start.Format("Monday, January 2, 2006")}
+}
+
+// webhookLine tells how delivery stands, so that a person sees why nothing moves.
+func (w *World) webhookLine() string {
+	sent := w.HighLevel.Sent()
+	waiting, failed, accepted := 0, 0, 0
+	for _, s := range sent {
+		switch {
+		case s.LastStatus >= 200 && s.LastStatus < 300:
+			accepted++
+		case s.Done && s.Attempts > 0:
+			failed++
+		case !s.Done:
+			waiting++
+		}
+	}
+	switch {
+	case len(sent) == 0:
+		return "No webhook sent yet. Change something below."
+	case accepted+failed+waiting == 0:
+		return fmt.Sprintf("%s made, but no webhook URL is set.", plural(len(sent), "webhook"))
+	}
+	line := plural(accepted, "webhook") + " accepted"
+	if waiting > 0 {
+		line += fmt.Sprintf(", %d waiting", waiting)
+	}
+	if failed > 0 {
+		line += fmt.Sprintf(", %d given up", failed)
+	}
+	return line + "."
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+var htmlTag = regexp.MustCompile(`<[^>]*>`)
+
+// plainText shows a note's HTML as text.
+func plainText(s string) string { return html.UnescapeString(htmlTag.ReplaceAllString(s, "")) }
+
+func (w *World) showPage(rw http.ResponseWriter, status int, problem string) {
+	var b bytes.Buffer
+	if err := pageTemplate.ExecuteTemplate(&b, "page.html", w.view(problem)); err != nil {
+		http.Error(rw, "The page could not be drawn: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	rw.WriteHeader(status)
+	rw.Write(b.Bytes())
+}

@@ -1,0 +1,306 @@
+package sandbox
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func startWorld(t *testing.T, changes ...func(*WorldConfig)) *World {
+	t.Helper()
+	config := WorldConfig{Clock: newClock().Now}
+	for _, change := range changes {
+		change(&config)
+	}
+	w, err := Start(t.Context(), config)
+	must(t, err)
+	t.Cleanup(w.Close)
+	return w
+}
+
+func get(t *testing.T, address string) (int, string) {
+	t.Helper()
+	res, err := http.Get(address)
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	return res.StatusCode, string(body)
+}
+
+// submit posts a form as the page does and follows to the page.
+func submit(t *testing.T, w *World, path string, form url.Values) (int, string) {
+	t.Helper()
+	res, err := http.PostForm(w.PageURL+path, form)
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	return res.StatusCode, string(body)
+}
+
+func TestAWorldHasPeopleAndDatesAhead(t *testing.T) {
+	w := startWorld(t)
+	contacts := w.HighLevel.Contacts()
+	if len(contacts) < 4 || len(contacts) > 6 || len(w.Users) != 2 || w.Location.Name != "Northwind Realty" {
+		t.Fatalf("%d contacts, users %v, location %v", len(contacts), w.Users, w.Location)
+	}
+	withoutEmail := 0
+	now := newClock().now
+	for _, c := range contacts {
+		if c.Email == "" {
+			withoutEmail++
+		}
+		if milestone, date := w.Milestone(c); milestone != "" && date <= now.Format(time.DateOnly) {
+			t.Errorf("%s of %s is on %s", milestone, c.Name(), date)
+		}
+	}
+	for _, task := range w.HighLevel.Tasks("") {
+		if !task.DueDate.After(now) {
+			t.Errorf("%s is due %s", task.Title, task.DueDate)
+		}
+	}
+	if withoutEmail != 1 || len(w.HighLevel.Sent()) != 0 {
+		t.Errorf("%d contacts without e-mail, %d webhooks", withoutEmail, len(w.HighLevel.Sent()))
+	}
+	if w.MilestoneField.FieldKey != "contact.milestone" || w.DateField.FieldKey != "contact.milestone_date" {
+		t.Errorf("fields %v, %v", w.MilestoneField, w.DateField)
+	}
+}
+
+func TestAWorldServesBothFakes(t *testing.T) {
+	w := startWorld(t)
+	req, err := http.NewRequest("GET", w.HighLevelURL+"/locations/"+w.Location.ID, nil)
+	must(t, err)
+	req.Header.Set("Authorization", "Bearer "+w.HighLevelToken)
+	req.Header.Set("Version", "2021-07-28")
+	hero, err := http.NewRequest("GET", w.CalendarHeroURL+"/user", nil)
+	must(t, err)
+	hero.Header.Set("Authorization", w.CalendarHeroToken)
+	for _, req := range []*http.Request{req, hero} {
+		res, err := http.DefaultClient.Do(req)
+		must(t, err)
+		res.Body.Close()
+		if res.StatusCode != 200 {
+			t.Errorf("%s answered %d", req.URL, res.StatusCode)
+		}
+	}
+}
+
+func TestAWorldListensOnLoopbackOnly(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0"} {
+		if w, err := Start(t.Context(), WorldConfig{PageAddr: addr}); err == nil {
+			w.Close()
+			t.Errorf("it listens on %s", addr)
+		}
+	}
+}
+
+func TestAWorldEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err := Start(ctx, WorldConfig{Empty: true})
+	must(t, err)
+	if len(w.HighLevel.Contacts()) != 0 {
+		t.Error("an empty world has contacts")
+	}
+	cancel()
+	w.serving.Wait()
+	w.Close()
+	w.Close()
+}
+
+func TestThePageShowsBothSides(t *testing.T) {
+	w := startWorld(t)
+	status, page := get(t, w.PageURL+"/")
+	for _, want := range []string{
+		"Northwind Realty", "Priya Raman", "Home inspection", "Saturday, November 28, 2026", "Confirm the inspector", "America/New_York",
+		"Featherstonehaugh-Wolfeschlegelsteinhausen", "No e-mail address", "The calendar is empty.", "CalendarHero has mailed nobody.",
+		"No webhook sent yet.", "came in above the asking price",
+	} {
+		if status != 200 || !strings.Contains(page, want) {
+			t.Errorf("the page (%d) does not show %q", status, want)
+		}
+	}
+	for _, asset := range []string{"/page.css", "/page.js"} {
+		if status, body := get(t, w.PageURL+asset); status != 200 || body == "" {
+			t.Errorf("%s answered %d", asset, status)
+		}
+	}
+}
+
+func TestEveryInputOfThePageHasALabelAndEveryIDIsUnique(t *testing.T) {
+	w := startWorld(t)
+	_, page := get(t, w.PageURL+"/")
+	var ids []string
+	for _, m := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if slices.Contains(ids, m[1]) {
+			t.Errorf("id %s is there twice", m[1])
+		}
+		ids = append(ids, m[1])
+	}
+	for _, field := range regexp.MustCompile(`<(input|select|textarea)[^>]*>`).FindAllString(page, -1) {
+		if strings.Contains(field, `type="hidden"`) {
+			continue
+		}
+		id := regexp.MustCompile(` id="([^"]*)"`).FindStringSubmatch(field)
+		if id == nil || !strings.Contains(page, `<label for="`+id[1]+`"`) {
+			t.Errorf("no label for %s", field)
+		}
+	}
+	if strings.Contains(page, "style=") || strings.Contains(page, "//cdn") || regexp.MustCompile(`(src|href)="https?:`).MatchString(page) {
+		t.Error("the page asks for something its policy forbids")
+	}
+}
+
+func TestTheFormsOfThePageDoWhatTheySay(t *testing.T) {
+	w := startWorld(t)
+	contact := w.HighLevel.Contacts()[0]
+	at := "/contacts/" + contact.ID
+	task, note := w.HighLevel.Tasks(contact.ID)[0], w.HighLevel.Notes(contact.ID)[0]
+	for _, tc := range []struct {
+		path  string
+		form  url.Values
+		event string // "" = none
+		holds func() bool
+	}{
+		{at + "/milestone", url.Values{"milestone": {"Closing"}, "date": {"2027-01-15"}}, "ContactUpdate", func() bool {
+			c, _ := w.HighLevel.Contact(contact.ID)
+			milestone, date := w.Milestone(c)
+			return milestone == "Closing" && date == "2027-01-15"
+		}},
+		{at + "/tags", url.Values{"tag": {"Warm"}}, "ContactTagUpdate", func() bool { return slices.Contains(w.HighLevel.Tags(contact.ID), "warm") }},
+		{at + "/tags/remove", url.Values{"tag": {"warm"}}, "ContactTagUpdate", func() bool { return !slices.Contains(w.HighLevel.Tags(contact.ID), "warm") }},
+		{at + "/tasks", url.Values{"title": {"Fresh"}, "due": {"2027-01-10T09:30"}}, "TaskCreate", func() bool {
+			tasks := w.HighLevel.Tasks(contact.ID)
+			return tasks[len(tasks)-1].DueDate.Equal(time.Date(2027, 1, 10, 14, 30, 0, 0, time.UTC))
+		}},
+		{"/tasks/" + task.ID, url.Values{"title": {"Other"}, "body": {"b"}, "due": {"2027-01-11T09:30"}}, "", func() bool {
+			got, _ := w.HighLevel.Task(task.ID)
+			return got.Title == "Other" && got.Body == "b"
+		}},
+		{"/tasks/" + task.ID + "/complete", nil, "TaskComplete", func() bool { got, _ := w.HighLevel.Task(task.ID); return got.Completed }},
+		{"/tasks/" + task.ID + "/reopen", nil, "", func() bool { got, _ := w.HighLevel.Task(task.ID); return !got.Completed }},
+		{"/tasks/" + task.ID + "/delete", nil, "TaskDelete", func() bool { _, ok := w.HighLevel.Task(task.ID); return !ok }},
+		{at + "/notes", url.Values{"body": {"Fresh"}}, "NoteCreate", func() bool { return len(w.HighLevel.Notes(contact.ID)) == 2 }},
+		{"/notes/" + note.ID, url.Values{"body": {"Other"}}, "NoteUpdate", func() bool { got, _ := w.HighLevel.Note(note.ID); return got.Body == "Other" }},
+		{"/notes/" + note.ID + "/delete", nil, "NoteDelete", func() bool { _, ok := w.HighLevel.Note(note.ID); return !ok }},
+		{"/contacts", url.Values{"name": {"Ann Lee"}, "email": {"ann@lee.example"}}, "ContactCreate", func() bool { return len(w.HighLevel.Contacts()) == 6 }},
+		{at + "/delete", nil, "ContactDelete", func() bool { _, ok := w.HighLevel.Contact(contact.ID); return !ok }},
+	} {
+		before := len(w.HighLevel.Sent())
+		status, _ := submit(t, w, tc.path, tc.form)
+		sent := w.HighLevel.Sent()[before:]
+		if status != 200 || !tc.holds() {
+			t.Errorf("%s answered %d and did not do it", tc.path, status)
+		}
+		if len(sent) > 1 || len(sent) == 1 && sent[0].Type != tc.event || len(sent) == 0 && tc.event != "" {
+			t.Errorf("%s sent %v, want %q", tc.path, sent, tc.event)
+		}
+	}
+}
+
+func TestThePageSaysWhyAFormWasNotTaken(t *testing.T) {
+	w := startWorld(t)
+	contact := w.HighLevel.Contacts()[0].ID
+	for path, want := range map[string]string{
+		"/contacts": "A contact needs a name.", "/contacts/" + contact + "/tasks": "A task needs a title.",
+		"/contacts/" + contact + "/notes": "A note needs some text.", "/tasks/gone/complete": "no task",
+		"/requests/0123/accept": "no such live request",
+	} {
+		if status, page := submit(t, w, path, nil); status != 422 || !strings.Contains(page, want) {
+			t.Errorf("%s answered %d without %q", path, status, want)
+		}
+	}
+}
+
+func TestThePageRefusesForeignPostsAndNames(t *testing.T) {
+	w := startWorld(t)
+	target := w.PageURL + "/contacts/" + w.HighLevel.Contacts()[0].ID + "/delete"
+	for name, change := range map[string]func(*http.Request){
+		"another origin":       func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"another site":         func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"another port's page":  func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+		"a rebound name":       func(r *http.Request) { r.Host = "evil.example" },
+		"a rebound name, port": func(r *http.Request) { r.Host = "evil.example:80" },
+	} {
+		req, err := http.NewRequest("POST", target, nil)
+		must(t, err)
+		change(req)
+		res, err := http.DefaultClient.Do(req)
+		must(t, err)
+		res.Body.Close()
+		if res.StatusCode != 403 {
+			t.Errorf("a post from %s answered %d", name, res.StatusCode)
+		}
+	}
+	if len(w.HighLevel.Contacts()) != 5 {
+		t.Error("a refused post deleted a contact")
+	}
+	res, err := http.Get(w.PageURL)
+	must(t, err)
+	res.Body.Close()
+	if policy := res.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy is %q", policy)
+	}
+}
+
+func TestThePageTellsOfChanges(t *testing.T) {
+	w := startWorld(t)
+	res, err := http.Get(w.PageURL + "/events")
+	must(t, err)
+	defer res.Body.Close()
+	buffer := make([]byte, 256)
+	read := func() string {
+		n, err := res.Body.Read(buffer)
+		must(t, err)
+		return string(buffer[:n])
+	}
+	if first := read(); !strings.HasPrefix(first, "retry:") {
+		t.Errorf("the stream begins with %q", first)
+	}
+	// The stream takes its channels after the greeting, so a single change
+	// could come too early; one of a row of them cannot.
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				w.HighLevel.notice.changed()
+				runtime.Gosched()
+			}
+		}
+	}()
+	if event := read(); !strings.Contains(event, "data: changed") {
+		t.Errorf("after a change came %q", event)
+	}
+}
+
+func TestWaitingEndsWhenTheConditionHolds(t *testing.T) {
+	w := startWorld(t)
+	id := w.HighLevel.Contacts()[0].ID
+	done := make(chan error)
+	go func() {
+		done <- w.WaitFor(t.Context(), func() bool {
+			return slices.Contains(w.HighLevel.Tags(id), "seen") && len(w.CalendarHero.Contacts()) == 2
+		})
+	}()
+	must(t, w.HighLevel.AddTags(id, "seen"))
+	_, err := w.CalendarHero.SeedContact(CalendarContact{Name: "A", Email: []string{"a@b.example"}})
+	must(t, err)
+	must(t, <-done)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if w.WaitFor(ctx, func() bool { return false }) == nil {
+		t.Error("waiting outlived its context")
+	}
+}
