@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"milepost/internal/store"
@@ -59,8 +60,8 @@ type Inbox struct {
 	requests chan request
 	stored   chan struct{} // signals the dispatcher
 	stopped  chan struct{}
-	finished chan struct{}
-	running  int
+	loops    sync.WaitGroup
+	drained  chan struct{} // closed when no commit will follow
 }
 
 type request struct {
@@ -76,10 +77,10 @@ type answer struct {
 func open(l log, committers int) *Inbox {
 	in := &Inbox{
 		log: l, requests: make(chan request, queueDepth), stored: make(chan struct{}, 1),
-		stopped: make(chan struct{}), finished: make(chan struct{}), running: committers,
+		stopped: make(chan struct{}), drained: make(chan struct{}),
 	}
 	for range committers {
-		go in.commitLoop()
+		in.loops.Go(in.commitLoop)
 	}
 	return in
 }
@@ -102,6 +103,15 @@ func (in *Inbox) Accept(ctx context.Context, w Webhook) (duplicate bool, err err
 			return false, fmt.Errorf("%w: %w", ErrNotStored, a.err)
 		}
 		return a.duplicate, nil
+	case <-in.drained:
+		select {
+		case a := <-req.answer: // in the last commit
+			if a.err == nil {
+				return a.duplicate, nil
+			}
+		default:
+		}
+		return false, fmt.Errorf("%w: shutting down", ErrNotStored)
 	case <-ctx.Done(): // it may yet be stored; the sender's retry is then a duplicate
 		return false, fmt.Errorf("%w: %w", ErrNotStored, context.Cause(ctx))
 	}
@@ -126,19 +136,17 @@ func (in *Inbox) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return in.log.prune(ctx, before)
 }
 
-// Close commits what was accepted, then closes the files. No Accept may start
-// after it: stop the HTTP server first.
+// Close commits what was accepted, then closes the files. An Accept from then
+// on fails.
 func (in *Inbox) Close() error {
 	close(in.stopped)
-	for range in.running {
-		<-in.finished
-	}
+	in.loops.Wait()
+	close(in.drained)
 	return in.log.close()
 }
 
 // commitLoop commits groups of requests until the inbox is closed.
 func (in *Inbox) commitLoop() {
-	defer func() { in.finished <- struct{}{} }()
 	batch := make([]request, 0, batchSize)
 	webhooks := make([]Webhook, 0, batchSize)
 	timer := time.NewTimer(0)

@@ -29,6 +29,7 @@ type EntityState struct {
 	Wanted, Done  int64
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
 	GoneAt        time.Time // when a fetch first answered "gone"; zero = it did not
+	Fingerprint   string    // of the record as it was last read; "" = never was
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
@@ -37,12 +38,12 @@ type EntityState struct {
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
 
-const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, outcome, detail, synced_at`
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at`
 
 func scanEntity(r Rows) (s EntityState, err error) {
 	var gone, synced int64
 	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
-		&gone, &s.Outcome, &s.Detail, &synced)
+		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced)
 	s.GoneAt, s.SyncedAt = fromMicros(gone), fromMicros(synced)
 	return s, err
 }
@@ -63,8 +64,23 @@ func (s *Store) EntityState(ctx context.Context, e Entity) (EntityState, error) 
 
 // EntitiesOf lists the tasks and notes known to belong to a contact.
 func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([]Entity, error) {
-	rows, err := s.Query(ctx, `SELECT location_id, kind, id FROM entities
+	return s.entities(ctx, `SELECT location_id, kind, id FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`, locationID, contactID)
+}
+
+// Attached lists the entities of a contact that have, or may be about to have,
+// a meeting request that shows what is known of the contact: its notes, tags
+// and name.
+func (s *Store) Attached(ctx context.Context, locationID, contactID string) ([]Entity, error) {
+	return s.entities(ctx, `SELECT location_id, kind, id FROM entities e
+		WHERE location_id = $1 AND contact_id = $2 AND kind <> 'note' AND (wanted > done OR EXISTS (
+			SELECT 1 FROM links l WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id
+				AND l.item_kind IN ('event', 'task') AND l.state <> 'gone'))
+		ORDER BY kind, id`, locationID, contactID)
+}
+
+func (s *Store) entities(ctx context.Context, query, locationID, contactID string) ([]Entity, error) {
+	rows, err := s.Query(ctx, query, locationID, contactID)
 	out, err := collect(rows, err, func(r Rows) (e Entity, err error) {
 		err = r.Scan(&e.LocationID, &e.Kind, &e.ID)
 		return e, err
@@ -79,7 +95,7 @@ func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([
 // nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
 func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64) (wanted int64, err error) {
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', 0)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0)
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
 			wanted = entities.wanted + excluded.wanted,
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
@@ -109,15 +125,16 @@ func (tx *Tx) enqueue(ctx context.Context, entities []Entity) error {
 
 // Finish is the end of one sync.
 type Finish struct {
-	Entity    Entity
-	Seen      int64  // the Wanted it started from
-	ContactID string // learnt on the way; "" = nothing new
-	Outcome   string
-	Detail    string
-	Now       time.Time
-	Touch     []Entity // entities that must be looked at again because of this one
-	Deleted   bool     // the touched ones are known to be deleted with it
-	Timeline  []TimelineEntry
+	Entity      Entity
+	Seen        int64  // the Wanted it started from
+	ContactID   string // learnt on the way; "" = nothing new
+	Fingerprint string // of the record as it was read
+	Outcome     string
+	Detail      string
+	Now         time.Time
+	Touch       []Entity // entities that must be looked at again because of this one
+	Deleted     bool     // the touched ones are known to be deleted with it
+	Timeline    []TimelineEntry
 }
 
 // FinishSync records the end of a sync in one transaction: outcome, what it
@@ -130,9 +147,9 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		rows, err := tx.Query(ctx, `UPDATE entities SET
 				done = CASE WHEN done > $4 THEN done ELSE $4 END,
 				contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
-				gone_at = 0, outcome = $6, detail = $7, synced_at = $8
+				gone_at = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9
 			WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted`,
-			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now))
+			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint)
 		wanted, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 		if err != nil {
 			return err

@@ -26,6 +26,7 @@ CREATE TABLE entities (
 	done           BIGINT NOT NULL,
 	deleted_wanted BIGINT NOT NULL, -- wanted at the newest delete event; 0 = none
 	gone_at        BIGINT NOT NULL, -- when a fetch first answered "gone"; 0 = it did not
+	fingerprint    TEXT   NOT NULL, -- of the record as it was last read
 	outcome        TEXT   NOT NULL,
 	detail         TEXT   NOT NULL,
 	synced_at      BIGINT NOT NULL,

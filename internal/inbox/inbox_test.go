@@ -1,0 +1,225 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/rs/zerolog"
+
+	"milepost/internal/inbox"
+	"milepost/internal/store"
+	"milepost/internal/testenv"
+)
+
+// bundle is an inbox with the store that it dispatches into. Nothing is worked.
+type bundle struct {
+	*inbox.Inbox
+	store *store.Store
+	stop  func() // ends the dispatcher
+}
+
+// onEachBackend runs a test on SQLite and on PostgreSQL; open can be called
+// again to open the same data once more.
+func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
+	t.Run("SQLite", func(t *testing.T) {
+		dir := t.TempDir()
+		test(t, func() *bundle {
+			st, err := store.OpenSQLite(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := inbox.OpenSQLite(t.Context(), dir)
+			return assemble(t, st, in, err)
+		})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		url := testenv.Postgres(t)
+		test(t, func() *bundle {
+			st, err := store.OpenPostgres(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := inbox.OpenPostgres(t.Context(), url)
+			return assemble(t, st, in, err)
+		})
+	})
+}
+
+func assemble(t *testing.T, st *store.Store, in *inbox.Inbox, err error) *bundle {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.SyncArgs]) error { return nil }))
+	if _, err := st.NewQueue(store.QueueConfig{Workers: workers, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	return &bundle{Inbox: in, store: st}
+}
+
+// dispatch starts the dispatcher.
+func (b *bundle) dispatch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.Dispatch(ctx, b.store, func(store.Delivery) string { return "" }, zerolog.Nop())
+	}()
+	b.stop = func() { cancel(); <-done }
+}
+
+func (b *bundle) close(t *testing.T) {
+	t.Helper()
+	if b.stop != nil {
+		b.stop()
+	}
+	if err := errors.Join(b.Inbox.Close(), b.store.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// moved waits until n deliveries are dispatched, and returns all there are.
+func (b *bundle) moved(t *testing.T, n int) []store.Delivery {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		list, err := b.store.Deliveries(t.Context(), 0, n+1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) >= n {
+			return list
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d deliveries were dispatched", len(list), n)
+		}
+	}
+}
+
+func webhook(id string) inbox.Webhook {
+	return inbox.Webhook{
+		WebhookID: id, Type: "ContactUpdate", Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: "c1"},
+		ReceivedAt: time.Unix(1, 0), Body: []byte(`{}`),
+	}
+}
+
+func (b *bundle) accept(t *testing.T, w inbox.Webhook) (duplicate bool) {
+	t.Helper()
+	duplicate, err := b.Accept(context.Background(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return duplicate
+}
+
+func TestAWebhookIsStoredOnceAndDispatchedOnce(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		if b.accept(t, webhook("w1")) {
+			t.Error("a first webhook was called a duplicate")
+		}
+		if !b.accept(t, webhook("w1")) {
+			t.Error("a second webhook with the same id was not called a duplicate")
+		}
+		if b.accept(t, webhook("")) || b.accept(t, webhook("")) {
+			t.Error("a webhook without an id was called a duplicate: a record may go A, B, A")
+		}
+		b.dispatch()
+		b.moved(t, 3)
+		b.close(t)
+
+		again := open() // after a restart
+		if !again.accept(t, webhook("w1")) {
+			t.Error("after a restart a duplicate is no longer known")
+		}
+		again.accept(t, webhook("w2"))
+		again.dispatch()
+		if list := again.moved(t, 4); len(list) != 4 {
+			t.Errorf("%d deliveries were dispatched, want 4: each exactly once", len(list))
+		}
+		again.close(t)
+	})
+}
+
+func TestOfManyEqualWebhooksAtOnceOneIsStored(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		defer b.close(t)
+		const senders, ids = 64, 50
+		var mu sync.Mutex
+		fresh := map[string]int{}
+		var wg sync.WaitGroup
+		for range senders {
+			wg.Go(func() {
+				for i := range ids {
+					id := fmt.Sprint("w", i)
+					duplicate, err := b.Accept(context.Background(), webhook(id))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if !duplicate {
+						mu.Lock()
+						fresh[id]++
+						mu.Unlock()
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for i := range ids {
+			if n := fresh[fmt.Sprint("w", i)]; n != 1 {
+				t.Errorf("webhook w%d was stored %d times", i, n)
+			}
+		}
+		b.dispatch()
+		if list := b.moved(t, ids); len(list) != ids {
+			t.Errorf("%d deliveries, want %d", len(list), ids)
+		}
+	})
+}
+
+func TestPruneForgetsOnlyWhatIsOldAndDispatched(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		defer b.close(t)
+		old, young := webhook("old"), webhook("young")
+		young.ReceivedAt = time.Unix(1000, 0)
+		b.accept(t, old)
+		b.accept(t, young)
+		b.dispatch()
+		b.moved(t, 2)
+		n, err := b.Prune(t.Context(), time.Unix(500, 0))
+		if err != nil || n != 1 {
+			t.Fatalf("pruned %d (%v), want 1", n, err)
+		}
+		if !b.accept(t, young) {
+			t.Error("a young webhook was forgotten")
+		}
+		if b.accept(t, old) {
+			t.Error("an old webhook is still known after it was pruned")
+		}
+	})
+}
+
+func TestAClosedInboxRefusesAndIsNotReady(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		if err := b.Ready(t.Context()); err != nil {
+			t.Errorf("an open inbox is not ready: %v", err)
+		}
+		b.close(t)
+		if err := b.Ready(t.Context()); err == nil {
+			t.Error("a closed inbox is ready")
+		}
+		if _, err := b.Accept(t.Context(), webhook("w")); !errors.Is(err, inbox.ErrNotStored) {
+			t.Errorf("a closed inbox answered %v, want ErrNotStored", err)
+		}
+	})
+}
