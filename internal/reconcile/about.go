@@ -1,0 +1,155 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/mapping"
+)
+
+// aboutFresh is how long what rarely changes is believed.
+const aboutFresh = 15 * time.Minute
+
+// about keeps what a connection needs for every sync and rarely changes.
+type about struct {
+	mu       sync.Mutex // held while loading: the others wait for the one answer
+	location cached[locationAnswer]
+	fields   cached[fieldDefinitions]
+	owner    cached[calendarhero.User]
+	types    cached[map[string]bool]
+}
+
+type locationAnswer struct {
+	location mapping.Location
+	remark   string
+}
+
+// cached is a value with the time at which it was read.
+type cached[T any] struct {
+	value T
+	at    time.Time
+}
+
+func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, error)) (T, error) {
+	if !c.at.IsZero() && now.Sub(c.at) < fresh {
+		return c.value, nil
+	}
+	v, err := load()
+	if err == nil {
+		c.value, c.at = v, now
+	}
+	return v, err
+}
+
+// location returns the location with its time zone. Where HighLevel will not
+// tell it, the CalendarHero account's zone stands in, and the remark says so:
+// the times are for that account's calendar.
+func (c *Connection) location(ctx context.Context, now time.Time) (mapping.Location, string, error) {
+	c.about.mu.Lock()
+	defer c.about.mu.Unlock()
+	a, err := c.about.location.get(now, aboutFresh, func() (locationAnswer, error) {
+		l, err := c.HighLevel.Location(ctx, c.LocationID)
+		problem := ""
+		switch clients.ReasonOf(err) {
+		case "":
+			if err != nil {
+				return locationAnswer{}, err
+			}
+			zone, zoneErr := time.LoadLocation(l.Timezone)
+			if l.Timezone != "" && zoneErr == nil {
+				return locationAnswer{location: mapping.Location{ID: c.LocationID, Name: l.Name, Zone: zone}}, nil
+			}
+			problem = fmt.Sprintf("location %s has no known time zone (%q)", c.LocationID, l.Timezone)
+		case clients.Forbidden, clients.NotFound, clients.Invalid:
+			problem = err.Error()
+		default:
+			return locationAnswer{}, err
+		}
+		owner, err := c.ownerLocked(ctx, now)
+		if err != nil {
+			return locationAnswer{}, err
+		}
+		zone, err := time.LoadLocation(owner.Timezone)
+		if err != nil {
+			zone = time.UTC
+		}
+		return locationAnswer{
+			location: mapping.Location{ID: c.LocationID, Name: l.Name, Zone: zone},
+			remark:   fmt.Sprintf("dates are read in %s, the CalendarHero account's time zone: %s", zone, problem),
+		}, nil
+	})
+	return a.location, a.remark, err
+}
+
+// customFields returns the location's definitions. A contact that carries a
+// field they do not know makes them be read again, once for each such field.
+func (c *Connection) customFields(ctx context.Context, now time.Time, contact highlevel.Contact) ([]highlevel.CustomField, error) {
+	c.about.mu.Lock()
+	defer c.about.mu.Unlock()
+	load := func() (fieldDefinitions, error) {
+		list, err := c.HighLevel.CustomFields(ctx, c.LocationID)
+		known := make(map[string]bool, len(list))
+		for _, d := range list {
+			known[d.ID] = true
+		}
+		return fieldDefinitions{list, known}, err
+	}
+	fields, err := c.about.fields.get(now, aboutFresh, load)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range contact.CustomFields {
+		if _, looked := fields.known[f.ID]; looked {
+			continue
+		}
+		if fields, err = load(); err != nil {
+			return nil, err
+		}
+		for _, f := range contact.CustomFields {
+			if !fields.known[f.ID] {
+				fields.known[f.ID] = false // a deleted field: looked for, and not there
+			}
+		}
+		c.about.fields.value, c.about.fields.at = fields, now
+		break
+	}
+	return fields.list, nil
+}
+
+// fieldDefinitions are a location's custom fields; known tells of each id that
+// was looked for whether it is one of them.
+type fieldDefinitions struct {
+	list  []highlevel.CustomField
+	known map[string]bool
+}
+
+// owner returns the holder of the CalendarHero account.
+func (c *Connection) owner(ctx context.Context, now time.Time) (calendarhero.User, error) {
+	c.about.mu.Lock()
+	defer c.about.mu.Unlock()
+	return c.ownerLocked(ctx, now)
+}
+
+func (c *Connection) ownerLocked(ctx context.Context, now time.Time) (calendarhero.User, error) {
+	return c.about.owner.get(now, aboutFresh, func() (calendarhero.User, error) { return c.CalendarHero.User(ctx) })
+}
+
+// hasMeetingType reports whether the account has a meeting type of that name.
+func (c *Connection) hasMeetingType(ctx context.Context, now time.Time, name string) (bool, error) {
+	c.about.mu.Lock()
+	defer c.about.mu.Unlock()
+	types, err := c.about.types.get(now, aboutFresh, func() (map[string]bool, error) {
+		types, err := c.CalendarHero.MeetingTypes(ctx)
+		names := map[string]bool{}
+		for _, t := range types {
+			names[t.Name] = true
+		}
+		return names, err
+	})
+	return types[name], err
+}

@@ -1,0 +1,163 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// contactLease outlives a job, so that two HighLevel contacts with one e-mail
+// address never make two contacts at once.
+const contactLease = 35 * time.Second
+
+// applyContact brings the CalendarHero contact of an item in step: found by
+// e-mail first, merged into what is there, created where there is none.
+func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error {
+	want := item.Contact
+	link := s.links[item.Key]
+	content := fingerprint(want)
+	if link.State == store.LinkLive && link.Content == content {
+		return nil
+	}
+	holder := uuid.NewString()
+	lease := "contact " + s.entity.LocationID + " " + want.Emails[0]
+	taken, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
+	if err != nil {
+		return err
+	}
+	if !taken {
+		return &wait{time.Second, "another contact with the same e-mail address is being written"}
+	}
+	defer func() {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		if err := s.store.Release(ctx, lease, holder); err != nil {
+			s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
+		}
+	}()
+	if link.State == store.LinkCreating {
+		if left := unclearSettle - s.now().Sub(link.AttemptedAt); left > 0 {
+			return &wait{left, "the answer to a create was lost; it settles before it is looked for"}
+		}
+	}
+	have, err := s.findContact(ctx, link, want.Emails)
+	if err != nil {
+		return err
+	}
+	owned := link.Owned || link.State == store.LinkCreating
+	link = store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
+	}
+	if have.ID == "" {
+		return s.createContact(ctx, link, want)
+	}
+	merged := merge(have, want)
+	if fingerprint(merged) == fingerprint(have) {
+		return s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	if err := s.conn.CalendarHero.UpdateContact(ctx, have.ID, merged); err != nil {
+		return err
+	}
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
+}
+
+// findContact returns the contact the link points to, else one with one of the
+// e-mail addresses, else the zero Contact.
+func (s *entitySync) findContact(ctx context.Context, link store.Link, emails []string) (calendarhero.Contact, error) {
+	if link.State == store.LinkLive {
+		have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+		if clients.ReasonOf(err) != clients.NotFound {
+			return have, err
+		}
+	}
+	for _, email := range emails {
+		found, err := s.conn.CalendarHero.SearchContacts(ctx, email)
+		if err != nil {
+			return calendarhero.Contact{}, err
+		}
+		for _, c := range found { // the search also finds similar ones
+			if slices.ContainsFunc(c.Emails, func(e string) bool { return strings.EqualFold(e, email) }) {
+				return c, nil
+			}
+		}
+	}
+	return calendarhero.Contact{}, nil
+}
+
+func (s *entitySync) createContact(ctx context.Context, link store.Link, want mapping.ContactItem) error {
+	link.State, link.Generation, link.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	id, err := s.conn.CalendarHero.CreateContact(ctx, merge(calendarhero.Contact{}, want))
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err != nil {
+		if reason := clients.ReasonOf(err); reason != clients.Unclear && reason != "" {
+			link.State = store.LinkGone
+			if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
+				return saveErr
+			}
+		}
+		return err
+	}
+	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
+}
+
+// merge adds what is wanted to what is there. Nothing is ever cleared:
+// CalendarHero may know more than HighLevel.
+func merge(have calendarhero.Contact, want mapping.ContactItem) calendarhero.Contact {
+	replace := func(dst *string, v string) {
+		if v != "" {
+			*dst = v
+		}
+	}
+	replace(&have.Name, want.Name)
+	replace(&have.Organization, want.Organization)
+	replace(&have.Title, want.JobTitle)
+	have.Emails = union(have.Emails, want.Emails, strings.EqualFold)
+	have.Telephones = union(have.Telephones, want.Phones, func(a, b string) bool { return a == b })
+	return have
+}
+
+// union appends to list, in a copy, each of more that it does not hold.
+func union(list, more []string, equal func(a, b string) bool) []string {
+	list = slices.Clone(list)
+	for _, v := range more {
+		if !slices.ContainsFunc(list, func(have string) bool { return equal(have, v) }) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// removeContact deletes the CalendarHero contact of a deleted HighLevel
+// contact, if it was made here and no other contact shares it.
+func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
+	if link.State == store.LinkCreating {
+		// Whether it exists is not known; a contact mails nobody, so it may stay.
+		return s.forget(ctx, link, "contact left: it is not known whether it was created")
+	}
+	shared, err := s.store.LinkedElsewhere(ctx, link)
+	if err != nil {
+		return err
+	}
+	if !link.Owned || shared > 0 {
+		return s.forget(ctx, link, "contact left: it was there before, or is shared")
+	}
+	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return fmt.Errorf("remove the contact of a deleted HighLevel contact: %w", err)
+	}
+	return s.forget(ctx, link, "contact removed")
+}

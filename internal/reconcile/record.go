@@ -1,0 +1,120 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/mapping"
+)
+
+// read fetches the entity's record, and with it what the automations need. It
+// fails with clients.NotFound when the record, or the contact it belongs to,
+// no longer exists.
+func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mapping.Facts, err error) {
+	switch mapping.Kind(s.entity.Kind) {
+	case mapping.KindContact:
+		s.contactID = s.entity.ID
+		needs.Contact = true
+	case mapping.KindTask:
+		if facts.Task, err = s.readTask(ctx); err != nil {
+			return facts, err
+		}
+	case mapping.KindNote:
+		if s.contactID == "" {
+			return facts, &clients.Error{
+				API: "HighLevel", Operation: "get note", Subject: s.entity.ID, Reason: clients.Invalid,
+				Message: "the event named no contact, and a note can only be read through its contact",
+			}
+		}
+		note, err := s.conn.HighLevel.Note(ctx, s.contactID, s.entity.ID)
+		if err != nil {
+			return facts, err
+		}
+		facts.Note = noteFacts(note)
+	}
+	if needs.Contact || needs.CustomFields {
+		contact, err := s.conn.HighLevel.Contact(ctx, s.contactID)
+		if err != nil {
+			return facts, err
+		}
+		var definitions []highlevel.CustomField
+		if needs.CustomFields {
+			if definitions, err = s.conn.customFields(ctx, s.now(), contact); err != nil {
+				return facts, err
+			}
+		}
+		facts.Contact = contactFacts(contact, definitions)
+	}
+	if needs.Notes {
+		notes, err := s.conn.HighLevel.Notes(ctx, s.contactID)
+		if err != nil {
+			return facts, err
+		}
+		for _, n := range notes {
+			facts.Notes = append(facts.Notes, noteFacts(n))
+		}
+	}
+	var remark string
+	facts.Location, remark, err = s.conn.location(ctx, s.now())
+	if remark != "" {
+		s.notes = append(s.notes, remark)
+	}
+	return facts, err
+}
+
+// readTask fetches the task. A TaskCreate webhook really comes without its
+// contact, by which alone a task can be read: then the task search finds both.
+func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
+	var task highlevel.Task
+	var err error
+	if s.contactID == "" {
+		if task, err = s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
+			return mapping.Task{}, err
+		}
+		s.contactID = task.ContactID
+	} else if task, err = s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID); err != nil {
+		return mapping.Task{}, err
+	}
+	return mapping.Task{
+		ID: task.ID, Title: task.Title, Body: task.Body, AssignedTo: task.AssignedTo,
+		Due: task.DueDate, Completed: task.Completed,
+	}, nil
+}
+
+func noteFacts(n highlevel.Note) mapping.Note {
+	added, _ := time.Parse(time.RFC3339, n.DateAdded) // only orders the notes
+	return mapping.Note{ID: n.ID, Body: n.Body, Title: n.Title, UserID: n.UserID, DateAdded: added}
+}
+
+// contactFacts names a contact's fields as HighLevel's merge fields do. Custom
+// fields come by id alone; the location's definitions give their keys.
+func contactFacts(c highlevel.Contact, definitions []highlevel.CustomField) mapping.Contact {
+	values := make(map[string]any, len(c.CustomFields))
+	for _, f := range c.CustomFields {
+		var v any
+		if json.Unmarshal(f.Value, &v) == nil { // else it is unset
+			values[f.ID] = v
+		}
+	}
+	custom := make(map[string]mapping.CustomField, len(definitions))
+	for _, d := range definitions {
+		custom[d.Key] = mapping.CustomField{Name: d.Name, Type: d.Type, Value: values[d.ID]}
+	}
+	return mapping.Contact{ID: c.ID, Tags: c.Tags, Custom: custom, Fields: map[string]any{
+		"id": c.ID, "first_name": c.FirstName, "last_name": c.LastName, "name": fullName(c),
+		"email": c.Email, "phone": c.Phone, "company_name": c.CompanyName,
+		"address1": c.Address1, "city": c.City, "state": c.State, "country": c.Country, "postal_code": c.PostalCode,
+		"website": c.Website, "timezone": c.Timezone, "source": c.Source, "type": c.Type,
+		"assigned_to": c.AssignedTo, "date_of_birth": c.DateOfBirth, "date_added": c.DateAdded,
+	}}
+}
+
+// fullName prefers the parts, whose casing HighLevel keeps.
+func fullName(c highlevel.Contact) string {
+	return cmp.Or(strings.TrimSpace(c.FirstName+" "+c.LastName), c.Name)
+}

@@ -1,0 +1,39 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+
+	"github.com/riverqueue/river"
+
+	"milepost/clients"
+	"milepost/internal/store"
+)
+
+// remindJob sends one reminder, if its meeting request is still the one it was
+// made for and its time has not passed. CalendarHero then nudges who has not
+// answered yet.
+func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindArgs]) error {
+	e := job.Args.Entity()
+	links, err := r.store.Links(ctx, e)
+	if err != nil {
+		return err
+	}
+	link, conn := links[job.Args.Item], r.connections[e.LocationID]
+	if conn == nil || link.State != store.LinkLive || link.Generation != job.Args.Generation || !link.End.After(r.now()) {
+		return nil // replaced, removed or over
+	}
+	err = conn.CalendarHero.Remind(ctx, link.ObjectID)
+	var failed *clients.Error
+	switch {
+	case err == nil, clients.ReasonOf(err) == clients.Unclear: // a lost answer: it may have mailed, so not again
+		r.logger.Info().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).Msg("reminder sent")
+		return nil
+	case errors.As(err, &failed) && failed.Reason == clients.NotFound, errors.As(err, &failed) && failed.Reason == clients.Invalid:
+		r.logger.Info().Err(err).Str("location", e.LocationID).Msg("reminder not sent: the meeting request is no longer open")
+		return nil
+	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
+		return river.JobSnooze(jitter(max(failed.RetryAfter, rateLimitWait)))
+	}
+	return err
+}
