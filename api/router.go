@@ -1,0 +1,95 @@
+// Package api is the HTTP surface: which path leads to which handler, on the
+// public and on the admin listener, and what every request goes through.
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/rs/zerolog"
+
+	"milepost/internal/respond"
+)
+
+// Routes are the handlers and checks behind the paths.
+type Routes struct {
+	HighLevelWebhooks http.Handler
+	Ready             func(context.Context) error // why webhooks cannot be accepted now
+	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
+	Logger            zerolog.Logger
+}
+
+// Public is the surface that the vendors and the load balancer reach.
+func Public(routes Routes) http.Handler {
+	r := base(routes)
+	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
+	return r
+}
+
+// Admin is the surface for the operator, never open to the world.
+func Admin(routes Routes) http.Handler { return base(routes) }
+
+// base answers what both listeners have in common.
+func base(routes Routes) *chi.Mux {
+	r := chi.NewRouter()
+	prefixes := make([]string, len(routes.TrustedProxies))
+	for i, p := range routes.TrustedProxies {
+		prefixes[i] = p.String()
+	}
+	if len(prefixes) > 0 {
+		r.Use(middleware.ClientIPFromXFF(prefixes...))
+	} else {
+		r.Use(middleware.ClientIPFromRemoteAddr)
+	}
+	r.Use(logRequests(routes.Logger), recoverPanics(routes.Logger))
+	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		respond.Problem(w, http.StatusNotFound, "there is nothing at this path")
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+		respond.Problem(w, http.StatusMethodNotAllowed, "this path does not answer that method")
+	})
+	r.Get("/healthz", healthz)
+	r.Get("/readyz", readyz(routes.Ready))
+	return r
+}
+
+// logRequests notes each request: refusals as warnings, the rest for debugging.
+// The path is logged as its pattern, since paths may hold keys.
+func logRequests(logger zerolog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if logger.GetLevel() > zerolog.DebugLevel {
+				next.ServeHTTP(w, r) // refusals are logged where their reason is known
+				return
+			}
+			start := time.Now()
+			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			next.ServeHTTP(ww, r)
+			logger.Debug().Str("method", r.Method).Str("route", chi.RouteContext(r.Context()).RoutePattern()).
+				Int("status", ww.Status()).Str("client", middleware.GetClientIP(r.Context())).
+				Dur("took", time.Since(start)).Msg("request")
+		})
+	}
+}
+
+// recoverPanics answers a panic with 500 and logs it without the request.
+func recoverPanics(logger zerolog.Logger) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				if p := recover(); p != nil {
+					if p == http.ErrAbortHandler { //nolint:errorlint // it is panicked as it is
+						panic(p)
+					}
+					logger.Error().Interface("panic", p).Stack().Str("route", chi.RouteContext(r.Context()).RoutePattern()).Msg("a handler panicked")
+					respond.Problem(w, http.StatusInternalServerError, "something went wrong here; the log says what")
+				}
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}

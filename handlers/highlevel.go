@@ -1,0 +1,96 @@
+// Package handlers answers the HTTP endpoints, one file a group. A handler
+// decides what to answer, and nothing about what is synced.
+package handlers
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/clients/highlevel"
+	"milepost/internal/inbox"
+	"milepost/internal/respond"
+	"milepost/internal/store"
+)
+
+// MaxWebhookBody is the largest webhook accepted, in bytes. HighLevel's are a
+// few kilobytes.
+const MaxWebhookBody = 1 << 20
+
+// HighLevelWebhooks accepts the events of a HighLevel Marketplace app:
+// verified, stored, answered. What is answered decides what HighLevel sends
+// again: any status but 2xx is retried (429 alone under its older policy), so
+// only what may succeed later is refused with 429.
+type HighLevelWebhooks struct {
+	Keys   highlevel.Keys
+	AppID  string // the app's own id; "" accepts the events of any app
+	Inbox  *inbox.Inbox
+	Logger zerolog.Logger
+	Now    func() time.Time
+}
+
+func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		respond.Problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
+		return
+	} else if err != nil {
+		respond.Problem(w, http.StatusBadRequest, "the body could not be read to its end")
+		return
+	}
+	if err := h.Keys.Verify(r.Header, body); err != nil {
+		h.Logger.Warn().Err(err).Msg("webhook refused")
+		respond.Problem(w, http.StatusUnauthorized, err.Error())
+		return
+	}
+	if !jsonContent(r.Header.Get("Content-Type")) {
+		respond.Problem(w, http.StatusBadRequest, "the content type is not application/json")
+		return
+	}
+	event, err := highlevel.ParseEvent(body)
+	if err != nil {
+		respond.Problem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {
+		// One key signs for every app: this event is genuine, and not ours.
+		h.Logger.Warn().Str("app", event.AppID).Str("type", event.Type).Msg("webhook of another app ignored")
+		respond.JSON(w, http.StatusOK, receipt{Status: "ignored", Reason: "the event belongs to another app"})
+		return
+	}
+	duplicate, err := h.Inbox.Accept(r.Context(), inbox.Webhook{
+		WebhookID: event.WebhookID, Type: event.Type, ContactID: event.ContactID, Deleted: event.Deleted,
+		Entity:     store.Entity{LocationID: event.LocationID, Kind: event.Kind, ID: event.EntityID},
+		ReceivedAt: h.Now(), Body: body,
+	})
+	switch {
+	case err != nil:
+		h.Logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
+		w.Header().Set("Retry-After", "30")
+		respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
+	case duplicate:
+		respond.JSON(w, http.StatusOK, receipt{Status: "duplicate"})
+	default:
+		respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
+	}
+}
+
+// receipt is the body of a 200.
+type receipt struct {
+	Status string `json:"status"` // stored, duplicate or ignored
+	Reason string `json:"reason,omitempty"`
+}
+
+// jsonContent reports whether a Content-Type is JSON; one that is missing may be.
+func jsonContent(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}

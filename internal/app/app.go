@@ -1,0 +1,299 @@
+// Package app wires the parts to one running Milepost. main and the end-to-end
+// tests start the same App; it reads no signals and has no globals.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/riverqueue/river"
+	"github.com/rs/zerolog"
+	"golang.org/x/oauth2"
+
+	"milepost/api"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/handlers"
+	"milepost/internal/inbox"
+	"milepost/internal/reconcile"
+	"milepost/internal/store"
+)
+
+// App is one Milepost process. New opens it, Run works it.
+type App struct {
+	store      *store.Store
+	inbox      *inbox.Inbox
+	queue      store.Queue
+	reconciler *reconcile.Reconciler
+	lock       *flock.Flock // of the data directory; nil on PostgreSQL
+	public     *http.Server
+	admin      *http.Server
+	publicLn   net.Listener
+	adminLn    net.Listener
+	logger     zerolog.Logger
+	started    chan struct{} // closed when webhooks and workers run
+	draining   atomic.Bool
+}
+
+// How a shutdown goes. Together well under the 30 s that service managers and
+// orchestrators allow.
+const (
+	drainNotice = time.Second      // between readyz failing and the listener closing
+	httpGrace   = 8 * time.Second  // for requests under way
+	jobGrace    = 10 * time.Second // for jobs under way; then they are handed back
+)
+
+// inboxKept is how long a webhook is known again. HighLevel's log offers a
+// manual resend for 30 days.
+const inboxKept = 35 * 24 * time.Hour
+
+// New opens the databases and the listeners. On an error nothing stays open.
+func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err error) {
+	settings, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	a := &App{logger: logger, started: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := a.openStorage(ctx, cfg); err != nil {
+		return nil, err
+	}
+	connections := cfg.connections()
+	a.reconciler = reconcile.New(reconcile.Config{
+		Store: a.store, Automations: settings.automations, Connections: connections, Logger: logger,
+	})
+	workers := river.NewWorkers()
+	a.reconciler.Register(workers)
+	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
+	if a.queue, err = a.store.NewQueue(store.QueueConfig{
+		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)),
+	}); err != nil {
+		return nil, fmt.Errorf("job queue: %w", err)
+	}
+	routes := api.Routes{
+		HighLevelWebhooks: &handlers.HighLevelWebhooks{
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: time.Now,
+		},
+		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
+	}
+	if a.publicLn, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return nil, fmt.Errorf("public listener (MILEPOST_LISTEN): %w", err)
+	}
+	if a.adminLn, err = net.Listen("tcp", cfg.AdminListen); err != nil {
+		return nil, fmt.Errorf("admin listener (MILEPOST_ADMIN_LISTEN): %w", err)
+	}
+	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
+	if len(connections) == 0 {
+		logger.Warn().Msg("no connection is set up: webhooks are accepted and skipped (set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
+	}
+	return a, nil
+}
+
+// openStorage opens PostgreSQL, or the SQLite files under the data directory's lock.
+func (a *App) openStorage(ctx context.Context, cfg Config) (err error) {
+	if cfg.DatabaseURL != "" {
+		if a.store, err = store.OpenPostgres(ctx, cfg.DatabaseURL); err != nil {
+			return err
+		}
+		a.inbox, err = inbox.OpenPostgres(ctx, cfg.DatabaseURL)
+		return err
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)
+	}
+	lock := flock.New(filepath.Join(cfg.DataDir, "milepost.lock"))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
+		return fmt.Errorf("lock the data directory %s: %w", cfg.DataDir, err)
+	case !locked:
+		return fmt.Errorf("another milepost is running on the data directory %s; stop it, give this one another MILEPOST_DATA_DIR, or let both share a PostgreSQL (DATABASE_URL)", cfg.DataDir)
+	}
+	a.lock = lock
+	if a.store, err = store.OpenSQLite(ctx, cfg.DataDir); err != nil {
+		return err
+	}
+	a.inbox, err = inbox.OpenSQLite(ctx, cfg.DataDir)
+	return err
+}
+
+// connections are those that the configuration makes.
+func (c *Config) connections() []*reconcile.Connection {
+	if c.HighLevelToken == "" {
+		return nil
+	}
+	hl, ch := c.Clients()
+	return []*reconcile.Connection{{LocationID: c.HighLevelLocationID, HighLevel: hl, CalendarHero: ch}}
+}
+
+// Clients returns the clients of both vendors, with the configured tokens.
+func (c *Config) Clients() (*highlevel.Client, *calendarhero.Client) {
+	return highlevel.New(highlevel.Config{
+			BaseURL: c.HighLevelBaseURL,
+			Tokens:  oauth2.StaticTokenSource(&oauth2.Token{AccessToken: c.HighLevelToken}),
+		}), calendarhero.New(calendarhero.Config{
+			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth,
+		})
+}
+
+func server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+	}
+}
+
+// PublicURL is the address of the public listener.
+func (a *App) PublicURL() string { return "http://" + dialable(a.publicLn) }
+
+// AdminURL is the address of the admin listener.
+func (a *App) AdminURL() string { return "http://" + dialable(a.adminLn) }
+
+// dialable turns a listener's address into one that a client on this machine can reach.
+func dialable(ln net.Listener) string {
+	addr := ln.Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", addr.Port)
+	}
+	return addr.String()
+}
+
+// Store gives tests and the sandbox a look at what became of the webhooks.
+func (a *App) Store() *store.Store { return a.store }
+
+// WaitReady returns when a running App accepts webhooks, or ctx has ended.
+func (a *App) WaitReady(ctx context.Context) error {
+	select {
+	case <-a.started:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ready says why webhooks cannot be accepted now, or nil.
+func (a *App) ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return errors.New("shutting down")
+	}
+	select {
+	case <-a.started:
+	default:
+		return errors.New("the workers are not running yet")
+	}
+	if err := a.inbox.Ready(ctx); err != nil {
+		a.logger.Error().Err(err).Msg("not ready: the inbox cannot store")
+		return errors.New("the inbox cannot store webhooks; the log says why")
+	}
+	return nil
+}
+
+// Run serves until ctx ends, then drains: readyz fails first, requests and
+// jobs under way finish or are handed back, and everything accepted is kept.
+// It closes the App.
+func (a *App) Run(ctx context.Context) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	var background sync.WaitGroup
+	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
+	background.Go(func() { a.prune(work) })
+	if err := a.queue.Start(ctx); err != nil {
+		stopWork()
+		background.Wait()
+		return errors.Join(fmt.Errorf("start the workers: %w", err), a.close())
+	}
+	failed := make(chan error, 2)
+	serve := func(name string, s *http.Server, ln net.Listener) {
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("%s listener: %w", name, err)
+		}
+	}
+	go serve("public", a.public, a.publicLn)
+	go serve("admin", a.admin, a.adminLn)
+	close(a.started)
+	a.logger.Info().Str("public", a.PublicURL()).Str("admin", a.AdminURL()).Msg("milepost is ready")
+
+	var err error
+	select {
+	case <-ctx.Done():
+		a.logger.Info().Msg("draining")
+		a.draining.Store(true)
+		pause := time.NewTimer(drainNotice)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case err = <-failed:
+		}
+	case err = <-failed:
+	}
+	a.draining.Store(true)
+	grace := func(d time.Duration, stop func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
+		defer cancel()
+		return stop(ctx)
+	}
+	err = errors.Join(err, grace(httpGrace, a.public.Shutdown))
+	stopWork()
+	background.Wait()
+	err = errors.Join(err, grace(jobGrace, a.queue.Stop), grace(time.Second, a.admin.Shutdown), a.close())
+	a.logger.Info().Msg("stopped")
+	return err
+}
+
+// prune deletes webhooks that no vendor can send again, now and then.
+func (a *App) prune(ctx context.Context) {
+	timer := time.NewTimer(time.Minute)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		n, err := a.inbox.Prune(ctx, time.Now().Add(-inboxKept))
+		switch {
+		case err != nil && ctx.Err() == nil:
+			a.logger.Error().Err(err).Msg("old webhooks were not deleted; tried again in an hour")
+			timer.Reset(time.Hour)
+		case n > 0:
+			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile
+		default:
+			timer.Reset(time.Hour)
+		}
+	}
+}
+
+// close closes what is open, in the order that loses nothing.
+func (a *App) close() error {
+	var errs []error
+	for _, ln := range []net.Listener{a.publicLn, a.adminLn} {
+		if ln != nil {
+			if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if a.inbox != nil {
+		errs = append(errs, a.inbox.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}

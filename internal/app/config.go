@@ -1,0 +1,209 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"milepost/clients/highlevel"
+	"milepost/mapping"
+)
+
+// Config is everything that can be set, by environment or flag. A field tagged
+// secret can also be read from the file that NAME_FILE names.
+type Config struct {
+	Listen         string   `default:":8080" env:"MILEPOST_LISTEN" help:"Public listener: webhooks and health."`
+	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: health; never open to the world."`
+	PublicURL      string   `name:"public-url" env:"MILEPOST_PUBLIC_URL" help:"How the vendors reach the public listener, e.g. https://milepost.example.com."`
+	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files."`
+	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"PostgreSQL in place of SQLite: postgres://user:password@host/database."`
+	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
+
+	HighLevelBaseURL     string `name:"highlevel-base-url" default:"https://services.leadconnectorhq.com" env:"MILEPOST_HIGHLEVEL_BASE_URL" help:"HighLevel's API."`
+	HighLevelAppID       string `name:"highlevel-app-id" env:"MILEPOST_HIGHLEVEL_APP_ID" help:"Id of the Marketplace app; events of other apps are ignored."`
+	HighLevelClientID    string `name:"highlevel-client-id" env:"MILEPOST_HIGHLEVEL_CLIENT_ID" help:"OAuth client id of the Marketplace app; its part before the dash is the app id."`
+	HighLevelToken       string `name:"highlevel-token" env:"MILEPOST_HIGHLEVEL_TOKEN" secret:"" help:"Private Integration Token of the location."`
+	HighLevelLocationID  string `name:"highlevel-location-id" env:"MILEPOST_HIGHLEVEL_LOCATION_ID" help:"Id of the location that the token belongs to."`
+	HighLevelWebhookKeys string `name:"highlevel-webhook-keys" env:"MILEPOST_HIGHLEVEL_WEBHOOK_KEYS" secret:"" help:"PEM public keys that may sign webhooks; HighLevel's published key by default."`
+
+	CalendarHeroBaseURL string `name:"calendarhero-base-url" default:"https://api.calendarhero.com" env:"MILEPOST_CALENDARHERO_BASE_URL" help:"CalendarHero's API."`
+	CalendarHeroToken   string `name:"calendarhero-token" env:"MILEPOST_CALENDARHERO_TOKEN" secret:"" help:"CalendarHero account token."`
+	CalendarHeroAuth    string `name:"calendarhero-auth" default:"raw" enum:"raw,bearer" env:"MILEPOST_CALENDARHERO_AUTH" help:"How the CalendarHero token is sent: ${enum}."`
+
+	Automations string `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
+	LogLevel    string `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
+	LogFormat   string `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+}
+
+// later are settings with a fixed name that this version does not read yet. To
+// set one is no mistake; to think that it works would be.
+var later = []string{
+	"MILEPOST_ENCRYPTION_KEYS", "MILEPOST_ADMIN_TOKEN", "MILEPOST_HIGHLEVEL_CLIENT_SECRET",
+}
+
+// testOnly are read by the project's tests and by no command.
+var testOnly = []string{"MILEPOST_TEST_", "MILEPOST_REQUIRE_"}
+
+// SecretFiles is a kong resolver that reads a setting tagged secret from the
+// file named by its environment variable with _FILE appended.
+func SecretFiles(lookup func(string) (string, bool)) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if !flag.Tag.Has("secret") {
+			return nil, nil
+		}
+		for _, name := range flag.Envs {
+			path, ok := lookup(name + "_FILE")
+			if !ok || path == "" {
+				continue
+			}
+			if v, ok := lookup(name); ok && v != "" {
+				return nil, fmt.Errorf("both %s and %s_FILE are set; set one", name, name)
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return nil, fmt.Errorf("%s_FILE: %w", name, err)
+			}
+			return strings.TrimSpace(string(b)), nil
+		}
+		return nil, nil
+	})
+}
+
+// CheckEnvironment refuses variables that begin with MILEPOST_ and mean
+// nothing, with the nearest name that does. It returns those that will only
+// mean something in a later version.
+func CheckEnvironment(model *kong.Application, environ []string) (notYet []string, err error) {
+	var known []string
+	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			for _, name := range flag.Envs {
+				known = append(known, name)
+				if flag.Tag.Has("secret") {
+					known = append(known, name+"_FILE")
+				}
+			}
+		}
+		return next(nil)
+	})
+	var problems []error
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		switch {
+		case !strings.HasPrefix(name, "MILEPOST_"), slices.Contains(known, name),
+			slices.ContainsFunc(testOnly, func(p string) bool { return strings.HasPrefix(name, p) }):
+		case slices.Contains(later, strings.TrimSuffix(name, "_FILE")):
+			notYet = append(notYet, name)
+		default:
+			nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+			problems = append(problems, fmt.Errorf("the environment variable %s means nothing to milepost; did you mean %s?", name, nearest))
+		}
+	}
+	return notYet, errors.Join(problems...)
+}
+
+// distance is the number of edits between two names (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+// settings are the parts of a Config that have to be parsed.
+type settings struct {
+	keys        highlevel.Keys
+	appID       string
+	proxies     []netip.Prefix
+	automations *mapping.Set
+}
+
+// parse checks the whole configuration and names everything that is wrong.
+func (c *Config) parse() (s settings, err error) {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	s.keys = highlevel.PublishedKeys()
+	if c.HighLevelWebhookKeys != "" {
+		if s.keys, err = highlevel.ParseKeys(c.HighLevelWebhookKeys); err != nil {
+			problem("MILEPOST_HIGHLEVEL_WEBHOOK_KEYS: %w", err)
+		}
+	}
+	fromClient, _, _ := strings.Cut(c.HighLevelClientID, "-")
+	s.appID = cmp.Or(c.HighLevelAppID, fromClient)
+	for _, network := range c.TrustedProxies {
+		prefix, err := netip.ParsePrefix(network)
+		if addr, addrErr := netip.ParseAddr(network); err != nil && addrErr == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			problem("MILEPOST_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", network)
+			continue
+		}
+		s.proxies = append(s.proxies, prefix)
+	}
+	for _, u := range []struct{ name, value string }{
+		{"MILEPOST_HIGHLEVEL_BASE_URL", c.HighLevelBaseURL},
+		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL},
+		{"MILEPOST_PUBLIC_URL", c.PublicURL},
+	} {
+		if parsed, err := url.Parse(u.value); u.value != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
+			problem("%s is not a URL such as https://example.com", u.name)
+		}
+	}
+	switch set, missing := c.connectionSettings(); {
+	case len(set) > 0 && len(missing) > 0:
+		problem("%s set but %s missing: a connection needs all three", strings.Join(set, " and "), strings.Join(missing, " and "))
+	}
+	file, source := "recipes.yaml", mapping.Recipes()
+	if c.Automations != "" {
+		file = c.Automations
+		if source, err = os.ReadFile(c.Automations); err != nil {
+			problem("MILEPOST_AUTOMATIONS: %w", err)
+		}
+	}
+	if s.automations, err = mapping.Load(file, source); err != nil {
+		problem("automations: %w", err)
+	}
+	return s, errors.Join(problems...)
+}
+
+// connectionSettings tells which of the settings of a connection are there.
+func (c *Config) connectionSettings() (set, missing []string) {
+	for _, v := range []struct{ name, value string }{
+		{"MILEPOST_HIGHLEVEL_TOKEN", c.HighLevelToken},
+		{"MILEPOST_HIGHLEVEL_LOCATION_ID", c.HighLevelLocationID},
+		{"MILEPOST_CALENDARHERO_TOKEN", c.CalendarHeroToken},
+	} {
+		if v.value == "" {
+			missing = append(missing, v.name)
+		} else {
+			set = append(set, v.name)
+		}
+	}
+	return set, missing
+}
+
+// Validate names everything that is wrong with the configuration.
+func (c *Config) Validate() error {
+	_, err := c.parse()
+	return err
+}

@@ -1,0 +1,244 @@
+package app_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/internal/app"
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+	"milepost/internal/testenv"
+)
+
+const (
+	location  = "ve9EPM428h8vShlRW1KT"
+	hlToken   = "pit-test"
+	chToken   = "calendarhero-test"
+	ownerMail = "olivia@agency.example"
+)
+
+// world is Milepost between the two fakes, over real HTTP on loopback.
+type world struct {
+	t    testing.TB
+	hl   *sandbox.HighLevel
+	ch   *sandbox.CalendarHero
+	cfg  app.Config
+	app  *app.App
+	stop func() // drains the running Milepost
+
+	contract *testenv.Contract // holds every request to HighLevel, where it is set
+	posted   atomic.Int64      // webhooks that post sent and Milepost stored
+}
+
+// setup starts the fakes and Milepost on SQLite. configure may change either.
+func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
+	t.Helper()
+	hlConfig := sandbox.HighLevelConfig{
+		AppID: "6878cec452e7c8d29d4dd3d9", Token: hlToken, LocationIDs: []string{location},
+		WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
+	}
+	w := &world{t: t, cfg: app.Config{
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: t.TempDir(),
+		HighLevelAppID: hlConfig.AppID, HighLevelToken: hlToken, HighLevelLocationID: location,
+		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
+	}}
+	for _, c := range configure {
+		c(w, &hlConfig)
+	}
+	w.hl = sandbox.NewHighLevel(hlConfig)
+	t.Cleanup(w.hl.Close)
+	w.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+	})
+	w.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
+		Token: chToken, User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+	})
+	t.Cleanup(w.ch.Close)
+	hl, ch := httptest.NewServer(w.hl), httptest.NewServer(w.ch)
+	if w.contract != nil {
+		hl = httptest.NewServer(through(w.contract, hl))
+	}
+	t.Cleanup(hl.Close)
+	t.Cleanup(ch.Close)
+	w.cfg.HighLevelBaseURL, w.cfg.CalendarHeroBaseURL = hl.URL, ch.URL
+	w.cfg.HighLevelWebhookKeys = w.hl.PublicKeyPEM()
+	w.start()
+	return w
+}
+
+// onPostgres makes setup use a PostgreSQL database.
+func onPostgres(w *world, _ *sandbox.HighLevelConfig) {
+	w.cfg.DatabaseURL = testenv.Postgres(w.t)
+}
+
+// through passes requests on to a server, past HighLevel's published contract.
+func through(contract *testenv.Contract, server *httptest.Server) http.Handler {
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		panic(err)
+	}
+	return &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport: contract.Transport(http.DefaultTransport),
+	}
+}
+
+// start runs Milepost; it drains at the end of the test, or when stop is called.
+func (w *world) start() {
+	w.t.Helper()
+	a, err := app.New(context.Background(), w.cfg, zerolog.New(zerolog.NewTestWriter(w.t)).Level(zerolog.WarnLevel))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stopped := false
+	w.app, w.stop = a, func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	}
+	w.t.Cleanup(w.stop)
+	w.hl.SetWebhookURL(a.PublicURL() + "/webhooks/highlevel")
+	w.must(a.WaitReady(w.t.(*testing.T).Context()))
+}
+
+// settle waits until every webhook sent is worked.
+func (w *world) settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := w.hl.WaitIdle(ctx); err != nil {
+		w.t.Fatalf("webhooks are still being sent: %v", err)
+	}
+	w.eventually("every delivery has its outcome", func() bool { return w.worked() })
+}
+
+// worked reports whether all that was accepted has been dispatched and synced,
+// the echoes included.
+func (w *world) worked() bool {
+	accepted := int(w.posted.Load())
+	for _, s := range w.hl.Sent() {
+		if s.LastStatus == http.StatusOK {
+			accepted++
+		}
+	}
+	list := w.deliveries()
+	for _, d := range list {
+		if d.FinishedAt.IsZero() {
+			return false
+		}
+	}
+	n, err := w.app.Store().Backlog(context.Background())
+	return err == nil && n == 0 && len(list) >= accepted
+}
+
+func (w *world) deliveries() []store.Delivery {
+	list, err := w.app.Store().Deliveries(context.Background(), 0, 10000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+// eventually polls a condition, for at most 30 s.
+func (w *world) eventually(what string, condition func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
+
+// post sends a webhook to Milepost and returns status and body.
+func (w *world) post(body string, headers map[string]string) (int, string) {
+	w.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, w.app.PublicURL()+"/webhooks/highlevel", strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if strings.Contains(string(answer), `"stored"`) {
+		w.posted.Add(1)
+	}
+	return res.StatusCode, string(answer)
+}
+
+// postSigned sends a body with a good signature.
+func (w *world) postSigned(body string) (int, string) {
+	w.t.Helper()
+	return w.post(body, map[string]string{"X-GHL-Signature": w.hl.Sign([]byte(body)), "X-WH-Signature": "N/A"})
+}
+
+// event writes a webhook body; pairs are further keys and values.
+func event(kind, id string, pairs ...string) string {
+	m := map[string]string{"type": kind, "locationId": location, "id": id, "appId": "6878cec452e7c8d29d4dd3d9"}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	b, _ := json.Marshal(m)
+	return string(b)
+}
+
+// contact makes a contact without telling anyone.
+func (w *world) contact(first, last, email string) string {
+	w.t.Helper()
+	c, err := w.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: first, LastName: last, Email: email})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c.ID
+}
+
+// contacts lists the CalendarHero contacts with an e-mail address. CalendarHero
+// adds whoever is invited by itself.
+func (w *world) contacts(email string) (found []sandbox.CalendarContact) {
+	for _, c := range w.ch.Contacts() {
+		if slices.Contains(c.Email, email) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// must fails the test on an error.
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// calls counts the calls of one CalendarHero operation.
+func (w *world) calls(operation string) int { return w.ch.Calls()[operation] }
