@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"milepost/internal/app"
+	"milepost/internal/sandbox"
+)
+
+func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
+	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(world.Close)
+	nothing := httptest.NewServer(nil)
+	nothing.Close() // nobody listens there
+	good := app.Config{
+		HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
+		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*app.Config)
+		fails  int // lines that fail
+		says   string
+	}{
+		{"all is well", func(*app.Config) {}, 0, "America/New_York"},
+		{"a wrong HighLevel token", func(c *app.Config) { c.HighLevelToken = "pit-wrong" }, 5, "Invalid"},
+		{"a token of another location", func(c *app.Config) { c.HighLevelLocationID = "elsewhere0000000001" }, 4, "403"},
+		{"a wrong CalendarHero token", func(c *app.Config) { c.CalendarHeroToken = "wrong" }, 2, "CalendarHero"},
+		{"nobody at the other end", func(c *app.Config) { c.CalendarHeroBaseURL = nothing.URL }, 2, "refused"},
+		{"nothing set", func(c *app.Config) { c.HighLevelToken, c.HighLevelLocationID, c.CalendarHeroToken = "", "", "" }, 2, "MILEPOST_CALENDARHERO_TOKEN"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			command := checkCmd{Config: good}
+			c.change(&command.Config)
+			var out bytes.Buffer
+			err := command.report(t.Context(), &out)
+			if fails := len(regexp.MustCompile(`(?m)^FAIL`).FindAllString(out.String(), -1)); fails != c.fails || (err != nil) != (c.fails > 0) {
+				t.Errorf("%d lines fail (%v), want %d:\n%s", fails, err, c.fails, &out)
+			}
+			if !strings.Contains(out.String(), c.says) {
+				t.Errorf("no word of %q:\n%s", c.says, &out)
+			}
+			for _, secret := range []string{good.HighLevelToken, good.CalendarHeroToken} {
+				if strings.Contains(out.String(), secret) {
+					t.Errorf("the report holds a token:\n%s", &out)
+				}
+			}
+		})
+	}
+}
+
+func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "addresses.json")
+	command := sandboxCmd{
+		Once: true, Addresses: path, LogLevel: "error",
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", HighLevelListen: "127.0.0.1:0", CalendarHeroListen: "127.0.0.1:0", PageListen: "127.0.0.1:0",
+	}
+	var out bytes.Buffer
+	if err := command.run(t.Context(), &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"highlevel", "calendarhero", "public", "admin", "location_id", "highlevel_token", "calendarhero_token", "client_id", "client_secret"} {
+		if !strings.Contains(string(written), `"`+key+`": "`) {
+			t.Errorf("%s is missing in the addresses:\n%s", key, written)
+		}
+	}
+}

@@ -1,0 +1,264 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"milepost/internal/inbox"
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// TestMain lets this test program be milepost itself, so that a test can kill it.
+func TestMain(m *testing.M) {
+	if os.Getenv("MILEPOST_TEST_AS_MAIN") != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// process is a milepost of its own, with the fakes in this one.
+type process struct {
+	t    *testing.T
+	env  []string
+	addr string
+	cmd  *exec.Cmd
+}
+
+// start runs `milepost serve` and waits until it is ready.
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(os.Args[0], "serve")
+	p.cmd.Env = append(os.Environ(), p.env...)
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		res, err := http.Get("http://" + p.addr + "/readyz")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("milepost is not ready after 30 s: %v", err)
+		}
+	}
+}
+
+// end sends a signal and waits for the end.
+func (p *process) end(signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		return err
+	}
+	return p.cmd.Wait()
+}
+
+// freeAddress returns a loopback address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestKilledAtAnyMomentNothingIsLostOrDoubled kills Milepost five times during a
+// burst of 2,000 webhooks. Whatever was answered 200 must be there and worked
+// after the last restart, and no contact may have two meeting requests.
+func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
+	const webhooks, contacts, kills = 2000, 150, 5
+	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
+	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
+	defer hl.Close()
+	hl.SeedLocation(sandbox.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, []sandbox.CustomField{
+		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+	})
+	ch := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-crash", User: sandbox.CalendarUser{Email: "owner@example.com", TimeZone: "UTC"}})
+	defer ch.Close()
+	hlServer, chServer := httptest.NewServer(hl), httptest.NewServer(ch)
+	defer hlServer.Close()
+	defer chServer.Close()
+	ids := make([]string, contacts)
+	for i := range ids {
+		c, err := hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: fmt.Sprintf("C%03d", i), LastName: "Crash", Email: fmt.Sprintf("c%d@example.com", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := hl.SetCustomFields(c.ID, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}); err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = c.ID
+	}
+	dir := t.TempDir()
+	p := &process{t: t, addr: freeAddress(t)}
+	p.env = []string{
+		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir,
+		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlServer.URL, "MILEPOST_HIGHLEVEL_TOKEN=pit-crash", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
+		"MILEPOST_HIGHLEVEL_APP_ID=" + app, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + hl.PublicKeyPEM(),
+		"MILEPOST_CALENDARHERO_BASE_URL=" + chServer.URL, "MILEPOST_CALENDARHERO_TOKEN=ch-crash",
+		"MILEPOST_LOG_LEVEL=error", "DATABASE_URL=",
+	}
+	p.start()
+
+	var mu sync.Mutex
+	acked := map[string]bool{}
+	queue := make(chan int, webhooks)
+	for i := range webhooks {
+		queue <- i
+	}
+	client := &http.Client{Timeout: 5 * time.Second}
+	send := func(i int) bool {
+		id := fmt.Sprint("crash-", i)
+		body, _ := json.Marshal(map[string]string{
+			"type": "ContactUpdate", "locationId": location, "id": ids[i%contacts], "appId": app, "webhookId": id,
+		})
+		req, _ := http.NewRequest(http.MethodPost, "http://"+p.addr+"/webhooks/highlevel", bytes.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-GHL-Signature", hl.Sign(body))
+		res, err := client.Do(req)
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			mu.Lock()
+			acked[id] = true
+			mu.Unlock()
+		}
+		return res.StatusCode == http.StatusOK
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var senders sync.WaitGroup
+	for range 16 {
+		senders.Go(func() {
+			for {
+				select {
+				case i := <-queue:
+					for !send(i) && ctx.Err() == nil { // as HighLevel would, only sooner
+						time.Sleep(20 * time.Millisecond)
+					}
+				default:
+					return
+				}
+			}
+		})
+	}
+	for range kills {
+		mu.Lock()
+		before := len(acked)
+		mu.Unlock()
+		// At a moment of the burst: after some more were answered, and some more time.
+		for ctx.Err() == nil {
+			mu.Lock()
+			more := len(acked) - before
+			mu.Unlock()
+			if more >= webhooks/(kills+2) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(rand.IntN(50)) * time.Millisecond)
+		_ = p.end(syscall.SIGKILL) // its error is that it was killed
+		p.start()
+	}
+	senders.Wait()
+	if len(acked) != webhooks {
+		t.Fatalf("%d of %d webhooks were answered 200 within 2 minutes", len(acked), webhooks)
+	}
+	awaitWorked(t, dir, webhooks)
+	if err := p.end(syscall.SIGTERM); err != nil {
+		t.Errorf("milepost did not drain well: %v", err)
+	}
+	checkEnd(t, dir, acked)
+	bySubject := map[string]int{}
+	for _, r := range ch.Requests() {
+		name, _, _ := strings.Cut(r.Subject, " [mp-")
+		bySubject[name]++
+	}
+	for name, n := range bySubject {
+		if n != 1 {
+			t.Errorf("%q exists %d times", name, n)
+		}
+	}
+	if len(bySubject) != contacts {
+		t.Errorf("%d contacts have a meeting request, want %d", len(bySubject), contacts)
+	}
+	t.Logf("webhooks=%d kills=%d requests=%d POSTs=%d fetches=%d", len(acked), kills, len(bySubject),
+		ch.Calls()["POST /meeting/tasks"], hl.Calls()["GET /contacts/{contactId}"])
+}
+
+// awaitWorked waits until the running Milepost owes nothing, for at most 90 s.
+func awaitWorked(t *testing.T, dir string, webhooks int) {
+	t.Helper()
+	db, err := store.SQLiteDB(filepath.Join(dir, "milepost.db"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var moved, owed int
+		if err := db.QueryRow(`SELECT (SELECT count(*) FROM deliveries), (SELECT count(*) FROM entities WHERE wanted > done)`).Scan(&moved, &owed); err != nil {
+			t.Fatal(err)
+		}
+		if moved == webhooks && owed == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after 90 s %d of %d webhooks are dispatched and %d entities are owed", moved, webhooks, owed)
+		}
+	}
+}
+
+// checkEnd opens the files of a stopped Milepost and looks for each webhook.
+func checkEnd(t *testing.T, dir string, acked map[string]bool) {
+	t.Helper()
+	st, err := store.OpenSQLite(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	in, err := inbox.OpenSQLite(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	list, err := st.Deliveries(t.Context(), 0, 10*len(acked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]int{}
+	for _, d := range list {
+		there[d.WebhookID]++
+		if d.FinishedAt.IsZero() {
+			t.Errorf("delivery %s is not worked: %s (%s)", d.WebhookID, d.Outcome, d.Detail)
+		}
+	}
+	for id := range acked {
+		if there[id] != 1 {
+			t.Errorf("webhook %s was answered 200 and is there %d times", id, there[id])
+		}
+	}
+}

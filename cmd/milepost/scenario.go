@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/internal/app"
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// scenario is a short day of one contact, played through real signed webhooks.
+type scenario struct {
+	out      io.Writer
+	world    *sandbox.World
+	milepost *app.App
+	seen     map[string]sandbox.MeetingRequest // requests told of, by id
+	tags     []string
+	contact  sandbox.Contact
+}
+
+// play runs the scenario and tells, line by line, what arrived. It fails at the
+// first step whose end state does not come.
+func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
+	s := &scenario{out: out, world: world, milepost: milepost, seen: map[string]sandbox.MeetingRequest{}}
+	hl, zone := world.HighLevel, world.TimeZone
+	today := time.Now().In(zone)
+	day := func(days, hour int) time.Time {
+		return time.Date(today.Year(), today.Month(), today.Day()+days, hour, 0, 0, 0, zone)
+	}
+	at := func(t time.Time) func(sandbox.MeetingRequest) bool {
+		return func(r sandbox.MeetingRequest) bool { return r.Start.Equal(t) }
+	}
+	ending := func(t time.Time) func(sandbox.MeetingRequest) bool {
+		return func(r sandbox.MeetingRequest) bool { return r.End.Equal(t) }
+	}
+	saying := func(text string) func(sandbox.MeetingRequest) bool {
+		return func(r sandbox.MeetingRequest) bool { return strings.Contains(r.Description, text) }
+	}
+	var err error
+	if s.contact, err = hl.SeedContact(sandbox.Contact{
+		LocationID: world.Location.ID, FirstName: "Nora", LastName: "Quist", Email: "nora.quist@mail.example", Phone: "+12125550177",
+	}); err != nil {
+		return err
+	}
+	var task sandbox.Task
+	steps := []struct {
+		say  string
+		do   func() error
+		want func() bool
+	}{
+		{
+			"What the location has already is looked at once", func() error { return s.lookAtAll(ctx) },
+			func() bool { return s.inStep(ctx) && len(world.CalendarHero.Requests()) > 0 },
+		},
+		{
+			"HighLevel: Nora's milestone is set: Inspection, " + day(10, 9).Format("Mon 2 Jan"),
+			func() error {
+				return world.SetMilestone(s.contact.ID, "Inspection", day(10, 9).Format(time.DateOnly))
+			},
+			s.one("Inspection: Nora Quist", at(day(10, 9))),
+		},
+		{
+			"HighLevel: the milestone moves to " + day(12, 9).Format("Mon 2 Jan"),
+			func() error {
+				return world.SetMilestone(s.contact.ID, "Inspection", day(12, 9).Format(time.DateOnly))
+			},
+			s.one("Inspection: Nora Quist", at(day(12, 9))),
+		},
+		{
+			"HighLevel: a task is made: Order the survey, due " + day(5, 15).Format("Mon 2 Jan 15:04"),
+			func() (err error) {
+				task, err = hl.CreateTask(sandbox.Task{ContactID: s.contact.ID, Title: "Order the survey", DueDate: day(5, 15)})
+				return err
+			},
+			s.one("Order the survey", ending(day(5, 15))),
+		},
+		{
+			"HighLevel: the task is now due " + day(6, 11).Format("Mon 2 Jan 15:04") + "; HighLevel tells nobody of that,\n   so it arrives with the next event of the contact: her phone number changes",
+			func() error {
+				if err := hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = day(6, 11) }); err != nil {
+					return err
+				}
+				return hl.UpdateContact(s.contact.ID, func(c *sandbox.Contact) { c.Phone = "+12125550178" })
+			},
+			s.one("Order the survey", ending(day(6, 11))),
+		},
+		{
+			"HighLevel: the task is completed", func() error { return hl.CompleteTask(task.ID) },
+			s.none("Order the survey"),
+		},
+		{
+			"HighLevel: a note is written: Prefers mornings, has a dog. #VIP",
+			func() error {
+				_, err := hl.CreateNote(sandbox.Note{ContactID: s.contact.ID, Body: "<p>Prefers mornings, has a dog. #VIP</p>"})
+				return err
+			},
+			func() bool {
+				return s.one("Inspection: Nora Quist", saying("Prefers mornings, has a dog."))() &&
+					s.one("Inspection: Nora Quist", saying("Tags: vip"))() &&
+					slices.Contains(hl.Tags(s.contact.ID), "vip")
+			},
+		},
+	}
+	for i, step := range steps {
+		fmt.Fprintf(out, "%d. %s\n", i+1, step.say)
+		if err := step.do(); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+		err := within(ctx, stepLimit, step.want)
+		s.tell()
+		if err != nil {
+			return fmt.Errorf("step %d did not come to its end: %w", i+1, err)
+		}
+	}
+	// Late effects of the last steps must not change the end state either.
+	if err := within(ctx, stepLimit, func() bool { return s.inStep(ctx) }); err != nil {
+		return err
+	}
+	for i, step := range steps[len(steps)-2:] {
+		if !step.want() {
+			return fmt.Errorf("the end state of step %d did not last", len(steps)-1+i)
+		}
+	}
+	fmt.Fprintf(out, "\nAll of it arrived: %d meeting requests and %d contacts in CalendarHero, nothing twice.\n",
+		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts()))
+	return nil
+}
+
+// within returns when a condition of both fakes and Milepost holds.
+func within(ctx context.Context, limit time.Duration, condition func() bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
+	defer cancel()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// lookAtAll asks Milepost to look at every record of the location, as if each
+// had just changed.
+func (s *scenario) lookAtAll(ctx context.Context) error {
+	var all []store.Entity
+	add := func(kind, id string) {
+		all = append(all, store.Entity{LocationID: s.world.Location.ID, Kind: kind, ID: id})
+	}
+	for _, c := range s.world.HighLevel.Contacts() {
+		add("contact", c.ID)
+		for _, t := range s.world.HighLevel.Tasks(c.ID) {
+			add("task", t.ID)
+		}
+	}
+	return s.milepost.Store().Touch(ctx, all, false)
+}
+
+// inStep reports whether nothing is owed.
+func (s *scenario) inStep(ctx context.Context) bool {
+	n, err := s.milepost.Store().Backlog(ctx)
+	return err == nil && n == 0
+}
+
+// one reports whether exactly one request has that subject, and is as it should be.
+func (s *scenario) one(subject string, right func(sandbox.MeetingRequest) bool) func() bool {
+	return func() bool {
+		found := s.named(subject)
+		return len(found) == 1 && right(found[0])
+	}
+}
+
+// none reports whether no request has that subject.
+func (s *scenario) none(subject string) func() bool {
+	return func() bool { return len(s.named(subject)) == 0 }
+}
+
+func (s *scenario) named(subject string) (found []sandbox.MeetingRequest) {
+	for _, r := range s.world.CalendarHero.Requests() {
+		if strings.HasPrefix(r.Subject, subject) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// tell prints what is new on either side since it last did.
+func (s *scenario) tell() {
+	now := map[string]sandbox.MeetingRequest{}
+	requests := s.world.CalendarHero.Requests()
+	slices.SortFunc(requests, func(a, b sandbox.MeetingRequest) int { return a.Start.Compare(b.Start) })
+	for _, r := range requests {
+		now[r.ID] = r
+	}
+	for id, r := range s.seen {
+		if _, still := now[id]; !still {
+			fmt.Fprintf(s.out, "   CalendarHero  - %s\n", r.Subject)
+		}
+	}
+	for _, r := range requests {
+		if _, known := s.seen[r.ID]; !known {
+			fmt.Fprintf(s.out, "   CalendarHero  + %s, %s, %s, to %s\n", r.Subject,
+				r.Start.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"), r.End.Sub(r.Start), strings.Join(r.Invitees, ", "))
+			for line := range strings.Lines(r.Description) {
+				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "[ref:") {
+					fmt.Fprintf(s.out, "                   | %s\n", line)
+				}
+			}
+		}
+	}
+	s.seen = now
+	if tags := s.world.HighLevel.Tags(s.contact.ID); !slices.Equal(tags, s.tags) {
+		s.tags = tags
+		fmt.Fprintf(s.out, "   HighLevel     Nora's tags: %s\n", strings.Join(tags, ", "))
+	}
+}
