@@ -1,0 +1,35 @@
+# Milepost. `make` lists the targets.
+
+GO ?= go
+# A count, not a time: a run that ends by time may report its own deadline as a failure.
+FUZZTIME ?= 20000x
+
+.PHONY: help build test check fuzz bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+build: ## Build the binary, bin/milepost
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/milepost ./cmd/milepost
+
+test: ## Run the tests
+	$(GO) test ./...
+
+check: ## What CI runs besides the tests: format, vet, lint
+	@unformatted=$$($(GO) tool gofumpt -l .); test -z "$$unformatted" || { echo "not gofumpt-clean:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	GOOS=windows $(GO) vet ./cmd/... ./internal/app/...
+	$(GO) mod tidy -diff
+
+fuzz: ## Run each fuzz target for FUZZTIME (20000x)
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package; \
+		done; done
+
+bench: ## Measure, as ratios in one run
+	$(GO) run ./internal/bench
+
+clean: ## Remove what was built
+	rm -rf bin
