@@ -21,11 +21,7 @@ func (t *Transport) refused(call Call, cause error) *Error {
 		own.Operation, own.Subject = call.Operation+": "+e.Operation, call.Subject
 		return &own
 	}
-	reason := Unauthorized
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		reason = Unavailable
-	}
-	return t.fail(call, reason, cause)
+	return t.fail(call, Unavailable, cause) // e.g. the database that keeps it
 }
 
 // lost is a call without an answer.

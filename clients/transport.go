@@ -53,8 +53,10 @@ type Call struct {
 type TransportConfig struct {
 	API     string // for errors: "HighLevel"
 	BaseURL string // without a trailing slash; a path in it is kept
-	// Authorize returns the value of the Authorization header. It is asked once a call.
-	Authorize func(context.Context) (string, error)
+	// Authorize returns the value of the Authorization header. It is asked once
+	// a call with refused "", and once more with the value that was answered by
+	// Unauthorized: where it then returns another one, the call is sent again.
+	Authorize func(ctx context.Context, refused string) (string, error)
 	Header    http.Header // sent with every call
 	// Explain completes an Error from the vendor's own answer: Message, TraceID,
 	// Todo, and the Reason where the status alone misleads.
@@ -151,10 +153,30 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.err != nil {
 		return t.fail(call, Invalid, t.err)
 	}
-	auth, err := t.cfg.Authorize(ctx)
+	auth, err := t.cfg.Authorize(ctx, "")
 	if err != nil {
 		return t.refused(call, err)
 	}
+	failed := t.send(ctx, call, auth)
+	if failed == nil {
+		return nil
+	}
+	if failed.Reason == Unauthorized && ctx.Err() == nil {
+		switch renewed, err := t.cfg.Authorize(ctx, auth); {
+		case err != nil:
+			return t.refused(call, err)
+		case renewed != auth:
+			failed = t.send(ctx, call, renewed) // nothing was done: even a create may be sent again
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	return failed
+}
+
+// send carries out one call with one token.
+func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 	req, err := t.request(ctx, call, auth)
 	if err != nil {
 		return t.fail(call, Invalid, err)

@@ -52,7 +52,7 @@ func New(cfg Config) *Client {
 	return &Client{clients.NewTransport(clients.TransportConfig{
 		API:       "CalendarHero",
 		BaseURL:   cfg.BaseURL,
-		Authorize: func(context.Context) (string, error) { return authorization(cfg) },
+		Authorize: func(context.Context, string) (string, error) { return authorization(cfg) },
 		Explain:   explain,
 		RetryWait: cfg.RetryWait,
 		HTTP:      cfg.HTTP,

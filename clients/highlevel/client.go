@@ -11,13 +11,11 @@ package highlevel
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"milepost/clients"
 )
@@ -32,10 +30,10 @@ const (
 
 // Config is what a client needs. Only Tokens is required.
 type Config struct {
-	BaseURL string             // "" = DefaultBaseURL
-	Tokens  oauth2.TokenSource // asked once a call; an error that is a *clients.Error keeps its Reason
-	Version string             // "" = DefaultVersion
-	HTTP    *http.Client       // nil = a connection pool of its own
+	BaseURL string // "" = DefaultBaseURL
+	Tokens  TokenSource
+	Version string       // "" = DefaultVersion
+	HTTP    *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
 	Now       func() time.Time // nil = time.Now
@@ -55,7 +53,7 @@ func New(cfg Config) *Client {
 	return &Client{clients.NewTransport(clients.TransportConfig{
 		API:       "HighLevel",
 		BaseURL:   cfg.BaseURL,
-		Authorize: func(context.Context) (string, error) { return bearer(cfg.Tokens) },
+		Authorize: authorize(cfg.Tokens),
 		Header:    http.Header{"Version": {cfg.Version}},
 		Explain:   explain,
 		Limit:     limit,
@@ -65,37 +63,41 @@ func New(cfg Config) *Client {
 	})}
 }
 
-// bearer asks the source for a token. A refused refresh shows the server's
-// error code only: its whole answer, which oauth2 would print, may hold secrets.
-func bearer(source oauth2.TokenSource) (string, error) {
-	if source == nil {
+// TokenSource gives the access token of a location.
+type TokenSource interface {
+	// Token returns a token. refused is "" at first; where HighLevel refused a
+	// token, it is that one, and a source that has no other returns it again.
+	// An error that is a *clients.Error keeps its Reason.
+	Token(ctx context.Context, refused string) (string, error)
+}
+
+// StaticTokens is a source of tokens that do not change: the first, and while
+// that is refused the next one. Two tokens are what the rotation of a Private
+// Integration Token leaves valid for a while.
+func StaticTokens(tokens ...string) TokenSource { return staticTokens(tokens) }
+
+type staticTokens []string
+
+func (s staticTokens) Token(_ context.Context, refused string) (string, error) {
+	if i := slices.Index(s, refused); i >= 0 {
+		return s[min(i+1, len(s)-1)], nil
+	}
+	if len(s) == 0 || s[0] == "" {
 		return "", &clients.Error{API: "HighLevel", Operation: "get token", Reason: clients.Unauthorized, Todo: "connect this location"}
 	}
-	token, err := source.Token()
-	if err == nil && token.AccessToken != "" {
-		return "Bearer " + token.AccessToken, nil
+	return s[0], nil
+}
+
+// authorize makes a transport's Authorize of a token source.
+func authorize(source TokenSource) func(context.Context, string) (string, error) {
+	const scheme = "Bearer "
+	if source == nil {
+		source = StaticTokens()
 	}
-	if e, ok := errors.AsType[*clients.Error](err); ok {
-		return "", e
+	return func(ctx context.Context, refused string) (string, error) {
+		token, err := source.Token(ctx, strings.TrimPrefix(refused, scheme))
+		return scheme + token, err
 	}
-	e := &clients.Error{API: "HighLevel", Operation: "get token", Reason: clients.Unauthorized, Todo: "connect this location again"}
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		e.Message = refused.ErrorCode
-		if refused.Response != nil {
-			e.Status = refused.Response.StatusCode
-		}
-		if e.Status == http.StatusTooManyRequests || e.Status >= 500 {
-			e.Reason, e.Todo = clients.Unavailable, ""
-		}
-		return "", e
-	}
-	if err != nil {
-		e.Reason, e.Todo, e.Err = clients.Unavailable, "", err
-		if at, ok := errors.AsType[*url.Error](err); ok {
-			e.Err = at.Err
-		}
-	}
-	return "", e
 }
 
 // route is a call of this API before its ids are filled in.

@@ -18,7 +18,6 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
-	"golang.org/x/oauth2"
 
 	"milepost/api"
 	"milepost/clients/calendarhero"
@@ -143,7 +142,7 @@ func (c *Config) connections() []*reconcile.Connection {
 func (c *Config) Clients() (*highlevel.Client, *calendarhero.Client) {
 	return highlevel.New(highlevel.Config{
 			BaseURL: c.HighLevelBaseURL,
-			Tokens:  oauth2.StaticTokenSource(&oauth2.Token{AccessToken: c.HighLevelToken}),
+			Tokens:  highlevel.StaticTokens(c.HighLevelToken),
 		}), calendarhero.New(calendarhero.Config{
 			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth,
 		})
