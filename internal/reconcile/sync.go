@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -82,19 +84,23 @@ func (res *result) detail() string {
 
 // sync brings the items of one entity in step with its record.
 func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result, error) {
-	conn := r.connections[state.LocationID]
-	if conn == nil {
-		return &result{skipped: []string{"location " + state.LocationID + " is not connected"}}, nil
+	if state.Kind == store.KindInstall {
+		return r.syncInstall(ctx, state)
+	}
+	conn, err := r.session(ctx, state.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return &result{skipped: []string{absent.Why}}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
 	if !needs.Any {
-		return &result{skipped: []string{"no automation that is switched on looks at " + state.Kind + "s"}}, nil
+		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
 		return nil, &wait{left, "the vendor asked to wait"}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{}}
-	var err error
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
@@ -149,7 +155,7 @@ const notFoundYet = "HighLevel does not find the record; it is asked once more i
 type entitySync struct {
 	*Reconciler
 	*result
-	conn      *Connection
+	conn      *session
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link

@@ -20,6 +20,7 @@ type Delivery struct {
 	Deleted    bool   // the event says the record was deleted
 	ReceivedAt time.Time
 	Skip       string // why nothing is to be done; "" = sync the entity
+	Body       []byte // of a kind that cannot be fetched (see Delivered), else nil
 
 	// Read back from the store only:
 	Wanted     int64
@@ -92,6 +93,13 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 		}
 		for i, d := range byEntity[e] {
 			d.Wanted = wanted - n + int64(i) + 1
+		}
+	}
+	for _, e := range entities {
+		if last := byEntity[e][len(byEntity[e])-1]; Delivered(e.Kind) {
+			if err := tx.keepRecord(ctx, last); err != nil {
+				return err
+			}
 		}
 	}
 	if err := tx.insertDeliveries(ctx, deliveries); err != nil {

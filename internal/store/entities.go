@@ -11,7 +11,7 @@ import (
 // Entity names one HighLevel record.
 type Entity struct {
 	LocationID string
-	Kind       string // contact, task, note
+	Kind       string // contact, task, note; workflow and install, see Delivered
 	ID         string
 }
 
