@@ -45,15 +45,19 @@ type Call struct {
 	Method    string     //
 	Path      string     // begins with "/", its parts already escaped (see PathID)
 	Query     url.Values // never shown in an error: it may hold personal data
-	Body      any        // sent as JSON; nil sends no body
+	Body      any        // sent as JSON, but url.Values as a form; nil sends no body
 	Out       any        // receives the JSON of a success; nil ignores the body
+	// Authorization is this call's own header; "" = TransportConfig.Authorize.
+	Authorization string
+	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
 }
 
 // TransportConfig is what a vendor's client knows about its API.
 type TransportConfig struct {
 	API     string // for errors: "HighLevel"
 	BaseURL string // without a trailing slash; a path in it is kept
-	// Authorize returns the value of the Authorization header. It is asked once a call.
+	// Authorize returns the value of the Authorization header. It is asked once
+	// a call; nil sends the calls without one.
 	Authorize func(context.Context) (string, error)
 	Header    http.Header // sent with every call
 	// Explain completes an Error from the vendor's own answer: Message, TraceID,
@@ -151,9 +155,12 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.err != nil {
 		return t.fail(call, Invalid, t.err)
 	}
-	auth, err := t.cfg.Authorize(ctx)
-	if err != nil {
-		return t.refused(call, err)
+	auth := call.Authorization
+	if auth == "" && t.cfg.Authorize != nil {
+		var err error
+		if auth, err = t.cfg.Authorize(ctx); err != nil {
+			return t.refused(call, err)
+		}
 	}
 	req, err := t.request(ctx, call, auth)
 	if err != nil {
@@ -202,7 +209,10 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	}
 	u.RawQuery = call.Query.Encode()
 	var body any // an untyped nil, or retryablehttp takes it for a body
-	if call.Body != nil {
+	kind := "application/json"
+	if form, ok := call.Body.(url.Values); ok {
+		body, kind = []byte(form.Encode()), "application/x-www-form-urlencoded"
+	} else if call.Body != nil {
 		var buf bytes.Buffer
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
@@ -219,9 +229,11 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 		req.Header[key] = values
 	}
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Authorization", auth)
+	if auth != "" {
+		req.Header.Set("Authorization", auth)
+	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	return req, nil
 }
