@@ -12,16 +12,18 @@ import (
 )
 
 // failure is the body of HighLevel's errors: message is a string on 400 and
-// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), and in
-// API v3 may sit in an object under error.
+// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), in
+// API v3 may sit in an object under error, and in OAuth's own errors is
+// error_description.
 type failure struct {
-	Message json.RawMessage `json:"message"`
-	Error   json.RawMessage `json:"error"`
-	TraceID json.RawMessage `json:"traceId"`
+	Message     json.RawMessage `json:"message"`
+	Description json.RawMessage `json:"error_description"`
+	Error       json.RawMessage `json:"error"`
+	TraceID     json.RawMessage `json:"traceId"`
 }
 
 func (f failure) text() string {
-	for _, raw := range []json.RawMessage{f.Message, f.Error} {
+	for _, raw := range []json.RawMessage{f.Message, f.Description, f.Error} {
 		if s := words(raw); s != "" {
 			return s
 		}
@@ -52,6 +54,7 @@ var scopes = map[string]string{
 	opAddTags: "contacts.write", opRemoveTags: "contacts.write",
 	opSearchTasks: "locations/tasks.readonly", opLocation: "locations.readonly",
 	opCustomFields: "locations/customFields.readonly", opUsers: "users.readonly",
+	opMint: "oauth.write", opInstalled: "oauth.readonly",
 }
 
 var (

@@ -69,7 +69,7 @@ func (r *Reconciler) postponeCall(ctx context.Context, state store.EntityState, 
 			conn.parked.set(r.now().Add(d))
 		}
 		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(d)))
-	case clients.Unauthorized, clients.Forbidden:
+	case clients.Unauthorized, clients.Forbidden, clients.Inactive:
 		r.logger.Warn().Err(failed).Str("location", state.LocationID).Msg("a token is refused; tried again until it is put right")
 		return errors.Join(failed, note(store.Auth))
 	case clients.Unclear:
