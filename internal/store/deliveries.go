@@ -153,6 +153,15 @@ func placeholders(rows, columns int) string {
 	return b.String() + ")"
 }
 
+// parameters returns "$3, $4" for 2 from 3 on.
+func parameters(first, n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(first+i)
+	}
+	return strings.Join(list, ", ")
+}
+
 // settle gives an outcome to what is owed for an entity up to the count seen.
 // finished is 0 for an outcome that is not the last word.
 func (tx *Tx) settle(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
