@@ -74,9 +74,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	for e := range byEntity {
 		entities = append(entities, e)
 	}
-	slices.SortFunc(entities, func(a, b Entity) int {
-		return cmp.Or(cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(entities, Entity.Compare)
 	for _, e := range entities {
 		var contactID string
 		var nthDelete int64

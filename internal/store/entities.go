@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -18,6 +19,11 @@ type Entity struct {
 // String reads "contact abc of location xyz".
 func (e Entity) String() string {
 	return fmt.Sprintf("%s %s of location %s", e.Kind, e.ID, e.LocationID)
+}
+
+// Compare orders entities by location, kind and id.
+func (e Entity) Compare(o Entity) int {
+	return cmp.Or(cmp.Compare(e.LocationID, o.LocationID), cmp.Compare(e.Kind, o.Kind), cmp.Compare(e.ID, o.ID))
 }
 
 // EntityState is how far an entity is synced. It is in step when Done equals

@@ -130,3 +130,11 @@ const (
 	MarkOpen      = "open"
 	MarkCompleted = "completed"
 )
+
+// CallsPerHour is what the reconciliation costs when it runs every so often.
+func (v Reconciliation) CallsPerHour(every time.Duration) int64 {
+	if every <= 0 {
+		return 0
+	}
+	return int64(float64(v.Calls) * float64(time.Hour) / float64(every))
+}
