@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,6 +46,7 @@ type Call struct {
 	Method    string     //
 	Path      string     // begins with "/", its parts already escaped (see PathID)
 	Query     url.Values // never shown in an error: it may hold personal data
+	Header    http.Header // sent in addition to the transport's, and in place of the same there
 	Body      any        // sent as JSON; nil sends no body
 	Out       any        // receives the JSON of a success; nil ignores the body
 }
@@ -237,9 +239,8 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	if err != nil {
 		return nil, errors.New("the request cannot be made")
 	}
-	for key, values := range t.cfg.Header {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, t.cfg.Header)
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Authorization", auth)
 	if body != nil {

@@ -31,7 +31,8 @@ type InstalledLocation struct{ ID, Name string }
 
 var ErrGrantRefused, ErrLocationInactive = errors.New("x"), errors.New("y")
 
-func NewApp(AppConfig) *App                                                             { return &App{} }
+func NewApp(AppConfig) *App { return &App{} }
+
 func (a *App) AuthorizeURL(redirect, state string) string                               { return "" }
 func (a *App) Exchange(ctx context.Context, code, redirect string) (g Grant, err error) { return }
 func (a *App) Refresh(ctx context.Context, t string, u UserType) (g Grant, err error)   { return }
