@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,14 +40,15 @@ const (
 
 // A Call is one request of a vendor's API.
 type Call struct {
-	Operation string     // in words, for errors: "get contact"
-	Subject   string     // the id it is about; may be empty
-	Effect    Effect     //
-	Method    string     //
-	Path      string     // begins with "/", its parts already escaped (see PathID)
-	Query     url.Values // never shown in an error: it may hold personal data
-	Body      any        // sent as JSON, but url.Values as a form; nil sends no body
-	Out       any        // receives the JSON of a success; nil ignores the body
+	Operation string      // in words, for errors: "get contact"
+	Subject   string      // the id it is about; may be empty
+	Effect    Effect      //
+	Method    string      //
+	Path      string      // begins with "/", its parts already escaped (see PathID)
+	Query     url.Values  // never shown in an error: it may hold personal data
+	Header    http.Header // sent in addition to the transport's, and in place of the same there
+	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
+	Out       any         // receives the JSON of a success; nil ignores the body
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
 	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
@@ -245,9 +247,8 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	if err != nil {
 		return nil, errors.New("the request cannot be made")
 	}
-	for key, values := range t.cfg.Header {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, t.cfg.Header)
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("Accept", "application/json")
 	if auth != "" {
 		req.Header.Set("Authorization", auth)
