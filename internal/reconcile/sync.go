@@ -125,7 +125,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	}
 	s.result.contactID = s.contactID
 	if len(s.invalid) > 0 && err != nil {
-		return s.result, nil // nothing was read
+		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
 	return s.result, s.findTouched(ctx, state, facts)
 }
