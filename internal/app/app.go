@@ -73,6 +73,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
+		Every: cfg.ReconcileEvery,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
@@ -216,6 +217,7 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
 	background.Go(func() { a.prune(work) })
 	background.Go(func() { a.warnOfOldTokens(work) })
+	background.Go(func() { a.queueReconciliations(work) })
 	if err := a.queue.Start(ctx); err != nil {
 		stopWork()
 		background.Wait()
@@ -279,6 +281,34 @@ func (a *App) prune(ctx context.Context) {
 		default:
 			timer.Reset(time.Hour)
 		}
+	}
+}
+
+// queueReconciliations sees to it that each connected location is reconciled,
+// those too that another process or a command connected.
+func (a *App) queueReconciliations(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		list, err := a.store.Connections(ctx)
+		var ids []string
+		for _, c := range list {
+			if c.State == store.ConnectionActive {
+				ids = append(ids, c.LocationID)
+			}
+		}
+		if err == nil {
+			err = a.store.QueueReconciliations(ctx, ids)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
+		}
+		timer.Reset(time.Minute)
 	}
 }
 

@@ -43,6 +43,7 @@ type Reconciler struct {
 	connections Connections
 	logger      zerolog.Logger
 	now         func() time.Time
+	every       time.Duration // between two reconciliations of a location; 0 = never
 
 	mu       sync.Mutex
 	sessions map[string]*session // by location id
@@ -62,6 +63,7 @@ type Config struct {
 	Automations *mapping.Set
 	Connections Connections
 	Logger      zerolog.Logger
+	Every       time.Duration    // between two reconciliations of a location; 0 = never
 	Now         func() time.Time // nil = time.Now
 }
 
@@ -69,7 +71,7 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
-		logger: cfg.Logger, now: cfg.Now,
+		logger: cfg.Logger, now: cfg.Now, every: cfg.Every,
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -98,6 +100,7 @@ func (r *Reconciler) session(ctx context.Context, locationID string) (*session, 
 func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.syncJob))
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
+	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity

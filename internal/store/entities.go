@@ -36,7 +36,7 @@ type EntityState struct {
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
 	GoneAt        time.Time // when a fetch first answered "gone"; zero = it did not
 	Fingerprint   string    // of the record as it was last read; "" = never was, or it is gone
-	Mark          string    // the record's own mark of change as it was last read; see Seen
+	Mark          string    // by what a change is known without reading the record; see Seen
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time

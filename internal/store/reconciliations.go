@@ -45,9 +45,15 @@ func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation
 	return list[0], nil
 }
 
+// Found is an entity that a reconciliation found to differ from what was last seen.
+type Found struct {
+	Entity
+	Mark string // to be remembered of it; see Seen. Of a task alone.
+}
+
 // SaveReconciliation notes how far one is, and asks in the same transaction
 // for the entities that it found up to there to be synced.
-func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, touch []Entity) error {
+func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES `+placeholders(1, 12)+`
 			ON CONFLICT (name) DO UPDATE SET location_id = excluded.location_id,
@@ -58,7 +64,23 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, touch 
 			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched); err != nil {
 			return err
 		}
-		return tx.touch(ctx, touch, false)
+		touch := make([]Entity, len(found))
+		for i, f := range found {
+			touch[i] = f.Entity
+		}
+		if err := tx.touch(ctx, touch, false); err != nil {
+			return err
+		}
+		for _, f := range found {
+			if f.Kind != "task" {
+				continue
+			}
+			if _, err := tx.Exec(ctx, `UPDATE entities SET mark = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
+				f.LocationID, f.Kind, f.ID, f.Mark); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("note how far the reconciliation %s is: %w", v.Name, err)
@@ -92,12 +114,12 @@ func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string)
 	return out, nil
 }
 
-// SeenTasks returns what is remembered of a location's tasks that were open
-// when they were last read.
-func (s *Store) SeenTasks(ctx context.Context, locationID string) (map[string]Seen, error) {
+// OpenTasks returns the marks of a location's tasks that were open when they
+// were last listed.
+func (s *Store) OpenTasks(ctx context.Context, locationID string) (map[string]Seen, error) {
 	out := map[string]Seen{}
 	return out, s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities
-		WHERE location_id = $1 AND kind = 'task' AND mark = $2 AND fingerprint <> ''`, locationID, MarkOpen)
+		WHERE location_id = $1 AND kind = 'task' AND mark <> ''`, locationID)
 }
 
 // SeenNotes returns what is remembered of a contact's notes that were there
@@ -124,12 +146,6 @@ func (s *Store) seen(ctx context.Context, out map[string]Seen, query string, arg
 	}
 	return rows.Err()
 }
-
-// The marks of a task.
-const (
-	MarkOpen      = "open"
-	MarkCompleted = "completed"
-)
 
 // CallsPerHour is what the reconciliation costs when it runs every so often.
 func (v Reconciliation) CallsPerHour(every time.Duration) int64 {

@@ -16,6 +16,6 @@ CREATE TABLE reconciliations (
 	touched        BIGINT NOT NULL
 );
 
--- The record's own mark of change as it was last read: a contact's
--- dateUpdated, a task's "open" or "completed".
+-- By what a change of the record is known without reading it: a contact's
+-- dateUpdated, the digest of an open task's row in the task search.
 ALTER TABLE entities ADD COLUMN mark TEXT NOT NULL DEFAULT '';
