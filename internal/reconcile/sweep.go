@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"milepost/clients/highlevel"
@@ -192,12 +191,12 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 	}
 	for _, n := range notes {
 		if seen[n.ID].Fingerprint != fingerprint(noteFacts(n)) {
-			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID)})
+			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID})
 		}
 		delete(seen, n.ID)
 	}
 	for id := range seen { // no longer there
-		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id)})
+		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id), ContactID: contactID})
 	}
 	return found, nil
 }
@@ -246,7 +245,6 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id)})
 		}
 	}
-	slices.SortFunc(found, func(a, b store.Found) int { return a.Compare(b.Entity) })
 	return s.next(ctx, place{}, found)
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,7 +49,8 @@ func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation
 // Found is an entity that a reconciliation found to differ from what was last seen.
 type Found struct {
 	Entity
-	Mark string // to be remembered of it; see Seen. Of a task alone.
+	ContactID string // the contact it belongs to; "" = not known
+	Mark      string // to be remembered of it; see Seen. Of a task alone.
 }
 
 // SaveReconciliation notes how far one is, and asks in the same transaction
@@ -64,11 +66,18 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched); err != nil {
 			return err
 		}
-		touch := make([]Entity, len(found))
-		for i, f := range found {
-			touch[i] = f.Entity
+		if len(found) == 0 {
+			return nil
 		}
-		if err := tx.touch(ctx, touch, false); err != nil {
+		slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
+		entities := make([]Entity, len(found))
+		for i, f := range found {
+			if _, err := tx.raise(ctx, f.Entity, f.ContactID, 1, 0); err != nil {
+				return err
+			}
+			entities[i] = f.Entity
+		}
+		if err := tx.enqueue(ctx, entities); err != nil {
 			return err
 		}
 		for _, f := range found {
