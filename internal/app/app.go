@@ -40,6 +40,7 @@ type App struct {
 	publicLn   net.Listener
 	adminLn    net.Listener
 	logger     zerolog.Logger
+	clock      Clock
 	started    chan struct{} // closed when webhooks and workers run
 	draining   atomic.Bool
 }
@@ -62,7 +63,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, started: make(chan struct{})}
+	a := &App{logger: logger, clock: cfg.Clock, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -74,18 +75,19 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	connections := cfg.connections()
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: connections, Logger: logger,
+		Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)),
+		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: time.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -140,11 +142,15 @@ func (c *Config) connections() []*reconcile.Connection {
 
 // Clients returns the clients of both vendors, with the configured tokens.
 func (c *Config) Clients() (*highlevel.Client, *calendarhero.Client) {
+	var retryWait func(int) time.Duration // nil = the clients' own
+	if c.Clock.Speed > 1 {
+		retryWait = func(retry int) time.Duration { return c.Clock.Real(time.Duration(retry) * time.Second) }
+	}
 	return highlevel.New(highlevel.Config{
-			BaseURL: c.HighLevelBaseURL,
-			Tokens:  highlevel.StaticTokens(c.HighLevelToken),
+			BaseURL: c.HighLevelBaseURL, RetryWait: retryWait,
+			Tokens: highlevel.StaticTokens(c.HighLevelToken),
 		}), calendarhero.New(calendarhero.Config{
-			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth,
+			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth, RetryWait: retryWait,
 		})
 }
 
@@ -230,7 +236,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.logger.Info().Msg("draining")
 		a.draining.Store(true)
-		pause := time.NewTimer(drainNotice)
+		pause := time.NewTimer(a.clock.Real(drainNotice))
 		defer pause.Stop()
 		select {
 		case <-pause.C:

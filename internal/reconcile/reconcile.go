@@ -43,6 +43,7 @@ type Reconciler struct {
 	connections map[string]*Connection // by location id
 	logger      zerolog.Logger
 	now         func() time.Time
+	real        func(time.Duration) time.Duration
 }
 
 // Config is what a Reconciler needs.
@@ -52,16 +53,22 @@ type Config struct {
 	Connections []*Connection
 	Logger      zerolog.Logger
 	Now         func() time.Time // nil = time.Now
+	// Real returns how long a wait by Now really takes: River's clock is
+	// another one. nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: map[string]*Connection{},
-		logger: cfg.Logger, now: cfg.Now,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real,
 	}
 	if r.now == nil {
 		r.now = time.Now
+	}
+	if r.real == nil {
+		r.real = func(d time.Duration) time.Duration { return d }
 	}
 	for _, c := range cfg.Connections {
 		r.connections[c.LocationID] = c
@@ -118,6 +125,9 @@ func (p *parked) left(now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	return p.until.Sub(now)
 }
+
+// snooze has River hand the job out again after d, by the Reconciler's clock.
+func (r *Reconciler) snooze(d time.Duration) error { return river.JobSnooze(r.real(d)) }
 
 // detached keeps a context's values and drops its end: for the note of what
 // happened after the vendor was already called.

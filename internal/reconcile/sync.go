@@ -138,7 +138,7 @@ func (r *Reconciler) believeGone(ctx context.Context, state store.EntityState) e
 		}
 	}
 	if left := goneSettle - r.now().Sub(first); left > 0 {
-		return river.JobSnooze(left)
+		return r.snooze(left)
 	}
 	return nil
 }
