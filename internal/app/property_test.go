@@ -58,8 +58,13 @@ func TestEveryHistoryEndsInStep(t *testing.T) {
 		h := begin(rt, empty, dir())
 		for slot := range h.people {
 			h.change(func() { h.arrive(slot) })
+			h.change(func() { h.setMilestone(h.people[slot], "Closing", "2030-03-09") })
 		}
-		for range rapid.IntRange(4, 24).Draw(rt, "steps") {
+		latency := rapid.SampledFrom([]time.Duration{0, 2 * time.Millisecond, 10 * time.Millisecond}).Draw(rt, "latency")
+		h.tell("both vendors take %s for each call", latency)
+		h.hl.Faults().SetLatency(latency)
+		h.ch.Faults().SetLatency(latency)
+		for range rapid.IntRange(12, 36).Draw(rt, "steps") {
 			h.step(dir)
 		}
 		h.tell("the end: all is told, the faults are over")
@@ -94,7 +99,8 @@ func emptyData(t *testing.T) string {
 // step is one thing that happens.
 func (h *history) step(dir func() string) {
 	switch rapid.SampledFrom([]string{
-		"change", "change", "change", "change", "change", "change", "fault", "fault", "release", "resend", "rest", "drain", "crash",
+		"change", "change", "change", "change", "change", "change", "change", "change", "fault", "fault", "fault",
+		"rest", "rest", "release", "resend", "drain", "crash",
 	}).Draw(h.rt, "step") {
 	case "change":
 		h.route = rapid.SampledFrom([]route{normally, normally, twice, late, unheard, slowFirst}).Draw(h.rt, "route")
@@ -180,7 +186,7 @@ func (h *history) drawChange() func() {
 		return func() { h.arrive(slot) }
 	}
 	tasks, notes := h.hl.Tasks(id), h.hl.Notes(id)
-	options := []string{"milestone", "milestone", "milestone", "no milestone", "rename", "new task", "new note", "delete"}
+	options := []string{"milestone", "milestone", "new task", "milestone", "no milestone", "rename", "new note", "delete"}
 	if len(tasks) > 0 {
 		options = append(options, "edit task", "complete task", "reopen task", "delete task")
 	}
@@ -197,9 +203,7 @@ func (h *history) drawChange() func() {
 	case "milestone":
 		name, date := draw("milestone", []string{"Closing", "Inspection"}), draw("date", []string{"2030-03-09", "2030-03-10", "2030-11-03", "2031-01-31"})
 		h.tell("  %s on %s", name, date)
-		return func() {
-			h.must(h.hl.SetCustomFields(id, map[string]any{"contact.milestone": name, "contact.milestone_date": date}))
-		}
+		return func() { h.setMilestone(id, name, date) }
 	case "no milestone":
 		return func() {
 			h.must(h.hl.SetCustomField(id, draw("field", []string{"contact.milestone", "contact.milestone_date"}), ""))
@@ -248,6 +252,10 @@ func (h *history) drawChange() func() {
 		h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Title, t.DueDate = title, at }))
 		h.nudge(task.ID, id)
 	}
+}
+
+func (h *history) setMilestone(id, name, date string) {
+	h.must(h.hl.SetCustomFields(id, map[string]any{"contact.milestone": name, "contact.milestone_date": date}))
 }
 
 var noteBodies = []string{"Prefers mornings", "Alarm is off #vip", "Parks behind the house #keys #vip"}

@@ -259,7 +259,7 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 	case mapping.KindNote:
 		s.fingerprint = fingerprint(facts.Note)
 		if s.gone {
-			s.fingerprint = ""
+			s.fingerprint = "gone" // not "", for a request may show a note that never was synced
 		}
 		if s.fingerprint == state.Fingerprint {
 			return nil

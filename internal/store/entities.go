@@ -91,6 +91,19 @@ func (s *Store) entities(ctx context.Context, query, locationID, contactID strin
 	return out, nil
 }
 
+// LearnContact notes which contact an entity belongs to.
+func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE entities SET contact_id = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
+			e.LocationID, e.Kind, e.ID, contactID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note the contact of %s: %w", e, err)
+	}
+	return nil
+}
+
 // raise adds n to what is wanted of an entity and returns the new count. An
 // nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
 func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64) (wanted int64, err error) {
