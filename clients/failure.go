@@ -81,6 +81,16 @@ func reasonOf(status int, effect Effect) Reason {
 	}
 }
 
+// Unreadable is the reason of a refusal whose body is not the API's: cut off, or
+// a proxy's or a wrong host's page. It proves nothing about the request or the
+// record, so nothing may be concluded from it.
+func (c Call) Unreadable() Reason {
+	if c.Effect == Once {
+		return Unclear
+	}
+	return Unavailable
+}
+
 // plain makes a vendor's text fit for one line of a log: no control
 // characters, none of the secrets it might echo, at most n runes.
 func plain(s string, secrets []string, n int) string {

@@ -95,6 +95,8 @@ var (
 	wrongPath    = regexp.MustCompile(`(?i)\bCannot (GET|POST|PUT|PATCH|DELETE) /`)
 )
 
+const notTheAPI = "this is no answer of HighLevel's API: if it stays so, check the base URL"
+
 // explain fills in HighLevel's words and corrects the Reason where the status
 // misleads. The texts are as published in HighLevel's OpenAPI or observed.
 func explain(e *clients.Error, call clients.Call, body []byte) {
@@ -105,6 +107,10 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 	text := strings.ToLower(e.Message)
 	switch e.Status {
 	case http.StatusBadRequest:
+		if !json.Valid(body) && len(body) > 0 {
+			e.Reason, e.Todo = call.Unreadable(), notTheAPI
+			break
+		}
 		if e.Err = f.duplicate(); e.Err != nil {
 			break
 		}
@@ -119,9 +125,7 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 			e.Reason = clients.Invalid
 			e.Todo = "HighLevel knows no such path: check the base URL and the API version"
 		case !json.Valid(body) && len(body) > 0:
-			// A proxy's or a wrong host's page is no proof that a record is gone.
-			e.Reason = clients.Invalid
-			e.Todo = "this is no answer of HighLevel's API: check the base URL"
+			e.Reason, e.Todo = call.Unreadable(), notTheAPI
 		}
 	case http.StatusUnauthorized:
 		unauthorized(e, call, text)

@@ -40,6 +40,7 @@ type App struct {
 	publicLn    net.Listener
 	adminLn     net.Listener
 	logger      zerolog.Logger
+	clock       Clock
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 }
@@ -62,7 +63,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, started: make(chan struct{})}
+	a := &App{logger: logger, clock: cfg.Clock, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -73,19 +74,19 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
-		Every: cfg.ReconcileEvery,
+		Every: cfg.ReconcileEvery, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)),
+		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: time.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -239,7 +240,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.logger.Info().Msg("draining")
 		a.draining.Store(true)
-		pause := time.NewTimer(drainNotice)
+		pause := time.NewTimer(a.clock.Real(drainNotice))
 		defer pause.Stop()
 		select {
 		case <-pause.C:

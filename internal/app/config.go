@@ -47,6 +47,8 @@ type Config struct {
 	ReconcileEvery time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often each location is looked through for what no webhook told, such as edited tasks; 0 switches it off."`
 	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
 	LogFormat      string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+
+	Clock Clock `kong:"-"` // real time, unless a test sets it
 }
 
 // later are settings with a fixed name that this version does not read yet. To

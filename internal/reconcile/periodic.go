@@ -28,7 +28,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // switched off
 	}
 	if due := at.FinishedAt.Add(r.every); at.Place == "" && r.now().Before(due) {
-		return river.JobSnooze(due.Sub(r.now()))
+		return r.snooze(due.Sub(r.now()))
 	}
 	since := at.Until
 	if since.IsZero() {
@@ -50,12 +50,12 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // no longer connected: its job comes back with it
 	case err == nil:
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
-		return river.JobSnooze(r.every)
+		return r.snooze(r.every)
 	case slice.Err() != nil && ctx.Err() == nil:
-		return river.JobSnooze(0)
+		return r.snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return river.JobSnooze(max(failed.RetryAfter, time.Second))
+		return r.snooze(max(failed.RetryAfter, time.Second))
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; it goes on later")
-	return river.JobSnooze(min(r.every, longestWait))
+	return r.snooze(min(r.every, longestWait))
 }

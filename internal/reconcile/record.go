@@ -79,7 +79,12 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 		if task, err = s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
 			return mapping.Task{}, err
 		}
+		// Known before the contact is read: a change of the contact from then on
+		// looks at its tasks again, those that are being synced included.
 		s.contactID = task.ContactID
+		if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+			return mapping.Task{}, err
+		}
 	} else if task, err = s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID); err != nil {
 		return mapping.Task{}, err
 	}

@@ -145,7 +145,7 @@ func (r *Reconciler) believeGone(ctx context.Context, state store.EntityState) e
 		}
 	}
 	if left := goneSettle - r.now().Sub(first); left > 0 {
-		return river.JobSnooze(left)
+		return r.snooze(left)
 	}
 	return nil
 }
@@ -255,7 +255,8 @@ func (s *entitySync) removeAll(ctx context.Context) error {
 func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
 	kind := mapping.Kind(state.Kind)
 	switch {
-	case s.gone: // it has no fingerprint
+	case s.gone:
+		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
 	case kind == mapping.KindContact:
 		s.fingerprint = fingerprint(facts.Contact)
 	case kind == mapping.KindNote:

@@ -35,12 +35,15 @@ type EntityState struct {
 	Wanted, Done  int64
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
 	GoneAt        time.Time // when a fetch first answered "gone"; zero = it did not
-	Fingerprint   string    // of the record as it was last read; "" = never was, or it is gone
+	Fingerprint   string    // of the record as it was last read; "" = never was; or FingerprintGone
 	Mark          string    // by what a change is known without reading the record; see Seen
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
 }
+
+// FingerprintGone is the fingerprint of a record that was there and is gone.
+const FingerprintGone = "gone"
 
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
@@ -96,6 +99,19 @@ func (s *Store) entities(ctx context.Context, query, locationID, contactID strin
 		return nil, fmt.Errorf("list the entities of contact %s: %w", contactID, err)
 	}
 	return out, nil
+}
+
+// LearnContact notes which contact an entity belongs to.
+func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE entities SET contact_id = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
+			e.LocationID, e.Kind, e.ID, contactID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note the contact of %s: %w", e, err)
+	}
+	return nil
 }
 
 // raise adds n to what is wanted of an entity and returns the new count. An

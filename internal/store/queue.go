@@ -30,6 +30,9 @@ type QueueConfig struct {
 	Workers    *river.Workers
 	MaxWorkers int // jobs at once in this process; 0 = 16
 	Logger     *slog.Logger
+	// Real returns how long a wait really takes, where a test lets time run
+	// faster; nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // Limits of a job. A job is interrupted after jobTimeout; one whose process
@@ -42,6 +45,7 @@ const (
 	completedKept   = time.Hour        // the deliveries keep the history
 	defaultWorkers  = 16
 	shortestBackoff = 2 * time.Second
+	fetchCooldown   = 10 * time.Millisecond
 )
 
 func (c QueueConfig) river() *river.Config {
@@ -51,17 +55,20 @@ func (c QueueConfig) river() *river.Config {
 	if c.Workers == nil {
 		return &river.Config{Logger: c.Logger}
 	}
+	if c.Real == nil {
+		c.Real = func(d time.Duration) time.Duration { return d }
+	}
 	return &river.Config{
 		CompletedJobRetentionPeriod: completedKept,
 		DiscardedJobRetentionPeriod: -1, // a discarded job is a dead letter; a person decides
-		FetchCooldown:               10 * time.Millisecond,
-		FetchPollInterval:           time.Second,
+		FetchCooldown:               fetchCooldown,
+		FetchPollInterval:           max(c.Real(time.Second), fetchCooldown),
 		JobTimeout:                  jobTimeout,
 		Logger:                      c.Logger,
 		MaxAttempts:                 maxAttempts,
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}},
 		RescueStuckJobsAfter:        rescueAfter,
-		RetryPolicy:                 Backoff{},
+		RetryPolicy:                 Backoff{c.Real},
 		Workers:                     c.Workers,
 	}
 }
@@ -80,15 +87,17 @@ func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 
 // Backoff is the retry policy of failed jobs: 2 s, doubled at each attempt up
 // to 15 minutes, ±10 %.
-type Backoff struct{}
+type Backoff struct {
+	Real func(time.Duration) time.Duration // as QueueConfig's
+}
 
 // NextRetry returns the time of the next attempt.
-func (Backoff) NextRetry(job *rivertype.JobRow) time.Time {
+func (b Backoff) NextRetry(job *rivertype.JobRow) time.Time {
 	wait := longestBackoff
 	if n := len(job.Errors); n < 9 {
 		wait = shortestBackoff << n
 	}
-	wait = min(wait, longestBackoff)
+	wait = b.Real(min(wait, longestBackoff))
 	return time.Now().Add(time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64())))
 }
 
