@@ -201,7 +201,7 @@ func (c *Client) FindDuplicate(ctx context.Context, locationID, email, phone str
 // ContactList says which page of ListContacts is wanted.
 type ContactList struct {
 	Query string
-	Limit int           // at most 100; 0 = 20
+	Limit int    // at most 100; 0 = 20
 	After Cursor // of the page before; zero = the first page
 }
 

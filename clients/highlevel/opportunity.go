@@ -91,7 +91,7 @@ type OpportunitySearch struct {
 	Status          string // "open", "won", "lost", "abandoned", "all"
 	AssignedTo      string // user id
 	Query           string
-	Limit           int               // at most 100; 0 = 20
+	Limit           int    // at most 100; 0 = 20
 	After           Cursor // of the page before; zero = the first page
 }
 
