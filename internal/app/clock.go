@@ -23,3 +23,11 @@ func (c Clock) Now() time.Time {
 func (c Clock) Real(d time.Duration) time.Duration {
 	return d / time.Duration(max(c.Speed, 1))
 }
+
+// retryWait is the clients' pause before a retry; nil = their own.
+func (c Clock) retryWait() func(retry int) time.Duration {
+	if c.Speed <= 1 {
+		return nil
+	}
+	return func(retry int) time.Duration { return c.Real(time.Duration(retry) * time.Second) }
+}

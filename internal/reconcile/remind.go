@@ -7,6 +7,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 )
 
@@ -19,8 +20,14 @@ func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindA
 	if err != nil {
 		return err
 	}
-	link, conn := links[job.Args.Item], r.connections[e.LocationID]
-	if conn == nil || link.State != store.LinkLive || link.Generation != job.Args.Generation || !link.End.After(r.now()) {
+	conn, err := r.connections.Lookup(ctx, e.LocationID)
+	if _, absent := errors.AsType[*connection.Absent](err); absent {
+		return nil // no longer connected
+	} else if err != nil {
+		return err
+	}
+	link := links[job.Args.Item]
+	if link.State != store.LinkLive || link.Generation != job.Args.Generation || !link.End.After(r.now()) {
 		return nil // replaced, removed or over
 	}
 	err = conn.CalendarHero.Remind(ctx, link.ObjectID)

@@ -11,6 +11,7 @@ type ConnectionState string
 
 // The states of a connection.
 const (
+	ConnectionPending   ConnectionState = "pending" // the app is installed, its authorization is awaited
 	ConnectionActive    ConnectionState = "active"
 	ConnectionSuspended ConnectionState = "suspended" // HighLevel does not serve the location for now; its grant is kept
 	ConnectionBroken    ConnectionState = "broken"    // its grant is refused: a person must connect it again

@@ -55,6 +55,9 @@ func (c QueueConfig) river() *river.Config {
 	if c.Real == nil {
 		c.Real = func(d time.Duration) time.Duration { return d }
 	}
+	if c.Workers == nil {
+		return &river.Config{Logger: c.Logger}
+	}
 	return &river.Config{
 		CompletedJobRetentionPeriod: completedKept,
 		DiscardedJobRetentionPeriod: -1, // a discarded job is a dead letter; a person decides
@@ -71,7 +74,8 @@ func (c QueueConfig) river() *river.Config {
 }
 
 // NewQueue makes the queue of the store. It must be called once, before
-// Dispatch; the queue works nothing until it is started.
+// anything asks for a sync; the queue works nothing until it is started. One
+// without workers only takes jobs for the processes that have them.
 func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 	q, err := s.newQueue(cfg)
 	if err != nil {
@@ -141,6 +145,29 @@ func (RemindArgs) InsertOpts() river.InsertOpts {
 // Entity is the entity whose item is reminded of.
 func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
+// ReconcileArgs asks for a location to be looked through, again and again:
+// the job snoozes until the next time, so there is one for each location.
+type ReconcileArgs struct {
+	LocationID string `json:"location_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (ReconcileArgs) Kind() string { return "reconcile" }
+
+// InsertOpts keeps one live job per location.
+func (ReconcileArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// QueueReconciliations sees to it that each location has its job.
+func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) error {
+	jobs := make([]river.InsertManyParams, len(locationIDs))
+	for i, id := range locationIDs {
+		jobs[i] = river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}
+	}
+	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
 }
 
 // liveStates are the states in which a job blocks its twin.

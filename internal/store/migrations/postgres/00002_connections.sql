@@ -6,7 +6,7 @@ CREATE TABLE connections (
 	company_id  TEXT   NOT NULL, -- the agency; '' until known
 	name        TEXT   NOT NULL, -- for people; '' until known
 	source      TEXT   NOT NULL, -- settings, oauth, token
-	state       TEXT   NOT NULL, -- active, suspended, broken, removed
+	state       TEXT   NOT NULL, -- pending, active, suspended, broken, removed
 	problem     TEXT   NOT NULL, -- why it is not active, and what to do
 	created_at  BIGINT NOT NULL,
 	updated_at  BIGINT NOT NULL
