@@ -100,7 +100,7 @@ func begin(rt *rapid.T, empty, dir string) *history {
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: dir,
 		HighLevelAppID: h.hl.AppID(), HighLevelToken: hlToken, HighLevelLocationID: location, HighLevelWebhookKeys: h.hl.PublicKeyPEM(),
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
-		Clock: clock, ReconcileEvery: rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(rt, "reconcile every"),
+		Clock: clock, ReconcileEvery: choose(h, "reconcile every", 0, time.Minute),
 	}
 	h.tell("locations are looked through every %s", h.cfg.ReconcileEvery)
 	h.must(os.CopyFS(dir, os.DirFS(empty)))
