@@ -40,15 +40,15 @@ const (
 
 // A Call is one request of a vendor's API.
 type Call struct {
-	Operation string     // in words, for errors: "get contact"
-	Subject   string     // the id it is about; may be empty
-	Effect    Effect     //
-	Method    string     //
-	Path      string     // begins with "/", its parts already escaped (see PathID)
-	Query     url.Values // never shown in an error: it may hold personal data
+	Operation string      // in words, for errors: "get contact"
+	Subject   string      // the id it is about; may be empty
+	Effect    Effect      //
+	Method    string      //
+	Path      string      // begins with "/", its parts already escaped (see PathID)
+	Query     url.Values  // never shown in an error: it may hold personal data
 	Header    http.Header // sent in addition to the transport's, and in place of the same there
-	Body      any        // sent as JSON; nil sends no body
-	Out       any        // receives the JSON of a success; nil ignores the body
+	Body      any         // sent as JSON; nil sends no body
+	Out       any         // receives the JSON of a success; nil ignores the body
 }
 
 // TransportConfig is what a vendor's client knows about its API.
