@@ -12,13 +12,15 @@ import (
 )
 
 // failure is the body of HighLevel's errors: message is a string on 400 and
-// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), and in
-// API v3 may sit in an object under error.
+// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), in
+// API v3 may sit in an object under error, and in OAuth's own errors is
+// error_description.
 type failure struct {
-	Message json.RawMessage `json:"message"`
-	Error   json.RawMessage `json:"error"`
-	TraceID json.RawMessage `json:"traceId"`
-	Meta    json.RawMessage `json:"meta"` // of a duplicate contact: the one that is there
+	Message     json.RawMessage `json:"message"`
+	Description json.RawMessage `json:"error_description"`
+	Error       json.RawMessage `json:"error"`
+	TraceID     json.RawMessage `json:"traceId"`
+	Meta        json.RawMessage `json:"meta"` // of a duplicate contact: the one that is there
 }
 
 // duplicate reads which contact is in the way; nil where none is said. The
@@ -39,7 +41,7 @@ func (f failure) duplicate() error {
 var fieldName = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
 
 func (f failure) text() string {
-	for _, raw := range []json.RawMessage{f.Message, f.Error} {
+	for _, raw := range []json.RawMessage{f.Message, f.Description, f.Error} {
 		if s := words(raw); s != "" {
 			return s
 		}
@@ -80,6 +82,7 @@ var scopes = map[string]string{
 	opAppointments: "contacts.readonly", opAppointment: "calendars/events.readonly",
 	opOpportunity: "opportunities.readonly", opSearchOpportunities: "opportunities.readonly", opPipelines: "opportunities.readonly",
 	opSearchTasks: "locations/tasks.readonly", opLocation: "locations.readonly",
+	opMint: "oauth.write", opInstalled: "oauth.readonly",
 	opLocationTags: "locations/tags.readonly", opLocationTag: "locations/tags.readonly",
 	opCreateLocationTag: "locations/tags.write", opRenameLocationTag: "locations/tags.write", opDeleteLocationTag: "locations/tags.write",
 	opCustomFields: "locations/customFields.readonly", opCustomField: "locations/customFields.readonly", opUsers: "users.readonly",
@@ -92,6 +95,8 @@ var (
 	wrongPath    = regexp.MustCompile(`(?i)\bCannot (GET|POST|PUT|PATCH|DELETE) /`)
 )
 
+const notTheAPI = "this is no answer of HighLevel's API: if it stays so, check the base URL"
+
 // explain fills in HighLevel's words and corrects the Reason where the status
 // misleads. The texts are as published in HighLevel's OpenAPI or observed.
 func explain(e *clients.Error, call clients.Call, body []byte) {
@@ -102,6 +107,10 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 	text := strings.ToLower(e.Message)
 	switch e.Status {
 	case http.StatusBadRequest:
+		if !json.Valid(body) && len(body) > 0 {
+			e.Reason, e.Todo = call.Unreadable(), notTheAPI
+			break
+		}
 		if e.Err = f.duplicate(); e.Err != nil {
 			break
 		}
@@ -116,9 +125,7 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 			e.Reason = clients.Invalid
 			e.Todo = "HighLevel knows no such path: check the base URL and the API version"
 		case !json.Valid(body) && len(body) > 0:
-			// A proxy's or a wrong host's page is no proof that a record is gone.
-			e.Reason = clients.Invalid
-			e.Todo = "this is no answer of HighLevel's API: check the base URL"
+			e.Reason, e.Todo = call.Unreadable(), notTheAPI
 		}
 	case http.StatusUnauthorized:
 		unauthorized(e, call, text)

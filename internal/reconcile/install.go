@@ -26,7 +26,7 @@ func (r *Reconciler) syncInstall(ctx context.Context, state store.EntityState) (
 	var event highlevel.Event
 	if ok {
 		if event, err = highlevel.ParseEvent(record.Body); err != nil {
-			return &result{invalid: []string{err.Error()}}, nil
+			return &result{invalid: []string{err.Error()}}, nil //nolint:nilerr // the outcome tells it
 		}
 	}
 	o, err := r.connections.Installed(ctx, state.Entity, event)
