@@ -21,11 +21,7 @@ func (t *Transport) refused(call Call, cause error) *Error {
 		own.Operation, own.Subject = call.Operation+": "+e.Operation, call.Subject
 		return &own
 	}
-	reason := Unauthorized
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		reason = Unavailable
-	}
-	return t.fail(call, reason, cause)
+	return t.fail(call, Unavailable, cause) // e.g. the database that keeps it
 }
 
 // lost is a call without an answer.
@@ -83,6 +79,16 @@ func reasonOf(status int, effect Effect) Reason {
 	default:
 		return Unavailable
 	}
+}
+
+// Unreadable is the reason of a refusal whose body is not the API's: cut off, or
+// a proxy's or a wrong host's page. It proves nothing about the request or the
+// record, so nothing may be concluded from it.
+func (c Call) Unreadable() Reason {
+	if c.Effect == Once {
+		return Unclear
+	}
+	return Unavailable
 }
 
 // plain makes a vendor's text fit for one line of a log: no control

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,14 +40,15 @@ const (
 
 // A Call is one request of a vendor's API.
 type Call struct {
-	Operation string     // in words, for errors: "get contact"
-	Subject   string     // the id it is about; may be empty
-	Effect    Effect     //
-	Method    string     //
-	Path      string     // begins with "/", its parts already escaped (see PathID)
-	Query     url.Values // never shown in an error: it may hold personal data
-	Body      any        // sent as JSON, but url.Values as a form; nil sends no body
-	Out       any        // receives the JSON of a success; nil ignores the body
+	Operation string      // in words, for errors: "get contact"
+	Subject   string      // the id it is about; may be empty
+	Effect    Effect      //
+	Method    string      //
+	Path      string      // begins with "/", its parts already escaped (see PathID)
+	Query     url.Values  // never shown in an error: it may hold personal data
+	Header    http.Header // sent in addition to the transport's, and in place of the same there
+	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
+	Out       any         // receives the JSON of a success; nil ignores the body
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
 	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
@@ -57,8 +59,10 @@ type TransportConfig struct {
 	API     string // for errors: "HighLevel"
 	BaseURL string // without a trailing slash; a path in it is kept
 	// Authorize returns the value of the Authorization header. It is asked once
-	// a call; nil sends the calls without one.
-	Authorize func(context.Context) (string, error)
+	// a call with refused "", and once more with the value that was answered by
+	// Unauthorized: where it then returns another one, the call is sent again.
+	// nil sends the calls without one.
+	Authorize func(ctx context.Context, refused string) (string, error)
 	Header    http.Header // sent with every call
 	// Explain completes an Error from the vendor's own answer: Message, TraceID,
 	// Todo, and the Reason where the status alone misleads.
@@ -155,13 +159,31 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.err != nil {
 		return t.fail(call, Invalid, t.err)
 	}
-	auth := call.Authorization
-	if auth == "" && t.cfg.Authorize != nil {
-		var err error
-		if auth, err = t.cfg.Authorize(ctx); err != nil {
+	authorize := t.cfg.Authorize
+	if call.Authorization != "" || authorize == nil {
+		authorize = func(context.Context, string) (string, error) { return call.Authorization, nil }
+	}
+	auth, err := authorize(ctx, "")
+	if err != nil {
+		return t.refused(call, err)
+	}
+	failed := t.send(ctx, call, auth)
+	if failed != nil && failed.Reason == Unauthorized && ctx.Err() == nil {
+		switch renewed, err := authorize(ctx, auth); {
+		case err != nil:
 			return t.refused(call, err)
+		case renewed != auth:
+			failed = t.send(ctx, call, renewed) // nothing was done: even a create may be sent again
 		}
 	}
+	if failed == nil {
+		return nil // not a nil *Error in an error
+	}
+	return failed
+}
+
+// send carries out one call with one token.
+func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 	req, err := t.request(ctx, call, auth)
 	if err != nil {
 		return t.fail(call, Invalid, err)
@@ -225,9 +247,8 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	if err != nil {
 		return nil, errors.New("the request cannot be made")
 	}
-	for key, values := range t.cfg.Header {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, t.cfg.Header)
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("Accept", "application/json")
 	if auth != "" {
 		req.Header.Set("Authorization", auth)

@@ -86,6 +86,13 @@ func NewApp(cfg AppConfig) *App {
 	})}
 }
 
+// At is the same app with another redirect URL.
+func (a *App) At(redirectURL string) *App {
+	at := *a
+	at.cfg.RedirectURL = redirectURL
+	return &at
+}
+
 // ID is the app's id, which webhooks carry as appId: the client id up to its "-".
 func (a *App) ID() string {
 	id, _, _ := strings.Cut(a.cfg.ClientID, "-")

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/oauth2"
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
@@ -175,7 +174,7 @@ func TestARefreshRotatesTheTokensAndMayBeRepeatedForThirtySeconds(t *testing.T) 
 	if _, err := m.Refresh(t.Context(), third.RefreshToken, highlevel.UserTypeLocation); err != nil {
 		t.Errorf("the grant outlives the pause, yet: %v", err)
 	}
-	client := highlevel.New(highlevel.Config{BaseURL: m.url, Tokens: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: third.AccessToken})})
+	client := highlevel.New(highlevel.Config{BaseURL: m.url, Tokens: highlevel.StaticTokens(third.AccessToken)})
 	if _, err := client.Location(t.Context(), locations[0].ID); err != nil {
 		t.Errorf("the access token does not work: %v", err)
 	}

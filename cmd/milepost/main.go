@@ -15,11 +15,13 @@ import (
 )
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Receive webhooks and keep CalendarHero in step."`
-	Sandbox sandboxCmd `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
-	Check   checkCmd   `cmd:"" help:"Try the configured tokens and say what is wrong with them."`
-	Health  healthCmd  `cmd:"" help:"Ask the Milepost on this machine whether it is ready."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Receive webhooks and keep CalendarHero in step."`
+	Sandbox     sandboxCmd     `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
+	Connections connectionsCmd `cmd:"" help:"Show and change the connected locations."`
+	Keys        keysCmd        `cmd:"" help:"Make and change the encryption keys of stored tokens."`
+	Check       checkCmd       `cmd:"" help:"Try the configured tokens and say what is wrong with them."`
+	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 func main() {

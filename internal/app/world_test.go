@@ -73,6 +73,7 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
 	w.cfg.HighLevelBaseURL, w.cfg.CalendarHeroBaseURL = hl.URL, ch.URL
+	w.cfg.HighLevelAuthorizeURL = hl.URL + "/v2/oauth/chooselocation"
 	w.cfg.HighLevelWebhookKeys = w.hl.PublicKeyPEM()
 	w.start()
 	return w

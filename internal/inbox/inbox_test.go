@@ -70,7 +70,7 @@ func (b *bundle) dispatch() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.Dispatch(ctx, b.store, func(store.Delivery) string { return "" }, zerolog.Nop())
+		b.Dispatch(ctx, b.store, func(context.Context, store.Delivery) string { return "" }, zerolog.Nop())
 	}()
 	b.stop = func() { cancel(); <-done }
 }
@@ -127,7 +127,7 @@ func TestAWebhookIsStoredOnceAndDispatchedOnce(t *testing.T) {
 		if !b.accept(t, webhook("w1")) {
 			t.Error("a second webhook with the same id was not called a duplicate")
 		}
-		if b.accept(t, webhook("")) || b.accept(t, webhook("")) {
+		if first, second := b.accept(t, webhook("")), b.accept(t, webhook("")); first || second {
 			t.Error("a webhook without an id was called a duplicate: a record may go A, B, A")
 		}
 		b.dispatch()

@@ -46,11 +46,11 @@ func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, caus
 	case errors.As(cause, &snooze):
 		return cause // already noted
 	case errors.As(cause, &w):
-		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(w.d)))
+		return errors.Join(note(store.Waiting), r.snooze(jitter(w.d)))
 	case errors.Is(cause, context.Canceled):
 		return river.JobSnooze(0) // shutting down: handed back
 	case errors.As(cause, &failed):
-		return r.postponeCall(state, failed, note)
+		return r.postponeCall(ctx, state, failed, note)
 	}
 	// Not a vendor's fault: the state database, or a defect.
 	r.logger.Error().Err(cause).Str("location", state.LocationID).Str("kind", state.Kind).Str("id", state.ID).Msg("sync failed; tried again")
@@ -58,23 +58,23 @@ func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, caus
 }
 
 // postponeCall decides for a vendor's refusal or silence.
-func (r *Reconciler) postponeCall(state store.EntityState, failed *clients.Error, note func(string) error) error {
+func (r *Reconciler) postponeCall(ctx context.Context, state store.EntityState, failed *clients.Error, note func(string) error) error {
 	switch failed.Reason {
 	case clients.RateLimited:
 		d := min(failed.RetryAfter, longestWait)
 		if d <= 0 {
 			d = rateLimitWait
 		}
-		if conn := r.connections[state.LocationID]; conn != nil {
+		if conn, err := r.session(ctx, state.LocationID); err == nil {
 			conn.parked.set(r.now().Add(d))
 		}
-		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(d)))
+		return errors.Join(note(store.Waiting), r.snooze(jitter(d)))
 	case clients.Unauthorized, clients.Forbidden, clients.Inactive:
 		r.logger.Warn().Err(failed).Str("location", state.LocationID).Msg("a token is refused; tried again until it is put right")
 		return errors.Join(failed, note(store.Auth))
 	case clients.Unclear:
 		// The object may exist: look for it soon, before anything else is tried.
-		return errors.Join(note(store.Retry), river.JobSnooze(unclearSettle))
+		return errors.Join(note(store.Retry), r.snooze(unclearSettle))
 	}
 	r.logger.Warn().Err(failed).Str("location", state.LocationID).Str("kind", state.Kind).Str("id", state.ID).Msg("call failed; tried again")
 	return errors.Join(failed, note(store.Retry))

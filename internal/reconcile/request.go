@@ -124,8 +124,15 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 	return s.store.SaveLink(ctx, link, s.now(), reminders(link, item.Reminders, s.now()), s.tell(link.ItemKind+" created", link.Title))
 }
 
-// delete deletes the object of a live link. One that is already gone is deleted.
+// delete deletes the object of a live link. One that is already gone is
+// deleted. The link first says that nothing is known of the object any more:
+// else, after a crash or a lost answer, a record that goes back to what it was
+// would seem to have its object still.
 func (s *entitySync) delete(ctx context.Context, link store.Link) error {
+	link.Material, link.Content = "", ""
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
 	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
 	if clients.ReasonOf(err) == clients.NotFound {
 		return nil

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -30,7 +32,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 		return r.postpone(ctx, state, err)
 	}
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
-		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint,
+		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
 		Touch: res.touch, Deleted: res.gone, Timeline: res.timeline,
 	})
@@ -49,6 +51,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 type result struct {
 	contactID   string
 	fingerprint string
+	mark        string // the record's own mark of change
 	gone        bool
 	did         []string // "event created": no personal data
 	skipped     []string // reasons; may name an automation
@@ -82,19 +85,23 @@ func (res *result) detail() string {
 
 // sync brings the items of one entity in step with its record.
 func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result, error) {
-	conn := r.connections[state.LocationID]
-	if conn == nil {
-		return &result{skipped: []string{"location " + state.LocationID + " is not connected"}}, nil
+	if state.Kind == store.KindInstall {
+		return r.syncInstall(ctx, state)
+	}
+	conn, err := r.session(ctx, state.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return &result{skipped: []string{absent.Why}}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
 	if !needs.Any {
-		return &result{skipped: []string{"no automation that is switched on looks at " + state.Kind + "s"}}, nil
+		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
 		return nil, &wait{left, "the vendor asked to wait"}
 	}
-	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{}}
-	var err error
+	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
@@ -119,7 +126,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	}
 	s.result.contactID = s.contactID
 	if len(s.invalid) > 0 && err != nil {
-		return s.result, nil // nothing was read
+		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
 	return s.result, s.findTouched(ctx, state, facts)
 }
@@ -138,7 +145,7 @@ func (r *Reconciler) believeGone(ctx context.Context, state store.EntityState) e
 		}
 	}
 	if left := goneSettle - r.now().Sub(first); left > 0 {
-		return river.JobSnooze(left)
+		return r.snooze(left)
 	}
 	return nil
 }
@@ -149,7 +156,7 @@ const notFoundYet = "HighLevel does not find the record; it is asked once more i
 type entitySync struct {
 	*Reconciler
 	*result
-	conn      *Connection
+	conn      *session
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
@@ -243,31 +250,27 @@ func (s *entitySync) removeAll(ctx context.Context) error {
 }
 
 // findTouched lists the entities whose items show something of this one: a
-// contact's tasks show its name and tags, its requests show its notes.
+// contact's tasks show its name and tags, its requests show its notes. It also
+// notes by what a change of this record is known.
 func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
-	s.fingerprint = state.Fingerprint
-	switch mapping.Kind(state.Kind) {
-	case mapping.KindContact:
-		if s.gone {
-			s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
-			return err
-		}
+	kind := mapping.Kind(state.Kind)
+	switch {
+	case s.gone:
+		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
+	case kind == mapping.KindContact:
 		s.fingerprint = fingerprint(facts.Contact)
-		if s.fingerprint == state.Fingerprint {
-			return nil
-		}
-	case mapping.KindNote:
+	case kind == mapping.KindNote:
 		s.fingerprint = fingerprint(facts.Note)
-		if s.gone {
-			s.fingerprint = ""
-		}
-		if s.fingerprint == state.Fingerprint {
-			return nil
-		}
-	default:
-		return nil
+	case kind == mapping.KindTask:
+		s.fingerprint = fingerprint(facts.Task)
 	}
-	if s.contactID == "" {
+	switch {
+	case kind == mapping.KindContact && s.gone:
+		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
+		return err
+	case kind == mapping.KindTask, s.contactID == "":
+		return nil
+	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil
 	}
 	attached, err := s.store.Attached(ctx, state.LocationID, s.contactID)

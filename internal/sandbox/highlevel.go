@@ -93,7 +93,11 @@ type HighLevel struct {
 	contacts   map[string]*contactRecord
 	tasks      map[string]*taskRecord
 	notes      map[string]*noteRecord
-	sequence   int64
+
+	opportunities map[string]*opportunityRecord
+	appointments  map[string]*appointmentRecord
+
+	sequence int64
 }
 
 // NewHighLevel makes a fake with a webhook key of its own.
@@ -137,6 +141,7 @@ func NewHighLevel(config HighLevelConfig) *HighLevel {
 		webhookURL: config.WebhookURL, dateForm: config.DateForm,
 		tokens: map[string]*bearer{}, oauth: newOAuth(), locations: map[string]*location{},
 		contacts: map[string]*contactRecord{}, tasks: map[string]*taskRecord{}, notes: map[string]*noteRecord{},
+		opportunities: map[string]*opportunityRecord{}, appointments: map[string]*appointmentRecord{},
 	}
 	h.limiter = limiter{max: config.RateMax, daily: config.RateDaily}
 	h.sender = newSender(config.WebhookClient, config.WebhookRetries, config.WebhookBackoff,
