@@ -277,19 +277,19 @@ func TestAnOAuthErrorShowsNoSecretThatHighLevelEchoes(t *testing.T) {
 			r.PostForm.Get("client_secret"), r.Header.Get("Authorization"), r.URL.RawQuery))(w, r)
 	}))
 	app := highlevel.NewApp(appConfig(server.URL))
-	try := func(want string) {
+	try := func(want string, reason clients.Reason) {
 		t.Helper()
 		_, exchanged := app.Exchange(t.Context(), "code-0123456789", highlevel.UserTypeLocation)
 		_, refreshed := app.Refresh(t.Context(), "refresh-0123456789", highlevel.UserTypeLocation)
 		_, made := app.LocationToken(t.Context(), "access-0123456789", company, "loc1")
 		_, listed := app.InstalledLocations(t.Context(), "access-0123456789", company)
 		for _, err := range []error{exchanged, refreshed, made, listed} {
-			if err == nil || strings.Contains(err.Error(), "-0123456789") || !strings.Contains(err.Error(), want) {
-				t.Errorf("%v", err)
+			if err == nil || strings.Contains(err.Error(), "-0123456789") || !strings.Contains(err.Error(), want) || clients.ReasonOf(err) != reason {
+				t.Errorf("%q: %v", clients.ReasonOf(err), err)
 			}
 		}
 	}
-	try("[token]")
+	try("[token]", clients.Invalid)
 	server.Close()
-	try("refused") // the connection
+	try("refused", clients.Unavailable) // the connection
 }
