@@ -40,6 +40,7 @@ type App struct {
 	publicLn    net.Listener
 	adminLn     net.Listener
 	logger      zerolog.Logger
+	now         func() time.Time
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 }
@@ -56,13 +57,19 @@ const (
 // manual resend for 30 days.
 const inboxKept = 35 * 24 * time.Hour
 
+// deliveriesKept is how long it can be looked up what became of a webhook.
+const deliveriesKept = 90 * 24 * time.Hour
+
 // New opens the databases and the listeners. On an error nothing stays open.
 func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err error) {
 	settings, err := cfg.parse()
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, started: make(chan struct{})}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	a := &App{logger: logger, now: cfg.Now, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -72,7 +79,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, err
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
-		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
+		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger, Now: cfg.Now,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
@@ -84,7 +91,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: time.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -259,7 +266,8 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// prune deletes webhooks that no vendor can send again, now and then.
+// prune deletes webhooks that no vendor can send again, and what is known of
+// older ones, now and then.
 func (a *App) prune(ctx context.Context) {
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
@@ -269,12 +277,14 @@ func (a *App) prune(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := a.inbox.Prune(ctx, time.Now().Add(-inboxKept))
+		n, err := a.inbox.Prune(ctx, a.now().Add(-inboxKept))
+		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.now().Add(-deliveriesKept))
+		err = errors.Join(err, deliveriesErr)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.logger.Error().Err(err).Msg("old webhooks were not deleted; tried again in an hour")
 			timer.Reset(time.Hour)
-		case n > 0:
+		case n+m > 0:
 			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile
 		default:
 			timer.Reset(time.Hour)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -45,6 +46,8 @@ type Config struct {
 	Automations string `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
 	LogLevel    string `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
 	LogFormat   string `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+
+	Now func() time.Time `kong:"-"` // nil = time.Now; tests hold or move it
 }
 
 // later are settings with a fixed name that this version does not read yet. To

@@ -35,7 +35,7 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	if !taken {
-		return &wait{time.Second, "another contact with the same e-mail address is being written"}
+		return &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
 	}
 	defer func() {
 		ctx, cancel := detached(ctx)
@@ -44,16 +44,16 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 			s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
 		}
 	}()
-	if link.State == store.LinkCreating {
-		if left := unclearSettle - s.now().Sub(link.AttemptedAt); left > 0 {
-			return &wait{left, "the answer to a create was lost; it settles before it is looked for"}
+	if link.State.Uncertain() {
+		if err := s.settled(link); err != nil {
+			return err
 		}
 	}
 	have, err := s.findContact(ctx, link, want.Emails)
 	if err != nil {
 		return err
 	}
-	owned := link.Owned || link.State == store.LinkCreating
+	owned := link.State.Uncertain() || (link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID)
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
@@ -103,13 +103,7 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err != nil {
-		if reason := clients.ReasonOf(err); reason != clients.Unclear && reason != "" {
-			link.State = store.LinkGone
-			if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-				return saveErr
-			}
-		}
-		return err
+		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
@@ -143,17 +137,18 @@ func union(list, more []string, equal func(a, b string) bool) []string {
 }
 
 // removeContact deletes the CalendarHero contact of a deleted HighLevel
-// contact, if it was made here and no other contact shares it.
+// contact, if it was made here and no other contact shares it. A shared one
+// is then removed with the last of them.
 func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
-	if link.State == store.LinkCreating {
+	if link.State.Uncertain() {
 		// Whether it exists is not known; a contact mails nobody, so it may stay.
 		return s.forget(ctx, link, "contact left: it is not known whether it was created")
 	}
-	shared, err := s.store.LinkedElsewhere(ctx, link)
+	sole, err := s.store.Relinquish(ctx, link, s.now())
 	if err != nil {
 		return err
 	}
-	if !link.Owned || shared > 0 {
+	if !sole {
 		return s.forget(ctx, link, "contact left: it was there before, or is shared")
 	}
 	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {

@@ -77,13 +77,35 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 			return mapping.Task{}, err
 		}
 		s.contactID = task.ContactID
-	} else if task, err = s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID); err != nil {
+	} else if task, err = s.taskOfContact(ctx); err != nil {
 		return mapping.Task{}, err
 	}
 	return mapping.Task{
 		ID: task.ID, Title: task.Title, Body: task.Body, AssignedTo: task.AssignedTo,
 		Due: task.DueDate, Completed: task.Completed,
 	}, nil
+}
+
+// taskOfContact fetches the task through its contact. Where that contact is
+// gone, the task may have moved: merging two contacts gives the tasks of one to
+// the other, without any event. The task search then tells whose it is.
+func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
+	task, err := s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
+	if clients.ReasonOf(err) != clients.NotFound {
+		return task, err
+	}
+	if _, contactErr := s.conn.HighLevel.Contact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+		return task, cmp.Or(contactErr, err)
+	}
+	found, findErr := s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID)
+	if findErr != nil {
+		return task, findErr
+	}
+	if found.ContactID == "" || found.ContactID == s.contactID {
+		return task, err // the search lags behind
+	}
+	s.contactID = found.ContactID
+	return s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
 }
 
 func noteFacts(n highlevel.Note) mapping.Note {
