@@ -23,9 +23,12 @@ const (
 	// Unauthorized: the token is missing, wrong or expired (401).
 	Unauthorized Reason = "unauthorized"
 	// Forbidden: the token is good but may not do this: scope, wrong tenant,
-	// wrong token class, missing Version header (401 or 403). Refreshing the
-	// token does not heal it.
+	// wrong token class, missing Version header (401 or 403); or the app's own
+	// client id and secret are refused. Refreshing the token does not heal it.
 	Forbidden Reason = "forbidden"
+	// Inactive: the location is paused or unpaid at HighLevel. Its grant is
+	// good again once the location is active: keep it and try later.
+	Inactive Reason = "inactive"
 	// Invalid: the vendor refuses the request itself (400, 409, 413, 422); the same request
 	// will never succeed. A wrong base URL or API version is told so too.
 	Invalid Reason = "invalid"

@@ -40,7 +40,7 @@ type App struct {
 	publicLn    net.Listener
 	adminLn     net.Listener
 	logger      zerolog.Logger
-	now         func() time.Time
+	clock       Clock
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 }
@@ -66,10 +66,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	a := &App{logger: logger, now: cfg.Now, started: make(chan struct{})}
+	a := &App{logger: logger, clock: cfg.Clock, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -79,19 +76,20 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, err
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
-		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger, Now: cfg.Now,
+		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
+		Every: cfg.ReconcileEvery, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)),
+		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -223,6 +221,7 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
 	background.Go(func() { a.prune(work) })
 	background.Go(func() { a.warnOfOldTokens(work) })
+	background.Go(func() { a.queueReconciliations(work) })
 	if err := a.queue.Start(ctx); err != nil {
 		stopWork()
 		background.Wait()
@@ -244,7 +243,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.logger.Info().Msg("draining")
 		a.draining.Store(true)
-		pause := time.NewTimer(drainNotice)
+		pause := time.NewTimer(a.clock.Real(drainNotice))
 		defer pause.Stop()
 		select {
 		case <-pause.C:
@@ -277,8 +276,8 @@ func (a *App) prune(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := a.inbox.Prune(ctx, a.now().Add(-inboxKept))
-		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.now().Add(-deliveriesKept))
+		n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
+		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
 		err = errors.Join(err, deliveriesErr)
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -289,6 +288,34 @@ func (a *App) prune(ctx context.Context) {
 		default:
 			timer.Reset(time.Hour)
 		}
+	}
+}
+
+// queueReconciliations sees to it that each connected location is reconciled,
+// those too that another process or a command connected.
+func (a *App) queueReconciliations(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		list, err := a.store.Connections(ctx)
+		var ids []string
+		for _, c := range list {
+			if c.State == store.ConnectionActive {
+				ids = append(ids, c.LocationID)
+			}
+		}
+		if err == nil {
+			err = a.store.QueueReconciliations(ctx, ids)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
+		}
+		timer.Reset(time.Minute)
 	}
 }
 

@@ -56,12 +56,12 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 	}
 	s.Connections, err = connection.Open(ctx, connection.Config{
 		Store: s.Store, Ring: s.Ring, App: c.app(),
-		HighLevel:    highlevel.Config{BaseURL: c.HighLevelBaseURL},
-		CalendarHero: calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth},
+		HighLevel:    highlevel.Config{BaseURL: c.HighLevelBaseURL, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now},
+		CalendarHero: calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now},
 		Settings: connection.Settings{
 			LocationID: c.HighLevelLocationID, HighLevelTokens: c.highLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
 		},
-		Logger: logger,
+		Logger: logger, Now: c.Clock.Now,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Store.Close())
@@ -76,7 +76,7 @@ func (c *Config) app() *highlevel.App {
 	}
 	return highlevel.NewApp(highlevel.AppConfig{
 		ClientID: c.HighLevelClientID, ClientSecret: c.HighLevelClientSecret, BaseURL: c.HighLevelBaseURL,
-		AuthorizeURL: c.HighLevelAuthorizeURL, Scopes: c.HighLevelScopes,
+		AuthorizeURL: c.HighLevelAuthorizeURL, Scopes: c.HighLevelScopes, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
 	})
 }
 

@@ -59,7 +59,8 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 		HighLevelAppID: hlConfig.AppID, HighLevelToken: hlToken, HighLevelLocationID: location,
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
 	}}
-	hlConfig.Clock, w.cfg.Now = w.now, w.now
+	hlConfig.Clock = w.now
+	w.cfg.Clock.Ahead = func() time.Duration { return time.Duration(w.ahead.Load()) }
 	for _, c := range configure {
 		c(w, &hlConfig)
 	}
@@ -79,6 +80,7 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
 	w.cfg.HighLevelBaseURL, w.cfg.CalendarHeroBaseURL = hl.URL, ch.URL
+	w.cfg.HighLevelAuthorizeURL = hl.URL + "/v2/oauth/chooselocation"
 	w.cfg.HighLevelWebhookKeys = w.hl.PublicKeyPEM()
 	w.start()
 	return w

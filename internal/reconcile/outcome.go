@@ -51,7 +51,7 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 		if !w.quiet && state.Outcome != store.Waiting {
 			naming(r.logger.Info(), state.Entity).Str("for", w.d.Round(time.Second).String()).Str("why", w.why).Msg("sync waits")
 		}
-		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(w.d)))
+		return errors.Join(note(store.Waiting), r.snooze(jitter(w.d)))
 	}
 	if errors.Is(cause, context.Canceled) {
 		return river.JobSnooze(0) // shutting down: handed back
@@ -70,15 +70,15 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 		if conn, err := r.session(ctx, state.LocationID); err == nil && conn.parked.set(r.now(), r.now().Add(d)) {
 			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: all of this location waits")
 		}
-		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(d)))
-	case clients.Unauthorized, clients.Forbidden:
+		return errors.Join(note(store.Waiting), r.snooze(jitter(d)))
+	case clients.Unauthorized, clients.Forbidden, clients.Inactive:
 		log(zerolog.WarnLevel).Err(failed).Msg("a token is refused; tried again until it is put right")
 		return errors.Join(failed, note(store.Auth))
 	case clients.Unclear:
 		// The object may exist: look for it soon, before anything else is tried.
 		naming(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
 			Msg("it is not known whether a create took effect; its object is looked for before it is made again")
-		return errors.Join(note(store.Retry), river.JobSnooze(unclearSettle))
+		return errors.Join(note(store.Retry), r.snooze(unclearSettle))
 	}
 	log(zerolog.WarnLevel).Err(failed).Msg("call failed; tried again")
 	return errors.Join(failed, note(store.Retry))

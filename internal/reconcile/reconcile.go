@@ -43,6 +43,8 @@ type Reconciler struct {
 	connections Connections
 	logger      zerolog.Logger
 	now         func() time.Time
+	real        func(time.Duration) time.Duration
+	every       time.Duration // between two reconciliations of a location; 0 = never
 
 	mu       sync.Mutex
 	sessions map[string]*session // by location id
@@ -62,17 +64,24 @@ type Config struct {
 	Automations *mapping.Set
 	Connections Connections
 	Logger      zerolog.Logger
+	Every       time.Duration    // between two reconciliations of a location; 0 = never
 	Now         func() time.Time // nil = time.Now
+	// Real returns how long a wait by Now really takes: River's clock is
+	// another one. nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
-		logger: cfg.Logger, now: cfg.Now,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every,
 	}
 	if r.now == nil {
 		r.now = time.Now
+	}
+	if r.real == nil {
+		r.real = func(d time.Duration) time.Duration { return d }
 	}
 	return r
 }
@@ -99,6 +108,7 @@ func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.syncJob))
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
 	river.AddWorker(workers, river.WorkFunc(r.strayJob))
+	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
@@ -156,6 +166,9 @@ func (p *parked) left(now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	return p.until.Sub(now)
 }
+
+// snooze has River hand the job out again after d, by the Reconciler's clock.
+func (r *Reconciler) snooze(d time.Duration) error { return river.JobSnooze(r.real(d)) }
 
 // detached keeps a context's values and drops its end: for the note of what
 // happened after the vendor was already called.

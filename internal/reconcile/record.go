@@ -49,6 +49,9 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			}
 		}
 		facts.Contact = contactFacts(contact, definitions)
+		if s.entity.ID == contact.ID {
+			s.mark = contact.DateUpdated
+		}
 	}
 	if needs.Notes {
 		notes, err := s.conn.HighLevel.Notes(ctx, s.contactID)
@@ -76,14 +79,20 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 		if task, err = s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
 			return mapping.Task{}, err
 		}
+		// Known before the contact is read: a change of the contact from then on
+		// looks at its tasks again, those that are being synced included.
 		s.contactID = task.ContactID
+		if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+			return mapping.Task{}, err
+		}
 	} else if task, err = s.taskOfContact(ctx); err != nil {
 		return mapping.Task{}, err
 	}
-	return mapping.Task{
-		ID: task.ID, Title: task.Title, Body: task.Body, AssignedTo: task.AssignedTo,
-		Due: task.DueDate, Completed: task.Completed,
-	}, nil
+	return taskFacts(task), nil
+}
+
+func taskFacts(t highlevel.Task) mapping.Task {
+	return mapping.Task{ID: t.ID, Title: t.Title, Body: t.Body, AssignedTo: t.AssignedTo, Due: t.DueDate, Completed: t.Completed}
 }
 
 // taskOfContact fetches the task through its contact. Where that contact is
@@ -105,6 +114,9 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 		return task, err // the search lags behind
 	}
 	s.contactID = found.ContactID
+	if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+		return task, err
+	}
 	return s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
 }
 

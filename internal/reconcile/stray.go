@@ -38,14 +38,14 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 	var failed *clients.Error
 	switch {
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return river.JobSnooze(jitter(max(failed.RetryAfter, rateLimitWait)))
+		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
 	case err != nil:
 		return fmt.Errorf("look for the object of a lost create of %s: %w", e, err)
 	case id != "":
 		r.logger.Warn().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).Str("object", id).
 			Msg("a meeting request whose create had been given up appeared late; it is removed")
 	case more:
-		return river.JobSnooze(next)
+		return r.snooze(next)
 	}
 	return nil
 }

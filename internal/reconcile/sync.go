@@ -29,7 +29,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 		return r.postpone(ctx, job, state, err)
 	}
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
-		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint,
+		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
 		Touch: res.touch, Timeline: res.timeline,
 	})
@@ -48,6 +48,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 type result struct {
 	contactID   string
 	fingerprint string
+	mark        string // the record's own mark of change
 	gone        bool
 	did         []string // "event created": no personal data
 	skipped     []string // reasons; may name an automation; no personal data
@@ -107,7 +108,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if left := conn.parked.left(r.now()); left > 0 {
 		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
 	}
-	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{}}
+	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	}
 	s.result.contactID = s.contactID
 	if len(s.invalid) > 0 && err != nil {
-		return s.result, nil // nothing was read
+		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
 	return s.result, s.findTouched(ctx, state, facts)
 }
@@ -239,34 +240,25 @@ func (s *entitySync) removeAll(ctx context.Context) error {
 }
 
 // findTouched lists the entities whose items show something of this one: a
-// contact's tasks show its name and tags, its requests show its notes.
+// contact's tasks show its name and tags, its requests show its notes. It also
+// notes by what a change of this record is known.
 func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
-	s.fingerprint = state.Fingerprint
-	switch mapping.Kind(state.Kind) {
-	case mapping.KindContact:
-		if s.gone {
-			s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
-			return err
-		}
+	kind := mapping.Kind(state.Kind)
+	switch {
+	case s.gone:
+		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
+	case kind == mapping.KindContact:
 		s.fingerprint = fingerprint(facts.Contact)
-		if s.fingerprint == state.Fingerprint {
-			return nil
-		}
-	case mapping.KindNote:
+	case kind == mapping.KindNote:
 		s.fingerprint = fingerprint(facts.Note)
-		if s.gone {
-			s.fingerprint = ""
-		}
-		if s.fingerprint == state.Fingerprint {
-			return nil
-		}
-	case mapping.KindTask:
+	case kind == mapping.KindTask:
 		s.fingerprint = fingerprint(facts.Task)
-		return nil
-	default:
-		return nil
 	}
-	if s.contactID == "" {
+	switch {
+	case kind == mapping.KindContact && s.gone:
+		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
+		return err
+	case kind == mapping.KindTask, s.fingerprint == state.Fingerprint, s.contactID == "":
 		return nil
 	}
 	attached, err := s.store.Attached(ctx, state.LocationID, s.contactID)

@@ -74,9 +74,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	for e := range byEntity {
 		entities = append(entities, e)
 	}
-	slices.SortFunc(entities, func(a, b Entity) int {
-		return cmp.Or(cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(entities, Entity.Compare)
 	for _, e := range entities {
 		var contactID string
 		var nthDelete int64
@@ -151,6 +149,15 @@ func placeholders(rows, columns int) string {
 		b.WriteString("$" + strconv.Itoa(i+1))
 	}
 	return b.String() + ")"
+}
+
+// parameters returns "$3, $4" for 2 from 3 on.
+func parameters(first, n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(first+i)
+	}
+	return strings.Join(list, ", ")
 }
 
 // settle gives an outcome to what is owed for an entity up to the count seen.
