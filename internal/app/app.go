@@ -77,7 +77,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
-		Every: cfg.ReconcileEvery, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
+		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)

@@ -44,6 +44,7 @@ type Reconciler struct {
 	logger      zerolog.Logger
 	now         func() time.Time
 	real        func(time.Duration) time.Duration
+	erase       func(context.Context, []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
 
 	mu       sync.Mutex
@@ -64,7 +65,9 @@ type Config struct {
 	Automations *mapping.Set
 	Connections Connections
 	Logger      zerolog.Logger
-	Every       time.Duration    // between two reconciliations of a location; 0 = never
+	Every       time.Duration // between two reconciliations of a location; 0 = never
+	// EraseBodies empties the bodies of deliveries, by id, and returns how many had one.
+	EraseBodies func(ctx context.Context, ids []int64) (int64, error)
 	Now         func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes: River's clock is
 	// another one. nil = as long as it says.
@@ -75,7 +78,7 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
-		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, erase: cfg.EraseBodies,
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -109,6 +112,7 @@ func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
 	river.AddWorker(workers, river.WorkFunc(r.strayJob))
 	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
+	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
