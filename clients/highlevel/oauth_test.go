@@ -244,7 +244,7 @@ func TestOAuthErrorsSayWhetherTheGrantIsDead(t *testing.T) {
 		{"a missing parameter", 400, `{"message":"Missing parameter: ` + "`code`" + `"}`, clients.Invalid, "Missing parameter", 0},
 		{"something that is not found", 400, `{"message":"thing not found"}`, clients.Invalid, "thing", 0},
 		{"an unknown field", 422, `{"message":["property x should not exist"]}`, clients.Invalid, "property x", 0},
-		{"a wrong base URL, or a proxy on its way", 404, `<html>nginx</html>`, clients.Unavailable, "check the base URL", 0},
+		{"a wrong base URL", 404, `<html>nginx</html>`, clients.Unavailable, "check the base URL", 0},
 		{"too many requests", 429, `{"message":"Too Many Requests"}`, clients.RateLimited, "", 0},
 		{"a failure on their side", 503, ``, clients.Unavailable, "", 3},
 		{"an answer that is no JSON", 200, `<html>`, clients.Unavailable, "", 0},

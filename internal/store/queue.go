@@ -147,6 +147,25 @@ func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
+// StrayArgs asks for a search for the object of a create that was given up,
+// lest it comes to exist beside the one that was made in its place.
+type StrayArgs struct {
+	LocationID string    `json:"location_id"`
+	RecordKind string    `json:"kind"`
+	EntityID   string    `json:"id"`
+	Item       string    `json:"item"`
+	Generation int64     `json:"generation"` // of the create
+	GivenUpAt  time.Time `json:"given_up_at"`
+}
+
+// Kind is the job's name in River's tables.
+func (StrayArgs) Kind() string { return "stray" }
+
+// Entity is the entity whose item the object would be.
+func (a StrayArgs) Entity() Entity {
+	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
 // ReconcileArgs asks for a location to be looked through, again and again:
 // the job snoozes until the next time, so there is one for each location.
 type ReconcileArgs struct {
