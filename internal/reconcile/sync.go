@@ -94,7 +94,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	if !needs.Any {
+	if !needs.Any && !r.mayTakeAlong(state.Kind, state.DeleteAsked()) {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
@@ -104,7 +104,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	facts, err := s.read(ctx, needs)
+	facts, err := s.read(ctx, needs, state.DeleteAsked())
 	switch {
 	case clients.ReasonOf(err) == clients.NotFound:
 		if err := r.believeGone(ctx, state); err != nil {
