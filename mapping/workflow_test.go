@@ -48,6 +48,8 @@ func TestTheWaysAWorkflowCarriesAMilestone(t *testing.T) {
 		"Custom Data":               {"{ name: custom_data.title, date: custom_data.when }", "", "Keys on 2026-12-01", ""},
 		"a field by display name":   {`{ name: 'workflow.fields["Milestone"]', date: 'workflow.fields["Closing Date"]' }`, "", "Walkthrough on 2026-11-30", ""},
 		"one in place of another":   {`{ name: 'custom_data.name ?? workflow.fields["Milestone"]', date: custom_data.when }`, "", "Walkthrough on 2026-12-01", ""},
+		"a date, day first":         {`{ name: X, date: 'join(reverse(split(custom_data.european, "/")), "-")' }`, "", "X on 2026-11-30", ""},
+		"one that is not there":     {`{ name: X, date: 'join(reverse(split(custom_data.other, "/")), "-")' }`, "", "", ""},
 		"a name of its own":         {"{ name: Closing day, date: custom_data.when }", "", "Closing day on 2026-12-01", ""},
 		"a name with a dot":         {"{ name: No. 1, date: custom_data.when }", "", "No. 1 on 2026-12-01", ""},
 		"the contact's field":       {"{ name: contact.milestone, date: contact.closing_date }", "", "Closing on 2026-12-01 10:00", ""},
@@ -68,7 +70,7 @@ func TestTheWaysAWorkflowCarriesAMilestone(t *testing.T) {
 			} else {
 				source += "milestone: " + tt.milestone + "\ndo: [event: { title: '{{ milestone.name }} on {{ milestone.date }}', start: '{{ milestone.date }}' }]"
 			}
-			p := mustLoad(t, source).Plan(KindWorkflow, workflowFacts(map[string]any{"title": "Keys", "when": "2026-12-01T00:00:00.000Z"}))
+			p := mustLoad(t, source).Plan(KindWorkflow, workflowFacts(map[string]any{"title": "Keys", "when": "2026-12-01T00:00:00.000Z", "european": "30/11/2026"}))
 			got := fmt.Sprint(len(p.Items), len(p.Skipped), len(p.Problems))
 			switch {
 			case tt.title != "":
