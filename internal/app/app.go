@@ -91,6 +91,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
 			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
 		},
+		WorkflowWebhooks: &handlers.WorkflowWebhooks{
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: time.Now,
+		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
 	if a.publicLn, err = net.Listen("tcp", cfg.Listen); err != nil {

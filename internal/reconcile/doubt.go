@@ -46,10 +46,8 @@ func newRecordLooks() []time.Duration {
 }
 
 // whyGone says why a record is taken for deleted.
-func whyGone(state store.EntityState, forgotten bool) string {
+func whyGone(state store.EntityState) string {
 	switch {
-	case forgotten:
-		return "the contact was forgotten on request; `milepost forget --undo` lets it be synced again"
 	case state.DeleteAsked():
 		return "HighLevel says that the record was deleted"
 	case state.Fingerprint == "":

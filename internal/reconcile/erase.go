@@ -51,15 +51,29 @@ func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArg
 	return nil
 }
 
-// forgotten reports whether a person asked for the contact of the entity to be forgotten.
-func (s *entitySync) forgotten(ctx context.Context) (bool, error) {
-	contact := s.contactID
-	if s.entity.Kind == string(mapping.KindContact) {
-		contact = s.entity.ID
+// dropped says why nothing of the entity is to exist, whatever its record says;
+// "" where that is for the record to say. A person asked for its contact to be
+// forgotten; or, of what a workflow said, the contact was deleted.
+func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
+	contact := store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: s.contactID}
+	if s.entity.Kind == contact.Kind {
+		contact.ID = s.entity.ID
 	}
-	if contact == "" {
-		return false, nil
+	if contact.ID == "" {
+		return "", nil
 	}
-	e, _, err := s.store.Erasure(ctx, s.entity.LocationID, contact)
-	return e.OnRequest, err
+	e, _, err := s.store.Erasure(ctx, contact.LocationID, contact.ID)
+	switch {
+	case err != nil:
+		return "", err
+	case e.OnRequest:
+		return "the contact was forgotten on request; `milepost forget --undo` lets it be synced again", nil
+	case s.entity.Kind != store.KindWorkflow:
+		return "", nil
+	}
+	state, err := s.store.EntityState(ctx, contact)
+	if err == nil && state.Fingerprint == store.FingerprintGone {
+		why = "the contact was deleted in HighLevel"
+	}
+	return why, err
 }

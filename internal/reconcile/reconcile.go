@@ -121,6 +121,8 @@ func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
+	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
+		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
 	case d.Entity.Kind == store.KindInstall:
@@ -130,10 +132,16 @@ func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
 		return absent.Why
 	}
-	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any {
+	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !r.mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)
 	}
 	return ""
+}
+
+// mayTakeAlong reports whether a contact's delete matters although no automation
+// looks at contacts: no other event tells that what a workflow said of it is over.
+func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
+	return deleted && mapping.Kind(kind) == mapping.KindContact && r.automations.Needs(mapping.KindWorkflow).Any
 }
 
 func noAutomation(kind string) string {

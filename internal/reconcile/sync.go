@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	if !needs.Any {
+	if !needs.Any && !r.mayTakeAlong(state.Kind, state.DeleteAsked()) {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
@@ -112,12 +113,12 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	forgotten, err := s.forgotten(ctx)
+	dropped, err := s.dropped(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var facts mapping.Facts
-	if !forgotten {
+	if dropped == "" {
 		facts, err = s.read(ctx, needs)
 		s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
 		if err == nil || s.gone {
@@ -126,14 +127,14 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 			}
 		}
 		if err == nil && state.ContactID == "" { // whose it is was not known before
-			if forgotten, err = s.forgotten(ctx); err != nil {
+			if dropped, err = s.dropped(ctx); err != nil {
 				return nil, err
 			}
 		}
 	}
 	switch {
-	case forgotten, s.gone:
-		s.notes = append(s.notes, whyGone(state, forgotten))
+	case dropped != "", s.gone:
+		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
 		s.gone = true
 		if err := s.removeAll(ctx); err != nil {
 			return nil, err
