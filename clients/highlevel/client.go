@@ -36,11 +36,15 @@ type Config struct {
 	HTTP    *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
+	Budget    Budget           // rations the calls; nil = nobody does
 	Now       func() time.Time // nil = time.Now
 }
 
 // Client calls the API with the token of one location. It is safe for concurrent use.
-type Client struct{ transport *clients.Transport }
+type Client struct {
+	transport *clients.Transport
+	turn      clients.Turn
+}
 
 // New returns a client. It makes no call; a bad base URL is reported by the first one.
 func New(cfg Config) *Client {
@@ -50,7 +54,7 @@ func New(cfg Config) *Client {
 	if cfg.Version == "" {
 		cfg.Version = DefaultVersion
 	}
-	return &Client{clients.NewTransport(clients.TransportConfig{
+	transport := clients.TransportConfig{
 		API:       "HighLevel",
 		BaseURL:   cfg.BaseURL,
 		Authorize: authorize(cfg.Tokens),
@@ -60,7 +64,11 @@ func New(cfg Config) *Client {
 		RetryWait: cfg.RetryWait,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,
-	})}
+	}
+	if cfg.Budget != nil {
+		cfg.ration(&transport)
+	}
+	return &Client{transport: clients.NewTransport(transport)}
 }
 
 // TokenSource gives the access token of a location.
@@ -115,7 +123,7 @@ type route struct {
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Query: r.query, Body: r.body, Out: out,
+		Query: r.query, Body: r.body, Out: out, Turn: c.turn,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {
