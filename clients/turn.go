@@ -1,18 +1,26 @@
 package clients
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // A Turn says how a call stands in line where calls are rationed.
 type Turn struct {
 	// Backfill takes only what interactive work leaves.
 	Backfill bool
-	// Patience is how long the call may wait in place before it is sent away
-	// with a RetryAfter; 0 = what is short for the one who rations.
-	Patience time.Duration
+	Claim    Claim
 }
+
+// A Claim is what a call can say for itself where others wait too.
+type Claim int
+
+const (
+	// New stands behind those who wait.
+	New Claim = iota
+	// Waited was sent away with a RetryAfter, and has come back.
+	Waited
+	// Begun belongs to work that has made calls already. It may wait in place
+	// for seconds: the work would else be done again from its beginning.
+	Begun
+)
 
 // gate asks for a turn before each try, so that retries count too, and tells
 // what was answered.

@@ -43,11 +43,10 @@ func (c *Client) Backfill() *Client {
 	return &own
 }
 
-// Patient returns a client whose calls may wait so long in place for their
-// turn, at most some seconds, before they fail with a RetryAfter.
-func (c *Client) Patient(d time.Duration) *Client {
+// With returns a client whose calls make this claim to their turn.
+func (c *Client) With(claim clients.Claim) *Client {
 	own := *c
-	own.turn.Patience = d
+	own.turn.Claim = claim
 	return &own
 }
 

@@ -14,6 +14,7 @@ type Budget struct {
 	Next           time.Time     // when the bucket is full again
 	Queue          time.Time     // the first moment not yet given to a call that was sent away
 	BackfillQueue  time.Time     // the same of backfill
+	Calls, Works   int           // of late, and how many pieces of work made them
 	ParkedUntil    time.Time     // no call before
 	ParkedWhy      string        // in words
 	DailyMax       int           // calls a day; 0 = not told
@@ -21,11 +22,11 @@ type Budget struct {
 	DailyAt        time.Time
 }
 
-const budgetColumns = `burst_max, burst_micros, next_at, queue_at, backfill_at, parked_until, parked_why, daily_max, daily_remaining, daily_at`
+const budgetColumns = `burst_max, burst_micros, next_at, queue_at, backfill_at, calls, works, parked_until, parked_why, daily_max, daily_remaining, daily_at`
 
 func scanBudget(r Rows) (b Budget, err error) {
 	var interval, next, queue, backfill, parked, daily int64
-	err = r.Scan(&b.Max, &interval, &next, &queue, &backfill, &parked, &b.ParkedWhy, &b.DailyMax, &b.DailyRemaining, &daily)
+	err = r.Scan(&b.Max, &interval, &next, &queue, &backfill, &b.Calls, &b.Works, &parked, &b.ParkedWhy, &b.DailyMax, &b.DailyRemaining, &daily)
 	b.Interval = time.Duration(interval) * time.Microsecond
 	b.Next, b.Queue, b.BackfillQueue = fromMicros(next), fromMicros(queue), fromMicros(backfill)
 	b.ParkedUntil, b.DailyAt = fromMicros(parked), fromMicros(daily)
@@ -52,7 +53,7 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 	err = s.InTx(ctx, func(tx *Tx) error {
 		// A row that is there is locked by updating nothing: the same statement makes one.
 		rows, err := tx.Query(ctx, `INSERT INTO budgets (location_id, `+budgetColumns+`)
-			VALUES ($1, 0, 0, 0, 0, 0, 0, '', 0, 0, 0)
+			VALUES ($1, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0)
 			ON CONFLICT (location_id) DO UPDATE SET location_id = excluded.location_id
 			RETURNING `+budgetColumns, locationID)
 		list, err := collect(rows, err, scanBudget)
@@ -65,9 +66,9 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 			return nil
 		}
 		_, err = tx.Exec(ctx, `UPDATE budgets SET burst_max = $2, burst_micros = $3, next_at = $4, queue_at = $5, backfill_at = $6,
-			parked_until = $7, parked_why = $8, daily_max = $9, daily_remaining = $10, daily_at = $11 WHERE location_id = $1`,
+			calls = $7, works = $8, parked_until = $9, parked_why = $10, daily_max = $11, daily_remaining = $12, daily_at = $13 WHERE location_id = $1`,
 			locationID, b.Max, b.Interval.Microseconds(), micros(b.Next), micros(b.Queue), micros(b.BackfillQueue),
-			micros(b.ParkedUntil), b.ParkedWhy, b.DailyMax, b.DailyRemaining, micros(b.DailyAt))
+			b.Calls, b.Works, micros(b.ParkedUntil), b.ParkedWhy, b.DailyMax, b.DailyRemaining, micros(b.DailyAt))
 		return err
 	})
 	if err != nil {

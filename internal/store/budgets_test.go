@@ -20,7 +20,7 @@ func TestABudgetReadsBackAsItWasWritten(t *testing.T) {
 		at := time.UnixMicro(1764590400123456).UTC()
 		want := store.Budget{
 			Max: 100, Interval: 10 * time.Second, Next: at, Queue: at.Add(1 * time.Microsecond), BackfillQueue: at.Add(2 * time.Microsecond),
-			ParkedUntil: at.Add(3 * time.Microsecond), ParkedWhy: "asked to wait", DailyMax: 200000, DailyRemaining: 7, DailyAt: at.Add(4 * time.Microsecond),
+			Calls: 5, Works: 3, ParkedUntil: at.Add(3 * time.Microsecond), ParkedWhy: "asked to wait", DailyMax: 200000, DailyRemaining: 7, DailyAt: at.Add(4 * time.Microsecond),
 		}
 		wrote := must(s.UpdateBudget(t.Context(), "loc", func(b *store.Budget) { *b = want }))(t)
 		if diff := cmp.Diff(want, wrote); diff != "" {
