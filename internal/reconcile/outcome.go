@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"milepost/clients"
+	"milepost/clients/calendarhero"
 	"milepost/internal/store"
 )
 
@@ -65,7 +66,10 @@ func (r *Reconciler) postponeCall(ctx context.Context, state store.EntityState, 
 		if d <= 0 {
 			d = rateLimitWait
 		}
-		if conn, err := r.session(ctx, state.LocationID); err == nil {
+		if failed.Status == 0 && d < longestWait {
+			return errors.Join(note(store.Waiting), river.JobSnooze(d)) // its own moment, given by the budget
+		}
+		if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API {
 			conn.parked.set(r.now().Add(d))
 		}
 		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(d)))

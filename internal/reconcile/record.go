@@ -31,14 +31,18 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 				Message: "the event named no contact, and a note can only be read through its contact",
 			}
 		}
-		note, err := s.conn.HighLevel.Note(ctx, s.contactID, s.entity.ID)
+		note, err := s.first.Note(ctx, s.contactID, s.entity.ID)
 		if err != nil {
 			return facts, err
 		}
 		facts.Note = noteFacts(note)
 	}
 	if needs.Contact || needs.CustomFields {
-		contact, err := s.conn.HighLevel.Contact(ctx, s.contactID)
+		hl := s.then
+		if mapping.Kind(s.entity.Kind) == mapping.KindContact {
+			hl = s.first
+		}
+		contact, err := hl.Contact(ctx, s.contactID)
 		if err != nil {
 			return facts, err
 		}
@@ -51,7 +55,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		facts.Contact = contactFacts(contact, definitions)
 	}
 	if needs.Notes {
-		notes, err := s.conn.HighLevel.Notes(ctx, s.contactID)
+		notes, err := s.then.Notes(ctx, s.contactID)
 		if err != nil {
 			return facts, err
 		}
@@ -73,11 +77,11 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 	var task highlevel.Task
 	var err error
 	if s.contactID == "" {
-		if task, err = s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
+		if task, err = s.first.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
 			return mapping.Task{}, err
 		}
 		s.contactID = task.ContactID
-	} else if task, err = s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID); err != nil {
+	} else if task, err = s.first.Task(ctx, s.contactID, s.entity.ID); err != nil {
 		return mapping.Task{}, err
 	}
 	return mapping.Task{

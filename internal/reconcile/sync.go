@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -98,9 +99,13 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{left, "the vendor asked to wait"}
+		return nil, &wait{left, "CalendarHero asked to wait"}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{}}
+	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if state.Outcome == store.Waiting {
+		s.first = conn.HighLevel.With(clients.Waited)
+	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
@@ -156,6 +161,8 @@ type entitySync struct {
 	*Reconciler
 	*result
 	conn      *session
+	first     *highlevel.Client // for the call that a sync begins with
+	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
