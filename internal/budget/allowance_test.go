@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -222,4 +223,42 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T)
 			})
 		})
 	}
+}
+
+func TestWebhooksGoBeforeABackfillOfThreeProcesses(t *testing.T) {
+	url := testenv.Postgres(t)
+	simulate(t, func(t *testing.T, length time.Duration) {
+		v := newVendor(t, nil)
+		defer v.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), length)
+		defer cancel()
+		var work sync.WaitGroup
+		var took []time.Duration
+		for i := range 3 {
+			s, err := store.OpenPostgres(t.Context(), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			client := v.process(t, s)
+			for range 8 {
+				work.Go(func() { v.work(ctx, t, client.Backfill(), 0) })
+			}
+			if i == 0 {
+				work.Go(func() {
+					sleep(ctx, 4*time.Second) // until the calls made before the limit was known are paid for
+					took = v.work(ctx, t, client, 700*time.Millisecond)
+				})
+			}
+		}
+		work.Wait()
+		longest := slices.Max(took)
+		t.Logf("%d webhooks beside a backfill, the slowest %s, %d calls in all, %d refused", len(took), longest, len(v.served), v.refused)
+		if longest > 250*time.Millisecond { // one call's 70 ms, one turn's 108 ms, and the database
+			t.Errorf("a webhook's call took %s", longest)
+		}
+		if v.refused > 0 {
+			t.Errorf("%d calls were refused", v.refused)
+		}
+	})
 }

@@ -88,7 +88,9 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 	queue := s.Queue
 	var before time.Time // those who wait until then go before this call
 	if turn.Backfill {
-		ready, queue, before = next, latest(s.Queue, s.BackfillQueue), s.Queue
+		// Full but for one call: else each moment that one comes late would be lost.
+		ready = next.Add(-time.Duration(min(1, burst(s)-1)) * gap)
+		queue, before = latest(s.Queue, s.BackfillQueue), s.Queue
 		if kept := s.DailyMax / dailyKept; s.DailyRemaining < kept && sameDay(s.DailyAt, now) {
 			ready = highlevel.DayEnds(now)
 			why = fmt.Sprintf("the last %d calls of the daily allowance of location %s are kept for webhooks; backfill goes on at 00:00 UTC", kept, location)

@@ -395,7 +395,7 @@ func TestASlidingLimitHoldsInEveryWindow(t *testing.T) {
 	h.clock.advance(2 * time.Second) // a fixed window would begin anew
 	get(200, "0")
 	get(429, "0")
-	h.clock.advance(7 * time.Second)
+	h.clock.advance(8 * time.Second)
 	get(200, "1")
 }
 
