@@ -195,17 +195,20 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T)
 			simulate(t, func(t *testing.T, length time.Duration) {
 				v := newVendor(t, func(c *sandbox.HighLevelConfig) { c.RateMax = tc.limit })
 				defer v.Close()
-				ctx, cancel := context.WithTimeout(t.Context(), length)
-				defer cancel()
-				var work sync.WaitGroup
-				began := time.Now()
+				var processes []*highlevel.Client
 				for range tc.processes {
 					s, err := open(t.Context())
 					if err != nil {
 						t.Fatal(err)
 					}
 					defer s.Close()
-					client := v.process(t, s).Backfill()
+					processes = append(processes, v.process(t, s).Backfill())
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), length)
+				defer cancel()
+				var work sync.WaitGroup
+				began := time.Now()
+				for _, client := range processes {
 					for range 8 {
 						work.Go(func() { v.work(ctx, t, client, 0) })
 					}
