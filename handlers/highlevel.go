@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/clients/highlevel"
@@ -37,24 +38,23 @@ type HighLevelWebhooks struct {
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		respond.Problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
+		h.refuse(w, r, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
 		return
 	} else if err != nil {
-		respond.Problem(w, http.StatusBadRequest, "the body could not be read to its end")
+		h.refuse(w, r, http.StatusBadRequest, "the body could not be read to its end")
 		return
 	}
 	if err := h.Keys.Verify(r.Header, body); err != nil {
-		h.Logger.Warn().Err(err).Msg("webhook refused")
-		respond.Problem(w, http.StatusUnauthorized, err.Error())
+		h.refuse(w, r, http.StatusUnauthorized, err.Error())
 		return
 	}
 	if !jsonContent(r.Header.Get("Content-Type")) {
-		respond.Problem(w, http.StatusBadRequest, "the content type is not application/json")
+		h.refuse(w, r, http.StatusBadRequest, "the content type is not application/json")
 		return
 	}
 	event, err := highlevel.ParseEvent(body)
 	if err != nil {
-		respond.Problem(w, http.StatusBadRequest, err.Error())
+		h.refuse(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {
@@ -78,6 +78,13 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
 	}
+}
+
+// refuse answers that a webhook is not taken, and logs it: whoever misses an
+// event looks here.
+func (h *HighLevelWebhooks) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	h.Logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
+	respond.Problem(w, status, reason)
 }
 
 // receipt is the body of a 200.
