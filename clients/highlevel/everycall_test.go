@@ -497,3 +497,22 @@ func TestEachAppIsAskedInItsVersion(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryCallNeedsTheScopeThatItNamesAndNoOther(t *testing.T) {
+	fake := sandbox.NewHighLevel(sandbox.HighLevelConfig{Token: token, LocationIDs: []string{"l1"}})
+	defer fake.Close()
+	fake.SeedLocation(sandbox.Location{ID: "l1"}, nil, nil)
+	server := httptest.NewServer(fake)
+	defer server.Close()
+	client := highlevel.New(config(server.URL))
+	for _, tc := range everyCall {
+		fake.LimitToken(token, tc.scope)
+		if err := tc.call(t.Context(), client); clients.ReasonOf(err) == clients.Forbidden {
+			t.Errorf("%s with %s: %v", tc.name, tc.scope, err)
+		}
+		fake.LimitToken(token, slices.DeleteFunc(slices.Clone(sandbox.AllScopes), func(scope string) bool { return scope == tc.scope })...)
+		if err := tc.call(t.Context(), client); clients.ReasonOf(err) != clients.Forbidden {
+			t.Errorf("%s with all but %s: %v", tc.name, tc.scope, err)
+		}
+	}
+}

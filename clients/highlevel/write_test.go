@@ -261,7 +261,7 @@ func contactPages(t *testing.T, n, capped int) http.HandlerFunc {
 }
 
 func TestAllContactsGoesOnBeyondTheReachOfPages(t *testing.T) {
-	for _, n := range []int{0, 1, 9_999, 10_000, 10_001, 11_003} {
+	for _, n := range []int{0, 1, 10_000, 10_501} {
 		client, tries := setup(t, contactPages(t, n, 500))
 		seen := 0
 		for row, err := range client.AllContacts(t.Context(), highlevel.ContactSearch{LocationID: "l1", PageLimit: 500}) {

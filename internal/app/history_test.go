@@ -81,7 +81,9 @@ func begin(rt *rapid.T, empty, dir string) *history {
 	h.over, over = context.WithCancel(context.Background())
 	rt.Cleanup(h.nudges.Wait)
 	rt.Cleanup(over)
+	clock := app.Clock{Start: time.Now(), Speed: speed}
 	h.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{
+		Clock: clock.Now,
 		Token: hlToken, LocationIDs: []string{location}, WebhookURL: h.office.server.URL,
 		WebhookRetries: 1 << 20, WebhookBackoff: func(int) time.Duration { return 20 * time.Millisecond },
 	})
@@ -90,6 +92,7 @@ func begin(rt *rapid.T, empty, dir string) *history {
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
 	h.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
+		Clock: clock.Now,
 		Token: chToken, User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	})
 	rt.Cleanup(h.ch.Close)
@@ -97,8 +100,9 @@ func begin(rt *rapid.T, empty, dir string) *history {
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: dir,
 		HighLevelAppID: h.hl.AppID(), HighLevelToken: hlToken, HighLevelLocationID: location, HighLevelWebhookKeys: h.hl.PublicKeyPEM(),
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
-		Clock: app.Clock{Start: time.Now(), Speed: speed},
+		Clock: clock, ReconcileEvery: choose(h, "reconcile every", 0, time.Minute),
 	}
+	h.tell("locations are looked through every %s", h.cfg.ReconcileEvery)
 	h.must(os.CopyFS(dir, os.DirFS(empty)))
 	h.start()
 	rt.Cleanup(h.end)
@@ -174,6 +178,9 @@ func (h *history) crash(dir string) {
 		h.must(err)
 		h.must(db.Close())
 	}
+	keys, err := os.ReadFile(filepath.Join(h.cfg.DataDir, "encryption.keys"))
+	h.must(err)
+	h.must(os.WriteFile(filepath.Join(dir, "encryption.keys"), keys, 0o600))
 	h.cancel()
 	for _, g := range h.gates {
 		g.cut()

@@ -28,22 +28,11 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}
-	holder := uuid.NewString()
-	lease := "contact " + s.entity.LocationID + " " + want.Emails[0]
-	taken, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
+	release, err := s.leaseAddresses(ctx, want.Emails)
 	if err != nil {
 		return err
 	}
-	if !taken {
-		return &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
-	}
-	defer func() {
-		ctx, cancel := detached(ctx)
-		defer cancel()
-		if err := s.store.Release(ctx, lease, holder); err != nil {
-			s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
-		}
-	}()
+	defer release()
 	if link.State.Uncertain() {
 		if err := s.settled(link); err != nil {
 			return err
@@ -69,6 +58,35 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
+}
+
+// leaseAddresses takes the sole right to make, adopt or remove the contacts with
+// any of the e-mail addresses, or fails with a wait. Call release at the end.
+func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
+	holder := uuid.NewString()
+	var taken []string
+	release = func() {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		for _, lease := range taken {
+			if err := s.store.Release(ctx, lease, holder); err != nil {
+				s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
+			}
+		}
+	}
+	for _, email := range emails {
+		lease := "contact " + s.entity.LocationID + " " + strings.ToLower(email)
+		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
+		if err == nil && !ok {
+			err = &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
+		}
+		if err != nil {
+			release()
+			return nil, err
+		}
+		taken = append(taken, lease)
+	}
+	return release, nil
 }
 
 // findContact returns the contact the link points to, else one with one of the
@@ -144,6 +162,16 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 		// Whether it exists is not known; a contact mails nobody, so it may stay.
 		return s.forget(ctx, link, "contact left: it is not known whether it was created")
 	}
+	// Another HighLevel contact with its address may be about to adopt it.
+	have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+	if err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return err
+	}
+	release, err := s.leaseAddresses(ctx, have.Emails)
+	if err != nil {
+		return err
+	}
+	defer release()
 	sole, err := s.store.Relinquish(ctx, link, s.now())
 	if err != nil {
 		return err

@@ -258,7 +258,9 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 	case kind == mapping.KindContact && s.gone:
 		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
 		return err
-	case kind == mapping.KindTask, s.fingerprint == state.Fingerprint, s.contactID == "":
+	case kind == mapping.KindTask, s.contactID == "":
+		return nil
+	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil
 	}
 	attached, err := s.store.Attached(ctx, state.LocationID, s.contactID)

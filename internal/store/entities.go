@@ -157,6 +157,7 @@ type Finish struct {
 	Detail      string
 	Now         time.Time
 	Touch       []Entity // entities that must be looked at again because of this one
+	Erase       bool     // what is stored of this contact is to be erased
 	Timeline    []TimelineEntry
 }
 
@@ -185,6 +186,11 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		}
 		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
 			return err
+		}
+		if f.Erase {
+			if err := tx.askErasure(ctx, e.LocationID, e.ID, false, f.Now); err != nil {
+				return err
+			}
 		}
 		if again = len(wanted) == 1 && wanted[0] > f.Seen; again {
 			return nil

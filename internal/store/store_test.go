@@ -50,6 +50,7 @@ func setup(t *testing.T, open func() *store.Store, work func(context.Context, *s
 		return work(ctx, b.Store, job)
 	}))
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.RemindArgs]) error { return nil }))
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.EraseArgs]) error { return nil }))
 	var err error
 	if b.queue, err = b.NewQueue(store.QueueConfig{Workers: workers, MaxWorkers: 50, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
