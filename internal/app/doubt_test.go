@@ -284,6 +284,19 @@ func TestADeleteThatIsRefusedOfWhatIsNotListedIsDone(t *testing.T) {
 	w.wantDays("2030-06-03")
 }
 
+func TestADeleteThatIsRefusedHoldsUpNothingElse(t *testing.T) {
+	w := setup(t)
+	id := w.milestone("2030-05-02")
+	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, sandbox.FailWith(400))
+	w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.CompanyName, c.CustomFields = "Acme", nil }))
+	w.eventually("the contact is updated", func() bool { return w.contacts("jane@example.com")[0].Organization == "Acme" })
+	w.wantDays("2030-05-02")
+	w.ch.Faults().Clear()
+	w.advance(15 * time.Minute)
+	w.settle()
+	w.wantDays()
+}
+
 func TestASharedContactGoesWithTheLastWhoHasIt(t *testing.T) {
 	w := setup(t)
 	first := w.contact("Jane", "Doe", "jane@example.com")
