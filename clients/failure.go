@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -101,16 +102,46 @@ func (c Call) Unreadable() Reason {
 }
 
 // plain makes a vendor's text fit for one line of a log: no control
-// characters, none of the secrets it might echo, at most n runes.
+// characters, none of the secrets it might echo, no e-mail address or telephone
+// number, at most n runes.
 func plain(s string, secrets []string, n int) string {
 	for _, secret := range secrets {
 		if len(secret) >= 4 {
 			s = strings.ReplaceAll(s, secret, "[token]")
 		}
 	}
+	s = impersonal(s)
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 	if r := []rune(s); len(r) > n {
 		s = string(r[:n]) + "…"
 	}
 	return s
+}
+
+var (
+	address = regexp.MustCompile(`[^\s@<>"'(),;:=]+(@|%40)[^\s@<>"'(),;:=]+\.[\pL\d-]+`)
+	// number is what may be a telephone number, with what touches it: an id, a
+	// date or a time is no number of its own.
+	number = regexp.MustCompile(`[\pL\d_-]*\+?\(?\d[\d ().-]{5,}\d[\pL\d_:-]*`)
+	dated  = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)
+)
+
+// impersonal masks e-mail addresses and telephone numbers, and keeps ids.
+func impersonal(s string) string {
+	s = address.ReplaceAllString(s, "[e-mail]")
+	return number.ReplaceAllStringFunc(s, func(found string) string {
+		digits := 0
+		for _, r := range found {
+			switch {
+			case unicode.IsDigit(r):
+				digits++
+			case unicode.IsLetter(r) || r == '_' || r == ':':
+				return found
+			}
+		}
+		if digits < 7 || digits > 15 || dated.MatchString(found) {
+			return found
+		}
+		return "[number]"
+	})
 }

@@ -126,7 +126,7 @@ func moment(text string) time.Time {
 
 const (
 	requestPage  = 100
-	requestPages = 100
+	requestPages = 1000
 	// Up to requestOverlap items are read again with each page, so that one
 	// that moves up because another is deleted in between is not missed.
 	requestOverlap = 10

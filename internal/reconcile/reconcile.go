@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,8 +117,16 @@ func (r *Reconciler) Register(workers *river.Workers) {
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
-// is to be synced.
+// is to be synced. What is skipped is logged, since nothing else will be.
 func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
+	why := r.skip(ctx, d)
+	if why != "" {
+		naming(r.logger.Info(), d.Entity).Int64("delivery", d.ID).Str("type", d.Type).Str("why", why).Msg("delivery skipped")
+	}
+	return why
+}
+
+func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
@@ -145,6 +154,9 @@ func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
 }
 
 func noAutomation(kind string) string {
+	if plural, ok := strings.CutSuffix(kind, "y"); ok {
+		return fmt.Sprintf("no automation that is switched on looks at %sies", plural)
+	}
 	return fmt.Sprintf("no automation that is switched on looks at %ss", kind)
 }
 

@@ -140,7 +140,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	case dropped != "", s.gone:
 		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
 		s.gone = true
-		if err := s.removeAll(ctx); err != nil {
+		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
 	case clients.ReasonOf(err) == clients.Invalid:
@@ -191,12 +191,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		keep[item.Key] = true
 	}
-	for key, link := range s.links {
-		if !keep[key] {
-			if err := s.remove(ctx, link); err != nil {
-				return err
-			}
-		}
+	refused := s.removeAll(ctx, keep)
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
 	}
 	for _, item := range plan.Items {
 		err := s.applyItem(ctx, item)
@@ -208,7 +205,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
@@ -249,14 +246,21 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
 }
 
-// removeAll takes away everything made for an entity that is gone.
-func (s *entitySync) removeAll(ctx context.Context) error {
-	for _, link := range s.links {
-		if err := s.remove(ctx, link); err != nil {
+// removeAll takes away everything made for an entity but what is to be kept.
+// A delete that is refused does not hold up the others; it is returned last.
+func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	for key, link := range s.links {
+		if keep[key] {
+			continue
+		}
+		err := s.remove(ctx, link)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
 			return err
 		}
+		refused = errors.Join(refused, err)
 	}
-	return nil
+	return refused
 }
 
 // findTouched lists the entities whose items show something of this one: a
