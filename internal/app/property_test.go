@@ -109,7 +109,9 @@ func pick(h *history, label string, n int) (i int) {
 }
 
 // choose draws one of the options.
-func choose[T any](h *history, label string, options ...T) T { return options[pick(h, label, len(options))] }
+func choose[T any](h *history, label string, options ...T) T {
+	return options[pick(h, label, len(options))]
+}
 
 // step is one thing that happens.
 func (h *history) step(dir func() string) {

@@ -27,7 +27,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	if err != nil {
 		return err
 	}
-	res, err := r.sync(ctx, state)
+	res, err := r.sync(ctx, &state)
 	if err != nil {
 		return r.postpone(ctx, state, err)
 	}
@@ -83,10 +83,11 @@ func (res *result) detail() string {
 	return strings.Join(parts, "; ")
 }
 
-// sync brings the items of one entity in step with its record.
-func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result, error) {
+// sync brings the items of one entity in step with its record. Once that was
+// read, the state no longer says that it was not found.
+func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*result, error) {
 	if state.Kind == store.KindInstall {
-		return r.syncInstall(ctx, state)
+		return r.syncInstall(ctx, *state)
 	}
 	conn, err := r.session(ctx, state.LocationID)
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
@@ -108,7 +109,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	facts, err := s.read(ctx, needs)
 	switch {
 	case clients.ReasonOf(err) == clients.NotFound:
-		if err := r.believeGone(ctx, state); err != nil {
+		if err := r.believeGone(ctx, *state); err != nil {
 			return nil, err
 		}
 		s.gone = true
@@ -120,6 +121,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	case err != nil:
 		return nil, err
 	default:
+		state.GoneAt = time.Time{}
 		if err := s.apply(ctx, r.automations.Plan(mapping.Kind(state.Kind), facts)); err != nil {
 			return nil, err
 		}
@@ -128,7 +130,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if len(s.invalid) > 0 && err != nil {
 		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
-	return s.result, s.findTouched(ctx, state, facts)
+	return s.result, s.findTouched(ctx, *state, facts)
 }
 
 // believeGone returns nil when a record that was not found is to be taken for
