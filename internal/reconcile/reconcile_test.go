@@ -281,6 +281,7 @@ func TestOnlyTheRecordItselfCanBeGone(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, toOwner)
 			e := b.jane("2030-05-02")
+			b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
 			b.do(e)
 			b.pass(aboutFresh)
 			c.arm(b)
