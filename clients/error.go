@@ -6,6 +6,8 @@ package clients
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -83,6 +85,16 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause below.
 func (e *Error) Unwrap() error { return e.Err }
+
+// TimedOut reports whether no answer came in time (also as a gateway's 504 or
+// a 408): the vendor may still be at work on the request.
+func (e *Error) TimedOut() bool {
+	if e.Status == http.StatusGatewayTimeout || e.Status == http.StatusRequestTimeout {
+		return true
+	}
+	timeout, ok := errors.AsType[net.Error](e.Err)
+	return ok && timeout.Timeout()
+}
 
 // ReasonOf returns the Reason of err, or "" when err is no client error.
 func ReasonOf(err error) Reason {

@@ -2,6 +2,7 @@ package highlevel
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -152,6 +153,17 @@ func aboutTheRecord(message string, call clients.Call) bool {
 		message = strings.ReplaceAll(strings.ToLower(message), "location", "")
 	}
 	return !notTheRecord.MatchString(message)
+}
+
+// Disowned reports whether a read of a record failed because HighLevel refuses
+// the record's id (400, 422) in words that do not say "not found". Its words
+// for a record that is gone are not documented and vary; beside an event that
+// says so they can be trusted, alone they cannot.
+func Disowned(err error, id string) bool {
+	e, ok := errors.AsType[*clients.Error](err)
+	return ok && e.API == "HighLevel" && e.Reason == clients.Invalid && e.Subject == id &&
+		(e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity) &&
+		!notTheRecord.MatchString(strings.ReplaceAll(e.Message, id, ""))
 }
 
 // unauthorized tells the 401s that a new access token heals from those that it does not.

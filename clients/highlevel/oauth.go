@@ -276,6 +276,7 @@ func (a *App) InstalledLocations(ctx context.Context, companyToken, companyID st
 var (
 	deadGrant = regexp.MustCompile(`(?i)invalid[ _]grant|authorization code|refresh token is invalid`)
 	notActive = regexp.MustCompile(`(?i)location is not active`)
+	wrongApp  = regexp.MustCompile(`(?i)(invalid|unauthorized)[ _]client|client_(id|secret)`)
 )
 
 // explainOAuth is explain, and what only the OAuth calls answer. The texts are
@@ -297,7 +298,7 @@ func explainOAuth(e *clients.Error, call clients.Call, body []byte) {
 	case strings.Contains(text, "user type mismatch"):
 		e.Reason = clients.Forbidden
 		e.Todo = "ask with the user type of the grant"
-	case e.Status == http.StatusUnauthorized && call.Authorization == "", strings.Contains(text, "client"):
+	case e.Status == http.StatusUnauthorized && call.Authorization == "", wrongApp.MatchString(e.Message):
 		// No bearer token was sent and the grant is not blamed, so the app is
 		// refused: a grant must not be given up for a wrong client secret.
 		e.Reason = clients.Forbidden

@@ -244,7 +244,7 @@ func TestOAuthErrorsSayWhetherTheGrantIsDead(t *testing.T) {
 		{"a missing parameter", 400, `{"message":"Missing parameter: ` + "`code`" + `"}`, clients.Invalid, "Missing parameter", 0},
 		{"something that is not found", 400, `{"message":"thing not found"}`, clients.Invalid, "thing", 0},
 		{"an unknown field", 422, `{"message":["property x should not exist"]}`, clients.Invalid, "property x", 0},
-		{"a wrong base URL", 404, `<html>nginx</html>`, clients.Invalid, "check the base URL", 0},
+		{"a wrong base URL", 404, `<html>nginx</html>`, clients.Unavailable, "check the base URL", 0},
 		{"too many requests", 429, `{"message":"Too Many Requests"}`, clients.RateLimited, "", 0},
 		{"a failure on their side", 503, ``, clients.Unavailable, "", 3},
 		{"an answer that is no JSON", 200, `<html>`, clients.Unavailable, "", 0},
@@ -277,19 +277,19 @@ func TestAnOAuthErrorShowsNoSecretThatHighLevelEchoes(t *testing.T) {
 			r.PostForm.Get("client_secret"), r.Header.Get("Authorization"), r.URL.RawQuery))(w, r)
 	}))
 	app := highlevel.NewApp(appConfig(server.URL))
-	try := func(want string) {
+	try := func(want string, reason clients.Reason) {
 		t.Helper()
 		_, exchanged := app.Exchange(t.Context(), "code-0123456789", highlevel.UserTypeLocation)
 		_, refreshed := app.Refresh(t.Context(), "refresh-0123456789", highlevel.UserTypeLocation)
 		_, made := app.LocationToken(t.Context(), "access-0123456789", company, "loc1")
 		_, listed := app.InstalledLocations(t.Context(), "access-0123456789", company)
 		for _, err := range []error{exchanged, refreshed, made, listed} {
-			if err == nil || strings.Contains(err.Error(), "-0123456789") || !strings.Contains(err.Error(), want) {
-				t.Errorf("%v", err)
+			if err == nil || strings.Contains(err.Error(), "-0123456789") || !strings.Contains(err.Error(), want) || clients.ReasonOf(err) != reason {
+				t.Errorf("%q: %v", clients.ReasonOf(err), err)
 			}
 		}
 	}
-	try("[token]")
+	try("[token]", clients.Invalid)
 	server.Close()
-	try("refused") // the connection
+	try("refused", clients.Unavailable) // the connection
 }

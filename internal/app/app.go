@@ -57,6 +57,9 @@ const (
 // manual resend for 30 days.
 const inboxKept = 35 * 24 * time.Hour
 
+// deliveriesKept is how long it can be looked up what became of a webhook.
+const deliveriesKept = 90 * 24 * time.Hour
+
 // New opens the databases and the listeners. On an error nothing stays open.
 func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err error) {
 	settings, err := cfg.parse()
@@ -262,7 +265,8 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// prune deletes webhooks that no vendor can send again, now and then.
+// prune deletes webhooks that no vendor can send again, and what is known of
+// older ones, now and then.
 func (a *App) prune(ctx context.Context) {
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
@@ -272,12 +276,14 @@ func (a *App) prune(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := a.inbox.Prune(ctx, time.Now().Add(-inboxKept))
+		n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
+		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
+		err = errors.Join(err, deliveriesErr)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.logger.Error().Err(err).Msg("old webhooks were not deleted; tried again in an hour")
 			timer.Reset(time.Hour)
-		case n > 0:
+		case n+m > 0:
 			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile
 		default:
 			timer.Reset(time.Hour)

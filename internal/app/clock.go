@@ -8,11 +8,16 @@ import "time"
 type Clock struct {
 	Start time.Time
 	Speed int // 0 and 1 = real time
+	// Ahead is how far the time is ahead of the machine's; nil = not at all.
+	Ahead func() time.Duration
 }
 
 // Now returns the time.
 func (c Clock) Now() time.Time {
 	now := time.Now()
+	if c.Ahead != nil {
+		now = now.Add(c.Ahead())
+	}
 	if c.Speed <= 1 {
 		return now
 	}
@@ -24,7 +29,7 @@ func (c Clock) Real(d time.Duration) time.Duration {
 	return d / time.Duration(max(c.Speed, 1))
 }
 
-// retryWait is the clients' pause before a retry; nil = their own.
+// retryWait is the pause before a client's nth retry; nil is the clients' own.
 func (c Clock) retryWait() func(retry int) time.Duration {
 	if c.Speed <= 1 {
 		return nil

@@ -33,16 +33,16 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	defer release()
-	if link.State == store.LinkCreating {
-		if left := unclearSettle - s.now().Sub(link.AttemptedAt); left > 0 {
-			return &wait{left, "the answer to a create was lost; it settles before it is looked for"}
+	if link.State.Uncertain() {
+		if err := s.settled(link); err != nil {
+			return err
 		}
 	}
 	have, err := s.findContact(ctx, link, want.Emails)
 	if err != nil {
 		return err
 	}
-	owned := link.Owned || link.State == store.LinkCreating
+	owned := link.State.Uncertain() || (link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID)
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
@@ -78,7 +78,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		lease := "contact " + s.entity.LocationID + " " + strings.ToLower(email)
 		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
 		if err == nil && !ok {
-			err = &wait{time.Second, "another contact with the same e-mail address is being written"}
+			err = &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
 		}
 		if err != nil {
 			release()
@@ -121,13 +121,7 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err != nil {
-		if reason := clients.ReasonOf(err); reason != clients.Unclear && reason != "" {
-			link.State = store.LinkGone
-			if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-				return saveErr
-			}
-		}
-		return err
+		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
@@ -161,14 +155,12 @@ func union(list, more []string, equal func(a, b string) bool) []string {
 }
 
 // removeContact deletes the CalendarHero contact of a deleted HighLevel
-// contact, if it was made here and no other contact shares it.
+// contact, if it was made here and no other contact shares it. A shared one
+// is then removed with the last of them.
 func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
-	if link.State == store.LinkCreating {
+	if link.State.Uncertain() {
 		// Whether it exists is not known; a contact mails nobody, so it may stay.
 		return s.forget(ctx, link, "contact left: it is not known whether it was created")
-	}
-	if !link.Owned {
-		return s.forget(ctx, link, "contact left: it was there before")
 	}
 	// Another HighLevel contact with its address may be about to adopt it.
 	have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
@@ -180,12 +172,12 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 		return err
 	}
 	defer release()
-	shared, err := s.store.LinkedElsewhere(ctx, link)
+	sole, err := s.store.Relinquish(ctx, link, s.now())
 	if err != nil {
 		return err
 	}
-	if shared > 0 {
-		return s.forget(ctx, link, "contact left: it is shared")
+	if !sole {
+		return s.forget(ctx, link, "contact left: it was there before, or is shared")
 	}
 	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {
 		return fmt.Errorf("remove the contact of a deleted HighLevel contact: %w", err)

@@ -52,7 +52,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
 		return r.snooze(r.every)
 	case slice.Err() != nil && ctx.Err() == nil:
-		return river.JobSnooze(0)
+		return r.snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 		return r.snooze(max(failed.RetryAfter, time.Second))
 	}

@@ -36,7 +36,7 @@ type Connections interface {
 	Installed(ctx context.Context, e store.Entity, event highlevel.Event) (connection.Outcome, error)
 }
 
-// Reconciler works the sync and remind jobs.
+// Reconciler works the sync, remind and stray jobs.
 type Reconciler struct {
 	store       *store.Store
 	automations *mapping.Set
@@ -107,6 +107,7 @@ func (r *Reconciler) session(ctx context.Context, locationID string) (*session, 
 func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.syncJob))
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
+	river.AddWorker(workers, river.WorkFunc(r.strayJob))
 	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
 }
 
@@ -149,12 +150,15 @@ type parked struct {
 	until time.Time
 }
 
-func (p *parked) set(until time.Time) {
+// set reports whether this is what begins the wait.
+func (p *parked) set(now, until time.Time) (begins bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	begins = !p.until.After(now)
 	if until.After(p.until) {
 		p.until = until
 	}
+	return begins
 }
 
 func (p *parked) left(now time.Time) time.Duration {

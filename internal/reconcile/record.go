@@ -97,7 +97,7 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 		if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
 			return mapping.Task{}, err
 		}
-	} else if task, err = s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID); err != nil {
+	} else if task, err = s.taskOfContact(ctx); err != nil {
 		return mapping.Task{}, err
 	}
 	return taskFacts(task), nil
@@ -105,6 +105,31 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 
 func taskFacts(t highlevel.Task) mapping.Task {
 	return mapping.Task{ID: t.ID, Title: t.Title, Body: t.Body, AssignedTo: t.AssignedTo, Due: t.DueDate, Completed: t.Completed}
+}
+
+// taskOfContact fetches the task through its contact. Where that contact is
+// gone, the task may have moved: merging two contacts gives the tasks of one to
+// the other, without any event. The task search then tells whose it is.
+func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
+	task, err := s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
+	if clients.ReasonOf(err) != clients.NotFound {
+		return task, err
+	}
+	if _, contactErr := s.conn.HighLevel.Contact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+		return task, cmp.Or(contactErr, err)
+	}
+	found, findErr := s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID)
+	if findErr != nil {
+		return task, findErr
+	}
+	if found.ContactID == "" || found.ContactID == s.contactID {
+		return task, err // the search lags behind
+	}
+	s.contactID = found.ContactID
+	if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+		return task, err
+	}
+	return s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
 }
 
 func noteFacts(n highlevel.Note) mapping.Note {

@@ -4,20 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
-
-// goneSettle is how long a record must stay "not found" before its items are
-// removed, where no delete event said so: a read may lag behind a write.
-const goneSettle = time.Minute
 
 // syncJob works one sync job: the whole way of one entity.
 func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) error {
@@ -29,18 +27,18 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	}
 	res, err := r.sync(ctx, &state)
 	if err != nil {
-		return r.postpone(ctx, state, err)
+		return r.postpone(ctx, job, state, err)
 	}
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Deleted: res.gone, Timeline: res.timeline,
+		Touch: res.touch, Timeline: res.timeline,
 	})
 	if err != nil {
 		return err
 	}
-	r.logger.Info().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).
-		Str("outcome", res.outcome()).Strs("did", res.did).Dur("took", r.now().Sub(start)).Msg("synced")
+	naming(r.logger.Info(), e).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
+		Dur("took", r.now().Sub(start)).Msg("synced")
 	if again {
 		return river.JobSnooze(0)
 	}
@@ -54,9 +52,10 @@ type result struct {
 	mark        string // the record's own mark of change
 	gone        bool
 	did         []string // "event created": no personal data
-	skipped     []string // reasons; may name an automation
-	invalid     []string // what could not be done as it is
-	notes       []string // remarks
+	skipped     []string // reasons; may name an automation; no personal data
+	invalid     []string // what could not be done as it is; may quote the record
+	refused     []string // the same for the log, without what the record or a vendor says
+	notes       []string // remarks; no personal data
 	timeline    []store.TimelineEntry
 	touch       []store.Entity
 }
@@ -83,8 +82,17 @@ func (res *result) detail() string {
 	return strings.Join(parts, "; ")
 }
 
-// sync brings the items of one entity in step with its record. Once that was
-// read, the state no longer says that it was not found.
+// cannot notes what cannot be done as it is: text for who may see the record,
+// logged for the log.
+func (res *result) cannot(text, logged string) {
+	res.invalid, res.refused = append(res.invalid, text), append(res.refused, logged)
+}
+
+// why is what the log says beside the outcome.
+func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
+
+// sync brings the items of one entity in step with its record. Once what was
+// read is believed, the state no longer says that there is a doubt.
 func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*result, error) {
 	if state.Kind == store.KindInstall {
 		return r.syncInstall(ctx, *state)
@@ -100,28 +108,33 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{left, "the vendor asked to wait"}
+		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
 	facts, err := s.read(ctx, needs)
-	switch {
-	case clients.ReasonOf(err) == clients.NotFound:
-		if err := r.believeGone(ctx, *state); err != nil {
-			return nil, err
+	s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+	if err == nil || s.gone {
+		if doubt := r.doubt(*state, s.gone); doubt != nil {
+			return nil, doubt
 		}
-		s.gone = true
+		if !s.gone {
+			state.GoneAt = time.Time{}
+		}
+	}
+	switch {
+	case s.gone:
+		s.notes = append(s.notes, whyGone(*state))
 		if err := s.removeAll(ctx); err != nil {
 			return nil, err
 		}
 	case clients.ReasonOf(err) == clients.Invalid:
-		s.invalid = append(s.invalid, err.Error()) // what exists stays as it is
+		s.cannot(err.Error(), silent(err)) // what exists stays as it is
 	case err != nil:
 		return nil, err
 	default:
-		state.GoneAt = time.Time{}
 		if err := s.apply(ctx, r.automations.Plan(mapping.Kind(state.Kind), facts)); err != nil {
 			return nil, err
 		}
@@ -132,27 +145,6 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	}
 	return s.result, s.findTouched(ctx, *state, facts)
 }
-
-// believeGone returns nil when a record that was not found is to be taken for
-// deleted: a delete event said so, or it was not found a minute ago either.
-func (r *Reconciler) believeGone(ctx context.Context, state store.EntityState) error {
-	if state.DeleteAsked() {
-		return nil
-	}
-	first := state.GoneAt
-	if first.IsZero() {
-		first = r.now()
-		if err := r.store.Postpone(ctx, state.Entity, state.Wanted, store.Waiting, notFoundYet, first); err != nil {
-			return err
-		}
-	}
-	if left := goneSettle - r.now().Sub(first); left > 0 {
-		return r.snooze(left)
-	}
-	return nil
-}
-
-const notFoundYet = "HighLevel does not find the record; it is asked once more in a minute before the items are removed"
 
 // entitySync is one sync under way.
 type entitySync struct {
@@ -175,7 +167,8 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	keep := map[string]bool{}
 	for _, p := range plan.Problems {
 		keep[p.Key] = true // what exists stays until it can be computed again
-		s.invalid = append(s.invalid, fmt.Sprintf("%s: %s: %s", p.Automation, p.Field, p.Message))
+		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
+		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
 	}
 	for _, sk := range plan.Skipped {
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: %s", sk.Automation, sk.Reason))
@@ -193,7 +186,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		err := s.applyItem(ctx, item)
 		if clients.ReasonOf(err) == clients.Invalid {
-			s.invalid = append(s.invalid, fmt.Sprintf("%s: %v", item.Automation, err))
+			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+silent(err))
 			continue // the others need not suffer
 		}
 		if err != nil {
@@ -257,7 +250,8 @@ func (s *entitySync) removeAll(ctx context.Context) error {
 func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
 	kind := mapping.Kind(state.Kind)
 	switch {
-	case s.gone: // it has no fingerprint
+	case s.gone:
+		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
 	case kind == mapping.KindContact:
 		s.fingerprint = fingerprint(facts.Contact)
 	case kind == mapping.KindNote:

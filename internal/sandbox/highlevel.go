@@ -55,6 +55,8 @@ type HighLevelConfig struct {
 	// SearchLag hides changes younger than this from contact search, as
 	// HighLevel's index does for some seconds.
 	SearchLag time.Duration
+	// TaskSearchLag hides tasks younger than this from task search.
+	TaskSearchLag time.Duration
 	// UnknownChildStatus answers for an unknown task or note of a known
 	// contact: 400 or 404, undocumented which. 0 = 404.
 	UnknownChildStatus int

@@ -81,9 +81,6 @@ func (h *HighLevel) routes() chi.Router {
 	add("DELETE", "/locations/{locationId}/tags/{tagId}", nil, h.deleteLocationTag)
 	add("POST", "/locations/{locationId}/tasks/search", taskSearchDTO, h.searchTasks)
 	add("GET", "/users/", nil, h.listUsers)
-	add("POST", "/oauth/locationToken", nil, h.locationToken)
-	add("GET", "/oauth/installedLocations", nil, h.installedLocations)
-	h.oauthRoutes(router)
 	add("POST", "/contacts/bulk/tags/update/{type}", bulkTagsDTO, h.bulkTags)
 	add("POST", "/contacts/bulk/business", bulkBusinessDTO, h.bulkBusiness)
 	add("GET", "/contacts/business/{businessId}", nil, h.listContactsOfBusiness)
@@ -105,6 +102,9 @@ func (h *HighLevel) routes() chi.Router {
 	add("PUT", "/opportunities/{id}", opportunityUpdateDTO, h.updateOpportunity)
 	add("PUT", "/opportunities/{id}/status", opportunityStatusDTO, h.setOpportunityStatus)
 	add("DELETE", "/opportunities/{id}", nil, h.deleteOpportunity)
+	add("POST", "/oauth/locationToken", nil, h.locationToken)
+	add("GET", "/oauth/installedLocations", nil, h.installedLocations)
+	h.oauthRoutes(router)
 
 	unknown := func(w http.ResponseWriter, r *http.Request) {
 		h.calls.add(unknownRoute)

@@ -189,6 +189,25 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 	return out, nil
 }
 
+// pruneBatch bounds how many deliveries one PruneDeliveries looks at, so that
+// it never holds up the workers for long.
+const pruneBatch = 500
+
+// PruneDeliveries forgets some of the deliveries received before a time, and
+// returns how many; 0 = the oldest is not that old. What is owed for a record
+// does not depend on them.
+func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM deliveries WHERE received_at < $1 AND id IN (
+			SELECT id FROM deliveries ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget deliveries received before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
+}
+
 // Backlog counts the entities that are not in step yet.
 func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	rows, err := s.Query(ctx, `SELECT count(*) FROM entities WHERE wanted > done`)

@@ -34,13 +34,16 @@ type EntityState struct {
 	ContactID     string // the contact it belongs to; "" until known
 	Wanted, Done  int64
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
-	GoneAt        time.Time // when a fetch first answered "gone"; zero = it did not
-	Fingerprint   string    // of the record as it was last read; "" = never was, or it is gone
+	GoneAt        time.Time // since when a fetch and the events disagree on whether the record is gone; zero = they agree
+	Fingerprint   string    // of the record as it was last read; "" = never was; or FingerprintGone
 	Mark          string    // by what a change is known without reading the record; see Seen
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
 }
+
+// FingerprintGone is the fingerprint of a record that was there and is gone.
+const FingerprintGone = "gone"
 
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
@@ -154,7 +157,7 @@ type Finish struct {
 	Detail      string
 	Now         time.Time
 	Touch       []Entity // entities that must be looked at again because of this one
-	Deleted     bool     // the touched ones are known to be deleted with it
+	Erase       bool     // what is stored of this contact is to be erased
 	Timeline    []TimelineEntry
 }
 
@@ -178,11 +181,16 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
 			return err
 		}
-		if err := tx.touch(ctx, f.Touch, f.Deleted); err != nil {
+		if err := tx.touch(ctx, f.Touch, false); err != nil {
 			return err
 		}
 		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
 			return err
+		}
+		if f.Erase {
+			if err := tx.askErasure(ctx, e.LocationID, e.ID, false, f.Now); err != nil {
+				return err
+			}
 		}
 		if again = len(wanted) == 1 && wanted[0] > f.Seen; again {
 			return nil
@@ -195,8 +203,7 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 	return again, nil
 }
 
-// Postpone notes why a sync has not ended yet. gone is when a fetch first
-// answered "gone"; zero when it did not.
+// Postpone notes why a sync has not ended yet. gone is EntityState.GoneAt.
 func (s *Store) Postpone(ctx context.Context, e Entity, seen int64, outcome, detail string, gone time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6

@@ -52,11 +52,11 @@ func (c QueueConfig) river() *river.Config {
 	if c.MaxWorkers == 0 {
 		c.MaxWorkers = defaultWorkers
 	}
-	if c.Real == nil {
-		c.Real = func(d time.Duration) time.Duration { return d }
-	}
 	if c.Workers == nil {
 		return &river.Config{Logger: c.Logger}
+	}
+	if c.Real == nil {
+		c.Real = func(d time.Duration) time.Duration { return d }
 	}
 	return &river.Config{
 		CompletedJobRetentionPeriod: completedKept,
@@ -144,6 +144,25 @@ func (RemindArgs) InsertOpts() river.InsertOpts {
 
 // Entity is the entity whose item is reminded of.
 func (a RemindArgs) Entity() Entity {
+	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
+// StrayArgs asks for a search for the object of a create that was given up,
+// lest it comes to exist beside the one that was made in its place.
+type StrayArgs struct {
+	LocationID string    `json:"location_id"`
+	RecordKind string    `json:"kind"`
+	EntityID   string    `json:"id"`
+	Item       string    `json:"item"`
+	Generation int64     `json:"generation"` // of the create
+	GivenUpAt  time.Time `json:"given_up_at"`
+}
+
+// Kind is the job's name in River's tables.
+func (StrayArgs) Kind() string { return "stray" }
+
+// Entity is the entity whose item the object would be.
+func (a StrayArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 

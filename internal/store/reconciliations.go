@@ -136,7 +136,7 @@ func (s *Store) OpenTasks(ctx context.Context, locationID string) (map[string]Se
 func (s *Store) SeenNotes(ctx context.Context, locationID, contactID string) (map[string]Seen, error) {
 	out := map[string]Seen{}
 	return out, s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities
-		WHERE location_id = $1 AND contact_id = $2 AND kind = 'note' AND fingerprint <> ''`, locationID, contactID)
+		WHERE location_id = $1 AND contact_id = $2 AND kind = 'note' AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone)
 }
 
 func (s *Store) seen(ctx context.Context, out map[string]Seen, query string, args ...any) error {

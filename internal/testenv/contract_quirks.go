@@ -84,6 +84,9 @@ var requestQuirks = []quirk{
 			s.AdditionalProperties = openapi3.AdditionalProperties{Has: &closed}
 		},
 	},
+	{"CreateContactDto", "dateOfBirth is declared as an object, its own example is a text", birthdayText},
+	{"UpdateContactDto", "dateOfBirth is declared as an object, its own example is a text", birthdayText},
+	{"UpsertContactDto", "dateOfBirth is declared as an object, its own example is a text", birthdayText},
 	{"TextField", `"Pass either id or key"`, eitherIDOrKey},
 	{"LargeTextField", `"Pass either id or key"`, eitherIDOrKey},
 	{"SingleSelectField", `"Pass either id or key"`, eitherIDOrKey},
@@ -174,6 +177,10 @@ func arrayOfRecords() *openapi3.SchemaRef {
 }
 
 func eitherIDOrKey(_ *openapi3.T, s *openapi3.Schema) { s.Required = nil }
+
+func birthdayText(_ *openapi3.T, s *openapi3.Schema) {
+	s.Properties["dateOfBirth"] = openapi3.NewSchemaRef("", openapi3.NewStringSchema().WithNullable())
+}
 
 func numberValue(_ *openapi3.T, s *openapi3.Schema) {
 	s.Required = nil
