@@ -23,7 +23,7 @@ import (
 )
 
 // usualHistories are as many as a run makes that does not ask for -rapid.checks.
-const usualHistories = 12
+const usualHistories = 8
 
 // TestEveryHistoryEndsInStep makes up histories: changes in HighLevel whose
 // webhooks come twice, late, again or in another order, vendors that fail, and

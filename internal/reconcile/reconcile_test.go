@@ -128,6 +128,18 @@ func (b *bundle) try(e store.Entity) (*result, error) {
 	return b.sync(b.t.Context(), &state)
 }
 
+// run is a try with, where it fails, the note for the next one.
+func (b *bundle) run(e store.Entity) (*result, error) {
+	b.t.Helper()
+	state, err := b.store.EntityState(b.t.Context(), e)
+	b.must(err)
+	res, err := b.sync(b.t.Context(), &state)
+	if err != nil {
+		err = b.postpone(b.t.Context(), newJob(), state, err)
+	}
+	return res, err
+}
+
 // newJob is a job at its first attempt.
 func newJob() *river.Job[store.SyncArgs] {
 	return &river.Job[store.SyncArgs]{JobRow: &rivertype.JobRow{}}
@@ -306,7 +318,7 @@ func TestOnlyTheRecordItselfCanBeGone(t *testing.T) {
 			b.pass(aboutFresh)
 			c.arm(b)
 			for range 2 {
-				if res, err := b.try(e); err == nil {
+				if res, err := b.run(e); err == nil {
 					t.Errorf("it ended as %s: %s", res.outcome(), res.detail())
 				}
 				b.pass(2 * time.Minute)
@@ -325,16 +337,7 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 	notFound := func() *sandbox.Armed {
 		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.FailWith(404))
 	}
-	// as a job does, its note for the next one included
-	run := func() (*result, error) {
-		state, err := b.store.EntityState(t.Context(), e)
-		b.must(err)
-		res, err := b.sync(t.Context(), &state)
-		if err != nil {
-			err = b.postpone(t.Context(), newJob(), state, err)
-		}
-		return res, err
-	}
+	run := func() (*result, error) { return b.run(e) }
 	var snooze *rivertype.JobSnoozeError
 	notFound()
 	if _, err := run(); !errors.As(err, &snooze) || snooze.Duration < time.Minute {
