@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Timeline: res.timeline,
+		Touch: res.touch, Timeline: res.timeline, Erase: res.gone && e.Kind == string(mapping.KindContact),
 	})
 	if err != nil {
 		return err
@@ -104,30 +105,44 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	if !needs.Any {
+	if !needs.Any && !r.mayTakeAlong(state.Kind, state.DeleteAsked()) {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
+		return nil, &wait{d: left, why: "CalendarHero asked to wait", quiet: true}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
+	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if state.Outcome == store.Waiting {
+		s.first = conn.HighLevel.With(clients.Waited)
+	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	facts, err := s.read(ctx, needs)
-	s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
-	if err == nil || s.gone {
-		if doubt := r.doubt(*state, s.gone); doubt != nil {
-			return nil, doubt
+	dropped, err := s.dropped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var facts mapping.Facts
+	if dropped == "" {
+		facts, err = s.read(ctx, needs)
+		s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+		if err == nil || s.gone {
+			if doubt := r.doubt(*state, s.gone); doubt != nil {
+				return nil, doubt
+			}
 		}
-		if !s.gone {
-			state.GoneAt = time.Time{}
+		if err == nil && state.ContactID == "" { // whose it is was not known before
+			if dropped, err = s.dropped(ctx); err != nil {
+				return nil, err
+			}
 		}
 	}
 	switch {
-	case s.gone:
-		s.notes = append(s.notes, whyGone(*state))
-		if err := s.removeAll(ctx); err != nil {
+	case dropped != "", s.gone:
+		s.notes = append(s.notes, cmp.Or(dropped, whyGone(*state)))
+		s.gone = true
+		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
 	case clients.ReasonOf(err) == clients.Invalid:
@@ -135,6 +150,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	case err != nil:
 		return nil, err
 	default:
+		state.GoneAt = time.Time{}
 		if err := s.apply(ctx, r.automations.Plan(mapping.Kind(state.Kind), facts)); err != nil {
 			return nil, err
 		}
@@ -151,6 +167,8 @@ type entitySync struct {
 	*Reconciler
 	*result
 	conn      *session
+	first     *highlevel.Client // for the call that a sync begins with
+	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
@@ -176,12 +194,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		keep[item.Key] = true
 	}
-	for key, link := range s.links {
-		if !keep[key] {
-			if err := s.remove(ctx, link); err != nil {
-				return err
-			}
-		}
+	refused := s.removeAll(ctx, keep)
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
 	}
 	for _, item := range plan.Items {
 		err := s.applyItem(ctx, item)
@@ -193,7 +208,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
@@ -234,14 +249,21 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
 }
 
-// removeAll takes away everything made for an entity that is gone.
-func (s *entitySync) removeAll(ctx context.Context) error {
-	for _, link := range s.links {
-		if err := s.remove(ctx, link); err != nil {
+// removeAll takes away everything made for an entity but what is to be kept.
+// A delete that is refused does not hold up the others; it is returned last.
+func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	for key, link := range s.links {
+		if keep[key] {
+			continue
+		}
+		err := s.remove(ctx, link)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
 			return err
 		}
+		refused = errors.Join(refused, err)
 	}
-	return nil
+	return refused
 }
 
 // findTouched lists the entities whose items show something of this one: a
