@@ -369,9 +369,9 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 		outcome string
 		snooze  time.Duration // 0 = an error: River's back-off
 	}{
-		{"limited, for a time", sandbox.RateLimited(40 * time.Second), "GET /contacts/{contactId}", store.Waiting, 40 * time.Second},
-		{"limited, without a word", sandbox.RateLimited(0), "GET /contacts/{contactId}", store.Waiting, rateLimitWait},
-		{"limited for longer than a job may wait", sandbox.RateLimited(5 * time.Hour), "GET /contacts/{contactId}", store.Waiting, longestWait},
+		{"limited, for a time", sandbox.RateLimited(40 * time.Second), "POST /meeting/tasks", store.Waiting, 40 * time.Second},
+		{"limited, without a word", sandbox.RateLimited(0), "POST /meeting/tasks", store.Waiting, rateLimitWait},
+		{"limited for longer than a job may wait", sandbox.RateLimited(5 * time.Hour), "POST /meeting/tasks", store.Waiting, longestWait},
 		{"refused a token", sandbox.FailWith(401), "GET /contacts/{contactId}", store.Auth, 0},
 		{"refused a scope", sandbox.FailWith(403), "GET /contacts/{contactId}", store.Auth, 0},
 		{"down", sandbox.FailWith(503), "GET /contacts/{contactId}", store.Retry, 0},
