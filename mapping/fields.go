@@ -173,12 +173,12 @@ func (f *fields) table(name string) map[string]string {
 	}
 	table := make(map[string]string, len(entries.keys))
 	for _, key := range entries.keys {
-		folded, value := foldWords(key), ""
+		folded := foldWords(key)
 		if isNull(entries.values[key]) {
 			entries.wrong(key, "is empty")
 			continue
 		}
-		value = oneLine(entries.text(key))
+		value := oneLine(entries.text(key))
 		switch _, twice := table[folded]; {
 		case folded == "", value == "":
 			entries.wrong(key, "is empty")

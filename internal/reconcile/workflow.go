@@ -9,9 +9,8 @@ import (
 )
 
 // readWorkflow reads what the workflow's webhook said last. The contact that it
-// names is fetched where an automation reads it, or where a delete of the
-// contact is what made the sync run.
-func (s *entitySync) readWorkflow(ctx context.Context, needs mapping.Needs, deleted bool) (mapping.Workflow, mapping.Needs, error) {
+// names is fetched where an automation reads it.
+func (s *entitySync) readWorkflow(ctx context.Context, needs mapping.Needs) (mapping.Workflow, mapping.Needs, error) {
 	record, ok, err := s.store.Record(ctx, s.entity)
 	if err != nil {
 		return mapping.Workflow{}, needs, err
@@ -27,7 +26,6 @@ func (s *entitySync) readWorkflow(ctx context.Context, needs mapping.Needs, dele
 		return mapping.Workflow{}, needs, failed
 	}
 	s.contactID = event.ContactID
-	needs.Contact = needs.Contact || deleted
 	if s.contactID == "" { // then there is nothing to fetch; the plan says what that leaves undone
 		needs = mapping.Needs{Any: needs.Any}
 	}
