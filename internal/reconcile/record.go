@@ -15,7 +15,7 @@ import (
 
 // read fetches the entity's record, and with it what the automations need. It
 // fails with clients.NotFound when the record, or the contact it belongs to,
-// no longer exists. deleted tells that either is said to have been deleted.
+// no longer exists.
 func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mapping.Facts, err error) {
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindContact:

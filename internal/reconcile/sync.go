@@ -284,12 +284,14 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 		s.fingerprint = fingerprint(facts.Note)
 	case kind == mapping.KindTask:
 		s.fingerprint = fingerprint(facts.Task)
+	case kind == mapping.KindWorkflow:
+		s.fingerprint = fingerprint(facts.Workflow)
 	}
 	switch {
 	case kind == mapping.KindContact && s.gone:
 		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
 		return err
-	case kind == mapping.KindTask, s.contactID == "":
+	case kind == mapping.KindTask, kind == mapping.KindWorkflow, s.contactID == "":
 		return nil
 	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil
