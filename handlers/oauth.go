@@ -49,13 +49,13 @@ func (h *OAuth) Install(w http.ResponseWriter, r *http.Request) {
 	state := rand.Text() + rand.Text()
 	http.SetCookie(w, h.cookie(r, state, int(stateFor.Seconds())))
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, h.App.AuthorizeURL(h.redirectURL(r), state), http.StatusFound)
+	http.Redirect(w, r, h.App.At(h.redirectURL(r)).AuthorizeURL(state), http.StatusFound) //nolint:gosec // to HighLevel, as configured
 }
 
 // cookie is sent back on the way from HighLevel (a top-level GET, so Lax) to
 // the callback alone.
 func (h *OAuth) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure wherever there is TLS
 		Name: stateCookie, Value: value, Path: CallbackPath, MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(h.redirectURL(r), "https://"),
 	}
@@ -123,7 +123,7 @@ func (h *OAuth) connect(ctx context.Context, code, redirectURL string) ([]string
 	// The browser may go away; the code is used up all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	grant, err := h.App.Exchange(ctx, code, redirectURL)
+	grant, err := h.App.At(redirectURL).Exchange(ctx, code, highlevel.UserTypeLocation)
 	if err != nil {
 		return nil, err
 	}

@@ -26,14 +26,19 @@ const (
 	// DefaultVersion is the Version header under which the records of this
 	// package are documented (HighLevel OpenAPI apps/contacts.json).
 	DefaultVersion = "2021-07-28"
+	// CalendarsVersion is the one of calendars and their events (apps/calendars.json).
+	CalendarsVersion = "2021-04-15"
 )
 
 // Config is what a client needs. Only Tokens is required.
 type Config struct {
 	BaseURL string // "" = DefaultBaseURL
 	Tokens  TokenSource
-	Version string       // "" = DefaultVersion
-	HTTP    *http.Client // nil = a connection pool of its own
+	Version string // "" = DefaultVersion
+	// Versions are those that differ from Version, by the first part of a path:
+	// "contacts", "opportunities". nil = CalendarsVersion for "calendars".
+	Versions map[string]string
+	HTTP     *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
 	Budget    Budget           // rations the calls; nil = nobody does
@@ -43,6 +48,8 @@ type Config struct {
 // Client calls the API with the token of one location. It is safe for concurrent use.
 type Client struct {
 	transport *clients.Transport
+	version   string
+	versions  map[string]string // by the first part of a path
 	turn      clients.Turn
 }
 
@@ -54,11 +61,13 @@ func New(cfg Config) *Client {
 	if cfg.Version == "" {
 		cfg.Version = DefaultVersion
 	}
+	if cfg.Versions == nil {
+		cfg.Versions = map[string]string{"calendars": CalendarsVersion}
+	}
 	transport := clients.TransportConfig{
 		API:       "HighLevel",
 		BaseURL:   cfg.BaseURL,
 		Authorize: authorize(cfg.Tokens),
-		Header:    http.Header{"Version": {cfg.Version}},
 		Explain:   explain,
 		Limit:     limit,
 		RetryWait: cfg.RetryWait,
@@ -68,7 +77,15 @@ func New(cfg Config) *Client {
 	if cfg.Budget != nil {
 		cfg.ration(&transport)
 	}
-	return &Client{transport: clients.NewTransport(transport)}
+	return &Client{transport: clients.NewTransport(transport), version: cfg.Version, versions: cfg.Versions}
+}
+
+// versionOf is the Version header of an app such as "contacts".
+func (c *Client) versionOf(app string) string {
+	if version := c.versions[app]; version != "" {
+		return version
+	}
+	return c.version
 }
 
 // TokenSource gives the access token of a location.
@@ -121,9 +138,10 @@ type route struct {
 
 // do fills in the ids, the last of which is the subject of errors, and calls.
 func (c *Client) do(ctx context.Context, r route, out any) error {
+	app, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Query: r.query, Body: r.body, Out: out, Turn: c.turn,
+		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out, Turn: c.turn,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {
@@ -142,6 +160,50 @@ func incomplete(operation, subject string) error {
 		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the answer holds no record",
 	}
+}
+
+// lostRecord is incomplete for a create: the record may be there, its id is not known.
+func lostRecord(operation, subject string) error {
+	return &clients.Error{
+		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
+		Reason: clients.Unclear, Message: "the answer holds no record",
+	}
+}
+
+// flag is an answer that tells success alone. It is spelled "succeded" before
+// API v3, "succeeded" since and in some calls before it, and "success" of one.
+// Without a flag the status has said it.
+type flag struct{ refused bool }
+
+func (f *flag) UnmarshalJSON(data []byte) error {
+	o, _ := clients.ParseObject(data)
+	f.refused = o.Text("succeded") == "false" || o.Text("succeeded") == "false" || o.Text("success") == "false"
+	return nil
+}
+
+// act is do for a call that answers with a flag.
+func (c *Client) act(ctx context.Context, r route) error {
+	var out flag
+	err := c.do(ctx, r, &out)
+	if err != nil || !out.refused {
+		return err
+	}
+	e := &clients.Error{
+		API: "HighLevel", Operation: r.operation, Status: http.StatusOK,
+		Reason: clients.Unavailable, Message: "the answer says that it was not done",
+	}
+	if len(r.ids) > 0 {
+		e.Subject = r.ids[len(r.ids)-1]
+	}
+	return e
+}
+
+// checkID is for an id that is part of a query or a body, where PathID does not see it.
+func checkID(operation, id string) error {
+	if _, err := clients.PathID(id); err != nil {
+		return &clients.Error{API: "HighLevel", Operation: operation, Reason: clients.Invalid, Err: err}
+	}
+	return nil
 }
 
 // listed turns a list that the answer does not hold into an error: an

@@ -93,7 +93,7 @@ func parseEnvelope(body []byte) (clients.Object, error) {
 	}
 	o, err := clients.ParseObject(body)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return nil, fmt.Errorf("%w: %v at byte %d", ErrNotEvent, syntax, syntax.Offset)
+		return nil, fmt.Errorf("%w: %w at byte %d", ErrNotEvent, syntax, syntax.Offset)
 	}
 	if err != nil { // valid JSON of another type; its text would quote the body
 		return nil, fmt.Errorf("%w: it is another JSON value", ErrNotEvent)

@@ -40,6 +40,7 @@ type App struct {
 	publicLn    net.Listener
 	adminLn     net.Listener
 	logger      zerolog.Logger
+	clock       Clock
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 }
@@ -56,13 +57,16 @@ const (
 // manual resend for 30 days.
 const inboxKept = 35 * 24 * time.Hour
 
+// deliveriesKept is how long it can be looked up what became of a webhook.
+const deliveriesKept = 90 * 24 * time.Hour
+
 // New opens the databases and the listeners. On an error nothing stays open.
 func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err error) {
 	settings, err := cfg.parse()
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, started: make(chan struct{})}
+	a := &App{logger: logger, clock: cfg.Clock, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -73,18 +77,22 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
+		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)),
+		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: time.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+		},
+		WorkflowWebhooks: &handlers.WorkflowWebhooks{
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: time.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -216,6 +224,7 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
 	background.Go(func() { a.prune(work) })
 	background.Go(func() { a.warnOfOldTokens(work) })
+	background.Go(func() { a.queueReconciliations(work) })
 	if err := a.queue.Start(ctx); err != nil {
 		stopWork()
 		background.Wait()
@@ -237,7 +246,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.logger.Info().Msg("draining")
 		a.draining.Store(true)
-		pause := time.NewTimer(drainNotice)
+		pause := time.NewTimer(a.clock.Real(drainNotice))
 		defer pause.Stop()
 		select {
 		case <-pause.C:
@@ -259,7 +268,8 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// prune deletes webhooks that no vendor can send again, now and then.
+// prune deletes webhooks that no vendor can send again, and what is known of
+// older ones, now and then.
 func (a *App) prune(ctx context.Context) {
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
@@ -269,16 +279,46 @@ func (a *App) prune(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := a.inbox.Prune(ctx, time.Now().Add(-inboxKept))
+		n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
+		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
+		err = errors.Join(err, deliveriesErr)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.logger.Error().Err(err).Msg("old webhooks were not deleted; tried again in an hour")
 			timer.Reset(time.Hour)
-		case n > 0:
+		case n+m > 0:
 			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile
 		default:
 			timer.Reset(time.Hour)
 		}
+	}
+}
+
+// queueReconciliations sees to it that each connected location is reconciled,
+// those too that another process or a command connected.
+func (a *App) queueReconciliations(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		list, err := a.store.Connections(ctx)
+		var ids []string
+		for _, c := range list {
+			if c.State == store.ConnectionActive {
+				ids = append(ids, c.LocationID)
+			}
+		}
+		if err == nil {
+			err = a.store.QueueReconciliations(ctx, ids)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
+		}
+		timer.Reset(time.Minute)
 	}
 }
 

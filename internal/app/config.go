@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -42,9 +43,12 @@ type Config struct {
 	CalendarHeroToken   string `name:"calendarhero-token" env:"MILEPOST_CALENDARHERO_TOKEN" secret:"" help:"CalendarHero account token."`
 	CalendarHeroAuth    string `name:"calendarhero-auth" default:"raw" enum:"raw,bearer" env:"MILEPOST_CALENDARHERO_AUTH" help:"How the CalendarHero token is sent: ${enum}."`
 
-	Automations string `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
-	LogLevel    string `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
-	LogFormat   string `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+	Automations    string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
+	ReconcileEvery time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often each location is looked through for what no webhook told, such as edited tasks; 0 switches it off."`
+	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
+	LogFormat      string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+
+	Clock Clock `kong:"-"` // real time, unless a test sets it
 }
 
 // later are settings with a fixed name that this version does not read yet. To

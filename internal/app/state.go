@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
+	"milepost/internal/reconcile"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 )
@@ -56,17 +58,33 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 	}
 	s.Connections, err = connection.Open(ctx, connection.Config{
 		Store: s.Store, Ring: s.Ring, App: c.app(),
-		HighLevel:    highlevel.Config{BaseURL: c.HighLevelBaseURL},
-		CalendarHero: calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth},
+		HighLevel:    highlevel.Config{BaseURL: c.HighLevelBaseURL, RetryWait: c.Clock.retryWait()},
+		CalendarHero: calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, RetryWait: c.Clock.retryWait()},
 		Settings: connection.Settings{
 			LocationID: c.HighLevelLocationID, HighLevelTokens: c.highLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
 		},
-		Logger: logger,
+		Logger: logger, Now: c.Clock.Now,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Store.Close())
 	}
 	return s, nil
+}
+
+// Reconciler is what a command looks through a location with. It works no jobs:
+// what it asks for is done by the processes that serve.
+func (s *State) Reconciler(cfg Config) (*reconcile.Reconciler, error) {
+	settings, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		return nil, err
+	}
+	return reconcile.New(reconcile.Config{
+		Store: s.Store, Automations: settings.automations, Connections: s.Connections, Logger: zerolog.Nop(),
+		Now: cfg.Clock.Now, Real: cfg.Clock.Real,
+	}), nil
 }
 
 // app is the Marketplace app, or nil where none is configured.
@@ -76,7 +94,7 @@ func (c *Config) app() *highlevel.App {
 	}
 	return highlevel.NewApp(highlevel.AppConfig{
 		ClientID: c.HighLevelClientID, ClientSecret: c.HighLevelClientSecret, BaseURL: c.HighLevelBaseURL,
-		AuthorizeURL: c.HighLevelAuthorizeURL, Scopes: c.HighLevelScopes,
+		AuthorizeURL: c.HighLevelAuthorizeURL, Scopes: c.HighLevelScopes, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
 	})
 }
 

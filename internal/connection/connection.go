@@ -182,6 +182,8 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 		return is, fmt.Sprintf("location %s is not connected", locationID), nil
 	case c.State == store.ConnectionRemoved:
 		return is, fmt.Sprintf("the app was uninstalled from location %s", locationID), nil
+	case c.State == store.ConnectionPending:
+		return is, fmt.Sprintf("location %s: %v", locationID, ErrAwaited), nil
 	case c.Source == FromSettings && locationID != r.Settings.LocationID:
 		return is, fmt.Sprintf("location %s was connected by settings that are no longer there", locationID), nil
 	case c.Source == FromOAuth && r.App == nil:
@@ -292,7 +294,8 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 		return err
 	}
 	r.forget(locationID)
-	return nil
+	_, _, _, err = r.TokenAge(ctx, c) // it counts from now
+	return err
 }
 
 // Remove drops the tokens of a location; its events are skipped from then on.

@@ -132,7 +132,7 @@ func (r *Registry) grant(ctx context.Context, name, refused string,
 	defer cancel()
 	fresh, err := renew(ctx, h.grant)
 	if err != nil {
-		if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden {
+		if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden || reason == clients.Inactive {
 			h.refusal, h.until = err, r.Now().Add(refusalKept)
 		}
 		return grant{}, err
@@ -228,14 +228,18 @@ func (r *Registry) lease(ctx context.Context, name string, h *held, good func() 
 // from the agency's grant. Where neither is accepted the connection is broken
 // until a person connects it again.
 func (r *Registry) renew(ctx context.Context, locationID string, old grant) (highlevel.Grant, error) {
-	next, err := r.App.Refresh(ctx, old.RefreshToken, highlevel.UserLocation)
+	err := error(&clients.Error{API: "HighLevel", Operation: "refresh token", Subject: locationID, Reason: clients.Unauthorized, Message: "the grant has no refresh token"})
+	var next highlevel.Grant
+	if old.RefreshToken != "" {
+		next, err = r.App.Refresh(ctx, old.RefreshToken, highlevel.UserTypeLocation)
+	}
 	switch {
 	case err == nil:
 		return next, r.restore(ctx, locationID)
-	case errors.Is(err, highlevel.ErrLocationInactive):
+	case clients.ReasonOf(err) == clients.Inactive:
 		problem := "HighLevel says that the location is not active (paused or unpaid); the grant is kept, and work goes on when it is active again"
 		return next, errors.Join(err, r.degrade(ctx, locationID, store.ConnectionSuspended, problem))
-	case !errors.Is(err, highlevel.ErrGrantRefused):
+	case clients.ReasonOf(err) != clients.Unauthorized:
 		return next, err
 	}
 	next, mintErr := r.mint(ctx, old.CompanyID, locationID)
@@ -269,7 +273,7 @@ func (r *Registry) mint(ctx context.Context, companyID, locationID string) (high
 // company returns the agency's grant, renewed where need be.
 func (r *Registry) company(ctx context.Context, companyID, refused string) (grant, error) {
 	return r.grant(ctx, companyGrant(companyID), refused, func(ctx context.Context, old grant) (highlevel.Grant, error) {
-		return r.App.Refresh(ctx, old.RefreshToken, highlevel.UserCompany)
+		return r.App.Refresh(ctx, old.RefreshToken, highlevel.UserTypeCompany)
 	})
 }
 

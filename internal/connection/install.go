@@ -21,7 +21,7 @@ var ErrAwaited = errors.New("the app is installed, and its authorization has not
 // location connects it at once. One of an agency is exchanged for each of its
 // locations that has the app, by the entities that are returned: to be synced.
 func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locations []string, follow []store.Entity, err error) {
-	if given.UserType == highlevel.UserLocation {
+	if given.UserType == highlevel.UserTypeLocation {
 		return []string{given.LocationID}, nil, r.connected(ctx, given.CompanyID, given.LocationID, given)
 	}
 	secret, err := r.seal(companyGrant(given.CompanyID), grant{given, r.Now()})

@@ -101,6 +101,11 @@ func (l *pgLog) ready(ctx context.Context) error {
 	return nil
 }
 
+func (l *pgLog) erase(ctx context.Context, ids []int64) (int64, error) {
+	tag, err := l.pool.Exec(ctx, `UPDATE inbox SET body = '' WHERE id = ANY($1) AND length(body) > 0`, ids)
+	return tag.RowsAffected(), err
+}
+
 func (l *pgLog) prune(ctx context.Context, before time.Time) (int64, error) {
 	tag, err := l.pool.Exec(ctx, `DELETE FROM inbox WHERE id IN (
 		SELECT id FROM inbox WHERE received_at < $1 AND dispatched ORDER BY received_at LIMIT 1000)`, before.UnixMicro())

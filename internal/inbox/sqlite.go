@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -136,6 +137,18 @@ func (l *sqliteLog) ready(ctx context.Context) error {
 		return err
 	}
 	return tx.Rollback()
+}
+
+func (l *sqliteLog) erase(ctx context.Context, ids []int64) (int64, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return 0, err
+	}
+	res, err := l.write.ExecContext(ctx, `UPDATE inbox SET body = x'' WHERE id IN (SELECT value FROM json_each($1)) AND length(body) > 0`, string(list))
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // prune never deletes the newest webhook: SQLite would give its id out again.

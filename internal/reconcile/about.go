@@ -54,7 +54,7 @@ func (c *session) location(ctx context.Context, now time.Time) (mapping.Location
 	defer c.about.mu.Unlock()
 	a, err := c.about.location.get(now, aboutFresh, func() (locationAnswer, error) {
 		l, err := c.HighLevel.With(clients.Begun).Location(ctx, c.LocationID)
-		problem := ""
+		var problem string
 		switch clients.ReasonOf(err) {
 		case "":
 			if err != nil {

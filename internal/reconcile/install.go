@@ -26,15 +26,19 @@ func (r *Reconciler) syncInstall(ctx context.Context, state store.EntityState) (
 	var event highlevel.Event
 	if ok {
 		if event, err = highlevel.ParseEvent(record.Body); err != nil {
-			return &result{invalid: []string{err.Error()}}, nil
+			res := &result{}
+			res.cannot(err.Error(), err.Error())
+			return res, nil //nolint:nilerr // the outcome tells it
 		}
 	}
 	o, err := r.connections.Installed(ctx, state.Entity, event)
 	switch {
 	case errors.Is(err, connection.ErrAwaited) && ok && r.now().Sub(record.ReceivedAt) > awaitedLimit:
-		return &result{invalid: []string{fmt.Sprintf("%v for a day; connect at /oauth/highlevel/install", err)}}, nil
+		res, why := &result{}, fmt.Sprintf("%v for a day; connect at /oauth/highlevel/install", err)
+		res.cannot(why, why)
+		return res, nil
 	case errors.Is(err, connection.ErrAwaited):
-		return nil, &wait{awaitedWait, err.Error()}
+		return nil, &wait{d: awaitedWait, why: err.Error()}
 	case err != nil:
 		return nil, err
 	}

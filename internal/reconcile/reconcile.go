@@ -36,13 +36,16 @@ type Connections interface {
 	Installed(ctx context.Context, e store.Entity, event highlevel.Event) (connection.Outcome, error)
 }
 
-// Reconciler works the sync and remind jobs.
+// Reconciler works the sync, remind and stray jobs.
 type Reconciler struct {
 	store       *store.Store
 	automations *mapping.Set
 	connections Connections
 	logger      zerolog.Logger
 	now         func() time.Time
+	real        func(time.Duration) time.Duration
+	erase       func(context.Context, []int64) (int64, error)
+	every       time.Duration // between two reconciliations of a location; 0 = never
 
 	mu       sync.Mutex
 	sessions map[string]*session // by location id
@@ -62,17 +65,26 @@ type Config struct {
 	Automations *mapping.Set
 	Connections Connections
 	Logger      zerolog.Logger
+	Every       time.Duration // between two reconciliations of a location; 0 = never
+	// EraseBodies empties the bodies of deliveries, by id, and returns how many had one.
+	EraseBodies func(ctx context.Context, ids []int64) (int64, error)
 	Now         func() time.Time // nil = time.Now
+	// Real returns how long a wait by Now really takes: River's clock is
+	// another one. nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
-		logger: cfg.Logger, now: cfg.Now,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, erase: cfg.EraseBodies,
 	}
 	if r.now == nil {
 		r.now = time.Now
+	}
+	if r.real == nil {
+		r.real = func(d time.Duration) time.Duration { return d }
 	}
 	return r
 }
@@ -98,6 +110,9 @@ func (r *Reconciler) session(ctx context.Context, locationID string) (*session, 
 func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.syncJob))
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
+	river.AddWorker(workers, river.WorkFunc(r.strayJob))
+	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
+	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
@@ -106,6 +121,8 @@ func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
+	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
+		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
 	case d.Entity.Kind == store.KindInstall:
@@ -115,10 +132,16 @@ func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
 		return absent.Why
 	}
-	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any {
+	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !r.mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)
 	}
 	return ""
+}
+
+// mayTakeAlong reports whether a contact's delete matters although no automation
+// looks at contacts: no other event tells that what a workflow said of it is over.
+func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
+	return deleted && mapping.Kind(kind) == mapping.KindContact && r.automations.Needs(mapping.KindWorkflow).Any
 }
 
 func noAutomation(kind string) string {
@@ -139,12 +162,15 @@ type parked struct {
 	until time.Time
 }
 
-func (p *parked) set(until time.Time) {
+// set reports whether this is what begins the wait.
+func (p *parked) set(now, until time.Time) (begins bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	begins = !p.until.After(now)
 	if until.After(p.until) {
 		p.until = until
 	}
+	return begins
 }
 
 func (p *parked) left(now time.Time) time.Duration {
@@ -152,6 +178,9 @@ func (p *parked) left(now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	return p.until.Sub(now)
 }
+
+// snooze has River hand the job out again after d, by the Reconciler's clock.
+func (r *Reconciler) snooze(d time.Duration) error { return river.JobSnooze(r.real(d)) }
 
 // detached keeps a context's values and drops its end: for the note of what
 // happened after the vendor was already called.

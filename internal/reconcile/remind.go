@@ -40,7 +40,7 @@ func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindA
 		r.logger.Info().Err(err).Str("location", e.LocationID).Msg("reminder not sent: the meeting request is no longer open")
 		return nil
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return river.JobSnooze(jitter(max(failed.RetryAfter, rateLimitWait)))
+		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
 	}
 	return err
 }

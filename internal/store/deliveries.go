@@ -74,9 +74,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	for e := range byEntity {
 		entities = append(entities, e)
 	}
-	slices.SortFunc(entities, func(a, b Entity) int {
-		return cmp.Or(cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(entities, Entity.Compare)
 	for _, e := range entities {
 		var contactID string
 		var nthDelete int64
@@ -153,6 +151,15 @@ func placeholders(rows, columns int) string {
 	return b.String() + ")"
 }
 
+// parameters returns "$3, $4" for 2 from 3 on.
+func parameters(first, n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(first+i)
+	}
+	return strings.Join(list, ", ")
+}
+
 // settle gives an outcome to what is owed for an entity up to the count seen.
 // finished is 0 for an outcome that is not the last word.
 func (tx *Tx) settle(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
@@ -180,6 +187,25 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
 	return out, nil
+}
+
+// pruneBatch bounds how many deliveries one PruneDeliveries looks at, so that
+// it never holds up the workers for long.
+const pruneBatch = 500
+
+// PruneDeliveries forgets some of the deliveries received before a time, and
+// returns how many; 0 = the oldest is not that old. What is owed for a record
+// does not depend on them.
+func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM deliveries WHERE received_at < $1 AND id IN (
+			SELECT id FROM deliveries ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget deliveries received before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
 }
 
 // Backlog counts the entities that are not in step yet.

@@ -67,6 +67,7 @@ func SQLiteDB(path string, conns int) (*sql.DB, error) {
 		"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
 			"cache_size(-16384)", "wal_autocheckpoint(4096)", "foreign_keys(1)",
+			"secure_delete(FAST)", // what is erased is gone from its page too
 		},
 		"_txlock": {"immediate"},
 	}.Encode()
