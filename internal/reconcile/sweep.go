@@ -3,9 +3,11 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -16,6 +18,7 @@ const (
 	// the search index lags behind writes, a minute was seen.
 	sweepOverlap = 5 * time.Minute
 	sweepPage    = 100
+	longestTurn  = 5 * time.Second // that a sweep waits for, with its worker; else it goes on later
 )
 
 // sweep is one walk through a location for what no webhook told: contacts by
@@ -127,7 +130,12 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 		}}
 	}
 	s.at.Calls++
-	rows, total, err := s.hl.SearchContacts(ctx, search)
+	var rows []highlevel.ContactRow
+	var total int
+	err := s.call(ctx, func(hl *highlevel.Client) (err error) {
+		rows, total, err = hl.SearchContacts(ctx, search)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -181,7 +189,11 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 		return nil, nil
 	}
 	s.at.Calls++
-	notes, err := s.hl.Notes(ctx, contactID)
+	var notes []highlevel.Note
+	err = s.call(ctx, func(hl *highlevel.Client) (err error) {
+		notes, err = hl.Notes(ctx, contactID)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +230,11 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 	open := false
 	for {
 		s.at.Calls++
-		page, err := s.hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: len(looked)})
+		var page []highlevel.Task
+		err := s.call(ctx, func(hl *highlevel.Client) (err error) {
+			page, err = hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: len(looked)})
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -246,6 +262,26 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 		}
 	}
 	return s.next(ctx, place{}, found)
+}
+
+// call makes a call, and again when it is sent away for a moment: a page that
+// is half looked at would else be begun again.
+func (s *sweep) call(ctx context.Context, do func(*highlevel.Client) error) error {
+	err := do(s.hl)
+	for {
+		failed, ok := errors.AsType[*clients.Error](err)
+		if !ok || failed.Reason != clients.RateLimited || failed.Status != 0 || failed.RetryAfter > longestTurn {
+			return err
+		}
+		timer := time.NewTimer(failed.RetryAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+		err = do(s.hl.With(clients.Waited))
+	}
 }
 
 func (s *sweep) entity(kind mapping.Kind, id string) store.Entity {
