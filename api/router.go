@@ -19,6 +19,7 @@ import (
 // Routes are the handlers and checks behind the paths.
 type Routes struct {
 	HighLevelWebhooks http.Handler
+	WorkflowWebhooks  http.Handler
 	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
 	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
@@ -29,6 +30,7 @@ type Routes struct {
 func Public(routes Routes) http.Handler {
 	r := base(routes)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
+	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
 	if routes.OAuth != nil {
 		r.Get(handlers.InstallPath, routes.OAuth.Install)
 		r.Get(handlers.CallbackPath, routes.OAuth.Callback)

@@ -36,25 +36,21 @@ type HighLevelWebhooks struct {
 }
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		h.refuse(w, r, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
-		return
-	} else if err != nil {
-		h.refuse(w, r, http.StatusBadRequest, "the body could not be read to its end")
+	body, ok := readBody(w, r, h.Logger)
+	if !ok {
 		return
 	}
 	if err := h.Keys.Verify(r.Header, body); err != nil {
-		h.refuse(w, r, http.StatusUnauthorized, err.Error())
+		refuse(w, r, h.Logger, http.StatusUnauthorized, err.Error())
 		return
 	}
 	if !jsonContent(r.Header.Get("Content-Type")) {
-		h.refuse(w, r, http.StatusBadRequest, "the content type is not application/json")
+		refuse(w, r, h.Logger, http.StatusBadRequest, "the content type is not application/json")
 		return
 	}
 	event, err := highlevel.ParseEvent(body)
 	if err != nil {
-		h.refuse(w, r, http.StatusBadRequest, err.Error())
+		refuse(w, r, h.Logger, http.StatusBadRequest, err.Error())
 		return
 	}
 	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {
@@ -70,9 +66,7 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case err != nil:
-		h.Logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
-		w.Header().Set("Retry-After", "30")
-		respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
+		notStored(w, h.Logger, err)
 	case duplicate:
 		respond.JSON(w, http.StatusOK, receipt{Status: "duplicate"})
 	default:
@@ -82,9 +76,29 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // refuse answers that a webhook is not taken, and logs it: whoever misses an
 // event looks here.
-func (h *HighLevelWebhooks) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
-	h.Logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
+func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
+	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
 	respond.Problem(w, status, reason)
+}
+
+// readBody reads a webhook's body; where that fails it answers, and ok is false.
+func readBody(w http.ResponseWriter, r *http.Request, logger zerolog.Logger) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
+		return nil, false
+	} else if err != nil {
+		refuse(w, r, logger, http.StatusBadRequest, "the body could not be read to its end")
+		return nil, false
+	}
+	return body, true
+}
+
+// notStored asks for the webhook to be sent again.
+func notStored(w http.ResponseWriter, logger zerolog.Logger, err error) {
+	logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
+	w.Header().Set("Retry-After", "30")
+	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
 }
 
 // receipt is the body of a 200.

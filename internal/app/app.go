@@ -77,7 +77,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
-		Every: cfg.ReconcileEvery, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
+		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
@@ -90,6 +90,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
 			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+		},
+		WorkflowWebhooks: &handlers.WorkflowWebhooks{
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: time.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}

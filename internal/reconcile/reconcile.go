@@ -45,6 +45,7 @@ type Reconciler struct {
 	logger      zerolog.Logger
 	now         func() time.Time
 	real        func(time.Duration) time.Duration
+	erase       func(context.Context, []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
 
 	mu       sync.Mutex
@@ -65,7 +66,9 @@ type Config struct {
 	Automations *mapping.Set
 	Connections Connections
 	Logger      zerolog.Logger
-	Every       time.Duration    // between two reconciliations of a location; 0 = never
+	Every       time.Duration // between two reconciliations of a location; 0 = never
+	// EraseBodies empties the bodies of deliveries, by id, and returns how many had one.
+	EraseBodies func(ctx context.Context, ids []int64) (int64, error)
 	Now         func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes: River's clock is
 	// another one. nil = as long as it says.
@@ -76,7 +79,7 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
-		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, erase: cfg.EraseBodies,
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -110,6 +113,7 @@ func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
 	river.AddWorker(workers, river.WorkFunc(r.strayJob))
 	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
+	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
@@ -126,6 +130,8 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
+	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
+		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
 	case d.Entity.Kind == store.KindInstall:
@@ -135,10 +141,16 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
 		return absent.Why
 	}
-	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any {
+	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !r.mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)
 	}
 	return ""
+}
+
+// mayTakeAlong reports whether a contact's delete matters although no automation
+// looks at contacts: no other event tells that what a workflow said of it is over.
+func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
+	return deleted && mapping.Kind(kind) == mapping.KindContact && r.automations.Needs(mapping.KindWorkflow).Any
 }
 
 func noAutomation(kind string) string {

@@ -14,7 +14,7 @@ import (
 
 // read fetches the entity's record, and with it what the automations need. It
 // fails with clients.NotFound when the record, or the contact it belongs to,
-// no longer exists.
+// no longer exists. deleted tells that either is said to have been deleted.
 func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mapping.Facts, err error) {
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindContact:
@@ -36,6 +36,11 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			return facts, err
 		}
 		facts.Note = noteFacts(note)
+	case mapping.KindWorkflow:
+		if facts.Workflow, needs, err = s.readWorkflow(ctx, needs); err != nil {
+			return facts, err
+		}
+		facts.Contact.ID = s.contactID
 	}
 	if needs.Contact || needs.CustomFields {
 		contact, err := s.conn.HighLevel.Contact(ctx, s.contactID)

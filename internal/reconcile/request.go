@@ -38,27 +38,56 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	past := !want.End.After(s.now())
-	switch {
-	case link.State != store.LinkLive && past:
+	switch s.decide(link, item, want) {
+	case doNothing:
+		return nil
+	case doSkip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
-	case link.State != store.LinkLive:
-		return s.create(ctx, link, item, want)
-	case link.Content == want.content:
-		return nil
-	case link.Material == want.material && past:
-		return nil
-	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+	case doWait:
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee")
 		return nil
-	case past:
+	case doCreate:
+		return s.create(ctx, link, item, want)
+	case doRemove:
 		return s.removeRequest(ctx, link)
 	}
 	if err := s.delete(ctx, link); err != nil {
 		return err
 	}
 	return s.create(ctx, link, item, want)
+}
+
+// action is what is to be done with a meeting request.
+type action int
+
+const (
+	doNothing action = iota
+	doSkip           // its time has passed, and it never was there
+	doWait           // its new description waits for the next material change
+	doCreate
+	doReplace
+	doRemove // it moved into the past
+)
+
+// decide compares the request that is wanted with the one that its settled link tells of.
+func (s *entitySync) decide(link store.Link, item mapping.Item, want request) action {
+	past := !want.End.After(s.now())
+	switch {
+	case link.State != store.LinkLive && past:
+		return doSkip
+	case link.State != store.LinkLive:
+		return doCreate
+	case link.Content == want.content:
+		return doNothing
+	case link.Material == want.material && past:
+		return doNothing
+	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+		return doWait
+	case past:
+		return doRemove
+	}
+	return doReplace
 }
 
 // resolve settles a link whose last call may or may not have taken effect; the

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Timeline: res.timeline,
+		Touch: res.touch, Timeline: res.timeline, Erase: res.gone && e.Kind == string(mapping.KindContact),
 	})
 	if err != nil {
 		return err
@@ -102,7 +103,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	if !needs.Any {
+	if !needs.Any && !r.mayTakeAlong(state.Kind, state.DeleteAsked()) {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
@@ -112,16 +113,29 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	facts, err := s.read(ctx, needs)
-	s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
-	if err == nil || s.gone {
-		if doubt := r.doubt(state, s.gone); doubt != nil {
-			return nil, doubt
+	dropped, err := s.dropped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var facts mapping.Facts
+	if dropped == "" {
+		facts, err = s.read(ctx, needs)
+		s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+		if err == nil || s.gone {
+			if doubt := r.doubt(state, s.gone); doubt != nil {
+				return nil, doubt
+			}
+		}
+		if err == nil && state.ContactID == "" { // whose it is was not known before
+			if dropped, err = s.dropped(ctx); err != nil {
+				return nil, err
+			}
 		}
 	}
 	switch {
-	case s.gone:
-		s.notes = append(s.notes, whyGone(state))
+	case dropped != "", s.gone:
+		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
+		s.gone = true
 		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}

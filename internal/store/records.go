@@ -21,11 +21,14 @@ type Record struct {
 	ReceivedAt time.Time
 }
 
+// keepRecord goes by the inbox's numbers, not by the clock: dispatchers on
+// several machines may commit out of order.
 func (tx *Tx) keepRecord(ctx context.Context, d *Delivery) error {
-	_, err := tx.Exec(ctx, `INSERT INTO records (location_id, kind, id, contact_id, received_at, body) VALUES ($1, $2, $3, $4, $5, $6)
+	_, err := tx.Exec(ctx, `INSERT INTO records (location_id, kind, id, contact_id, received_at, body, delivery_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
-			contact_id = excluded.contact_id, received_at = excluded.received_at, body = excluded.body`,
-		d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, d.ContactID, micros(d.ReceivedAt), d.Body)
+			contact_id = excluded.contact_id, received_at = excluded.received_at, body = excluded.body, delivery_id = excluded.delivery_id
+			WHERE records.delivery_id < excluded.delivery_id`,
+		d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, d.ContactID, micros(d.ReceivedAt), d.Body, d.ID)
 	if err != nil {
 		return fmt.Errorf("keep the record of %s: %w", d.Entity, err)
 	}
