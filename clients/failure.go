@@ -15,18 +15,24 @@ func (t *Transport) fail(call Call, reason Reason, cause error) *Error {
 	return &Error{API: t.cfg.API, Operation: call.Operation, Subject: call.Subject, Reason: reason, Err: cause}
 }
 
-// refused is a call that was not sent for want of a token.
+// refused is a call that was not sent for want of a token or of its turn.
 func (t *Transport) refused(call Call, cause error) *Error {
 	if e, ok := errors.AsType[*Error](cause); ok {
 		own := *e // e.g. a token refresh that failed: keep its reason, name this call
-		own.Operation, own.Subject = call.Operation+": "+e.Operation, call.Subject
+		own.Operation, own.Subject = call.Operation, call.Subject
+		if e.Operation != "" {
+			own.Operation += ": " + e.Operation
+		}
 		return &own
 	}
-	return t.fail(call, Unavailable, cause) // e.g. the database that keeps it
+	return t.fail(call, Unavailable, cause) // e.g. the database that keeps them
 }
 
 // lost is a call without an answer.
 func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause error) *Error {
+	if held, ok := errors.AsType[heldBack](cause); ok {
+		return t.refused(call, held.error)
+	}
 	reason := Unavailable
 	if call.Effect == Once && !sent.nothing() {
 		reason = Unclear
@@ -46,6 +52,9 @@ func (t *Transport) answered(call Call, res *http.Response, body []byte, secret 
 	e := t.fail(call, reasonOf(res.StatusCode, call.Effect), nil)
 	e.Status = res.StatusCode
 	e.RetryAfter = t.retryAfter(res)
+	if e.Reason == RateLimited && t.cfg.Limit != nil {
+		_, e.Todo = t.cfg.Limit(res.Header, t.cfg.Now())
+	}
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		e.Message = "redirected elsewhere"
 		e.Todo = "check the base URL"

@@ -50,7 +50,7 @@ func (c *Client) CreateMeetingRequest(ctx context.Context, r MeetingRequest) (st
 	const operation = "create meeting request"
 	if r.Subject == "" || r.Start.IsZero() || !r.End.After(r.Start) {
 		return "", &clients.Error{
-			API: "CalendarHero", Operation: operation, Reason: clients.Invalid,
+			API: API, Operation: operation, Reason: clients.Invalid,
 			Message: "a subject, a start and a later end are needed",
 		}
 	}
@@ -167,7 +167,7 @@ func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedReq
 		skip += len(*out) - min(requestOverlap, len(*out)/4)
 	}
 	return nil, &clients.Error{
-		API: "CalendarHero", Operation: operation, Subject: state, Status: http.StatusOK,
+		API: API, Operation: operation, Subject: state, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the list does not end",
 	}
 }

@@ -57,7 +57,7 @@ type Reconciler struct {
 type session struct {
 	*connection.Connection
 	about  about  // what is read rarely
-	parked parked // until when a vendor asked us to wait
+	parked parked // until when CalendarHero asked us to wait; HighLevel's is in the location's budget
 }
 
 // Config is what a Reconciler needs.
@@ -167,7 +167,7 @@ func orNameless(s string) string {
 	return s
 }
 
-// parked remembers how long a vendor asked us to wait, so that the jobs behind
+// parked remembers how long CalendarHero asked us to wait, so that the jobs behind
 // the one that was told need not ask.
 type parked struct {
 	mu    sync.Mutex

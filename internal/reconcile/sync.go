@@ -107,9 +107,13 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
+		return nil, &wait{d: left, why: "CalendarHero asked to wait", quiet: true}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
+	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if state.Outcome == store.Waiting {
+		s.first = conn.HighLevel.With(clients.Waited)
+	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
@@ -160,6 +164,8 @@ type entitySync struct {
 	*Reconciler
 	*result
 	conn      *session
+	first     *highlevel.Client // for the call that a sync begins with
+	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
