@@ -60,14 +60,7 @@ func TestTheLogSaysWhyAThingDidNotArrive(t *testing.T) {
 	id := w.contact("Jane", "Secretperson", "jane@secret.example")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	w.settle()
-	fields := w.hl.CustomFields(location)
-	w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) {
-		for _, f := range fields {
-			if f.DataType == "DATE" {
-				c.CustomFields[f.ID] = "secret of 2030-02-31"
-			}
-		}
-	}))
+	w.storeDate(id, "secret of 2030-02-31")
 	w.settle()
 	w.wantLine(`"synced"`, id, `"outcome":"invalid"`, "Milestone to calendar event: ", "cannot be computed")
 
