@@ -42,11 +42,15 @@ lines:
 
 func logged(w *world, _ *sandbox.HighLevelConfig) { w.log = &logbook{} }
 
-// wantLine fails unless the log has a line with all of the words.
+// wantLine fails unless the log gets a line with all of the words; it is
+// written a moment after the outcome.
 func (w *world) wantLine(words ...string) {
 	w.t.Helper()
-	if len(w.log.lines(words...)) == 0 {
-		w.t.Errorf("the log has no line with %q:\n%s", words, strings.Join(w.log.lines(), ""))
+	for deadline := time.Now().Add(5 * time.Second); len(w.log.lines(words...)) == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Errorf("the log has no line with %q:\n%s", words, strings.Join(w.log.lines(), ""))
+			return
+		}
 	}
 }
 
