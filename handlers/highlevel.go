@@ -74,13 +74,6 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse answers that a webhook is not taken, and logs it: whoever misses an
-// event looks here.
-func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
-	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
-	respond.Problem(w, status, reason)
-}
-
 // readBody reads a webhook's body; where that fails it answers, and ok is false.
 func readBody(w http.ResponseWriter, r *http.Request, logger zerolog.Logger) (body []byte, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
@@ -99,6 +92,13 @@ func notStored(w http.ResponseWriter, logger zerolog.Logger, err error) {
 	logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
 	w.Header().Set("Retry-After", "30")
 	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
+}
+
+// refuse answers that a webhook is not taken, and logs it: whoever misses an
+// event looks here.
+func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
+	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
+	respond.Problem(w, status, reason)
 }
 
 // receipt is the body of a 200.

@@ -45,7 +45,8 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, h.Logger, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
 		return
 	}
-	body, ok := readBody(w, r, h.Logger)
+	logger := h.Logger.With().Str("location", location).Logger()
+	body, ok := readBody(w, r, logger)
 	if !ok {
 		return
 	}
@@ -55,7 +56,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem = "this URL is of another location than the workflow's; `milepost workflow-key " + event.LocationID + "` makes one for it"
 	}
 	if problem != "" {
-		refuse(w, r, h.Logger.With().Str("location", location).Logger(), http.StatusBadRequest, problem)
+		refuse(w, r, logger, http.StatusBadRequest, problem)
 		return
 	}
 	_, err = h.Inbox.Accept(r.Context(), inbox.Webhook{
