@@ -300,6 +300,19 @@ func (w *world) contact(first, last, email string) string {
 	return c.ID
 }
 
+// storeDate puts a text that HighLevel would not take into a contact's date fields.
+func (w *world) storeDate(contactID, text string) {
+	w.t.Helper()
+	fields := w.hl.CustomFields(location)
+	w.must(w.hl.UpdateContact(contactID, func(c *sandbox.Contact) {
+		for _, f := range fields {
+			if f.DataType == "DATE" {
+				c.CustomFields[f.ID] = text
+			}
+		}
+	}))
+}
+
 // contacts lists the CalendarHero contacts with an e-mail address. CalendarHero
 // adds whoever is invited by itself.
 func (w *world) contacts(email string) (found []sandbox.CalendarContact) {
