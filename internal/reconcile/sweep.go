@@ -90,7 +90,11 @@ func (s *sweep) run(ctx context.Context) error {
 // next notes the place that is now reached, and what was found on the way.
 // The zero place is the end.
 func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
-	s.at.Touched += int64(len(found))
+	for _, f := range found {
+		if f.Differs {
+			s.at.Touched++
+		}
+	}
 	if p.Phase == "" {
 		s.at.Place, s.at.Until, s.at.FinishedAt = "", s.at.StartedAt, s.now()
 	} else {
@@ -158,7 +162,8 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 }
 
 // changedContacts finds the contacts of a page that differ from what was last
-// seen, and with each the notes that do.
+// synced, and the notes of those that changed since a sweep last came by: a
+// contact that a webhook told of may have notes that none told of.
 func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow) (found []store.Found, err error) {
 	ids := make([]string, len(rows))
 	for i, row := range rows {
@@ -168,17 +173,20 @@ func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow
 	if err != nil {
 		return nil, err
 	}
+	synced := s.automations.Needs(mapping.KindContact).Any
 	for _, row := range rows {
-		if row.DateUpdated != "" && seen[row.ID].Mark == row.DateUpdated {
+		known := seen[row.ID]
+		if row.DateUpdated != "" && known.Swept == row.DateUpdated && (known.Mark == row.DateUpdated || !synced) {
 			continue
-		}
-		if s.automations.Needs(mapping.KindContact).Any {
-			found = append(found, store.Found{Entity: s.entity(mapping.KindContact, row.ID)})
 		}
 		notes, err := s.changedNotes(ctx, row.ID)
 		if err != nil {
 			return nil, err
 		}
+		found = append(found, store.Found{
+			Entity: s.entity(mapping.KindContact, row.ID), ContactID: row.ID, Swept: row.DateUpdated,
+			Differs: synced && (row.DateUpdated == "" || known.Mark != row.DateUpdated),
+		})
 		found = append(found, notes...)
 	}
 	return found, nil
@@ -203,12 +211,12 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 	}
 	for _, n := range notes {
 		if seen[n.ID].Fingerprint != fingerprint(noteFacts(n)) {
-			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID})
+			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID, Differs: true})
 		}
 		delete(seen, n.ID)
 	}
 	for id := range seen { // no longer there
-		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id), ContactID: contactID})
+		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id), ContactID: contactID, Differs: true})
 	}
 	return found, nil
 }
@@ -244,8 +252,8 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 				continue
 			}
 			looked[t.ID] = true
-			if mark := fingerprint(t); known[t.ID].Mark != mark {
-				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), Mark: mark})
+			if mark := fingerprint(t); known[t.ID].Swept != mark {
+				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: true, Swept: mark})
 			}
 		}
 		if len(looked) == before { // an empty page, or one with nothing new
@@ -258,7 +266,7 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 	}
 	for id := range known {
 		if !looked[id] { // completed or deleted
-			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id)})
+			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id), Differs: true})
 		}
 	}
 	return s.next(ctx, place{}, found)
