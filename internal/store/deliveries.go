@@ -176,10 +176,12 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 
 // Backlog counts the entities that are not in step yet.
 func (s *Store) Backlog(ctx context.Context) (int64, error) {
-	rows, err := s.Query(ctx, `SELECT count(*) FROM entities WHERE wanted > done`)
+	rows, err := s.Query(ctx, backlog)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("count what is owed: %w", err)
 	}
 	return n[0], nil
 }
+
+const backlog = `SELECT count(*) FROM entities WHERE wanted > done`

@@ -92,7 +92,15 @@ func (b *sqliteBackend) newQueue(cfg QueueConfig) (Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &riverQueue[*riversqlite.Driver, *sql.Tx]{client: client}, nil
+	return &riverQueue[*riversqlite.Driver, *sql.Tx]{
+		client: client,
+		// The fast one reads no job back, at half the cost. It leaves out twins on
+		// SQLite alone; on PostgreSQL it fails on them.
+		insertMany: func(ctx context.Context, tx *sql.Tx, jobs []river.InsertManyParams) error {
+			_, err := client.InsertManyFastTx(ctx, tx, jobs)
+			return err
+		},
+	}, nil
 }
 
 func (b *sqliteBackend) close() error { return errors.Join(b.read.Close(), b.write.Close()) }
