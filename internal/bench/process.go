@@ -43,9 +43,11 @@ func (p *process) memory(field string) int {
 	return 0
 }
 
-// cpu reads the processor time that the process has used; 0 where there is no /proc.
-func (p *process) cpu() time.Duration {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func (p *process) cpu() time.Duration { return cpuOf(p.cmd.Process.Pid) }
+
+// cpuOf reads the processor time that a process has used; 0 where there is no /proc.
+func cpuOf(pid int) time.Duration {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, after, _ := strings.Cut(string(stat), ") ")
 	fields := strings.Fields(after)
 	if len(fields) < 13 {

@@ -13,8 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"milepost/internal/sandbox"
 )
@@ -34,7 +35,6 @@ type rig struct {
 	milepost *process
 	baseline *process
 	ready    time.Duration // from the start of the process
-	serial   atomic.Int64
 	stop     func() // ends all; more than once is fine
 }
 
@@ -129,8 +129,8 @@ func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 
 // request is a whole signed HTTP request of about 1.5 KB.
 func (r *rig) request(contact string) []byte {
-	body := fmt.Sprintf(`{"type":"ContactUpdate","locationId":%q,"id":%q,"appId":%q,"webhookId":"bench-%d-%d","address1":%q}`,
-		location, contact, app, os.Getpid(), r.serial.Add(1), strings.Repeat("x", 1300))
+	body := fmt.Sprintf(`{"type":"ContactUpdate","locationId":%q,"id":%q,"appId":%q,"webhookId":%q,"address1":%q}`,
+		location, contact, app, uuid.NewString(), strings.Repeat("x", 1300))
 	return fmt.Appendf(nil, "POST /webhooks/highlevel HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-GHL-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
 		r.hl.Sign([]byte(body)), len(body), body)
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
@@ -56,20 +57,36 @@ func (s *storage) open(ctx context.Context) (st *store.Store, in *inbox.Inbox, e
 	return st, in, err
 }
 
-// direct is how fast the parts are without HTTP, one after the other.
+// direct is what the parts cost without HTTP, one after the other.
 type direct struct {
-	accepted, dispatched, synced float64 // a second
-	prune                        time.Duration
-	pruned                       int64
+	stored, dispatched, synced cost
+	prune                      time.Duration
+	pruned                     int64
 }
 
-// over compares with what the same machine did before.
-func (d direct) over(other direct) string {
-	return fmt.Sprintf("%.2f, %.2f, %.2f", d.accepted/other.accepted, d.dispatched/other.dispatched, d.synced/other.synced)
+// cost is that of many of a kind.
+type cost struct {
+	rate float64 // a second
+	cpu  float64 // microseconds each, in this process
+}
+
+func (c cost) String() string { return fmt.Sprintf("%.0f/s (CPU %.0f us)", c.rate, c.cpu) }
+
+// costOf measures what do costs for each of n.
+func costOf(n float64, do func() error) (cost, error) {
+	start, before := time.Now(), cpuOf(os.Getpid())
+	err := do()
+	return cost{n / time.Since(start).Seconds(), float64((cpuOf(os.Getpid()) - before).Microseconds()) / n}, err
+}
+
+// over compares CPU times, and rates, with what the same machine did before.
+func (d direct) over(o direct) string {
+	return fmt.Sprintf("CPU %.2f, %.2f, %.2f and rates %.2f, %.2f, %.2f", d.stored.cpu/o.stored.cpu, d.dispatched.cpu/o.dispatched.cpu, d.synced.cpu/o.synced.cpu,
+		d.stored.rate/o.stored.rate, d.dispatched.rate/o.dispatched.rate, d.synced.rate/o.synced.rate)
 }
 
 func (d direct) String() string {
-	return fmt.Sprintf("%.0f webhooks stored/s, %.0f dispatched/s, %.0f empty syncs/s", d.accepted, d.dispatched, d.synced)
+	return fmt.Sprintf("webhooks stored %v, dispatched %v; empty syncs %v", d.stored, d.dispatched, d.synced)
 }
 
 // syncNothing is a worker that ends each sync at once.
@@ -86,10 +103,9 @@ func syncNothing(st *store.Store) *river.Workers {
 	return workers
 }
 
-// direct stores webhooks of 5,000 entities, among those that are stored
-// already, then dispatches them, works the syncs, and deletes old webhooks.
+// direct stores webhooks, then dispatches them, works the syncs, and deletes
+// old webhooks.
 func (b *bench) direct(on *storage, stored int) (d direct, err error) {
-	const count, entities, senders = 20000, 5000, 256
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	st, in, err := on.open(ctx)
@@ -101,16 +117,36 @@ func (b *bench) direct(on *storage, stored int) (d direct, err error) {
 	if err != nil {
 		return d, err
 	}
-	body := make([]byte, 1500)
+	if d.stored, err = costOf(directCount, func() error { return accept(ctx, in, stored) }); err != nil {
+		return d, err
+	}
+	if d.dispatched, err = costOf(directCount, func() error { return dispatch(ctx, in, st, int64(stored+directCount)) }); err != nil {
+		return d, err
+	}
+	if d.synced, err = costOf(directEntities, func() error { return work(ctx, queue, st) }); err != nil {
+		return d, err
+	}
 	start := time.Now()
-	var sending sync.WaitGroup
+	d.pruned, err = in.Prune(ctx, time.Now().Add(-35*24*time.Hour))
+	d.prune = time.Since(start)
+	return d, err
+}
+
+// What is sent to the parts.
+const directCount, directEntities = 20000, 5000
+
+// accept stores webhooks whose entities lie all over those that are stored already.
+func accept(ctx context.Context, in *inbox.Inbox, stored int) error {
+	const senders = 256
+	body := make([]byte, 1500)
 	failed := make(chan error, senders)
+	var sending sync.WaitGroup
 	for s := range senders {
 		sending.Go(func() {
-			for i := s; i < count; i += senders {
-				id := seededID(i % entities * max(stored/entities, 1))
+			for i := s; i < directCount; i += senders {
+				id := seededID(i % directEntities * max(stored/directEntities, 1))
 				if _, err := in.Accept(ctx, inbox.Webhook{
-					WebhookID: fmt.Sprintf("direct-%d", i), Type: "ContactUpdate", ContactID: id,
+					WebhookID: uuid.NewString(), Type: "ContactUpdate", ContactID: id,
 					Entity: store.Entity{LocationID: location, Kind: "contact", ID: id}, ReceivedAt: time.Now(), Body: body,
 				}); err != nil {
 					failed <- err
@@ -121,44 +157,35 @@ func (b *bench) direct(on *storage, stored int) (d direct, err error) {
 	}
 	sending.Wait()
 	close(failed)
-	if err := <-failed; err != nil {
-		return d, err
-	}
-	d.accepted = count / time.Since(start).Seconds()
+	return <-failed
+}
 
-	start = time.Now()
+// dispatch moves webhooks until the one numbered last is moved.
+func dispatch(ctx context.Context, in *inbox.Inbox, st *store.Store, last int64) (err error) {
 	dispatching, stop := context.WithCancel(ctx)
 	var dispatcher sync.WaitGroup
 	dispatcher.Go(func() { in.Dispatch(dispatching, st, func(store.Delivery) string { return "" }, zerolog.Nop()) })
-	for newest := int64(0); newest < int64(stored+count) && err == nil; time.Sleep(5 * time.Millisecond) {
+	for newest := int64(0); newest < last && err == nil; time.Sleep(5 * time.Millisecond) {
 		var list []store.Delivery
 		if list, err = st.Deliveries(ctx, 0, 1); len(list) > 0 {
 			newest = list[0].ID
 		}
 	}
-	d.dispatched = count / time.Since(start).Seconds()
 	stop()
 	dispatcher.Wait()
-	if err != nil {
-		return d, err
-	}
+	return err
+}
 
-	start = time.Now()
+// work works all jobs.
+func work(ctx context.Context, queue store.Queue, st *store.Store) error {
 	if err := queue.Start(ctx); err != nil {
-		return d, err
+		return err
 	}
-	for left := int64(1); left > 0 && err == nil; time.Sleep(5 * time.Millisecond) {
+	var err error
+	for left := int64(1); left > 0 && err == nil; time.Sleep(20 * time.Millisecond) {
 		left, err = st.Backlog(ctx)
 	}
-	d.synced = entities / time.Since(start).Seconds()
-	if err := errors.Join(err, queue.Stop(ctx)); err != nil {
-		return d, err
-	}
-
-	start = time.Now()
-	d.pruned, err = in.Prune(ctx, time.Now().Add(-35*24*time.Hour))
-	d.prune = time.Since(start)
-	return d, err
+	return errors.Join(err, queue.Stop(ctx))
 }
 
 // seededID names the nth stored entity.
