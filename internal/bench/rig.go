@@ -35,7 +35,7 @@ type rig struct {
 	milepost *process
 	baseline *process
 	ready    time.Duration // from the start of the process
-	stop     func() // ends all; more than once is fine
+	stop     func()        // ends all; more than once is fine
 }
 
 // build builds the milepost that is measured.

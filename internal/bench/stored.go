@@ -243,13 +243,13 @@ func (s *storage) seedPostgres(ctx context.Context, n int, oldest, step int64) e
 	const id = `'seeded' || lpad(i::text, 14, '0')`
 	for _, statement := range []string{
 		`INSERT INTO inbox (webhook_id, type, location_id, kind, entity_id, contact_id, deleted, received_at, body, dispatched)
-			SELECT md5(random()::text), 'ContactUpdate', $2::text, 'contact', ` + id + `, ` + id + `, 0, $3 + i * $4, decode(repeat(md5(random()::text), 94), 'hex'), TRUE
+			SELECT md5(random()::text), 'ContactUpdate', $2::text, 'contact', ` + id + `, ` + id + `, 0, $3::bigint + i * $4::bigint, decode(repeat(md5(random()::text), 94), 'hex'), TRUE
 			FROM generate_series(0, $1 - 1) i`,
 		`INSERT INTO deliveries (id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at)
-			SELECT i + 1, md5(random()::text), 'ContactUpdate', $2::text, 'contact', ` + id + `, $3 + i * $4, 1, 'unchanged', '', $3 + i * $4 + 100000
+			SELECT i + 1, md5(random()::text), 'ContactUpdate', $2::text, 'contact', ` + id + `, $3::bigint + i * $4::bigint, 1, 'unchanged', '', $3 + i * $4 + 100000
 			FROM generate_series(0, $1 - 1) i`,
 		`INSERT INTO entities (location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at)
-			SELECT $2::text, 'contact', ` + id + `, ` + id + `, 1, 1, 0, 0, md5(random()::text), 'unchanged', '', $3 + i * $4
+			SELECT $2::text, 'contact', ` + id + `, ` + id + `, 1, 1, 0, 0, md5(random()::text), 'unchanged', '', $3::bigint + i * $4::bigint
 			FROM generate_series(0, $1 - 1) i`,
 	} {
 		if _, err := conn.Exec(ctx, statement, int64(n), location, oldest, step); err != nil {
