@@ -12,12 +12,15 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
+	"milepost/handlers"
 	"milepost/internal/respond"
 )
 
 // Routes are the handlers and checks behind the paths.
 type Routes struct {
 	HighLevelWebhooks http.Handler
+	WorkflowWebhooks  http.Handler
+	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
 	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
 	Logger            zerolog.Logger
@@ -27,7 +30,18 @@ type Routes struct {
 func Public(routes Routes) http.Handler {
 	r := base(routes)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
+	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
+	if routes.OAuth != nil {
+		r.Get(handlers.InstallPath, routes.OAuth.Install)
+		r.Get(handlers.CallbackPath, routes.OAuth.Callback)
+	} else {
+		r.Get(handlers.InstallPath, noOAuth)
+	}
 	return r
+}
+
+func noOAuth(w http.ResponseWriter, _ *http.Request) {
+	respond.Problem(w, http.StatusNotFound, "OAuth is not set up here: set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET")
 }
 
 // Admin is the surface for the operator, never open to the world.

@@ -6,6 +6,8 @@ package clients
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -21,9 +23,12 @@ const (
 	// Unauthorized: the token is missing, wrong or expired (401).
 	Unauthorized Reason = "unauthorized"
 	// Forbidden: the token is good but may not do this: scope, wrong tenant,
-	// wrong token class, missing Version header (401 or 403). Refreshing the
-	// token does not heal it.
+	// wrong token class, missing Version header (401 or 403); or the app's own
+	// client id and secret are refused. Refreshing the token does not heal it.
 	Forbidden Reason = "forbidden"
+	// Inactive: the location is paused or unpaid at HighLevel. Its grant is
+	// good again once the location is active: keep it and try later.
+	Inactive Reason = "inactive"
 	// Invalid: the vendor refuses the request itself (400, 409, 413, 422); the same request
 	// will never succeed. A wrong base URL or API version is told so too.
 	Invalid Reason = "invalid"
@@ -80,6 +85,16 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause below.
 func (e *Error) Unwrap() error { return e.Err }
+
+// TimedOut reports whether no answer came in time (also as a gateway's 504 or
+// a 408): the vendor may still be at work on the request.
+func (e *Error) TimedOut() bool {
+	if e.Status == http.StatusGatewayTimeout || e.Status == http.StatusRequestTimeout {
+		return true
+	}
+	timeout, ok := errors.AsType[net.Error](e.Err)
+	return ok && timeout.Timeout()
+}
 
 // ReasonOf returns the Reason of err, or "" when err is no client error.
 func ReasonOf(err error) Reason {

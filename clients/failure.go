@@ -21,11 +21,7 @@ func (t *Transport) refused(call Call, cause error) *Error {
 		own.Operation, own.Subject = call.Operation+": "+e.Operation, call.Subject
 		return &own
 	}
-	reason := Unauthorized
-	if errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
-		reason = Unavailable
-	}
-	return t.fail(call, reason, cause)
+	return t.fail(call, Unavailable, cause) // e.g. the database that keeps it
 }
 
 // lost is a call without an answer.
@@ -60,7 +56,8 @@ func (t *Transport) answered(call Call, res *http.Response, body []byte, secret 
 	if !found {
 		token = secret
 	}
-	e.Message, e.TraceID = plain(e.Message, token, 300), plain(e.TraceID, token, 64)
+	secrets := append([]string{token}, call.Secrets...)
+	e.Message, e.TraceID = plain(e.Message, secrets, 300), plain(e.TraceID, secrets, 64)
 	return e
 }
 
@@ -84,11 +81,23 @@ func reasonOf(status int, effect Effect) Reason {
 	}
 }
 
+// Unreadable is the reason of a refusal whose body is not the API's: cut off, or
+// a proxy's or a wrong host's page. It proves nothing about the request or the
+// record, so nothing may be concluded from it.
+func (c Call) Unreadable() Reason {
+	if c.Effect == Once {
+		return Unclear
+	}
+	return Unavailable
+}
+
 // plain makes a vendor's text fit for one line of a log: no control
-// characters, no secret it might echo, at most n runes.
-func plain(s, secret string, n int) string {
-	if len(secret) >= 4 {
-		s = strings.ReplaceAll(s, secret, "[token]")
+// characters, none of the secrets it might echo, at most n runes.
+func plain(s string, secrets []string, n int) string {
+	for _, secret := range secrets {
+		if len(secret) >= 4 {
+			s = strings.ReplaceAll(s, secret, "[token]")
+		}
 	}
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 	if r := []rune(s); len(r) > n {

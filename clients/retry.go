@@ -55,7 +55,7 @@ func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) re
 	began := t.cfg.Now()
 	return func(_ context.Context, res *http.Response, err error) (bool, error) {
 		if ctx.Err() != nil || t.cfg.Now().Sub(began) > retryUntil {
-			return false, nil
+			return false, nil //nolint:nilerr // the call's error stays what it is
 		}
 		if err != nil {
 			if errors.Is(err, errTooLarge) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,22 +40,29 @@ const (
 
 // A Call is one request of a vendor's API.
 type Call struct {
-	Operation string     // in words, for errors: "get contact"
-	Subject   string     // the id it is about; may be empty
-	Effect    Effect     //
-	Method    string     //
-	Path      string     // begins with "/", its parts already escaped (see PathID)
-	Query     url.Values // never shown in an error: it may hold personal data
-	Body      any        // sent as JSON; nil sends no body
-	Out       any        // receives the JSON of a success; nil ignores the body
+	Operation string      // in words, for errors: "get contact"
+	Subject   string      // the id it is about; may be empty
+	Effect    Effect      //
+	Method    string      //
+	Path      string      // begins with "/", its parts already escaped (see PathID)
+	Query     url.Values  // never shown in an error: it may hold personal data
+	Header    http.Header // sent in addition to the transport's, and in place of the same there
+	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
+	Out       any         // receives the JSON of a success; nil ignores the body
+	// Authorization is this call's own header; "" = TransportConfig.Authorize.
+	Authorization string
+	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
 }
 
 // TransportConfig is what a vendor's client knows about its API.
 type TransportConfig struct {
 	API     string // for errors: "HighLevel"
 	BaseURL string // without a trailing slash; a path in it is kept
-	// Authorize returns the value of the Authorization header. It is asked once a call.
-	Authorize func(context.Context) (string, error)
+	// Authorize returns the value of the Authorization header. It is asked once
+	// a call with refused "", and once more with the value that was answered by
+	// Unauthorized: where it then returns another one, the call is sent again.
+	// nil sends the calls without one.
+	Authorize func(ctx context.Context, refused string) (string, error)
 	Header    http.Header // sent with every call
 	// Explain completes an Error from the vendor's own answer: Message, TraceID,
 	// Todo, and the Reason where the status alone misleads.
@@ -151,10 +159,31 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.err != nil {
 		return t.fail(call, Invalid, t.err)
 	}
-	auth, err := t.cfg.Authorize(ctx)
+	authorize := t.cfg.Authorize
+	if call.Authorization != "" || authorize == nil {
+		authorize = func(context.Context, string) (string, error) { return call.Authorization, nil }
+	}
+	auth, err := authorize(ctx, "")
 	if err != nil {
 		return t.refused(call, err)
 	}
+	failed := t.send(ctx, call, auth)
+	if failed != nil && failed.Reason == Unauthorized && ctx.Err() == nil {
+		switch renewed, err := authorize(ctx, auth); {
+		case err != nil:
+			return t.refused(call, err)
+		case renewed != auth:
+			failed = t.send(ctx, call, renewed) // nothing was done: even a create may be sent again
+		}
+	}
+	if failed == nil {
+		return nil // not a nil *Error in an error
+	}
+	return failed
+}
+
+// send carries out one call with one token.
+func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 	req, err := t.request(ctx, call, auth)
 	if err != nil {
 		return t.fail(call, Invalid, err)
@@ -202,7 +231,10 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	}
 	u.RawQuery = call.Query.Encode()
 	var body any // an untyped nil, or retryablehttp takes it for a body
-	if call.Body != nil {
+	kind := "application/json"
+	if form, ok := call.Body.(url.Values); ok {
+		body, kind = []byte(form.Encode()), "application/x-www-form-urlencoded"
+	} else if call.Body != nil {
 		var buf bytes.Buffer
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
@@ -215,13 +247,14 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	if err != nil {
 		return nil, errors.New("the request cannot be made")
 	}
-	for key, values := range t.cfg.Header {
-		req.Header[key] = values
-	}
+	maps.Copy(req.Header, t.cfg.Header)
+	maps.Copy(req.Header, call.Header)
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Authorization", auth)
+	if auth != "" {
+		req.Header.Set("Authorization", auth)
+	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", kind)
 	}
 	return req, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,7 +41,7 @@ func setup(t *testing.T, handler http.HandlerFunc) (*clients.Transport, *atomic.
 func config(base string) clients.TransportConfig {
 	return clients.TransportConfig{
 		API: "Vendor", BaseURL: base,
-		Authorize: func(context.Context) (string, error) { return "Bearer " + token, nil },
+		Authorize: func(context.Context, string) (string, error) { return "Bearer " + token, nil },
 		Explain:   func(e *clients.Error, _ clients.Call, body []byte) { e.Message = string(body) },
 		Limit:     func(http.Header, time.Time) time.Duration { return 10 * time.Second },
 		RetryWait: func(int) time.Duration { return 0 },
@@ -376,5 +377,54 @@ func TestObjectsAreReadWithTolerance(t *testing.T) {
 		if _, err := clients.ParseObject([]byte(bad)); err == nil {
 			t.Errorf("%q was read as an object", bad)
 		}
+	}
+}
+
+func TestARefusedTokenIsReplacedOnceAndTheCallSentAgain(t *testing.T) {
+	const fresh = "fresh-token-0123456789"
+	for _, call := range []clients.Call{get, put, del, post, search} {
+		var asked []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+fresh {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		}))
+		defer server.Close()
+		cfg := config(server.URL)
+		cfg.Authorize = func(_ context.Context, refused string) (string, error) {
+			if asked = append(asked, refused); refused != "" {
+				return "Bearer " + fresh, nil
+			}
+			return "Bearer " + token, nil
+		}
+		if err := clients.NewTransport(cfg).Do(t.Context(), call); err != nil {
+			t.Errorf("%s: %v", call.Operation, err)
+		}
+		if want := []string{"", "Bearer " + token}; !slices.Equal(asked, want) {
+			t.Errorf("%s: asked for a token with %q", call.Operation, asked)
+		}
+	}
+}
+
+func TestATokenThatStaysRefusedIsNotTriedForEver(t *testing.T) {
+	transport, tries := setup(t, answer(401, ""))
+	if err := transport.Do(t.Context(), get); clients.ReasonOf(err) != clients.Unauthorized || tries.Load() != 1 {
+		t.Errorf("the same token again: %v after %d tries", err, tries.Load())
+	}
+	var n atomic.Int32
+	server := httptest.NewServer(answer(401, ""))
+	defer server.Close()
+	cfg := config(server.URL)
+	cfg.Authorize = func(context.Context, string) (string, error) { return fmt.Sprint("Bearer token-", n.Add(1)), nil }
+	if err := clients.NewTransport(cfg).Do(t.Context(), get); clients.ReasonOf(err) != clients.Unauthorized || n.Load() != 2 {
+		t.Errorf("a new token each time: %v after %d tokens", err, n.Load())
+	}
+}
+
+func TestATokenThatCannotBeHadIsTriedLater(t *testing.T) {
+	cfg := config("http://127.0.0.1:1")
+	cfg.Authorize = func(context.Context, string) (string, error) { return "", errors.New("database locked") }
+	if err := clients.NewTransport(cfg).Do(t.Context(), get); clients.ReasonOf(err) != clients.Unavailable {
+		t.Errorf("%v", err)
 	}
 }

@@ -35,12 +35,8 @@ type HighLevelWebhooks struct {
 }
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		respond.Problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
-		return
-	} else if err != nil {
-		respond.Problem(w, http.StatusBadRequest, "the body could not be read to its end")
+	body, ok := readBody(w, r)
+	if !ok {
 		return
 	}
 	if err := h.Keys.Verify(r.Header, body); err != nil {
@@ -70,14 +66,32 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case err != nil:
-		h.Logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
-		w.Header().Set("Retry-After", "30")
-		respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
+		notStored(w, h.Logger, err)
 	case duplicate:
 		respond.JSON(w, http.StatusOK, receipt{Status: "duplicate"})
 	default:
 		respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
 	}
+}
+
+// readBody reads a webhook's body; where that fails it answers, and ok is false.
+func readBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		respond.Problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
+		return nil, false
+	} else if err != nil {
+		respond.Problem(w, http.StatusBadRequest, "the body could not be read to its end")
+		return nil, false
+	}
+	return body, true
+}
+
+// notStored asks for the webhook to be sent again.
+func notStored(w http.ResponseWriter, logger zerolog.Logger, err error) {
+	logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
+	w.Header().Set("Retry-After", "30")
+	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
 }
 
 // receipt is the body of a 200.

@@ -1,6 +1,9 @@
 package mapping
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Automation is a trigger, conditions, and actions with field templates. It is
 // compiled and immutable, and safe for concurrent use.
@@ -11,7 +14,7 @@ type Automation struct {
 	On      Trigger
 	Tag     string // of contact.tagged, lower case
 
-	milestone *milestone // of milestone.changed
+	milestone *milestone // of milestone.changed and workflow.received
 	condition *expression
 	actions   []action
 	reads     reads // by the milestone, the condition and the actions together
@@ -25,6 +28,12 @@ func (a *Automation) Actions() []ItemKind {
 		kinds[i] = act.kind()
 	}
 	return kinds
+}
+
+// needsContact tells that the automation cannot do without a contact: it reads
+// one, or writes its tags.
+func (a *Automation) needsContact() bool {
+	return a.reads.contact || slices.Contains(a.Actions(), ItemTags)
 }
 
 // Set is a compiled list of automations, immutable and safe for concurrent use.

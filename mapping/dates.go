@@ -59,7 +59,7 @@ func (d Date) String() string {
 //
 //   - nil and blank text: cleared, the zero Date
 //   - 2026-12-01 (also with / . or _), 12/01/2026 (month first), Nov 30th 2026,
-//     30 November 2026: a date
+//     30 November 2026, 30-Nov-2026: a date
 //   - 2026-12-01T00:00:00Z: a date, for HighLevel stores dates at UTC midnight
 //   - any other RFC 3339 time: an instant
 //   - a number, or its digits as text, since 1970: 9 or 10 digits are seconds,
@@ -114,7 +114,8 @@ var (
 	digitsForm  = regexp.MustCompile(`^-?\d+$`)
 	ymdForm     = regexp.MustCompile(`^(\d{4})([-/._])(\d{1,2})([-/._])(\d{1,2})(?:(?:[ ]+|[Tt])(.+))?$`)
 	mdyForm     = regexp.MustCompile(`^(\d{1,2})([-/._])(\d{1,2})([-/._])(\d{4})(?:(?:,?[ ]+|[Tt])(.+))?$`)
-	clockForm   = regexp.MustCompile(`^(\d{1,2}):(\d{2})(?::(\d{2})([.,]\d{1,9})?)? ?([AaPp][Mm])?$`)
+	clockForm   = regexp.MustCompile(`^(\d{1,2})(?::(\d{2})(?::(\d{2})([.,]\d{1,9})?)?)? ?([AaPp][Mm])?$`)
+	hyphenForm  = regexp.MustCompile(`^(\p{L}+|\d{1,2})-(\p{L}+|\d{1,2})-(\d{4})`) // 30-Nov-2026
 	offsetForm  = regexp.MustCompile(`^(.*?) ?([Zz]|[+-]\d{2}:?\d{2})$`)
 	ordinalForm = regexp.MustCompile(`^(\d{1,2})(?:st|nd|rd|th)?$`)
 	yearForm    = regexp.MustCompile(`^\d{4}$`)
@@ -164,7 +165,7 @@ func epoch(digits string, zone *time.Location) (Date, error) {
 func wordyDate(s string, zone *time.Location) (Date, error) {
 	var month int
 	var day, year, rest string
-	words := strings.Fields(strings.ReplaceAll(s, ",", " "))
+	words := strings.Fields(strings.ReplaceAll(hyphenForm.ReplaceAllString(s, "$1 $2 $3"), ",", " "))
 	for i, w := range words {
 		w = strings.ToLower(strings.TrimSuffix(w, "."))
 		switch {
@@ -240,14 +241,14 @@ func dateAndTime(year, month, day, clock string, zone *time.Location) (Date, err
 	return instant(date.at.Add(sinceMidnight-east), zone)
 }
 
-// parseClock reads 15:04, 15:04:05, 15:04:05.999 and 3:04 PM.
+// parseClock reads 15:04, 15:04:05, 15:04:05.999, 3:04 PM and 3 PM.
 func parseClock(s string) (time.Duration, error) {
 	m := clockForm.FindStringSubmatch(s)
-	if m == nil {
+	if m == nil || m[2]+m[5] == "" { // a number alone
 		return 0, fmt.Errorf("cannot read the time %s, expected a form like 15:04", quoteShort(s))
 	}
 	hour, _ := strconv.Atoi(m[1])
-	minute, _ := strconv.Atoi(m[2])
+	minute, _ := strconv.Atoi("0" + m[2])
 	second, _ := strconv.Atoi("0" + m[3])
 	if half := strings.ToLower(m[5]); half != "" {
 		if hour < 1 || hour > 12 {

@@ -39,6 +39,9 @@ var records = map[string]types.Map{
 	"note": {
 		"id": types.String, "title": types.String, "body": types.String, "date_added": types.Any, "user_id": types.String,
 	},
+	"workflow": {
+		"id": types.String, "name": types.String, "fields": types.TypeOf(map[string]any{}), "tags": types.TypeOf([]string{}),
+	},
 	"milestone": {"name": types.String, "date": types.Any},
 	"location":  {"id": types.String, "name": types.String, "timezone": types.String},
 }
@@ -52,6 +55,8 @@ func scopeOf(t Trigger) scope {
 		names["task"] = records["task"]
 	case t.Kind() == KindNote:
 		names["note"] = records["note"]
+	case t == WorkflowReceived:
+		names["workflow"], names["custom_data"] = records["workflow"], types.TypeOf(map[string]any{})
 	}
 	return scope{t, names}
 }
@@ -273,7 +278,7 @@ func (r *reader) identifier(n *ast.IdentifierNode) {
 	if r.scope.has(n.Value) || slices.Contains(functions(), n.Value) {
 		return
 	}
-	if _, elsewhere := records[n.Value]; elsewhere {
+	if _, elsewhere := records[n.Value]; elsewhere || n.Value == "custom_data" {
 		r.fail(n, fmt.Sprintf("%s is not there with %q; known are %s", n.Value, r.scope.trigger, enumerate(sortedNames(r.scope.names))))
 		return
 	}

@@ -7,9 +7,10 @@ type Kind string
 
 // The kinds that automations can read today.
 const (
-	KindContact Kind = "contact"
-	KindTask    Kind = "task"
-	KindNote    Kind = "note"
+	KindContact  Kind = "contact"
+	KindTask     Kind = "task"
+	KindNote     Kind = "note"
+	KindWorkflow Kind = "workflow" // what a workflow's webhook said last
 )
 
 // Facts are the HighLevel records one evaluation may read. What an automation
@@ -17,9 +18,10 @@ const (
 type Facts struct {
 	Location Location
 	Contact  Contact
-	Task     Task   // set when a task is planned
-	Note     Note   // set when a note is planned
-	Notes    []Note // the contact's notes, for items that attach them; any order
+	Task     Task     // set when a task is planned
+	Note     Note     // set when a note is planned
+	Workflow Workflow // set when a workflow webhook is planned
+	Notes    []Note   // the contact's notes, for items that attach them; any order
 }
 
 // Location is the HighLevel sub-account.
@@ -65,4 +67,13 @@ type Note struct {
 	Title     string
 	UserID    string
 	DateAdded time.Time // zero when unknown
+}
+
+// Workflow is what a workflow's webhook said. Values are decoded JSON; what is
+// empty is not there. Where the webhook names no contact, Facts.Contact.ID is "".
+type Workflow struct {
+	ID, Name   string         // of the workflow; may be empty
+	CustomData map[string]any // the words of the webhook's Custom Data
+	Fields     map[string]any // everything else in it: custom fields by display name
+	Tags       []string       // of the contact, when it was sent
 }

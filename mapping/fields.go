@@ -173,12 +173,12 @@ func (f *fields) table(name string) map[string]string {
 	}
 	table := make(map[string]string, len(entries.keys))
 	for _, key := range entries.keys {
-		folded, value := foldWords(key), ""
+		folded := foldWords(key)
 		if isNull(entries.values[key]) {
 			entries.wrong(key, "is empty")
 			continue
 		}
-		value = oneLine(entries.text(key))
+		value := oneLine(entries.text(key))
 		switch _, twice := table[folded]; {
 		case folded == "", value == "":
 			entries.wrong(key, "is empty")
@@ -281,8 +281,20 @@ func (f *fields) compile(name string, v *yaml.Node) *template {
 	return t
 }
 
-// condition compiles a field that is an expression; nil if there is none.
-func (f *fields) condition(name string) *expression {
+// condition compiles a field that is true or false; nil if there is none.
+func (f *fields) condition(name string) *expression { return f.compiled(name, compileCondition) }
+
+// expression compiles a field that is an expression without braces; nil if there is none.
+func (f *fields) expression(name string) *expression {
+	return f.compiled(name, func(source string, s scope) (*expression, error) {
+		if strings.Contains(source, "{{") {
+			return nil, &expressionError{1, quoteShort(source) + " is an expression already, write it without braces"}
+		}
+		return compileExpression(source, s)
+	})
+}
+
+func (f *fields) compiled(name string, compile func(string, scope) (*expression, error)) *expression {
 	v := f.values[name]
 	if v == nil {
 		return nil
@@ -291,7 +303,7 @@ func (f *fields) condition(name string) *expression {
 		f.wrong(name, "must be an expression, this is %s", describe(v))
 		return nil
 	}
-	e, err := compileCondition(v.Value, f.scope)
+	e, err := compile(v.Value, f.scope)
 	if err != nil {
 		f.expressionWrong(name, v, err)
 	}

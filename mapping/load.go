@@ -132,6 +132,7 @@ func (l *loader) automation(node *yaml.Node) {
 	l.tagOf(f, a)
 	if a.milestone = milestoneOf(f, a.On); a.milestone != nil {
 		a.reads.add(a.milestone.reads())
+		f.scope.names["milestone"] = records["milestone"] // what the rest may use
 	}
 	if a.condition = f.condition("if"); a.condition != nil {
 		a.reads.add(a.condition.reads)

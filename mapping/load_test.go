@@ -65,6 +65,7 @@ func TestAnIDIsASlugOfTheNameUnlessGiven(t *testing.T) {
 func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 	const head = "name: A\non: task.changed\n"
 	const contact = "name: A\non: contact.changed\n"
+	const workflow = "name: A\non: workflow.received\n"
 	const milestone = "name: A\non: milestone.changed\n"
 	tests := []struct{ name, source, want string }{
 		{"no YAML", "name: [", "f.yaml:1: this is not YAML: did not find expected node content"},
@@ -86,19 +87,28 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 
 		{"no trigger", "name: A\ndo: [note: {}]\n", "f.yaml:1: on: is required"},
 		{"an unknown trigger", "name: A\non: task.chagned\ndo: [note: {}]\n", `f.yaml:2: on: unknown trigger "task.chagned"; did you mean "task.changed"?`},
-		{"a trigger for later", "name: A\non: appointment.changed\ndo: [note: {}]\n", `f.yaml:2: on: "appointment.changed" is not supported yet; supported are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed`},
+		{"a trigger for later", "name: A\non: appointment.changed\ndo: [note: {}]\n", `f.yaml:2: on: "appointment.changed" is not supported yet; supported are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`},
 		{"a CalendarHero trigger", "name: A\non: calendarhero.meeting_scheduled\ndo: [note: {}]\n", `f.yaml:2: on: "calendarhero.meeting_scheduled" is not supported yet`},
 		{"no tag", "name: A\non: contact.tagged\ndo: [contact: {}]\n", "f.yaml:1: tag: is required"},
 		{"a tag too many", contact + "tag: vip\ndo: [contact: {}]\n", "f.yaml:3: tag: goes with on: contact.tagged only"},
 
 		{"no milestone", milestone + "do: [contact: {}]\n", "f.yaml:1: milestone: is required with on: milestone.changed; expected { name: contact.<field>, date: contact.<field> }"},
-		{"a milestone too many", contact + "milestone: {date: contact.x}\ndo: [contact: {}]\n", "f.yaml:3: milestone: goes with on: milestone.changed only"},
+		{"a milestone too many", contact + "milestone: {date: contact.x}\ndo: [contact: {}]\n", "f.yaml:3: milestone: goes with on: milestone.changed and workflow.received only"},
 		{"a milestone without date", milestone + "milestone: {name: Birthday}\ndo: [contact: {}]\n", "f.yaml:3: milestone.date: is required"},
 		{"a milestone with an unknown field", milestone + "milestone:\n  date: contact.x\n  nam: y\ndo: [contact: {}]\n", `f.yaml:5: milestone: unknown field "nam"; did you mean "name"?`},
 		{"a milestone date in braces", milestone + "milestone: {date: '{{ contact.x }}'}\ndo: [contact: {}]\n", `f.yaml:3: milestone.date: "{{ contact.x }}" is not a field of the contact; expected contact.<field>, without braces`},
 		{"a milestone date that is none", milestone + "milestone: {date: contact.email}\ndo: [contact: {}]\n", "f.yaml:3: milestone.date: contact.email holds no date; expected a custom field or date_of_birth, date_added, date_updated"},
 		{"a milestone name in braces", milestone + "milestone: {date: contact.x, name: '{{ contact.y }}'}\ndo: [contact: {}]\n", `f.yaml:3: milestone.name: "{{ contact.y }}" is neither a field of the contact (contact.<field>, without braces) nor a plain name`},
 		{"a birthday without name", milestone + "milestone: {date: contact.date_of_birth}\ndo: [contact: {}]\n", "f.yaml:3: milestone.name: is required with the date contact.date_of_birth; expected a name such as Birthday"},
+
+		{"a workflow milestone without name", workflow + "milestone: {date: custom_data.x}\ndo: [event: {title: x, start: y}]\n", "f.yaml:3: milestone.name: is required"},
+		{"a workflow milestone without date", workflow + "milestone: {name: Closing}\ndo: [event: {title: x, start: y}]\n", "f.yaml:3: milestone.date: is required"},
+		{"a workflow milestone date in braces", workflow + "milestone: {name: Closing, date: '{{ custom_data.x }}'}\ndo: [event: {title: x, start: y}]\n", `f.yaml:3: milestone.date: "{{ custom_data.x }}" is an expression already, write it without braces`},
+		{"a workflow milestone name in braces", workflow + "milestone: {name: '{{ custom_data.x }}', date: custom_data.x}\ndo: [event: {title: x, start: y}]\n", `f.yaml:3: milestone.name: "{{ custom_data.x }}" is neither an expression without braces (custom_data.milestone_title) nor a plain name`},
+		{"a slip in a workflow milestone", workflow + "milestone:\n  name: customdata.title\n  date: custom_data.x\ndo: [event: {title: x, start: y}]\n", `f.yaml:4: milestone.name: unknown name "customdata"; did you mean "custom_data"?`},
+		{"a slip in a workflow's field", workflow + "if: workflow.nam == 'x'\ndo: [event: {title: x, start: y}]\n", `f.yaml:3: if: unknown workflow field "nam"; did you mean "name"?`},
+		{"a milestone of a workflow without one", workflow + "do:\n  - event: {title: '{{ milestone.name }}', start: y}\n", `f.yaml:4: event.title: milestone is not there with "workflow.received"; known are contact, custom_data, location, workflow`},
+		{"Custom Data elsewhere", head + "if: custom_data.x == 1\ndo: [task: {title: x}]\n", `f.yaml:3: if: custom_data is not there with "task.changed"; known are contact, location, task`},
 
 		{"a condition that is text", head + "if: task.title\ndo: [task: {title: x}]\n", "f.yaml:3: if: a condition must be true or false, this gives string"},
 		{"a slip in a condition", head + "if: task.titel == ''\ndo: [task: {title: x}]\n", `f.yaml:3: if: unknown task field "titel"; did you mean "title"?`},
@@ -167,7 +177,7 @@ my.yaml:6: task.duration: "long" is not a duration; expected a form like 30m, 1h
 my.yaml:6: task.title: there is a "{{" without its "}}"
 my.yaml:7: do: unknown action "tasks"; did you mean "task"?
 my.yaml:8: name: "one" is the name of the automation in line 2 already
-my.yaml:9: on: unknown trigger "nothing"; known are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed`
+my.yaml:9: on: unknown trigger "nothing"; known are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`
 	if err == nil {
 		t.Fatal("there was no error")
 	}
@@ -201,6 +211,7 @@ func TestDurations(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add(Recipes())
 	f.Add([]byte("automations: [{name: A, on: contact.tagged, tag: x, do: [contact: , tags: {add: [a], keywords: {b: c}, keywords_of: d}]}]"))
+	f.Add([]byte("{name: A, on: workflow.received, milestone: {name: custom_data.a, date: workflow.fields['B']}, if: workflow.tags == [], do: [event: {title: x, start: '{{ milestone.date }}'}]}"))
 	f.Add([]byte("- &a {name: A, on: note.changed, do: [note: {text: |\n {{ note.body }}}]}\n- *a\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := Load("f.yaml", data)
@@ -223,7 +234,7 @@ func FuzzLoad(f *testing.F) {
 			}
 			ids[a.ID] = true
 		}
-		for _, kind := range []Kind{KindContact, KindTask, KindNote} {
+		for _, kind := range []Kind{KindContact, KindTask, KindNote, KindWorkflow} {
 			set.Needs(kind)
 			set.Plan(kind, fullFacts())
 		}

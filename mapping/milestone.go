@@ -2,18 +2,22 @@ package mapping
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // milestone says where a milestone's name and date are. HighLevel has no such
 // object; people keep one in two custom fields (name and date), in one date field
-// whose own name is the milestone's, or in the contact's date of birth.
+// whose own name is the milestone's, or in the contact's date of birth. A
+// workflow's webhook carries one in its Custom Data.
 type milestone struct {
 	nameKey string // the contact's field with the name, or
 	literal string // the name itself; neither: the name of the date field
 	dateKey string
+
+	nameFrom *expression // of workflow.received, in place of nameKey; nil: the literal
+	dateFrom *expression // in place of dateKey
 }
 
 // standardDates are the standard fields that hold dates.
@@ -21,8 +25,12 @@ var standardDates = []string{"date_of_birth", "date_added", "date_updated"}
 
 func milestoneOf(f *fields, t Trigger) *milestone {
 	switch {
+	case t == WorkflowReceived && f.has("milestone"):
+		return workflowMilestone(f)
+	case t == WorkflowReceived:
+		return nil
 	case t != MilestoneChanged && f.has("milestone"):
-		f.wrong("milestone", "goes with on: %s only", MilestoneChanged)
+		f.wrong("milestone", "goes with on: %s and %s only", MilestoneChanged, WorkflowReceived)
 		return nil
 	case t != MilestoneChanged:
 		return nil
@@ -61,7 +69,42 @@ func milestoneOf(f *fields, t Trigger) *milestone {
 	return found
 }
 
+// reference is how a name begins that is looked up, where any other is the name itself.
+var reference = regexp.MustCompile(`^[a-z_]+(\.\w|\[)`)
+
+// workflowMilestone reads the milestone of a workflow's webhook: both parts are
+// expressions without braces, as custom_data.milestone_date or
+// workflow.fields["Closing Date"]; the name may be the name itself.
+func workflowMilestone(f *fields) *milestone {
+	m := fieldsOf(f.mistakes, "milestone.", f.values["milestone"], f.scope, "name", "date")
+	if m == nil {
+		return nil
+	}
+	m.required("name")
+	m.required("date")
+	found := &milestone{dateFrom: m.expression("date")}
+	switch name := strings.TrimSpace(m.text("name")); {
+	case strings.Contains(name, "{{"):
+		m.wrong("name", "%s is neither an expression without braces (custom_data.milestone_title) nor a plain name", quoteShort(name))
+	case reference.MatchString(name):
+		found.nameFrom = m.expression("name")
+	case m.has("name") && name == "":
+		m.wrong("name", "is empty")
+	default:
+		found.literal = oneLine(name)
+	}
+	return found
+}
+
 func (m *milestone) reads() (r reads) {
+	for _, e := range []*expression{m.nameFrom, m.dateFrom} {
+		if e != nil {
+			r.add(e.reads)
+		}
+	}
+	if m.dateKey == "" {
+		return r
+	}
 	r.addContactField(m.dateKey)
 	if m.nameKey != "" {
 		r.addContactField(m.nameKey)
@@ -69,9 +112,13 @@ func (m *milestone) reads() (r reads) {
 	return r
 }
 
-// read finds the milestone of a contact. It fails with skip when the location
+// read finds the milestone of a record. It fails with skip when the location
 // does not have the custom fields, and with fieldProblem for an impossible date.
-func (m *milestone) read(c Contact, zone *time.Location) (name string, date Date, err error) {
+func (m *milestone) read(r *run) (name string, date Date, err error) {
+	if m.dateFrom != nil {
+		return m.evaluate(r)
+	}
+	c, zone := r.facts.Contact, r.zone
 	dateField, err := m.field(c, m.dateKey)
 	if err != nil {
 		return "", Date{}, err
@@ -89,6 +136,26 @@ func (m *milestone) read(c Contact, zone *time.Location) (name string, date Date
 		name = oneLine(printed(nameField.Value))
 	}
 	if date, err = ParseDate(dateField.Value, zone); err != nil {
+		return "", Date{}, fieldProblem{"milestone.date", err.Error()}
+	}
+	return name, date, nil
+}
+
+// evaluate is read for a workflow's webhook.
+func (m *milestone) evaluate(r *run) (name string, date Date, err error) {
+	name = m.literal
+	if m.nameFrom != nil {
+		v, err := m.nameFrom.eval(r.env)
+		if err != nil {
+			return "", Date{}, fieldProblem{"milestone.name", err.Error()}
+		}
+		name = oneLine(printed(v))
+	}
+	v, err := m.dateFrom.eval(r.env)
+	if err == nil {
+		date, err = ParseDate(v, r.zone)
+	}
+	if err != nil {
 		return "", Date{}, fieldProblem{"milestone.date", err.Error()}
 	}
 	return name, date, nil

@@ -56,6 +56,11 @@ func newRun(s *Set, kind Kind, f Facts) *run {
 			"id": f.Note.ID, "title": f.Note.Title, "body": PlainText(f.Note.Body),
 			"date_added": noteDate(f.Note.DateAdded, r.zone), "user_id": f.Note.UserID,
 		}
+	case KindWorkflow:
+		r.env["workflow"] = map[string]any{
+			"id": f.Workflow.ID, "name": f.Workflow.Name, "fields": f.Workflow.Fields, "tags": tagSet(f.Workflow.Tags),
+		}
+		r.env["custom_data"] = f.Workflow.CustomData
 	}
 	return r
 }
@@ -149,10 +154,12 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 		return nil, skip(fmt.Sprintf("the contact does not have the tag %q", a.Tag))
 	case a.On == TaskCompleted && !r.facts.Task.Completed:
 		return nil, skip("the task is not completed")
+	case a.On == WorkflowReceived && r.facts.Contact.ID == "" && a.needsContact():
+		return nil, fieldProblem{"contact_id", noContact}
 	}
 	env := r.env
 	if a.milestone != nil {
-		name, date, err := a.milestone.read(r.facts.Contact, r.zone)
+		name, date, err := a.milestone.read(r)
 		if err != nil {
 			return nil, err
 		}
@@ -175,6 +182,8 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 	}
 	return env, nil
 }
+
+const noContact = "the webhook names no contact; add the word contact_id with the value {{contact.id}} to its Custom Data"
 
 // noteTexts are the texts that the note automations make of the contact's notes,
 // newest first. A note that they want nothing for, or cannot compute, has none

@@ -76,6 +76,7 @@ func TestTheRecipesAreSwitchedOnUnderStableIDs(t *testing.T) {
 	want := []string{
 		"contact-to-calendarhero-contact contact.changed true",
 		"milestone-to-calendar-event milestone.changed true",
+		"workflow-milestone-to-calendar-event workflow.received true",
 		"task-to-calendar-task task.changed true",
 		"note-to-calendar-note-with-tags note.changed true",
 	}
@@ -178,6 +179,7 @@ func TestTheRecipesNeed(t *testing.T) {
 		KindContact:   {Any: true, Contact: true, CustomFields: true, Notes: true},
 		KindTask:      {Any: true, Contact: true, Notes: true},
 		KindNote:      {Any: true},
+		KindWorkflow:  {Any: true, Contact: true, Notes: true},
 		"appointment": {},
 	} {
 		if diff := cmp.Diff(want, s.Needs(kind)); diff != "" {

@@ -19,15 +19,16 @@ const (
 	TaskChanged      Trigger = "task.changed"
 	TaskCompleted    Trigger = "task.completed" // while the task is completed
 	NoteChanged      Trigger = "note.changed"
+	WorkflowReceived Trigger = "workflow.received" // a workflow webhook; what it said last holds
 )
 
-var triggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged}
+var triggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged, WorkflowReceived}
 
 // laterTriggers have a name already, so that whoever tries one learns that it
 // is no spelling mistake.
 var laterTriggers = []string{
 	"contact.deleted", "milestone.approaching", "task.deleted", "note.deleted",
-	"appointment.changed", "opportunity.stage_changed", "workflow.received",
+	"appointment.changed", "opportunity.stage_changed",
 }
 
 // Kind tells which records the trigger looks at.
@@ -37,6 +38,8 @@ func (t Trigger) Kind() Kind {
 		return KindTask
 	case NoteChanged:
 		return KindNote
+	case WorkflowReceived:
+		return KindWorkflow
 	}
 	return KindContact
 }

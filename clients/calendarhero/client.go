@@ -52,7 +52,7 @@ func New(cfg Config) *Client {
 	return &Client{clients.NewTransport(clients.TransportConfig{
 		API:       "CalendarHero",
 		BaseURL:   cfg.BaseURL,
-		Authorize: func(context.Context) (string, error) { return authorization(cfg) },
+		Authorize: func(context.Context, string) (string, error) { return authorization(cfg) },
 		Explain:   explain,
 		RetryWait: cfg.RetryWait,
 		HTTP:      cfg.HTTP,
@@ -78,7 +78,7 @@ func authorization(cfg Config) (string, error) {
 
 // explain fills in CalendarHero's words: a hapi server's error body,
 // {"statusCode":400,"error":"Bad Request","message":"…"}.
-func explain(e *clients.Error, _ clients.Call, body []byte) {
+func explain(e *clients.Error, call clients.Call, body []byte) {
 	if o, err := clients.ParseObject(body); err == nil {
 		e.Message = o.Text("message")
 		if e.Message == "" {
@@ -88,9 +88,8 @@ func explain(e *clients.Error, _ clients.Call, body []byte) {
 	switch {
 	case e.Reason == clients.Unauthorized:
 		e.Todo = "the token is wrong: copy it again from CalendarHero, My Profile Settings, API; or try the other auth, raw or bearer"
-	case e.Reason == clients.NotFound && len(body) > 0 && !json.Valid(body):
-		// A proxy's or a wrong host's page is no proof that a record is gone.
-		e.Reason, e.Todo = clients.Invalid, "this is no answer of CalendarHero's API: check the base URL"
+	case (e.Reason == clients.NotFound || e.Status == http.StatusBadRequest) && len(body) > 0 && !json.Valid(body):
+		e.Reason, e.Todo = call.Unreadable(), "this is no answer of CalendarHero's API: if it stays so, check the base URL"
 	}
 }
 

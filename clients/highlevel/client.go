@@ -11,13 +11,11 @@ package highlevel
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"milepost/clients"
 )
@@ -28,21 +26,30 @@ const (
 	// DefaultVersion is the Version header under which the records of this
 	// package are documented (HighLevel OpenAPI apps/contacts.json).
 	DefaultVersion = "2021-07-28"
+	// CalendarsVersion is the one of calendars and their events (apps/calendars.json).
+	CalendarsVersion = "2021-04-15"
 )
 
 // Config is what a client needs. Only Tokens is required.
 type Config struct {
-	BaseURL string             // "" = DefaultBaseURL
-	Tokens  oauth2.TokenSource // asked once a call; an error that is a *clients.Error keeps its Reason
-	Version string             // "" = DefaultVersion
-	HTTP    *http.Client       // nil = a connection pool of its own
+	BaseURL string // "" = DefaultBaseURL
+	Tokens  TokenSource
+	Version string // "" = DefaultVersion
+	// Versions are those that differ from Version, by the first part of a path:
+	// "contacts", "opportunities". nil = CalendarsVersion for "calendars".
+	Versions map[string]string
+	HTTP     *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
 	Now       func() time.Time // nil = time.Now
 }
 
 // Client calls the API with the token of one location. It is safe for concurrent use.
-type Client struct{ transport *clients.Transport }
+type Client struct {
+	transport *clients.Transport
+	version   string
+	versions  map[string]string // by the first part of a path
+}
 
 // New returns a client. It makes no call; a bad base URL is reported by the first one.
 func New(cfg Config) *Client {
@@ -52,50 +59,65 @@ func New(cfg Config) *Client {
 	if cfg.Version == "" {
 		cfg.Version = DefaultVersion
 	}
-	return &Client{clients.NewTransport(clients.TransportConfig{
+	if cfg.Versions == nil {
+		cfg.Versions = map[string]string{"calendars": CalendarsVersion}
+	}
+	transport := clients.NewTransport(clients.TransportConfig{
 		API:       "HighLevel",
 		BaseURL:   cfg.BaseURL,
-		Authorize: func(context.Context) (string, error) { return bearer(cfg.Tokens) },
-		Header:    http.Header{"Version": {cfg.Version}},
+		Authorize: authorize(cfg.Tokens),
 		Explain:   explain,
 		Limit:     limit,
 		RetryWait: cfg.RetryWait,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,
-	})}
+	})
+	return &Client{transport, cfg.Version, cfg.Versions}
 }
 
-// bearer asks the source for a token. A refused refresh shows the server's
-// error code only: its whole answer, which oauth2 would print, may hold secrets.
-func bearer(source oauth2.TokenSource) (string, error) {
-	if source == nil {
+// versionOf is the Version header of an app such as "contacts".
+func (c *Client) versionOf(app string) string {
+	if version := c.versions[app]; version != "" {
+		return version
+	}
+	return c.version
+}
+
+// TokenSource gives the access token of a location.
+type TokenSource interface {
+	// Token returns a token. refused is "" at first; where HighLevel refused a
+	// token, it is that one, and a source that has no other returns it again.
+	// An error that is a *clients.Error keeps its Reason.
+	Token(ctx context.Context, refused string) (string, error)
+}
+
+// StaticTokens is a source of tokens that do not change: the first, and while
+// that is refused the next one. Two tokens are what the rotation of a Private
+// Integration Token leaves valid for a while.
+func StaticTokens(tokens ...string) TokenSource { return staticTokens(tokens) }
+
+type staticTokens []string
+
+func (s staticTokens) Token(_ context.Context, refused string) (string, error) {
+	if i := slices.Index(s, refused); i >= 0 {
+		return s[min(i+1, len(s)-1)], nil
+	}
+	if len(s) == 0 || s[0] == "" {
 		return "", &clients.Error{API: "HighLevel", Operation: "get token", Reason: clients.Unauthorized, Todo: "connect this location"}
 	}
-	token, err := source.Token()
-	if err == nil && token.AccessToken != "" {
-		return "Bearer " + token.AccessToken, nil
+	return s[0], nil
+}
+
+// authorize makes a transport's Authorize of a token source.
+func authorize(source TokenSource) func(context.Context, string) (string, error) {
+	const scheme = "Bearer "
+	if source == nil {
+		source = StaticTokens()
 	}
-	if e, ok := errors.AsType[*clients.Error](err); ok {
-		return "", e
+	return func(ctx context.Context, refused string) (string, error) {
+		token, err := source.Token(ctx, strings.TrimPrefix(refused, scheme))
+		return scheme + token, err
 	}
-	e := &clients.Error{API: "HighLevel", Operation: "get token", Reason: clients.Unauthorized, Todo: "connect this location again"}
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		e.Message = refused.ErrorCode
-		if refused.Response != nil {
-			e.Status = refused.Response.StatusCode
-		}
-		if e.Status == http.StatusTooManyRequests || e.Status >= 500 {
-			e.Reason, e.Todo = clients.Unavailable, ""
-		}
-		return "", e
-	}
-	if err != nil {
-		e.Reason, e.Todo, e.Err = clients.Unavailable, "", err
-		if at, ok := errors.AsType[*url.Error](err); ok {
-			e.Err = at.Err
-		}
-	}
-	return "", e
 }
 
 // route is a call of this API before its ids are filled in.
@@ -111,9 +133,10 @@ type route struct {
 
 // do fills in the ids, the last of which is the subject of errors, and calls.
 func (c *Client) do(ctx context.Context, r route, out any) error {
+	app, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Query: r.query, Body: r.body, Out: out,
+		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {
@@ -132,6 +155,50 @@ func incomplete(operation, subject string) error {
 		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the answer holds no record",
 	}
+}
+
+// lostRecord is incomplete for a create: the record may be there, its id is not known.
+func lostRecord(operation, subject string) error {
+	return &clients.Error{
+		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
+		Reason: clients.Unclear, Message: "the answer holds no record",
+	}
+}
+
+// flag is an answer that tells success alone. It is spelled "succeded" before
+// API v3, "succeeded" since and in some calls before it, and "success" of one.
+// Without a flag the status has said it.
+type flag struct{ refused bool }
+
+func (f *flag) UnmarshalJSON(data []byte) error {
+	o, _ := clients.ParseObject(data)
+	f.refused = o.Text("succeded") == "false" || o.Text("succeeded") == "false" || o.Text("success") == "false"
+	return nil
+}
+
+// act is do for a call that answers with a flag.
+func (c *Client) act(ctx context.Context, r route) error {
+	var out flag
+	err := c.do(ctx, r, &out)
+	if err != nil || !out.refused {
+		return err
+	}
+	e := &clients.Error{
+		API: "HighLevel", Operation: r.operation, Status: http.StatusOK,
+		Reason: clients.Unavailable, Message: "the answer says that it was not done",
+	}
+	if len(r.ids) > 0 {
+		e.Subject = r.ids[len(r.ids)-1]
+	}
+	return e
+}
+
+// checkID is for an id that is part of a query or a body, where PathID does not see it.
+func checkID(operation, id string) error {
+	if _, err := clients.PathID(id); err != nil {
+		return &clients.Error{API: "HighLevel", Operation: operation, Reason: clients.Invalid, Err: err}
+	}
+	return nil
 }
 
 // listed turns a list that the answer does not hold into an error: an

@@ -9,7 +9,10 @@ import (
 	"milepost/clients"
 )
 
-const opCustomFields = "list custom fields of location"
+const (
+	opCustomFields = "list custom fields of location"
+	opCustomField  = "get custom field"
+)
 
 // CustomField is the definition of a custom field. Records carry its id only.
 type CustomField struct {
@@ -38,12 +41,37 @@ func (f *CustomField) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// The models that have custom fields here.
+const (
+	ContactModel     = "contact"
+	OpportunityModel = "opportunity"
+	AllModels        = "all"
+)
+
 // CustomFields lists the definitions of a location's contact fields.
 func (c *Client) CustomFields(ctx context.Context, locationID string) ([]CustomField, error) {
+	return c.CustomFieldsOf(ctx, locationID, ContactModel)
+}
+
+// CustomFieldsOf lists the definitions of one model's fields, or with AllModels of both.
+func (c *Client) CustomFieldsOf(ctx context.Context, locationID, model string) ([]CustomField, error) {
 	var out struct{ CustomFields *[]CustomField }
 	err := c.do(ctx, route{
 		operation: opCustomFields, method: http.MethodGet, path: "/locations/%s/customFields", ids: []string{locationID},
-		query: url.Values{"model": {"contact"}},
+		query: url.Values{"model": {model}},
 	}, &out)
 	return listed(opCustomFields, locationID, out.CustomFields, func(f CustomField) string { return f.ID }, err)
+}
+
+// CustomField fetches one definition by its id, or by its whole key with the
+// model: "contact.milestone_date".
+func (c *Client) CustomField(ctx context.Context, locationID, idOrKey string) (CustomField, error) {
+	var out struct{ CustomField CustomField }
+	err := c.do(ctx, route{
+		operation: opCustomField, method: http.MethodGet, path: "/locations/%s/customFields/%s", ids: []string{locationID, idOrKey},
+	}, &out)
+	if err == nil && out.CustomField.ID == "" {
+		err = incomplete(opCustomField, idOrKey)
+	}
+	return out.CustomField, err
 }

@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,10 +28,10 @@ type Event struct {
 	VersionID  string    // of the app
 	WebhookID  string    // the same on every attempt of a delivery
 	Timestamp  time.Time // when it was first sent, not when it happened; zero when missing
-	Kind       string    // "contact", "task", "note", "appointment", "opportunity", or "" for all else
-	EntityID   string    // the record's id
+	Kind       string    // "contact", "task", "note", "appointment", "opportunity", "install", or "" for all else
+	EntityID   string    // the record's id; of an install the location's, or the agency's
 	ContactID  string    // the contact it belongs to; TaskCreate really comes without (HighLevel issue #332)
-	Deleted    bool      // the event says that the record is gone
+	Deleted    bool      // the event says that the record is gone, or the app uninstalled
 	Completed  bool      // the event says that the task is done
 }
 
@@ -51,6 +52,10 @@ func ParseEvent(body []byte) (Event, error) {
 		VersionID:  id(o, "versionId"),
 		WebhookID:  id(o, "webhookId"),
 		Timestamp:  timestamp(o.Raw("timestamp")),
+	}
+	if e.Type == "INSTALL" || e.Type == "UNINSTALL" {
+		e.Kind, e.EntityID, e.Deleted = "install", cmp.Or(e.LocationID, e.CompanyID), e.Type == "UNINSTALL"
+		return e, nil
 	}
 	var verb string
 	e.Kind, verb = kindOf(e.Type)
@@ -88,7 +93,7 @@ func parseEnvelope(body []byte) (clients.Object, error) {
 	}
 	o, err := clients.ParseObject(body)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return nil, fmt.Errorf("%w: %v at byte %d", ErrNotEvent, syntax, syntax.Offset)
+		return nil, fmt.Errorf("%w: %w at byte %d", ErrNotEvent, syntax, syntax.Offset)
 	}
 	if err != nil { // valid JSON of another type; its text would quote the body
 		return nil, fmt.Errorf("%w: it is another JSON value", ErrNotEvent)

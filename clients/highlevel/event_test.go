@@ -2,6 +2,7 @@ package highlevel_test
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"os"
@@ -10,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
@@ -40,7 +41,9 @@ func TestEventsAreReadWithTolerance(t *testing.T) {
 		{"an unknown type", `{"type":"InvoicePaid","id":"i1","contactId":"c1"}`, highlevel.Event{Type: "InvoicePaid", ContactID: "c1"}},
 		{"a longer word is another word", `{"type":"Notebook","id":"i1"}`, highlevel.Event{Type: "Notebook"}},
 		{"no type", `{}`, highlevel.Event{}},
-		{"a time in milliseconds", `{"type":"INSTALL","timestamp":1795514400005}`, highlevel.Event{Type: "INSTALL", Timestamp: at}},
+		{"a time in milliseconds", `{"type":"INSTALL","timestamp":1795514400005}`, highlevel.Event{Type: "INSTALL", Timestamp: at, Kind: "install"}},
+		{"an install at a location", `{"type":"INSTALL","locationId":"l1","companyId":"g1"}`, highlevel.Event{Type: "INSTALL", LocationID: "l1", CompanyID: "g1", Kind: "install", EntityID: "l1"}},
+		{"an uninstall at an agency", `{"type":"UNINSTALL","companyId":"g1"}`, highlevel.Event{Type: "UNINSTALL", CompanyID: "g1", Kind: "install", EntityID: "g1", Deleted: true}},
 		{"a time with an offset", `{"timestamp":"2026-11-24T15:30:00.005+05:30"}`, highlevel.Event{Timestamp: at}},
 		{"a time that is none", `{"timestamp":"yesterday"}`, highlevel.Event{}},
 	} {
@@ -48,7 +51,7 @@ func TestEventsAreReadWithTolerance(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 		}
-		if diff := cmp.Diff(tc.want, got); diff != "" {
+		if diff := gocmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", tc.name, diff)
 		}
 	}
@@ -83,8 +86,8 @@ func TestHighLevelsPublishedExamplesAreUnderstood(t *testing.T) {
 		n := 0
 		for ; lines.Scan(); n++ {
 			var raw struct {
-				Type, LocationID, ID, ContactID, WebhookID string
-				Appointment                                struct{ ID, ContactID string }
+				Type, LocationID, CompanyID, ID, ContactID, WebhookID string
+				Appointment                                           struct{ ID, ContactID string }
 			}
 			if err := json.Unmarshal(lines.Bytes(), &raw); err != nil {
 				t.Fatal(err)
@@ -99,19 +102,21 @@ func TestHighLevelsPublishedExamplesAreUnderstood(t *testing.T) {
 					want.Kind = kind
 				}
 			}
-			switch want.Kind {
-			case "contact":
+			switch {
+			case raw.Type == "INSTALL" || raw.Type == "UNINSTALL":
+				want.Kind, want.EntityID = "install", cmp.Or(raw.LocationID, raw.CompanyID)
+			case want.Kind == "contact":
 				want.ContactID = raw.ID
-			case "appointment":
+			case want.Kind == "appointment":
 				want.EntityID, want.ContactID = raw.Appointment.ID, raw.Appointment.ContactID
 			}
-			want.Deleted = strings.HasSuffix(raw.Type, "Delete") && want.Kind != ""
+			want.Deleted = strings.HasSuffix(raw.Type, "Delete") && want.Kind != "" || raw.Type == "UNINSTALL"
 			want.Completed = raw.Type == "TaskComplete"
 			want.CompanyID, want.AppID, want.VersionID, want.Timestamp = e.CompanyID, e.AppID, e.VersionID, e.Timestamp
-			if diff := cmp.Diff(want, e); diff != "" {
+			if diff := gocmp.Diff(want, e); diff != "" {
 				t.Errorf("%s line %d: (-want +got)\n%s", file, n+1, diff)
 			}
-			if want.Kind != "" && (e.EntityID == "" || e.ContactID == "") {
+			if want.Kind != "" && (e.EntityID == "" || e.ContactID == "" && e.Kind != "install") {
 				t.Errorf("%s line %d: an id is missing: %+v", file, n+1, e)
 			}
 			if file == "events-enveloped.jsonl" && (e.WebhookID == "" || e.AppID == "" || e.Timestamp.IsZero()) {

@@ -2,6 +2,7 @@ package highlevel
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -12,16 +13,36 @@ import (
 )
 
 // failure is the body of HighLevel's errors: message is a string on 400 and
-// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), and in
-// API v3 may sit in an object under error.
+// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), in
+// API v3 may sit in an object under error, and in OAuth's own errors is
+// error_description.
 type failure struct {
-	Message json.RawMessage `json:"message"`
-	Error   json.RawMessage `json:"error"`
-	TraceID json.RawMessage `json:"traceId"`
+	Message     json.RawMessage `json:"message"`
+	Description json.RawMessage `json:"error_description"`
+	Error       json.RawMessage `json:"error"`
+	TraceID     json.RawMessage `json:"traceId"`
+	Meta        json.RawMessage `json:"meta"` // of a duplicate contact: the one that is there
 }
 
+// duplicate reads which contact is in the way; nil where none is said. The
+// contact's name, which is in meta too, is left there.
+func (f failure) duplicate() error {
+	meta, _ := clients.ParseObject(f.Meta)
+	contact := id(meta, "contactId")
+	if contact == "" {
+		return nil
+	}
+	field := meta.Text("matchingField")
+	if !fieldName.MatchString(field) {
+		field = ""
+	}
+	return &DuplicateError{ContactID: contact, Field: field}
+}
+
+var fieldName = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
+
 func (f failure) text() string {
-	for _, raw := range []json.RawMessage{f.Message, f.Error} {
+	for _, raw := range []json.RawMessage{f.Message, f.Description, f.Error} {
 		if s := words(raw); s != "" {
 			return s
 		}
@@ -45,13 +66,27 @@ func words(raw json.RawMessage) string {
 }
 
 // scopes are what an operation needs in a HighLevel app or private integration
-// (HighLevel OpenAPI, security of each operation).
+// (HighLevel OpenAPI, security of each operation; where that is empty, the
+// scope of its neighbours).
 var scopes = map[string]string{
-	opContact: "contacts.readonly", opTasks: "contacts.readonly", opTask: "contacts.readonly",
+	opContact: "contacts.readonly", opSearchContacts: "contacts.readonly", opFindDuplicate: "contacts.readonly",
+	opListContacts: "contacts.readonly", opContactsOfBusiness: "contacts.readonly",
+	opCreateContact: "contacts.write", opUpdateContact: "contacts.write", opUpsertContact: "contacts.write", opDeleteContact: "contacts.write",
+	opTasks: "contacts.readonly", opTask: "contacts.readonly",
+	opCreateTask: "contacts.write", opUpdateTask: "contacts.write", opCompleteTask: "contacts.write", opDeleteTask: "contacts.write",
 	opNotes: "contacts.readonly", opNote: "contacts.readonly",
-	opAddTags: "contacts.write", opRemoveTags: "contacts.write",
+	opCreateNote: "contacts.write", opUpdateNote: "contacts.write", opDeleteNote: "contacts.write",
+	opAddTags: "contacts.write", opRemoveTags: "contacts.write", opAddTagsToMany: "contacts.write", opRemoveTagsFromMany: "contacts.write",
+	opAddFollowers: "contacts.write", opRemoveFollowers: "contacts.write", opSetBusiness: "contacts.write",
+	opAddToCampaign: "contacts.write", opRemoveFromCampaign: "contacts.write", opRemoveFromAllCampaigns: "contacts.write",
+	opAddToWorkflow: "contacts.write", opRemoveFromWorkflow: "contacts.write",
+	opAppointments: "contacts.readonly", opAppointment: "calendars/events.readonly",
+	opOpportunity: "opportunities.readonly", opSearchOpportunities: "opportunities.readonly", opPipelines: "opportunities.readonly",
 	opSearchTasks: "locations/tasks.readonly", opLocation: "locations.readonly",
-	opCustomFields: "locations/customFields.readonly", opUsers: "users.readonly",
+	opMint: "oauth.write", opInstalled: "oauth.readonly",
+	opLocationTags: "locations/tags.readonly", opLocationTag: "locations/tags.readonly",
+	opCreateLocationTag: "locations/tags.write", opRenameLocationTag: "locations/tags.write", opDeleteLocationTag: "locations/tags.write",
+	opCustomFields: "locations/customFields.readonly", opCustomField: "locations/customFields.readonly", opUsers: "users.readonly",
 }
 
 var (
@@ -60,6 +95,8 @@ var (
 	notTheRecord = regexp.MustCompile(`(?i)\b(token|location|company|version|header|route|app|scope|user)\b`)
 	wrongPath    = regexp.MustCompile(`(?i)\bCannot (GET|POST|PUT|PATCH|DELETE) /`)
 )
+
+const notTheAPI = "this is no answer of HighLevel's API: if it stays so, check the base URL"
 
 // explain fills in HighLevel's words and corrects the Reason where the status
 // misleads. The texts are as published in HighLevel's OpenAPI or observed.
@@ -71,6 +108,13 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 	text := strings.ToLower(e.Message)
 	switch e.Status {
 	case http.StatusBadRequest:
+		if !json.Valid(body) && len(body) > 0 {
+			e.Reason, e.Todo = call.Unreadable(), notTheAPI
+			break
+		}
+		if e.Err = f.duplicate(); e.Err != nil {
+			break
+		}
 		// "Contact with id X not found" is a 400, observed.
 		if missing.MatchString(e.Message) && aboutTheRecord(e.Message, call) {
 			e.Reason = clients.NotFound
@@ -82,9 +126,7 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 			e.Reason = clients.Invalid
 			e.Todo = "HighLevel knows no such path: check the base URL and the API version"
 		case !json.Valid(body) && len(body) > 0:
-			// A proxy's or a wrong host's page is no proof that a record is gone.
-			e.Reason = clients.Invalid
-			e.Todo = "this is no answer of HighLevel's API: check the base URL"
+			e.Reason, e.Todo = call.Unreadable(), notTheAPI
 		}
 	case http.StatusUnauthorized:
 		unauthorized(e, call, text)
@@ -111,6 +153,17 @@ func aboutTheRecord(message string, call clients.Call) bool {
 		message = strings.ReplaceAll(strings.ToLower(message), "location", "")
 	}
 	return !notTheRecord.MatchString(message)
+}
+
+// Disowned reports whether a read of a record failed because HighLevel refuses
+// the record's id (400, 422) in words that do not say "not found". Its words
+// for a record that is gone are not documented and vary; beside an event that
+// says so they can be trusted, alone they cannot.
+func Disowned(err error, id string) bool {
+	e, ok := errors.AsType[*clients.Error](err)
+	return ok && e.API == "HighLevel" && e.Reason == clients.Invalid && e.Subject == id &&
+		(e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity) &&
+		!notTheRecord.MatchString(strings.ReplaceAll(e.Message, id, ""))
 }
 
 // unauthorized tells the 401s that a new access token heals from those that it does not.

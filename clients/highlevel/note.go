@@ -10,6 +10,10 @@ import (
 const (
 	opNotes = "list notes of contact"
 	opNote  = "get note"
+
+	opCreateNote = "create note"
+	opUpdateNote = "update note"
+	opDeleteNote = "delete note"
 )
 
 // Note is a note of a contact. It has no time of change.
@@ -55,4 +59,65 @@ func (c *Client) Note(ctx context.Context, contactID, noteID string) (Note, erro
 		out.Note.ContactID = contactID
 	}
 	return out.Note, err
+}
+
+// NewNote is a note to be created; Body is required.
+type NewNote struct {
+	Body   string `json:"body"`
+	Title  string `json:"title,omitempty"`
+	UserID string `json:"userId,omitempty"` // its author
+	Color  string `json:"color,omitempty"`  // "#FFAA00"
+	Pinned bool   `json:"pinned,omitempty"`
+}
+
+// NoteFields are what an update writes; those that are nil are left alone.
+// HighLevel documents no null here.
+type NoteFields struct {
+	Body   *string `json:"body,omitempty"`
+	Title  *string `json:"title,omitempty"`
+	UserID *string `json:"userId,omitempty"`
+	Color  *string `json:"color,omitempty"`
+	Pinned *bool   `json:"pinned,omitempty"`
+}
+
+// CreateNote makes a note of a contact. HighLevel has no idempotency key: look
+// at Notes before repeating a create that was Unclear.
+func (c *Client) CreateNote(ctx context.Context, contactID string, note NewNote) (Note, error) {
+	out, err := c.writeNote(ctx, route{
+		operation: opCreateNote, method: http.MethodPost, path: "/contacts/%s/notes", ids: []string{contactID},
+		effect: clients.Once, body: note,
+	}, contactID)
+	if err == nil && out.ID == "" {
+		err = lostRecord(opCreateNote, contactID)
+	}
+	return out, err
+}
+
+// UpdateNote writes the fields that are set.
+func (c *Client) UpdateNote(ctx context.Context, contactID, noteID string, fields NoteFields) (Note, error) {
+	out, err := c.writeNote(ctx, route{
+		operation: opUpdateNote, method: http.MethodPut, path: "/contacts/%s/notes/%s", ids: []string{contactID, noteID},
+		effect: clients.Idempotent, body: fields,
+	}, contactID)
+	if err == nil && out.ID == "" {
+		err = incomplete(opUpdateNote, noteID)
+	}
+	return out, err
+}
+
+func (c *Client) writeNote(ctx context.Context, r route, contactID string) (Note, error) {
+	var out struct{ Note Note }
+	err := c.do(ctx, r, &out)
+	if out.Note.ContactID == "" {
+		out.Note.ContactID = contactID
+	}
+	return out.Note, err
+}
+
+// DeleteNote deletes a note; NotFound where it is gone already.
+func (c *Client) DeleteNote(ctx context.Context, contactID, noteID string) error {
+	return c.act(ctx, route{
+		operation: opDeleteNote, method: http.MethodDelete, path: "/contacts/%s/notes/%s", ids: []string{contactID, noteID},
+		effect: clients.Idempotent,
+	})
 }

@@ -3,6 +3,7 @@ package highlevel
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"milepost/clients"
 )
@@ -12,6 +13,11 @@ const (
 	opTask        = "get task"
 	opSearchTasks = "search tasks of location"
 	opFindTask    = "find task"
+
+	opCreateTask   = "create task"
+	opUpdateTask   = "update task"
+	opCompleteTask = "complete task"
+	opDeleteTask   = "delete task"
 )
 
 // Task is a task of a contact. HighLevel keeps no time of creation or change
@@ -94,8 +100,8 @@ const (
 // and Unavailable when the search does not end: an unfinished search must
 // not pass for a deleted task.
 func (c *Client) FindTask(ctx context.Context, locationID, taskID string) (Task, error) {
-	if _, err := clients.PathID(taskID); err != nil {
-		return Task{}, &clients.Error{API: "HighLevel", Operation: opFindTask, Reason: clients.Invalid, Err: err}
+	if err := checkID(opFindTask, taskID); err != nil {
+		return Task{}, err
 	}
 	seen := map[string]bool{}
 	for skip, page := 0, 0; page < searchPages; page++ {
@@ -124,4 +130,78 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string) (Task,
 		API: "HighLevel", Operation: opFindTask, Subject: taskID, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the location has too many tasks to search",
 	}
+}
+
+// NewTask is a task to be created; Title and DueDate are required.
+type NewTask struct {
+	Title      string    `json:"title"`
+	DueDate    time.Time `json:"dueDate"`
+	Completed  bool      `json:"completed"`
+	Body       string    `json:"body,omitempty"`
+	AssignedTo string    `json:"assignedTo,omitempty"` // user id
+}
+
+// TaskFields are what an update writes; those of the zero value are left
+// alone. HighLevel documents no null here.
+type TaskFields struct {
+	Title      *string   `json:"title,omitempty"`
+	DueDate    time.Time `json:"dueDate,omitzero"`
+	Completed  *bool     `json:"completed,omitempty"`
+	Body       *string   `json:"body,omitempty"`
+	AssignedTo *string   `json:"assignedTo,omitempty"` // user id
+}
+
+// CreateTask makes a task of a contact. HighLevel has no idempotency key: look
+// at Tasks before repeating a create that was Unclear.
+func (c *Client) CreateTask(ctx context.Context, contactID string, task NewTask) (Task, error) {
+	out, err := c.writeTask(ctx, route{
+		operation: opCreateTask, method: http.MethodPost, path: "/contacts/%s/tasks", ids: []string{contactID},
+		effect: clients.Once, body: task,
+	}, contactID)
+	if err == nil && out.ID == "" {
+		err = lostRecord(opCreateTask, contactID)
+	}
+	return out, err
+}
+
+// UpdateTask writes the fields that are set. It sends no event of its own;
+// only a completion does.
+func (c *Client) UpdateTask(ctx context.Context, contactID, taskID string, fields TaskFields) (Task, error) {
+	out, err := c.writeTask(ctx, route{
+		operation: opUpdateTask, method: http.MethodPut, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID},
+		effect: clients.Idempotent, body: fields,
+	}, contactID)
+	if err == nil && out.ID == "" {
+		err = incomplete(opUpdateTask, taskID)
+	}
+	return out, err
+}
+
+// CompleteTask marks a task as done, or with done false as open again.
+func (c *Client) CompleteTask(ctx context.Context, contactID, taskID string, done bool) (Task, error) {
+	out, err := c.writeTask(ctx, route{
+		operation: opCompleteTask, method: http.MethodPut, path: "/contacts/%s/tasks/%s/completed", ids: []string{contactID, taskID},
+		effect: clients.Idempotent, body: map[string]bool{"completed": done},
+	}, contactID)
+	if err == nil && out.ID == "" {
+		err = incomplete(opCompleteTask, taskID)
+	}
+	return out, err
+}
+
+func (c *Client) writeTask(ctx context.Context, r route, contactID string) (Task, error) {
+	var out struct{ Task Task }
+	err := c.do(ctx, r, &out)
+	if out.Task.ContactID == "" {
+		out.Task.ContactID = contactID
+	}
+	return out.Task, err
+}
+
+// DeleteTask deletes a task; NotFound where it is gone already.
+func (c *Client) DeleteTask(ctx context.Context, contactID, taskID string) error {
+	return c.act(ctx, route{
+		operation: opDeleteTask, method: http.MethodDelete, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID},
+		effect: clients.Idempotent,
+	})
 }

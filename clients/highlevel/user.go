@@ -40,8 +40,8 @@ func (u *User) UnmarshalJSON(data []byte) error {
 // Users lists the users of a location. HighLevel calls this path deprecated,
 // but its successor needs the id of the agency.
 func (c *Client) Users(ctx context.Context, locationID string) ([]User, error) {
-	if _, err := clients.PathID(locationID); err != nil {
-		return nil, &clients.Error{API: "HighLevel", Operation: opUsers, Reason: clients.Invalid, Err: err}
+	if err := checkID(opUsers, locationID); err != nil {
+		return nil, err
 	}
 	var out struct{ Users *[]User }
 	err := c.do(ctx, route{

@@ -15,11 +15,16 @@ import (
 )
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Receive webhooks and keep CalendarHero in step."`
-	Sandbox sandboxCmd `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
-	Check   checkCmd   `cmd:"" help:"Try the configured tokens and say what is wrong with them."`
-	Health  healthCmd  `cmd:"" help:"Ask the Milepost on this machine whether it is ready."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Receive webhooks and keep CalendarHero in step."`
+	Sandbox     sandboxCmd     `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
+	Connections connectionsCmd `cmd:"" help:"Show and change the connected locations."`
+	Backfill    backfillCmd    `cmd:"" help:"Look through a location for what was never synced, and sync it."`
+	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and all that is stored of it here."`
+	WorkflowKey workflowKeyCmd `cmd:"" help:"Make the URL for the Webhook actions of a location's workflows; rotate, list and revoke its keys."`
+	Keys        keysCmd        `cmd:"" help:"Make and change the encryption keys of stored tokens."`
+	Check       checkCmd       `cmd:"" help:"Try the configured tokens and say what is wrong with them."`
+	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 func main() {

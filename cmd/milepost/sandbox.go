@@ -104,7 +104,8 @@ func writeAddresses(path string, world *sandbox.World, milepost *app.App) error 
 		"public": milepost.PublicURL(), "admin": milepost.AdminURL(),
 		"location_id":     world.Location.ID,
 		"highlevel_token": world.HighLevelToken, "calendarhero_token": world.CalendarHeroToken,
-		"client_id": world.HighLevel.AppID() + "-sandbox", "client_secret": "sandbox-client-secret",
+		"client_id": world.App.ClientID, "client_secret": world.App.ClientSecret,
+		"authorize": world.HighLevelURL + "/v2/oauth/chooselocation",
 	}, "", "  ")
 	if err != nil {
 		return err

@@ -18,12 +18,10 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
-	"golang.org/x/oauth2"
 
 	"milepost/api"
-	"milepost/clients/calendarhero"
-	"milepost/clients/highlevel"
 	"milepost/handlers"
+	"milepost/internal/connection"
 	"milepost/internal/inbox"
 	"milepost/internal/reconcile"
 	"milepost/internal/store"
@@ -31,18 +29,20 @@ import (
 
 // App is one Milepost process. New opens it, Run works it.
 type App struct {
-	store      *store.Store
-	inbox      *inbox.Inbox
-	queue      store.Queue
-	reconciler *reconcile.Reconciler
-	lock       *flock.Flock // of the data directory; nil on PostgreSQL
-	public     *http.Server
-	admin      *http.Server
-	publicLn   net.Listener
-	adminLn    net.Listener
-	logger     zerolog.Logger
-	started    chan struct{} // closed when webhooks and workers run
-	draining   atomic.Bool
+	store       *store.Store
+	inbox       *inbox.Inbox
+	queue       store.Queue
+	connections *connection.Registry
+	reconciler  *reconcile.Reconciler
+	lock        *flock.Flock // of the data directory; nil on PostgreSQL
+	public      *http.Server
+	admin       *http.Server
+	publicLn    net.Listener
+	adminLn     net.Listener
+	logger      zerolog.Logger
+	clock       Clock
+	started     chan struct{} // closed when webhooks and workers run
+	draining    atomic.Bool
 }
 
 // How a shutdown goes. Together well under the 30 s that service managers and
@@ -57,36 +57,42 @@ const (
 // manual resend for 30 days.
 const inboxKept = 35 * 24 * time.Hour
 
+// deliveriesKept is how long it can be looked up what became of a webhook.
+const deliveriesKept = 90 * 24 * time.Hour
+
 // New opens the databases and the listeners. On an error nothing stays open.
 func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err error) {
 	settings, err := cfg.parse()
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, started: make(chan struct{})}
+	a := &App{logger: logger, clock: cfg.Clock, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if err := a.openStorage(ctx, cfg); err != nil {
+	if err := a.openStorage(ctx, cfg, settings); err != nil {
 		return nil, err
 	}
-	connections := cfg.connections()
 	a.reconciler = reconcile.New(reconcile.Config{
-		Store: a.store, Automations: settings.automations, Connections: connections, Logger: logger,
+		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
+		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)),
+		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: time.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+		},
+		WorkflowWebhooks: &handlers.WorkflowWebhooks{
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: time.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -96,57 +102,64 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if a.adminLn, err = net.Listen("tcp", cfg.AdminListen); err != nil {
 		return nil, fmt.Errorf("admin listener (MILEPOST_ADMIN_LISTEN): %w", err)
 	}
-	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
-	if len(connections) == 0 {
-		logger.Warn().Msg("no connection is set up: webhooks are accepted and skipped (set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
+	if app := cfg.app(); app != nil {
+		routes.OAuth = &handlers.OAuth{
+			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger,
+			Follow: func(ctx context.Context, entities []store.Entity) error { return a.store.Touch(ctx, entities, false) },
+		}
 	}
-	return a, nil
+	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
+	return a, a.tellConnections(ctx)
 }
 
-// openStorage opens PostgreSQL, or the SQLite files under the data directory's lock.
-func (a *App) openStorage(ctx context.Context, cfg Config) (err error) {
-	if cfg.DatabaseURL != "" {
-		if a.store, err = store.OpenPostgres(ctx, cfg.DatabaseURL); err != nil {
-			return err
+// openStorage opens the state and the inbox, on SQLite under the data directory's lock.
+func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (err error) {
+	if cfg.DatabaseURL == "" {
+		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+			return fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)
 		}
+		lock := flock.New(filepath.Join(cfg.DataDir, "milepost.lock"))
+		switch locked, err := lock.TryLock(); {
+		case err != nil:
+			return fmt.Errorf("lock the data directory %s: %w", cfg.DataDir, err)
+		case !locked:
+			return fmt.Errorf("another milepost is running on the data directory %s; stop it, give this one another MILEPOST_DATA_DIR, or let both share a PostgreSQL (DATABASE_URL)", cfg.DataDir)
+		}
+		a.lock = lock
+	}
+	state, err := cfg.openState(ctx, settings, a.logger)
+	if err != nil {
+		return err
+	}
+	a.store, a.connections = state.Store, state.Connections
+	if err := a.store.HandOutAgain(ctx); err != nil {
+		return err
+	}
+	if cfg.DatabaseURL != "" {
 		a.inbox, err = inbox.OpenPostgres(ctx, cfg.DatabaseURL)
-		return err
+	} else {
+		a.inbox, err = inbox.OpenSQLite(ctx, cfg.DataDir)
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)
-	}
-	lock := flock.New(filepath.Join(cfg.DataDir, "milepost.lock"))
-	switch locked, err := lock.TryLock(); {
-	case err != nil:
-		return fmt.Errorf("lock the data directory %s: %w", cfg.DataDir, err)
-	case !locked:
-		return fmt.Errorf("another milepost is running on the data directory %s; stop it, give this one another MILEPOST_DATA_DIR, or let both share a PostgreSQL (DATABASE_URL)", cfg.DataDir)
-	}
-	a.lock = lock
-	if a.store, err = store.OpenSQLite(ctx, cfg.DataDir); err != nil {
-		return err
-	}
-	a.inbox, err = inbox.OpenSQLite(ctx, cfg.DataDir)
 	return err
 }
 
-// connections are those that the configuration makes.
-func (c *Config) connections() []*reconcile.Connection {
-	if c.HighLevelToken == "" {
-		return nil
+// tellConnections says at the start what would otherwise be found out late.
+func (a *App) tellConnections(ctx context.Context) error {
+	list, err := a.store.Connections(ctx)
+	if err != nil {
+		return err
 	}
-	hl, ch := c.Clients()
-	return []*reconcile.Connection{{LocationID: c.HighLevelLocationID, HighLevel: hl, CalendarHero: ch}}
-}
-
-// Clients returns the clients of both vendors, with the configured tokens.
-func (c *Config) Clients() (*highlevel.Client, *calendarhero.Client) {
-	return highlevel.New(highlevel.Config{
-			BaseURL: c.HighLevelBaseURL,
-			Tokens:  oauth2.StaticTokenSource(&oauth2.Token{AccessToken: c.HighLevelToken}),
-		}), calendarhero.New(calendarhero.Config{
-			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth,
-		})
+	for _, c := range list {
+		if _, err := a.connections.Lookup(ctx, c.LocationID); err != nil && c.State != store.ConnectionRemoved {
+			a.logger.Warn().Err(err).Str("location", c.LocationID).Msg("this location is not served")
+		} else if c.Problem != "" {
+			a.logger.Warn().Str("location", c.LocationID).Str("state", string(c.State)).Msg(c.Problem)
+		}
+	}
+	if len(list) == 0 {
+		a.logger.Warn().Msg("no connection is set up: webhooks are accepted and skipped (see `milepost connections --help`, or set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
+	}
+	return nil
 }
 
 func server(handler http.Handler) *http.Server {
@@ -210,6 +223,8 @@ func (a *App) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
 	background.Go(func() { a.prune(work) })
+	background.Go(func() { a.warnOfOldTokens(work) })
+	background.Go(func() { a.queueReconciliations(work) })
 	if err := a.queue.Start(ctx); err != nil {
 		stopWork()
 		background.Wait()
@@ -231,7 +246,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.logger.Info().Msg("draining")
 		a.draining.Store(true)
-		pause := time.NewTimer(drainNotice)
+		pause := time.NewTimer(a.clock.Real(drainNotice))
 		defer pause.Stop()
 		select {
 		case <-pause.C:
@@ -253,7 +268,8 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// prune deletes webhooks that no vendor can send again, now and then.
+// prune deletes webhooks that no vendor can send again, and what is known of
+// older ones, now and then.
 func (a *App) prune(ctx context.Context) {
 	timer := time.NewTimer(time.Minute)
 	defer timer.Stop()
@@ -263,16 +279,63 @@ func (a *App) prune(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		n, err := a.inbox.Prune(ctx, time.Now().Add(-inboxKept))
+		n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
+		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
+		err = errors.Join(err, deliveriesErr)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.logger.Error().Err(err).Msg("old webhooks were not deleted; tried again in an hour")
 			timer.Reset(time.Hour)
-		case n > 0:
+		case n+m > 0:
 			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile
 		default:
 			timer.Reset(time.Hour)
 		}
+	}
+}
+
+// queueReconciliations sees to it that each connected location is reconciled,
+// those too that another process or a command connected.
+func (a *App) queueReconciliations(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		list, err := a.store.Connections(ctx)
+		var ids []string
+		for _, c := range list {
+			if c.State == store.ConnectionActive {
+				ids = append(ids, c.LocationID)
+			}
+		}
+		if err == nil {
+			err = a.store.QueueReconciliations(ctx, ids)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
+		}
+		timer.Reset(time.Minute)
+	}
+}
+
+// warnOfOldTokens says once a day which Private Integration Tokens should be rotated.
+func (a *App) warnOfOldTokens(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if err := a.connections.WarnOfOldTokens(ctx); err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("the age of the tokens could not be looked up")
+		}
+		timer.Reset(24 * time.Hour)
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/secret"
 	"milepost/mapping"
 )
 
@@ -25,28 +27,33 @@ type Config struct {
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"PostgreSQL in place of SQLite: postgres://user:password@host/database."`
 	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
+	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys that encrypt stored tokens, id:base64, the first one encrypts; generated into the data directory by default."`
 
-	HighLevelBaseURL     string `name:"highlevel-base-url" default:"https://services.leadconnectorhq.com" env:"MILEPOST_HIGHLEVEL_BASE_URL" help:"HighLevel's API."`
-	HighLevelAppID       string `name:"highlevel-app-id" env:"MILEPOST_HIGHLEVEL_APP_ID" help:"Id of the Marketplace app; events of other apps are ignored."`
-	HighLevelClientID    string `name:"highlevel-client-id" env:"MILEPOST_HIGHLEVEL_CLIENT_ID" help:"OAuth client id of the Marketplace app; its part before the dash is the app id."`
-	HighLevelToken       string `name:"highlevel-token" env:"MILEPOST_HIGHLEVEL_TOKEN" secret:"" help:"Private Integration Token of the location."`
-	HighLevelLocationID  string `name:"highlevel-location-id" env:"MILEPOST_HIGHLEVEL_LOCATION_ID" help:"Id of the location that the token belongs to."`
-	HighLevelWebhookKeys string `name:"highlevel-webhook-keys" env:"MILEPOST_HIGHLEVEL_WEBHOOK_KEYS" secret:"" help:"PEM public keys that may sign webhooks; HighLevel's published key by default."`
+	HighLevelBaseURL      string   `name:"highlevel-base-url" default:"https://services.leadconnectorhq.com" env:"MILEPOST_HIGHLEVEL_BASE_URL" help:"HighLevel's API."`
+	HighLevelAppID        string   `name:"highlevel-app-id" env:"MILEPOST_HIGHLEVEL_APP_ID" help:"Id of the Marketplace app; events of other apps are ignored."`
+	HighLevelClientID     string   `name:"highlevel-client-id" env:"MILEPOST_HIGHLEVEL_CLIENT_ID" help:"OAuth client id of the Marketplace app; its part before the dash is the app id."`
+	HighLevelClientSecret string   `name:"highlevel-client-secret" env:"MILEPOST_HIGHLEVEL_CLIENT_SECRET" secret:"" help:"OAuth client secret of the Marketplace app."`
+	HighLevelScopes       []string `name:"highlevel-scopes" env:"MILEPOST_HIGHLEVEL_SCOPES" sep:" " help:"Scopes that an installation asks for, separated by spaces; those that Milepost needs by default."`
+	HighLevelAuthorizeURL string   `name:"highlevel-authorize-url" default:"https://marketplace.gohighlevel.com/v2/oauth/chooselocation" env:"MILEPOST_HIGHLEVEL_AUTHORIZE_URL" help:"HighLevel's page where a location is chosen; another host for a white-label agency."`
+	HighLevelToken        string   `name:"highlevel-token" env:"MILEPOST_HIGHLEVEL_TOKEN" secret:"" help:"Private Integration Token of the location; while one is rotated two, the new one first, separated by a comma."`
+	HighLevelLocationID   string   `name:"highlevel-location-id" env:"MILEPOST_HIGHLEVEL_LOCATION_ID" help:"Id of the location that the token belongs to."`
+	HighLevelWebhookKeys  string   `name:"highlevel-webhook-keys" env:"MILEPOST_HIGHLEVEL_WEBHOOK_KEYS" secret:"" help:"PEM public keys that may sign webhooks; HighLevel's published key by default."`
 
 	CalendarHeroBaseURL string `name:"calendarhero-base-url" default:"https://api.calendarhero.com" env:"MILEPOST_CALENDARHERO_BASE_URL" help:"CalendarHero's API."`
 	CalendarHeroToken   string `name:"calendarhero-token" env:"MILEPOST_CALENDARHERO_TOKEN" secret:"" help:"CalendarHero account token."`
 	CalendarHeroAuth    string `name:"calendarhero-auth" default:"raw" enum:"raw,bearer" env:"MILEPOST_CALENDARHERO_AUTH" help:"How the CalendarHero token is sent: ${enum}."`
 
-	Automations string `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
-	LogLevel    string `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
-	LogFormat   string `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+	Automations    string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
+	ReconcileEvery time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often each location is looked through for what no webhook told, such as edited tasks; 0 switches it off."`
+	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
+	LogFormat      string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+
+	Clock Clock `kong:"-"` // real time, unless a test sets it
 }
 
 // later are settings with a fixed name that this version does not read yet. To
 // set one is no mistake; to think that it works would be.
-var later = []string{
-	"MILEPOST_ENCRYPTION_KEYS", "MILEPOST_ADMIN_TOKEN", "MILEPOST_HIGHLEVEL_CLIENT_SECRET",
-}
+var later = []string{"MILEPOST_ADMIN_TOKEN"}
 
 // testOnly are read by the project's tests and by no command.
 var testOnly = []string{"MILEPOST_TEST_", "MILEPOST_REQUIRE_"}
@@ -134,6 +141,7 @@ type settings struct {
 	appID       string
 	proxies     []netip.Prefix
 	automations *mapping.Set
+	ring        *secret.Ring // nil = the one in the data directory
 }
 
 // parse checks the whole configuration and names everything that is wrong.
@@ -164,14 +172,25 @@ func (c *Config) parse() (s settings, err error) {
 		{"MILEPOST_HIGHLEVEL_BASE_URL", c.HighLevelBaseURL},
 		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL},
 		{"MILEPOST_PUBLIC_URL", c.PublicURL},
+		{"MILEPOST_HIGHLEVEL_AUTHORIZE_URL", c.HighLevelAuthorizeURL},
 	} {
 		if parsed, err := url.Parse(u.value); u.value != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
 			problem("%s is not a URL such as https://example.com", u.name)
 		}
 	}
-	switch set, missing := c.connectionSettings(); {
-	case len(set) > 0 && len(missing) > 0:
-		problem("%s set but %s missing: a connection needs all three", strings.Join(set, " and "), strings.Join(missing, " and "))
+	switch {
+	case (c.HighLevelToken == "") != (c.HighLevelLocationID == ""):
+		problem("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID belong together: set both or none")
+	case c.HighLevelToken != "" && c.CalendarHeroToken == "":
+		problem("MILEPOST_CALENDARHERO_TOKEN is missing: a connection needs it beside MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID")
+	}
+	if (c.HighLevelClientID == "") != (c.HighLevelClientSecret == "") && c.HighLevelClientSecret != "" {
+		problem("MILEPOST_HIGHLEVEL_CLIENT_SECRET is set and MILEPOST_HIGHLEVEL_CLIENT_ID is not: OAuth needs both")
+	}
+	if c.EncryptionKeys != "" {
+		if s.ring, err = secret.ParseRing(c.EncryptionKeys); err != nil {
+			problem("MILEPOST_ENCRYPTION_KEYS: %w", err)
+		}
 	}
 	file, source := "recipes.yaml", mapping.Recipes()
 	if c.Automations != "" {
@@ -184,22 +203,6 @@ func (c *Config) parse() (s settings, err error) {
 		problem("automations: %w", err)
 	}
 	return s, errors.Join(problems...)
-}
-
-// connectionSettings tells which of the settings of a connection are there.
-func (c *Config) connectionSettings() (set, missing []string) {
-	for _, v := range []struct{ name, value string }{
-		{"MILEPOST_HIGHLEVEL_TOKEN", c.HighLevelToken},
-		{"MILEPOST_HIGHLEVEL_LOCATION_ID", c.HighLevelLocationID},
-		{"MILEPOST_CALENDARHERO_TOKEN", c.CalendarHeroToken},
-	} {
-		if v.value == "" {
-			missing = append(missing, v.name)
-		} else {
-			set = append(set, v.name)
-		}
-	}
-	return set, missing
 }
 
 // Validate names everything that is wrong with the configuration.

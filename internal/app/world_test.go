@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,7 +41,11 @@ type world struct {
 
 	contract *testenv.Contract // holds every request to HighLevel, where it is set
 	posted   atomic.Int64      // webhooks that post sent and Milepost stored
+	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
 }
+
+// now is the time for Milepost and both fakes.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 // setup starts the fakes and Milepost on SQLite. configure may change either.
 func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
@@ -54,6 +59,8 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 		HighLevelAppID: hlConfig.AppID, HighLevelToken: hlToken, HighLevelLocationID: location,
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
 	}}
+	hlConfig.Clock = w.now
+	w.cfg.Clock.Ahead = func() time.Duration { return time.Duration(w.ahead.Load()) }
 	for _, c := range configure {
 		c(w, &hlConfig)
 	}
@@ -63,7 +70,7 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
 	w.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
-		Token: chToken, User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+		Clock: w.now, Token: chToken, User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	})
 	t.Cleanup(w.ch.Close)
 	hl, ch := httptest.NewServer(w.hl), httptest.NewServer(w.ch)
@@ -73,6 +80,7 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
 	w.cfg.HighLevelBaseURL, w.cfg.CalendarHeroBaseURL = hl.URL, ch.URL
+	w.cfg.HighLevelAuthorizeURL = hl.URL + "/v2/oauth/chooselocation"
 	w.cfg.HighLevelWebhookKeys = w.hl.PublicKeyPEM()
 	w.start()
 	return w
@@ -132,15 +140,20 @@ func (w *world) settle() {
 	w.eventually("every delivery has its outcome", func() bool { return w.worked() })
 }
 
-// worked reports whether all that was accepted has been dispatched and synced,
-// the echoes included.
-func (w *world) worked() bool {
+// accepted counts the webhooks that Milepost stored.
+func (w *world) accepted() int {
 	accepted := int(w.posted.Load())
 	for _, s := range w.hl.Sent() {
 		if s.LastStatus == http.StatusOK {
 			accepted++
 		}
 	}
+	return accepted
+}
+
+// worked reports whether all that was accepted has been dispatched and synced,
+// the echoes included.
+func (w *world) worked() bool {
 	list := w.deliveries()
 	for _, d := range list {
 		if d.FinishedAt.IsZero() {
@@ -148,7 +161,69 @@ func (w *world) worked() bool {
 		}
 	}
 	n, err := w.app.Store().Backlog(context.Background())
-	return err == nil && n == 0 && len(list) >= accepted
+	return err == nil && n == 0 && len(list) >= w.accepted()
+}
+
+// jobs counts Milepost's jobs that run or are due within a second, as those are
+// whose entity rests after a sync.
+func (w *world) jobs() (due int) {
+	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
+		rows, err := tx.Query(context.Background(), `SELECT count(*) FROM river_job WHERE state = 'running'
+			OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= `+w.sqlTime("now", time.Second))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		rows.Next()
+		return rows.Scan(&due)
+	}))
+	return due
+}
+
+// sqlTime is a time later than another one, in the form of River's tables;
+// "now" is the machine's.
+func (w *world) sqlTime(from string, later time.Duration) string {
+	seconds := strconv.FormatFloat(later.Seconds(), 'f', 3, 64)
+	switch {
+	case w.cfg.DatabaseURL == "" && from == "now":
+		from = "'now'"
+	case from == "now":
+		from = "now()"
+	}
+	if w.cfg.DatabaseURL != "" {
+		return from + " + interval '" + seconds + " seconds'"
+	}
+	return "strftime('%Y-%m-%d %H:%M:%f', " + from + ", '" + seconds + " seconds')"
+}
+
+// pause waits until all that is accepted was looked at, and what is not settled
+// waits for its time.
+func (w *world) pause() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := w.hl.WaitIdle(ctx); err != nil {
+		w.t.Fatalf("webhooks are still being sent: %v", err)
+	}
+	w.eventually("nothing is due", func() bool { return len(w.deliveries()) >= w.accepted() && w.jobs() == 0 })
+}
+
+// advance pauses, moves the world's clock ahead, makes due what waited for
+// that, and pauses again.
+func (w *world) advance(d time.Duration) {
+	w.t.Helper()
+	w.pause()
+	w.ahead.Add(int64(d))
+	const waiting = ` WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN ('sync', 'stray', 'remind')`
+	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
+		_, err := tx.Exec(context.Background(), `UPDATE river_job SET scheduled_at = `+w.sqlTime("scheduled_at", -d)+waiting)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(context.Background(), `UPDATE river_job SET state = 'available'`+waiting+` AND scheduled_at <= `+w.sqlTime("now", 0))
+		return err
+	}))
+	w.pause()
 }
 
 func (w *world) deliveries() []store.Delivery {

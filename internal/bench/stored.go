@@ -164,7 +164,9 @@ func accept(ctx context.Context, in *inbox.Inbox, stored int) error {
 func dispatch(ctx context.Context, in *inbox.Inbox, st *store.Store, last int64) (err error) {
 	dispatching, stop := context.WithCancel(ctx)
 	var dispatcher sync.WaitGroup
-	dispatcher.Go(func() { in.Dispatch(dispatching, st, func(store.Delivery) string { return "" }, zerolog.Nop()) })
+	dispatcher.Go(func() {
+		in.Dispatch(dispatching, st, func(context.Context, store.Delivery) string { return "" }, zerolog.Nop())
+	})
 	for newest := int64(0); newest < last && err == nil; time.Sleep(5 * time.Millisecond) {
 		var list []store.Delivery
 		if list, err = st.Deliveries(ctx, 0, 1); len(list) > 0 {

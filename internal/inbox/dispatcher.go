@@ -21,7 +21,7 @@ const (
 
 // Dispatch moves stored webhooks to the workers until ctx ends. skip says why
 // nothing is to be done for a delivery, or "" where its entity is to be synced.
-func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(store.Delivery) string, logger zerolog.Logger) {
+func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(context.Context, store.Delivery) string, logger zerolog.Logger) {
 	for wait := time.Duration(0); ; {
 		timer := time.NewTimer(wait)
 		select {
@@ -36,7 +36,7 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(store.
 			// In the order of arrival, which the claim need not keep.
 			slices.SortFunc(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
 			for i := range deliveries {
-				deliveries[i].Skip = skip(deliveries[i])
+				deliveries[i].Skip = skip(ctx, deliveries[i])
 			}
 			return deliveries, err
 		})

@@ -42,6 +42,8 @@ type log interface {
 	claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error)
 	// ready fails where append would.
 	ready(ctx context.Context) error
+	// erase empties the bodies of webhooks, by id; they stay known by their WebhookID.
+	erase(ctx context.Context, ids []int64) (int64, error)
 	// prune deletes webhooks that were handed out and received before a time.
 	prune(ctx context.Context, before time.Time) (int64, error)
 	close() error
@@ -134,6 +136,22 @@ func (in *Inbox) Ready(ctx context.Context) error {
 // longer recognised, so keep them for longer than the vendor sends again.
 func (in *Inbox) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return in.log.prune(ctx, before)
+}
+
+// Erase empties the bodies of webhooks, by the ids that they were dispatched
+// with, and returns how many had one. They stay known as duplicates.
+func (in *Inbox) Erase(ctx context.Context, ids []int64) (erased int64, err error) {
+	const chunk = 100
+	for len(ids) > 0 {
+		n := min(len(ids), chunk)
+		some, err := in.log.erase(ctx, ids[:n])
+		if err != nil {
+			return erased, fmt.Errorf("erase the bodies of webhooks: %w", err)
+		}
+		erased += some
+		ids = ids[n:]
+	}
+	return erased, nil
 }
 
 // Close commits what was accepted, then closes the files. An Accept from then

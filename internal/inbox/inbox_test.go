@@ -70,7 +70,7 @@ func (b *bundle) dispatch() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.Dispatch(ctx, b.store, func(store.Delivery) string { return "" }, zerolog.Nop())
+		b.Dispatch(ctx, b.store, func(context.Context, store.Delivery) string { return "" }, zerolog.Nop())
 	}()
 	b.stop = func() { cancel(); <-done }
 }
@@ -127,7 +127,7 @@ func TestAWebhookIsStoredOnceAndDispatchedOnce(t *testing.T) {
 		if !b.accept(t, webhook("w1")) {
 			t.Error("a second webhook with the same id was not called a duplicate")
 		}
-		if b.accept(t, webhook("")) || b.accept(t, webhook("")) {
+		if first, second := b.accept(t, webhook("")), b.accept(t, webhook("")); first || second {
 			t.Error("a webhook without an id was called a duplicate: a record may go A, B, A")
 		}
 		b.dispatch()
@@ -204,6 +204,30 @@ func TestPruneForgetsOnlyWhatIsOldAndDispatched(t *testing.T) {
 		}
 		if b.accept(t, old) {
 			t.Error("an old webhook is still known after it was pruned")
+		}
+	})
+}
+
+func TestAnErasedWebhookHasNoBodyAndIsStillADuplicate(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		defer b.close(t)
+		b.accept(t, webhook("w1"))
+		b.accept(t, webhook("w2"))
+		b.dispatch()
+		var ids []int64
+		for _, d := range b.moved(t, 2) {
+			if d.WebhookID == "w1" {
+				ids = append(ids, d.ID)
+			}
+		}
+		for _, want := range []int64{1, 0} {
+			if n, err := b.Erase(t.Context(), ids); err != nil || n != want {
+				t.Errorf("erased %d bodies (%v), want %d", n, err, want)
+			}
+		}
+		if !b.accept(t, webhook("w1")) {
+			t.Error("an erased webhook is no longer known")
 		}
 	})
 }

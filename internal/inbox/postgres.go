@@ -74,7 +74,7 @@ func (l *pgLog) append(ctx context.Context, batch []Webhook) ([]bool, error) {
 func (l *pgLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error) {
 	rows, err := tx.Query(ctx, `UPDATE inbox SET dispatched = TRUE WHERE id IN (
 			SELECT id FROM inbox WHERE NOT dispatched ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
-		RETURNING id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at`, limit)
+		RETURNING id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, `+deliveredBody, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +99,11 @@ func (l *pgLog) ready(ctx context.Context) error {
 		return fmt.Errorf("the PostgreSQL server is a read-only standby")
 	}
 	return nil
+}
+
+func (l *pgLog) erase(ctx context.Context, ids []int64) (int64, error) {
+	tag, err := l.pool.Exec(ctx, `UPDATE inbox SET body = '' WHERE id = ANY($1) AND length(body) > 0`, ids)
+	return tag.RowsAffected(), err
 }
 
 func (l *pgLog) prune(ctx context.Context, before time.Time) (int64, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -83,7 +84,7 @@ func (l *sqliteLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store
 	if err != nil {
 		return nil, err
 	}
-	rows, err := l.read.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at
+	rows, err := l.read.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, `+deliveredBody+`
 		FROM inbox WHERE id > $1 ORDER BY id LIMIT $2`, cursor, limit)
 	if err != nil {
 		return nil, err
@@ -116,12 +117,15 @@ func (l *sqliteLog) cursor(ctx context.Context, tx *store.Tx) (cursor int64, err
 	return cursor, errors.Join(err, rows.Err())
 }
 
+// deliveredBody selects the body of what cannot be fetched (store.Delivered).
+const deliveredBody = `CASE WHEN kind IN ('` + store.KindWorkflow + `', '` + store.KindInstall + `') THEN body END`
+
 // scanDelivery reads id, webhook_id, type, location_id, kind, entity_id,
-// contact_id, deleted, received_at.
+// contact_id, deleted, received_at, deliveredBody.
 func scanDelivery(rows interface{ Scan(...any) error }) (d store.Delivery, err error) {
 	var deleted, received int64
 	err = rows.Scan(&d.ID, &d.WebhookID, &d.Type, &d.Entity.LocationID, &d.Entity.Kind, &d.Entity.ID,
-		&d.ContactID, &deleted, &received)
+		&d.ContactID, &deleted, &received, &d.Body)
 	d.Deleted, d.ReceivedAt = deleted == 1, time.UnixMicro(received).UTC()
 	return d, err
 }
@@ -133,6 +137,18 @@ func (l *sqliteLog) ready(ctx context.Context) error {
 		return err
 	}
 	return tx.Rollback()
+}
+
+func (l *sqliteLog) erase(ctx context.Context, ids []int64) (int64, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return 0, err
+	}
+	res, err := l.write.ExecContext(ctx, `UPDATE inbox SET body = x'' WHERE id IN (SELECT value FROM json_each($1)) AND length(body) > 0`, string(list))
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // prune never deletes the newest webhook: SQLite would give its id out again.

@@ -49,12 +49,12 @@ func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, erro
 // location returns the location with its time zone. Where HighLevel will not
 // tell it, the CalendarHero account's zone stands in, and the remark says so:
 // the times are for that account's calendar.
-func (c *Connection) location(ctx context.Context, now time.Time) (mapping.Location, string, error) {
+func (c *session) location(ctx context.Context, now time.Time) (mapping.Location, string, error) {
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
 	a, err := c.about.location.get(now, aboutFresh, func() (locationAnswer, error) {
 		l, err := c.HighLevel.Location(ctx, c.LocationID)
-		problem := ""
+		var problem string
 		switch clients.ReasonOf(err) {
 		case "":
 			if err != nil {
@@ -88,7 +88,7 @@ func (c *Connection) location(ctx context.Context, now time.Time) (mapping.Locat
 
 // customFields returns the location's definitions. A contact that carries a
 // field they do not know makes them be read again, once for each such field.
-func (c *Connection) customFields(ctx context.Context, now time.Time, contact highlevel.Contact) ([]highlevel.CustomField, error) {
+func (c *session) customFields(ctx context.Context, now time.Time, contact highlevel.Contact) ([]highlevel.CustomField, error) {
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
 	load := func() (fieldDefinitions, error) {
@@ -129,18 +129,18 @@ type fieldDefinitions struct {
 }
 
 // owner returns the holder of the CalendarHero account.
-func (c *Connection) owner(ctx context.Context, now time.Time) (calendarhero.User, error) {
+func (c *session) owner(ctx context.Context, now time.Time) (calendarhero.User, error) {
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
 	return c.ownerLocked(ctx, now)
 }
 
-func (c *Connection) ownerLocked(ctx context.Context, now time.Time) (calendarhero.User, error) {
+func (c *session) ownerLocked(ctx context.Context, now time.Time) (calendarhero.User, error) {
 	return c.about.owner.get(now, aboutFresh, func() (calendarhero.User, error) { return c.CalendarHero.User(ctx) })
 }
 
 // hasMeetingType reports whether the account has a meeting type of that name.
-func (c *Connection) hasMeetingType(ctx context.Context, now time.Time, name string) (bool, error) {
+func (c *session) hasMeetingType(ctx context.Context, now time.Time, name string) (bool, error) {
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
 	types, err := c.about.types.get(now, aboutFresh, func() (map[string]bool, error) {

@@ -28,32 +28,21 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}
-	holder := uuid.NewString()
-	lease := "contact " + s.entity.LocationID + " " + want.Emails[0]
-	taken, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
+	release, err := s.leaseAddresses(ctx, want.Emails)
 	if err != nil {
 		return err
 	}
-	if !taken {
-		return &wait{time.Second, "another contact with the same e-mail address is being written"}
-	}
-	defer func() {
-		ctx, cancel := detached(ctx)
-		defer cancel()
-		if err := s.store.Release(ctx, lease, holder); err != nil {
-			s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
-		}
-	}()
-	if link.State == store.LinkCreating {
-		if left := unclearSettle - s.now().Sub(link.AttemptedAt); left > 0 {
-			return &wait{left, "the answer to a create was lost; it settles before it is looked for"}
+	defer release()
+	if link.State.Uncertain() {
+		if err := s.settled(link); err != nil {
+			return err
 		}
 	}
 	have, err := s.findContact(ctx, link, want.Emails)
 	if err != nil {
 		return err
 	}
-	owned := link.Owned || link.State == store.LinkCreating
+	owned := link.State.Uncertain() || (link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID)
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
@@ -69,6 +58,35 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
+}
+
+// leaseAddresses takes the sole right to make, adopt or remove the contacts with
+// any of the e-mail addresses, or fails with a wait. Call release at the end.
+func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
+	holder := uuid.NewString()
+	var taken []string
+	release = func() {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		for _, lease := range taken {
+			if err := s.store.Release(ctx, lease, holder); err != nil {
+				s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
+			}
+		}
+	}
+	for _, email := range emails {
+		lease := "contact " + s.entity.LocationID + " " + strings.ToLower(email)
+		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
+		if err == nil && !ok {
+			err = &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
+		}
+		if err != nil {
+			release()
+			return nil, err
+		}
+		taken = append(taken, lease)
+	}
+	return release, nil
 }
 
 // findContact returns the contact the link points to, else one with one of the
@@ -103,13 +121,7 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err != nil {
-		if reason := clients.ReasonOf(err); reason != clients.Unclear && reason != "" {
-			link.State = store.LinkGone
-			if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-				return saveErr
-			}
-		}
-		return err
+		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
@@ -143,17 +155,28 @@ func union(list, more []string, equal func(a, b string) bool) []string {
 }
 
 // removeContact deletes the CalendarHero contact of a deleted HighLevel
-// contact, if it was made here and no other contact shares it.
+// contact, if it was made here and no other contact shares it. A shared one
+// is then removed with the last of them.
 func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
-	if link.State == store.LinkCreating {
+	if link.State.Uncertain() {
 		// Whether it exists is not known; a contact mails nobody, so it may stay.
 		return s.forget(ctx, link, "contact left: it is not known whether it was created")
 	}
-	shared, err := s.store.LinkedElsewhere(ctx, link)
+	// Another HighLevel contact with its address may be about to adopt it.
+	have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+	if err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return err
+	}
+	release, err := s.leaseAddresses(ctx, have.Emails)
 	if err != nil {
 		return err
 	}
-	if !link.Owned || shared > 0 {
+	defer release()
+	sole, err := s.store.Relinquish(ctx, link, s.now())
+	if err != nil {
+		return err
+	}
+	if !sole {
 		return s.forget(ctx, link, "contact left: it was there before, or is shared")
 	}
 	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {

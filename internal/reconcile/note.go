@@ -36,7 +36,7 @@ func firstLine(s string) string {
 // stays away.
 func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
-	content := fingerprint([][]string{item.AddTags, item.RemoveTags})
+	content := tagsContent(item)
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}
@@ -56,4 +56,9 @@ func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
 		Title: strings.Join(item.AddTags, ", "),
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("tags written", strings.Join(item.AddTags, ", ")))
+}
+
+// tagsContent is the fingerprint of what a tags item asks for.
+func tagsContent(item mapping.Item) string {
+	return fingerprint([][]string{item.AddTags, item.RemoveTags})
 }

@@ -3,12 +3,11 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
 
 	"milepost/clients"
 	"milepost/internal/store"
@@ -17,67 +16,91 @@ import (
 // wait asks for the job to be tried again after a time, without counting as a
 // failed attempt.
 type wait struct {
-	d   time.Duration
-	why string
+	d       time.Duration
+	why     string
+	quiet   bool      // it is logged already, for all that wait for the same
+	doubted time.Time // since when the record's existence is in doubt; zero = as before
 }
 
-func (w *wait) Error() string {
-	return fmt.Sprintf("%s; tried again in %s", w.why, w.d.Round(time.Second))
-}
+func (w *wait) Error() string { return w.why }
 
 const (
 	rateLimitWait = 10 * time.Second // HighLevel's burst window, where an answer names none
 	longestWait   = 15 * time.Minute // a job that waits absorbs new events, so never longer
 )
 
-// postpone notes why a sync did not end, and tells River when to try again.
-func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, cause error) error {
+// postpone notes why a sync did not end, and tells River when to try again. It
+// logs a wait when it begins, and a failure at its 1st, 2nd, 4th, 8th … attempt.
+func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs], state store.EntityState, cause error) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	var (
-		snooze *rivertype.JobSnoozeError
-		w      *wait
-		failed *clients.Error
-	)
 	note := func(outcome string) error {
 		return r.store.Postpone(ctx, state.Entity, state.Wanted, outcome, cause.Error(), state.GoneAt)
 	}
-	switch {
-	case errors.As(cause, &snooze):
-		return cause // already noted
-	case errors.As(cause, &w):
-		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(w.d)))
-	case errors.Is(cause, context.Canceled):
-		return river.JobSnooze(0) // shutting down: handed back
-	case errors.As(cause, &failed):
-		return r.postponeCall(state, failed, note)
+	attempt := len(job.Errors) + 1
+	log := func(level zerolog.Level) *zerolog.Event {
+		if attempt&(attempt-1) != 0 {
+			level = zerolog.DebugLevel
+		}
+		return naming(r.logger.WithLevel(level), state.Entity).Int("attempt", attempt)
 	}
-	// Not a vendor's fault: the state database, or a defect.
-	r.logger.Error().Err(cause).Str("location", state.LocationID).Str("kind", state.Kind).Str("id", state.ID).Msg("sync failed; tried again")
-	return errors.Join(cause, note(store.Retry))
-}
-
-// postponeCall decides for a vendor's refusal or silence.
-func (r *Reconciler) postponeCall(state store.EntityState, failed *clients.Error, note func(string) error) error {
+	if w, ok := errors.AsType[*wait](cause); ok {
+		if !w.doubted.IsZero() {
+			state.GoneAt = w.doubted
+		}
+		if !w.quiet && state.Outcome != store.Waiting {
+			naming(r.logger.Info(), state.Entity).Str("for", w.d.Round(time.Second).String()).Str("why", w.why).Msg("sync waits")
+		}
+		return errors.Join(note(store.Waiting), r.snooze(jitter(w.d)))
+	}
+	if errors.Is(cause, context.Canceled) {
+		return river.JobSnooze(0) // shutting down: handed back
+	}
+	failed, ok := errors.AsType[*clients.Error](cause)
+	if !ok { // not a vendor's fault: the state database, or a defect
+		log(zerolog.ErrorLevel).Err(cause).Msg("sync failed; tried again")
+		return errors.Join(cause, note(store.Retry))
+	}
 	switch failed.Reason {
 	case clients.RateLimited:
 		d := min(failed.RetryAfter, longestWait)
 		if d <= 0 {
 			d = rateLimitWait
 		}
-		if conn := r.connections[state.LocationID]; conn != nil {
-			conn.parked.set(r.now().Add(d))
+		if conn, err := r.session(ctx, state.LocationID); err == nil && conn.parked.set(r.now(), r.now().Add(d)) {
+			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: all of this location waits")
 		}
-		return errors.Join(note(store.Waiting), river.JobSnooze(jitter(d)))
-	case clients.Unauthorized, clients.Forbidden:
-		r.logger.Warn().Err(failed).Str("location", state.LocationID).Msg("a token is refused; tried again until it is put right")
+		return errors.Join(note(store.Waiting), r.snooze(jitter(d)))
+	case clients.Unauthorized, clients.Forbidden, clients.Inactive:
+		log(zerolog.WarnLevel).Err(failed).Msg("a token is refused; tried again until it is put right")
 		return errors.Join(failed, note(store.Auth))
 	case clients.Unclear:
 		// The object may exist: look for it soon, before anything else is tried.
-		return errors.Join(note(store.Retry), river.JobSnooze(unclearSettle))
+		naming(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
+			Msg("it is not known whether a create took effect; its object is looked for before it is made again")
+		return errors.Join(note(store.Retry), r.snooze(unclearSettle))
 	}
-	r.logger.Warn().Err(failed).Str("location", state.LocationID).Str("kind", state.Kind).Str("id", state.ID).Msg("call failed; tried again")
+	log(zerolog.WarnLevel).Err(failed).Msg("call failed; tried again")
 	return errors.Join(failed, note(store.Retry))
+}
+
+// naming tells in a line of the log which entity it is about.
+func naming(line *zerolog.Event, e store.Entity) *zerolog.Event {
+	return line.Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID)
+}
+
+// silent is an error for the log where a vendor refused what was asked: its
+// words may quote the record.
+func silent(err error) string {
+	failed, ok := errors.AsType[*clients.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	own := *failed
+	if own.Message != "" && own.Status != 0 {
+		own.Message = "refused; the delivery's detail says why"
+	}
+	return own.Error()
 }
 
 // jitter spreads jobs that all wait for the same moment over a tenth more.

@@ -13,6 +13,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -20,75 +21,131 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
 
-	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
 
-// Connection is one HighLevel location paired with one CalendarHero account.
-type Connection struct {
-	LocationID   string
-	HighLevel    *highlevel.Client
-	CalendarHero *calendarhero.Client
-
-	about  about  // what is read rarely
-	parked parked // until when a vendor asked us to wait
+// Connections finds what speaks for a location, and keeps up which there are.
+type Connections interface {
+	// Lookup fails with *connection.Absent where nothing is to be done for a location.
+	Lookup(ctx context.Context, locationID string) (*connection.Connection, error)
+	// Installed brings a location or agency in step with whether the app is
+	// installed there; it fails with connection.ErrAwaited where it is too early to tell.
+	Installed(ctx context.Context, e store.Entity, event highlevel.Event) (connection.Outcome, error)
 }
 
-// Reconciler works the sync and remind jobs.
+// Reconciler works the sync, remind and stray jobs.
 type Reconciler struct {
 	store       *store.Store
 	automations *mapping.Set
-	connections map[string]*Connection // by location id
+	connections Connections
 	logger      zerolog.Logger
 	now         func() time.Time
+	real        func(time.Duration) time.Duration
+	erase       func(context.Context, []int64) (int64, error)
+	every       time.Duration // between two reconciliations of a location; 0 = never
+
+	mu       sync.Mutex
+	sessions map[string]*session // by location id
+}
+
+// session is a connection with what is remembered beside it; a connection
+// whose credentials change begins with nothing remembered.
+type session struct {
+	*connection.Connection
+	about  about  // what is read rarely
+	parked parked // until when a vendor asked us to wait
 }
 
 // Config is what a Reconciler needs.
 type Config struct {
 	Store       *store.Store
 	Automations *mapping.Set
-	Connections []*Connection
+	Connections Connections
 	Logger      zerolog.Logger
+	Every       time.Duration // between two reconciliations of a location; 0 = never
+	// EraseBodies empties the bodies of deliveries, by id, and returns how many had one.
+	EraseBodies func(ctx context.Context, ids []int64) (int64, error)
 	Now         func() time.Time // nil = time.Now
+	// Real returns how long a wait by Now really takes: River's clock is
+	// another one. nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
-		store: cfg.Store, automations: cfg.Automations, connections: map[string]*Connection{},
-		logger: cfg.Logger, now: cfg.Now,
+		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, erase: cfg.EraseBodies,
 	}
 	if r.now == nil {
 		r.now = time.Now
 	}
-	for _, c := range cfg.Connections {
-		r.connections[c.LocationID] = c
+	if r.real == nil {
+		r.real = func(d time.Duration) time.Duration { return d }
 	}
 	return r
+}
+
+// session returns the session of a location. It fails with
+// *connection.Absent where nothing is to be done for it.
+func (r *Reconciler) session(ctx context.Context, locationID string) (*session, error) {
+	conn, err := r.connections.Lookup(ctx, locationID)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sessions[locationID]
+	if s == nil || s.Connection != conn {
+		s = &session{Connection: conn}
+		r.sessions[locationID] = s
+	}
+	return s, nil
 }
 
 // Register adds the workers.
 func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.syncJob))
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
+	river.AddWorker(workers, river.WorkFunc(r.strayJob))
+	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
+	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
 // is to be synced.
-func (r *Reconciler) Skip(d store.Delivery) string {
+func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
+	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
+		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
-	case r.connections[d.Entity.LocationID] == nil:
-		return fmt.Sprintf("location %s is not connected", orNameless(d.Entity.LocationID))
-	case !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any:
-		return fmt.Sprintf("no automation that is switched on looks at %ss", d.Entity.Kind)
+	case d.Entity.Kind == store.KindInstall:
+		return "" // it is how a location becomes known
+	}
+	_, err := r.connections.Lookup(ctx, d.Entity.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return absent.Why
+	}
+	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !r.mayTakeAlong(d.Entity.Kind, d.Deleted) {
+		return noAutomation(d.Entity.Kind)
 	}
 	return ""
+}
+
+// mayTakeAlong reports whether a contact's delete matters although no automation
+// looks at contacts: no other event tells that what a workflow said of it is over.
+func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
+	return deleted && mapping.Kind(kind) == mapping.KindContact && r.automations.Needs(mapping.KindWorkflow).Any
+}
+
+func noAutomation(kind string) string {
+	return fmt.Sprintf("no automation that is switched on looks at %ss", kind)
 }
 
 func orNameless(s string) string {
@@ -105,12 +162,15 @@ type parked struct {
 	until time.Time
 }
 
-func (p *parked) set(until time.Time) {
+// set reports whether this is what begins the wait.
+func (p *parked) set(now, until time.Time) (begins bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	begins = !p.until.After(now)
 	if until.After(p.until) {
 		p.until = until
 	}
+	return begins
 }
 
 func (p *parked) left(now time.Time) time.Duration {
@@ -118,6 +178,9 @@ func (p *parked) left(now time.Time) time.Duration {
 	defer p.mu.Unlock()
 	return p.until.Sub(now)
 }
+
+// snooze has River hand the job out again after d, by the Reconciler's clock.
+func (r *Reconciler) snooze(d time.Duration) error { return river.JobSnooze(r.real(d)) }
 
 // detached keeps a context's values and drops its end: for the note of what
 // happened after the vendor was already called.

@@ -14,7 +14,7 @@ import (
 
 // read fetches the entity's record, and with it what the automations need. It
 // fails with clients.NotFound when the record, or the contact it belongs to,
-// no longer exists.
+// no longer exists. deleted tells that either is said to have been deleted.
 func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mapping.Facts, err error) {
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindContact:
@@ -36,6 +36,11 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			return facts, err
 		}
 		facts.Note = noteFacts(note)
+	case mapping.KindWorkflow:
+		if facts.Workflow, needs, err = s.readWorkflow(ctx, needs); err != nil {
+			return facts, err
+		}
+		facts.Contact.ID = s.contactID
 	}
 	if needs.Contact || needs.CustomFields {
 		contact, err := s.conn.HighLevel.Contact(ctx, s.contactID)
@@ -49,6 +54,9 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			}
 		}
 		facts.Contact = contactFacts(contact, definitions)
+		if s.entity.ID == contact.ID {
+			s.mark = contact.DateUpdated
+		}
 	}
 	if needs.Notes {
 		notes, err := s.conn.HighLevel.Notes(ctx, s.contactID)
@@ -76,14 +84,45 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 		if task, err = s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
 			return mapping.Task{}, err
 		}
+		// Known before the contact is read: a change of the contact from then on
+		// looks at its tasks again, those that are being synced included.
 		s.contactID = task.ContactID
-	} else if task, err = s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID); err != nil {
+		if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+			return mapping.Task{}, err
+		}
+	} else if task, err = s.taskOfContact(ctx); err != nil {
 		return mapping.Task{}, err
 	}
-	return mapping.Task{
-		ID: task.ID, Title: task.Title, Body: task.Body, AssignedTo: task.AssignedTo,
-		Due: task.DueDate, Completed: task.Completed,
-	}, nil
+	return taskFacts(task), nil
+}
+
+func taskFacts(t highlevel.Task) mapping.Task {
+	return mapping.Task{ID: t.ID, Title: t.Title, Body: t.Body, AssignedTo: t.AssignedTo, Due: t.DueDate, Completed: t.Completed}
+}
+
+// taskOfContact fetches the task through its contact. Where that contact is
+// gone, the task may have moved: merging two contacts gives the tasks of one to
+// the other, without any event. The task search then tells whose it is.
+func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
+	task, err := s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
+	if clients.ReasonOf(err) != clients.NotFound {
+		return task, err
+	}
+	if _, contactErr := s.conn.HighLevel.Contact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+		return task, cmp.Or(contactErr, err)
+	}
+	found, findErr := s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID)
+	if findErr != nil {
+		return task, findErr
+	}
+	if found.ContactID == "" || found.ContactID == s.contactID {
+		return task, err // the search lags behind
+	}
+	s.contactID = found.ContactID
+	if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+		return task, err
+	}
+	return s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
 }
 
 func noteFacts(n highlevel.Note) mapping.Note {

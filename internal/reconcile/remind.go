@@ -7,6 +7,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 )
 
@@ -19,8 +20,14 @@ func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindA
 	if err != nil {
 		return err
 	}
-	link, conn := links[job.Args.Item], r.connections[e.LocationID]
-	if conn == nil || link.State != store.LinkLive || link.Generation != job.Args.Generation || !link.End.After(r.now()) {
+	conn, err := r.connections.Lookup(ctx, e.LocationID)
+	if _, absent := errors.AsType[*connection.Absent](err); absent {
+		return nil // no longer connected
+	} else if err != nil {
+		return err
+	}
+	link := links[job.Args.Item]
+	if link.State != store.LinkLive || link.Generation != job.Args.Generation || !link.End.After(r.now()) {
 		return nil // replaced, removed or over
 	}
 	err = conn.CalendarHero.Remind(ctx, link.ObjectID)
@@ -33,7 +40,7 @@ func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindA
 		r.logger.Info().Err(err).Str("location", e.LocationID).Msg("reminder not sent: the meeting request is no longer open")
 		return nil
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return river.JobSnooze(jitter(max(failed.RetryAfter, rateLimitWait)))
+		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
 	}
 	return err
 }

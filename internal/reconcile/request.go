@@ -6,7 +6,9 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +18,12 @@ import (
 	"milepost/mapping"
 )
 
-// unclearSettle is how long an unclear create is left alone before the lists
-// are searched for it: CalendarHero may still be at work on it.
-const unclearSettle = 5 * time.Second
+// How long an uncertain create is left alone before the lists are searched for
+// it: CalendarHero may still be at work on it.
+const (
+	unclearSettle    = 5 * time.Second // after an error, a broken connection or a crash
+	unansweredSettle = 2 * time.Minute // after a time-out
+)
 
 // applyRequest brings the meeting request of an event or task item in step.
 // CalendarHero has no update: a material change deletes and creates again, and
@@ -29,25 +34,22 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	link, err := s.resolveCreating(ctx, s.links[item.Key], item.Reminders)
+	link, err := s.resolve(ctx, s.links[item.Key], item.Reminders)
 	if err != nil {
 		return err
 	}
-	past := !want.End.After(s.now())
-	switch {
-	case link.State != store.LinkLive && past:
+	switch s.decide(link, item, want) {
+	case doNothing:
+		return nil
+	case doSkip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
-	case link.State != store.LinkLive:
-		return s.create(ctx, link, item, want)
-	case link.Content == want.content:
-		return nil
-	case link.Material == want.material && past:
-		return nil
-	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+	case doWait:
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee")
 		return nil
-	case past:
+	case doCreate:
+		return s.create(ctx, link, item, want)
+	case doRemove:
 		return s.removeRequest(ctx, link)
 	}
 	if err := s.delete(ctx, link); err != nil {
@@ -56,38 +58,90 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	return s.create(ctx, link, item, want)
 }
 
-// resolveCreating settles a link whose create was sent and whose answer is not
-// known: the object is looked for by its marker, and adopted where it is there.
-func (s *entitySync) resolveCreating(ctx context.Context, link store.Link, before []time.Duration) (store.Link, error) {
-	if link.State != store.LinkCreating {
+// action is what is to be done with a meeting request.
+type action int
+
+const (
+	doNothing action = iota
+	doSkip           // its time has passed, and it never was there
+	doWait           // its new description waits for the next material change
+	doCreate
+	doReplace
+	doRemove // it moved into the past
+)
+
+// decide compares the request that is wanted with the one that its settled link tells of.
+func (s *entitySync) decide(link store.Link, item mapping.Item, want request) action {
+	past := !want.End.After(s.now())
+	switch {
+	case link.State != store.LinkLive && past:
+		return doSkip
+	case link.State != store.LinkLive:
+		return doCreate
+	case link.Content == want.content:
+		return doNothing
+	case link.Material == want.material && past:
+		return doNothing
+	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+		return doWait
+	case past:
+		return doRemove
+	}
+	return doReplace
+}
+
+// resolve settles a link whose last call may or may not have taken effect; the
+// link it returns is live or gone. A delete is sent again. The object of a
+// create is looked for by its marker, and adopted where it is there.
+func (s *entitySync) resolve(ctx context.Context, link store.Link, before []time.Duration) (store.Link, error) {
+	switch {
+	case link.State == store.LinkDeleting:
+		if err := s.delete(ctx, link); err != nil {
+			return link, err
+		}
+		err := s.forget(ctx, link, link.ItemKind+" removed")
+		link.State = store.LinkGone
+		return link, err
+	case !link.State.Uncertain():
 		return link, nil
 	}
-	if left := unclearSettle - s.now().Sub(link.AttemptedAt); left > 0 {
-		return link, &wait{left, "the answer to a create was lost; it settles before it is looked for"}
+	if err := s.settled(link); err != nil {
+		return link, err
 	}
-	found, err := s.findMarker(ctx, link.Marker)
+	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return strings.Contains(r.Title, link.Marker) })
 	if err != nil {
 		return link, err
 	}
 	if found == "" {
-		link.State = store.LinkGone // never arrived
-		return link, nil
+		err := s.store.GiveUp(ctx, link, s.now())
+		link.State = store.LinkGone
+		return link, err
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
 	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, before, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
-// findMarker returns the id of the meeting request that carries the marker, or "".
-func (s *entitySync) findMarker(ctx context.Context, marker string) (string, error) {
-	for _, state := range []string{"active", "upcoming"} {
-		list, err := s.conn.CalendarHero.MeetingRequests(ctx, state)
+// settled returns nil once the create of an uncertain link may be looked for.
+func (s *entitySync) settled(link store.Link) error {
+	settle := unclearSettle
+	if link.State == store.LinkUnanswered {
+		settle = unansweredSettle
+	}
+	if left := settle - s.now().Sub(link.AttemptedAt); left > 0 {
+		return &wait{d: left, why: "the answer to a create was lost; it settles before the object is looked for"}
+	}
+	return nil
+}
+
+// listed returns the id of the meeting request that is the one sought, or "".
+func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhero.ListedRequest) bool) (string, error) {
+	for _, state := range []string{calendarhero.StateActive, calendarhero.StateUpcoming} {
+		list, err := ch.MeetingRequests(ctx, state)
 		if err != nil {
 			return "", err
 		}
-		for _, r := range list {
-			if strings.Contains(r.Title, marker) {
-				return r.ID, nil
-			}
+		if i := slices.IndexFunc(list, sought); i >= 0 {
+			return list[i].ID, nil
 		}
 	}
 	return "", nil
@@ -110,40 +164,76 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err != nil {
-		switch clients.ReasonOf(err) {
-		case clients.Unclear, "":
-			return err
-		}
-		link.State = store.LinkGone // refused, or never sent
-		if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-			return saveErr // the link stays creating, which the next run resolves
-		}
-		return err
+		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	return s.store.SaveLink(ctx, link, s.now(), reminders(link, item.Reminders, s.now()), s.tell(link.ItemKind+" created", link.Title))
 }
 
-// delete deletes the object of a live link. One that is already gone is deleted.
+// notCreated notes what a failed create means for its link, and returns why it
+// failed. A link that cannot be saved stays creating, which is true of it too.
+func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause error) error {
+	failed, ok := errors.AsType[*clients.Error](cause)
+	switch {
+	case !ok:
+		return cause
+	case failed.Reason != clients.Unclear:
+		link.State = store.LinkGone // refused, or never sent
+	case failed.TimedOut():
+		link.State = store.LinkUnanswered
+	default:
+		return cause
+	}
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	return cause
+}
+
+// over reports whether the time of a link's meeting has passed. CalendarHero
+// then closes it by itself, and a delete would tell its invitees of nothing.
+func (s *entitySync) over(link store.Link) bool { return !link.End.After(s.now()) }
+
+// delete notes the delete of a link's object and sends it, unless the meeting
+// is over. An object that is already gone is deleted. A crash or a lost answer
+// leaves the link deleting, so that nothing is believed of its object.
 func (s *entitySync) delete(ctx context.Context, link store.Link) error {
-	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
-	if clients.ReasonOf(err) == clients.NotFound {
+	if s.over(link) {
 		return nil
+	}
+	link.State = store.LinkDeleting
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
+	switch clients.ReasonOf(err) {
+	case clients.NotFound:
+		return nil
+	case clients.Invalid: // as of one that was closed by hand? Then it is in no list.
+		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
+		if lookErr != nil || found == "" {
+			return lookErr
+		}
+		link.State = store.LinkLive
+		if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
+			return saveErr
+		}
 	}
 	return err
 }
 
-// removeRequest deletes the object of a link, wherever its create stands, and
-// marks the link gone.
+// removeRequest deletes the object of a link, however its last call ended, and
+// marks the link gone. A meeting that is over is left as it is.
 func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
-	link, err := s.resolveCreating(ctx, link, nil)
-	if err != nil {
+	if s.over(link) {
+		return s.forget(ctx, link, link.ItemKind+" left: it is over")
+	}
+	link, err := s.resolve(ctx, link, nil)
+	if err != nil || link.State == store.LinkGone {
 		return err
 	}
-	if link.State == store.LinkLive {
-		if err := s.delete(ctx, link); err != nil {
-			return err
-		}
+	if err := s.delete(ctx, link); err != nil {
+		return err
 	}
 	return s.forget(ctx, link, link.ItemKind+" removed")
 }

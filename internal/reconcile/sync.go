@@ -1,21 +1,22 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
-
-// goneSettle is how long a record must stay "not found" before its items are
-// removed, where no delete event said so: a read may lag behind a write.
-const goneSettle = time.Minute
 
 // rest is how long an entity is left alone after a sync, so that a burst on it
 // costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
@@ -31,24 +32,24 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 		return err
 	}
 	if ago := start.Sub(state.SyncedAt); 0 < ago && ago < rest {
-		return river.JobSnooze(rest - ago)
+		return r.snooze(rest - ago)
 	}
 	res, err := r.sync(ctx, state)
 	if err != nil {
-		return r.postpone(ctx, state, err)
+		return r.postpone(ctx, job, state, err)
 	}
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
-		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint,
+		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Deleted: res.gone, Timeline: res.timeline,
+		Touch: res.touch, Timeline: res.timeline, Erase: res.gone && e.Kind == string(mapping.KindContact),
 	})
 	if err != nil {
 		return err
 	}
-	r.logger.Info().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).
-		Str("outcome", res.outcome()).Strs("did", res.did).Dur("took", r.now().Sub(start)).Msg("synced")
+	naming(r.logger.Info(), e).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
+		Dur("took", r.now().Sub(start)).Msg("synced")
 	if again {
-		return river.JobSnooze(rest)
+		return r.snooze(rest)
 	}
 	return nil
 }
@@ -57,11 +58,13 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 type result struct {
 	contactID   string
 	fingerprint string
+	mark        string // the record's own mark of change
 	gone        bool
 	did         []string // "event created": no personal data
-	skipped     []string // reasons; may name an automation
-	invalid     []string // what could not be done as it is
-	notes       []string // remarks
+	skipped     []string // reasons; may name an automation; no personal data
+	invalid     []string // what could not be done as it is; may quote the record
+	refused     []string // the same for the log, without what the record or a vendor says
+	notes       []string // remarks; no personal data
 	timeline    []store.TimelineEntry
 	touch       []store.Entity
 }
@@ -88,36 +91,65 @@ func (res *result) detail() string {
 	return strings.Join(parts, "; ")
 }
 
+// cannot notes what cannot be done as it is: text for who may see the record,
+// logged for the log.
+func (res *result) cannot(text, logged string) {
+	res.invalid, res.refused = append(res.invalid, text), append(res.refused, logged)
+}
+
+// why is what the log says beside the outcome.
+func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
+
 // sync brings the items of one entity in step with its record.
 func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result, error) {
-	conn := r.connections[state.LocationID]
-	if conn == nil {
-		return &result{skipped: []string{"location " + state.LocationID + " is not connected"}}, nil
+	if state.Kind == store.KindInstall {
+		return r.syncInstall(ctx, state)
+	}
+	conn, err := r.session(ctx, state.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return &result{skipped: []string{absent.Why}}, nil
+	} else if err != nil {
+		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	if !needs.Any {
-		return &result{skipped: []string{"no automation that is switched on looks at " + state.Kind + "s"}}, nil
+	if !needs.Any && !r.mayTakeAlong(state.Kind, state.DeleteAsked()) {
+		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{left, "the vendor asked to wait"}
+		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
 	}
-	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{}}
-	var err error
+	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	facts, err := s.read(ctx, needs)
-	switch {
-	case clients.ReasonOf(err) == clients.NotFound:
-		if err := r.believeGone(ctx, state); err != nil {
-			return nil, err
+	dropped, err := s.dropped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var facts mapping.Facts
+	if dropped == "" {
+		facts, err = s.read(ctx, needs)
+		s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+		if err == nil || s.gone {
+			if doubt := r.doubt(state, s.gone); doubt != nil {
+				return nil, doubt
+			}
 		}
+		if err == nil && state.ContactID == "" { // whose it is was not known before
+			if dropped, err = s.dropped(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	switch {
+	case dropped != "", s.gone:
+		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
 		s.gone = true
 		if err := s.removeAll(ctx); err != nil {
 			return nil, err
 		}
 	case clients.ReasonOf(err) == clients.Invalid:
-		s.invalid = append(s.invalid, err.Error()) // what exists stays as it is
+		s.cannot(err.Error(), silent(err)) // what exists stays as it is
 	case err != nil:
 		return nil, err
 	default:
@@ -127,37 +159,16 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	}
 	s.result.contactID = s.contactID
 	if len(s.invalid) > 0 && err != nil {
-		return s.result, nil // nothing was read
+		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
 	return s.result, s.findTouched(ctx, state, facts)
 }
-
-// believeGone returns nil when a record that was not found is to be taken for
-// deleted: a delete event said so, or it was not found a minute ago either.
-func (r *Reconciler) believeGone(ctx context.Context, state store.EntityState) error {
-	if state.DeleteAsked() {
-		return nil
-	}
-	first := state.GoneAt
-	if first.IsZero() {
-		first = r.now()
-		if err := r.store.Postpone(ctx, state.Entity, state.Wanted, store.Waiting, notFoundYet, first); err != nil {
-			return err
-		}
-	}
-	if left := goneSettle - r.now().Sub(first); left > 0 {
-		return river.JobSnooze(left)
-	}
-	return nil
-}
-
-const notFoundYet = "HighLevel does not find the record; it is asked once more in a minute before the items are removed"
 
 // entitySync is one sync under way.
 type entitySync struct {
 	*Reconciler
 	*result
-	conn      *Connection
+	conn      *session
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
@@ -174,7 +185,8 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	keep := map[string]bool{}
 	for _, p := range plan.Problems {
 		keep[p.Key] = true // what exists stays until it can be computed again
-		s.invalid = append(s.invalid, fmt.Sprintf("%s: %s: %s", p.Automation, p.Field, p.Message))
+		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
+		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
 	}
 	for _, sk := range plan.Skipped {
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: %s", sk.Automation, sk.Reason))
@@ -192,7 +204,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		err := s.applyItem(ctx, item)
 		if clients.ReasonOf(err) == clients.Invalid {
-			s.invalid = append(s.invalid, fmt.Sprintf("%s: %v", item.Automation, err))
+			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+silent(err))
 			continue // the others need not suffer
 		}
 		if err != nil {
@@ -251,31 +263,27 @@ func (s *entitySync) removeAll(ctx context.Context) error {
 }
 
 // findTouched lists the entities whose items show something of this one: a
-// contact's tasks show its name and tags, its requests show its notes.
+// contact's tasks show its name and tags, its requests show its notes. It also
+// notes by what a change of this record is known.
 func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
-	s.fingerprint = state.Fingerprint
-	switch mapping.Kind(state.Kind) {
-	case mapping.KindContact:
-		if s.gone {
-			s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
-			return err
-		}
+	kind := mapping.Kind(state.Kind)
+	switch {
+	case s.gone:
+		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
+	case kind == mapping.KindContact:
 		s.fingerprint = fingerprint(facts.Contact)
-		if s.fingerprint == state.Fingerprint {
-			return nil
-		}
-	case mapping.KindNote:
+	case kind == mapping.KindNote:
 		s.fingerprint = fingerprint(facts.Note)
-		if s.gone {
-			s.fingerprint = ""
-		}
-		if s.fingerprint == state.Fingerprint {
-			return nil
-		}
-	default:
-		return nil
+	case kind == mapping.KindTask:
+		s.fingerprint = fingerprint(facts.Task)
 	}
-	if s.contactID == "" {
+	switch {
+	case kind == mapping.KindContact && s.gone:
+		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
+		return err
+	case kind == mapping.KindTask, s.contactID == "":
+		return nil
+	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil
 	}
 	attached, err := s.store.Attached(ctx, state.LocationID, s.contactID)

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -11,12 +13,14 @@ import (
 )
 
 // A Fault is one way in which a vendor's API misbehaves. Make it with
-// FailWith, RateLimited, DropBefore, LoseAnswer, HoldUntil or MalformedAnswer.
+// FailWith, RateLimited, DropBefore, LoseAnswer, HoldUntil, MalformedAnswer,
+// LateEffect or Say.
 type Fault struct {
 	kind       faultKind
 	status     int
 	retryAfter time.Duration
 	until      <-chan struct{}
+	body       string
 }
 
 type faultKind int
@@ -27,6 +31,8 @@ const (
 	faultLoseAnswer
 	faultHold
 	faultMalformed
+	faultLate
+	faultSay
 )
 
 // FailWith answers with the status instead of handling the request.
@@ -49,6 +55,15 @@ func HoldUntil(until <-chan struct{}) Fault { return Fault{kind: faultHold, unti
 
 // MalformedAnswer handles the request and answers with the first half of the body.
 func MalformedAnswer() Fault { return Fault{kind: faultMalformed} }
+
+// LateEffect answers with the status at once, and handles the request once the
+// channel is closed: a gateway gave up on a vendor that is still at work.
+func LateEffect(status int, until <-chan struct{}) Fault {
+	return Fault{kind: faultLate, status: status, until: until}
+}
+
+// Say answers with the status and body instead of handling the request.
+func Say(status int, body string) Fault { return Fault{kind: faultSay, status: status, body: body} }
 
 // Faults injects faults into the requests of one fake. Its zero value injects
 // none. It may be used by several goroutines.
@@ -201,6 +216,19 @@ func (f *Faults) serve(operation string, w http.ResponseWriter, r *http.Request,
 			panic(http.ErrAbortHandler)
 		}
 		handle(w, r)
+	case faultLate:
+		body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+		late := r.Clone(context.WithoutCancel(r.Context()))
+		late.Body = io.NopCloser(bytes.NewReader(body))
+		go func() {
+			<-fault.until
+			handle(&unsent{header: http.Header{}}, late)
+		}()
+		refuse(w, fault.status)
+	case faultSay:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(fault.status)
+		io.WriteString(w, fault.body)
 	case faultMalformed:
 		answer := &unsent{header: w.Header(), status: http.StatusOK}
 		handle(answer, r)

@@ -55,6 +55,8 @@ type HighLevelConfig struct {
 	// SearchLag hides changes younger than this from contact search, as
 	// HighLevel's index does for some seconds.
 	SearchLag time.Duration
+	// TaskSearchLag hides tasks younger than this from task search.
+	TaskSearchLag time.Duration
 	// UnknownChildStatus answers for an unknown task or note of a known
 	// contact: 400 or 404, undocumented which. 0 = 404.
 	UnknownChildStatus int
@@ -86,13 +88,18 @@ type HighLevel struct {
 	mu         sync.Mutex
 	webhookURL string
 	dateForm   DateForm
-	tokens     map[string]map[string]bool // token -> location ids
+	tokens     map[string]*bearer
+	oauth      oauth
 	locations  map[string]*location
 	order      []string // location ids as they were added
 	contacts   map[string]*contactRecord
 	tasks      map[string]*taskRecord
 	notes      map[string]*noteRecord
-	sequence   int64
+
+	opportunities map[string]*opportunityRecord
+	appointments  map[string]*appointmentRecord
+
+	sequence int64
 }
 
 // NewHighLevel makes a fake with a webhook key of its own.
@@ -134,8 +141,9 @@ func NewHighLevel(config HighLevelConfig) *HighLevel {
 	h := &HighLevel{
 		config: config, clock: config.Clock, private: private,
 		webhookURL: config.WebhookURL, dateForm: config.DateForm,
-		tokens: map[string]map[string]bool{}, locations: map[string]*location{},
+		tokens: map[string]*bearer{}, oauth: newOAuth(), locations: map[string]*location{},
 		contacts: map[string]*contactRecord{}, tasks: map[string]*taskRecord{}, notes: map[string]*noteRecord{},
+		opportunities: map[string]*opportunityRecord{}, appointments: map[string]*appointmentRecord{},
 	}
 	h.limiter = limiter{max: config.RateMax, daily: config.RateDaily}
 	h.sender = newSender(config.WebhookClient, config.WebhookRetries, config.WebhookBackoff,
@@ -156,15 +164,16 @@ func (h *HighLevel) Close() { h.sender.close() }
 // AppID is the id of the app in every webhook.
 func (h *HighLevel) AppID() string { return h.config.AppID }
 
-// AddToken lets a token reach the locations, in addition to those it reached before.
+// AddToken lets a Private Integration Token reach the locations, in addition
+// to those it reached before. It has every scope; see LimitToken.
 func (h *HighLevel) AddToken(token string, locationIDs ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tokens[token] == nil {
-		h.tokens[token] = map[string]bool{}
+		h.tokens[token] = &bearer{locations: map[string]bool{}}
 	}
 	for _, id := range locationIDs {
-		h.tokens[token][id] = true
+		h.tokens[token].locations[id] = true
 	}
 }
 

@@ -96,6 +96,23 @@ func (h *HighLevel) DeleteContact(id string) error {
 	})
 }
 
+// MergeContact gives a contact's tasks to another one and deletes it, as a
+// merge of two contacts does: no event tells that the tasks moved.
+func (h *HighLevel) MergeContact(id, into string) error {
+	return h.withContact("merge contact", id, func(from *contactRecord) error {
+		to := h.contacts[into]
+		if to == nil || to == from {
+			return fmt.Errorf("no contact %q to merge into", into)
+		}
+		for _, task := range from.tasks {
+			task.ContactID = to.ID
+		}
+		to.tasks, from.tasks = append(to.tasks, from.tasks...), nil
+		h.removeContact(from)
+		return nil
+	})
+}
+
 func (h *HighLevel) withContact(what, id string, do func(*contactRecord) error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -24,6 +24,7 @@ type Contact struct {
 	PostalCode, Country, TimeZone string
 	DateOfBirth                   string // YYYY-MM-DD
 	AssignedTo                    string // user id
+	BusinessID                    string // changes of it send no webhook
 	DND                           bool
 	Tags                          []string       // lower case
 	CustomFields                  map[string]any // by field id; a DATE is kept as YYYY-MM-DD
@@ -44,6 +45,8 @@ type contactRecord struct {
 	sequence int64
 	tasks    []*taskRecord
 	notes    []*noteRecord
+
+	followers, campaigns, workflows []string // ids
 }
 
 // contact finds the contact that the path names, within the token's reach.
@@ -105,6 +108,7 @@ func (h *HighLevel) contactAnswer(record *contactRecord, created bool) map[strin
 	put("country", record.Country)
 	put("timezone", record.TimeZone)
 	put("assignedTo", record.AssignedTo)
+	put("businessId", record.BusinessID)
 	put("dateOfBirth", record.DateOfBirth)
 	if created {
 		if record.DateOfBirth != "" {
@@ -167,38 +171,54 @@ func (h *HighLevel) apply(c *call, contact Contact) (Contact, *refusal) {
 	if tags, ok := as[[]string](c, "tags"); ok {
 		contact.Tags = savedTags(tags)
 	}
-	entries, _ := as[[]map[string]json.RawMessage](c, "customFields")
-	for _, entry := range entries {
-		var ref string
-		if raw, ok := entry["id"]; ok {
-			json.Unmarshal(raw, &ref)
-		}
-		if ref == "" {
-			json.Unmarshal(entry["key"], &ref)
-		}
-		raw, ok := entry["field_value"]
-		if !ok {
-			raw = entry["fieldValue"]
-		}
-		var value any
-		if len(raw) > 0 {
-			json.Unmarshal(raw, &value)
-		}
-		if err := h.setField(&contact, ref, value); err != nil {
+	for _, w := range c.fieldWrites() {
+		if err := h.setField(&contact, w.ref, w.value); err != nil {
 			return contact, refuse(http.StatusBadRequest, "%v", err)
 		}
 	}
 	return contact, nil
 }
 
-// setField writes one custom field. HighLevel does not document what it does
-// with an unknown one; it is refused here.
-func (h *HighLevel) setField(contact *Contact, ref string, value any) error {
-	l := h.locations[contact.LocationID]
-	if l == nil {
-		return fmt.Errorf("Location with id %s not found", contact.LocationID)
+type fieldWrite struct {
+	ref   string // id or key
+	value any
+}
+
+// fieldWrites are the custom fields that the body sets.
+func (c *call) fieldWrites() (writes []fieldWrite) {
+	entries, _ := as[[]map[string]json.RawMessage](c, "customFields")
+	for _, entry := range entries {
+		var w fieldWrite
+		if raw, ok := entry["id"]; ok {
+			json.Unmarshal(raw, &w.ref)
+		}
+		if w.ref == "" {
+			json.Unmarshal(entry["key"], &w.ref)
+		}
+		raw, ok := entry["field_value"]
+		if !ok {
+			raw = entry["fieldValue"]
+		}
+		if len(raw) > 0 {
+			json.Unmarshal(raw, &w.value)
+		}
+		writes = append(writes, w)
 	}
-	f, ok := l.field(ref)
+	return writes
+}
+
+func (h *HighLevel) setField(contact *Contact, ref string, value any) error {
+	return h.setFieldOf("contact", contact.LocationID, &contact.CustomFields, ref, value)
+}
+
+// setFieldOf writes one custom field of a record. HighLevel does not document
+// what it does with an unknown one; it is refused here.
+func (h *HighLevel) setFieldOf(model, locationID string, values *map[string]any, ref string, value any) error {
+	l := h.locations[locationID]
+	if l == nil {
+		return fmt.Errorf("Location with id %s not found", locationID)
+	}
+	f, ok := l.field(model, ref)
 	if !ok {
 		return fmt.Errorf("Custom field with id or key %s not found", ref)
 	}
@@ -206,13 +226,13 @@ func (h *HighLevel) setField(contact *Contact, ref string, value any) error {
 	if err != nil {
 		return err
 	}
-	if contact.CustomFields == nil {
-		contact.CustomFields = map[string]any{}
+	if *values == nil {
+		*values = map[string]any{}
 	}
 	if stored == nil {
-		delete(contact.CustomFields, f.ID)
+		delete(*values, f.ID)
 	} else {
-		contact.CustomFields[f.ID] = stored
+		(*values)[f.ID] = stored
 	}
 	return nil
 }
@@ -381,7 +401,7 @@ func (h *HighLevel) replaceContact(record *contactRecord, updated Contact) {
 	h.notice.changed()
 }
 
-// removeContact takes its tasks and notes along. Whether HighLevel sends
+// removeContact takes all that belongs to it along. Whether HighLevel sends
 // events for these is not documented; none are sent.
 func (h *HighLevel) removeContact(record *contactRecord) {
 	h.emitContact("ContactDelete", record)
@@ -391,6 +411,8 @@ func (h *HighLevel) removeContact(record *contactRecord) {
 	for _, note := range record.notes {
 		delete(h.notes, note.ID)
 	}
+	maps.DeleteFunc(h.opportunities, func(_ string, o *opportunityRecord) bool { return o.ContactID == record.ID })
+	maps.DeleteFunc(h.appointments, func(_ string, a *appointmentRecord) bool { return a.ContactID == record.ID })
 	delete(h.contacts, record.ID)
 	h.notice.changed()
 }

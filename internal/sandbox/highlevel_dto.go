@@ -17,6 +17,7 @@ type field struct {
 	kind     fieldKind
 	required bool
 	nullable bool
+	among    []string // what a string may be; nil = anything
 }
 
 type fieldKind int
@@ -35,12 +36,13 @@ const (
 	customFieldValuesV3 // the same, and v3's fieldValue
 )
 
-func text() field                 { return field{kind: aString} }
-func nullableText() field         { return field{kind: aString, nullable: true} }
-func required(k fieldKind) field  { return field{kind: k, required: true} }
-func optional(k fieldKind) field  { return field{kind: k} }
-func (d dto) with(more dto) dto   { return merge(d, more) }
-func (d dto) has(key string) bool { _, ok := d[key]; return ok }
+func text() field                  { return field{kind: aString} }
+func nullableText() field          { return field{kind: aString, nullable: true} }
+func required(k fieldKind) field   { return field{kind: k, required: true} }
+func optional(k fieldKind) field   { return field{kind: k} }
+func among(values ...string) field { return field{kind: aString, among: values} }
+func (d dto) with(more dto) dto    { return merge(d, more) }
+func (d dto) has(key string) bool  { _, ok := d[key]; return ok }
 
 func merge(a, b dto) dto {
 	out := dto{}
@@ -135,7 +137,13 @@ func (d dto) check(body map[string]json.RawMessage) []string {
 			}
 			continue
 		}
-		problems = append(problems, f.kind.check(key, raw, f.required)...)
+		found := f.kind.check(key, raw, f.required)
+		if found == nil && f.among != nil {
+			if s := ""; json.Unmarshal(raw, &s) == nil && !slices.Contains(f.among, s) {
+				found = []string{key + " must be one of the following values: " + strings.Join(f.among, ", ")}
+			}
+		}
+		problems = append(problems, found...)
 	}
 	slices.Sort(problems)
 	return problems

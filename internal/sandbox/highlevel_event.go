@@ -1,6 +1,9 @@
 package sandbox
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // The bodies of webhooks: flat, in the order of HighLevel's examples, with
 // the envelope that real deliveries add.
@@ -115,5 +118,48 @@ func (h *HighLevel) emitNote(kind string, n *noteRecord) {
 		Type: kind, LocationID: n.LocationID, ID: n.ID, Body: n.Body, ContactID: n.ContactID,
 		DateAdded: isoMillis(n.DateAdded), envelope: h.envelope(),
 	}
+	h.emit(kind, event.envelope, event)
+}
+
+type opportunityEvent struct {
+	Type            string  `json:"type"`
+	LocationID      string  `json:"locationId"`
+	ID              string  `json:"id"`
+	AssignedTo      *string `json:"assignedTo"`
+	ContactID       string  `json:"contactId"`
+	MonetaryValue   float64 `json:"monetaryValue"`
+	Name            string  `json:"name"`
+	PipelineID      string  `json:"pipelineId"`
+	PipelineStageID string  `json:"pipelineStageId"`
+	Source          string  `json:"source,omitempty"`
+	Status          string  `json:"status"`
+	DateAdded       string  `json:"dateAdded"`
+	envelope
+}
+
+// emitOpportunity has neither a previous value, nor the name of the stage, nor custom fields.
+func (h *HighLevel) emitOpportunity(kind string, r *opportunityRecord) {
+	event := opportunityEvent{
+		Type: kind, LocationID: r.LocationID, ID: r.ID, AssignedTo: orNull(r.AssignedTo), ContactID: r.ContactID,
+		MonetaryValue: r.MonetaryValue, Name: r.Name, PipelineID: r.PipelineID, PipelineStageID: r.StageID,
+		Source: r.Source, Status: r.Status, DateAdded: isoMillis(r.CreatedAt), envelope: h.envelope(),
+	}
+	h.emit(kind, event.envelope, event)
+}
+
+type appointmentEvent struct {
+	Type        string         `json:"type"`
+	LocationID  string         `json:"locationId"`
+	Appointment map[string]any `json:"appointment"`
+	envelope
+}
+
+// emitAppointment nests the record, unlike all other events. Its times have an offset.
+func (h *HighLevel) emitAppointment(kind string, r *appointmentRecord) {
+	nested := r.answer(h.zone(r.LocationID), time.RFC3339)
+	delete(nested, "assignedResources")
+	delete(nested, "locationId")
+	nested["source"] = r.Source
+	event := appointmentEvent{Type: kind, LocationID: r.LocationID, Appointment: nested, envelope: h.envelope()}
 	h.emit(kind, event.envelope, event)
 }

@@ -17,7 +17,9 @@ const bodyLimit = 1 << 20
 // A call is one authenticated request to HighLevel, made with the lock held.
 type call struct {
 	r      *http.Request
+	token  *bearer
 	access map[string]bool // locations that the token reaches
+	raw    []byte          // the body as it came
 	body   map[string]json.RawMessage
 	v3     bool
 }
@@ -71,9 +73,38 @@ func (h *HighLevel) routes() chi.Router {
 	add("GET", "/locations/{locationId}", nil, h.getLocation)
 	add("GET", "/locations/{locationId}/customFields", nil, h.listCustomFields)
 	add("POST", "/locations/{locationId}/customFields", customFieldDTO, h.createCustomField)
+	add("GET", "/locations/{locationId}/customFields/{id}", nil, h.getCustomField)
 	add("GET", "/locations/{locationId}/tags", nil, h.listLocationTags)
+	add("POST", "/locations/{locationId}/tags", locationTagDTO, h.createLocationTag)
+	add("GET", "/locations/{locationId}/tags/{tagId}", nil, h.getLocationTag)
+	add("PUT", "/locations/{locationId}/tags/{tagId}", locationTagDTO, h.renameLocationTag)
+	add("DELETE", "/locations/{locationId}/tags/{tagId}", nil, h.deleteLocationTag)
 	add("POST", "/locations/{locationId}/tasks/search", taskSearchDTO, h.searchTasks)
 	add("GET", "/users/", nil, h.listUsers)
+	add("POST", "/contacts/bulk/tags/update/{type}", bulkTagsDTO, h.bulkTags)
+	add("POST", "/contacts/bulk/business", bulkBusinessDTO, h.bulkBusiness)
+	add("GET", "/contacts/business/{businessId}", nil, h.listContactsOfBusiness)
+	add("POST", "/contacts/{contactId}/followers", followersDTO, h.addFollowers)
+	add("DELETE", "/contacts/{contactId}/followers", followersDTO, h.removeFollowers)
+	add("POST", "/contacts/{contactId}/campaigns/{campaignId}", dto{}, h.addToCampaign)
+	add("DELETE", "/contacts/{contactId}/campaigns/{campaignId}", nil, h.removeFromCampaign)
+	add("POST", "/contacts/{contactId}/workflow/{workflowId}", workflowDTO, h.addToWorkflow)
+	add("DELETE", "/contacts/{contactId}/workflow/{workflowId}", workflowDTO, h.removeFromWorkflow)
+	add("GET", "/contacts/{contactId}/appointments", nil, h.listAppointments)
+	add("POST", "/calendars/events/appointments", appointmentCreateDTO, h.createAppointment)
+	add("GET", "/calendars/events/appointments/{eventId}", nil, h.getAppointment)
+	add("PUT", "/calendars/events/appointments/{eventId}", appointmentEditDTO, h.updateAppointment)
+	add("DELETE", "/calendars/events/{eventId}", dto{}, h.deleteAppointment)
+	add("GET", "/opportunities/pipelines", nil, h.listPipelines)
+	add("GET", "/opportunities/search", nil, h.searchOpportunities)
+	add("POST", "/opportunities/", opportunityCreateDTO, h.createOpportunity)
+	add("GET", "/opportunities/{id}", nil, h.getOpportunity)
+	add("PUT", "/opportunities/{id}", opportunityUpdateDTO, h.updateOpportunity)
+	add("PUT", "/opportunities/{id}/status", opportunityStatusDTO, h.setOpportunityStatus)
+	add("DELETE", "/opportunities/{id}", nil, h.deleteOpportunity)
+	add("POST", "/oauth/locationToken", nil, h.locationToken)
+	add("GET", "/oauth/installedLocations", nil, h.installedLocations)
+	h.oauthRoutes(router)
 
 	unknown := func(w http.ResponseWriter, r *http.Request) {
 		h.calls.add(unknownRoute)
@@ -101,7 +132,7 @@ func faultMessage(status int) string {
 var versions = []string{"2021-04-15", "2021-07-28", "2023-02-21", "v3"}
 
 // handle checks what every endpoint asks for, in this order: token, Version,
-// rate limit, body. The body is read before the lock is taken.
+// rate limit, class and scope, body. The body is read before the lock is taken.
 func (h *HighLevel) handle(w http.ResponseWriter, r *http.Request, shape dto, handle endpoint) {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
@@ -112,20 +143,25 @@ func (h *HighLevel) handle(w http.ResponseWriter, r *http.Request, shape dto, ha
 	status, answer, no := func() (int, any, *refusal) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		access := h.tokens[token]
+		known := h.tokens[token]
 		switch version := r.Header.Get("Version"); {
 		case !bearer || token == "":
 			return 0, nil, refuse(http.StatusUnauthorized, "Invalid JWT")
-		case access == nil:
+		case known == nil:
 			return 0, nil, refuse(http.StatusUnauthorized, "Invalid token: access token is invalid")
+		case known.expired(h.clock()):
+			return 0, nil, refuse(http.StatusUnauthorized, "Invalid JWT")
 		case version == "":
 			return 0, nil, refuse(http.StatusUnauthorized, "version header was not found.")
 		case !slices.Contains(versions, version):
 			return 0, nil, refuse(http.StatusUnauthorized, "version header is invalid")
 		}
-		c := &call{r: r, access: access, v3: r.Header.Get("Version") == "v3"}
-		if h.config.RateLimit && !h.limiter.allow(w.Header(), h.resource(c), h.clock()) {
+		c := &call{r: r, token: known, access: h.reach(known), raw: raw, v3: r.Header.Get("Version") == "v3"}
+		if h.config.RateLimit && !h.limiter.allow(w.Header(), known.budget(h.resource(c)), h.clock()) {
 			return 0, nil, refuse(http.StatusTooManyRequests, "Too Many Requests")
+		}
+		if no := c.permit(); no != nil {
+			return 0, nil, no
 		}
 		if shape != nil {
 			if no := c.read(shape, raw); no != nil {

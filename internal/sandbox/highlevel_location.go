@@ -29,10 +29,11 @@ type User struct {
 // Name is the user's full name.
 func (u User) Name() string { return strings.TrimSpace(u.FirstName + " " + u.LastName) }
 
-// CustomField is the definition of a custom field of contacts.
+// CustomField is the definition of a custom field of contacts or opportunities.
 type CustomField struct {
 	ID, Name string
-	FieldKey string // "contact.milestone"; made from the name when empty
+	Model    string // "contact" (also when empty) or "opportunity"
+	FieldKey string // "contact.milestone"; made from the model and the name when empty
 	DataType string // "TEXT", "DATE", "SINGLE_OPTIONS" …
 	Options  []string
 	Position int
@@ -44,6 +45,9 @@ type location struct {
 	fields []CustomField
 	tags   map[string]string // dictionary: tag -> id
 	tasks  []*taskRecord     // as they were made
+
+	pipelines []Pipeline
+	workflows []Workflow
 }
 
 var dataTypes = []string{
@@ -86,8 +90,11 @@ func (l *location) addField(f CustomField) CustomField {
 	if f.ID == "" {
 		f.ID = highLevelID()
 	}
+	if f.Model == "" {
+		f.Model = "contact"
+	}
 	if f.FieldKey == "" {
-		f.FieldKey = "contact." + strings.ReplaceAll(strings.ToLower(strings.TrimSpace(f.Name)), " ", "_")
+		f.FieldKey = f.Model + "." + strings.ReplaceAll(strings.ToLower(strings.TrimSpace(f.Name)), " ", "_")
 	}
 	if f.Position == 0 {
 		f.Position = 50 * (len(l.fields) + 1)
@@ -96,10 +103,10 @@ func (l *location) addField(f CustomField) CustomField {
 	return f
 }
 
-// field finds a definition by id, by key, or by key without "contact.".
-func (l *location) field(ref string) (CustomField, bool) {
+// field finds a definition of a model by id, by key, or by key without the model.
+func (l *location) field(model, ref string) (CustomField, bool) {
 	for _, f := range l.fields {
-		if f.ID == ref || f.FieldKey == ref || f.FieldKey == "contact."+ref {
+		if f.Model == model && (f.ID == ref || f.FieldKey == ref || f.FieldKey == model+"."+ref) {
 			return f, true
 		}
 	}
@@ -188,7 +195,7 @@ func (f CustomField) answer(locationID string) map[string]any {
 	}
 	return map[string]any{
 		"id": f.ID, "name": f.Name, "fieldKey": f.FieldKey, "placeholder": "", "dataType": f.DataType, "position": f.Position,
-		"picklistOptions": options, "isAllowedCustomOption": false, "locationId": locationID, "model": "contact",
+		"picklistOptions": options, "isAllowedCustomOption": false, "locationId": locationID, "model": f.Model,
 	}
 }
 
@@ -205,12 +212,27 @@ func (h *HighLevel) listCustomFields(c *call) (int, any, *refusal) {
 		}
 	}
 	fields := []any{}
-	if model != "opportunity" {
-		for _, f := range l.fields {
+	for _, f := range l.fields {
+		if model == "" || model == "all" || model == f.Model {
 			fields = append(fields, f.answer(l.ID))
 		}
 	}
 	return http.StatusOK, map[string]any{"customFields": fields}, nil
+}
+
+// getCustomField finds a definition by id or by its whole key.
+func (h *HighLevel) getCustomField(c *call) (int, any, *refusal) {
+	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
+	if no != nil {
+		return 0, nil, no
+	}
+	ref := chi.URLParam(c.r, "id")
+	for _, f := range l.fields {
+		if f.ID == ref || f.FieldKey == ref {
+			return http.StatusOK, map[string]any{"customField": f.answer(l.ID)}, nil
+		}
+	}
+	return 0, nil, refuse(http.StatusBadRequest, "Custom field with id %s not found", ref)
 }
 
 func (h *HighLevel) createCustomField(c *call) (int, any, *refusal) {
@@ -227,11 +249,14 @@ func (h *HighLevel) createCustomField(c *call) (int, any, *refusal) {
 			message: []string{"dataType must be one of the following values: " + strings.Join(dataTypes, ", ")},
 		}
 	}
-	if model != "" && model != "contact" {
-		return 0, nil, refuse(http.StatusBadRequest, "the sandbox holds custom fields of contacts only")
+	if !slices.Contains([]string{"", "contact", "opportunity"}, model) {
+		return 0, nil, &refusal{
+			status:  http.StatusUnprocessableEntity,
+			message: []string{"model must be one of the following values: contact, opportunity"},
+		}
 	}
 	options, _ := as[[]any](c, "textBoxListOptions")
-	f := CustomField{Name: name, DataType: kind}
+	f := CustomField{Name: name, DataType: kind, Model: model}
 	for _, o := range options {
 		if s, ok := o.(string); ok {
 			f.Options = append(f.Options, s)
@@ -244,23 +269,6 @@ func (h *HighLevel) createCustomField(c *call) (int, any, *refusal) {
 	f = l.addField(f)
 	h.notice.changed()
 	return http.StatusCreated, map[string]any{"customField": f.answer(l.ID)}, nil
-}
-
-func (h *HighLevel) listLocationTags(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
-	names := make([]string, 0, len(l.tags))
-	for name := range l.tags {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	tags := []any{}
-	for _, name := range names {
-		tags = append(tags, map[string]any{"name": name, "locationId": l.ID, "id": l.tags[name]})
-	}
-	return http.StatusOK, map[string]any{"tags": tags}, nil
 }
 
 // store turns a written value of a custom field into what is kept; nil clears.

@@ -192,6 +192,7 @@ func (h *HighLevel) searchTasks(c *call) (int, any, *refusal) {
 		case byContact && !slices.Contains(contacts, task.ContactID):
 		case byUser && !slices.Contains(assigned, task.AssignedTo):
 		case byState && completed != task.Completed:
+		case h.config.TaskSearchLag > 0 && task.DateAdded.After(h.clock().Add(-h.config.TaskSearchLag)):
 		case query != "" && !strings.Contains(strings.ToLower(task.Title+"\n"+task.Body), query):
 		default:
 			found = append(found, task)

@@ -57,6 +57,7 @@ type posting struct {
 	header  http.Header
 	queued  bool        // in the queue or in a lane
 	manual  bool        // the queued try is a resend: it starts no retries
+	once    bool        // never tried again
 	retry   *time.Timer // waiting for the next try
 	retried int
 }
@@ -101,6 +102,15 @@ func loopbackClient() *http.Client {
 
 // send records a webhook and, where url is not empty, starts its delivery.
 func (s *sender) send(id, kind, url string, header http.Header, body []byte, at time.Time) {
+	s.start(&posting{url: url, header: header, sent: SentWebhook{ID: id, Type: kind, Body: body, At: at, Done: url == ""}})
+}
+
+// sendOnce is send for what is neither tried again nor sent again by hand.
+func (s *sender) sendOnce(id, kind, url string, header http.Header, body []byte, at time.Time) {
+	s.start(&posting{url: url, header: header, once: true, sent: SentWebhook{ID: id, Type: kind, Body: body, At: at}})
+}
+
+func (s *sender) start(p *posting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -110,10 +120,9 @@ func (s *sender) send(id, kind, url string, header http.Header, body []byte, at 
 		s.lost++
 		return
 	}
-	p := &posting{url: url, header: header, sent: SentWebhook{ID: id, Type: kind, Body: body, At: at, Done: url == ""}}
 	s.log = append(s.log, p)
-	s.byID[id] = p
-	if url == "" {
+	s.byID[p.sent.ID] = p
+	if p.url == "" {
 		return
 	}
 	s.pending++
@@ -203,7 +212,7 @@ func (s *sender) settle(p *posting, status int, err error) {
 		}
 		s.finish(p)
 	case manual || s.closed: // a failed resend starts no cycle and leaves a running one alone
-	case p.retried >= s.retries:
+	case p.once, p.retried >= s.retries:
 		s.finish(p)
 	default:
 		p.retried++
@@ -277,6 +286,8 @@ func (s *sender) resend(id, url string) error {
 	switch {
 	case p == nil:
 		return fmt.Errorf("resend webhook %s: no such webhook is remembered", id)
+	case p.once:
+		return fmt.Errorf("resend webhook %s: HighLevel cannot send a workflow's webhook again", id)
 	case url == "":
 		return fmt.Errorf("resend webhook %s: no webhook URL is set", id)
 	case s.closed:

@@ -36,6 +36,7 @@ type World struct {
 	HighLevelURL, CalendarHeroURL, PageURL string // base URLs without a slash at the end
 	HighLevelToken, CalendarHeroToken      string
 
+	App            OAuthApp // of HighLevel's marketplace; its codes may go to any place on loopback
 	Location       Location
 	TimeZone       *time.Location
 	Users          []User      // the first is the account's holder

@@ -40,6 +40,7 @@ func (w *World) seed(config WorldConfig) error {
 		}},
 		{ID: "nwFieldMilestoneDt01", Name: "Milestone Date", FieldKey: "contact.milestone_date", DataType: "DATE"},
 	})
+	w.App = w.HighLevel.AddApp(OAuthApp{Name: "Milepost", ClientSecret: "sandbox-client-secret"})
 	w.Users = w.HighLevel.Users(locationID)
 	fields := w.HighLevel.CustomFields(locationID)
 	w.MilestoneField, w.DateField = fields[0], fields[1]

@@ -20,6 +20,7 @@ type Delivery struct {
 	Deleted    bool   // the event says the record was deleted
 	ReceivedAt time.Time
 	Skip       string // why nothing is to be done; "" = sync the entity
+	Body       []byte // of a kind that cannot be fetched (see Delivered), else nil
 
 	// Read back from the store only:
 	Wanted     int64
@@ -73,9 +74,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	for e := range byEntity {
 		entities = append(entities, e)
 	}
-	slices.SortFunc(entities, func(a, b Entity) int {
-		return cmp.Or(cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(entities, Entity.Compare)
 	for _, e := range entities {
 		var contactID string
 		var nthDelete int64
@@ -92,6 +91,13 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 		}
 		for i, d := range byEntity[e] {
 			d.Wanted = wanted - n + int64(i) + 1
+		}
+	}
+	for _, e := range entities {
+		if last := byEntity[e][len(byEntity[e])-1]; Delivered(e.Kind) {
+			if err := tx.keepRecord(ctx, last); err != nil {
+				return err
+			}
 		}
 	}
 	if err := tx.insertDeliveries(ctx, deliveries); err != nil {
@@ -145,14 +151,25 @@ func placeholders(rows, columns int) string {
 	return b.String() + ")"
 }
 
+// parameters returns "$3, $4" for 2 from 3 on.
+func parameters(first, n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(first+i)
+	}
+	return strings.Join(list, ", ")
+}
+
 // settle gives an outcome to what is owed for an entity up to the count seen.
 // finished is 0 for an outcome that is not the last word.
 func (tx *Tx) settle(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
-	_, err := tx.Exec(ctx, `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
-		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`,
+	_, err := tx.Exec(ctx, settleDeliveries,
 		e.LocationID, e.Kind, e.ID, seen, outcome, detail, finished)
 	return err
 }
+
+const settleDeliveries = `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
+	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`
 
 // Deliveries lists the newest limit deliveries older than the one numbered
 // before (0 = from the newest on), newest first.
@@ -174,9 +191,28 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 	return out, nil
 }
 
+// pruneBatch bounds how many deliveries one PruneDeliveries looks at, so that
+// it never holds up the workers for long.
+const pruneBatch = 500
+
+// PruneDeliveries forgets some of the deliveries received before a time, and
+// returns how many; 0 = the oldest is not that old. What is owed for a record
+// does not depend on them.
+func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM deliveries WHERE received_at < $1 AND id IN (
+			SELECT id FROM deliveries ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget deliveries received before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
+}
+
 // Backlog counts the entities that are not in step yet.
 func (s *Store) Backlog(ctx context.Context) (int64, error) {
-	rows, err := s.Query(ctx, backlog)
+	rows, err := s.Query(ctx, countBacklog)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("count what is owed: %w", err)
@@ -184,4 +220,4 @@ func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	return n[0], nil
 }
 
-const backlog = `SELECT count(*) FROM entities WHERE wanted > done`
+const countBacklog = `SELECT count(*) FROM entities WHERE wanted > done`

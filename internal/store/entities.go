@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -11,13 +12,18 @@ import (
 // Entity names one HighLevel record.
 type Entity struct {
 	LocationID string
-	Kind       string // contact, task, note
+	Kind       string // contact, task, note; workflow and install, see Delivered
 	ID         string
 }
 
 // String reads "contact abc of location xyz".
 func (e Entity) String() string {
 	return fmt.Sprintf("%s %s of location %s", e.Kind, e.ID, e.LocationID)
+}
+
+// Compare orders entities by location, kind and id.
+func (e Entity) Compare(o Entity) int {
+	return cmp.Or(cmp.Compare(e.LocationID, o.LocationID), cmp.Compare(e.Kind, o.Kind), cmp.Compare(e.ID, o.ID))
 }
 
 // EntityState is how far an entity is synced. It is in step when Done equals
@@ -28,22 +34,26 @@ type EntityState struct {
 	ContactID     string // the contact it belongs to; "" until known
 	Wanted, Done  int64
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
-	GoneAt        time.Time // when a fetch first answered "gone"; zero = it did not
-	Fingerprint   string    // of the record as it was last read; "" = never was
+	GoneAt        time.Time // since when a fetch and the events disagree on whether the record is gone; zero = they agree
+	Fingerprint   string    // of the record as it was last read; "" = never was; or FingerprintGone
+	Mark          string    // by what a change is known without reading the record; see Seen
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
 }
 
+// FingerprintGone is the fingerprint of a record that was there and is gone.
+const FingerprintGone = "gone"
+
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
 
-const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at`
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark`
 
 func scanEntity(r Rows) (s EntityState, err error) {
 	var gone, synced int64
 	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
-		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced)
+		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark)
 	s.GoneAt, s.SyncedAt = fromMicros(gone), fromMicros(synced)
 	return s, err
 }
@@ -64,20 +74,20 @@ func (s *Store) EntityState(ctx context.Context, e Entity) (EntityState, error) 
 
 // EntitiesOf lists the tasks and notes known to belong to a contact.
 func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([]Entity, error) {
-	return s.entities(ctx, entitiesOf, locationID, contactID)
+	return s.entities(ctx, listEntitiesOf, locationID, contactID)
 }
 
-const entitiesOf = `SELECT location_id, kind, id FROM entities
+const listEntitiesOf = `SELECT location_id, kind, id FROM entities
 	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`
 
 // Attached lists the entities of a contact that have, or may be about to have,
 // a meeting request that shows what is known of the contact: its notes, tags
 // and name.
 func (s *Store) Attached(ctx context.Context, locationID, contactID string) ([]Entity, error) {
-	return s.entities(ctx, attached, locationID, contactID)
+	return s.entities(ctx, listAttached, locationID, contactID)
 }
 
-const attached = `SELECT location_id, kind, id FROM entities e
+const listAttached = `SELECT location_id, kind, id FROM entities e
 	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'note' AND (wanted > done OR EXISTS (
 		SELECT 1 FROM links l WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id
 			AND l.item_kind IN ('event', 'task') AND l.state <> 'gone'))
@@ -95,11 +105,24 @@ func (s *Store) entities(ctx context.Context, query, locationID, contactID strin
 	return out, nil
 }
 
+// LearnContact notes which contact an entity belongs to.
+func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE entities SET contact_id = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
+			e.LocationID, e.Kind, e.ID, contactID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note the contact of %s: %w", e, err)
+	}
+	return nil
+}
+
 // raise adds n to what is wanted of an entity and returns the new count. An
 // nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
 func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64) (wanted int64, err error) {
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '')
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
 			wanted = entities.wanted + excluded.wanted,
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
@@ -133,11 +156,12 @@ type Finish struct {
 	Seen        int64  // the Wanted it started from
 	ContactID   string // learnt on the way; "" = nothing new
 	Fingerprint string // of the record as it was read
+	Mark        string // its own mark of change
 	Outcome     string
 	Detail      string
 	Now         time.Time
 	Touch       []Entity // entities that must be looked at again because of this one
-	Deleted     bool     // the touched ones are known to be deleted with it
+	Erase       bool     // what is stored of this contact is to be erased
 	Timeline    []TimelineEntry
 }
 
@@ -151,9 +175,9 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		rows, err := tx.Query(ctx, `UPDATE entities SET
 				done = CASE WHEN done > $4 THEN done ELSE $4 END,
 				contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
-				gone_at = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9
+				gone_at = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10
 			WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted`,
-			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint)
+			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark)
 		wanted, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 		if err != nil {
 			return err
@@ -161,11 +185,16 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
 			return err
 		}
-		if err := tx.touch(ctx, f.Touch, f.Deleted); err != nil {
+		if err := tx.touch(ctx, f.Touch, false); err != nil {
 			return err
 		}
 		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
 			return err
+		}
+		if f.Erase {
+			if err := tx.askErasure(ctx, e.LocationID, e.ID, false, f.Now); err != nil {
+				return err
+			}
 		}
 		if again = len(wanted) == 1 && wanted[0] > f.Seen; again {
 			return nil
@@ -178,8 +207,7 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 	return again, nil
 }
 
-// Postpone notes why a sync has not ended yet. gone is when a fetch first
-// answered "gone"; zero when it did not.
+// Postpone notes why a sync has not ended yet. gone is EntityState.GoneAt.
 func (s *Store) Postpone(ctx context.Context, e Entity, seen int64, outcome, detail string, gone time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6

@@ -11,13 +11,24 @@ import (
 // LinkState says what is known of the object behind a link.
 type LinkState string
 
-// The states of a link. A create is noted as LinkCreating before it is sent,
-// so that after a crash or a lost answer it is looked for before it is repeated.
+// The states of a link:
+//
+//	gone -> creating -> live -> deleting -> gone
+//	           |-> unanswered -^
+//
+// A create and a delete are noted before they are sent. After a crash or a
+// lost answer the object of a create is looked for before it is made again,
+// and a delete is sent again before anything else is believed of its object.
 const (
-	LinkCreating LinkState = "creating"
-	LinkLive     LinkState = "live"
-	LinkGone     LinkState = "gone"
+	LinkCreating   LinkState = "creating"   // a create was about to be sent; whether the object exists is not known
+	LinkUnanswered LinkState = "unanswered" // the same, and it was not answered in time: it may take effect late
+	LinkLive       LinkState = "live"
+	LinkDeleting   LinkState = "deleting" // a delete was about to be sent; whether the object still exists is not known
+	LinkGone       LinkState = "gone"
 )
+
+// Uncertain reports whether a create was sent whose object is not known.
+func (s LinkState) Uncertain() bool { return s == LinkCreating || s == LinkUnanswered }
 
 // Link ties an item of an entity to the object made for it in CalendarHero.
 type Link struct {
@@ -26,7 +37,7 @@ type Link struct {
 	ItemKind    string
 	Automation  string
 	State       LinkState
-	ObjectID    string    // CalendarHero's id; "" while creating
+	ObjectID    string    // CalendarHero's id; "" until known
 	Owned       bool      // we made the object; false when it was found there
 	Marker      string    // part of the object, to find it by
 	Generation  int64     // raised by every create
@@ -61,16 +72,32 @@ func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 	return out, nil
 }
 
-// LinkedElsewhere counts the live links of other entities to the same object.
-func (s *Store) LinkedElsewhere(ctx context.Context, l Link) (int64, error) {
-	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE location_id = $1 AND object_id = $2 AND item_kind = $3
-		AND state = 'live' AND NOT (kind = $4 AND entity_id = $5)`,
-		l.Entity.LocationID, l.ObjectID, l.ItemKind, l.Entity.Kind, l.Entity.ID)
-	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+// Relinquish marks a link deleting whose entity is gone, and reports whether its
+// object is to be deleted too: it was made here, and no other entity has a live
+// link to it. Where one has, that link owns the object from then on.
+func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		own := []any{l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item}
+		rows, err := tx.Query(ctx, `UPDATE links SET state = 'deleting', updated_at = $5
+			WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4 RETURNING owned`, append(own, micros(now))...)
+		owned, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+		if err != nil || len(owned) == 0 || owned[0] == 0 {
+			return err
+		}
+		// Two that let go at once lock each other's rows: one is told to try again.
+		heirs, err := tx.Exec(ctx, `UPDATE links SET owned = 1 WHERE location_id = $1 AND object_id = $2 AND item_kind = $3
+			AND state = 'live' AND NOT (kind = $4 AND entity_id = $5)`,
+			l.Entity.LocationID, l.ObjectID, l.ItemKind, l.Entity.Kind, l.Entity.ID)
+		if sole = heirs == 0; sole || err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE links SET owned = 0 WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4`, own...)
+		return err
+	})
 	if err != nil {
-		return 0, fmt.Errorf("count the links to %s: %w", l.ObjectID, err)
+		return false, fmt.Errorf("let go of object %s of %s: %w", l.ObjectID, l.Entity, err)
 	}
-	return n[0], nil
+	return sole, nil
 }
 
 // Reminder is a time to remind of a link's object.
@@ -82,6 +109,30 @@ type Reminder struct {
 // SaveLink writes a link, and in the same transaction queues its reminders and
 // adds to the timeline.
 func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders []Reminder, timeline ...TimelineEntry) error {
+	jobs := make([]river.InsertManyParams, len(reminders))
+	for i, r := range reminders {
+		jobs[i] = river.InsertManyParams{
+			Args: RemindArgs{
+				LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
+				Item: l.Item, Generation: l.Generation, Before: r.Before,
+			},
+			InsertOpts: &river.InsertOpts{ScheduledAt: r.At},
+		}
+	}
+	return s.saveLink(ctx, l, now, jobs, timeline)
+}
+
+// GiveUp marks a link gone whose create was looked for and not found, and
+// queues a search for an object that comes to exist nevertheless.
+func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
+	l.State = LinkGone
+	return s.saveLink(ctx, l, now, []river.InsertManyParams{{Args: StrayArgs{
+		LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
+		Item: l.Item, Generation: l.Generation, GivenUpAt: now.UTC(),
+	}}}, nil)
+}
+
+func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []river.InsertManyParams, timeline []TimelineEntry) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		owned := int64(0)
 		if l.Owned {
@@ -99,16 +150,6 @@ func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders [
 			owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
 			micros(l.Start), micros(l.End), micros(l.AttemptedAt), micros(now)); err != nil {
 			return err
-		}
-		jobs := make([]river.InsertManyParams, len(reminders))
-		for i, r := range reminders {
-			jobs[i] = river.InsertManyParams{
-				Args: RemindArgs{
-					LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
-					Item: l.Item, Generation: l.Generation, Before: r.Before,
-				},
-				InsertOpts: &river.InsertOpts{ScheduledAt: r.At},
-			}
 		}
 		if err := s.queue.insert(ctx, tx, jobs); err != nil {
 			return err

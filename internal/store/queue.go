@@ -30,6 +30,9 @@ type QueueConfig struct {
 	Workers    *river.Workers
 	MaxWorkers int // jobs at once in this process; 0 = 16
 	Logger     *slog.Logger
+	// Real returns how long a wait really takes, where a test lets time run
+	// faster; nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // Limits of a job. A job is interrupted after jobTimeout; one whose process
@@ -42,29 +45,37 @@ const (
 	completedKept   = time.Hour        // the deliveries keep the history
 	defaultWorkers  = 16
 	shortestBackoff = 2 * time.Second
+	fetchCooldown   = 10 * time.Millisecond
 )
 
 func (c QueueConfig) river() *river.Config {
 	if c.MaxWorkers == 0 {
 		c.MaxWorkers = defaultWorkers
 	}
+	if c.Workers == nil {
+		return &river.Config{Logger: c.Logger}
+	}
+	if c.Real == nil {
+		c.Real = func(d time.Duration) time.Duration { return d }
+	}
 	return &river.Config{
 		CompletedJobRetentionPeriod: completedKept,
 		DiscardedJobRetentionPeriod: -1, // a discarded job is a dead letter; a person decides
-		FetchCooldown:               10 * time.Millisecond,
-		FetchPollInterval:           time.Second,
+		FetchCooldown:               fetchCooldown,
+		FetchPollInterval:           max(c.Real(time.Second), fetchCooldown),
 		JobTimeout:                  jobTimeout,
 		Logger:                      c.Logger,
 		MaxAttempts:                 maxAttempts,
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}},
 		RescueStuckJobsAfter:        rescueAfter,
-		RetryPolicy:                 Backoff{},
+		RetryPolicy:                 Backoff{c.Real},
 		Workers:                     c.Workers,
 	}
 }
 
 // NewQueue makes the queue of the store. It must be called once, before
-// Dispatch; the queue works nothing until it is started.
+// anything asks for a sync; the queue works nothing until it is started. One
+// without workers only takes jobs for the processes that have them.
 func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 	q, err := s.newQueue(cfg)
 	if err != nil {
@@ -76,15 +87,17 @@ func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 
 // Backoff is the retry policy of failed jobs: 2 s, doubled at each attempt up
 // to 15 minutes, ±10 %.
-type Backoff struct{}
+type Backoff struct {
+	Real func(time.Duration) time.Duration // as QueueConfig's
+}
 
 // NextRetry returns the time of the next attempt.
-func (Backoff) NextRetry(job *rivertype.JobRow) time.Time {
+func (b Backoff) NextRetry(job *rivertype.JobRow) time.Time {
 	wait := longestBackoff
 	if n := len(job.Errors); n < 9 {
 		wait = shortestBackoff << n
 	}
-	wait = min(wait, longestBackoff)
+	wait = b.Real(min(wait, longestBackoff))
 	return time.Now().Add(time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64())))
 }
 
@@ -132,6 +145,48 @@ func (RemindArgs) InsertOpts() river.InsertOpts {
 // Entity is the entity whose item is reminded of.
 func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
+// StrayArgs asks for a search for the object of a create that was given up,
+// lest it comes to exist beside the one that was made in its place.
+type StrayArgs struct {
+	LocationID string    `json:"location_id"`
+	RecordKind string    `json:"kind"`
+	EntityID   string    `json:"id"`
+	Item       string    `json:"item"`
+	Generation int64     `json:"generation"` // of the create
+	GivenUpAt  time.Time `json:"given_up_at"`
+}
+
+// Kind is the job's name in River's tables.
+func (StrayArgs) Kind() string { return "stray" }
+
+// Entity is the entity whose item the object would be.
+func (a StrayArgs) Entity() Entity {
+	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
+// ReconcileArgs asks for a location to be looked through, again and again:
+// the job snoozes until the next time, so there is one for each location.
+type ReconcileArgs struct {
+	LocationID string `json:"location_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (ReconcileArgs) Kind() string { return "reconcile" }
+
+// InsertOpts keeps one live job per location.
+func (ReconcileArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// QueueReconciliations sees to it that each location has its job.
+func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) error {
+	jobs := make([]river.InsertManyParams, len(locationIDs))
+	for i, id := range locationIDs {
+		jobs[i] = river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}
+	}
+	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
 }
 
 // liveStates are the states in which a job blocks its twin.

@@ -23,8 +23,7 @@ type sqliteBackend struct {
 }
 
 // OpenSQLite opens, or makes, the state database milepost.db in dir and brings
-// its schema up to date. The caller holds the directory's lock: jobs that a
-// previous process left running are handed out again at once.
+// its schema up to date. A command may open it beside the process that works it.
 func OpenSQLite(ctx context.Context, dir string) (*Store, error) {
 	path := filepath.Join(dir, "milepost.db")
 	write, err := SQLiteDB(path, 1)
@@ -38,17 +37,27 @@ func OpenSQLite(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	// Only one process can own the file, so whoever was leader or had jobs
-	// running is gone. River alone would notice after a minute.
+	return &Store{backend: &sqliteBackend{querier: sqlQuerier{read}, write: write, read: read}}, nil
+}
+
+// HandOutAgain hands out the jobs that a process which died left running. It
+// is for the one process that holds the data directory's lock, before it
+// starts its queue: whoever was leader or had jobs running is gone. River alone
+// would notice after a minute, as it does on PostgreSQL, where this does nothing.
+func (s *Store) HandOutAgain(ctx context.Context) error {
+	b, ok := s.backend.(*sqliteBackend)
+	if !ok {
+		return nil
+	}
 	for _, reset := range []string{
 		`UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0) WHERE state = 'running'`,
 		`DELETE FROM river_leader`,
 	} {
-		if _, err := write.ExecContext(ctx, reset); err != nil {
-			return nil, errors.Join(fmt.Errorf("hand out interrupted jobs again: %w", err), write.Close(), read.Close())
+		if _, err := b.write.ExecContext(ctx, reset); err != nil {
+			return fmt.Errorf("hand out interrupted jobs again: %w", err)
 		}
 	}
-	return &Store{backend: &sqliteBackend{querier: sqlQuerier{read}, write: write, read: read}}, nil
+	return nil
 }
 
 // SQLiteDB opens a SQLite file for durable use: WAL, every commit synced to
@@ -58,6 +67,7 @@ func SQLiteDB(path string, conns int) (*sql.DB, error) {
 		"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
 			"cache_size(-16384)", "wal_autocheckpoint(4096)", "foreign_keys(1)",
+			"secure_delete(FAST)", // what is erased is gone from its page too
 		},
 		"_txlock": {"immediate"},
 	}.Encode()

@@ -50,6 +50,7 @@ func setup(t *testing.T, open func() *store.Store, work func(context.Context, *s
 		return work(ctx, b.Store, job)
 	}))
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.RemindArgs]) error { return nil }))
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.EraseArgs]) error { return nil }))
 	var err error
 	if b.queue, err = b.NewQueue(store.QueueConfig{Workers: workers, MaxWorkers: 50, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
@@ -184,13 +185,61 @@ func TestALinkReadsBackAsItWasWritten(t *testing.T) {
 		if got := must(b.Timeline(t.Context(), "loc", "c1"))(t); len(got) != 1 || got[0] != entry {
 			t.Errorf("timeline = %+v", got)
 		}
-		if n := must(b.LinkedElsewhere(t.Context(), l))(t); n != 0 {
-			t.Errorf("a link counts itself as elsewhere: %d", n)
+	})
+}
+
+func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		now := time.Unix(5, 0)
+		link := func(id string, owned bool) store.Link {
+			l := store.Link{
+				Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: id}, Item: "a/1", ItemKind: "contact",
+				State: store.LinkLive, ObjectID: "o1", Owned: owned,
+			}
+			if err := b.SaveLink(t.Context(), l, now, nil); err != nil {
+				t.Fatal(err)
+			}
+			return l
 		}
-		other := l
-		other.Entity.ID = "c2"
-		if n := must(b.LinkedElsewhere(t.Context(), other))(t); n != 1 {
-			t.Errorf("linked elsewhere = %d, want 1", n)
+		maker, sharer := link("maker", true), link("sharer", false)
+		if must(b.Relinquish(t.Context(), maker, now))(t) {
+			t.Error("the object of two was given up by the first")
+		}
+		maker.State = store.LinkGone
+		if err := b.SaveLink(t.Context(), maker, now, nil); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // as after a crash in between
+			if !must(b.Relinquish(t.Context(), sharer, now))(t) {
+				t.Error("the last who had the object did not inherit it")
+			}
+		}
+		if found := link("found", false); must(b.Relinquish(t.Context(), found, now))(t) {
+			t.Error("an object that was found here is to be deleted")
+		}
+	})
+}
+
+func TestOldDeliveriesAreForgottenAFewAtATime(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		var list []store.Delivery
+		for i := range 700 {
+			at := time.Unix(100, 0)
+			if i >= 600 {
+				at = time.Unix(200, 0)
+			}
+			list = append(list, store.Delivery{ID: int64(i + 1), Type: "Sunrise", Skip: "nothing to do", ReceivedAt: at})
+		}
+		b.deliver(t, list...)
+		for _, want := range []int64{500, 100, 0} {
+			if n := must(b.PruneDeliveries(t.Context(), time.Unix(150, 0)))(t); n != want {
+				t.Errorf("%d were forgotten, want %d", n, want)
+			}
+		}
+		if left := must(b.Deliveries(t.Context(), 0, 1000))(t); len(left) != 100 {
+			t.Errorf("%d are left, want the 100 newer ones", len(left))
 		}
 	})
 }

@@ -53,11 +53,37 @@ type operation struct {
 // documents are not beside the checkout (see Shared).
 func HighLevelContract(t testing.TB) *Contract {
 	t.Helper()
-	dir := Shared(t, "highlevel-openapi")
-	c := &Contract{t: t, seen: map[string]int{}}
+	operations, err := documented(Shared(t, "highlevel-openapi"))
+	if err != nil {
+		t.Fatalf("HighLevel's contract: %v", err)
+	}
+	return &Contract{t: t, operations: operations, seen: map[string]int{}}
+}
+
+// documented reads the documents once a process, for it takes seconds under
+// the race detector. Nothing changes them afterwards.
+var documented = func() func(dir string) ([]operation, error) {
+	var once sync.Once
+	var operations []operation
+	var err error
+	return func(dir string) ([]operation, error) {
+		once.Do(func() { operations, err = readOperations(dir) })
+		return operations, err
+	}
+}()
+
+func readOperations(dir string) ([]operation, error) {
+	var operations []operation
 	for _, file := range contractFiles {
 		path := filepath.Join(dir, "apps", file)
-		requests, answers := loadSpec(t, path), loadSpec(t, path)
+		requests, err := loadSpec(path)
+		if err != nil {
+			return nil, err
+		}
+		answers, err := loadSpec(path)
+		if err != nil {
+			return nil, err
+		}
 		refuseUnknownKeys(requests)
 		tolerateNull(answers)
 		for _, q := range requestQuirks {
@@ -68,7 +94,7 @@ func HighLevelContract(t testing.TB) *Contract {
 		}
 		for template, item := range requests.Paths.Map() {
 			for method, op := range item.Operations() {
-				c.operations = append(c.operations, operation{
+				operations = append(operations, operation{
 					name: op.OperationID, method: method, path: template, segments: strings.Split(template, "/"),
 					request: &routers.Route{Spec: requests, Path: template, PathItem: item, Method: method, Operation: op},
 					answer:  answers.Paths.Value(template).GetOperation(method),
@@ -76,20 +102,19 @@ func HighLevelContract(t testing.TB) *Contract {
 			}
 		}
 	}
-	return c
+	return operations, nil
 }
 
 // loadSpec reads one document without validating it as OpenAPI: HighLevel's
 // hold arrays without items and examples that break their own schemas.
-func loadSpec(t testing.TB, path string) *openapi3.T {
-	t.Helper()
+func loadSpec(path string) (*openapi3.T, error) {
 	loader := openapi3.NewLoader()
 	loader.IsExternalRefsAllowed = true // ../common/common-schemas.json
 	spec, err := loader.LoadFromFile(path)
 	if err != nil {
-		t.Fatalf("HighLevel's contract: %s: %v", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return spec
+	return spec, nil
 }
 
 // Transport returns a RoundTripper that hands every request to next and

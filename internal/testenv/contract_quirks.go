@@ -84,12 +84,17 @@ var requestQuirks = []quirk{
 			s.AdditionalProperties = openapi3.AdditionalProperties{Has: &closed}
 		},
 	},
+	{"CreateContactDto", "dateOfBirth is declared as an object, its own example is a text", birthdayText},
+	{"UpdateContactDto", "dateOfBirth is declared as an object, its own example is a text", birthdayText},
+	{"UpsertContactDto", "dateOfBirth is declared as an object, its own example is a text", birthdayText},
 	{"TextField", `"Pass either id or key"`, eitherIDOrKey},
 	{"LargeTextField", `"Pass either id or key"`, eitherIDOrKey},
 	{"SingleSelectField", `"Pass either id or key"`, eitherIDOrKey},
 	{"RadioField", `"Pass either id or key"`, eitherIDOrKey},
 	{"CheckboxField", `"Pass either id or key"`, eitherIDOrKey},
 	{"MultiSelectField", `"Pass either id or key"`, eitherIDOrKey},
+	{"customFieldsInputArraySchema", `"Pass either id or key"`, eitherIDOrKey},
+	{"customFieldsInputObjectSchema", `"Pass either id or key"`, eitherIDOrKey},
 	{"NumericField", "declared as an object, its own example is a number", numberValue},
 	{"MonetoryField", "declared as an object, its own example is a number", numberValue},
 }
@@ -137,9 +142,45 @@ var answerQuirks = []quirk{
 			s.Properties["responses"] = openapi3.NewSchemaRef("", openapi3.NewArraySchema().WithItems(openapi3.NewSchema()))
 		},
 	},
+	{
+		"PipelinesResponseSchema", "stages is declared as an array of arrays; the API answers an array of objects",
+		func(_ *openapi3.T, s *openapi3.Schema) { s.Properties["stages"] = arrayOfRecords() },
+	},
+	{
+		"SearchOpportunitiesResponseSchema", "the records of the contact are declared as arrays of arrays; they are arrays of objects, followers one of ids",
+		func(_ *openapi3.T, s *openapi3.Schema) {
+			for _, key := range []string{"notes", "tasks", "calendarEvents"} {
+				s.Properties[key] = arrayOfRecords()
+			}
+			s.Properties["followers"] = openapi3.NewSchemaRef("", openapi3.NewArraySchema().WithItems(openapi3.NewStringSchema()))
+		},
+	},
+	{
+		"CustomFieldResponseSchema", "fieldValue is declared as required; by the field's type the value is in fieldValueString, …Array or …Date (HighLevel issue #87)",
+		func(_ *openapi3.T, s *openapi3.Schema) {
+			s.Required = []string{"id"}
+			s.Properties["fieldValue"] = openapi3.NewSchemaRef("", openapi3.NewSchema().WithNullable())
+		},
+	},
+	{
+		"CalendarEventDTO", "times are declared as objects, their own examples are RFC 3339 texts",
+		func(_ *openapi3.T, s *openapi3.Schema) {
+			for _, key := range []string{"startTime", "endTime", "dateAdded", "dateUpdated"} {
+				s.Properties[key] = openapi3.NewSchemaRef("", openapi3.NewDateTimeSchema().WithNullable())
+			}
+		},
+	},
+}
+
+func arrayOfRecords() *openapi3.SchemaRef {
+	return openapi3.NewSchemaRef("", openapi3.NewArraySchema().WithItems(openapi3.NewObjectSchema()))
 }
 
 func eitherIDOrKey(_ *openapi3.T, s *openapi3.Schema) { s.Required = nil }
+
+func birthdayText(_ *openapi3.T, s *openapi3.Schema) {
+	s.Properties["dateOfBirth"] = openapi3.NewSchemaRef("", openapi3.NewStringSchema().WithNullable())
+}
 
 func numberValue(_ *openapi3.T, s *openapi3.Schema) {
 	s.Required = nil

@@ -1,6 +1,6 @@
 // Package testenv finds what some tests need beyond Go: HighLevel's published
-// contract and examples, and a PostgreSQL server. What is missing skips the
-// test in words; in CI the matching MILEPOST_REQUIRE_… variable makes that
+// contract and examples, a PostgreSQL server, and Node packages. What is
+// missing skips the test in words; in CI the matching MILEPOST_REQUIRE_… variable makes that
 // skip a failure. Only tests import it.
 package testenv
 

@@ -42,7 +42,7 @@ CREATE TABLE links (
 	item         TEXT   NOT NULL, -- the item's key
 	item_kind    TEXT   NOT NULL,
 	automation   TEXT   NOT NULL,
-	state        TEXT   NOT NULL, -- creating, live, gone
+	state        TEXT   NOT NULL, -- creating, unanswered, live, deleting, gone
 	object_id    TEXT   NOT NULL,
 	owned        BIGINT NOT NULL, -- 1 when we made the object, 0 when we found it
 	marker       TEXT   NOT NULL,

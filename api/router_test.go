@@ -1,0 +1,51 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"milepost/api"
+	"milepost/handlers"
+)
+
+func TestTheKeyInAWorkflowsURLIsNeverLogged(t *testing.T) {
+	const key = "SECRETSECRETSECRETSECRET26"
+	var log bytes.Buffer
+	logger := zerolog.New(&log).Level(zerolog.DebugLevel)
+	for _, c := range []struct {
+		name, method, path, body string
+		location                 func(context.Context, string) (string, bool, error)
+		status                   int
+		retryAfter               string
+	}{
+		{"an unknown key", "POST", key, "{}", func(context.Context, string) (string, bool, error) { return "", false, nil }, 404, ""},
+		{"a known key with a bad body", "POST", key, "[", func(context.Context, string) (string, bool, error) { return "loc", true, nil }, 400, ""},
+		{"a key that cannot be looked up", "POST", key, "{}", func(context.Context, string) (string, bool, error) { return "", false, errors.New("the disk is away") }, 429, "30"},
+		{"a panic", "POST", key, "{}", func(context.Context, string) (string, bool, error) { panic("a defect") }, 500, ""},
+		{"another method", "GET", key, "", nil, 405, ""},
+		{"a longer path", "POST", key + "/", "{}", nil, 404, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log.Reset()
+			handler := api.Public(api.Routes{
+				HighLevelWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
+				WorkflowWebhooks: &handlers.WorkflowWebhooks{Location: c.location, Logger: logger},
+			})
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(c.method, handlers.WorkflowPath+c.path, strings.NewReader(c.body)))
+			if w.Code != c.status || w.Header().Get("Retry-After") != c.retryAfter {
+				t.Errorf("%d, Retry-After %q; want %d and %q", w.Code, w.Header().Get("Retry-After"), c.status, c.retryAfter)
+			}
+			if said := log.String() + w.Body.String(); strings.Contains(said, "SECRET") || log.Len() == 0 {
+				t.Errorf("the log or the answer holds the key, or nothing was logged:\n%s", said)
+			}
+		})
+	}
+}

@@ -1,0 +1,42 @@
+package highlevel
+
+import (
+	"context"
+	"net/http"
+
+	"milepost/clients"
+)
+
+const (
+	opAddToCampaign          = "add contact to campaign"
+	opRemoveFromCampaign     = "remove contact from campaign"
+	opRemoveFromAllCampaigns = "remove contact from all campaigns"
+)
+
+// AddToCampaign adds a contact to a campaign. It is not repeated on its own.
+func (c *Client) AddToCampaign(ctx context.Context, contactID, campaignID string) error {
+	return c.act(ctx, route{
+		operation: opAddToCampaign, method: http.MethodPost, path: "/contacts/%s/campaigns/%s", ids: []string{contactID, campaignID},
+		effect: clients.Once, body: struct{}{},
+	})
+}
+
+// RemoveFromCampaign removes a contact from a campaign.
+func (c *Client) RemoveFromCampaign(ctx context.Context, contactID, campaignID string) error {
+	return c.act(ctx, route{
+		operation: opRemoveFromCampaign, method: http.MethodDelete, path: "/contacts/%s/campaigns/%s", ids: []string{contactID, campaignID},
+		effect: clients.Idempotent,
+	})
+}
+
+// RemoveFromAllCampaigns removes a contact from every campaign. API v3 spells its path in another way.
+func (c *Client) RemoveFromAllCampaigns(ctx context.Context, contactID string) error {
+	path := "/contacts/%s/campaigns/removeAll"
+	if c.versionOf("contacts") == "v3" {
+		path = "/contacts/%s/campaigns/remove-all"
+	}
+	return c.act(ctx, route{
+		operation: opRemoveFromAllCampaigns, method: http.MethodDelete, path: path, ids: []string{contactID},
+		effect: clients.Idempotent,
+	})
+}

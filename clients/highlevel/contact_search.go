@@ -1,0 +1,256 @@
+package highlevel
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"milepost/clients"
+)
+
+const (
+	opSearchContacts     = "search contacts of location"
+	opFindDuplicate      = "find duplicate contact"
+	opListContacts       = "list contacts of location"
+	opContactsOfBusiness = "list contacts of business"
+)
+
+// ContactSearch narrows a search of a location's contacts; LocationID is
+// required. The index lags behind writes by some seconds, a minute was seen
+// (HighLevel, Search Contacts).
+type ContactSearch struct {
+	LocationID string `json:"locationId"`
+	PageLimit  int    `json:"pageLimit"`      // at most 500; 0 = 100
+	Page       int    `json:"page,omitempty"` // from 1; only the first 10,000 contacts can be reached by page
+	// SearchAfter is the one of a row: the search goes on behind it. Page must be 0 then.
+	SearchAfter json.RawMessage `json:"searchAfter,omitempty"`
+	Filters     []ContactFilter `json:"filters,omitempty"` // all of them must hold
+	Sort        []ContactSort   `json:"sort,omitempty"`    // at most 2; none = HighLevel's own order
+	Query       string          `json:"query,omitempty"`   // free text, at most 75 characters
+}
+
+// ContactFilter is one condition, or with Group and Filters several of them.
+type ContactFilter struct {
+	Field    string `json:"field,omitempty"`    // "dateUpdated", "tags", "customFields.<id>", …
+	Operator string `json:"operator,omitempty"` // eq, not_eq, contains, not_contains, exists, not_exists, range
+	// Value is what the field is held against; for range a map of gt, gte, lt,
+	// lte; for exists and not_exists nothing. A DATE custom field takes range and exists only.
+	Value   any             `json:"value,omitzero"`
+	Group   string          `json:"group,omitempty"` // "AND" or "OR"
+	Filters []ContactFilter `json:"filters,omitempty"`
+}
+
+// ContactSort orders the rows of a search.
+type ContactSort struct {
+	Field     string `json:"field"`
+	Direction string `json:"direction"` // "asc" or "desc"
+}
+
+// ContactRow is a contact as the search index has it. Its names and e-mail
+// are in lower case, and fields that are not indexed are "": fetch the contact
+// where it matters.
+type ContactRow struct {
+	Contact
+	SearchAfter json.RawMessage // the row's place in this search
+}
+
+// UnmarshalJSON reads the row with tolerance.
+func (r *ContactRow) UnmarshalJSON(data []byte) error {
+	o, err := clients.ParseRecord(data)
+	if err != nil {
+		return err
+	}
+	*r = ContactRow{SearchAfter: o.Raw("searchAfter")}
+	if err := r.Contact.UnmarshalJSON(data); err != nil {
+		return err
+	}
+	for _, missing := range []struct {
+		field *string
+		key   string
+	}{
+		{&r.FirstName, "firstNameLowerCase"},
+		{&r.LastName, "lastNameLowerCase"},
+		{&r.Name, "contactName"},
+		{&r.Address1, "address"},
+		{&r.CompanyName, "businessName"},
+	} {
+		if *missing.field == "" {
+			*missing.field = o.Text(missing.key)
+		}
+	}
+	return nil
+}
+
+// SearchContacts returns one page of a search and how many contacts it finds
+// in all. It is a POST that changes nothing, so it is retried and fails like a GET.
+func (c *Client) SearchContacts(ctx context.Context, search ContactSearch) (rows []ContactRow, total int, err error) {
+	if err := checkID(opSearchContacts, search.LocationID); err != nil {
+		return nil, 0, err
+	}
+	if search.PageLimit == 0 {
+		search.PageLimit = 100
+	}
+	var out struct {
+		Contacts *[]ContactRow
+		Total    int
+	}
+	err = c.do(ctx, route{
+		operation: opSearchContacts, method: http.MethodPost, path: "/contacts/search", effect: clients.Read, body: search,
+	}, &out)
+	rows, err = listed(opSearchContacts, search.LocationID, out.Contacts, func(r ContactRow) string { return r.ID }, err)
+	return rows, out.Total, err
+}
+
+const (
+	pagedContacts = 10_000 // what page reaches
+	mostPages     = 10_000 // of one iteration
+)
+
+// AllContacts goes through all pages of a search, from search.Page or
+// search.SearchAfter on. It goes by page as far as that reaches, and beyond
+// 10,000 contacts by searchAfter. Contacts that change meanwhile may be seen
+// twice or, by page, be missed; a search sorted by a field that does not
+// change has neither. An error is the last thing it yields, with a zero row:
+// a loop that ends without one has seen all.
+func (c *Client) AllContacts(ctx context.Context, search ContactSearch) iter.Seq2[ContactRow, error] {
+	return func(yield func(ContactRow, error) bool) {
+		if search.PageLimit == 0 {
+			search.PageLimit = 100
+		}
+		if search.SearchAfter == nil {
+			search.Page = max(search.Page, 1)
+		}
+		var last string // the row that ended the page before
+		for range mostPages {
+			rows, _, err := c.SearchContacts(ctx, search)
+			if err != nil {
+				yield(ContactRow{}, err)
+				return
+			}
+			if len(rows) == 0 {
+				return // a short page ends nothing: the server may cap pageLimit
+			}
+			end := rows[len(rows)-1]
+			if end.ID == last {
+				break // the server does not go on
+			}
+			last = end.ID
+			for _, row := range rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			switch {
+			case search.Page > 0 && (search.Page+1)*search.PageLimit <= pagedContacts:
+				search.Page++
+			case end.SearchAfter == nil || bytes.Equal(end.SearchAfter, search.SearchAfter):
+				yield(ContactRow{}, unending(search.LocationID))
+				return
+			default:
+				search.Page, search.SearchAfter = 0, end.SearchAfter
+			}
+		}
+		yield(ContactRow{}, unending(search.LocationID))
+	}
+}
+
+// unending is a search that must not pass for a whole one.
+func unending(locationID string) error {
+	return &clients.Error{
+		API: "HighLevel", Operation: opSearchContacts, Subject: locationID, Status: http.StatusOK,
+		Reason: clients.Unavailable, Message: "the search does not come to an end",
+	}
+}
+
+// FindDuplicate looks for the contact of a location that has the e-mail or
+// else the phone (E.164), as a create would. Either may be "", not both.
+// found is false where there is none.
+func (c *Client) FindDuplicate(ctx context.Context, locationID, email, phone string) (contact Contact, found bool, err error) {
+	if err := checkID(opFindDuplicate, locationID); err != nil {
+		return Contact{}, false, err
+	}
+	query := url.Values{"locationId": {locationID}} // encoding makes %2B of +
+	if email != "" {
+		query.Set("email", email)
+	}
+	if phone != "" {
+		query.Set("number", phone)
+	}
+	var out clients.Object
+	err = c.do(ctx, route{operation: opFindDuplicate, method: http.MethodGet, path: "/contacts/search/duplicate", query: query}, &out)
+	if err != nil {
+		return Contact{}, false, err
+	}
+	raw, told := out["contact"]
+	if !told && out != nil { // null alone is an answer; another object must not pass for "none"
+		return Contact{}, false, incomplete(opFindDuplicate, locationID)
+	}
+	if raw == nil || json.Unmarshal(raw, &contact) != nil {
+		contact = Contact{}
+	}
+	if contact.ID == "" && out.Raw("contact") != nil {
+		return Contact{}, false, incomplete(opFindDuplicate, locationID)
+	}
+	return contact, contact.ID != "", nil
+}
+
+// ContactList says which page of ListContacts is wanted.
+type ContactList struct {
+	Query string
+	Limit int    // at most 100; 0 = 20
+	After Cursor // of the page before; zero = the first page
+}
+
+// ListContacts returns one page of a location's contacts, and the cursor of
+// the next page, which is zero after the last one. HighLevel calls it
+// deprecated and has left it out of API v3; SearchContacts takes its place.
+// It reads the records themselves, so that it does not lag as the search does.
+func (c *Client) ListContacts(ctx context.Context, locationID string, list ContactList) ([]Contact, Cursor, error) {
+	if err := checkID(opListContacts, locationID); err != nil {
+		return nil, Cursor{}, err
+	}
+	query := page(locationID, list.Query, list.Limit)
+	if list.After != (Cursor{}) {
+		query.Set("startAfterId", list.After.id)
+		query.Set("startAfter", list.After.added)
+	}
+	var out struct {
+		Contacts *[]Contact
+		Meta     clients.Object
+	}
+	err := c.do(ctx, route{operation: opListContacts, method: http.MethodGet, path: "/contacts/", query: query}, &out)
+	contacts, err := listed(opListContacts, locationID, out.Contacts, func(c Contact) string { return c.ID }, err)
+	return contacts, nextPage(out.Meta), err
+}
+
+// ContactsOfBusiness returns the contacts of a business (a company record):
+// at most limit (0 = 25), without the first skip, that match query ("" = all).
+func (c *Client) ContactsOfBusiness(ctx context.Context, locationID, businessID, query string, limit, skip int) ([]Contact, error) {
+	if err := checkID(opContactsOfBusiness, locationID); err != nil {
+		return nil, err
+	}
+	values := page(locationID, query, limit)
+	if skip > 0 {
+		values.Set("skip", strconv.Itoa(skip))
+	}
+	var out struct{ Contacts *[]Contact }
+	err := c.do(ctx, route{
+		operation: opContactsOfBusiness, method: http.MethodGet, path: "/contacts/business/%s", ids: []string{businessID}, query: values,
+	}, &out)
+	return listed(opContactsOfBusiness, businessID, out.Contacts, func(c Contact) string { return c.ID }, err)
+}
+
+func page(locationID, query string, limit int) url.Values {
+	values := url.Values{"locationId": {locationID}}
+	if query != "" {
+		values.Set("query", query)
+	}
+	if limit > 0 {
+		values.Set("limit", strconv.Itoa(limit))
+	}
+	return values
+}

@@ -1,0 +1,311 @@
+package highlevel
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"milepost/clients"
+)
+
+// DefaultAuthorizeURL is where a person picks the locations that an app may
+// reach (HighLevel's documentation since 2026-05; the path without /v2 still works).
+const DefaultAuthorizeURL = "https://marketplace.gohighlevel.com/v2/oauth/chooselocation"
+
+// UserType says whom a token speaks for.
+type UserType string
+
+const (
+	UserTypeCompany  UserType = "Company"  // an agency; App.LocationToken makes tokens of its locations
+	UserTypeLocation UserType = "Location" // one sub-account
+)
+
+const (
+	opExchange  = "exchange authorization code"
+	opRefresh   = "refresh token"
+	opMint      = "get location token"
+	opInstalled = "list installed locations"
+)
+
+// AppConfig is what a Marketplace app is known by.
+type AppConfig struct {
+	ClientID     string // "<app id>-<suffix>"
+	ClientSecret string
+	RedirectURL  string   // as registered with the app, to the letter
+	Scopes       []string // what to ask for; none = what the app is registered with
+	BaseURL      string   // "" = DefaultBaseURL
+	AuthorizeURL string   // "" = DefaultAuthorizeURL
+	HTTP         *http.Client
+	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
+	RetryWait func(retry int) time.Duration
+	Now       func() time.Time // nil = time.Now
+}
+
+// App makes the OAuth 2.0 calls of one Marketplace app. It keeps no token. It
+// is safe for concurrent use, but a refresh token should be refreshed by one
+// caller at a time: see Refresh.
+//
+// Every error is a *clients.Error without code, token or secret. Its Reason is
+//   - Unauthorized: code, refresh token or company token is dead; connect again.
+//   - Inactive: the location is paused or unpaid; keep the grant and try later.
+//   - Forbidden: client id or secret, scope or user type is wrong; no new token heals it.
+//   - RateLimited, Unavailable: try later; for a refresh see Refresh.
+//   - Invalid: HighLevel refuses the request as it is.
+type App struct {
+	cfg       AppConfig
+	transport *clients.Transport
+}
+
+// NewApp returns an app. It makes no call; a bad base URL is reported by the first one.
+func NewApp(cfg AppConfig) *App {
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = DefaultBaseURL
+	}
+	if cfg.AuthorizeURL == "" {
+		cfg.AuthorizeURL = DefaultAuthorizeURL
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &App{cfg, clients.NewTransport(clients.TransportConfig{
+		API:     "HighLevel",
+		BaseURL: cfg.BaseURL,
+		// Under "v3" the same calls have other field names.
+		Header:    http.Header{"Version": {DefaultVersion}},
+		Explain:   explainOAuth,
+		Limit:     limit,
+		RetryWait: cfg.RetryWait,
+		HTTP:      cfg.HTTP,
+		Now:       cfg.Now,
+	})}
+}
+
+// At is the same app with another redirect URL.
+func (a *App) At(redirectURL string) *App {
+	at := *a
+	at.cfg.RedirectURL = redirectURL
+	return &at
+}
+
+// ID is the app's id, which webhooks carry as appId: the client id up to its "-".
+func (a *App) ID() string {
+	id, _, _ := strings.Cut(a.cfg.ClientID, "-")
+	return id
+}
+
+// AuthorizeURL is where to send a person who connects a location or an agency.
+// state comes back with the code; it must be unguessable and bound to the
+// person's session. version_id is what the portal's own link carries: without
+// it a private app is refused with error.noversionid (observed).
+func (a *App) AuthorizeURL(state string) string {
+	config := oauth2.Config{
+		ClientID: a.cfg.ClientID, RedirectURL: a.cfg.RedirectURL, Scopes: a.cfg.Scopes,
+		Endpoint: oauth2.Endpoint{AuthURL: a.cfg.AuthorizeURL},
+	}
+	return config.AuthCodeURL(state, oauth2.SetAuthURLParam("version_id", a.ID()))
+}
+
+// Grant is a pair of tokens and what it is good for.
+type Grant struct {
+	AccessToken  string
+	RefreshToken string    // valid for a year or until used once; "" where HighLevel gives none
+	Expires      time.Time // of the access token, counted from before the call
+	Scopes       []string
+	UserType     UserType
+	CompanyID    string
+	LocationID   string // "" for a company
+	UserID       string // who installed the app
+
+	ApprovedLocations []string // of a company: those that were picked; may be incomplete (HighLevel issue #294)
+	Bulk              bool     // several locations were installed at once
+	FutureLocations   bool     // locations that the company adds later are installed by themselves
+}
+
+// lifetime is how long an access token lives where the answer does not say (HighLevel OpenAPI, expires_in).
+const lifetime = 86399 * time.Second
+
+func readGrant(o clients.Object, asked time.Time) Grant {
+	lives := lifetime
+	if seconds, err := strconv.ParseFloat(o.Text("expires_in"), 64); err == nil && seconds >= 0 && seconds < 1e9 {
+		lives = time.Duration(seconds) * time.Second
+	}
+	return Grant{
+		AccessToken: o.Text("access_token"), RefreshToken: o.Text("refresh_token"), Expires: asked.Add(lives),
+		Scopes: strings.Fields(o.Text("scope")), UserType: UserType(o.Text("userType")),
+		CompanyID: o.Text("companyId"), LocationID: o.Text("locationId"), UserID: o.Text("userId"),
+		ApprovedLocations: o.Texts("approvedLocations"),
+		Bulk:              o.Bool("isBulkInstallation"), FutureLocations: o.Bool("installToFutureLocations"),
+	}
+}
+
+// Exchange turns the code that came to the redirect URL into a grant. A code
+// works once and soon: where an answer is lost, a repetition may be
+// Unauthorized, and the person has to connect again. userType is a wish:
+// an agency's user gets a Company grant whatever was asked, so go by the
+// grant's UserType.
+func (a *App) Exchange(ctx context.Context, code string, userType UserType) (Grant, error) {
+	return a.token(ctx, opExchange, "authorization_code", "code", code, userType)
+}
+
+// Refresh turns a refresh token into a new grant and thereby invalidates it:
+// store the new pair before using it. userType is that of the grant, and
+// HighLevel refuses another. Within 30 s of its first use the same refresh
+// token gives the same new one, so a refresh that failed as Unavailable
+// should be repeated within that window; the tries of one call end within 25 s.
+// After it, Unauthorized means that the grant is dead.
+func (a *App) Refresh(ctx context.Context, refreshToken string, userType UserType) (Grant, error) {
+	grant, err := a.token(ctx, opRefresh, "refresh_token", "refresh_token", refreshToken, userType)
+	if err == nil && grant.RefreshToken == "" {
+		grant.RefreshToken = refreshToken // RFC 6749, 6: then the old one stays
+	}
+	return grant, err
+}
+
+func (a *App) token(ctx context.Context, operation, grantType, key, secret string, userType UserType) (Grant, error) {
+	form := url.Values{
+		"client_id": {a.cfg.ClientID}, "client_secret": {a.cfg.ClientSecret}, "grant_type": {grantType},
+		key: {secret}, "user_type": {string(userType)},
+	}
+	if a.cfg.RedirectURL != "" {
+		form.Set("redirect_uri", a.cfg.RedirectURL)
+	}
+	return a.grant(ctx, clients.Call{
+		Operation: operation, Method: http.MethodPost, Path: "/oauth/token",
+		Body: form, Secrets: []string{secret, a.cfg.ClientSecret},
+	})
+}
+
+// LocationToken makes a grant of one location from a company's access token.
+// It needs the scope oauth.write. Each call makes another grant.
+func (a *App) LocationToken(ctx context.Context, companyToken, companyID, locationID string) (Grant, error) {
+	grant, err := a.grant(ctx, clients.Call{
+		Operation: opMint, Subject: locationID, Method: http.MethodPost, Path: "/oauth/locationToken",
+		Authorization: "Bearer " + companyToken,
+		Body:          url.Values{"companyId": {companyID}, "locationId": {locationID}},
+	})
+	if err != nil {
+		return Grant{}, err
+	}
+	// The answer names neither company nor user type (HighLevel OpenAPI).
+	grant.UserType, grant.CompanyID, grant.LocationID = UserTypeLocation, companyID, locationID
+	return grant, nil
+}
+
+// grant makes a call that answers with tokens. All of them may be repeated
+// without harm: a repetition makes another grant, the same one, or is refused.
+func (a *App) grant(ctx context.Context, call clients.Call) (Grant, error) {
+	asked := a.cfg.Now()
+	var out clients.Object
+	call.Effect, call.Out = clients.Idempotent, &out
+	if err := a.transport.Do(ctx, call); err != nil {
+		return Grant{}, err
+	}
+	grant := readGrant(out, asked)
+	if grant.AccessToken == "" {
+		return Grant{}, &clients.Error{
+			API: "HighLevel", Operation: call.Operation, Subject: call.Subject, Status: http.StatusOK,
+			Reason: clients.Unavailable, Message: "the answer holds no access token",
+		}
+	}
+	return grant, nil
+}
+
+// InstalledLocation is a location of an agency that has the app.
+type InstalledLocation struct {
+	ID          string
+	Name        string
+	Address     string
+	VersionID   string    // of the app
+	InstalledAt time.Time // zero where HighLevel does not say
+}
+
+const (
+	installedPage  = 100  // locations asked for at a time; HighLevel documents a default of 20 and no maximum
+	installedPages = 1000 // the most pages that are read
+)
+
+// InstalledLocations lists all locations of the company where the app is
+// installed, page by page. It needs the scope oauth.readonly. A location that
+// is installed or removed meanwhile may be missing.
+func (a *App) InstalledLocations(ctx context.Context, companyToken, companyID string) ([]InstalledLocation, error) {
+	var all []InstalledLocation
+	seen := map[string]bool{}
+	for skip, page := 0, 0; page < installedPages; page++ {
+		var out struct{ Locations *[]clients.Object }
+		err := a.transport.Do(ctx, clients.Call{
+			Operation: opInstalled, Subject: companyID, Method: http.MethodGet, Path: "/oauth/installedLocations",
+			Authorization: "Bearer " + companyToken,
+			Query: url.Values{
+				"companyId": {companyID}, "appId": {a.ID()}, "isInstalled": {"true"},
+				"skip": {strconv.Itoa(skip)}, "limit": {strconv.Itoa(installedPage)},
+			},
+			Out: &out,
+		})
+		rows, err := listed(opInstalled, companyID, out.Locations, func(o clients.Object) string { return o.Text("_id") }, err)
+		if err != nil {
+			return nil, err
+		}
+		// A page may be shorter than what was asked for, so only one without
+		// news is the last.
+		before := len(seen)
+		for _, row := range rows {
+			if id := row.Text("_id"); !seen[id] {
+				seen[id] = true
+				if row.Raw("isInstalled") == nil || row.Bool("isInstalled") {
+					all = append(all, InstalledLocation{
+						ID: id, Name: row.Text("name"), Address: row.Text("address"),
+						VersionID: row.Text("versionId"), InstalledAt: timestamp(row.Raw("installedAt")),
+					})
+				}
+			}
+		}
+		if len(seen) == before {
+			break
+		}
+		skip += len(rows)
+	}
+	return all, nil
+}
+
+var (
+	deadGrant = regexp.MustCompile(`(?i)invalid[ _]grant|authorization code|refresh token is invalid`)
+	notActive = regexp.MustCompile(`(?i)location is not active`)
+	wrongApp  = regexp.MustCompile(`(?i)(invalid|unauthorized)[ _]client|client_(id|secret)`)
+)
+
+// explainOAuth is explain, and what only the OAuth calls answer. The texts are
+// those of HighLevel's OpenAPI (apps/v3/oauth-v3.json) and of its issue #249;
+// that a code is not found was observed.
+func explainOAuth(e *clients.Error, call clients.Call, body []byte) {
+	explain(e, call, body)
+	if e.Status != http.StatusBadRequest && e.Status != http.StatusUnauthorized {
+		return
+	}
+	text := strings.ToLower(e.Message)
+	switch {
+	case notActive.MatchString(e.Message):
+		e.Reason = clients.Inactive
+		e.Todo = "the location is paused or unpaid at HighLevel: the same token works again once it is active"
+	case deadGrant.MatchString(e.Message):
+		e.Reason = clients.Unauthorized
+		e.Todo = "connect again: the authorization was used or revoked, or is too old"
+	case strings.Contains(text, "user type mismatch"):
+		e.Reason = clients.Forbidden
+		e.Todo = "ask with the user type of the grant"
+	case e.Status == http.StatusUnauthorized && call.Authorization == "", wrongApp.MatchString(e.Message):
+		// No bearer token was sent and the grant is not blamed, so the app is
+		// refused: a grant must not be given up for a wrong client secret.
+		e.Reason = clients.Forbidden
+		e.Todo = "check the client id and the client secret of the app"
+	case strings.Contains(text, "authclass"):
+		e.Todo = "use the token of an agency, not of a sub-account"
+	case e.Reason == clients.NotFound: // a 400 "… not found" is about no record here
+		e.Reason = clients.Invalid
+	}
+}

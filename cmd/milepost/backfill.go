@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+)
+
+type backfillCmd struct {
+	app.Config `embed:""`
+	Location   string `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
+	Since      string `required:"" help:"Contacts changed since then are looked at: a day (2026-11-01), a length of time (90d), or all. Open tasks always are." placeholder:"DAY"`
+	DryRun     bool   `help:"Only list what would change."`
+	Wait       bool   `help:"Wait until a running milepost has worked all of it."`
+}
+
+// Run looks through a location and asks for what differs to be synced; the
+// running milepost does that, as it does after a webhook.
+func (c *backfillCmd) Run(ctx context.Context) error {
+	return c.run(ctx, os.Stdout, isTerminal(os.Stdout))
+}
+
+func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) error {
+	since, err := parseSince(c.Since, time.Now())
+	if err != nil {
+		return err
+	}
+	if c.Location == "" {
+		c.Location = c.HighLevelLocationID
+	}
+	if c.Location == "" {
+		return errors.New("which location? Give --location")
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		reconciler, err := state.Reconciler(c.Config)
+		if err != nil {
+			return err
+		}
+		bar := progress{out: out, terminal: terminal}
+		var found []store.Found
+		name := "backfill/" + c.Location + "/" + c.Since
+		at, err := reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
+			found = append(found, more...)
+			bar.show(at)
+		})
+		bar.end()
+		switch {
+		case ctx.Err() != nil && c.DryRun:
+			return errors.New("interrupted")
+		case ctx.Err() != nil:
+			return errors.New("interrupted; what was found so far is asked for, and the same command goes on where it was")
+		case err != nil:
+			return err
+		}
+		if c.DryRun {
+			return c.list(ctx, out, reconciler, found)
+		}
+		fmt.Fprintf(out, "%d contacts and %d open tasks looked at, %d records are synced by the running milepost (%d calls to HighLevel)\n",
+			at.Contacts, at.Tasks, at.Touched, at.Calls)
+		if c.Wait {
+			return waitForWork(ctx, out, state)
+		}
+		return nil
+	})
+}
+
+// previewer tells what a sync of an entity would change.
+type previewer interface {
+	Preview(ctx context.Context, e store.Entity) ([]string, error)
+}
+
+// list says what would change, a line each.
+func (c *backfillCmd) list(ctx context.Context, out io.Writer, reconciler previewer, found []store.Found) error {
+	changes := 0
+	for _, f := range found {
+		lines, err := reconciler.Preview(ctx, f.Entity)
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			fmt.Fprintf(out, "%s %s: %s\n", f.Kind, f.ID, line)
+			changes++
+		}
+	}
+	fmt.Fprintf(out, "%d records differ from what was last seen; %d changes would be made, none was\n", len(found), changes)
+	return nil
+}
+
+// waitForWork waits until nothing is owed any more.
+func waitForWork(ctx context.Context, out io.Writer, state *app.State) error {
+	for last := int64(-1); ; {
+		n, err := state.Store.Backlog(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			fmt.Fprintln(out, "all is worked")
+			return nil
+		}
+		if n != last {
+			fmt.Fprintf(out, "%d records are still to be worked\n", n)
+			last = n
+		}
+		timer := time.NewTimer(2 * time.Second)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return errors.New("interrupted; a running milepost goes on working")
+		case <-timer.C:
+		}
+	}
+}
+
+// progress is one line that is written over on a terminal, and now and then a
+// line of its own elsewhere.
+type progress struct {
+	out      io.Writer
+	terminal bool
+	shown    time.Time
+	width    int
+}
+
+func (p *progress) show(at store.Reconciliation) {
+	now := time.Now()
+	if at.Place != "" && now.Sub(p.shown) < 200*time.Millisecond || !p.terminal && now.Sub(p.shown) < 5*time.Second {
+		return
+	}
+	p.shown = now
+	const cells = 20
+	full := cells
+	if total := max(at.ContactsTotal, at.Contacts); total > 0 {
+		full = int(at.Contacts * cells / total)
+	}
+	line := fmt.Sprintf("%s%s  %d of %d contacts, %d tasks, %d to sync, %d calls",
+		strings.Repeat("█", full), strings.Repeat("░", cells-full), at.Contacts, at.ContactsTotal, at.Tasks, at.Touched, at.Calls)
+	if p.terminal {
+		fmt.Fprintf(p.out, "\r%-*s", p.width, line)
+		p.width = len(line)
+		return
+	}
+	fmt.Fprintln(p.out, line)
+}
+
+func (p *progress) end() {
+	if p.terminal && p.width > 0 {
+		fmt.Fprintln(p.out)
+	}
+}
+
+// parseSince reads a day, a number of days, or all.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "all" {
+		return time.Time{}, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n <= 36500 {
+			return now.AddDate(0, 0, -n), nil
+		}
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("--since %q is not a day such as 2026-11-01, a length of time such as 90d, or all", text)
+}

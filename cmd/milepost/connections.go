@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/rs/zerolog"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+)
+
+type connectionsCmd struct {
+	List   listConnectionsCmd  `cmd:"" default:"withargs" help:"Show every location with its state, and what to do where it is not active."`
+	Set    setConnectionCmd    `cmd:"" help:"Connect a location by a Private Integration Token, rotate that, or give it a CalendarHero account of its own."`
+	Remove removeConnectionCmd `cmd:"" help:"Drop the tokens of a location; its events are skipped from then on."`
+}
+
+type listConnectionsCmd struct {
+	app.Config `embed:""`
+}
+
+// Run lists the connections.
+func (c *listConnectionsCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
+
+func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		list, err := state.Store.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
+			return nil
+		}
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "LOCATION\tNAME\tBY\tSTATE\tTOKEN\tWHAT TO DO")
+		for _, conn := range list {
+			token := "-"
+			age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
+			if err != nil {
+				return err
+			}
+			todo := conn.Problem
+			if _, err := state.Connections.Lookup(ctx, conn.LocationID); err != nil && conn.State != store.ConnectionRemoved {
+				todo = err.Error()
+			}
+			if ok {
+				token = fmt.Sprintf("%d days", int(age.Hours()/24))
+			}
+			if rotate {
+				todo = strings.TrimPrefix(todo+"; rotate the token", "; ")
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", conn.LocationID, conn.Name, conn.Source, conn.State, token, todo)
+		}
+		return table.Flush()
+	})
+}
+
+type setConnectionCmd struct {
+	app.Config            `embed:""`
+	Location              string `arg:"" help:"Id of the HighLevel location."`
+	HighLevelTokenFile    string `name:"token-file" type:"existingfile" placeholder:"FILE" help:"File that holds its Private Integration Token; the one before is kept behind it while it is still valid."`
+	CalendarHeroTokenFile string `name:"calendarhero-file" type:"existingfile" placeholder:"FILE" help:"File that holds the token of its CalendarHero account."`
+}
+
+// Run stores the tokens, encrypted.
+func (c *setConnectionCmd) Run(ctx context.Context) error {
+	if c.HighLevelTokenFile == "" && c.CalendarHeroTokenFile == "" {
+		return errors.New("give --token-file, --calendarhero-file or both; tokens are read from files so that they do not show in the list of processes")
+	}
+	var tokens [2]string
+	for i, path := range []string{c.HighLevelTokenFile, c.CalendarHeroTokenFile} {
+		if path == "" {
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if tokens[i] = strings.TrimSpace(string(b)); tokens[i] == "" || strings.ContainsAny(tokens[i], " \t\n") {
+			return fmt.Errorf("%s does not hold one token", path)
+		}
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		if err := state.Connections.Set(ctx, c.Location, tokens[0], tokens[1]); err != nil {
+			return err
+		}
+		fmt.Printf("location %s is set; a running milepost uses it within a second\n", c.Location)
+		return nil
+	})
+}
+
+type removeConnectionCmd struct {
+	app.Config `embed:""`
+	Location   string `arg:"" help:"Id of the HighLevel location."`
+}
+
+// Run drops the tokens.
+func (c *removeConnectionCmd) Run(ctx context.Context) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		if _, ok, err := state.Store.Connection(ctx, c.Location); err != nil || !ok {
+			return errors.Join(err, fmt.Errorf("location %s is not connected", c.Location))
+		}
+		if err := state.Connections.Remove(ctx, c.Location, "removed by the operator"); err != nil {
+			return err
+		}
+		fmt.Printf("location %s is removed; what was made in CalendarHero stays\n", c.Location)
+		return nil
+	})
+}
+
+// withState opens the state for the length of a command.
+func withState(ctx context.Context, cfg app.Config, do func(*app.State) error) (err error) {
+	state, err := app.OpenState(ctx, cfg, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, state.Store.Close()) }()
+	return do(state)
+}

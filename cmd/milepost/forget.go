@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+)
+
+type forgetCmd struct {
+	app.Config `embed:""`
+	Location   string        `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
+	Contact    string        `required:"" help:"Id of the HighLevel contact." placeholder:"ID"`
+	Undo       bool          `help:"Let a forgotten contact be synced again."`
+	Timeout    time.Duration `default:"2m" help:"How long to wait for the running milepost to do it."`
+}
+
+// Run removes a contact's items from CalendarHero and what is stored of it
+// here, and reports what that was.
+func (c *forgetCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
+
+func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
+	if c.Location == "" {
+		c.Location = c.HighLevelLocationID
+	}
+	if c.Location == "" {
+		return errors.New("which location? Give --location")
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		if _, err := state.Reconciler(c.Config); err != nil { // it opens the queue
+			return err
+		}
+		if c.Undo {
+			was, err := state.Store.Remember(ctx, c.Location, c.Contact)
+			if err == nil && !was {
+				err = fmt.Errorf("contact %s was not forgotten", c.Contact)
+			}
+			if err == nil {
+				fmt.Fprintf(out, "contact %s is synced again\n", c.Contact)
+			}
+			return err
+		}
+		if err := state.Store.Forget(ctx, c.Location, c.Contact, time.Now()); err != nil {
+			return err
+		}
+		done, err := waitErased(ctx, state.Store, c.Location, c.Contact, c.Timeout)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "contact %s is forgotten: %d objects removed from CalendarHero, %d webhook bodies and %d entries of its timeline erased\n",
+			c.Contact, done.Objects, done.Payloads, done.Entries)
+		fmt.Fprintln(out, "It stays in HighLevel, and is not synced again until `milepost forget --undo`.")
+		return nil
+	})
+}
+
+// waitErased waits until the running milepost has erased a contact.
+func waitErased(ctx context.Context, st *store.Store, location, contact string, limit time.Duration) (store.Erasure, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		e, _, err := st.Erasure(ctx, location, contact)
+		if err != nil || !e.DoneAt.IsZero() {
+			return e, err
+		}
+		timer := time.NewTimer(200 * time.Millisecond)
+		select {
+		case <-limited.Done():
+			timer.Stop()
+			return e, fmt.Errorf("asked for, and not done after %s: `milepost serve` does it as soon as it runs and CalendarHero answers; ask again to see the report", limit)
+		case <-timer.C:
+		}
+	}
+}

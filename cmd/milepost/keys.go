@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"milepost/internal/app"
+	"milepost/internal/secret"
+)
+
+type keysCmd struct {
+	Generate generateKeyCmd `cmd:"" help:"Print a new encryption key for MILEPOST_ENCRYPTION_KEYS."`
+	Rotate   rotateKeysCmd  `cmd:"" help:"Encrypt every stored token again, under the first key; milepost serve may be running."`
+}
+
+type generateKeyCmd struct{}
+
+// Run prints a key.
+func (generateKeyCmd) Run() error {
+	fmt.Println(secret.GenerateKey())
+	return nil
+}
+
+type rotateKeysCmd struct {
+	app.Config `embed:""`
+}
+
+// Run puts a new key in front of the key file, or takes the one that stands
+// first in the setting, and encrypts everything under it.
+func (c *rotateKeysCmd) Run(ctx context.Context) error {
+	return c.rotate(ctx, os.Stdout)
+}
+
+func (c *rotateKeysCmd) rotate(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		if state.Ring.FromFile() {
+			if err := state.Ring.AddKey(); err != nil {
+				return fmt.Errorf("add a key: %w", err)
+			}
+		}
+		n, err := state.Connections.EncryptAgain(ctx)
+		fmt.Fprintf(out, "%d secrets are now encrypted under %s\n", n, state.Ring.Primary())
+		if err == nil && !state.Ring.FromFile() {
+			fmt.Fprintln(out, "Restart every milepost serve with the same MILEPOST_ENCRYPTION_KEYS and run this once more; then the older keys can be taken out.")
+		}
+		return err
+	})
+}

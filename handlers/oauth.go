@@ -1,0 +1,177 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	_ "embed"
+	"errors"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/connection"
+	"milepost/internal/store"
+)
+
+// The paths of the OAuth dance, which HighLevel and its users are given.
+const (
+	InstallPath  = "/oauth/highlevel/install"
+	CallbackPath = "/oauth/highlevel/callback"
+)
+
+// OAuth connects a HighLevel location, or all of an agency, to this Milepost:
+// Install sends the browser to HighLevel's page where a location is chosen,
+// and Callback takes the grant that comes back. The state between the two is
+// bound to the browser by a cookie, so that nobody can make an operator's
+// browser connect somebody else's location.
+type OAuth struct {
+	App         *highlevel.App
+	Connections *connection.Registry
+	Follow      func(context.Context, []store.Entity) error // asks for the entities to be synced
+	PublicURL   string                                      // "" = as the request was addressed
+	Logger      zerolog.Logger
+}
+
+const (
+	stateCookie = "milepost_oauth"
+	stateFor    = 15 * time.Minute
+)
+
+// Install begins the dance.
+func (h *OAuth) Install(w http.ResponseWriter, r *http.Request) {
+	state := rand.Text() + rand.Text()
+	http.SetCookie(w, h.cookie(r, state, int(stateFor.Seconds())))
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, h.App.At(h.redirectURL(r)).AuthorizeURL(state), http.StatusFound) //nolint:gosec // to HighLevel, as configured
+}
+
+// cookie is sent back on the way from HighLevel (a top-level GET, so Lax) to
+// the callback alone.
+func (h *OAuth) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{ //nolint:gosec // Secure wherever there is TLS
+		Name: stateCookie, Value: value, Path: CallbackPath, MaxAge: maxAge,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(h.redirectURL(r), "https://"),
+	}
+}
+
+// redirectURL is where HighLevel sends the browser back to. HighLevel compares
+// it with those of the app, so a made-up Host leads nowhere.
+func (h *OAuth) redirectURL(r *http.Request) string {
+	base := strings.TrimSuffix(h.PublicURL, "/")
+	if base == "" {
+		base = "http://" + r.Host
+		if r.TLS != nil {
+			base = "https://" + r.Host
+		}
+	}
+	return base + CallbackPath
+}
+
+// Callback ends the dance.
+func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	cookie, err := r.Cookie(stateCookie)
+	http.SetCookie(w, h.cookie(r, "", -1)) // a state is good for one answer
+	switch {
+	case err != nil || q.Get("state") == "" || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(q.Get("state"))) != 1:
+		show(w, http.StatusBadRequest, page{
+			Title:  "This installation was not started here",
+			Text:   "An app that is installed from HighLevel's side, or in another browser, has to be confirmed from here once, so that nobody can connect an account of theirs to your calendar. It takes two clicks.",
+			Link:   InstallPath,
+			Action: "Start here",
+		})
+		return
+	case q.Get("error") != "":
+		show(w, http.StatusBadRequest, page{
+			Title: "HighLevel did not allow it", Text: "The installation was cancelled, or HighLevel refused it: " + clip(q.Get("error")) + ".",
+			Link: InstallPath, Action: "Try again",
+		})
+		return
+	case q.Get("code") == "":
+		show(w, http.StatusBadRequest, page{Title: "HighLevel sent no code", Text: "The answer of HighLevel was incomplete.", Link: InstallPath, Action: "Try again"})
+		return
+	}
+	locations, err := h.connect(r.Context(), q.Get("code"), h.redirectURL(r))
+	if err != nil {
+		h.Logger.Error().Err(err).Msg("a location could not be connected")
+		show(w, http.StatusBadGateway, page{
+			Title: "That did not work", Text: "HighLevel was asked for the authorization and did not give it: " + reason(err),
+			Link: InstallPath, Action: "Try again",
+		})
+		return
+	}
+	h.Logger.Info().Strs("locations", locations).Msg("connected by OAuth")
+	p := page{Title: "Connected", Text: "Milepost now keeps this location's calendar in step. You can close this page.", Items: locations}
+	switch {
+	case len(locations) == 0:
+		p.Text = "The agency is connected. Each of its locations is connected when the app is installed there. You can close this page."
+	case len(locations) > 1:
+		p.Text = "Milepost now keeps the calendars of these locations in step. You can close this page."
+	}
+	show(w, http.StatusOK, p)
+}
+
+// connect exchanges the code and keeps the grant.
+func (h *OAuth) connect(ctx context.Context, code, redirectURL string) ([]string, error) {
+	// The browser may go away; the code is used up all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	grant, err := h.App.At(redirectURL).Exchange(ctx, code, highlevel.UserTypeLocation)
+	if err != nil {
+		return nil, err
+	}
+	locations, follow, err := h.Connections.Authorized(ctx, grant)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(locations)
+	return locations, h.Follow(ctx, follow)
+}
+
+// reason is what a person may read of an error: the vendor's words and ours.
+func reason(err error) string {
+	if e, ok := errors.AsType[*clients.Error](err); ok {
+		return e.Error()
+	}
+	return "something went wrong here; the log says what"
+}
+
+// clip keeps what a URL said short and plain.
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 100)]
+}
+
+//go:embed page.html
+var pageHTML string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// page is a page with one thing to say.
+type page struct {
+	Title, Text  string
+	Items        []string
+	Link, Action string // what to do next; "" = nothing
+}
+
+func show(w http.ResponseWriter, status int, p page) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer") // the URL holds the code
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = pageTemplate.Execute(w, p) // the client is gone if this fails
+}

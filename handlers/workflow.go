@@ -1,0 +1,90 @@
+package handlers
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
+
+	"milepost/clients/highlevel"
+	"milepost/internal/inbox"
+	"milepost/internal/respond"
+	"milepost/internal/store"
+)
+
+// WorkflowPath is where workflow webhooks go; the key follows.
+const WorkflowPath = "/webhooks/highlevel/workflow/"
+
+// WorkflowWebhooks accepts what the Webhook and Custom Webhook actions of
+// HighLevel's workflows send. They are unsigned, so the key in the URL says
+// which location may send it; whatever the body says is stored for that one.
+// They have no delivery id either, and two equal bodies are two deliveries:
+// what they tell of is the same record, so the second changes nothing.
+//
+// HighLevel documents no retry of these. A refusal is shown in the execution
+// log of the workflow, where its author looks, so what can only be a mistake
+// of the author's is refused rather than stored and skipped.
+type WorkflowWebhooks struct {
+	// Location returns the location of a key; ok is false for one that is unknown or expired.
+	Location func(ctx context.Context, key string) (locationID string, ok bool, err error)
+	Inbox    *inbox.Inbox
+	Logger   zerolog.Logger
+	Now      func() time.Time
+}
+
+func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
+	switch {
+	case err != nil:
+		notStored(w, h.Logger, err)
+		return
+	case !ok:
+		h.Logger.Warn().Msg("workflow webhook refused: its key is unknown or has expired")
+		respond.Problem(w, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
+		return
+	}
+	body, ok := readBody(w, r)
+	if !ok {
+		return
+	}
+	event, body, problem := parseWorkflow(r.Header.Get("Content-Type"), body)
+	if problem == "" && event.LocationID != "" && event.LocationID != location {
+		// A workflow that was copied to another sub-account, with the URL in it.
+		problem = "this URL is of another location than the workflow's; `milepost workflow-key " + event.LocationID + "` makes one for it"
+	}
+	if problem != "" {
+		h.Logger.Warn().Str("location", location).Str("why", problem).Msg("workflow webhook refused")
+		respond.Problem(w, http.StatusBadRequest, problem)
+		return
+	}
+	_, err = h.Inbox.Accept(r.Context(), inbox.Webhook{
+		Type: highlevel.WorkflowEventType, ContactID: event.ContactID,
+		Entity:     store.Entity{LocationID: location, Kind: store.KindWorkflow, ID: event.RecordID()},
+		ReceivedAt: h.Now(), Body: body,
+	})
+	if err != nil {
+		notStored(w, h.Logger, err)
+		return
+	}
+	respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
+}
+
+// parseWorkflow reads a body of either type, and gives it back as JSON. problem
+// says what is wrong with it, or is "".
+func parseWorkflow(contentType string, body []byte) (_ highlevel.WorkflowEvent, object []byte, problem string) {
+	if media, _, err := mime.ParseMediaType(contentType); err == nil && media == "application/x-www-form-urlencoded" {
+		if body, err = highlevel.WorkflowForm(body); err != nil {
+			return highlevel.WorkflowEvent{}, nil, err.Error()
+		}
+	} else if !jsonContent(contentType) {
+		return highlevel.WorkflowEvent{}, nil, "the content type is neither application/json nor application/x-www-form-urlencoded"
+	}
+	event, err := highlevel.ParseWorkflowEvent(body)
+	if err != nil {
+		return highlevel.WorkflowEvent{}, nil, err.Error()
+	}
+	return event, body, ""
+}

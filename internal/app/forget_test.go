@@ -1,0 +1,99 @@
+package app_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// erased waits until what is stored of a contact is erased.
+func (w *world) erased(contact string) store.Erasure {
+	w.t.Helper()
+	var e store.Erasure
+	w.eventually("what is stored of contact "+contact+" is erased", func() bool {
+		var err error
+		e, _, err = w.app.Store().Erasure(w.t.(*testing.T).Context(), location, contact)
+		w.must(err)
+		return !e.DoneAt.IsZero()
+	})
+	return e
+}
+
+// fullContact makes a contact with a milestone, a task and a note in step.
+func (w *world) fullContact() (id string) {
+	w.t.Helper()
+	id = w.contact("Jane", "Verysecretname", "jane@example.com")
+	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+	_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call Verysecretname", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	w.must(err)
+	_, err = w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Verysecretname prefers mornings #vip"})
+	w.must(err)
+	w.settle()
+	if n := len(w.ch.Requests()); n != 2 {
+		w.t.Fatalf("%d requests, want the milestone and the task", n)
+	}
+	return id
+}
+
+func TestADeletedContactLeavesNoPersonalDataBehind(t *testing.T) {
+	w := setup(t, hurried)
+	id := w.fullContact()
+	w.must(w.hl.DeleteContact(id))
+	e := w.erased(id)
+	if len(w.ch.Requests()) != 0 || len(w.contacts("jane@example.com")) != 0 {
+		t.Errorf("left in CalendarHero: %+v", w.ch.Requests())
+	}
+	if e.OnRequest || e.Payloads < 4 || e.Entries < 4 || e.Objects < 3 {
+		t.Errorf("erased %+v", e)
+	}
+	w.settle()
+	w.stop()
+	for _, file := range []string{"milepost.db", "inbox.db"} {
+		db, err := sql.Open("sqlite", filepath.Join(w.cfg.DataDir, file))
+		w.must(err)
+		_, err = db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
+		w.must(err)
+		w.must(db.Close())
+		b, err := os.ReadFile(filepath.Join(w.cfg.DataDir, file))
+		w.must(err)
+		for _, personal := range []string{"Verysecretname", "jane@example.com", "prefers mornings"} {
+			if strings.Contains(string(b), personal) {
+				t.Errorf("%s still holds %q", file, personal)
+			}
+		}
+	}
+}
+
+func TestAForgottenContactStaysForgottenUntilUndone(t *testing.T) {
+	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, backend, hurried)
+			id := w.fullContact()
+			w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
+			if e := w.erased(id); !e.OnRequest || e.Payloads < 4 || e.Objects < 3 {
+				t.Errorf("erased %+v", e)
+			}
+			if len(w.ch.Requests()) != 0 || len(w.contacts("jane@example.com")) != 0 {
+				t.Errorf("left in CalendarHero: %+v", w.ch.Requests())
+			}
+			// The contact is still there in HighLevel, and things happen to it.
+			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Handover"}))
+			_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 6, 2, 15, 0, 0, 0, time.UTC)})
+			w.must(err)
+			w.settle()
+			if n := len(w.ch.Requests()); n != 0 {
+				t.Errorf("a forgotten contact came back with %d requests", n)
+			}
+			if was, err := w.app.Store().Remember(t.Context(), location, id); err != nil || !was {
+				t.Fatalf("undo: %v, %v", was, err)
+			}
+			w.eventually("the contact is synced again", func() bool { return len(w.ch.Requests()) > 0 })
+		})
+	}
+}

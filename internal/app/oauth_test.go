@@ -1,0 +1,202 @@
+package app_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+const (
+	agency       = "GNb7aIv4rQFVb9iwNl5K"
+	otherPlace   = "HjiMUOsCCHCjtxzEf8PR"
+	clientID     = "6878cec452e7c8d29d4dd3d9-test"
+	clientSecret = "client-secret-of-the-test"
+)
+
+// byOAuth makes setup connect nothing by token: the app is there to be installed.
+func byOAuth(w *world, _ *sandbox.HighLevelConfig) {
+	w.cfg.HighLevelToken, w.cfg.HighLevelLocationID, w.cfg.HighLevelAppID = "", "", ""
+	w.cfg.HighLevelClientID, w.cfg.HighLevelClientSecret = clientID, clientSecret
+}
+
+// oauthWorld is a world with an agency of two locations and the app.
+func oauthWorld(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
+	t.Helper()
+	w := setup(t, append(configure, byOAuth)...)
+	w.hl.AddApp(sandbox.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, Private: true})
+	for _, id := range []string{location, otherPlace} {
+		w.hl.SeedLocation(sandbox.Location{ID: id, CompanyID: agency, Name: "Northwind", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+			{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+		})
+	}
+	return w
+}
+
+// browser keeps cookies and follows redirects.
+func browser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar}
+}
+
+// install goes the way of a person: the install link, HighLevel's page, and back.
+func (w *world) install(b *http.Client, choice url.Values) (status int, page string) {
+	w.t.Helper()
+	res, err := b.Get(w.app.PublicURL() + "/oauth/highlevel/install")
+	w.must(err)
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		w.t.Fatalf("HighLevel's page answered %s to %s", res.Status, res.Request.URL)
+	}
+	return w.read(b.PostForm(res.Request.URL.String(), choice))
+}
+
+func (w *world) read(res *http.Response, err error) (status int, page string) {
+	w.t.Helper()
+	w.must(err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	w.must(err)
+	return res.StatusCode, string(body)
+}
+
+// arrives sets a milestone and waits for its meeting request.
+func (w *world) arrives(locationID, name string) {
+	w.t.Helper()
+	c, err := w.hl.SeedContact(sandbox.Contact{LocationID: locationID, FirstName: name, LastName: "Doe", Email: strings.ToLower(name) + "@example.com"})
+	w.must(err)
+	w.must(w.hl.SetCustomFields(c.ID, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+	w.eventually("the milestone of "+name+" is a meeting request", func() bool {
+		return slices.ContainsFunc(w.ch.Requests(), func(r sandbox.MeetingRequest) bool { return strings.HasPrefix(r.Subject, "Closing: "+name+" Doe") })
+	})
+}
+
+func (w *world) connectedState(locationID string) store.ConnectionState {
+	c, _, err := w.app.Store().Connection(w.t.(*testing.T).Context(), locationID)
+	w.must(err)
+	return c.State
+}
+
+func TestALocationIsConnectedInTheBrowserAndItsMilestonesArrive(t *testing.T) {
+	for _, backend := range []func(*world, *sandbox.HighLevelConfig){func(*world, *sandbox.HighLevelConfig) {}, onPostgres} {
+		w := oauthWorld(t, backend)
+		status, page := w.install(browser(t), url.Values{"location": {location}})
+		if status != http.StatusOK || !strings.Contains(page, "Connected") || !strings.Contains(page, location) {
+			t.Fatalf("the person is shown %d %s", status, page)
+		}
+		w.arrives(location, "Jane")
+		if n := len(w.ch.Requests()); n != 1 {
+			t.Errorf("%d meeting requests, want 1", n)
+		}
+	}
+}
+
+func TestAnAgencyConnectsItsLocationsAndAnUninstallStopsOne(t *testing.T) {
+	w := oauthWorld(t)
+	status, page := w.install(browser(t), url.Values{"company": {agency}, "location": {location, otherPlace}, "future": {"on"}})
+	if status != http.StatusOK || !strings.Contains(page, otherPlace) {
+		t.Fatalf("the person is shown %d %s", status, page)
+	}
+	for _, id := range []string{location, otherPlace} {
+		w.eventually("location "+id+" is connected", func() bool { return w.connectedState(id) == store.ConnectionActive })
+	}
+	w.arrives(location, "Jane")
+	w.arrives(otherPlace, "Joe")
+	later := w.hl.AddLocation(sandbox.Location{ID: "laterLocation00000001", CompanyID: agency, Name: "Later", TimeZone: "UTC"}, nil, []sandbox.CustomField{
+		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+	})
+	w.eventually("a location that the agency adds later is connected", func() bool { return w.connectedState(later.ID) == store.ConnectionActive })
+
+	w.must(w.hl.Uninstall(clientID, otherPlace))
+	w.eventually("the location where the app was uninstalled is removed", func() bool { return w.connectedState(otherPlace) == store.ConnectionRemoved })
+	before := len(w.ch.Requests())
+	c, err := w.hl.SeedContact(sandbox.Contact{LocationID: otherPlace, FirstName: "Late", LastName: "Comer", Email: "late@example.com"})
+	w.must(err)
+	w.must(w.hl.SetCustomFields(c.ID, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+	w.settle()
+	if n := len(w.ch.Requests()); n != before {
+		t.Errorf("%d meeting requests, want still %d: its work must stop", n, before)
+	}
+	if d := w.deliveries()[0]; d.Outcome != store.Skipped || !strings.Contains(d.Detail, "uninstalled") {
+		t.Errorf("its event ended as %q: %s", d.Outcome, d.Detail)
+	}
+	w.arrives(location, "Jill") // the other goes on
+}
+
+func TestAnInstallWebhookThatComesBeforeTheAuthorizationWaitsForIt(t *testing.T) {
+	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), 20 })
+	code, err := w.hl.Install(sandbox.Installation{ClientID: clientID, CompanyID: agency, Locations: []string{location}})
+	w.must(err)
+	_ = code // the person's browser is slow: only the webhooks are there
+	w.eventually("the location waits for its authorization", func() bool { return w.connectedState(location) == store.ConnectionPending })
+	if status, page := w.install(browser(t), url.Values{"company": {agency}, "location": {location}}); status != http.StatusOK {
+		t.Fatalf("%d %s", status, page)
+	}
+	w.eventually("the location is connected", func() bool { return w.connectedState(location) == store.ConnectionActive })
+}
+
+func TestAnAnswerThatThisBrowserDidNotAskForConnectsNothing(t *testing.T) {
+	w := oauthWorld(t)
+	attacker := browser(t)
+	attacker.CheckRedirect = func(req *http.Request, _ []*http.Request) error {
+		if strings.HasSuffix(req.URL.Path, "/oauth/highlevel/callback") {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	res, err := attacker.Get(w.app.PublicURL() + "/oauth/highlevel/install")
+	w.must(err)
+	res.Body.Close()
+	res, err = attacker.PostForm(res.Request.URL.String(), url.Values{"location": {otherPlace}})
+	w.must(err)
+	res.Body.Close()
+	answer := res.Header.Get("Location") // with a good code and the attacker's state
+	if !strings.Contains(answer, "code=") {
+		t.Fatalf("HighLevel sends to %q", answer)
+	}
+	for name, victim := range map[string]*http.Client{"no cookie": browser(t), "a cookie of another dance": browser(t)} {
+		if name != "no cookie" {
+			res, err := victim.Get(w.app.PublicURL() + "/oauth/highlevel/install")
+			w.must(err)
+			res.Body.Close()
+		}
+		status, page := w.read(victim.Get(answer))
+		if status != http.StatusBadRequest || !strings.Contains(page, "not started here") {
+			t.Errorf("%s: %d %s", name, status, page)
+		}
+	}
+	if list, err := w.app.Store().Connections(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("connected: %+v, %v", list, err)
+	}
+	// An installation from HighLevel's side has no state at all.
+	u, err := url.Parse(answer)
+	w.must(err)
+	bare := w.app.PublicURL() + u.Path + "?code=" + u.Query().Get("code")
+	if status, page := w.read(browser(t).Get(bare)); status != http.StatusBadRequest || !strings.Contains(page, "/oauth/highlevel/install") {
+		t.Errorf("without a state: %d %s", status, page)
+	}
+}
+
+func TestARefusedAuthorizationIsShownWithoutItsSecrets(t *testing.T) {
+	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {})
+	w.hl.Faults().Next("POST /oauth/token", -1, sandbox.FailWith(400))
+	status, page := w.install(browser(t), url.Values{"location": {location}})
+	if status != http.StatusBadGateway || !strings.Contains(page, "Try again") || strings.Contains(page, clientSecret) {
+		t.Errorf("%d %s", status, page)
+	}
+	w.hl.Faults().Clear()
+	if status, page := w.install(browser(t), url.Values{"location": {location}}); status != http.StatusOK {
+		t.Errorf("the second try: %d %s", status, page)
+	}
+}

@@ -1,0 +1,485 @@
+package app_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"pgregory.net/rapid"
+
+	"milepost/internal/app"
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// usualHistories are as many as a run makes that does not ask for -rapid.checks.
+const usualHistories = 12
+
+// TestEveryHistoryEndsInStep makes up histories: changes in HighLevel whose
+// webhooks come twice, late, again or in another order, vendors that fail, and
+// a Milepost that is drained or dies at any moment. Once all is told and the
+// faults are over, CalendarHero holds what the final records ask for, nothing
+// was ever there twice, nobody was mailed more often than something changed,
+// and no delivery is left without its outcome.
+func TestEveryHistoryEndsInStep(t *testing.T) {
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if !asked {
+		checks := flag.Lookup("rapid.checks").Value
+		usual := checks.String()
+		if err := checks.Set(fmt.Sprint(usualHistories)); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = checks.Set(usual) }()
+	}
+	root := t.TempDir()
+	empty := emptyData(t)
+	var sum tally
+	lives := 0
+	dir := func() string {
+		lives++
+		path := filepath.Join(root, fmt.Sprint(lives))
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		h := begin(rt, empty, dir())
+		for slot := range h.people {
+			h.change(func() { h.arrive(slot) })
+			h.change(func() { h.setMilestone(h.people[slot], "Signing", "2030-06-03") })
+		}
+		latency := choose(h, "latency", 0, 2*time.Millisecond, 10*time.Millisecond)
+		h.tell("both vendors take %s for each call", latency)
+		h.hl.Faults().SetLatency(latency)
+		h.ch.Faults().SetLatency(latency)
+		for range 12 + pick(h, "steps", 16) {
+			h.step(dir)
+		}
+		h.tell("the end: all is told, the faults are over")
+		h.office.take(normally)
+		h.office.release()
+		h.tally.faults += h.strikes()
+		h.hl.Faults().Clear()
+		h.ch.Faults().Clear()
+		h.settle()
+		h.check()
+		h.end()
+		sum.add(h.tally)
+	})
+	t.Log(sum)
+}
+
+// emptyData makes a data directory with an empty database of each kind.
+func emptyData(t *testing.T) string {
+	dir := t.TempDir()
+	a, err := app.New(t.Context(), app.Config{Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: dir, CalendarHeroAuth: "raw"}, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// pick draws a number below n, each as likely as the others: rapid's own
+// generators prefer the first.
+func pick(h *history, label string, n int) (i int) {
+	for range 8 {
+		i = 2 * i
+		if rapid.Bool().Draw(h.rt, label) {
+			i++
+		}
+	}
+	return i % n
+}
+
+// choose draws one of the options.
+func choose[T any](h *history, label string, options ...T) T {
+	return options[pick(h, label, len(options))]
+}
+
+// step is one thing that happens.
+func (h *history) step(dir func() string) {
+	switch choose(h, "step",
+		"change", "change", "change", "change", "change", "change", "change", "change", "fault", "fault", "fault",
+		"rest", "rest", "release", "resend", "drain", "crash",
+	) {
+	case "change":
+		h.route = choose(h, "route", normally, normally, twice, late, unheard, slowFirst)
+		h.office.take(h.route)
+		h.change(h.drawChange())
+	case "fault":
+		h.fault()
+	case "release":
+		h.tell("what was late is let go")
+		h.office.release()
+	case "resend":
+		if sent := h.hl.Sent(); len(sent) > 0 {
+			s := choose(h, "webhook", sent...)
+			h.tell("%s %s is sent again", s.Type, s.ID)
+			h.must(h.hl.Resend(s.ID))
+		}
+	case "rest":
+		h.tell("a rest")
+		h.rest()
+	case "drain":
+		h.tally.drains++
+		h.tell("a drain and a start")
+		h.end()
+		h.start()
+	case "crash":
+		h.tally.crashes++
+		h.tell("a crash and a start")
+		h.crash(dir())
+	}
+}
+
+// rest waits until Milepost owes nothing of what it knows, for at most 0.3 s.
+func (h *history) rest() {
+	for deadline := time.Now().Add(300 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if h.worked() {
+			return
+		}
+	}
+}
+
+// fault arms one.
+func (h *history) fault() {
+	vendor := choose(h, "vendor", "HighLevel", "CalendarHero")
+	faults, patterns := h.hl.Faults(), []string{
+		"*", "GET /contacts/{contactId}", "GET /contacts/*", "POST /contacts/{contactId}/tags", "POST /locations/{locationId}/tasks/search",
+	}
+	if vendor == "CalendarHero" {
+		faults, patterns = h.ch.Faults(), []string{
+			"*", "POST /meeting/tasks", "POST /meeting/tasks", "DELETE /meeting/tasks/*", "DELETE /meeting/tasks/*", "GET /meeting/tasks", "POST /contact", "PUT *",
+		}
+	}
+	pattern := choose(h, "pattern", patterns...)
+	n := 1 + pick(h, "times", 4)
+	what := choose(h, "fault", "429", "429 with Retry-After", "500", "503", "dropped", "lost answer", "lost answer", "malformed answer")
+	h.tell("%s: %s for the next %d of %s", vendor, what, n, pattern)
+	h.armed = append(h.armed, faults.Next(pattern, n, map[string]sandbox.Fault{
+		"429": sandbox.RateLimited(0), "429 with Retry-After": sandbox.RateLimited(7 * time.Second),
+		"500": sandbox.FailWith(500), "503": sandbox.FailWith(503), "dropped": sandbox.DropBefore(),
+		"lost answer": sandbox.LoseAnswer(), "malformed answer": sandbox.MalformedAnswer(),
+	}[what]))
+}
+
+// strikes counts how often the faults struck.
+func (h *history) strikes() (n int) {
+	for _, a := range h.armed {
+		n += a.Hits()
+	}
+	return n
+}
+
+// change makes a change and notes what it changes of the items.
+func (h *history) change(do func()) {
+	h.tally.changes++
+	do()
+	h.revise()
+}
+
+// drawChange chooses what a person does in HighLevel.
+func (h *history) drawChange() func() {
+	slot := pick(h, "person", len(h.people))
+	id := h.people[slot]
+	if id == "" {
+		return func() { h.arrive(slot) }
+	}
+	tasks, notes := h.hl.Tasks(id), h.hl.Notes(id)
+	options := []string{"milestone", "milestone", "new task", "milestone", "no milestone", "rename", "new note", "delete"}
+	if len(tasks) > 0 {
+		options = append(options, "edit task", "complete task", "reopen task", "delete task")
+	}
+	if len(notes) > 0 {
+		options = append(options, "edit note", "delete note")
+	}
+	what := choose(h, "change", options...)
+	due := func() time.Time {
+		return time.Date(2030, 3, 9+pick(h, "day", 4), 15, 0, 0, 0, time.UTC)
+	}
+	h.tell("person %d: %s, its webhooks go %s", slot, what, h.route)
+	switch what {
+	case "milestone":
+		name, date := choose(h, "milestone", "Closing", "Inspection"), choose(h, "date", "2030-03-09", "2030-03-10", "2030-11-03", "2031-01-31")
+		h.tell("  %s on %s", name, date)
+		return func() { h.setMilestone(id, name, date) }
+	case "no milestone":
+		return func() {
+			h.must(h.hl.SetCustomField(id, choose(h, "field", "contact.milestone", "contact.milestone_date"), ""))
+		}
+	case "rename":
+		name := choose(h, "name", "Ann", "Bea")
+		return func() { h.must(h.hl.UpdateContact(id, func(c *sandbox.Contact) { c.FirstName = name })) }
+	case "new task":
+		task := sandbox.Task{ContactID: id, Title: choose(h, "title", "Call", "Send the papers"), DueDate: due(), Body: choose(h, "body", "", "Bring the keys")}
+		return func() {
+			_, err := h.hl.CreateTask(task)
+			h.must(err)
+		}
+	case "new note":
+		note := sandbox.Note{ContactID: id, Body: choose(h, "note", noteBodies...)}
+		return func() {
+			_, err := h.hl.CreateNote(note)
+			h.must(err)
+		}
+	case "delete":
+		return func() {
+			h.must(h.hl.DeleteContact(id))
+			h.people[slot] = ""
+		}
+	case "edit note":
+		note, body := choose(h, "which", notes...), choose(h, "note", noteBodies...)
+		return func() { h.must(h.hl.UpdateNote(note.ID, func(n *sandbox.Note) { n.Body = body })) }
+	case "delete note":
+		note := choose(h, "which", notes...)
+		return func() { h.must(h.hl.DeleteNote(note.ID)) }
+	}
+	task := choose(h, "which", tasks...)
+	switch what {
+	case "complete task":
+		return func() { h.must(h.hl.CompleteTask(task.ID)) }
+	case "delete task":
+		return func() { h.must(h.hl.DeleteTask(task.ID)) }
+	case "reopen task":
+		return func() {
+			h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Completed = false }))
+			h.nudge(task.ID, id)
+		}
+	}
+	title, at := choose(h, "title", "Call", "Send the papers"), due()
+	return func() {
+		h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Title, t.DueDate = title, at }))
+		h.nudge(task.ID, id)
+	}
+}
+
+func (h *history) setMilestone(id, name, date string) {
+	h.must(h.hl.SetCustomFields(id, map[string]any{"contact.milestone": name, "contact.milestone_date": date}))
+}
+
+var noteBodies = []string{"Prefers mornings", "Alarm is off #vip", "Parks behind the house #keys #vip"}
+
+// arrive makes the contact of a slot, with the e-mail address of the one before.
+func (h *history) arrive(slot int) {
+	h.tell("person %d arrives, its webhook goes %s", slot, h.route)
+	c, err := h.hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: "Ann", LastName: fmt.Sprint("P", slot), Email: mailOf(slot)})
+	h.must(err)
+	h.people[slot] = c.ID
+}
+
+func mailOf(slot int) string { return fmt.Sprintf("p%d@example.com", slot) }
+
+// itemID names what one meeting request is for.
+type itemID struct{ kind, entity, item string }
+
+// content is what a meeting request should say.
+type content struct {
+	title, description string
+	start, end         time.Time
+	wanted             bool
+}
+
+// revision is what an item says now, and how often that changed.
+type revision struct {
+	contact string
+	now     content
+	count   int
+}
+
+// contents computes the items of the records as they are, from the recipes as
+// a person reads them.
+func (h *history) contents() map[itemID]revision {
+	zone, err := time.LoadLocation("America/New_York")
+	h.must(err)
+	out := map[itemID]revision{}
+	fields := h.hl.CustomFields(location)
+	for _, c := range h.hl.Contacts() {
+		notes := h.hl.Notes(c.ID)
+		slices.SortStableFunc(notes, func(a, b sandbox.Note) int {
+			return cmp.Or(b.DateAdded.Truncate(time.Millisecond).Compare(a.DateAdded.Truncate(time.Millisecond)), cmp.Compare(a.ID, b.ID))
+		})
+		var attached []string
+		if len(notes) > 0 {
+			text := "Notes:"
+			for _, n := range notes {
+				text += "\n- " + n.Body
+			}
+			attached = append(attached, text)
+		}
+		if len(c.Tags) > 0 {
+			attached = append(attached, "Tags: "+strings.Join(slices.Sorted(slices.Values(c.Tags)), ", "))
+		}
+		name, _ := c.CustomFields[fields[0].ID].(string)
+		date, _ := c.CustomFields[fields[1].ID].(string)
+		event := content{title: name + ": " + c.Name(), description: strings.Join(attached, "\n\n"), wanted: name != "" && date != ""}
+		if date != "" {
+			day, err := time.ParseInLocation(time.DateOnly, date, zone)
+			h.must(err)
+			event.start = time.Date(day.Year(), day.Month(), day.Day(), 9, 0, 0, 0, zone).UTC()
+			event.end = event.start.Add(30 * time.Minute)
+		}
+		out[itemID{"contact", c.ID, "milestone-to-calendar-event/1"}] = revision{contact: c.ID, now: event}
+		for _, t := range h.hl.Tasks(c.ID) {
+			says := attached
+			if t.Body != "" {
+				says = append([]string{t.Body}, attached...)
+			}
+			out[itemID{"task", t.ID, "task-to-calendar-task/1"}] = revision{contact: c.ID, now: content{
+				title: t.Title + " (" + c.Name() + ")", description: strings.Join(says, "\n\n"),
+				start: t.DueDate.Add(-15 * time.Minute), end: t.DueDate, wanted: !t.Completed,
+			}}
+		}
+	}
+	return out
+}
+
+// revise counts the items that say something else than before.
+func (h *history) revise() {
+	for id, r := range h.contents() {
+		last := h.revisions[id]
+		if last == nil {
+			last = &revision{contact: r.contact}
+			h.revisions[id] = last
+		}
+		if last.count == 0 || last.now != r.now {
+			last.now = r.now
+			last.count++
+		}
+	}
+}
+
+// check holds the end against what the records ask for.
+func (h *history) check() {
+	var wrong []string
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	byMarker := h.markers()
+	made := map[itemID][]sandbox.MeetingRequest{}
+	markers := map[string]int{}
+	requests := h.ch.Requests()
+	there := map[itemID]content{}
+	for _, r := range slices.Concat(requests, h.ch.Closed()) {
+		subject, marker, ok := strings.Cut(strings.TrimSuffix(r.Subject, "]"), " [")
+		id, known := byMarker[marker]
+		if !ok || !known {
+			complain("a request of nobody: %q", r.Subject)
+			continue
+		}
+		if markers[marker]++; markers[marker] == 2 {
+			complain("the marker %s of %v was made twice", marker, id)
+		}
+		if !slices.Equal(r.Invitees, []string{ownerMail}) {
+			complain("%q invites %v", r.Subject, r.Invitees)
+		}
+		made[id] = append(made[id], r)
+		if r.State != sandbox.StateClosed {
+			text := strings.TrimSpace(strings.TrimSuffix(r.Description, "[ref: "+marker+"]"))
+			there[id] = content{title: subject, description: text, start: r.Start, end: r.End, wanted: true}
+		}
+	}
+	wanted := h.contents()
+	for id, r := range wanted {
+		got, ok := there[id]
+		want := r.now
+		switch {
+		case want.wanted && !ok:
+			complain("%v is missing: %+v", id, want)
+		case !want.wanted && ok:
+			complain("%v should not be there: %+v", id, got)
+		case want.wanted && got != want:
+			complain("%v is\n      %+v\n    want\n      %+v", id, got, want)
+		}
+	}
+	for id, got := range there {
+		if _, ok := wanted[id]; !ok {
+			complain("%v is left of a deleted record: %+v", id, got)
+		}
+	}
+	tagged := map[string]int{}
+	for _, s := range h.hl.Sent() {
+		if s.Type == "ContactTagUpdate" {
+			for id := range h.revisions {
+				if id.kind == "contact" && strings.Contains(string(s.Body), id.entity) {
+					tagged[id.entity]++
+				}
+			}
+		}
+	}
+	for id, list := range made {
+		slices.SortFunc(list, func(a, b sandbox.MeetingRequest) int { return a.DateAdded.Compare(b.DateAdded) })
+		for i, r := range list[1:] {
+			if before := list[i]; before.State != sandbox.StateClosed || r.DateAdded.Before(before.DateUpdated) {
+				complain("%v was there twice at once: %q and %q", id, before.Subject, r.Subject)
+			}
+		}
+		if changes := h.revisions[id].count + tagged[h.revisions[id].contact]; len(list) > changes {
+			complain("%v was made, and mailed, %d times for %d changes", id, len(list), changes)
+		}
+	}
+	for _, m := range h.ch.Mails() {
+		if m.To != ownerMail {
+			complain("%s was mailed: %s %q", m.To, m.Kind, m.Subject)
+		}
+	}
+	for slot, id := range h.people {
+		var names []string
+		for _, c := range h.ch.Contacts() {
+			if slices.Contains(c.Email, mailOf(slot)) {
+				names = append(names, c.Name)
+			}
+		}
+		c, _ := h.hl.Contact(id)
+		if len(names) > 1 || id != "" && !slices.Equal(names, []string{c.Name()}) {
+			complain("the contacts of %s are %q, want %q once", mailOf(slot), names, c.Name())
+		}
+		for _, n := range h.hl.Notes(id) {
+			for _, word := range strings.Fields(n.Body) {
+				if tag, ok := strings.CutPrefix(word, "#"); ok && id != "" && !slices.Contains(c.Tags, tag) {
+					complain("person %d has no tag %q", slot, tag)
+				}
+			}
+		}
+	}
+	for _, d := range h.deliveries() {
+		if d.Outcome == store.Invalid || d.Outcome == store.Auth {
+			complain("%s %s ended as %s: %s", d.WebhookID, d.Type, d.Outcome, d.Detail)
+		}
+	}
+	for _, d := range h.unfinished() {
+		complain("unfinished: %s", d)
+	}
+	h.tally.histories = 1
+	h.tally.webhooks, h.tally.refused = h.office.counts()
+	h.tally.creates, h.tally.deletes, h.tally.mails = len(requests)+len(h.ch.Closed()), len(h.ch.Closed()), len(h.ch.Mails())
+	if len(wrong) > 0 {
+		h.fail("%s", "at the end:\n  "+strings.Join(wrong, "\n  "))
+	}
+}
+
+// markers gives the item of every marker that can have been used.
+func (h *history) markers() map[string]itemID {
+	out := map[string]itemID{}
+	for id, r := range h.revisions {
+		for generation := range 20*r.count + 100 {
+			sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d", location, id.kind, id.entity, id.item, generation))
+			out["mp-"+strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))] = id
+		}
+	}
+	return out
+}

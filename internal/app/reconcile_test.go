@@ -1,0 +1,102 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/sandbox"
+)
+
+// deaf makes Milepost hear of nothing but what it finds itself.
+func (w *world) deaf() { w.hl.SetWebhookURL("") }
+
+// often makes it look all the time.
+func often(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 100 * time.Millisecond }
+
+// subjects lists the meeting requests without their markers.
+func (w *world) subjects() []string {
+	var out []string
+	for _, r := range w.ch.Requests() {
+		subject, _, _ := strings.Cut(r.Subject, " [mp-")
+		out = append(out, subject)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestWhatNoWebhookToldIsFound(t *testing.T) {
+	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, backend, often)
+			w.deaf()
+			due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
+			id := w.contact("Jane", "Doe", "jane@example.com")
+			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+			task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+			w.must(err)
+			w.eventually("the milestone and the task are there", func() bool {
+				return slices.Equal(w.subjects(), []string{"Call (Jane Doe)", "Closing: Jane Doe"})
+			})
+			w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Title, t.DueDate = "Call again", due.Add(time.Hour) }))
+			w.eventually("the edited task is there", func() bool {
+				return slices.Equal(w.subjects(), []string{"Call again (Jane Doe)", "Closing: Jane Doe"})
+			})
+			note, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Prefers mornings #vip"})
+			w.must(err)
+			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Handover"}))
+			w.eventually("the note's hashtag is a tag", func() bool { return slices.Equal(w.hl.Tags(id), []string{"vip"}) })
+			w.eventually("the milestone's new name is there", func() bool { return slices.Contains(w.subjects(), "Handover: Jane Doe") })
+			w.must(w.hl.UpdateNote(note.ID, func(n *sandbox.Note) { n.Body = "Prefers evenings #owner" }))
+			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing"}))
+			w.eventually("the edited note's hashtag is a tag", func() bool { return slices.Contains(w.hl.Tags(id), "owner") })
+			w.must(w.hl.CompleteTask(task.ID))
+			w.eventually("the completed task is gone", func() bool { return slices.Equal(w.subjects(), []string{"Closing: Jane Doe"}) })
+		})
+	}
+}
+
+func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {
+	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
+	for i := range 30 {
+		id := w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i))
+		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+		_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+		w.must(err)
+	}
+	w.settle()
+	w.stop()
+	w.cfg.ReconcileEvery = 100 * time.Millisecond
+	w.start()
+	reconciled := func(times int) func() bool {
+		seen := time.Time{}
+		return func() bool {
+			at, err := w.app.Store().Reconciliation(t.Context(), location)
+			w.must(err)
+			if at.FinishedAt.After(seen) {
+				seen = at.FinishedAt
+				times--
+			}
+			return times <= 0
+		}
+	}
+	w.eventually("it has looked twice", reconciled(2))
+	w.settle()
+	w.hl.ResetCalls()
+	made := len(w.ch.Calls())
+	w.eventually("it has looked once more", reconciled(2))
+	at, err := w.app.Store().Reconciliation(t.Context(), location)
+	w.must(err)
+	if at.Calls > 4 || at.Touched != 0 || at.Tasks != 30 {
+		t.Errorf("in step it cost %d calls, looked at %d contacts and %d tasks, and found %d to differ", at.Calls, at.Contacts, at.Tasks, at.Touched)
+	}
+	if n := w.hl.Calls()["GET /contacts/{contactId}"]; n != 0 {
+		t.Errorf("%d contacts were fetched though nothing changed", n)
+	}
+	if n := len(w.ch.Calls()); n != made {
+		t.Errorf("CalendarHero was asked though nothing changed")
+	}
+}

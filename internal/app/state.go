@@ -1,0 +1,113 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/connection"
+	"milepost/internal/reconcile"
+	"milepost/internal/secret"
+	"milepost/internal/store"
+)
+
+// State is what a command works on beside a running Milepost: the state
+// database, the connections, and the keys that open their secrets.
+type State struct {
+	Store       *store.Store
+	Connections *connection.Registry
+	Ring        *secret.Ring
+}
+
+// OpenState opens the state that the configuration names. Close its Store.
+func OpenState(ctx context.Context, cfg Config, logger zerolog.Logger) (*State, error) {
+	settings, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	return cfg.openState(ctx, settings, logger)
+}
+
+func (c *Config) openState(ctx context.Context, settings settings, logger zerolog.Logger) (_ *State, err error) {
+	s := &State{Ring: settings.ring}
+	if c.DatabaseURL == "" || s.Ring == nil {
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)
+		}
+	}
+	if s.Ring == nil {
+		if s.Ring, err = secret.OpenRing(filepath.Join(c.DataDir, "encryption.keys")); err != nil {
+			return nil, err
+		}
+	}
+	if c.DatabaseURL != "" {
+		s.Store, err = store.OpenPostgres(ctx, c.DatabaseURL)
+	} else {
+		s.Store, err = store.OpenSQLite(ctx, c.DataDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Connections, err = connection.Open(ctx, connection.Config{
+		Store: s.Store, Ring: s.Ring, App: c.app(),
+		HighLevel:    highlevel.Config{BaseURL: c.HighLevelBaseURL, RetryWait: c.Clock.retryWait()},
+		CalendarHero: calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, RetryWait: c.Clock.retryWait()},
+		Settings: connection.Settings{
+			LocationID: c.HighLevelLocationID, HighLevelTokens: c.highLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
+		},
+		Logger: logger, Now: c.Clock.Now,
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.Store.Close())
+	}
+	return s, nil
+}
+
+// Reconciler is what a command looks through a location with. It works no jobs:
+// what it asks for is done by the processes that serve.
+func (s *State) Reconciler(cfg Config) (*reconcile.Reconciler, error) {
+	settings, err := cfg.parse()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		return nil, err
+	}
+	return reconcile.New(reconcile.Config{
+		Store: s.Store, Automations: settings.automations, Connections: s.Connections, Logger: zerolog.Nop(),
+		Now: cfg.Clock.Now, Real: cfg.Clock.Real,
+	}), nil
+}
+
+// app is the Marketplace app, or nil where none is configured.
+func (c *Config) app() *highlevel.App {
+	if c.HighLevelClientSecret == "" {
+		return nil
+	}
+	return highlevel.NewApp(highlevel.AppConfig{
+		ClientID: c.HighLevelClientID, ClientSecret: c.HighLevelClientSecret, BaseURL: c.HighLevelBaseURL,
+		AuthorizeURL: c.HighLevelAuthorizeURL, Scopes: c.HighLevelScopes, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
+	})
+}
+
+// highLevelTokens are the Private Integration Tokens, the newest first.
+func (c *Config) highLevelTokens() []string {
+	return strings.FieldsFunc(c.HighLevelToken, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// Clients returns the clients of both vendors, with the configured tokens.
+func (c *Config) Clients() (*highlevel.Client, *calendarhero.Client) {
+	return highlevel.New(highlevel.Config{
+			BaseURL: c.HighLevelBaseURL, Tokens: highlevel.StaticTokens(c.highLevelTokens()...),
+		}), calendarhero.New(calendarhero.Config{
+			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth,
+		})
+}

@@ -1,0 +1,359 @@
+// Package connection keeps the locations that Milepost works for: with which
+// tokens HighLevel and CalendarHero are called for each, how a location is
+// connected and removed, and how its grant is kept alive.
+//
+// Guarantees: a token is never stored readable; a refreshed pair is stored
+// before it is used; of any number of processes that need a new token at once,
+// one asks for it and the others use what it got.
+//
+// It knows nothing of what is synced.
+package connection
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/secret"
+	"milepost/internal/store"
+)
+
+// Connection is a location with the clients that speak for it. Whenever its
+// credentials change it is another one, so that what is remembered beside it
+// can go with it.
+type Connection struct {
+	LocationID   string
+	HighLevel    *highlevel.Client
+	CalendarHero *calendarhero.Client
+}
+
+// Absent says why nothing can be done for a location, in words for its operator.
+type Absent struct{ Why string }
+
+func (a *Absent) Error() string { return a.Why }
+
+// Settings is the connection that the configuration makes.
+type Settings struct {
+	LocationID        string   // "" = none
+	HighLevelTokens   []string // Private Integration Tokens, the newest first
+	CalendarHeroToken string   // also of every location that has none of its own
+}
+
+// Config is what a Registry needs.
+type Config struct {
+	Store        *store.Store
+	Ring         *secret.Ring
+	App          *highlevel.App // nil = no OAuth
+	HighLevel    highlevel.Config
+	CalendarHero calendarhero.Config
+	Settings     Settings
+	Logger       zerolog.Logger
+	Now          func() time.Time // nil = time.Now
+}
+
+// Registry finds the connection of a location. Safe for concurrent use.
+type Registry struct {
+	Config
+	mu     sync.Mutex
+	known  map[string]*known // by location id
+	grants grants
+}
+
+// known is what was last read of a location.
+type known struct {
+	at   time.Time
+	is   identity
+	conn *Connection // nil: absent says why
+	err  error
+}
+
+// identity is what makes a connection another one when it changes.
+type identity struct{ source, highLevel, calendarHero string }
+
+// fresh is how long what was read of a location is believed without asking
+// again, so that a change made by another process is soon seen.
+const fresh = time.Second
+
+// The sources of a connection.
+const (
+	FromSettings = "settings" // MILEPOST_HIGHLEVEL_TOKEN and its like
+	FromOAuth    = "oauth"
+	FromToken    = "token" // `milepost connections set`
+)
+
+// The names of the secrets.
+func locationGrant(id string) string    { return "grant/location/" + id }
+func companyGrant(id string) string     { return "grant/company/" + id }
+func tokensName(id string) string       { return "highlevel-tokens/" + id }
+func calendarHeroName(id string) string { return "calendarhero-token/" + id }
+
+// Open checks that every stored secret can be read, and notes the connection
+// that the settings make.
+func Open(ctx context.Context, cfg Config) (*Registry, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	r := &Registry{Config: cfg, known: map[string]*known{}}
+	keys, err := cfg.Store.SecretKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, n := range keys {
+		if !cfg.Ring.Has(id) {
+			return nil, fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS (or the key file in the data directory), or remove the connections it belongs to", n, secret.ErrUnknownKey, id)
+		}
+	}
+	if s := cfg.Settings; s.LocationID != "" {
+		c, ok, err := cfg.Store.Connection(ctx, s.LocationID)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || c.Source != FromSettings || c.State != store.ConnectionActive {
+			if err := cfg.Store.SaveConnection(ctx, store.Connection{
+				LocationID: s.LocationID, Source: FromSettings, State: store.ConnectionActive,
+			}, cfg.Now()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r, nil
+}
+
+// Lookup returns the connection of a location, or an *Absent that says why
+// there is none. Another error means that it could not be found out.
+func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := r.known[locationID]
+	if k != nil && r.Now().Sub(k.at) < fresh {
+		return k.conn, k.err
+	}
+	is, absent, err := r.read(ctx, locationID)
+	if err != nil {
+		return nil, err
+	}
+	next := &known{at: r.Now(), is: is}
+	switch {
+	case absent != "":
+		next.err = &Absent{absent}
+	case k != nil && k.conn != nil && k.is == is:
+		next.conn = k.conn
+	default:
+		if next.conn, err = r.connect(locationID, is); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.known) > 10000 {
+		clear(r.known) // unknown locations can be made up by whoever may sign
+	}
+	r.known[locationID] = next
+	return next.conn, next.err
+}
+
+// forget makes the next Lookup read the location again.
+func (r *Registry) forget(locationID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if k := r.known[locationID]; k != nil {
+		k.at = time.Time{}
+	}
+}
+
+// read finds out what makes up the connection of a location now, or why there is none.
+func (r *Registry) read(ctx context.Context, locationID string) (is identity, absent string, err error) {
+	if locationID == "" {
+		return is, "the event names no location", nil
+	}
+	c, ok, err := r.Store.Connection(ctx, locationID)
+	switch {
+	case err != nil:
+		return is, "", err
+	case !ok:
+		return is, fmt.Sprintf("location %s is not connected", locationID), nil
+	case c.State == store.ConnectionRemoved:
+		return is, fmt.Sprintf("the app was uninstalled from location %s", locationID), nil
+	case c.State == store.ConnectionPending:
+		return is, fmt.Sprintf("location %s: %v", locationID, ErrAwaited), nil
+	case c.Source == FromSettings && locationID != r.Settings.LocationID:
+		return is, fmt.Sprintf("location %s was connected by settings that are no longer there", locationID), nil
+	case c.Source == FromOAuth && r.App == nil:
+		return is, fmt.Sprintf("location %s was connected by OAuth; set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET", locationID), nil
+	}
+	is.source = c.Source
+	if c.Source == FromToken {
+		if is.highLevel, err = r.Store.Secret(ctx, tokensName(locationID)); err != nil {
+			return is, "", err
+		}
+	}
+	if is.calendarHero, err = r.Store.Secret(ctx, calendarHeroName(locationID)); err != nil {
+		return is, "", err
+	}
+	if is.calendarHero == "" && r.Settings.CalendarHeroToken == "" {
+		return is, fmt.Sprintf("location %s has no CalendarHero account: set MILEPOST_CALENDARHERO_TOKEN, or give it one of its own with `milepost connections set`", locationID), nil
+	}
+	return is, "", nil
+}
+
+// connect makes the clients of a connection.
+func (r *Registry) connect(locationID string, is identity) (*Connection, error) {
+	hl, ch := r.HighLevel, r.CalendarHero
+	switch is.source {
+	case FromOAuth:
+		hl.Tokens = grantTokens{r, locationID}
+	case FromToken:
+		var tokens []string
+		if err := r.open(tokensName(locationID), is.highLevel, &tokens); err != nil {
+			return nil, err
+		}
+		hl.Tokens = highlevel.StaticTokens(tokens...)
+	default:
+		hl.Tokens = highlevel.StaticTokens(r.Settings.HighLevelTokens...)
+	}
+	ch.Token = r.Settings.CalendarHeroToken
+	if is.calendarHero != "" {
+		if err := r.open(calendarHeroName(locationID), is.calendarHero, &ch.Token); err != nil {
+			return nil, err
+		}
+	}
+	return &Connection{LocationID: locationID, HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch)}, nil
+}
+
+// seal encrypts a value as JSON under its name.
+func (r *Registry) seal(name string, v any) (store.Secret, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return store.Secret{}, err
+	}
+	sealed, err := r.Ring.Seal(plain, name)
+	return store.Secret{Name: name, Sealed: sealed}, err
+}
+
+// open decrypts what seal made.
+func (r *Registry) open(name, sealed string, v any) error {
+	plain, err := r.Ring.Open(sealed, name)
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(plain, v) != nil { // its error would quote the secret
+		return fmt.Errorf("open the secret %s: it is not what this version writes", name)
+	}
+	return nil
+}
+
+// Set connects a location by tokens: a Private Integration Token of HighLevel,
+// a CalendarHero token, or both; "" leaves what there is. The HighLevel token
+// that was there before is kept behind the new one, since HighLevel lets both
+// be valid for seven days while one is rotated.
+func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendarHeroToken string) error {
+	c, ok, err := r.Store.Connection(ctx, locationID)
+	if err != nil {
+		return err
+	}
+	var secrets []store.Secret
+	if highLevelToken != "" {
+		var tokens []string
+		sealed, err := r.Store.Secret(ctx, tokensName(locationID))
+		if err != nil {
+			return err
+		}
+		if sealed != "" {
+			if err := r.open(tokensName(locationID), sealed, &tokens); err != nil {
+				return err
+			}
+		}
+		tokens = slices.Insert(slices.DeleteFunc(tokens, func(t string) bool { return t == highLevelToken }), 0, highLevelToken)
+		s, err := r.seal(tokensName(locationID), tokens[:min(2, len(tokens))])
+		if err != nil {
+			return err
+		}
+		secrets = append(secrets, s)
+		c.Source = FromToken
+	} else if !ok || c.State == store.ConnectionRemoved {
+		return fmt.Errorf("location %s is not connected: give its HighLevel token too, or install the app there", locationID)
+	}
+	if calendarHeroToken != "" {
+		s, err := r.seal(calendarHeroName(locationID), calendarHeroToken)
+		if err != nil {
+			return err
+		}
+		secrets = append(secrets, s)
+	}
+	c.LocationID, c.State, c.Problem = locationID, store.ConnectionActive, ""
+	if err := r.Store.SaveConnection(ctx, c, r.Now(), secrets...); err != nil {
+		return err
+	}
+	r.forget(locationID)
+	_, _, _, err = r.TokenAge(ctx, c) // it counts from now
+	return err
+}
+
+// Remove drops the tokens of a location; its events are skipped from then on.
+func (r *Registry) Remove(ctx context.Context, locationID, why string) error {
+	err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, why, r.Now(),
+		locationGrant(locationID), tokensName(locationID), calendarHeroName(locationID))
+	r.grants.drop(locationGrant(locationID))
+	r.forget(locationID)
+	return err
+}
+
+// tokenWarning is when a Private Integration Token should be rotated: HighLevel
+// advises every 90 days.
+const tokenWarning = 80 * 24 * time.Hour
+
+// TokenAge is how long ago the newest Private Integration Token of a location
+// was first seen here, and whether it is time to rotate it; ok is false for a
+// location without one.
+func (r *Registry) TokenAge(ctx context.Context, c store.Connection) (age time.Duration, rotate, ok bool, err error) {
+	var tokens []string
+	switch {
+	case c.State == store.ConnectionRemoved:
+	case c.Source == FromSettings && c.LocationID == r.Settings.LocationID:
+		tokens = r.Settings.HighLevelTokens
+	case c.Source == FromToken:
+		sealed, err := r.Store.Secret(ctx, tokensName(c.LocationID))
+		if err != nil || sealed == "" {
+			return 0, false, false, err
+		}
+		if err := r.open(tokensName(c.LocationID), sealed, &tokens); err != nil {
+			return 0, false, false, err
+		}
+	}
+	if len(tokens) == 0 {
+		return 0, false, false, nil
+	}
+	digest := sha256.Sum256([]byte("milepost token age\x00" + tokens[0]))
+	seen, err := r.Store.TokenFirstSeen(ctx, hex.EncodeToString(digest[:]), r.Now())
+	if err != nil {
+		return 0, false, false, err
+	}
+	age = r.Now().Sub(seen)
+	return age, age >= tokenWarning, true, nil
+}
+
+// WarnOfOldTokens logs each location whose token should be rotated.
+func (r *Registry) WarnOfOldTokens(ctx context.Context) error {
+	list, err := r.Store.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		age, rotate, ok, err := r.TokenAge(ctx, c)
+		if err != nil {
+			return err
+		}
+		if ok && rotate {
+			r.Logger.Warn().Str("location", c.LocationID).Int("days", int(age.Hours()/24)).
+				Msg("the Private Integration Token should be rotated: HighLevel, Settings, Private Integrations, Rotate and expire later; then give Milepost the new one in front of the old")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,294 @@
+package connection
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+)
+
+const (
+	// refreshBefore is how long before its end an access token (24 h) is renewed.
+	refreshBefore = 5 * time.Minute
+	// refreshLimit ends a refresh. Its lease outlives it, and is shorter than the
+	// 30 s in which HighLevel answers a repeated refresh with the same pair: who
+	// comes after a process that died between use and storing still gets it.
+	refreshLimit = 15 * time.Second
+	refreshLease = 20 * time.Second
+	leasePoll    = 100 * time.Millisecond
+)
+
+// grants are the OAuth grants that this process has read, by secret name.
+type grants struct {
+	mu   sync.Mutex
+	held map[string]*held
+}
+
+// held is one grant. turn is a lock that a caller can give up waiting for:
+// whoever has it is alone at work on the grant in this process.
+type held struct {
+	turn   chan struct{}
+	sealed string
+	grant  grant
+
+	refusal error     // of the last renewal
+	until   time.Time // when it may be tried again
+}
+
+// grant is an OAuth grant as it is stored.
+type grant struct {
+	highlevel.Grant
+	Since time.Time // when it was given; a renewal keeps it
+}
+
+// refusalKept is how long a refused renewal is not tried again, however many
+// jobs ask for the token.
+const refusalKept = 30 * time.Second
+
+func (g *grants) get(name string) *held {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.held == nil {
+		g.held = map[string]*held{}
+	}
+	h := g.held[name]
+	if h == nil {
+		h = &held{turn: make(chan struct{}, 1)}
+		g.held[name] = h
+	}
+	return h
+}
+
+func (g *grants) drop(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.held, name)
+}
+
+// grantTokens gives a location's access token from its grant.
+type grantTokens struct {
+	*Registry
+	locationID string
+}
+
+func (t grantTokens) Token(ctx context.Context, refused string) (string, error) {
+	g, err := t.grant(ctx, locationGrant(t.locationID), refused, func(ctx context.Context, old grant) (highlevel.Grant, error) {
+		return t.renew(ctx, t.locationID, old)
+	})
+	if errors.Is(err, errNoGrant) {
+		return "", &clients.Error{
+			API: "HighLevel", Operation: "get token of location", Subject: t.locationID, Reason: clients.Unauthorized,
+			Message: "the location has no authorization", Todo: "install the app there: /oauth/highlevel/install",
+		}
+	}
+	return g.AccessToken, err
+}
+
+// errNoGrant means that there is no grant of that name.
+var errNoGrant = errors.New("there is no grant")
+
+// grant returns a grant whose access token is good for a while and is not the
+// refused one; it is renewed where need be, by one caller of one process.
+func (r *Registry) grant(ctx context.Context, name, refused string,
+	renew func(context.Context, grant) (highlevel.Grant, error),
+) (grant, error) {
+	h := r.grants.get(name)
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return grant{}, context.Cause(ctx)
+	}
+	good := func() bool {
+		return h.grant.AccessToken != "" && h.grant.AccessToken != refused && r.Now().Before(h.grant.Expires.Add(-refreshBefore))
+	}
+	if good() {
+		return h.grant, nil
+	}
+	if err := r.reread(ctx, name, h); err != nil || good() {
+		return h.grant, err
+	}
+	if h.refusal != nil && r.Now().Before(h.until) {
+		return grant{}, h.refusal
+	}
+	release, err := r.lease(ctx, name, h, good)
+	if err != nil || release == nil {
+		return h.grant, err
+	}
+	defer release()
+	if err := r.reread(ctx, name, h); err != nil || good() {
+		return h.grant, err
+	}
+	// Not the caller's context: a pair that was asked for must be stored.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLimit)
+	defer cancel()
+	fresh, err := renew(ctx, h.grant)
+	if err != nil {
+		if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden || reason == clients.Inactive {
+			h.refusal, h.until = err, r.Now().Add(refusalKept)
+		}
+		return grant{}, err
+	}
+	return r.keep(ctx, name, h, h.grant.over(fresh))
+}
+
+// over completes a renewed grant with what its answer need not repeat.
+func (g grant) over(fresh highlevel.Grant) grant {
+	fresh.RefreshToken = cmp.Or(fresh.RefreshToken, g.RefreshToken)
+	fresh.CompanyID = cmp.Or(fresh.CompanyID, g.CompanyID)
+	fresh.LocationID = cmp.Or(fresh.LocationID, g.LocationID)
+	return grant{Grant: fresh, Since: g.Since}
+}
+
+// keep stores a renewed grant before anyone uses it.
+func (r *Registry) keep(ctx context.Context, name string, h *held, next grant) (grant, error) {
+	sealed, err := r.seal(name, next)
+	if err != nil {
+		return grant{}, err
+	}
+	replaced, err := r.Store.ReplaceSecret(ctx, store.Secret{Name: name, Sealed: h.sealed}, sealed.Sealed, r.Now())
+	if err != nil {
+		return grant{}, err
+	}
+	if !replaced { // removed, connected anew or encrypted under another key meanwhile
+		before := h.grant.RefreshToken
+		if err := r.reread(ctx, name, h); err != nil || h.grant.RefreshToken != before {
+			return h.grant, err
+		}
+		if err := r.Store.PutSecrets(ctx, r.Now(), sealed); err != nil {
+			return grant{}, err
+		}
+	}
+	h.sealed, h.grant, h.refusal = sealed.Sealed, next, nil
+	return next, nil
+}
+
+// reread reads the stored grant.
+func (r *Registry) reread(ctx context.Context, name string, h *held) error {
+	sealed, err := r.Store.Secret(ctx, name)
+	if err != nil {
+		return err
+	}
+	if sealed == "" {
+		h.sealed, h.grant = "", grant{}
+		return fmt.Errorf("%w: %s", errNoGrant, name)
+	}
+	if sealed == h.sealed {
+		return nil
+	}
+	var stored grant
+	if err := r.open(name, sealed, &stored); err != nil {
+		return err
+	}
+	h.sealed, h.grant, h.refusal = sealed, stored, nil
+	return nil
+}
+
+// lease takes the right to renew a grant. Where another process has it, its
+// result is waited for: release is then nil, and the grant good.
+func (r *Registry) lease(ctx context.Context, name string, h *held, good func() bool) (release func(), err error) {
+	lease, holder := "renew "+name, uuid.NewString()
+	for {
+		now := time.Now() // not the injected clock: a lease is between machines
+		taken, err := r.Store.Lease(ctx, lease, holder, now, now.Add(refreshLease))
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+				defer cancel()
+				if err := r.Store.Release(ctx, lease, holder); err != nil {
+					r.Logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
+				}
+			}, nil
+		}
+		timer := time.NewTimer(leasePoll)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+		}
+		if err := r.reread(ctx, name, h); err != nil || good() {
+			return nil, err
+		}
+	}
+}
+
+// renew gets a new grant for a location: by its refresh token, else minted
+// from the agency's grant. Where neither is accepted the connection is broken
+// until a person connects it again.
+func (r *Registry) renew(ctx context.Context, locationID string, old grant) (highlevel.Grant, error) {
+	err := error(&clients.Error{API: "HighLevel", Operation: "refresh token", Subject: locationID, Reason: clients.Unauthorized, Message: "the grant has no refresh token"})
+	var next highlevel.Grant
+	if old.RefreshToken != "" {
+		next, err = r.App.Refresh(ctx, old.RefreshToken, highlevel.UserTypeLocation)
+	}
+	switch {
+	case err == nil:
+		return next, r.restore(ctx, locationID)
+	case clients.ReasonOf(err) == clients.Inactive:
+		problem := "HighLevel says that the location is not active (paused or unpaid); the grant is kept, and work goes on when it is active again"
+		return next, errors.Join(err, r.degrade(ctx, locationID, store.ConnectionSuspended, problem))
+	case clients.ReasonOf(err) != clients.Unauthorized:
+		return next, err
+	}
+	next, mintErr := r.mint(ctx, old.CompanyID, locationID)
+	switch {
+	case mintErr == nil:
+		return next, r.restore(ctx, locationID)
+	case errors.Is(mintErr, errNoGrant), clients.ReasonOf(mintErr) == clients.Forbidden, clients.ReasonOf(mintErr) == clients.Invalid,
+		clients.ReasonOf(mintErr) == clients.Unauthorized, clients.ReasonOf(mintErr) == clients.NotFound:
+		problem := "HighLevel refused to renew the authorization; install the app again at /oauth/highlevel/install"
+		return next, errors.Join(err, r.degrade(ctx, locationID, store.ConnectionBroken, problem))
+	}
+	return next, mintErr
+}
+
+// mint gets a location's grant from its agency's.
+func (r *Registry) mint(ctx context.Context, companyID, locationID string) (highlevel.Grant, error) {
+	company, err := r.company(ctx, companyID, "")
+	if err != nil {
+		return highlevel.Grant{}, err
+	}
+	next, err := r.App.LocationToken(ctx, company.AccessToken, companyID, locationID)
+	if clients.ReasonOf(err) != clients.Unauthorized {
+		return next, err
+	}
+	if company, err = r.company(ctx, companyID, company.AccessToken); err != nil {
+		return highlevel.Grant{}, err
+	}
+	return r.App.LocationToken(ctx, company.AccessToken, companyID, locationID)
+}
+
+// company returns the agency's grant, renewed where need be.
+func (r *Registry) company(ctx context.Context, companyID, refused string) (grant, error) {
+	return r.grant(ctx, companyGrant(companyID), refused, func(ctx context.Context, old grant) (highlevel.Grant, error) {
+		return r.App.Refresh(ctx, old.RefreshToken, highlevel.UserTypeCompany)
+	})
+}
+
+// restore notes that a location's grant works again.
+func (r *Registry) restore(ctx context.Context, locationID string) error {
+	c, ok, err := r.Store.Connection(ctx, locationID)
+	if err != nil || !ok || c.State == store.ConnectionActive || c.State == store.ConnectionRemoved {
+		return err
+	}
+	r.Logger.Info().Str("location", locationID).Msg("the connection works again")
+	return r.Store.SetConnectionState(ctx, locationID, store.ConnectionActive, "", r.Now())
+}
+
+// degrade notes why a location's grant does not work.
+func (r *Registry) degrade(ctx context.Context, locationID string, state store.ConnectionState, problem string) error {
+	r.Logger.Warn().Str("location", locationID).Str("state", string(state)).Msg(problem)
+	return r.Store.SetConnectionState(ctx, locationID, state, problem, r.Now())
+}

@@ -1,0 +1,197 @@
+package connection
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+)
+
+// ErrAwaited means that the app is installed where no authorization has
+// arrived yet: INSTALL webhooks come before the code exchange (HighLevel issue
+// #294). It is worth to look again soon.
+var ErrAwaited = errors.New("the app is installed, and its authorization has not arrived yet")
+
+// Authorized keeps the grant that a person gave in the browser. A grant of a
+// location connects it at once. One of an agency is exchanged for each of its
+// locations that has the app, by the entities that are returned: to be synced.
+func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locations []string, follow []store.Entity, err error) {
+	if given.UserType == highlevel.UserTypeLocation {
+		return []string{given.LocationID}, nil, r.connected(ctx, given.CompanyID, given.LocationID, given)
+	}
+	secret, err := r.seal(companyGrant(given.CompanyID), grant{given, r.Now()})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.Store.PutSecrets(ctx, r.Now(), secret); err != nil {
+		return nil, nil, err
+	}
+	follow, err = r.installedAt(ctx, given.CompanyID)
+	for _, e := range follow {
+		locations = append(locations, e.LocationID)
+	}
+	return locations, follow, err
+}
+
+// connected stores a location's grant and makes its connection active.
+func (r *Registry) connected(ctx context.Context, companyID, locationID string, given highlevel.Grant) error {
+	given.CompanyID, given.LocationID = cmp.Or(given.CompanyID, companyID), locationID
+	secret, err := r.seal(locationGrant(locationID), grant{given, r.Now()})
+	if err != nil {
+		return err
+	}
+	err = r.Store.SaveConnection(ctx, store.Connection{
+		LocationID: locationID, CompanyID: companyID, Source: FromOAuth, State: store.ConnectionActive,
+	}, r.Now(), secret)
+	r.forget(locationID)
+	return err
+}
+
+// installedAt notes every location of an agency that has the app and is not
+// connected yet, and returns the entity by which each will be.
+func (r *Registry) installedAt(ctx context.Context, companyID string) ([]store.Entity, error) {
+	company, err := r.company(ctx, companyID, "")
+	if err != nil {
+		return nil, err
+	}
+	installed, err := r.App.InstalledLocations(ctx, company.AccessToken, companyID)
+	if err != nil {
+		return nil, err
+	}
+	var follow []store.Entity
+	for _, l := range installed {
+		pending, err := r.pending(ctx, companyID, l.ID, l.Name)
+		if err != nil {
+			return nil, err
+		}
+		if pending {
+			follow = append(follow, store.Entity{LocationID: l.ID, Kind: store.KindInstall, ID: l.ID})
+		}
+	}
+	return follow, nil
+}
+
+// pending notes that the app is installed at a location; false where it is
+// connected already.
+func (r *Registry) pending(ctx context.Context, companyID, locationID, name string) (bool, error) {
+	c, ok, err := r.Store.Connection(ctx, locationID)
+	if err != nil {
+		return false, err
+	}
+	if ok && (c.Source != FromOAuth || c.State == store.ConnectionActive || c.State == store.ConnectionSuspended) {
+		return false, nil
+	}
+	return true, r.Store.SaveConnection(ctx, store.Connection{
+		LocationID: locationID, CompanyID: companyID, Name: name, Source: FromOAuth,
+		State: store.ConnectionPending, Problem: ErrAwaited.Error(),
+	}, r.Now())
+}
+
+// Outcome is what became of an INSTALL or UNINSTALL.
+type Outcome struct {
+	Did    string         // what was done; "" = nothing
+	Why    string         // why nothing was
+	Follow []store.Entity // to be synced because of it
+}
+
+// Installed brings a location, or with it an agency's locations, in step with
+// whether the app is installed there. event is the newest that was delivered of
+// it; the zero Event where none was.
+func (r *Registry) Installed(ctx context.Context, e store.Entity, event highlevel.Event) (Outcome, error) {
+	switch {
+	case r.App == nil:
+		return Outcome{Why: "OAuth is not set up here (MILEPOST_HIGHLEVEL_CLIENT_ID, MILEPOST_HIGHLEVEL_CLIENT_SECRET): installing the app changes nothing"}, nil
+	case event.Deleted && e.LocationID == "":
+		return r.agencyRemoved(ctx, e.ID, event.Timestamp)
+	case event.Deleted:
+		return r.locationRemoved(ctx, e.LocationID, event.Timestamp)
+	case e.LocationID == "":
+		follow, err := r.installedAt(ctx, e.ID)
+		if errors.Is(err, errNoGrant) {
+			err = ErrAwaited
+		}
+		return Outcome{Follow: follow, Why: "its locations are connected one by one"}, err
+	}
+	return r.locationInstalled(ctx, e.LocationID, event.CompanyID)
+}
+
+// locationInstalled gets a location its grant from that of its agency.
+func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID string) (Outcome, error) {
+	pending, err := r.pending(ctx, companyID, locationID, "")
+	if err != nil || !pending {
+		return Outcome{Why: "the location is connected already"}, err
+	}
+	c, _, err := r.Store.Connection(ctx, locationID)
+	if err != nil {
+		return Outcome{}, err
+	}
+	given, err := r.mint(ctx, c.CompanyID, locationID)
+	switch reason := clients.ReasonOf(err); {
+	case errors.Is(err, errNoGrant):
+		return Outcome{}, ErrAwaited
+	case reason == clients.Forbidden, reason == clients.Invalid, reason == clients.NotFound:
+		problem := fmt.Sprintf("HighLevel gives no token for the location: %v; is the app installed there?", err)
+		return Outcome{Why: problem}, r.degrade(ctx, locationID, store.ConnectionBroken, problem)
+	case err != nil:
+		return Outcome{}, err
+	}
+	r.grants.drop(locationGrant(locationID))
+	return Outcome{Did: "location connected"}, r.connected(ctx, c.CompanyID, locationID, given)
+}
+
+// locationRemoved drops what a location's grant is, unless it was given after
+// the uninstall that is told of: an old webhook that is sent again changes nothing.
+func (r *Registry) locationRemoved(ctx context.Context, locationID string, at time.Time) (Outcome, error) {
+	c, ok, err := r.Store.Connection(ctx, locationID)
+	if err != nil || !ok || c.Source != FromOAuth || c.State == store.ConnectionRemoved {
+		return Outcome{Why: "the location is not connected by the app"}, err
+	}
+	newer, err := r.givenAfter(ctx, locationGrant(locationID), at)
+	if err != nil || newer {
+		return Outcome{Why: "the location was connected again after this"}, err
+	}
+	return Outcome{Did: "location disconnected"}, r.Remove(ctx, locationID, "the app was uninstalled")
+}
+
+// agencyRemoved drops an agency's grant and those of its locations.
+func (r *Registry) agencyRemoved(ctx context.Context, companyID string, at time.Time) (Outcome, error) {
+	name := companyGrant(companyID)
+	newer, err := r.givenAfter(ctx, name, at)
+	if err != nil || newer {
+		return Outcome{Why: "the agency was connected again after this"}, err
+	}
+	if err := r.Store.DropSecret(ctx, name); err != nil {
+		return Outcome{}, err
+	}
+	r.grants.drop(name)
+	all, err := r.Store.Connections(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for _, c := range all {
+		if c.CompanyID == companyID {
+			if _, err := r.locationRemoved(ctx, c.LocationID, at); err != nil {
+				return Outcome{}, err
+			}
+		}
+	}
+	return Outcome{Did: "agency disconnected"}, nil
+}
+
+// givenAfter reports whether a stored grant was given after a time; the zero
+// time is after all of them.
+func (r *Registry) givenAfter(ctx context.Context, name string, at time.Time) (bool, error) {
+	var h held
+	switch err := r.reread(ctx, name, &h); {
+	case errors.Is(err, errNoGrant):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return !at.IsZero() && h.grant.Since.After(at), nil
+}

@@ -1,0 +1,42 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+
+	"milepost/internal/store"
+)
+
+// EncryptAgain encrypts every secret under the ring's first key that is under
+// another one, and returns how many. Secrets may change meanwhile: what another
+// process wrote is never overwritten.
+func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
+	const page = 100
+	for {
+		list, err := r.Store.SecretsNotUnder(ctx, r.Ring.Primary(), page)
+		if err != nil || len(list) == 0 {
+			return n, err
+		}
+		changed := 0
+		for _, s := range list {
+			plain, err := r.Ring.Open(s.Sealed, s.Name)
+			if err != nil {
+				return n, err
+			}
+			sealed, err := r.Ring.Seal(plain, s.Name)
+			if err != nil {
+				return n, err
+			}
+			replaced, err := r.Store.ReplaceSecret(ctx, store.Secret{Name: s.Name, Sealed: s.Sealed}, sealed, r.Now())
+			if err != nil {
+				return n, err
+			}
+			if replaced {
+				changed++
+			}
+		}
+		if n += changed; changed == 0 {
+			return n, fmt.Errorf("%d secrets are being written under another key; restart the processes that still use it, then rotate again", len(list))
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package reconcile
+
+import (
+	"time"
+
+	"milepost/internal/store"
+)
+
+// doubt returns nil when what a fetch said of a record is to be believed, and
+// else how long to wait before the record is asked for again: a read may lag
+// behind a write. Where fetch and events agree, or a fetch says again that a
+// record is gone, there is no doubt. A record that
+// is not found, though no event said that it was deleted, is looked for once
+// more; so is one that is found though an event said that it was. A record
+// that was never read is new, and most likely HighLevel's search does not know
+// it yet: it is looked for during ten minutes.
+func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
+	if gone == state.DeleteAsked() || (gone && state.Fingerprint == store.FingerprintGone) {
+		return nil
+	}
+	first := state.GoneAt
+	if first.IsZero() {
+		first = r.now()
+	}
+	looks, why := []time.Duration{time.Minute}, "HighLevel does not find the record; it is asked once more in a minute before the items are removed"
+	switch {
+	case !gone:
+		why = "an event says that the record was deleted, and HighLevel still shows it; it is asked once more in a minute"
+	case state.Fingerprint == "":
+		looks, why = newRecordLooks(), "HighLevel does not find the new record yet; it is asked again for ten minutes"
+	}
+	next, more := nextLook(r.now().Sub(first), looks...)
+	if !more {
+		return nil
+	}
+	return &wait{d: next, why: why, doubted: first}
+}
+
+// newRecordLooks are the times after the first look at which a record that was
+// never read is looked for again.
+func newRecordLooks() []time.Duration {
+	return []time.Duration{
+		2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute,
+		2 * time.Minute, 4 * time.Minute, 7 * time.Minute, 10 * time.Minute,
+	}
+}
+
+// whyGone says why a record is taken for deleted.
+func whyGone(state store.EntityState) string {
+	switch {
+	case state.DeleteAsked():
+		return "HighLevel says that the record was deleted"
+	case state.Fingerprint == "":
+		return "HighLevel did not find the record for ten minutes"
+	}
+	return "HighLevel no longer finds the record"
+}
+
+// nextLook is how long to wait for the next of several looks, which come at
+// these times after something began; more is false after the last.
+func nextLook(since time.Duration, at ...time.Duration) (wait time.Duration, more bool) {
+	for _, t := range at {
+		if t > since {
+			return t - since, true
+		}
+	}
+	return 0, false
+}

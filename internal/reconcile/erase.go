@@ -1,0 +1,79 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// eraseWait is how often a contact's erasure looks whether its items are gone:
+// what is erased before would be written again by their removal.
+const (
+	eraseWait    = 5 * time.Second
+	eraseMaxWait = 15 * time.Minute
+)
+
+// eraseJob erases what is stored of a deleted or forgotten contact, once all
+// that was made for it is removed.
+func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArgs]) error {
+	location, contact := job.Args.LocationID, job.Args.ContactID
+	asked, ok, err := r.store.Erasure(ctx, location, contact)
+	if err != nil || !ok {
+		return err // let be synced again meanwhile
+	}
+	owed, err := r.store.Owed(ctx, location, contact)
+	if err != nil {
+		return err
+	}
+	if owed > 0 {
+		// A tenth of how long it has waited: soon at first, and seldom where a vendor is away.
+		return r.snooze(min(max(eraseWait, r.now().Sub(asked.AskedAt)/10), eraseMaxWait))
+	}
+	ids, err := r.store.DeliveriesOf(ctx, location, contact)
+	if err != nil {
+		return err
+	}
+	payloads, err := r.erase(ctx, ids)
+	if err != nil {
+		return err
+	}
+	done, err := r.store.Erase(ctx, location, contact, payloads, r.now())
+	if err != nil {
+		return err
+	}
+	r.logger.Info().Str("location", location).Str("id", contact).Bool("on_request", done.OnRequest).
+		Int64("payloads", done.Payloads).Int64("timeline", done.Entries).Int64("objects", done.Objects).
+		Msg("what was stored of a contact is erased")
+	return nil
+}
+
+// dropped says why nothing of the entity is to exist, whatever its record says;
+// "" where that is for the record to say. A person asked for its contact to be
+// forgotten; or, of what a workflow said, the contact was deleted.
+func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
+	contact := store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: s.contactID}
+	if s.entity.Kind == contact.Kind {
+		contact.ID = s.entity.ID
+	}
+	if contact.ID == "" {
+		return "", nil
+	}
+	e, _, err := s.store.Erasure(ctx, contact.LocationID, contact.ID)
+	switch {
+	case err != nil:
+		return "", err
+	case e.OnRequest:
+		return "the contact was forgotten on request; `milepost forget --undo` lets it be synced again", nil
+	case s.entity.Kind != store.KindWorkflow:
+		return "", nil
+	}
+	state, err := s.store.EntityState(ctx, contact)
+	if err == nil && state.Fingerprint == store.FingerprintGone {
+		why = "the contact was deleted in HighLevel"
+	}
+	return why, err
+}

@@ -1,0 +1,61 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/clients"
+	"milepost/internal/connection"
+	"milepost/internal/store"
+)
+
+// sweepSlice is how long one job looks before it makes room for others; it
+// goes on where it was. It is shorter than a job may take.
+const sweepSlice = 20 * time.Second
+
+// reconcileJob carries on with the reconciliation of a location, or begins
+// the next one when it is due.
+func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.ReconcileArgs]) error {
+	id := job.Args.LocationID
+	at, err := r.store.Reconciliation(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.every <= 0 {
+		return nil // switched off
+	}
+	if due := at.FinishedAt.Add(r.every); at.Place == "" && r.now().Before(due) {
+		return r.snooze(due.Sub(r.now()))
+	}
+	since := at.Until
+	if since.IsZero() {
+		c, ok, err := r.store.Connection(ctx, id)
+		if err != nil || !ok {
+			return err
+		}
+		since = c.CreatedAt
+	}
+	slice, cancel := context.WithTimeout(ctx, sweepSlice)
+	defer cancel()
+	at, err = r.Sweep(slice, id, id, since.Add(-sweepOverlap), false, nil)
+	log := r.logger.Info().Str("location", id).Int64("contacts", at.Contacts).Int64("tasks", at.Tasks).
+		Int64("found", at.Touched).Int64("calls", at.Calls)
+	var failed *clients.Error
+	_, absent := errors.AsType[*connection.Absent](err)
+	switch {
+	case absent:
+		return nil // no longer connected: its job comes back with it
+	case err == nil:
+		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
+		return r.snooze(r.every)
+	case slice.Err() != nil && ctx.Err() == nil:
+		return r.snooze(0)
+	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
+		return r.snooze(max(failed.RetryAfter, time.Second))
+	}
+	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; it goes on later")
+	return r.snooze(min(r.every, longestWait))
+}

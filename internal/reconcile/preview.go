@@ -1,0 +1,106 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/internal/connection"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// Preview tells what a sync of an entity would change, a line each, and
+// changes nothing. It reads the record as a sync does. What a sync would
+// find out by asking CalendarHero (a contact that is there already) it leaves open.
+func (r *Reconciler) Preview(ctx context.Context, e store.Entity) ([]string, error) {
+	conn, err := r.session(ctx, e.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return []string{absent.Why}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	state, err := r.store.EntityState(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	kind := mapping.Kind(e.Kind)
+	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: state.ContactID, result: &result{}}
+	if s.links, err = r.store.Links(ctx, e); err != nil {
+		return nil, err
+	}
+	facts, err := s.read(ctx, r.automations.Needs(kind))
+	var plan mapping.Plan
+	switch clients.ReasonOf(err) {
+	case clients.NotFound: // an empty plan: all that exists would go
+	case clients.Invalid:
+		return []string{"cannot be read: " + err.Error()}, nil
+	default:
+		if err != nil {
+			return nil, err
+		}
+		plan = r.automations.Plan(kind, facts)
+	}
+	return s.preview(ctx, plan)
+}
+
+func (s *entitySync) preview(ctx context.Context, plan mapping.Plan) (lines []string, err error) {
+	kept := map[string]bool{}
+	for _, p := range plan.Problems {
+		kept[p.Key] = true
+		lines = append(lines, fmt.Sprintf("%s: %s: %s", p.Automation, p.Field, p.Message))
+	}
+	for _, item := range plan.Items {
+		kept[item.Key] = true
+		line, err := s.previewItem(ctx, item)
+		if err != nil {
+			return nil, err
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	for key, link := range s.links {
+		if !kept[key] && link.State != store.LinkGone && link.ItemKind != string(mapping.ItemTags) && link.ItemKind != string(mapping.ItemNote) {
+			lines = append(lines, fmt.Sprintf("remove %s %q", link.ItemKind, link.Title))
+		}
+	}
+	slices.Sort(lines)
+	return lines, nil
+}
+
+func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string, error) {
+	link := s.links[item.Key]
+	switch item.Kind {
+	case mapping.ItemContact:
+		if link.State == store.LinkLive && link.Content == fingerprint(item.Contact) {
+			return "", nil
+		}
+		return fmt.Sprintf("create or update contact %q", item.Contact.Name), nil
+	case mapping.ItemTags:
+		if len(item.AddTags)+len(item.RemoveTags) == 0 || link.State == store.LinkLive && link.Content == tagsContent(item) {
+			return "", nil
+		}
+		return strings.TrimSpace(fmt.Sprintf("tags in HighLevel: +[%s] -[%s]", strings.Join(item.AddTags, ", "), strings.Join(item.RemoveTags, ", "))), nil
+	case mapping.ItemNote:
+		return "", nil // it shows in the requests that carry it
+	}
+	want, err := s.compose(ctx, item)
+	if err != nil {
+		return "", err
+	}
+	what := fmt.Sprintf("%s %q at %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST"))
+	switch s.decide(link, item, want) {
+	case doNothing, doSkip, doWait:
+		return "", nil
+	case doCreate:
+		return "create " + what, nil
+	case doRemove:
+		return fmt.Sprintf("remove %s %q", item.Kind, link.Title), nil
+	}
+	return fmt.Sprintf("replace %s %q (%s) by %s", item.Kind, link.Title, link.Start.In(item.Zone).Format(time.DateOnly), what), nil
+}

@@ -1,0 +1,51 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/connection"
+	"milepost/internal/store"
+)
+
+// strayJob looks for the object of a create that was given up, several times
+// in the hours after, and removes it where CalendarHero made it late: by then
+// another was made in its place, or none is wanted.
+func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArgs]) error {
+	e := job.Args.Entity()
+	conn, err := r.connections.Lookup(ctx, e.LocationID)
+	if _, absent := errors.AsType[*connection.Absent](err); absent {
+		return nil // no longer connected
+	} else if err != nil {
+		return err
+	}
+	next, more := nextLook(r.now().Sub(job.Args.GivenUpAt),
+		15*time.Second, time.Minute, 5*time.Minute, 30*time.Minute, 2*time.Hour)
+	lost := marker(store.Link{Entity: e, Item: job.Args.Item, Generation: job.Args.Generation})
+	id, err := listed(ctx, conn.CalendarHero, func(q calendarhero.ListedRequest) bool { return strings.Contains(q.Title, lost) })
+	if err == nil && id != "" {
+		if err = conn.CalendarHero.DeleteMeetingRequest(ctx, id); clients.ReasonOf(err) == clients.NotFound {
+			err = nil
+		}
+	}
+	var failed *clients.Error
+	switch {
+	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
+		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
+	case err != nil:
+		return fmt.Errorf("look for the object of a lost create of %s: %w", e, err)
+	case id != "":
+		r.logger.Warn().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).Str("object", id).
+			Msg("a meeting request whose create had been given up appeared late; it is removed")
+	case more:
+		return r.snooze(next)
+	}
+	return nil
+}

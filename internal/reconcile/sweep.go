@@ -1,0 +1,253 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+const (
+	// sweepOverlap is how far a sweep looks back before what the one before saw:
+	// the search index lags behind writes, a minute was seen.
+	sweepOverlap = 5 * time.Minute
+	sweepPage    = 100
+)
+
+// sweep is one walk through a location for what no webhook told: contacts by
+// their dateUpdated, their notes, and all open tasks. Each record's own mark
+// of change, or its fingerprint, is compared with what was last seen; those
+// that differ are asked to be synced, by the jobs that webhooks use.
+type sweep struct {
+	*Reconciler
+	session  *session
+	hl       *highlevel.Client
+	at       store.Reconciliation
+	progress func(store.Reconciliation, []store.Found)
+	dry      bool // looks, and asks for nothing
+}
+
+// place is where a sweep is, in its stored form.
+type place struct {
+	Phase string          `json:"phase"` // contacts, then tasks
+	After json.RawMessage `json:"after,omitempty"`
+}
+
+const (
+	phaseContacts = "contacts"
+	phaseTasks    = "tasks"
+)
+
+// Sweep carries on with the sweep of that name, or begins one that looks at
+// contacts changed since a time, until it is done or ctx ends. It can be
+// interrupted anywhere: what was found is asked for in the transaction that
+// notes how far it is. progress, which may be nil, is told after each step,
+// with what was found in it. A dry sweep asks for nothing and is not noted.
+func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since time.Time, dry bool, progress func(store.Reconciliation, []store.Found)) (store.Reconciliation, error) {
+	session, err := r.session(ctx, locationID)
+	if err != nil {
+		return store.Reconciliation{}, err
+	}
+	s := &sweep{Reconciler: r, session: session, hl: session.HighLevel, progress: progress, dry: dry}
+	if s.at, err = r.store.Reconciliation(ctx, name); err != nil {
+		return s.at, err
+	}
+	if s.at.Place == "" || dry {
+		s.at = store.Reconciliation{
+			Name: name, LocationID: locationID, Since: since, Until: s.at.Until, FinishedAt: s.at.FinishedAt, StartedAt: r.now(),
+		}
+		if err := s.next(ctx, place{Phase: phaseContacts}, nil); err != nil {
+			return s.at, err
+		}
+	}
+	return s.at, s.run(ctx)
+}
+
+func (s *sweep) run(ctx context.Context) error {
+	for s.at.Place != "" {
+		var p place
+		if err := json.Unmarshal([]byte(s.at.Place), &p); err != nil {
+			return fmt.Errorf("the place of the reconciliation %s cannot be read: %w", s.at.Name, err)
+		}
+		step := s.contacts
+		if p.Phase == phaseTasks {
+			step = s.tasks
+		}
+		if err := step(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next notes the place that is now reached, and what was found on the way.
+// The zero place is the end.
+func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
+	s.at.Touched += int64(len(found))
+	if p.Phase == "" {
+		s.at.Place, s.at.Until, s.at.FinishedAt = "", s.at.StartedAt, s.now()
+	} else {
+		b, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		s.at.Place = string(b)
+	}
+	if !s.dry {
+		if err := s.store.SaveReconciliation(ctx, s.at, found); err != nil {
+			return err
+		}
+	}
+	if s.progress != nil {
+		s.progress(s.at, found)
+	}
+	return nil
+}
+
+// contacts looks at one page of contacts that changed, the oldest change first:
+// what changes meanwhile comes again at the end, and none is missed.
+func (s *sweep) contacts(ctx context.Context, p place) error {
+	if !s.automations.Needs(mapping.KindContact).Any && !s.automations.Needs(mapping.KindNote).Any {
+		return s.next(ctx, place{Phase: phaseTasks}, nil)
+	}
+	search := highlevel.ContactSearch{
+		LocationID: s.at.LocationID, PageLimit: sweepPage, SearchAfter: p.After,
+		Sort: []highlevel.ContactSort{{Field: "dateUpdated", Direction: "asc"}},
+	}
+	if p.After == nil {
+		search.Page = 1
+	}
+	if !s.at.Since.IsZero() {
+		search.Filters = []highlevel.ContactFilter{{
+			Field: "dateUpdated", Operator: "range", Value: map[string]string{"gte": s.at.Since.UTC().Format("2006-01-02T15:04:05.000Z")},
+		}}
+	}
+	s.at.Calls++
+	rows, total, err := s.hl.SearchContacts(ctx, search)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return s.next(ctx, place{Phase: phaseTasks}, nil)
+	}
+	if p.After == nil {
+		s.at.ContactsTotal = int64(total)
+	}
+	found, err := s.changedContacts(ctx, rows)
+	if err != nil {
+		return err
+	}
+	s.at.Contacts += int64(len(rows))
+	after := rows[len(rows)-1].SearchAfter
+	if after == nil || string(after) == string(p.After) {
+		return s.next(ctx, place{Phase: phaseTasks}, found) // the server does not go on
+	}
+	return s.next(ctx, place{Phase: phaseContacts, After: after}, found)
+}
+
+// changedContacts finds the contacts of a page that differ from what was last
+// seen, and with each the notes that do.
+func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow) (found []store.Found, err error) {
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindContact), ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if row.DateUpdated != "" && seen[row.ID].Mark == row.DateUpdated {
+			continue
+		}
+		if s.automations.Needs(mapping.KindContact).Any {
+			found = append(found, store.Found{Entity: s.entity(mapping.KindContact, row.ID)})
+		}
+		notes, err := s.changedNotes(ctx, row.ID)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, notes...)
+	}
+	return found, nil
+}
+
+func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []store.Found, err error) {
+	if !s.automations.Needs(mapping.KindNote).Any {
+		return nil, nil
+	}
+	s.at.Calls++
+	notes, err := s.hl.Notes(ctx, contactID)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := s.store.SeenNotes(ctx, s.at.LocationID, contactID)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		if seen[n.ID].Fingerprint != fingerprint(noteFacts(n)) {
+			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID})
+		}
+		delete(seen, n.ID)
+	}
+	for id := range seen { // no longer there
+		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id), ContactID: contactID})
+	}
+	return found, nil
+}
+
+// tasks looks at all open tasks: no page of them is more recent than another.
+// A task has no mark of its own, so that of its row in the search is taken,
+// which need not be like the record.
+func (s *sweep) tasks(ctx context.Context, _ place) error {
+	if !s.automations.Needs(mapping.KindTask).Any {
+		return s.next(ctx, place{}, nil)
+	}
+	known, err := s.store.OpenTasks(ctx, s.at.LocationID)
+	if err != nil {
+		return err
+	}
+	s.at.Tasks = 0
+	var found []store.Found
+	looked := map[string]bool{}
+	open := false
+	for {
+		s.at.Calls++
+		page, err := s.hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: len(looked)})
+		if err != nil {
+			return err
+		}
+		before := len(looked)
+		for _, t := range page {
+			if looked[t.ID] {
+				continue
+			}
+			looked[t.ID] = true
+			if mark := fingerprint(t); known[t.ID].Mark != mark {
+				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), Mark: mark})
+			}
+		}
+		if len(looked) == before { // an empty page, or one with nothing new
+			break
+		}
+		s.at.Tasks = int64(len(looked))
+		if s.progress != nil {
+			s.progress(s.at, nil)
+		}
+	}
+	for id := range known {
+		if !looked[id] { // completed or deleted
+			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id)})
+		}
+	}
+	return s.next(ctx, place{}, found)
+}
+
+func (s *sweep) entity(kind mapping.Kind, id string) store.Entity {
+	return store.Entity{LocationID: s.at.LocationID, Kind: string(kind), ID: id}
+}

@@ -1,0 +1,141 @@
+package secret_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"milepost/internal/secret"
+)
+
+func ring(t *testing.T, text string) *secret.Ring {
+	t.Helper()
+	r, err := secret.ParseRing(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func seal(t *testing.T, r *secret.Ring, plain, name string) string {
+	t.Helper()
+	sealed, err := r.Seal([]byte(plain), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
+func TestWhatIsSealedOpensUnderItsOwnNameOnly(t *testing.T) {
+	r := ring(t, secret.GenerateKey())
+	sealed := seal(t, r, "token", "grant/a")
+	if again := seal(t, r, "token", "grant/a"); again == sealed {
+		t.Error("the same secret was sealed twice to the same text")
+	}
+	if plain, err := r.Open(sealed, "grant/a"); err != nil || string(plain) != "token" {
+		t.Errorf("opened %q, %v", plain, err)
+	}
+	if _, err := r.Open(sealed, "grant/b"); err == nil {
+		t.Error("a secret opened under another row's name")
+	}
+	bit := sealed[:len(sealed)-3] + "A" + sealed[len(sealed)-2:]
+	if bit != sealed {
+		if _, err := r.Open(bit, "grant/a"); err == nil {
+			t.Error("a changed secret opened")
+		}
+	}
+	if strings.Contains(sealed, "token") {
+		t.Error("the secret is readable")
+	}
+}
+
+func TestTheFirstKeySealsAndAllOpen(t *testing.T) {
+	old, young := secret.GenerateKey(), secret.GenerateKey()
+	before := seal(t, ring(t, old), "token", "n")
+	both := ring(t, young+","+old)
+	if plain, err := both.Open(before, "n"); err != nil || string(plain) != "token" {
+		t.Errorf("opened %q, %v", plain, err)
+	}
+	if id := secret.KeyID(seal(t, both, "token", "n")); id != both.Primary() || id == secret.KeyID(before) {
+		t.Errorf("sealed under %s, want the first key", id)
+	}
+	_, err := ring(t, young).Open(before, "n")
+	if !errors.Is(err, secret.ErrUnknownKey) || !strings.Contains(err.Error(), secret.KeyID(before)) {
+		t.Errorf("without the old key: %v, want ErrUnknownKey that names it", err)
+	}
+}
+
+func TestABadKeyIsRefusedWithoutShowingIt(t *testing.T) {
+	good := secret.GenerateKey()
+	for name, text := range map[string]string{
+		"empty": " ", "no id": "QUJDREVGR0g=", "short": "k1:QUJDREVGR0g=", "no base64": "k1:%%%%SECRET%%%%",
+		"bad id": "k/1:" + strings.Repeat("A", 43) + "=", "twice": good + "," + good,
+	} {
+		_, err := secret.ParseRing(text)
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+			continue
+		}
+		for _, part := range []string{"SECRET", "QUJDREVGR0g"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("%s: the error shows the key: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestAFileIsMadeOnceAndAnAddedKeyReachesARunningProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "encryption.keys")
+	rings := make([]*secret.Ring, 8)
+	var wg sync.WaitGroup
+	for i := range rings {
+		wg.Go(func() {
+			var err error
+			if rings[i], err = secret.OpenRing(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the key file: %v, %v", info.Mode(), err)
+	}
+	for _, r := range rings {
+		if r.Primary() != rings[0].Primary() {
+			t.Fatal("two processes made two keys")
+		}
+	}
+	before := seal(t, rings[1], "token", "n")
+	if err := rings[0].AddKey(); err != nil {
+		t.Fatal(err)
+	}
+	after := seal(t, rings[0], "token", "n")
+	if secret.KeyID(after) == secret.KeyID(before) {
+		t.Error("the new key does not seal")
+	}
+	for _, sealed := range []string{before, after} {
+		if plain, err := rings[1].Open(sealed, "n"); err != nil || string(plain) != "token" {
+			t.Errorf("a process that was running opened %q, %v", plain, err)
+		}
+	}
+	if id := secret.KeyID(seal(t, rings[2], "token", "n")); id != rings[0].Primary() {
+		t.Errorf("a process that was running seals under %s, want the new key %s", id, rings[0].Primary())
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestAddKeyOfASettingSaysWhereToPutIt(t *testing.T) {
+	if err := ring(t, secret.GenerateKey()).AddKey(); err == nil || !strings.Contains(err.Error(), "MILEPOST_ENCRYPTION_KEYS") {
+		t.Errorf("%v", err)
+	}
+}

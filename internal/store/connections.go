@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ConnectionState says whether a location can be worked for.
+type ConnectionState string
+
+// The states of a connection.
+const (
+	ConnectionPending   ConnectionState = "pending" // the app is installed, its authorization is awaited
+	ConnectionActive    ConnectionState = "active"
+	ConnectionSuspended ConnectionState = "suspended" // HighLevel does not serve the location for now; its grant is kept
+	ConnectionBroken    ConnectionState = "broken"    // its grant is refused: a person must connect it again
+	ConnectionRemoved   ConnectionState = "removed"   // uninstalled: its tokens are dropped, its events skipped
+)
+
+// Connection is a HighLevel location that Milepost works for, without its secrets.
+type Connection struct {
+	LocationID string
+	CompanyID  string // the agency; "" until known
+	Name       string // for people; "" until known
+	Source     string // settings, oauth or token
+	State      ConnectionState
+	Problem    string // why it is not active, and what to do
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+const connectionColumns = `location_id, company_id, name, source, state, problem, created_at, updated_at`
+
+func scanConnection(r Rows) (c Connection, err error) {
+	var created, updated int64
+	err = r.Scan(&c.LocationID, &c.CompanyID, &c.Name, &c.Source, &c.State, &c.Problem, &created, &updated)
+	c.CreatedAt, c.UpdatedAt = fromMicros(created), fromMicros(updated)
+	return c, err
+}
+
+// Connection reads one; ok is false where the location was never connected.
+func (s *Store) Connection(ctx context.Context, locationID string) (c Connection, ok bool, err error) {
+	rows, err := s.Query(ctx, `SELECT `+connectionColumns+` FROM connections WHERE location_id = $1`, locationID)
+	list, err := collect(rows, err, scanConnection)
+	if err != nil {
+		return Connection{}, false, fmt.Errorf("read the connection of location %s: %w", locationID, err)
+	}
+	if len(list) == 0 {
+		return Connection{}, false, nil
+	}
+	return list[0], true, nil
+}
+
+// Connections lists all of them by location id, the removed ones too.
+func (s *Store) Connections(ctx context.Context) ([]Connection, error) {
+	rows, err := s.Query(ctx, `SELECT `+connectionColumns+` FROM connections ORDER BY location_id`)
+	list, err := collect(rows, err, scanConnection)
+	if err != nil {
+		return nil, fmt.Errorf("list the connections: %w", err)
+	}
+	return list, nil
+}
+
+// SaveConnection writes a connection, keeping the time at which it was first
+// made, and with it the secrets, all or nothing. Empty fields of a known
+// connection keep what they hold: Name and CompanyID are learnt at different times.
+func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time, secrets ...Secret) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+			ON CONFLICT (location_id) DO UPDATE SET
+				company_id = CASE WHEN excluded.company_id = '' THEN connections.company_id ELSE excluded.company_id END,
+				name = CASE WHEN excluded.name = '' THEN connections.name ELSE excluded.name END,
+				source = excluded.source, state = excluded.state, problem = excluded.problem, updated_at = excluded.updated_at`,
+			c.LocationID, c.CompanyID, c.Name, c.Source, string(c.State), c.Problem, micros(now)); err != nil {
+			return err
+		}
+		return tx.putSecrets(ctx, now, secrets)
+	})
+	if err != nil {
+		return fmt.Errorf("save the connection of location %s: %w", c.LocationID, err)
+	}
+	return nil
+}
+
+// SetConnectionState changes the state of a connection; it drops the named
+// secrets in the same transaction.
+func (s *Store) SetConnectionState(ctx context.Context, locationID string, state ConnectionState, problem string, now time.Time, drop ...string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, updated_at = $4
+			WHERE location_id = $1 AND (state <> $2 OR problem <> $3)`, locationID, string(state), problem, micros(now)); err != nil {
+			return err
+		}
+		for _, name := range drop {
+			if _, err := tx.Exec(ctx, `DELETE FROM secrets WHERE name = $1`, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note that the connection of location %s is %s: %w", locationID, state, err)
+	}
+	return nil
+}
+
+// TokenFirstSeen returns when a token, known by its digest, was first seen,
+// which is now for a new one.
+func (s *Store) TokenFirstSeen(ctx context.Context, digest string, now time.Time) (time.Time, error) {
+	var seen []int64
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO token_ages (digest, first_seen) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`,
+			digest, micros(now)); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT first_seen FROM token_ages WHERE digest = $1`, digest)
+		seen, err = collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
+		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look up the age of a token: %w", err)
+	}
+	return fromMicros(seen[0]), nil
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Reconciliation is a walk through a location for what no webhook told, and
+// how far it is: it can be interrupted at any time and goes on from Place.
+type Reconciliation struct {
+	Name          string // the location's id, or that of a backfill
+	LocationID    string
+	Since         time.Time // contacts that changed since are looked at
+	Until         time.Time // contacts that changed before this have been looked at
+	Place         string    // where the one under way is; "" = none is
+	StartedAt     time.Time
+	FinishedAt    time.Time // of the one before; zero = there was none
+	Calls         int64     // calls to HighLevel; the rest counts the one under way, or else the last one
+	Contacts      int64     // contacts looked at
+	ContactsTotal int64     // of how many
+	Tasks         int64     // tasks looked at
+	Touched       int64     // entities found to differ from what was last seen
+}
+
+const reconciliationColumns = `name, location_id, contacts_since, contacts_until, place, started_at, finished_at, calls, contacts, contacts_total, tasks, touched`
+
+func scanReconciliation(r Rows) (v Reconciliation, err error) {
+	var since, until, started, finished int64
+	err = r.Scan(&v.Name, &v.LocationID, &since, &until, &v.Place, &started, &finished, &v.Calls, &v.Contacts, &v.ContactsTotal, &v.Tasks, &v.Touched)
+	v.Since, v.Until, v.StartedAt, v.FinishedAt = fromMicros(since), fromMicros(until), fromMicros(started), fromMicros(finished)
+	return v, err
+}
+
+// Reconciliation reads one; where there was none it has its name alone.
+func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation, error) {
+	rows, err := s.Query(ctx, `SELECT `+reconciliationColumns+` FROM reconciliations WHERE name = $1`, name)
+	list, err := collect(rows, err, scanReconciliation)
+	if err != nil {
+		return Reconciliation{}, fmt.Errorf("read the reconciliation %s: %w", name, err)
+	}
+	if len(list) == 0 {
+		return Reconciliation{Name: name}, nil
+	}
+	return list[0], nil
+}
+
+// Found is an entity that a reconciliation found to differ from what was last seen.
+type Found struct {
+	Entity
+	ContactID string // the contact it belongs to; "" = not known
+	Mark      string // to be remembered of it; see Seen. Of a task alone.
+}
+
+// SaveReconciliation notes how far one is, and asks in the same transaction
+// for the entities that it found up to there to be synced.
+func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES `+placeholders(1, 12)+`
+			ON CONFLICT (name) DO UPDATE SET location_id = excluded.location_id,
+				contacts_since = excluded.contacts_since, contacts_until = excluded.contacts_until, place = excluded.place,
+				started_at = excluded.started_at, finished_at = excluded.finished_at, calls = excluded.calls,
+				contacts = excluded.contacts, contacts_total = excluded.contacts_total, tasks = excluded.tasks, touched = excluded.touched`,
+			v.Name, v.LocationID, micros(v.Since), micros(v.Until), v.Place, micros(v.StartedAt), micros(v.FinishedAt),
+			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched); err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
+		entities := make([]Entity, len(found))
+		for i, f := range found {
+			if _, err := tx.raise(ctx, f.Entity, f.ContactID, 1, 0); err != nil {
+				return err
+			}
+			entities[i] = f.Entity
+		}
+		if err := tx.enqueue(ctx, entities); err != nil {
+			return err
+		}
+		for _, f := range found {
+			if f.Kind != "task" {
+				continue
+			}
+			if _, err := tx.Exec(ctx, `UPDATE entities SET mark = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
+				f.LocationID, f.Kind, f.ID, f.Mark); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note how far the reconciliation %s is: %w", v.Name, err)
+	}
+	return nil
+}
+
+// Seen is what is remembered of a record as it was last read.
+type Seen struct {
+	Mark        string // the record's own mark of change
+	Fingerprint string
+}
+
+// Seen returns what is remembered of records of one kind; those that were
+// never read are not in it.
+func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string) (map[string]Seen, error) {
+	const chunk = 100 // one text of the statement, whatever the number
+	out := make(map[string]Seen, len(ids))
+	for len(ids) > 0 {
+		n := min(len(ids), chunk)
+		args := make([]any, chunk+2)
+		args[0], args[1] = locationID, kind
+		for i := range chunk {
+			args[i+2] = ids[min(i, n-1)]
+		}
+		if err := s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+parameters(3, chunk)+`)`, args...); err != nil {
+			return nil, err
+		}
+		ids = ids[n:]
+	}
+	return out, nil
+}
+
+// OpenTasks returns the marks of a location's tasks that were open when they
+// were last listed.
+func (s *Store) OpenTasks(ctx context.Context, locationID string) (map[string]Seen, error) {
+	out := map[string]Seen{}
+	return out, s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities
+		WHERE location_id = $1 AND kind = 'task' AND mark <> ''`, locationID)
+}
+
+// SeenNotes returns what is remembered of a contact's notes that were there
+// when they were last read.
+func (s *Store) SeenNotes(ctx context.Context, locationID, contactID string) (map[string]Seen, error) {
+	out := map[string]Seen{}
+	return out, s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities
+		WHERE location_id = $1 AND contact_id = $2 AND kind = 'note' AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone)
+}
+
+func (s *Store) seen(ctx context.Context, out map[string]Seen, query string, args ...any) error {
+	rows, err := s.Query(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("read what is remembered of records: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var v Seen
+		if err := rows.Scan(&id, &v.Mark, &v.Fingerprint); err != nil {
+			return err
+		}
+		out[id] = v
+	}
+	return rows.Err()
+}
+
+// CallsPerHour is what the reconciliation costs when it runs every so often.
+func (v Reconciliation) CallsPerHour(every time.Duration) int64 {
+	if every <= 0 {
+		return 0
+	}
+	return int64(float64(v.Calls) * float64(time.Hour) / float64(every))
+}

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The kinds of records that no API returns: what was delivered last is the record.
+const (
+	KindWorkflow = "workflow" // a workflow webhook's body, one for each contact and workflow
+	KindInstall  = "install"  // INSTALL or UNINSTALL of the app at a location or an agency
+)
+
+// Delivered reports whether records of this kind cannot be fetched.
+func Delivered(kind string) bool { return kind == KindWorkflow || kind == KindInstall }
+
+// Record is the newest delivery of a record that cannot be fetched.
+type Record struct {
+	Body       []byte // as received
+	ReceivedAt time.Time
+}
+
+// keepRecord goes by the inbox's numbers, not by the clock: dispatchers on
+// several machines may commit out of order.
+func (tx *Tx) keepRecord(ctx context.Context, d *Delivery) error {
+	_, err := tx.Exec(ctx, `INSERT INTO records (location_id, kind, id, contact_id, received_at, body, delivery_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (location_id, kind, id) DO UPDATE SET
+			contact_id = excluded.contact_id, received_at = excluded.received_at, body = excluded.body, delivery_id = excluded.delivery_id
+			WHERE records.delivery_id < excluded.delivery_id`,
+		d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, d.ContactID, micros(d.ReceivedAt), d.Body, d.ID)
+	if err != nil {
+		return fmt.Errorf("keep the record of %s: %w", d.Entity, err)
+	}
+	return nil
+}
+
+// Record reads what was delivered last; ok is false where it was erased.
+func (s *Store) Record(ctx context.Context, e Entity) (record Record, ok bool, err error) {
+	rows, err := s.Query(ctx, `SELECT body, received_at FROM records WHERE location_id = $1 AND kind = $2 AND id = $3`,
+		e.LocationID, e.Kind, e.ID)
+	list, err := collect(rows, err, func(r Rows) (v Record, err error) {
+		var at int64
+		err = r.Scan(&v.Body, &at)
+		v.ReceivedAt = fromMicros(at)
+		return v, err
+	})
+	if err != nil {
+		return Record{}, false, fmt.Errorf("read what was delivered of %s: %w", e, err)
+	}
+	if len(list) == 0 {
+		return Record{}, false, nil
+	}
+	return list[0], true, nil
+}

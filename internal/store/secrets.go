@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"milepost/internal/secret"
+)
+
+// Secret is something encrypted, under the name that is bound into it.
+type Secret struct {
+	Name   string
+	Sealed string // as secret.Ring seals it; every sealing differs, so it is also a version
+}
+
+// Secret reads one; "" where there is none of that name.
+func (s *Store) Secret(ctx context.Context, name string) (sealed string, err error) {
+	rows, err := s.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, name)
+	list, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
+	if err != nil {
+		return "", fmt.Errorf("read the secret %s: %w", name, err)
+	}
+	if len(list) == 0 {
+		return "", nil
+	}
+	return list[0], nil
+}
+
+// PutSecrets writes secrets, all or none.
+func (s *Store) PutSecrets(ctx context.Context, now time.Time, secrets ...Secret) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.putSecrets(ctx, now, secrets) })
+}
+
+func (tx *Tx) putSecrets(ctx context.Context, now time.Time, secrets []Secret) error {
+	for _, v := range secrets {
+		if _, err := tx.Exec(ctx, `INSERT INTO secrets (name, sealed, key_id, updated_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, key_id = excluded.key_id, updated_at = excluded.updated_at`,
+			v.Name, v.Sealed, secret.KeyID(v.Sealed), micros(now)); err != nil {
+			return fmt.Errorf("write the secret %s: %w", v.Name, err)
+		}
+	}
+	return nil
+}
+
+// ReplaceSecret writes a secret where it still is what it was; else it
+// returns false: somebody else wrote a newer one.
+func (s *Store) ReplaceSecret(ctx context.Context, was Secret, sealed string, now time.Time) (replaced bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE secrets SET sealed = $3, key_id = $4, updated_at = $5 WHERE name = $1 AND sealed = $2`,
+			was.Name, was.Sealed, sealed, secret.KeyID(sealed), micros(now))
+		replaced = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("replace the secret %s: %w", was.Name, err)
+	}
+	return replaced, nil
+}
+
+// DropSecret deletes a secret; one that is not there is dropped.
+func (s *Store) DropSecret(ctx context.Context, name string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM secrets WHERE name = $1`, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop the secret %s: %w", name, err)
+	}
+	return nil
+}
+
+// SecretKeys counts the secrets under each key id.
+func (s *Store) SecretKeys(ctx context.Context) (map[string]int, error) {
+	type count struct {
+		id string
+		n  int
+	}
+	rows, err := s.Query(ctx, `SELECT key_id, count(*) FROM secrets GROUP BY key_id`)
+	list, err := collect(rows, err, func(r Rows) (c count, err error) { return c, r.Scan(&c.id, &c.n) })
+	if err != nil {
+		return nil, fmt.Errorf("list the keys in use: %w", err)
+	}
+	out := make(map[string]int, len(list))
+	for _, c := range list {
+		out[c.id] = c.n
+	}
+	return out, nil
+}
+
+// SecretsNotUnder lists up to limit secrets that are sealed under another key.
+func (s *Store) SecretsNotUnder(ctx context.Context, keyID string, limit int) ([]Secret, error) {
+	rows, err := s.Query(ctx, `SELECT name, sealed FROM secrets WHERE key_id <> $1 ORDER BY name LIMIT $2`, keyID, limit)
+	list, err := collect(rows, err, func(r Rows) (v Secret, err error) { return v, r.Scan(&v.Name, &v.Sealed) })
+	if err != nil {
+		return nil, fmt.Errorf("list the secrets to encrypt again: %w", err)
+	}
+	return list, nil
+}
