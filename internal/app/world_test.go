@@ -41,6 +41,7 @@ type world struct {
 
 	contract *testenv.Contract // holds every request to HighLevel, where it is set
 	posted   atomic.Int64      // webhooks that post sent and Milepost stored
+	log      *logbook          // receives the log, where it is set
 	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
 }
 
@@ -106,7 +107,11 @@ func through(contract *testenv.Contract, server *httptest.Server) http.Handler {
 // start runs Milepost; it drains at the end of the test, or when stop is called.
 func (w *world) start() {
 	w.t.Helper()
-	a, err := app.New(context.Background(), w.cfg, zerolog.New(zerolog.NewTestWriter(w.t)).Level(zerolog.WarnLevel))
+	logger := zerolog.New(zerolog.NewTestWriter(w.t)).Level(zerolog.WarnLevel)
+	if w.log != nil {
+		logger = zerolog.New(w.log).Level(zerolog.InfoLevel)
+	}
+	a, err := app.New(context.Background(), w.cfg, logger)
 	if err != nil {
 		w.t.Fatal(err)
 	}

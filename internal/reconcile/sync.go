@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +33,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	if ago := start.Sub(state.SyncedAt); 0 < ago && ago < rest {
 		return r.snooze(rest - ago)
 	}
-	res, err := r.sync(ctx, state)
+	res, err := r.sync(ctx, &state)
 	if err != nil {
 		return r.postpone(ctx, job, state, err)
 	}
@@ -100,10 +99,11 @@ func (res *result) cannot(text, logged string) {
 // why is what the log says beside the outcome.
 func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
 
-// sync brings the items of one entity in step with its record.
-func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result, error) {
+// sync brings the items of one entity in step with its record. It changes the
+// state as look does.
+func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*result, error) {
 	if state.Kind == store.KindInstall {
-		return r.syncInstall(ctx, state)
+		return r.syncInstall(ctx, *state)
 	}
 	conn, err := r.session(ctx, state.LocationID)
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
@@ -116,36 +116,21 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
+		return nil, &wait{d: left, why: "CalendarHero asked to wait", quiet: true}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
+	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if state.Outcome == store.Waiting {
+		s.first = conn.HighLevel.With(clients.Waited)
+	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	dropped, err := s.dropped(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var facts mapping.Facts
-	if dropped == "" {
-		facts, err = s.read(ctx, needs)
-		s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
-		if err == nil || s.gone {
-			if doubt := r.doubt(state, s.gone); doubt != nil {
-				return nil, doubt
-			}
-		}
-		if err == nil && state.ContactID == "" { // whose it is was not known before
-			if dropped, err = s.dropped(ctx); err != nil {
-				return nil, err
-			}
-		}
-	}
+	facts, gone, err := s.look(ctx, state, needs)
 	switch {
-	case dropped != "", s.gone:
-		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
-		s.gone = true
-		if err := s.removeAll(ctx); err != nil {
+	case gone != "":
+		s.gone, s.notes = true, append(s.notes, gone)
+		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
 	case clients.ReasonOf(err) == clients.Invalid:
@@ -161,7 +146,32 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if len(s.invalid) > 0 && err != nil {
 		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
-	return s.result, s.findTouched(ctx, state, facts)
+	return s.result, s.findTouched(ctx, *state, facts)
+}
+
+// look reads the record, or says why nothing of it is to exist. While a fetch
+// and the events contradict each other it fails with a wait; once what was read
+// is believed, the state no longer says that there is a doubt.
+func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
+	if gone, err = s.dropped(ctx); gone != "" || err != nil {
+		return facts, gone, err
+	}
+	facts, err = s.read(ctx, needs)
+	missing := clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+	if err != nil && !missing {
+		return facts, "", err
+	}
+	if doubt := s.doubt(*state, missing); doubt != nil {
+		return facts, "", doubt
+	}
+	if missing {
+		return facts, whyGone(*state), nil
+	}
+	state.GoneAt = time.Time{}
+	if state.ContactID == "" { // whose it is was not known before
+		gone, err = s.dropped(ctx)
+	}
+	return facts, gone, err
 }
 
 // entitySync is one sync under way.
@@ -169,6 +179,8 @@ type entitySync struct {
 	*Reconciler
 	*result
 	conn      *session
+	first     *highlevel.Client // for the call that a sync begins with
+	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
@@ -194,12 +206,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		keep[item.Key] = true
 	}
-	for key, link := range s.links {
-		if !keep[key] {
-			if err := s.remove(ctx, link); err != nil {
-				return err
-			}
-		}
+	refused := s.removeAll(ctx, keep)
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
 	}
 	for _, item := range plan.Items {
 		err := s.applyItem(ctx, item)
@@ -211,7 +220,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
@@ -252,14 +261,21 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
 }
 
-// removeAll takes away everything made for an entity that is gone.
-func (s *entitySync) removeAll(ctx context.Context) error {
-	for _, link := range s.links {
-		if err := s.remove(ctx, link); err != nil {
+// removeAll takes away everything made for an entity but what is to be kept.
+// A delete that is refused does not hold up the others; it is returned last.
+func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	for key, link := range s.links {
+		if keep[key] {
+			continue
+		}
+		err := s.remove(ctx, link)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
 			return err
 		}
+		refused = errors.Join(refused, err)
 	}
-	return nil
+	return refused
 }
 
 // findTouched lists the entities whose items show something of this one: a

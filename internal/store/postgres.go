@@ -96,3 +96,11 @@ func (b *pgBackend) close() error {
 	b.pool.Close()
 	return nil
 }
+
+// givenUp reports whether PostgreSQL ended a transaction for another's sake:
+// the same again may well succeed.
+func givenUp(err error) bool {
+	const deadlockDetected, serializationFailure = "40P01", "40001"
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == deadlockDetected || e.Code == serializationFailure)
+}
