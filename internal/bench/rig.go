@@ -154,6 +154,7 @@ func (r *rig) requests(n int, contacts []string) [][]byte {
 // and what a burst on one contact costs.
 func (r *rig) atRest() error {
 	const idle = 2 * time.Second
+	r.settledCalls() // the first reconciliation
 	before := r.milepost.cpu()
 	time.Sleep(idle)
 	fmt.Printf("  idle: %d MiB resident, %.1f %% of a core\n", r.milepost.memory("VmRSS"),

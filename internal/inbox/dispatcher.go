@@ -30,6 +30,10 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(contex
 			return
 		case <-timer.C:
 		}
+		select {
+		case <-in.stored: // what was stored until now is moved now
+		default:
+		}
 		start := time.Now()
 		moved, err := st.Dispatch(ctx, func(ctx context.Context, tx *store.Tx) ([]store.Delivery, error) {
 			deliveries, err := in.log.claim(ctx, tx, dispatchBatch)
