@@ -17,6 +17,11 @@ import (
 	"milepost/mapping"
 )
 
+// rest is how long an entity is left alone after a sync, so that a burst on it
+// costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
+// have rested once a second.
+const rest = 500 * time.Millisecond
+
 // syncJob works one sync job: the whole way of one entity.
 func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) error {
 	start := r.now()
@@ -24,6 +29,9 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	state, err := r.store.EntityState(ctx, e)
 	if err != nil {
 		return err
+	}
+	if ago := start.Sub(state.SyncedAt); 0 < ago && ago < rest {
+		return r.snooze(rest - ago)
 	}
 	res, err := r.sync(ctx, &state)
 	if err != nil {
@@ -40,7 +48,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	naming(r.logger.Info(), e).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", r.now().Sub(start)).Msg("synced")
 	if again {
-		return river.JobSnooze(0)
+		return r.snooze(rest)
 	}
 	return nil
 }

@@ -82,7 +82,13 @@ func (b *pgBackend) newQueue(cfg QueueConfig) (Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &riverQueue[*riverpgxv5.Driver, pgx.Tx]{client: client}, nil
+	return &riverQueue[*riverpgxv5.Driver, pgx.Tx]{
+		client: client,
+		insertMany: func(ctx context.Context, tx pgx.Tx, jobs []river.InsertManyParams) error {
+			_, err := client.InsertManyTx(ctx, tx, jobs)
+			return err
+		},
+	}, nil
 }
 
 func (b *pgBackend) close() error {
