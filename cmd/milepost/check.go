@@ -76,7 +76,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) error {
 // returns how many there are. Where Milepost never ran there are none.
 func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error) {
 	if _, err := os.Stat(filepath.Join(c.DataDir, "milepost.db")); err != nil && c.DatabaseURL == "" {
-		return 0, nil //nolint:nilerr // nothing is stored yet, and this makes nothing
+		return 0, nil // nothing is stored yet, and this makes nothing
 	}
 	return n, withState(ctx, c.Config, func(state *app.State) error {
 		list, err := state.Store.Connections(ctx)
