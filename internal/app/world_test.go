@@ -41,11 +41,12 @@ type world struct {
 
 	contract *testenv.Contract // holds every request to HighLevel, where it is set
 	posted   atomic.Int64      // webhooks that post sent and Milepost stored
+	log      *logbook          // receives the log, where it is set
 	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
 }
 
 // now is the time for Milepost and both fakes.
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time { return w.cfg.Clock.Now() }
 
 // setup starts the fakes and Milepost on SQLite. configure may change either.
 func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
@@ -106,7 +107,11 @@ func through(contract *testenv.Contract, server *httptest.Server) http.Handler {
 // start runs Milepost; it drains at the end of the test, or when stop is called.
 func (w *world) start() {
 	w.t.Helper()
-	a, err := app.New(context.Background(), w.cfg, zerolog.New(zerolog.NewTestWriter(w.t)).Level(zerolog.WarnLevel))
+	logger := zerolog.New(zerolog.NewTestWriter(w.t)).Level(zerolog.WarnLevel)
+	if w.log != nil {
+		logger = zerolog.New(w.log).Level(zerolog.InfoLevel)
+	}
+	a, err := app.New(context.Background(), w.cfg, logger)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -212,6 +217,7 @@ func (w *world) pause() {
 func (w *world) advance(d time.Duration) {
 	w.t.Helper()
 	w.pause()
+	d = w.cfg.Clock.Real(d)
 	w.ahead.Add(int64(d))
 	const waiting = ` WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN ('sync', 'stray', 'remind')`
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
