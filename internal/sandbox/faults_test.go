@@ -109,8 +109,12 @@ func TestAMalformedAnswerIsNoJSON(t *testing.T) {
 func TestAFaultSaysWhatItIsTold(t *testing.T) {
 	h := setupHighLevel(t)
 	h.Faults().Next("*", 1, Say(418, "<p>").WithHeader("Content-Type", "text/html").WithHeader("X-RateLimit-Daily-Remaining", "0"))
-	status, header, body := h.exchange("GET", "/contacts/"+h.contact.ID, "")
-	if status != 418 || string(body) != "<p>" || header.Get("Content-Type") != "text/html" || header.Get("X-RateLimit-Daily-Remaining") != "0" {
-		t.Errorf("answered %d %v %s", status, header, body)
+	res, err := h.raw("GET", "/contacts/"+h.contact.ID, "")
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode != 418 || string(body) != "<p>" || res.Header.Get("Content-Type") != "text/html" || res.Header.Get("X-RateLimit-Daily-Remaining") != "0" {
+		t.Errorf("answered %d %v %s", res.StatusCode, res.Header, body)
 	}
 }
