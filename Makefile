@@ -40,6 +40,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (20000x)
 
 bench: ## Measure, as ratios in one run
 	$(GO) run ./internal/bench
+	$(GO) test ./internal/budget -run NineTenthsOfTheAllowance -count 1 -v -real 20s
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -14,18 +15,24 @@ func (t *Transport) fail(call Call, reason Reason, cause error) *Error {
 	return &Error{API: t.cfg.API, Operation: call.Operation, Subject: call.Subject, Reason: reason, Err: cause}
 }
 
-// refused is a call that was not sent for want of a token.
+// refused is a call that was not sent for want of a token or of its turn.
 func (t *Transport) refused(call Call, cause error) *Error {
 	if e, ok := errors.AsType[*Error](cause); ok {
 		own := *e // e.g. a token refresh that failed: keep its reason, name this call
-		own.Operation, own.Subject = call.Operation+": "+e.Operation, call.Subject
+		own.Operation, own.Subject = call.Operation, call.Subject
+		if e.Operation != "" {
+			own.Operation += ": " + e.Operation
+		}
 		return &own
 	}
-	return t.fail(call, Unavailable, cause) // e.g. the database that keeps it
+	return t.fail(call, Unavailable, cause) // e.g. the database that keeps them
 }
 
 // lost is a call without an answer.
 func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause error) *Error {
+	if held, ok := errors.AsType[heldBack](cause); ok {
+		return t.refused(call, held.error)
+	}
 	reason := Unavailable
 	if call.Effect == Once && !sent.nothing() {
 		reason = Unclear
@@ -49,6 +56,9 @@ func (t *Transport) answered(call Call, res *http.Response, body []byte, secret 
 	e := t.fail(call, reasonOf(res.StatusCode, call.Effect), nil)
 	e.Status = res.StatusCode
 	e.RetryAfter = t.retryAfter(res)
+	if e.Reason == RateLimited && t.cfg.Limit != nil {
+		_, e.Todo = t.cfg.Limit(res.Header, t.cfg.Now())
+	}
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		e.Message = "redirected elsewhere"
 		e.Todo = "check the base URL"
@@ -96,16 +106,46 @@ func (c Call) Unreadable() Reason {
 }
 
 // plain makes a vendor's text fit for one line of a log: no control
-// characters, none of the secrets it might echo, at most n runes.
+// characters, none of the secrets it might echo, no e-mail address or telephone
+// number, at most n runes.
 func plain(s string, secrets []string, n int) string {
 	for _, secret := range secrets {
 		if len(secret) >= 4 {
 			s = strings.ReplaceAll(s, secret, "[token]")
 		}
 	}
+	s = impersonal(s)
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }), " ")
 	if r := []rune(s); len(r) > n {
 		s = string(r[:n]) + "…"
 	}
 	return s
+}
+
+var (
+	address = regexp.MustCompile(`[^\s@<>"'(),;:=]+(@|%40)[^\s@<>"'(),;:=]+\.[\pL\d-]+`)
+	// number is what may be a telephone number, with what touches it: an id, a
+	// date or a time is no number of its own.
+	number = regexp.MustCompile(`[\pL\d_-]*\+?\(?\d[\d ().-]{5,}\d[\pL\d_:-]*`)
+	dated  = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)
+)
+
+// impersonal masks e-mail addresses and telephone numbers, and keeps ids.
+func impersonal(s string) string {
+	s = address.ReplaceAllString(s, "[e-mail]")
+	return number.ReplaceAllStringFunc(s, func(found string) string {
+		digits := 0
+		for _, r := range found {
+			switch {
+			case unicode.IsDigit(r):
+				digits++
+			case unicode.IsLetter(r) || r == '_' || r == ':':
+				return found
+			}
+		}
+		if digits < 7 || digits > 15 || dated.MatchString(found) {
+			return found
+		}
+		return "[number]"
+	})
 }

@@ -58,7 +58,7 @@ func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) re
 			return false, nil //nolint:nilerr // the call's error stays what it is
 		}
 		if err != nil {
-			if errors.Is(err, errTooLarge) {
+			if _, held := errors.AsType[heldBack](err); held || errors.Is(err, errTooLarge) {
 				return false, nil
 			}
 			return call.Effect != Once || sent.nothing(), nil
@@ -95,7 +95,8 @@ func (t *Transport) retryAfter(res *http.Response) time.Duration {
 		return wait
 	}
 	if res.StatusCode == http.StatusTooManyRequests && t.cfg.Limit != nil {
-		return t.cfg.Limit(res.Header, now)
+		wait, _ := t.cfg.Limit(res.Header, now)
+		return wait
 	}
 	return 0
 }

@@ -52,6 +52,7 @@ type Call struct {
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
 	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
+	Turn          Turn     // how it stands in line where the API is rationed
 }
 
 // TransportConfig is what a vendor's client knows about its API.
@@ -68,8 +69,14 @@ type TransportConfig struct {
 	// Todo, and the Reason where the status alone misleads.
 	Explain func(e *Error, call Call, body []byte)
 	// Limit reads from a 429's header how long to wait where it has no
-	// Retry-After; nil or 0 = not said.
-	Limit func(h http.Header, now time.Time) time.Duration
+	// Retry-After, and in words why; nil or 0 = not said.
+	Limit func(h http.Header, now time.Time) (wait time.Duration, why string)
+	// Admit is asked before each try. It returns when the try may be sent; its
+	// error ends the call, unsent. It may keep a try waiting for some seconds,
+	// which count towards the try's 10. nil = nothing is rationed.
+	Admit func(ctx context.Context, turn Turn) error
+	// Observe is told of every answer; nil = nobody asks.
+	Observe func(ctx context.Context, status int, h http.Header)
 	// RetryWait is the pause before the nth retry (1, 2); nil = about 0.3 s, then 1 s.
 	RetryWait func(retry int) time.Duration
 	HTTP      *http.Client // its transport, jar and time-out are used; nil = a pool of our own
@@ -189,9 +196,11 @@ func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 		return t.fail(call, Invalid, err)
 	}
 	sent := &sending{}
+	gated := *t.http
+	gated.Transport = gate{t, call.Turn, t.http.Transport}
 	req = req.WithContext(sent.watch(ctx))
 	client := retryablehttp.Client{
-		HTTPClient:   t.http,
+		HTTPClient:   &gated,
 		RetryMax:     maxRetries,
 		CheckRetry:   t.checkRetry(ctx, call, sent),
 		Backoff:      t.backoff,

@@ -43,7 +43,7 @@ func config(base string) clients.TransportConfig {
 		API: "Vendor", BaseURL: base,
 		Authorize: func(context.Context, string) (string, error) { return "Bearer " + token, nil },
 		Explain:   func(e *clients.Error, _ clients.Call, body []byte) { e.Message = string(body) },
-		Limit:     func(http.Header, time.Time) time.Duration { return 10 * time.Second },
+		Limit:     func(http.Header, time.Time) (time.Duration, string) { return 10 * time.Second, "" },
 		RetryWait: func(int) time.Duration { return 0 },
 		Now:       func() time.Time { return now },
 	}

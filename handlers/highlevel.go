@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/clients/highlevel"
@@ -35,22 +36,21 @@ type HighLevelWebhooks struct {
 }
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, ok := readBody(w, r)
+	body, ok := readBody(w, r, h.Logger)
 	if !ok {
 		return
 	}
 	if err := h.Keys.Verify(r.Header, body); err != nil {
-		h.Logger.Warn().Err(err).Msg("webhook refused")
-		respond.Problem(w, http.StatusUnauthorized, err.Error())
+		refuse(w, r, h.Logger, http.StatusUnauthorized, err.Error())
 		return
 	}
 	if !jsonContent(r.Header.Get("Content-Type")) {
-		respond.Problem(w, http.StatusBadRequest, "the content type is not application/json")
+		refuse(w, r, h.Logger, http.StatusBadRequest, "the content type is not application/json")
 		return
 	}
 	event, err := highlevel.ParseEvent(body)
 	if err != nil {
-		respond.Problem(w, http.StatusBadRequest, err.Error())
+		refuse(w, r, h.Logger, http.StatusBadRequest, err.Error())
 		return
 	}
 	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {
@@ -75,13 +75,13 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBody reads a webhook's body; where that fails it answers, and ok is false.
-func readBody(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+func readBody(w http.ResponseWriter, r *http.Request, logger zerolog.Logger) (body []byte, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		respond.Problem(w, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
+		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
 		return nil, false
 	} else if err != nil {
-		respond.Problem(w, http.StatusBadRequest, "the body could not be read to its end")
+		refuse(w, r, logger, http.StatusBadRequest, "the body could not be read to its end")
 		return nil, false
 	}
 	return body, true
@@ -92,6 +92,13 @@ func notStored(w http.ResponseWriter, logger zerolog.Logger, err error) {
 	logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
 	w.Header().Set("Retry-After", "30")
 	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
+}
+
+// refuse answers that a webhook is not taken, and logs it: whoever misses an
+// event looks here.
+func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
+	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
+	respond.Problem(w, status, reason)
 }
 
 // receipt is the body of a 200.

@@ -42,11 +42,11 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		notStored(w, h.Logger, err)
 		return
 	case !ok:
-		h.Logger.Warn().Msg("workflow webhook refused: its key is unknown or has expired")
-		respond.Problem(w, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
+		refuse(w, r, h.Logger, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
 		return
 	}
-	body, ok := readBody(w, r)
+	logger := h.Logger.With().Str("location", location).Logger()
+	body, ok := readBody(w, r, logger)
 	if !ok {
 		return
 	}
@@ -56,8 +56,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem = "this URL is of another location than the workflow's; `milepost workflow-key " + event.LocationID + "` makes one for it"
 	}
 	if problem != "" {
-		h.Logger.Warn().Str("location", location).Str("why", problem).Msg("workflow webhook refused")
-		respond.Problem(w, http.StatusBadRequest, problem)
+		refuse(w, r, logger, http.StatusBadRequest, problem)
 		return
 	}
 	_, err = h.Inbox.Accept(r.Context(), inbox.Webhook{

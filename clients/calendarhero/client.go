@@ -21,6 +21,9 @@ import (
 	"milepost/clients"
 )
 
+// API is the API of every *clients.Error from here.
+const API = "CalendarHero"
+
 // DefaultBaseURL is CalendarHero's public API.
 const DefaultBaseURL = "https://api.calendarhero.com"
 
@@ -50,7 +53,7 @@ func New(cfg Config) *Client {
 		cfg.BaseURL = DefaultBaseURL
 	}
 	return &Client{clients.NewTransport(clients.TransportConfig{
-		API:       "CalendarHero",
+		API:       API,
 		BaseURL:   cfg.BaseURL,
 		Authorize: func(context.Context, string) (string, error) { return authorization(cfg) },
 		Explain:   explain,
@@ -61,7 +64,7 @@ func New(cfg Config) *Client {
 }
 
 func authorization(cfg Config) (string, error) {
-	refused := &clients.Error{API: "CalendarHero", Operation: "get token", Reason: clients.Unauthorized}
+	refused := &clients.Error{API: API, Operation: "get token", Reason: clients.Unauthorized}
 	switch {
 	case cfg.Token == "":
 		refused.Todo = "set the CalendarHero token; it is in CalendarHero under My Profile Settings, API"
@@ -132,7 +135,7 @@ func (c *Client) create(ctx context.Context, operation, path string, body any) (
 	id := out.Text("id")
 	if _, err := clients.PathID(id); err != nil {
 		return "", &clients.Error{
-			API: "CalendarHero", Operation: operation, Status: http.StatusOK,
+			API: API, Operation: operation, Status: http.StatusOK,
 			Reason: clients.Unclear, Message: "the answer holds no usable id", Err: err,
 		}
 	}
@@ -141,7 +144,7 @@ func (c *Client) create(ctx context.Context, operation, path string, body any) (
 
 func unreadable(operation, subject string) error {
 	return &clients.Error{
-		API: "CalendarHero", Operation: operation, Subject: subject, Status: http.StatusOK,
+		API: API, Operation: operation, Subject: subject, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the answer holds no record",
 	}
 }

@@ -18,6 +18,8 @@ type Contact struct {
 	Title        string   // job title
 	Organization string
 	Telephones   []string
+	ProviderIDs  []string // where CalendarHero found the contact; ignored by create
+	UserID       string   // the same
 }
 
 // contactBody is what create and update take. Empty fields are left out,
@@ -29,10 +31,15 @@ type contactBody struct {
 	Title        string   `json:"title,omitempty"`
 	Organization string   `json:"organization,omitempty"`
 	Telephone    []string `json:"telephone,omitempty"`
+	ProviderID   []string `json:"providerId,omitempty"`
+	UserID       string   `json:"userId,omitempty"`
 }
 
 func (c Contact) body() contactBody {
-	return contactBody{c.Name, append([]string{}, c.Emails...), c.DefaultEmail, c.Title, c.Organization, c.Telephones}
+	return contactBody{
+		Name: c.Name, Email: append([]string{}, c.Emails...), DefaultEmail: c.DefaultEmail,
+		Title: c.Title, Organization: c.Organization, Telephone: c.Telephones,
+	}
 }
 
 // UnmarshalJSON reads the record with tolerance: email and telephone may be a
@@ -45,6 +52,7 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 	*c = Contact{
 		ID: o.Text("id"), Name: o.Text("name"), Emails: o.Texts("email"), DefaultEmail: o.Text("defaultEmail"),
 		Title: o.Text("title"), Organization: o.Text("organization"), Telephones: o.Texts("telephone"),
+		ProviderIDs: o.Texts("providerId"), UserID: o.Text("userId"),
 	}
 	return nil
 }
@@ -96,9 +104,11 @@ func (c *Client) CreateContact(ctx context.Context, contact Contact) (string, er
 // keeps the fields that are not sent is not known, and nothing is preserved
 // here: fetch the record, merge, and write all of it.
 func (c *Client) UpdateContact(ctx context.Context, id string, contact Contact) error {
+	body := contact.body()
+	body.ProviderID, body.UserID = contact.ProviderIDs, contact.UserID
 	return c.do(ctx, route{
 		operation: "update contact", method: http.MethodPut, path: "/contact/%s", ids: []string{id},
-		effect: clients.Idempotent, body: contact.body(),
+		effect: clients.Idempotent, body: body,
 	}, nil)
 }
 

@@ -50,7 +50,7 @@ func (c *Client) CreateMeetingRequest(ctx context.Context, r MeetingRequest) (st
 	const operation = "create meeting request"
 	if r.Subject == "" || r.Start.IsZero() || !r.End.After(r.Start) {
 		return "", &clients.Error{
-			API: "CalendarHero", Operation: operation, Reason: clients.Invalid,
+			API: API, Operation: operation, Reason: clients.Invalid,
 			Message: "a subject, a start and a later end are needed",
 		}
 	}
@@ -126,7 +126,7 @@ func moment(text string) time.Time {
 
 const (
 	requestPage  = 100
-	requestPages = 100
+	requestPages = 1000
 	// Up to requestOverlap items are read again with each page, so that one
 	// that moves up because another is deleted in between is not missed.
 	requestOverlap = 10
@@ -167,7 +167,7 @@ func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedReq
 		skip += len(*out) - min(requestOverlap, len(*out)/4)
 	}
 	return nil, &clients.Error{
-		API: "CalendarHero", Operation: operation, Subject: state, Status: http.StatusOK,
+		API: API, Operation: operation, Subject: state, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the list does not end",
 	}
 }

@@ -41,12 +41,14 @@ type Config struct {
 	HTTP     *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
+	Budget    Budget           // rations the calls; nil = nobody does
 	Now       func() time.Time // nil = time.Now
 }
 
 // Client calls the API with the token of one location. It is safe for concurrent use.
 type Client struct {
 	transport *clients.Transport
+	turn      clients.Turn
 	version   string
 	versions  map[string]string // by the first part of a path
 }
@@ -62,7 +64,7 @@ func New(cfg Config) *Client {
 	if cfg.Versions == nil {
 		cfg.Versions = map[string]string{"calendars": CalendarsVersion}
 	}
-	transport := clients.NewTransport(clients.TransportConfig{
+	transport := clients.TransportConfig{
 		API:       "HighLevel",
 		BaseURL:   cfg.BaseURL,
 		Authorize: authorize(cfg.Tokens),
@@ -71,8 +73,11 @@ func New(cfg Config) *Client {
 		RetryWait: cfg.RetryWait,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,
-	})
-	return &Client{transport, cfg.Version, cfg.Versions}
+	}
+	if cfg.Budget != nil {
+		cfg.ration(&transport)
+	}
+	return &Client{transport: clients.NewTransport(transport), version: cfg.Version, versions: cfg.Versions}
 }
 
 // versionOf is the Version header of an app such as "contacts".
@@ -136,7 +141,7 @@ func (c *Client) do(ctx context.Context, r route, out any) error {
 	app, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out,
+		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out, Turn: c.turn,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {

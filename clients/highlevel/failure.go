@@ -5,9 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"milepost/clients"
 )
@@ -185,21 +183,4 @@ func unauthorized(e *clients.Error, call clients.Call, text string) {
 		e.Reason = clients.Unauthorized
 		e.Todo = "the token is wrong or has expired: make a new one or connect the location again"
 	}
-}
-
-// limit reads HighLevel's own rate limit headers, for it documents no
-// Retry-After: 100 requests in 10 s and 200,000 a day for each app and
-// location. Both answer alike; Daily-Remaining 0 tells them apart, and the
-// day is taken to end at midnight UTC, which HighLevel does not state.
-func limit(h http.Header, now time.Time) time.Duration {
-	if strings.TrimSpace(h.Get("X-RateLimit-Daily-Remaining")) == "0" {
-		now = now.UTC()
-		midnight := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC)
-		return midnight.Sub(now)
-	}
-	ms, err := strconv.Atoi(strings.TrimSpace(h.Get("X-RateLimit-Interval-Milliseconds")))
-	if err != nil || ms <= 0 || ms > int(time.Hour/time.Millisecond) {
-		return 10 * time.Second
-	}
-	return time.Duration(ms) * time.Millisecond
 }

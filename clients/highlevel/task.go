@@ -109,6 +109,7 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string) (Task,
 		if err != nil {
 			return Task{}, err
 		}
+		c = c.With(clients.Begun) // the pages read would else be read again
 		before := len(seen)
 		for _, task := range tasks {
 			if task.ID == taskID {

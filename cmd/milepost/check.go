@@ -128,5 +128,8 @@ func checkFields(ctx context.Context, hl *highlevel.Client, location string) (st
 
 func checkAccount(ctx context.Context, ch *calendarhero.Client) (string, error) {
 	u, err := ch.User(ctx)
+	if err == nil && u.Email == "" {
+		return "", errors.New("the account has no e-mail address, so its owner cannot be invited; give it one in CalendarHero, My Profile Settings")
+	}
 	return "signed in, time zone " + u.Timezone, err
 }

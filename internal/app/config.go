@@ -110,11 +110,28 @@ func CheckEnvironment(model *kong.Application, environ []string) (notYet []strin
 		case slices.Contains(later, strings.TrimSuffix(name, "_FILE")):
 			notYet = append(notYet, name)
 		default:
-			nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+			nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(unlike(name, a), unlike(name, b)) })
 			problems = append(problems, fmt.Errorf("the environment variable %s means nothing to milepost; did you mean %s?", name, nearest))
 		}
 	}
 	return notYet, errors.Join(problems...)
+}
+
+// unlike tells how far a name is from a known one: by letters, or word for
+// word, where a word that is left out counts little.
+func unlike(name, known string) int {
+	const edit = 4 // a letter, in words left out
+	words := strings.Split(known, "_")
+	byWord := 0
+	given := strings.Split(name, "_")
+	for _, word := range given {
+		least := len(word)
+		for _, w := range words {
+			least = min(least, distance(word, w))
+		}
+		byWord += edit * least
+	}
+	return min(edit*distance(name, known), byWord+max(0, len(words)-len(given)))
 }
 
 // distance is the number of edits between two names (Levenshtein).

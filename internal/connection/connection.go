@@ -23,6 +23,7 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/budget"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 )
@@ -206,6 +207,7 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 // connect makes the clients of a connection.
 func (r *Registry) connect(locationID string, is identity) (*Connection, error) {
 	hl, ch := r.HighLevel, r.CalendarHero
+	hl.Budget = budget.New(budget.Config{Store: r.Store, LocationID: locationID, Logger: r.Logger, Now: r.Now})
 	switch is.source {
 	case FromOAuth:
 		hl.Tokens = grantTokens{r, locationID}

@@ -53,7 +53,7 @@ func (c *session) location(ctx context.Context, now time.Time) (mapping.Location
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
 	a, err := c.about.location.get(now, aboutFresh, func() (locationAnswer, error) {
-		l, err := c.HighLevel.Location(ctx, c.LocationID)
+		l, err := c.HighLevel.With(clients.Begun).Location(ctx, c.LocationID)
 		var problem string
 		switch clients.ReasonOf(err) {
 		case "":
@@ -92,7 +92,7 @@ func (c *session) customFields(ctx context.Context, now time.Time, contact highl
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
 	load := func() (fieldDefinitions, error) {
-		list, err := c.HighLevel.CustomFields(ctx, c.LocationID)
+		list, err := c.HighLevel.With(clients.Begun).CustomFields(ctx, c.LocationID)
 		known := make(map[string]bool, len(list))
 		for _, d := range list {
 			known[d.ID] = true

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/clients"
+	"milepost/clients/calendarhero"
 	"milepost/internal/store"
 )
 
@@ -67,7 +68,10 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 		if d <= 0 {
 			d = rateLimitWait
 		}
-		if conn, err := r.session(ctx, state.LocationID); err == nil && conn.parked.set(r.now(), r.now().Add(d)) {
+		if failed.Status == 0 && d < longestWait {
+			return errors.Join(note(store.Waiting), r.snooze(d)) // its own moment, given by the budget
+		}
+		if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API && conn.parked.set(r.now(), r.now().Add(d)) {
 			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: all of this location waits")
 		}
 		return errors.Join(note(store.Waiting), r.snooze(jitter(d)))

@@ -30,6 +30,7 @@ func (r *Reconciler) Preview(ctx context.Context, e store.Entity) ([]string, err
 	}
 	kind := mapping.Kind(e.Kind)
 	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: state.ContactID, result: &result{}}
+	s.first, s.then = conn.HighLevel.Backfill(), conn.HighLevel.Backfill()
 	if s.links, err = r.store.Links(ctx, e); err != nil {
 		return nil, err
 	}

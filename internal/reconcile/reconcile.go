@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ type Reconciler struct {
 type session struct {
 	*connection.Connection
 	about  about  // what is read rarely
-	parked parked // until when a vendor asked us to wait
+	parked parked // until when CalendarHero asked us to wait; HighLevel's is in the location's budget
 }
 
 // Config is what a Reconciler needs.
@@ -116,8 +117,16 @@ func (r *Reconciler) Register(workers *river.Workers) {
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
-// is to be synced.
+// is to be synced. What is skipped is logged, since nothing else will be.
 func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
+	why := r.skip(ctx, d)
+	if why != "" {
+		naming(r.logger.Info(), d.Entity).Int64("delivery", d.ID).Str("type", d.Type).Str("why", why).Msg("delivery skipped")
+	}
+	return why
+}
+
+func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
@@ -145,6 +154,9 @@ func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
 }
 
 func noAutomation(kind string) string {
+	if plural, ok := strings.CutSuffix(kind, "y"); ok {
+		return fmt.Sprintf("no automation that is switched on looks at %sies", plural)
+	}
 	return fmt.Sprintf("no automation that is switched on looks at %ss", kind)
 }
 
@@ -155,7 +167,7 @@ func orNameless(s string) string {
 	return s
 }
 
-// parked remembers how long a vendor asked us to wait, so that the jobs behind
+// parked remembers how long CalendarHero asked us to wait, so that the jobs behind
 // the one that was told need not ask.
 type parked struct {
 	mu    sync.Mutex

@@ -31,7 +31,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 				Message: "the event named no contact, and a note can only be read through its contact",
 			}
 		}
-		note, err := s.conn.HighLevel.Note(ctx, s.contactID, s.entity.ID)
+		note, err := s.first.Note(ctx, s.contactID, s.entity.ID)
 		if err != nil {
 			return facts, err
 		}
@@ -43,7 +43,11 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		facts.Contact.ID = s.contactID
 	}
 	if needs.Contact || needs.CustomFields {
-		contact, err := s.conn.HighLevel.Contact(ctx, s.contactID)
+		hl := s.then
+		if mapping.Kind(s.entity.Kind) == mapping.KindContact {
+			hl = s.first
+		}
+		contact, err := hl.Contact(ctx, s.contactID)
 		if err != nil {
 			return facts, err
 		}
@@ -59,7 +63,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		}
 	}
 	if needs.Notes {
-		notes, err := s.conn.HighLevel.Notes(ctx, s.contactID)
+		notes, err := s.then.Notes(ctx, s.contactID)
 		if err != nil {
 			return facts, err
 		}
@@ -81,7 +85,7 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 	var task highlevel.Task
 	var err error
 	if s.contactID == "" {
-		if task, err = s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
+		if task, err = s.first.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
 			return mapping.Task{}, err
 		}
 		// Known before the contact is read: a change of the contact from then on
@@ -104,14 +108,14 @@ func taskFacts(t highlevel.Task) mapping.Task {
 // gone, the task may have moved: merging two contacts gives the tasks of one to
 // the other, without any event. The task search then tells whose it is.
 func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
-	task, err := s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
+	task, err := s.first.Task(ctx, s.contactID, s.entity.ID)
 	if clients.ReasonOf(err) != clients.NotFound {
 		return task, err
 	}
-	if _, contactErr := s.conn.HighLevel.Contact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+	if _, contactErr := s.then.Contact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
 		return task, cmp.Or(contactErr, err)
 	}
-	found, findErr := s.conn.HighLevel.FindTask(ctx, s.entity.LocationID, s.entity.ID)
+	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID)
 	if findErr != nil {
 		return task, findErr
 	}
@@ -122,7 +126,7 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 	if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
 		return task, err
 	}
-	return s.conn.HighLevel.Task(ctx, s.contactID, s.entity.ID)
+	return s.then.Task(ctx, s.contactID, s.entity.ID)
 }
 
 func noteFacts(n highlevel.Note) mapping.Note {

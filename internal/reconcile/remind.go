@@ -33,11 +33,14 @@ func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindA
 	err = conn.CalendarHero.Remind(ctx, link.ObjectID)
 	var failed *clients.Error
 	switch {
-	case err == nil, clients.ReasonOf(err) == clients.Unclear: // a lost answer: it may have mailed, so not again
-		r.logger.Info().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).Msg("reminder sent")
+	case err == nil:
+		naming(r.logger.Info(), e).Msg("reminder sent")
+		return nil
+	case clients.ReasonOf(err) == clients.Unclear:
+		naming(r.logger.Warn(), e).Err(err).Msg("it is not known whether a reminder was sent; it is not sent again, since it may have mailed")
 		return nil
 	case errors.As(err, &failed) && failed.Reason == clients.NotFound, errors.As(err, &failed) && failed.Reason == clients.Invalid:
-		r.logger.Info().Err(err).Str("location", e.LocationID).Msg("reminder not sent: the meeting request is no longer open")
+		naming(r.logger.Info(), e).Err(err).Msg("reminder not sent: the meeting request is no longer open")
 		return nil
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))

@@ -278,7 +278,13 @@ func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, e
 		if err != nil {
 			return request{}, err
 		}
-		address = owner.Email
+		if address = owner.Email; address == "" {
+			return request{}, &clients.Error{
+				API: "CalendarHero", Operation: "get user", Reason: clients.Invalid,
+				Message: "the account has no e-mail address, so its owner cannot be invited",
+				Todo:    "give it one in CalendarHero, My Profile Settings",
+			}
+		}
 	}
 	kind := item.Type
 	if kind != "" {

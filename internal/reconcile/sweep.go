@@ -25,7 +25,7 @@ const (
 type sweep struct {
 	*Reconciler
 	session  *session
-	hl       *highlevel.Client
+	hl       *highlevel.Client // gives way to webhooks
 	at       store.Reconciliation
 	progress func(store.Reconciliation, []store.Found)
 	dry      bool // looks, and asks for nothing
@@ -52,7 +52,7 @@ func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since t
 	if err != nil {
 		return store.Reconciliation{}, err
 	}
-	s := &sweep{Reconciler: r, session: session, hl: session.HighLevel, progress: progress, dry: dry}
+	s := &sweep{Reconciler: r, session: session, hl: session.HighLevel.Backfill(), progress: progress, dry: dry}
 	if s.at, err = r.store.Reconciliation(ctx, name); err != nil {
 		return s.at, err
 	}

@@ -107,9 +107,13 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
-		return nil, &wait{d: left, why: "a vendor asked to wait", quiet: true}
+		return nil, &wait{d: left, why: "CalendarHero asked to wait", quiet: true}
 	}
 	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
+	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if state.Outcome == store.Waiting {
+		s.first = conn.HighLevel.With(clients.Waited)
+	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	case dropped != "", s.gone:
 		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
 		s.gone = true
-		if err := s.removeAll(ctx); err != nil {
+		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
 	case clients.ReasonOf(err) == clients.Invalid:
@@ -160,6 +164,8 @@ type entitySync struct {
 	*Reconciler
 	*result
 	conn      *session
+	first     *highlevel.Client // for the call that a sync begins with
+	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
 	links     map[string]store.Link
@@ -185,12 +191,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		keep[item.Key] = true
 	}
-	for key, link := range s.links {
-		if !keep[key] {
-			if err := s.remove(ctx, link); err != nil {
-				return err
-			}
-		}
+	refused := s.removeAll(ctx, keep)
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
 	}
 	for _, item := range plan.Items {
 		err := s.applyItem(ctx, item)
@@ -202,7 +205,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 			return err
 		}
 	}
-	return nil
+	return refused
 }
 
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
@@ -243,14 +246,21 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
 }
 
-// removeAll takes away everything made for an entity that is gone.
-func (s *entitySync) removeAll(ctx context.Context) error {
-	for _, link := range s.links {
-		if err := s.remove(ctx, link); err != nil {
+// removeAll takes away everything made for an entity but what is to be kept.
+// A delete that is refused does not hold up the others; it is returned last.
+func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	for key, link := range s.links {
+		if keep[key] {
+			continue
+		}
+		err := s.remove(ctx, link)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
 			return err
 		}
+		refused = errors.Join(refused, err)
 	}
-	return nil
+	return refused
 }
 
 // findTouched lists the entities whose items show something of this one: a

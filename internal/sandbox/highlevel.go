@@ -31,6 +31,9 @@ type HighLevelConfig struct {
 	RateLimit bool
 	RateMax   int
 	RateDaily int
+	// RateSliding counts the last 10 s of each request in place of fixed windows,
+	// the harshest way in which the limit can be meant: HighLevel does not say how.
+	RateSliding bool
 
 	// WebhookURL is where webhooks go; see SetWebhookURL.
 	WebhookURL string
@@ -145,7 +148,7 @@ func NewHighLevel(config HighLevelConfig) *HighLevel {
 		contacts: map[string]*contactRecord{}, tasks: map[string]*taskRecord{}, notes: map[string]*noteRecord{},
 		opportunities: map[string]*opportunityRecord{}, appointments: map[string]*appointmentRecord{},
 	}
-	h.limiter = limiter{max: config.RateMax, daily: config.RateDaily}
+	h.limiter = limiter{max: config.RateMax, daily: config.RateDaily, sliding: config.RateSliding}
 	h.sender = newSender(config.WebhookClient, config.WebhookRetries, config.WebhookBackoff,
 		config.WebhookLanes, config.WebhookLog, h.notice.changed)
 	if config.Token != "" {

@@ -379,6 +379,26 @@ func TestHighLevelLimitsRequestsPerLocation(t *testing.T) {
 	h.want(200, "GET", "/contacts/"+h.contact.ID, "")
 }
 
+func TestASlidingLimitHoldsInEveryWindow(t *testing.T) {
+	h := setupHighLevel(t, func(c *HighLevelConfig) { c.RateLimit, c.RateMax, c.RateSliding = true, 3, true })
+	get := func(want int, remaining string) {
+		t.Helper()
+		status, header, _ := h.exchange("GET", "/contacts/"+h.contact.ID, "")
+		if status != want || header.Get("X-RateLimit-Remaining") != remaining {
+			t.Errorf("answered %d with %s remaining, want %d with %s", status, header.Get("X-RateLimit-Remaining"), want, remaining)
+		}
+	}
+	get(200, "2")
+	h.clock.advance(9 * time.Second)
+	get(200, "1")
+	get(200, "0")
+	h.clock.advance(2 * time.Second) // a fixed window would begin anew
+	get(200, "0")
+	get(429, "0")
+	h.clock.advance(8 * time.Second)
+	get(200, "1")
+}
+
 func TestHighLevelSearchesContactsByTheirLastChange(t *testing.T) {
 	h := setupHighLevel(t)
 	var ids []string

@@ -1,0 +1,52 @@
+package clients
+
+import "net/http"
+
+// A Turn says how a call stands in line where calls are rationed.
+type Turn struct {
+	// Backfill takes only what interactive work leaves.
+	Backfill bool
+	Claim    Claim
+}
+
+// A Claim is what a call can say for itself where others wait too.
+type Claim int
+
+const (
+	// New stands behind those who wait.
+	New Claim = iota
+	// Waited was sent away with a RetryAfter, and has come back.
+	Waited
+	// Begun belongs to work that has made calls already. It may wait in place
+	// for seconds: the work would else be done again from its beginning.
+	Begun
+)
+
+// gate asks for a turn before each try, so that retries count too, and tells
+// what was answered.
+type gate struct {
+	*Transport
+	turn Turn
+	next http.RoundTripper
+}
+
+// heldBack is a try that got no turn: certainly nothing was sent.
+type heldBack struct{ error }
+
+func (h heldBack) Unwrap() error { return h.error }
+
+func (g gate) RoundTrip(req *http.Request) (*http.Response, error) {
+	if g.cfg.Admit != nil {
+		if err := g.cfg.Admit(req.Context(), g.turn); err != nil {
+			if req.Body != nil {
+				req.Body.Close()
+			}
+			return nil, heldBack{err}
+		}
+	}
+	res, err := g.next.RoundTrip(req)
+	if err == nil && g.cfg.Observe != nil {
+		g.cfg.Observe(req.Context(), res.StatusCode, res.Header)
+	}
+	return res, err
+}

@@ -1,0 +1,74 @@
+package clients_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"milepost/clients"
+)
+
+func TestEveryTryAsksForItsTurnAndTellsItsAnswer(t *testing.T) {
+	var asked []clients.Turn
+	var told []int
+	status := []int{503, 503, 200}
+	var tries atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status[tries.Add(1)-1])
+	}))
+	defer server.Close()
+	cfg := config(server.URL)
+	cfg.Admit = func(_ context.Context, turn clients.Turn) error { asked = append(asked, turn); return nil }
+	cfg.Observe = func(_ context.Context, status int, _ http.Header) { told = append(told, status) }
+	turn := clients.Turn{Backfill: true, Claim: clients.Waited}
+	if err := clients.NewTransport(cfg).Do(t.Context(), clients.Call{Operation: "get", Method: "GET", Path: "/x", Turn: turn}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(asked, []clients.Turn{turn, turn, turn}) {
+		t.Errorf("asked for %v", asked)
+	}
+	if !slices.Equal(told, status) {
+		t.Errorf("told %v, want %v", told, status)
+	}
+}
+
+func TestACallThatGetsNoTurnIsNotSent(t *testing.T) {
+	broken := errors.New("the database is broken")
+	for name, tc := range map[string]struct {
+		err    error
+		reason clients.Reason
+		text   string
+	}{
+		"sent away":  {&clients.Error{API: "Vendor", Reason: clients.RateLimited, RetryAfter: time.Minute, Message: "used up"}, clients.RateLimited, "Vendor: create thing x1: used up"},
+		"by a fault": {broken, clients.Unavailable, "Vendor: create thing x1: the database is broken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var tries atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { tries.Add(1) }))
+			defer server.Close()
+			asked := 0
+			cfg := config(server.URL)
+			cfg.Admit = func(context.Context, clients.Turn) error { asked++; return tc.err }
+			// A create too: that it was not sent is certain, so nothing is unclear.
+			err := clients.NewTransport(cfg).Do(t.Context(), clients.Call{
+				Operation: "create thing", Subject: "x1", Effect: clients.Once, Method: "POST", Path: "/x", Body: strings.Repeat("x", 1000),
+			})
+			failed, ok := errors.AsType[*clients.Error](err)
+			if !ok || failed.Reason != tc.reason || failed.Error() != tc.text {
+				t.Fatalf("failed with %v", err)
+			}
+			if failed.Reason == clients.RateLimited && failed.RetryAfter != time.Minute {
+				t.Errorf("RetryAfter is %s", failed.RetryAfter)
+			}
+			if asked != 1 || tries.Load() != 0 {
+				t.Errorf("asked %d times and sent %d", asked, tries.Load())
+			}
+		})
+	}
+}

@@ -1,0 +1,200 @@
+package budget
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+)
+
+// The bucket is GCRA: Next is when it will be full again, and every call moves
+// Next on by one spacing. A call may be sent once Next is no more than burst-1
+// spacings ahead. Any window of the vendor's interval then holds at most
+//
+//	burst + interval/spacing  =  5 % + 92.5 %
+//
+// of the limit, however the window lies; nobody told us how HighLevel's do. The
+// 2.5 % left (a quarter of a second's calls) are for what bends time: a call that
+// is slow to leave or to arrive, and processes whose clocks differ.
+const (
+	paceMille = 925 // of the limit, steadily
+	burstPart = 20  // one such part of the limit, at once
+	// dailyKept is the part of the day's allowance that backfill leaves to the rest.
+	dailyKept = 20
+)
+
+func spacing(s *store.Budget) time.Duration {
+	return s.Interval*1000/time.Duration(paceMille*s.Max) + time.Microsecond
+}
+
+func burst(s *store.Budget) int { return max(1, s.Max/burstPart) }
+
+const (
+	// horizon is how far ahead turns are given one by one. Who waits longer is
+	// spread over its second half: a job asks again within 15 minutes anyway.
+	horizon = 10 * time.Minute
+	// How long a call waits in place: until the next one can be sent, within
+	// bounds, or by its claim. At the pace of 100 calls in 10 s that is three,
+	// ten and twenty-eight calls, of all processes together.
+	leastPatience  = 300 * time.Millisecond
+	waitedPatience = time.Second
+	begunPatience  = 3 * time.Second
+)
+
+func patience(turn clients.Turn, gap time.Duration) time.Duration {
+	switch {
+	case turn.Backfill: // waiting long in place, it would stand before a webhook
+	case turn.Claim == clients.Waited:
+		return waitedPatience
+	case turn.Claim == clients.Begun:
+		return begunPatience
+	}
+	return min(max(gap, leastPatience), waitedPatience)
+}
+
+// grant answers one call: sent after wait, or sent away for so long.
+type grant struct {
+	ok   bool
+	wait time.Duration
+	why  string // where it was sent away
+}
+
+// take gives one call its turn, and notes it in the budget.
+//
+// A call that is sent away holds no token, for it may never come back; it is
+// given a moment of its own at which to ask again, as long after the moment
+// given before as a piece of work takes, at the calls it makes. So those who wait neither all come at once nor take more
+// tokens, when they come late, than the bucket holds. While moments are given
+// for times to come, a new call goes behind them, unless a whole spacing went by unused.
+func take(s *store.Budget, location string, turn clients.Turn, now time.Time) grant {
+	parked := s.ParkedUntil.After(now)
+	if s.Max == 0 {
+		if parked {
+			wait := s.ParkedUntil.Sub(now) // no pace is known at which to let them come back
+			return grant{wait: wait + rand.N(wait/10+1), why: s.ParkedWhy}
+		}
+		return grant{ok: true}
+	}
+	gap := spacing(s)
+	next := latest(s.Next, now)
+	if limit := now.Add(2*s.Interval + 2*begunPatience); next.After(limit) {
+		next = limit // no call of ours did that: a clock was put back, or the interval is now shorter
+	}
+	ready := next.Add(-time.Duration(burst(s)-1) * gap)
+	why := fmt.Sprintf("location %s has used its allowance of %d calls in %s", location, s.Max, s.Interval)
+	queue := s.Queue
+	var before time.Time // those who wait until then go before this call
+	if turn.Backfill {
+		// Full but for one call: else each moment that one comes late would be lost.
+		ready = next.Add(-time.Duration(min(1, burst(s)-1)) * gap)
+		queue, before = latest(s.Queue, s.BackfillQueue), s.Queue
+		if kept := s.DailyMax / dailyKept; s.DailyRemaining < kept && sameDay(s.DailyAt, now) {
+			ready = highlevel.DayEnds(now)
+			why = fmt.Sprintf("the last %d calls of the daily allowance of location %s are kept for webhooks; backfill goes on at 00:00 UTC", kept, location)
+		}
+	}
+	if parked && !ready.After(s.ParkedUntil) {
+		ready, why = s.ParkedUntil, s.ParkedWhy
+	}
+	if turn.Claim == clients.New {
+		before = queue
+	}
+	yields := before.After(now) && s.Next.Add(gap).After(now)
+	if wait := max(0, ready.Sub(now)); wait <= patience(turn, gap) && !yields {
+		s.Next = latest(next, ready).Add(gap)
+		count(s, turn)
+		return grant{ok: true, wait: wait}
+	}
+	behind := latest(ready, queue)
+	work := gap
+	if s.Works > 0 {
+		work = gap * time.Duration(s.Calls) / time.Duration(s.Works)
+	}
+	switch {
+	case ready.Sub(now) > horizon:
+		return grant{wait: ready.Sub(now), why: why}
+	case behind.Sub(now) > horizon:
+		return grant{wait: horizon/2 + rand.N(horizon/2), why: why}
+	case turn.Backfill:
+		s.BackfillQueue = behind.Add(work)
+	default:
+		s.Queue = behind.Add(work)
+	}
+	return grant{wait: behind.Sub(now), why: why}
+}
+
+// count keeps how many calls a piece of work makes, the latest hundred or so.
+func count(s *store.Budget, turn clients.Turn) {
+	s.Calls++
+	if turn.Claim != clients.Begun {
+		s.Works++
+	}
+	if s.Calls >= 200 {
+		s.Calls, s.Works = s.Calls/2, s.Works/2
+	}
+}
+
+// learn takes over what an answer told. adopt says that its limit is to be
+// used from now on; free is how many calls went out unrationed before any limit
+// was known; reset is when the vendor's window under way will have ended. It
+// returns what a person should know, which is "" when nothing new happened.
+func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, free int, reset, now time.Time) (news string) {
+	if adopt && a.Max > 0 {
+		s.Max, s.Interval = a.Max, a.Interval.Truncate(time.Microsecond)
+	}
+	if s.Max > 0 {
+		gap := spacing(s)
+		if free > 0 {
+			s.Next = latest(s.Next, now).Add(time.Duration(min(free, s.Max)) * gap)
+		}
+		// The vendor counts what is sent by others in our name too.
+		if lack := burst(s) - a.Remaining; a.Remaining >= 0 && lack > 0 {
+			s.Next = latest(s.Next, now.Add(time.Duration(lack)*gap))
+		}
+	}
+	if a.DailyMax > 0 && a.DailyRemaining >= 0 {
+		noteDay(s, a, now)
+	}
+	var until time.Time
+	why := fmt.Sprintf("HighLevel asked location %s to wait", location)
+	switch {
+	case a.DailyRemaining == 0:
+		until = highlevel.DayEnds(now)
+		why = fmt.Sprintf("HighLevel's daily allowance of location %s is used up; work goes on at 00:00 UTC", location)
+	case a.Refused && a.RetryAfter > 0:
+		until = now.Add(a.RetryAfter)
+	case a.Refused:
+		until = now.Add(a.Interval)
+	case a.Max > 0 && a.Remaining == 0:
+		until = reset
+		why = fmt.Sprintf("the allowance of location %s (%d calls in %s) is used up, by others too", location, a.Max, a.Interval)
+	}
+	if !until.After(s.ParkedUntil) {
+		return ""
+	}
+	if !s.ParkedUntil.After(now) || why != s.ParkedWhy {
+		news = why
+	}
+	s.ParkedUntil, s.ParkedWhy = until, why
+	return news
+}
+
+// noteDay keeps the least that was told of a day: answers overtake each other.
+func noteDay(s *store.Budget, a highlevel.Allowance, now time.Time) {
+	if sameDay(s.DailyAt, now) && s.DailyMax == a.DailyMax && s.DailyRemaining <= a.DailyRemaining {
+		return
+	}
+	s.DailyMax, s.DailyRemaining, s.DailyAt = a.DailyMax, a.DailyRemaining, now
+}
+
+func sameDay(a, b time.Time) bool { return highlevel.DayEnds(a).Equal(highlevel.DayEnds(b)) }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

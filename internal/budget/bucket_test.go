@@ -1,0 +1,336 @@
+package budget
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+)
+
+var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
+// caller calls, waits for the answer, and calls again; sent away, it comes
+// back when it was told to.
+type caller struct {
+	turn    clients.Turn
+	more    int // calls of the work that has begun, after the first
+	latency time.Duration
+	next    time.Time // when it asks
+	calls   int
+	left    int // of more
+	works   int
+	waited  time.Duration // the longest wait from the first asking to being sent
+	since   time.Time     // of the call that is waiting; zero = none
+}
+
+// world is a budget that callers share, in simulated time.
+type world struct {
+	store.Budget
+	sent   []time.Time
+	wasted int // calls that ended work which had begun
+}
+
+func limited(max int, interval time.Duration) *world {
+	return &world{Budget: store.Budget{Max: max, Interval: interval}}
+}
+
+// run lets the callers work for so long.
+func (w *world) run(callers []*caller, length time.Duration) {
+	end := noon.Add(length)
+	for {
+		first := callers[0]
+		for _, c := range callers {
+			if c.next.Before(first.next) {
+				first = c
+			}
+		}
+		now := first.next
+		if now.After(end) {
+			return
+		}
+		if first.since.IsZero() {
+			first.since = now
+		}
+		g := take(&w.Budget, "loc", first.turn, now)
+		if !g.ok {
+			first.next = now.Add(max(g.wait, 1))
+			if first.turn.Claim == clients.Begun {
+				w.wasted++
+			}
+			first.turn.Claim = clients.Waited
+			continue
+		}
+		switch {
+		case first.turn.Claim != clients.Begun && first.more > 0:
+			first.turn.Claim, first.left = clients.Begun, first.more
+		case first.left > 1:
+			first.left--
+		default:
+			first.turn.Claim = clients.New
+			first.works++
+		}
+		at := now.Add(g.wait)
+		w.sent = append(w.sent, at)
+		first.waited = max(first.waited, at.Sub(first.since))
+		first.since = time.Time{}
+		first.calls++
+		first.next = at.Add(first.latency)
+	}
+}
+
+// most is the most calls in any window of the interval, its end included.
+func (w *world) most() int {
+	slices.SortFunc(w.sent, time.Time.Compare)
+	worst, from := 0, 0
+	for i, at := range w.sent {
+		for at.Sub(w.sent[from]) > w.Interval {
+			from++
+		}
+		worst = max(worst, i-from+1)
+	}
+	return worst
+}
+
+func TestNoWindowHoldsMoreThanTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(1, 300).Draw(t, "limit")
+		interval := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Minute)).Draw(t, "interval"))
+		var callers []*caller
+		for range rapid.IntRange(1, 30).Draw(t, "callers") {
+			callers = append(callers, &caller{
+				next:    noon.Add(time.Duration(rapid.Int64Range(0, int64(interval/4)).Draw(t, "begins"))),
+				latency: time.Duration(rapid.Int64Range(0, int64(interval)/int64(limit)/2).Draw(t, "latency")),
+				turn: clients.Turn{
+					Backfill: rapid.Bool().Draw(t, "backfill"),
+				},
+				more: rapid.IntRange(0, 3).Draw(t, "more"),
+			})
+		}
+		w := limited(limit, interval)
+		const intervals = 6
+		w.run(callers, intervals*interval)
+		if most := w.most(); most > limit {
+			t.Fatalf("a window holds %d calls, the limit is %d", most, limit)
+		}
+		// HighLevel's limits are 100 and, for apps under test, 25 in 10 s. The
+		// first quarter is for beginning, and the last slot may lie beyond the end.
+		if n := float64(len(w.sent)); limit >= 25 && interval <= 20*time.Second && n < 0.9*(intervals-0.25)*float64(limit)-1 {
+			t.Fatalf("%v calls in %d intervals of %d", n, intervals, limit)
+		}
+	})
+}
+
+func TestCallsAtRandomMomentsKeepTheLimitInEveryWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := limited(rapid.IntRange(1, 120).Draw(t, "limit"), 10*time.Second)
+		now := noon
+		for range 400 {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(w.Interval)/int64(w.Max)*2).Draw(t, "pause")))
+			if g := take(&w.Budget, "loc", clients.Turn{Backfill: rapid.Bool().Draw(t, "backfill")}, now); g.ok {
+				w.sent = append(w.sent, now.Add(g.wait))
+			}
+		}
+		if most := w.most(); most > w.Max {
+			t.Fatalf("a window holds %d calls, the limit is %d", most, w.Max)
+		}
+	})
+}
+
+func TestAWebhookDoesNotWaitBehindABackfill(t *testing.T) {
+	for limit, most := range map[int]int{100: 1, 25: 2} { // of so little there is no burst to go before with
+		w := limited(limit, 10*time.Second)
+		var callers []*caller
+		for range 32 {
+			callers = append(callers, &caller{next: noon, latency: 20 * time.Millisecond, turn: clients.Turn{Backfill: true}, more: 3})
+		}
+		webhook := &caller{next: noon.Add(3 * time.Second), latency: 2 * time.Second}
+		w.run(append(callers, webhook), time.Minute)
+		if one := spacing(&w.Budget); webhook.waited > time.Duration(most)*one {
+			t.Errorf("limit %d: a webhook waited %s behind a backfill, want at most %d times %s", limit, webhook.waited, most, one)
+		}
+		if webhook.calls < 20 {
+			t.Errorf("limit %d: the webhooks made %d calls", limit, webhook.calls)
+		}
+	}
+}
+
+func TestABackfillGetsOnlyWhatWebhooksLeave(t *testing.T) {
+	w := limited(100, 10*time.Second)
+	backfill := &caller{next: noon.Add(time.Second), turn: clients.Turn{Backfill: true}}
+	callers := []*caller{backfill}
+	for range 16 {
+		callers = append(callers, &caller{next: noon})
+	}
+	w.run(callers, time.Minute)
+	if backfill.calls > 3 {
+		t.Errorf("the backfill made %d calls while webhooks wanted more than there is", backfill.calls)
+	}
+}
+
+func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
+	w := limited(100, 10*time.Second)
+	var back []time.Duration
+	for range 300 {
+		if g := take(&w.Budget, "loc", clients.Turn{}, noon); !g.ok {
+			back = append(back, g.wait)
+			if !strings.Contains(g.why, "location loc has used its allowance of 100 calls in 10s") {
+				t.Fatalf("the reason reads %q", g.why)
+			}
+		}
+	}
+	if len(back) < 290 {
+		t.Fatalf("%d of 300 calls were sent away", len(back))
+	}
+	for i := 1; i < len(back); i++ {
+		if gap := back[i] - back[i-1]; gap != spacing(&w.Budget) {
+			t.Fatalf("call %d is to come back %s after the one before it, want %s", i, gap, spacing(&w.Budget))
+		}
+	}
+	if back[0] < leastPatience || back[0] > leastPatience+spacing(&w.Budget) {
+		t.Errorf("the first is to come back in %s", back[0])
+	}
+}
+
+func TestWaitingCallersDoNotStarveEachOther(t *testing.T) {
+	w := limited(100, 10*time.Second)
+	var callers []*caller
+	for i := range 100 {
+		callers = append(callers, &caller{next: noon, latency: 50 * time.Millisecond, more: i % 3})
+	}
+	w.run(callers, 5*time.Minute)
+	least, most := callers[0].works, 0
+	for _, c := range callers {
+		least, most = min(least, c.works), max(most, c.works)
+	}
+	if least < 10 || most > 20 { // a fair share is 14
+		t.Errorf("of 100 callers the least served did %d works, the most served %d", least, most)
+	}
+	if w.wasted > len(w.sent)/50 {
+		t.Errorf("work that had begun was sent away %d times in %d calls", w.wasted, len(w.sent))
+	}
+}
+
+func TestALongQueueIsSpreadWithinTheHorizon(t *testing.T) {
+	w := limited(100, 10*time.Second)
+	perMinute := map[time.Duration]int{}
+	for range 20000 {
+		if g := take(&w.Budget, "loc", clients.Turn{}, noon); !g.ok {
+			perMinute[g.wait.Truncate(time.Minute)]++
+			if g.wait > horizon {
+				t.Fatalf("a call is to come back in %s", g.wait)
+			}
+		}
+	}
+	if n := perMinute[9*time.Minute]; n > 4000 {
+		t.Errorf("%d calls come back in the last minute", n)
+	}
+}
+
+func TestARefusalParksTheLocation(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		a    highlevel.Allowance
+		want time.Duration
+	}{
+		{"for the interval", highlevel.Allowance{Interval: 20 * time.Second, Remaining: -1, DailyRemaining: -1, Refused: true}, 20 * time.Second},
+		{"for as long as it asks", highlevel.Allowance{Interval: 10 * time.Second, Remaining: -1, DailyRemaining: -1, Refused: true, RetryAfter: time.Minute}, time.Minute},
+		{"until midnight when the day is used up", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 99, DailyMax: 200000, Refused: true}, 12 * time.Hour},
+		{"until midnight by the answer that used it up", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 99, DailyMax: 200000}, 12 * time.Hour},
+		{"until the window ends when others used it up", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, DailyRemaining: -1}, 4 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &store.Budget{Max: 100, Interval: 10 * time.Second}
+			if learn(s, "loc", tc.a, false, 0, noon.Add(4*time.Second), noon) == "" {
+				t.Error("nobody is told")
+			}
+			if news := learn(s, "loc", tc.a, false, 0, noon.Add(4*time.Second), noon); news != "" {
+				t.Errorf("it is told twice: %s", news)
+			}
+			if got := s.ParkedUntil.Sub(noon); got != tc.want {
+				t.Errorf("parked for %s, want %s", got, tc.want)
+			}
+			for range 3 {
+				if g := take(s, "loc", clients.Turn{}, noon.Add(time.Second)); g.ok || g.wait < tc.want-time.Second || g.why != s.ParkedWhy {
+					t.Errorf("a call is answered %+v", g)
+				}
+			}
+			if g := take(s, "loc", clients.Turn{}, noon.Add(tc.want)); !g.ok {
+				t.Errorf("after it a call is answered %+v", g)
+			}
+		})
+	}
+}
+
+func TestADayThatIsUsedUpIsToldInWords(t *testing.T) {
+	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
+	news := learn(s, "ve9E", highlevel.Allowance{Interval: 10 * time.Second, Refused: true}, false, 0, noon, noon)
+	if want := "HighLevel's daily allowance of location ve9E is used up; work goes on at 00:00 UTC"; news != want {
+		t.Errorf("told %q, want %q", news, want)
+	}
+}
+
+func TestTheLastOfADayIsKeptForWebhooks(t *testing.T) {
+	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
+	told := highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 90, DailyMax: 200000, DailyRemaining: 9999}
+	learn(s, "loc", told, false, 0, noon, noon)
+	g := take(s, "loc", clients.Turn{Backfill: true}, noon)
+	if g.ok || g.wait != 12*time.Hour || !strings.Contains(g.why, "the last 10000 calls") {
+		t.Errorf("a backfill is answered %+v", g)
+	}
+	if g := take(s, "loc", clients.Turn{}, noon); !g.ok {
+		t.Errorf("a webhook is answered %+v", g)
+	}
+	if g := take(s, "loc", clients.Turn{Backfill: true}, noon.Add(12*time.Hour)); !g.ok {
+		t.Errorf("the next day a backfill is answered %+v", g)
+	}
+}
+
+func TestWhatOthersUsedLowersTheBucket(t *testing.T) {
+	free := func(remaining int) (n int) {
+		s := &store.Budget{Max: 100, Interval: 10 * time.Second}
+		learn(s, "loc", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: remaining, DailyRemaining: -1}, false, 0, noon, noon)
+		for g := take(s, "loc", clients.Turn{}, noon); g.ok && g.wait == 0; g = take(s, "loc", clients.Turn{}, noon) {
+			n++
+		}
+		return n
+	}
+	for remaining, want := range map[int]int{50: 5, 5: 5, 3: 3, 1: 1} {
+		if got := free(remaining); got != want {
+			t.Errorf("with %d remaining %d calls go out at once, want %d", remaining, got, want)
+		}
+	}
+}
+
+func TestCallsMadeBeforeTheLimitWasKnownAreCharged(t *testing.T) {
+	s := &store.Budget{}
+	for range 40 {
+		if g := take(s, "loc", clients.Turn{}, noon); !g.ok || g.wait > 0 {
+			t.Fatalf("without a known limit a call is answered %+v", g)
+		}
+	}
+	learn(s, "loc", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 99, DailyRemaining: -1}, true, 40, noon, noon)
+	w := &world{Budget: *s}
+	for range 40 {
+		w.sent = append(w.sent, noon)
+	}
+	w.run([]*caller{{next: noon}, {next: noon}}, 30*time.Second)
+	if most := w.most(); most > 100 {
+		t.Errorf("a window holds %d calls", most)
+	}
+	if len(w.sent) < 270 {
+		t.Errorf("%d calls in 30 s", len(w.sent))
+	}
+}
+
+func TestAClockThatWasPutBackDoesNotStopTheCalls(t *testing.T) {
+	s := &store.Budget{Max: 100, Interval: 10 * time.Second, Next: noon.Add(time.Hour)}
+	if g := take(s, "loc", clients.Turn{}, noon); g.ok || g.wait > 30*time.Second {
+		t.Errorf("a call is answered %+v", g)
+	}
+}

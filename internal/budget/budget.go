@@ -1,0 +1,272 @@
+// Package budget rations the calls of each HighLevel location. HighLevel
+// limits them per app and location, whichever process makes them, so how far an
+// allowance is used is a row of the state database that all of them share.
+//
+// Guarantees: no window of the interval, however it lies, holds more calls than
+// the limit that the headers told; steady work gets 92.5 % of it; backfill
+// never keeps other work waiting for longer than one call; who is sent away is
+// told a moment of its own to come back at. A location whose answers tell no
+// limit is not held back.
+//
+// It knows nothing of what the calls are for.
+package budget
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+)
+
+// Config is what a Budget needs.
+type Config struct {
+	Store      *store.Store
+	LocationID string
+	Logger     zerolog.Logger
+	Now        func() time.Time // nil = time.Now
+}
+
+// Budget is this process's access to the budget of one location. There may be
+// several of one location, here and elsewhere. Safe for concurrent use.
+type Budget struct {
+	cfg Config
+	row sync.Mutex // of who works the row; the calls that wait for it share one visit
+
+	mu        sync.Mutex
+	asks      []*ask
+	state     store.Budget // the row as it was last seen
+	seen      time.Time    // when that was
+	day       highlevel.Allowance
+	free      int       // calls sent while no limit was known
+	confirmed time.Time // when an answer last told the limit that is used
+	remaining int       // as the last answer told
+	reset     time.Time // when the window whose start was noticed has ended
+}
+
+// ask is a call that wants its turn.
+type ask struct {
+	turn clients.Turn
+	done bool
+	is   grant
+	err  error
+}
+
+var _ highlevel.Budget = (*Budget)(nil)
+
+// New returns the budget of a location. It reads nothing yet.
+func New(cfg Config) *Budget {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Budget{cfg: cfg}
+}
+
+const (
+	// fresh is how long it is believed that no limit is known, or that a park
+	// which ends beyond the horizon still holds.
+	fresh = time.Second
+	// laxAfter is how long a limit must not have been told before a laxer one
+	// takes its place; a stricter one does at once.
+	laxAfter = time.Minute
+	// rowLimit bounds one visit to the row.
+	rowLimit = 4 * time.Second
+)
+
+// Admit returns when a call may be sent. It waits in place as long as the
+// turn's patience allows; else it fails at once with a *clients.Error of
+// Reason RateLimited whose RetryAfter is when to ask again. Another error is
+// the database's, or ctx's when it ended first.
+func (b *Budget) Admit(ctx context.Context, turn clients.Turn) error {
+	is, err := b.ask(ctx, turn)
+	switch {
+	case err != nil:
+		return err
+	case !is.ok:
+		return &clients.Error{API: "HighLevel", Reason: clients.RateLimited, RetryAfter: is.wait, Message: is.why}
+	case is.wait <= 0:
+		return nil
+	}
+	timer := time.NewTimer(is.wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ask finds out a call's turn: from memory where that is certain, else from
+// the row. Calls that meet at the row are answered in one transaction, by the
+// first of them: a busy process writes less often than it calls.
+func (b *Budget) ask(ctx context.Context, turn clients.Turn) (grant, error) {
+	a := &ask{turn: turn}
+	b.mu.Lock()
+	if b.fromMemory(a) {
+		b.mu.Unlock()
+		return a.is, nil
+	}
+	b.asks = append(b.asks, a)
+	b.mu.Unlock()
+
+	b.row.Lock()
+	defer b.row.Unlock()
+	b.mu.Lock()
+	if a.done {
+		b.mu.Unlock()
+		return a.is, a.err
+	}
+	asks := b.asks
+	b.asks = nil
+	b.mu.Unlock()
+	b.answer(ctx, asks)
+	return a.is, a.err
+}
+
+// fromMemory answers an ask that the row need not be read for.
+func (b *Budget) fromMemory(a *ask) bool {
+	now := b.cfg.Now()
+	if b.seen.IsZero() || now.Sub(b.seen) >= fresh {
+		return false
+	}
+	far := b.state.ParkedUntil.Sub(now) > horizon
+	if b.state.Max > 0 && !far {
+		return false
+	}
+	s := b.state
+	a.is = take(&s, b.cfg.LocationID, a.turn, now)
+	if a.is.ok {
+		b.free++
+	}
+	return true
+}
+
+// answer answers asks at the row. b.row is held.
+func (b *Budget) answer(ctx context.Context, asks []*ask) {
+	// Some of them may outlive the caller whose ctx this is.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rowLimit)
+	defer cancel()
+	var now time.Time
+	all := func(s *store.Budget) {
+		now = b.cfg.Now()
+		b.mu.Lock()
+		day := b.day
+		b.mu.Unlock()
+		if day.DailyMax > 0 {
+			noteDay(s, day, now)
+		}
+		for _, a := range asks {
+			a.is = take(s, b.cfg.LocationID, a.turn, now)
+		}
+	}
+	b.mu.Lock()
+	state := b.state
+	b.mu.Unlock()
+	var err error
+	if state.Max == 0 { // then there is nothing to note
+		if state, err = b.cfg.Store.Budget(ctx, b.cfg.LocationID); err == nil && state.Max == 0 {
+			s := state
+			all(&s)
+		}
+	}
+	if err == nil && state.Max > 0 {
+		state, err = b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, all)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		b.state, b.seen, b.day = state, now, highlevel.Allowance{}
+	}
+	for _, a := range asks {
+		a.done, a.err = true, err
+		if err == nil && state.Max == 0 && a.is.ok {
+			b.free++
+		}
+	}
+}
+
+// Observe takes over what an answer told of the limits.
+func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
+	now := b.cfg.Now()
+	b.mu.Lock()
+	adopt, reset := b.notice(a, now)
+	if !adopt && !b.tells(a, now) {
+		b.mu.Unlock()
+		return
+	}
+	free := 0
+	if a.Max > 0 {
+		free, b.free = b.free, 0
+	}
+	b.mu.Unlock()
+
+	b.row.Lock()
+	defer b.row.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rowLimit)
+	defer cancel()
+	var news string
+	state, err := b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, func(s *store.Budget) {
+		news = learn(s, b.cfg.LocationID, a, adopt, free, reset, b.cfg.Now())
+	})
+	if err != nil {
+		b.cfg.Logger.Error().Err(err).Str("location", b.cfg.LocationID).Msg("what HighLevel told of its rate limits was not noted")
+		return
+	}
+	b.mu.Lock()
+	b.state, b.seen = state, now
+	b.mu.Unlock()
+	if news != "" {
+		level := zerolog.InfoLevel
+		if a.DailyRemaining == 0 {
+			level = zerolog.WarnLevel
+		}
+		b.cfg.Logger.WithLevel(level).Str("location", b.cfg.LocationID).Time("until", state.ParkedUntil).Msg(news)
+	}
+}
+
+// notice keeps in memory what need not be written at once. It returns whether
+// the limit that was told is to be used from now on, and when the vendor's
+// window under way will have ended.
+func (b *Budget) notice(a highlevel.Allowance, now time.Time) (adopt bool, reset time.Time) {
+	if a.DailyMax > 0 && a.DailyRemaining >= 0 {
+		b.day = a
+	}
+	if a.Max == 0 {
+		return false, now
+	}
+	s := &b.state
+	switch told, used := int64(a.Max)*int64(s.Interval), int64(s.Max)*int64(a.Interval); {
+	case a.Max == s.Max && a.Interval == s.Interval:
+		b.confirmed = now
+	case s.Max == 0, told < used, !b.confirmed.IsZero() && now.Sub(b.confirmed) >= laxAfter:
+		adopt, b.confirmed = true, now
+	case b.confirmed.IsZero():
+		b.confirmed = now // by whoever wrote the row
+	}
+	if a.Remaining > b.remaining+a.Max/10 { // more than answers that overtake each other explain
+		b.reset = now.Add(a.Interval)
+	}
+	b.remaining = a.Remaining
+	if reset = b.reset; !reset.After(now) {
+		reset = now.Add(a.Interval)
+	}
+	return adopt, reset
+}
+
+// tells reports whether an answer changes the row.
+func (b *Budget) tells(a highlevel.Allowance, now time.Time) bool {
+	switch {
+	case a.DailyRemaining == 0:
+		return highlevel.DayEnds(now).After(b.state.ParkedUntil)
+	case a.Refused:
+		return true
+	case a.Max == 0:
+		return false
+	}
+	return b.free > 0 || (a.Remaining >= 0 && a.Remaining < burst(&b.state))
+}

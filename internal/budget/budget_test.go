@@ -1,0 +1,243 @@
+package budget_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/budget"
+	"milepost/internal/store"
+)
+
+// bundle is a state database with the budgets of several processes, in simulated time.
+type bundle struct {
+	t     *testing.T
+	store *store.Store
+	log   bytes.Buffer
+}
+
+func setup(t *testing.T, test func(t *testing.T, b *bundle)) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := store.OpenSQLite(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		test(t, &bundle{t: t, store: s})
+	})
+}
+
+func (b *bundle) process() *budget.Budget {
+	return budget.New(budget.Config{Store: b.store, LocationID: location, Logger: zerolog.New(&b.log)})
+}
+
+// told is an answer with HighLevel's usual limits.
+func told(remaining int) highlevel.Allowance {
+	return highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: remaining, DailyMax: 200000, DailyRemaining: 150000}
+}
+
+// sentAway returns how long a call is to wait, or fails the test where it was sent.
+func (b *bundle) sentAway(of *budget.Budget, turn clients.Turn) *clients.Error {
+	b.t.Helper()
+	err := of.Admit(b.t.Context(), turn)
+	var e *clients.Error
+	if !errors.As(err, &e) || e.Reason != clients.RateLimited {
+		b.t.Fatalf("Admit returned %v, want a refusal", err)
+	}
+	return e
+}
+
+// admitted counts the calls that are sent without a wait, up to n.
+func (b *bundle) admitted(of *budget.Budget, n int) (at int) {
+	b.t.Helper()
+	for begun := time.Now(); at < n; at++ {
+		if err := of.Admit(b.t.Context(), clients.Turn{}); err != nil || time.Since(begun) > 0 {
+			return at
+		}
+	}
+	return at
+}
+
+func TestNothingIsHeldBackUntilALimitIsTold(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		if n := b.admitted(p, 500); n != 500 {
+			t.Errorf("%d of 500 calls were sent at once", n)
+		}
+		p.Observe(t.Context(), highlevel.Allowance{Interval: 10 * time.Second, Remaining: -1, DailyRemaining: -1})
+		if n := b.admitted(p, 500); n != 500 {
+			t.Errorf("after an answer without headers %d of 500 calls were sent at once", n)
+		}
+	})
+}
+
+func TestProcessesShareOneBucket(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		one, two := b.process(), b.process()
+		one.Observe(t.Context(), told(99))
+		if n := b.admitted(one, 3); n != 3 {
+			t.Fatalf("the first process sent %d of 3 calls at once", n)
+		}
+		if n := b.admitted(two, 10); n != 2 {
+			t.Errorf("the second process sent %d calls at once, want the 2 that are left", n)
+		}
+		if n := b.admitted(b.process(), 1); n != 0 {
+			t.Error("a process that starts now sends a call at once")
+		}
+	})
+}
+
+func TestCallsThatWereUnderWayWhenTheLimitWasToldAreCharged(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		b.admitted(p, 50)
+		p.Observe(t.Context(), told(99))
+		if e := b.sentAway(p, clients.Turn{}); e.RetryAfter < 4*time.Second || e.RetryAfter > 6*time.Second {
+			t.Errorf("after 50 calls the next is to wait %s, want about 5 s", e.RetryAfter)
+		}
+	})
+}
+
+func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		p.Observe(t.Context(), told(99))
+		begun, sent := time.Now(), 0
+		for ; p.Admit(t.Context(), clients.Turn{}) == nil; sent++ {
+			if time.Since(begun) > time.Second {
+				break
+			}
+		}
+		// One caller alone is never sent away: each wait is for the next call only.
+		if sent < 12 || sent > 16 {
+			t.Errorf("one caller sent %d calls in a second, want the burst of 5 and some 9", sent)
+		}
+		var mu sync.Mutex
+		var callers sync.WaitGroup
+		longest, away := time.Duration(0), 0
+		begun = time.Now()
+		for range 16 {
+			callers.Go(func() {
+				err := p.Admit(t.Context(), clients.Turn{})
+				mu.Lock()
+				defer mu.Unlock()
+				longest = max(longest, time.Since(begun))
+				if err != nil {
+					away++
+				}
+			})
+		}
+		callers.Wait()
+		if longest > 300*time.Millisecond || away < 12 {
+			t.Errorf("of 16 callers at once %d were sent away and the longest waited %s in place", away, longest)
+		}
+	})
+}
+
+func TestAWaitInPlaceEndsWithItsContext(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		p.Observe(t.Context(), told(99))
+		b.admitted(p, 5)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := p.Admit(ctx, clients.Turn{Claim: clients.Begun}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Admit returned %v", err)
+		}
+	})
+}
+
+func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		one, two := b.process(), b.process()
+		one.Observe(t.Context(), told(50))
+		used := told(50)
+		used.DailyRemaining, used.Refused = 0, true
+		for range 5 {
+			one.Observe(t.Context(), used)
+			two.Observe(t.Context(), used)
+		}
+		const words = "HighLevel's daily allowance of location " + location + " is used up; work goes on at 00:00 UTC"
+		if n := strings.Count(b.log.String(), words); n != 1 {
+			t.Errorf("it was logged %d times, want once:\n%s", n, b.log.String())
+		}
+		for _, p := range []*budget.Budget{one, two, b.process()} {
+			for range 3 {
+				e := b.sentAway(p, clients.Turn{})
+				if e.Message != words || e.RetryAfter != 24*time.Hour { // simulated time begins at midnight
+					t.Errorf("a call is told %q and to wait %s", e.Message, e.RetryAfter)
+				}
+			}
+		}
+		time.Sleep(24 * time.Hour)
+		if n := b.admitted(two, 1); n != 1 {
+			t.Error("the next day a call is still held back")
+		}
+	})
+}
+
+func TestAStricterLimitIsTakenOverAtOnceAndALaxerOneLater(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		limit := func() int {
+			t.Helper()
+			s, err := b.store.Budget(t.Context(), location)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.Max
+		}
+		p.Observe(t.Context(), told(99))
+		strict := told(20)
+		strict.Max = 25
+		p.Observe(t.Context(), strict)
+		if limit() != 25 {
+			t.Errorf("the limit is %d, want the stricter 25", limit())
+		}
+		time.Sleep(30 * time.Second)
+		p.Observe(t.Context(), told(99))
+		if limit() != 25 {
+			t.Errorf("half a minute later the limit is %d, want still 25", limit())
+		}
+		time.Sleep(31 * time.Second)
+		p.Observe(t.Context(), told(99))
+		if limit() != 100 {
+			t.Errorf("after a minute without it the limit is %d, want 100", limit())
+		}
+	})
+}
+
+func TestWhatOthersUsedUpIsWaitedForUntilTheirWindowEnds(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		p.Observe(t.Context(), told(20))
+		p.Observe(t.Context(), told(99)) // a window has begun
+		time.Sleep(4 * time.Second)
+		p.Observe(t.Context(), told(0))
+		if e := b.sentAway(p, clients.Turn{}); e.RetryAfter != 6*time.Second || !strings.Contains(e.Message, "by others too") {
+			t.Errorf("a call is told %q and to wait %s, want 6 s", e.Message, e.RetryAfter)
+		}
+	})
+}
+
+func TestABudgetThatCannotBeReadIsNoRefusal(t *testing.T) {
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.process()
+		if err := b.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Admit(t.Context(), clients.Turn{}); err == nil || clients.ReasonOf(err) != "" {
+			t.Errorf("Admit returned %v, want the database's error", err)
+		}
+	})
+}
