@@ -29,6 +29,7 @@ type failure struct {
 
 const (
 	byItself      = "once the fault is over"
+	atMidnight    = "when the day ends at 00:00 UTC, whatever becomes of the fault"
 	withNextEvent = "with the next event: the answer says that this request will never succeed"
 )
 
@@ -56,8 +57,8 @@ func says(status int, message string) func(string) sandbox.Fault {
 	}
 }
 
-// limited is a 429 with HighLevel's headers: how many calls each limit leaves.
-func limited(burst, daily string) func(string) sandbox.Fault {
+// overLimit is a 429 with HighLevel's headers: how many calls each limit leaves.
+func overLimit(burst, daily string) func(string) sandbox.Fault {
 	return always(says(429, "Too Many Requests")("").
 		WithHeader("X-RateLimit-Limit-Daily", "200000").WithHeader("X-RateLimit-Daily-Remaining", daily).
 		WithHeader("X-RateLimit-Interval-Milliseconds", "10000").WithHeader("X-RateLimit-Max", "100").WithHeader("X-RateLimit-Remaining", burst))
@@ -77,7 +78,7 @@ var failures = []failure{
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel: get contact {id}: 400: this is no answer of HighLevel's API: if it stays so, check the base URL", log: "call failed; tried again",
 	}, {
-		name: "401, invalid token", fault: says(401, "Invalid token: access token is invalid (Bearer "+hlToken+")"), tries: 1,
+		name: "401, invalid token", fault: says(401, "Invalid token: access token is invalid"+echo), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
 		detail: "the token is wrong or has expired: make a new one or connect the location again", log: "a token is refused; tried again until it is put right",
 	}, {
@@ -113,17 +114,17 @@ var failures = []failure{
 		outcome: store.Invalid, heals: withNextEvent,
 		detail: "HighLevel: get contact {id}: 422: contactId must be a string", log: "422: refused; the delivery's detail says why",
 	}, {
-		name: "429, burst", fault: limited("0", "1234"), tries: 1,
+		name: "429, burst", fault: overLimit("0", "1234"), tries: 1,
 		outcome: store.Waiting, again: 10 * time.Second, heals: byItself,
-		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "rate limited: all of this location waits",
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "HighLevel asked location " + location + " to wait",
 	}, {
-		name: "429, daily", fault: limited("50", "0"), tries: 1,
-		outcome: store.Waiting, again: 15 * time.Minute, heals: byItself,
-		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "rate limited: all of this location waits",
+		name: "429, daily", fault: overLimit("50", "0"), tries: 1,
+		outcome: store.Waiting, again: 15 * time.Minute, heals: atMidnight,
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests (trace trace-1): the daily allowance is used up; work goes on at 00:00 UTC", log: "HighLevel's daily allowance of location " + location + " is used up; work goes on at 00:00 UTC",
 	}, {
 		name: "429, Retry-After", fault: always(sandbox.RateLimited(40 * time.Second)), tries: 1,
 		outcome: store.Waiting, again: 40 * time.Second, heals: byItself,
-		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "rate limited: all of this location waits",
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "HighLevel asked location " + location + " to wait",
 	}, {
 		name: "500", fault: always(sandbox.FailWith(500)), tries: 3,
 		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
@@ -158,6 +159,7 @@ func TestEveryErrorHasItsOutcomeItsNextTryAndItsWords(t *testing.T) {
 func (w *world) suffer(t *testing.T, f failure, email string) {
 	id := w.contact("Jane", "Secretperson", email)
 	named := strings.NewReplacer("{id}", id).Replace
+	logged := len(w.log.lines(f.log))
 	armed := w.hl.Faults().Next("GET /contacts/{contactId}", -1, f.fault(id))
 	defer w.hl.Faults().Clear()
 	tell := func() {
@@ -184,8 +186,7 @@ func (w *world) suffer(t *testing.T, f failure, email string) {
 	if f.tries > 0 && seen.calls != f.tries*max(1, seen.failed) {
 		t.Errorf("%d attempts made %d calls, want %d each", seen.count, seen.calls, f.tries)
 	}
-	lines := w.log.lines(id, f.log)
-	if len(lines) == 0 {
+	if len(w.log.lines(f.log)) == logged {
 		t.Errorf("the log has no line with %q:\n%s", f.log, strings.Join(w.log.lines(id), ""))
 	}
 	for _, line := range append(w.log.lines(), d.Detail) {
@@ -201,6 +202,9 @@ func (w *world) suffer(t *testing.T, f failure, email string) {
 
 	w.hl.Faults().Clear()
 	w.advance(16 * time.Minute)
+	if f.heals == atMidnight {
+		w.advance(24 * time.Hour)
+	}
 	there := func() bool {
 		for _, r := range w.ch.Requests() {
 			if strings.Contains(r.Subject, "Secretperson") {

@@ -65,7 +65,7 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 		Settings: connection.Settings{
 			LocationID: c.HighLevelLocationID, HighLevelTokens: c.highLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
 		},
-		Logger: logger, Now: c.Clock.Now,
+		Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Store.Close())
