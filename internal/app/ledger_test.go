@@ -33,6 +33,7 @@ type revision struct {
 	location, contact string
 	now               content
 	count             int
+	material, worded  int // mails that its changes ask for: of title, time and being; of the description alone
 }
 
 // contents computes the items of contacts as they are.
@@ -99,11 +100,41 @@ func (l ledger) revise(hl *sandbox.HighLevel, contacts ...sandbox.Contact) error
 			l[id] = last
 		}
 		if last.count == 0 || last.now != r.now {
-			last.now = r.now
+			last.becomes(r.now)
 			last.count++
 		}
 	}
+	for id, last := range l { // tasks that were deleted
+		if _, ok := found[id]; !ok && slices.ContainsFunc(contacts, func(c sandbox.Contact) bool { return c.ID == last.contact }) {
+			last.becomes(content{})
+		}
+	}
 	return err
+}
+
+// drop notes that a contact was deleted.
+func (l ledger) drop(contactID string) {
+	for _, last := range l {
+		if last.contact == contactID {
+			last.becomes(content{})
+		}
+	}
+}
+
+// becomes counts the mails of a change: one where the request comes or goes,
+// two where it is replaced.
+func (r *revision) becomes(next content) {
+	before := r.now
+	r.now = next
+	switch {
+	case before.wanted != next.wanted:
+		r.material++
+	case !next.wanted:
+	case before.title != next.title || !before.start.Equal(next.start) || !before.end.Equal(next.end):
+		r.material += 2
+	case before.description != next.description:
+		r.worded += 2
+	}
 }
 
 // markers gives the item of every marker that can have been used.
