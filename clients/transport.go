@@ -49,10 +49,10 @@ type Call struct {
 	Header    http.Header // sent in addition to the transport's, and in place of the same there
 	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
 	Out       any         // receives the JSON of a success; nil ignores the body
+	Turn      Turn        // how it stands in line where the API is rationed
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
 	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
-	Turn          Turn     // how it stands in line where the API is rationed
 }
 
 // TransportConfig is what a vendor's client knows about its API.

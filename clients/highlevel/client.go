@@ -48,9 +48,9 @@ type Config struct {
 // Client calls the API with the token of one location. It is safe for concurrent use.
 type Client struct {
 	transport *clients.Transport
-	turn      clients.Turn
 	version   string
 	versions  map[string]string // by the first part of a path
+	turn      clients.Turn
 }
 
 // New returns a client. It makes no call; a bad base URL is reported by the first one.

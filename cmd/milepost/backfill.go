@@ -48,7 +48,11 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		var found []store.Found
 		name := "backfill/" + c.Location + "/" + c.Since
 		at, err := reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
-			found = append(found, more...)
+			for _, f := range more {
+				if f.Differs {
+					found = append(found, f)
+				}
+			}
 			bar.show(at)
 		})
 		bar.end()

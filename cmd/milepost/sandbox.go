@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"milepost/handlers"
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
 )
@@ -51,7 +52,9 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		HighLevelBaseURL: world.HighLevelURL, HighLevelAppID: world.HighLevel.AppID(),
 		HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		HighLevelWebhookKeys: world.HighLevel.PublicKeyPEM(),
-		CalendarHeroBaseURL:  world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
+		HighLevelClientID:    world.App.ClientID, HighLevelClientSecret: world.App.ClientSecret,
+		HighLevelAuthorizeURL: world.HighLevelURL + "/v2/oauth/chooselocation", ReconcileEvery: 5 * time.Second,
+		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
 	}, newLogger(c.LogLevel, "auto"))
 	if err != nil {
 		return err
@@ -70,8 +73,9 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	}
 	world.HighLevel.SetWebhookURL(milepost.PublicURL() + "/webhooks/highlevel")
 
-	fmt.Fprintf(out, "Milepost      %s   (admin %s)\nHighLevel     %s   fake, location %s\nCalendarHero  %s   fake\nPage          %s   change a record, watch the calendar\n\n",
-		milepost.PublicURL(), milepost.AdminURL(), world.HighLevelURL, world.Location.Name, world.CalendarHeroURL, world.PageURL)
+	fmt.Fprintf(out, "Milepost      %s   (admin %s)\nHighLevel     %s   fake, location %s\nCalendarHero  %s   fake\nPage          %s   change a record, watch the calendar\nInstall       %s   connect a location as a HighLevel user does\n\n",
+		milepost.PublicURL(), milepost.AdminURL(), world.HighLevelURL, world.Location.Name, world.CalendarHeroURL, world.PageURL,
+		milepost.PublicURL()+handlers.InstallPath)
 	if c.Addresses != "" {
 		if err := writeAddresses(c.Addresses, world, milepost); err != nil {
 			return err

@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: time.Now,
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}

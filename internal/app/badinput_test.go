@@ -126,14 +126,7 @@ func TestAnImpossibleDateLeavesWhatIsThere(t *testing.T) {
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	w.settle()
-	fields := w.hl.CustomFields(location)
-	w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) {
-		for _, f := range fields {
-			if f.DataType == "DATE" {
-				c.CustomFields[f.ID] = "2030-02-31"
-			}
-		}
-	}))
+	w.storeDate(id, "2030-02-31")
 	w.settle()
 	d := w.deliveries()[0]
 	if d.Outcome != store.Invalid || !strings.Contains(d.Detail, "2030-02-31") {

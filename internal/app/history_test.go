@@ -85,7 +85,7 @@ func begin(rt *rapid.T, empty, dir string) *history {
 	h.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{
 		Clock: clock.Now,
 		Token: hlToken, LocationIDs: []string{location}, WebhookURL: h.office.server.URL,
-		WebhookRetries: 1 << 20, WebhookBackoff: func(int) time.Duration { return 20 * time.Millisecond },
+		WebhookRetries: 1 << 20, WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
 	})
 	rt.Cleanup(h.hl.Close)
 	h.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{

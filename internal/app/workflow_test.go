@@ -173,6 +173,23 @@ func TestADeletedContactTakesAlongWhatAWorkflowSaid(t *testing.T) {
 	}
 }
 
+func TestAWorkflowOfAContactThatIsGoneUntoldIsBelievedAfterAMinute(t *testing.T) {
+	w := setup(t)
+	id, key := w.contact("Jane", "Doe", "jane@example.com"), w.workflowKey(location, time.Time{})
+	w.runWorkflow(key, id, "milestone_title", "Closing", "milestone_date", "2030-05-02")
+	w.hl.SetWebhookURL("")
+	w.must(w.hl.DeleteContact(id))
+	body := fmt.Sprintf(`{"contact_id":%q,"workflow":{"id":"wf-closing"},"customData":{"milestone_title":"Closing","milestone_date":"2030-05-09"}}`, id)
+	if status, answer := w.postWorkflow(key, "application/json", body); status != 200 {
+		t.Fatalf("%d %s", status, answer)
+	}
+	w.pause()
+	w.wantPlanned("found missing once", "Closing: Jane Doe on 2030-05-02")
+	w.advance(time.Minute + 10*time.Second)
+	w.settle()
+	w.wantPlanned("and a minute later")
+}
+
 func TestAWorkflowKeyLetsInItsLocationUntilTheOverlapIsOver(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, w *world) {
 		id := w.contact("Jane", "Doe", "jane@example.com")

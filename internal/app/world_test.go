@@ -169,11 +169,12 @@ func (w *world) worked() bool {
 	return err == nil && n == 0 && len(list) >= w.accepted()
 }
 
-// jobs counts Milepost's jobs that run or are due.
+// jobs counts Milepost's jobs that run or are due within a second, as those are
+// whose entity rests after a sync.
 func (w *world) jobs() (due int) {
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
 		rows, err := tx.Query(context.Background(), `SELECT count(*) FROM river_job WHERE state = 'running'
-			OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= `+w.sqlTime("now", 0))
+			OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= `+w.sqlTime("now", time.Second))
 		if err != nil {
 			return err
 		}
@@ -299,6 +300,19 @@ func (w *world) contact(first, last, email string) string {
 		w.t.Fatal(err)
 	}
 	return c.ID
+}
+
+// storeDate puts a text that HighLevel would not take into a contact's date fields.
+func (w *world) storeDate(contactID, text string) {
+	w.t.Helper()
+	fields := w.hl.CustomFields(location)
+	w.must(w.hl.UpdateContact(contactID, func(c *sandbox.Contact) {
+		for _, f := range fields {
+			if f.DataType == "DATE" {
+				c.CustomFields[f.ID] = text
+			}
+		}
+	}))
 }
 
 // contacts lists the CalendarHero contacts with an e-mail address. CalendarHero

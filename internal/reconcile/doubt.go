@@ -40,8 +40,8 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 // never read is looked for again.
 func newRecordLooks() []time.Duration {
 	return []time.Duration{
-		2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute,
-		2 * time.Minute, 4 * time.Minute, 7 * time.Minute, 10 * time.Minute,
+		2 * time.Second, 5 * time.Second, 15 * time.Second, 40 * time.Second, 90 * time.Second,
+		3 * time.Minute, 5 * time.Minute, 10 * time.Minute,
 	}
 }
 

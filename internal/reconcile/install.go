@@ -28,7 +28,7 @@ func (r *Reconciler) syncInstall(ctx context.Context, state store.EntityState) (
 		if event, err = highlevel.ParseEvent(record.Body); err != nil {
 			res := &result{}
 			res.cannot(err.Error(), err.Error())
-			return res, nil //nolint:nilerr // the outcome tells it
+			return res, nil
 		}
 	}
 	o, err := r.connections.Installed(ctx, state.Entity, event)

@@ -71,8 +71,12 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 		if failed.Status == 0 && d < longestWait {
 			return errors.Join(note(store.Waiting), r.snooze(d)) // its own moment, given by the budget
 		}
-		if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API && conn.parked.set(r.now(), r.now().Add(d)) {
-			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: all of this location waits")
+		begins := state.Outcome != store.Waiting
+		if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API {
+			begins = conn.parked.set(r.now(), r.now().Add(d))
+		}
+		if begins {
+			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: the others of this location wait, too")
 		}
 		return errors.Join(note(store.Waiting), r.snooze(jitter(d)))
 	case clients.Unauthorized, clients.Forbidden, clients.Inactive:

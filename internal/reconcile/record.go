@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // read fetches the entity's record, and with it what the automations need. It
 // fails with clients.NotFound when the record, or the contact it belongs to,
-// no longer exists. deleted tells that either is said to have been deleted.
+// no longer exists.
 func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mapping.Facts, err error) {
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindContact:
@@ -54,7 +55,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		var definitions []highlevel.CustomField
 		if needs.CustomFields {
 			if definitions, err = s.conn.customFields(ctx, s.now(), contact); err != nil {
-				return facts, err
+				return facts, beside(err)
 			}
 		}
 		facts.Contact = contactFacts(contact, definitions)
@@ -76,7 +77,18 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 	if remark != "" {
 		s.notes = append(s.notes, remark)
 	}
-	return facts, err
+	return facts, beside(err)
+}
+
+// beside is the failure to read what is no part of the record. "Not found"
+// says there that something is wrong, not that the record was deleted.
+func beside(err error) error {
+	if failed, ok := errors.AsType[*clients.Error](err); ok && failed.Reason == clients.NotFound {
+		own := *failed
+		own.Reason = clients.Unavailable
+		return &own
+	}
+	return err
 }
 
 // readTask fetches the task. A TaskCreate webhook really comes without its

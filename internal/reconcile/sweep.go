@@ -3,9 +3,11 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -16,6 +18,7 @@ const (
 	// the search index lags behind writes, a minute was seen.
 	sweepOverlap = 5 * time.Minute
 	sweepPage    = 100
+	longestTurn  = 5 * time.Second // that a sweep waits for, with its worker; else it goes on later
 )
 
 // sweep is one walk through a location for what no webhook told: contacts by
@@ -87,7 +90,11 @@ func (s *sweep) run(ctx context.Context) error {
 // next notes the place that is now reached, and what was found on the way.
 // The zero place is the end.
 func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
-	s.at.Touched += int64(len(found))
+	for _, f := range found {
+		if f.Differs {
+			s.at.Touched++
+		}
+	}
 	if p.Phase == "" {
 		s.at.Place, s.at.Until, s.at.FinishedAt = "", s.at.StartedAt, s.now()
 	} else {
@@ -127,7 +134,12 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 		}}
 	}
 	s.at.Calls++
-	rows, total, err := s.hl.SearchContacts(ctx, search)
+	var rows []highlevel.ContactRow
+	var total int
+	err := s.call(ctx, func(hl *highlevel.Client) (err error) {
+		rows, total, err = hl.SearchContacts(ctx, search)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -150,7 +162,8 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 }
 
 // changedContacts finds the contacts of a page that differ from what was last
-// seen, and with each the notes that do.
+// synced, and the notes of those that changed since a sweep last came by: a
+// contact that a webhook told of may have notes that none told of.
 func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow) (found []store.Found, err error) {
 	ids := make([]string, len(rows))
 	for i, row := range rows {
@@ -160,17 +173,20 @@ func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow
 	if err != nil {
 		return nil, err
 	}
+	synced := s.automations.Needs(mapping.KindContact).Any
 	for _, row := range rows {
-		if row.DateUpdated != "" && seen[row.ID].Mark == row.DateUpdated {
+		known := seen[row.ID]
+		if row.DateUpdated != "" && known.Swept == row.DateUpdated && (known.Mark == row.DateUpdated || !synced) {
 			continue
-		}
-		if s.automations.Needs(mapping.KindContact).Any {
-			found = append(found, store.Found{Entity: s.entity(mapping.KindContact, row.ID)})
 		}
 		notes, err := s.changedNotes(ctx, row.ID)
 		if err != nil {
 			return nil, err
 		}
+		found = append(found, store.Found{
+			Entity: s.entity(mapping.KindContact, row.ID), ContactID: row.ID, Swept: row.DateUpdated,
+			Differs: synced && (row.DateUpdated == "" || known.Mark != row.DateUpdated),
+		})
 		found = append(found, notes...)
 	}
 	return found, nil
@@ -181,7 +197,11 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 		return nil, nil
 	}
 	s.at.Calls++
-	notes, err := s.hl.Notes(ctx, contactID)
+	var notes []highlevel.Note
+	err = s.call(ctx, func(hl *highlevel.Client) (err error) {
+		notes, err = hl.Notes(ctx, contactID)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -191,12 +211,12 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 	}
 	for _, n := range notes {
 		if seen[n.ID].Fingerprint != fingerprint(noteFacts(n)) {
-			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID})
+			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID, Differs: true})
 		}
 		delete(seen, n.ID)
 	}
 	for id := range seen { // no longer there
-		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id), ContactID: contactID})
+		found = append(found, store.Found{Entity: s.entity(mapping.KindNote, id), ContactID: contactID, Differs: true})
 	}
 	return found, nil
 }
@@ -218,7 +238,11 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 	open := false
 	for {
 		s.at.Calls++
-		page, err := s.hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: len(looked)})
+		var page []highlevel.Task
+		err := s.call(ctx, func(hl *highlevel.Client) (err error) {
+			page, err = hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: len(looked)})
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -228,8 +252,8 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 				continue
 			}
 			looked[t.ID] = true
-			if mark := fingerprint(t); known[t.ID].Mark != mark {
-				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), Mark: mark})
+			if mark := fingerprint(t); known[t.ID].Swept != mark {
+				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: true, Swept: mark})
 			}
 		}
 		if len(looked) == before { // an empty page, or one with nothing new
@@ -242,10 +266,30 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 	}
 	for id := range known {
 		if !looked[id] { // completed or deleted
-			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id)})
+			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id), Differs: true})
 		}
 	}
 	return s.next(ctx, place{}, found)
+}
+
+// call makes a call, and again when it is sent away for a moment: a page that
+// is half looked at would else be begun again.
+func (s *sweep) call(ctx context.Context, do func(*highlevel.Client) error) error {
+	err := do(s.hl)
+	for {
+		failed, ok := errors.AsType[*clients.Error](err)
+		if !ok || failed.Reason != clients.RateLimited || failed.Status != 0 || failed.RetryAfter > longestTurn {
+			return err
+		}
+		timer := time.NewTimer(failed.RetryAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+		err = do(s.hl.With(clients.Waited))
+	}
 }
 
 func (s *sweep) entity(kind mapping.Kind, id string) store.Entity {

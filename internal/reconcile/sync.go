@@ -1,12 +1,12 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/riverqueue/river"
 
@@ -17,6 +17,11 @@ import (
 	"milepost/mapping"
 )
 
+// rest is how long an entity is left alone after a sync, so that a burst on it
+// costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
+// have rested once a second.
+const rest = 500 * time.Millisecond
+
 // syncJob works one sync job: the whole way of one entity.
 func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) error {
 	start := r.now()
@@ -25,7 +30,10 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	if err != nil {
 		return err
 	}
-	res, err := r.sync(ctx, state)
+	if ago := start.Sub(state.SyncedAt); 0 < ago && ago < rest {
+		return r.snooze(rest - ago)
+	}
+	res, err := r.sync(ctx, &state)
 	if err != nil {
 		return r.postpone(ctx, job, state, err)
 	}
@@ -40,7 +48,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	naming(r.logger.Info(), e).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", r.now().Sub(start)).Msg("synced")
 	if again {
-		return river.JobSnooze(0)
+		return r.snooze(rest)
 	}
 	return nil
 }
@@ -91,10 +99,11 @@ func (res *result) cannot(text, logged string) {
 // why is what the log says beside the outcome.
 func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
 
-// sync brings the items of one entity in step with its record.
-func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result, error) {
+// sync brings the items of one entity in step with its record. It changes the
+// state as look does.
+func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*result, error) {
 	if state.Kind == store.KindInstall {
-		return r.syncInstall(ctx, state)
+		return r.syncInstall(ctx, *state)
 	}
 	conn, err := r.session(ctx, state.LocationID)
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
@@ -117,29 +126,10 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
-	dropped, err := s.dropped(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var facts mapping.Facts
-	if dropped == "" {
-		facts, err = s.read(ctx, needs)
-		s.gone = clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
-		if err == nil || s.gone {
-			if doubt := r.doubt(state, s.gone); doubt != nil {
-				return nil, doubt
-			}
-		}
-		if err == nil && state.ContactID == "" { // whose it is was not known before
-			if dropped, err = s.dropped(ctx); err != nil {
-				return nil, err
-			}
-		}
-	}
+	facts, gone, err := s.look(ctx, state, needs)
 	switch {
-	case dropped != "", s.gone:
-		s.notes = append(s.notes, cmp.Or(dropped, whyGone(state)))
-		s.gone = true
+	case gone != "":
+		s.gone, s.notes = true, append(s.notes, gone)
 		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
@@ -156,7 +146,32 @@ func (r *Reconciler) sync(ctx context.Context, state store.EntityState) (*result
 	if len(s.invalid) > 0 && err != nil {
 		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
 	}
-	return s.result, s.findTouched(ctx, state, facts)
+	return s.result, s.findTouched(ctx, *state, facts)
+}
+
+// look reads the record, or says why nothing of it is to exist. While a fetch
+// and the events contradict each other it fails with a wait; once what was read
+// is believed, the state no longer says that there is a doubt.
+func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
+	if gone, err = s.dropped(ctx); gone != "" || err != nil {
+		return facts, gone, err
+	}
+	facts, err = s.read(ctx, needs)
+	missing := clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+	if err != nil && !missing {
+		return facts, "", err
+	}
+	if doubt := s.doubt(*state, missing); doubt != nil {
+		return facts, "", doubt
+	}
+	if missing {
+		return facts, whyGone(*state), nil
+	}
+	state.GoneAt = time.Time{}
+	if state.ContactID == "" { // whose it is was not known before
+		gone, err = s.dropped(ctx)
+	}
+	return facts, gone, err
 }
 
 // entitySync is one sync under way.
@@ -277,12 +292,14 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 		s.fingerprint = fingerprint(facts.Note)
 	case kind == mapping.KindTask:
 		s.fingerprint = fingerprint(facts.Task)
+	case kind == mapping.KindWorkflow:
+		s.fingerprint = fingerprint(facts.Workflow)
 	}
 	switch {
 	case kind == mapping.KindContact && s.gone:
 		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
 		return err
-	case kind == mapping.KindTask, s.contactID == "":
+	case kind == mapping.KindTask, kind == mapping.KindWorkflow, s.contactID == "":
 		return nil
 	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil

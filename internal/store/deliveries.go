@@ -163,11 +163,13 @@ func parameters(first, n int) string {
 // settle gives an outcome to what is owed for an entity up to the count seen.
 // finished is 0 for an outcome that is not the last word.
 func (tx *Tx) settle(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
-	_, err := tx.Exec(ctx, `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
-		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`,
+	_, err := tx.Exec(ctx, settleDeliveries,
 		e.LocationID, e.Kind, e.ID, seen, outcome, detail, finished)
 	return err
 }
+
+const settleDeliveries = `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
+	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`
 
 // Deliveries lists the newest limit deliveries older than the one numbered
 // before (0 = from the newest on), newest first.
@@ -210,10 +212,12 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64,
 
 // Backlog counts the entities that are not in step yet.
 func (s *Store) Backlog(ctx context.Context) (int64, error) {
-	rows, err := s.Query(ctx, `SELECT count(*) FROM entities WHERE wanted > done`)
+	rows, err := s.Query(ctx, countBacklog)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("count what is owed: %w", err)
 	}
 	return n[0], nil
 }
+
+const countBacklog = `SELECT count(*) FROM entities WHERE wanted > done`

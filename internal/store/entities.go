@@ -74,20 +74,24 @@ func (s *Store) EntityState(ctx context.Context, e Entity) (EntityState, error) 
 
 // EntitiesOf lists the tasks and notes known to belong to a contact.
 func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([]Entity, error) {
-	return s.entities(ctx, `SELECT location_id, kind, id FROM entities
-		WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`, locationID, contactID)
+	return s.entities(ctx, listEntitiesOf, locationID, contactID)
 }
+
+const listEntitiesOf = `SELECT location_id, kind, id FROM entities
+	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`
 
 // Attached lists the entities of a contact that have, or may be about to have,
 // a meeting request that shows what is known of the contact: its notes, tags
 // and name.
 func (s *Store) Attached(ctx context.Context, locationID, contactID string) ([]Entity, error) {
-	return s.entities(ctx, `SELECT location_id, kind, id FROM entities e
-		WHERE location_id = $1 AND contact_id = $2 AND kind <> 'note' AND (wanted > done OR EXISTS (
-			SELECT 1 FROM links l WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id
-				AND l.item_kind IN ('event', 'task') AND l.state <> 'gone'))
-		ORDER BY kind, id`, locationID, contactID)
+	return s.entities(ctx, listAttached, locationID, contactID)
 }
+
+const listAttached = `SELECT location_id, kind, id FROM entities e
+	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'note' AND (wanted > done OR EXISTS (
+		SELECT 1 FROM links l WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id
+			AND l.item_kind IN ('event', 'task') AND l.state <> 'gone'))
+	ORDER BY kind, id`
 
 func (s *Store) entities(ctx context.Context, query, locationID, contactID string) ([]Entity, error) {
 	rows, err := s.Query(ctx, query, locationID, contactID)

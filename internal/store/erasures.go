@@ -103,16 +103,16 @@ func (s *Store) Erasure(ctx context.Context, locationID, contactID string) (e Er
 	return list[0], true, nil
 }
 
-// ofContact is what the entities of a contact are: itself, its tasks, notes
-// and workflow records.
-const ofContact = `(e.location_id = $1 AND (e.contact_id = $2 OR e.kind = 'contact' AND e.id = $2))`
-
-// entitiesOf selects the keys of a contact's entities.
-const entitiesOf = `(SELECT e.location_id, e.kind, e.id FROM entities e WHERE ` + ofContact + `)`
+// entitiesOf selects the keys of a contact's entities: its own, and those of
+// its tasks, notes and workflow records. For an OR, SQLite would walk the whole
+// location; for a bare UNION, whatever is looked up by it.
+const entitiesOf = `(SELECT location_id, kind, id FROM (
+	SELECT location_id, kind, id FROM entities WHERE location_id = $1 AND contact_id = $2
+	UNION SELECT location_id, kind, id FROM entities WHERE location_id = $1 AND kind = 'contact' AND id = $2) AS of_contact)`
 
 // Owed counts the entities of a contact that are not in step.
 func (s *Store) Owed(ctx context.Context, locationID, contactID string) (int64, error) {
-	rows, err := s.Query(ctx, `SELECT count(*) FROM entities e WHERE `+ofContact+` AND e.wanted > e.done`, locationID, contactID)
+	rows, err := s.Query(ctx, countOwed, locationID, contactID)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
 		return 0, fmt.Errorf("count what is owed of contact %s: %w", contactID, err)
@@ -120,16 +120,21 @@ func (s *Store) Owed(ctx context.Context, locationID, contactID string) (int64, 
 	return n[0], nil
 }
 
+const countOwed = `SELECT count(*) FROM entities WHERE wanted > done AND (location_id, kind, id) IN ` + entitiesOf
+
 // DeliveriesOf lists the ids of the deliveries of a contact and its records.
 func (s *Store) DeliveriesOf(ctx context.Context, locationID, contactID string) ([]int64, error) {
-	rows, err := s.Query(ctx, `SELECT d.id FROM entities e JOIN deliveries d
-		ON d.location_id = e.location_id AND d.kind = e.kind AND d.entity_id = e.id WHERE `+ofContact, locationID, contactID)
+	rows, err := s.Query(ctx, listDeliveriesOf, locationID, contactID)
 	ids, err := collect(rows, err, func(r Rows) (id int64, err error) { return id, r.Scan(&id) })
 	if err != nil {
 		return nil, fmt.Errorf("list the deliveries of contact %s: %w", contactID, err)
 	}
 	return ids, nil
 }
+
+const listDeliveriesOf = `SELECT id FROM deliveries WHERE (location_id, kind, entity_id) IN ` + entitiesOf
+
+const eraseDeliveriesOf = `UPDATE deliveries SET detail = '' WHERE detail <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf
 
 // Erase removes what is stored of a contact and its records but ids, digests
 // and outcomes: details, titles, the timeline, what was delivered. payloads
@@ -147,8 +152,8 @@ func (s *Store) Erase(ctx context.Context, locationID, contactID string, payload
 		}
 		for _, statement := range []string{
 			`UPDATE links SET title = '' WHERE title <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
-			`UPDATE deliveries SET detail = '' WHERE detail <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
-			`UPDATE entities AS e SET detail = '' WHERE ` + ofContact,
+			eraseDeliveriesOf,
+			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, statement, locationID, contactID); err != nil {

@@ -82,11 +82,25 @@ func (b *pgBackend) newQueue(cfg QueueConfig) (Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &riverQueue[*riverpgxv5.Driver, pgx.Tx]{client: client}, nil
+	return &riverQueue[*riverpgxv5.Driver, pgx.Tx]{
+		client: client,
+		insertMany: func(ctx context.Context, tx pgx.Tx, jobs []river.InsertManyParams) error {
+			_, err := client.InsertManyTx(ctx, tx, jobs)
+			return err
+		},
+	}, nil
 }
 
 func (b *pgBackend) close() error {
 	b.riverPool.Close()
 	b.pool.Close()
 	return nil
+}
+
+// givenUp reports whether PostgreSQL ended a transaction for another's sake:
+// the same again may well succeed.
+func givenUp(err error) bool {
+	const deadlockDetected, serializationFailure = "40P01", "40001"
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == deadlockDetected || e.Code == serializationFailure)
 }

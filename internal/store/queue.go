@@ -196,7 +196,11 @@ var liveStates = []rivertype.JobState{
 }
 
 // riverQueue is River on one driver.
-type riverQueue[D riverdriver.Driver[T], T any] struct{ client *river.Client[T] }
+type riverQueue[D riverdriver.Driver[T], T any] struct {
+	client *river.Client[T]
+	// insertMany adds jobs, and leaves out those whose twin is alive.
+	insertMany func(ctx context.Context, tx T, jobs []river.InsertManyParams) error
+}
 
 func (q *riverQueue[D, T]) Start(ctx context.Context) error {
 	// The context given to River would stop it; stopping is Stop's.
@@ -217,8 +221,7 @@ func (q *riverQueue[D, T]) insert(ctx context.Context, tx *Tx, jobs []river.Inse
 	if len(jobs) == 0 {
 		return nil
 	}
-	_, err := q.client.InsertManyTx(ctx, tx.raw.(T), jobs)
-	return err
+	return q.insertMany(ctx, tx.raw.(T), jobs)
 }
 
 func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error {

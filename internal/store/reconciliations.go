@@ -46,16 +46,18 @@ func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation
 	return list[0], nil
 }
 
-// Found is an entity that a reconciliation found to differ from what was last seen.
+// Found is a record that a reconciliation came by.
 type Found struct {
 	Entity
 	ContactID string // the contact it belongs to; "" = not known
-	Mark      string // to be remembered of it; see Seen. Of a task alone.
+	Differs   bool   // from what was last seen: it is to be synced
+	Swept     string // to be remembered as its Seen.Swept; "" = nothing
 }
 
-// SaveReconciliation notes how far one is, and asks in the same transaction
-// for the entities that it found up to there to be synced.
+// SaveReconciliation notes how far one is and what it came by, and asks in the
+// same transaction for what differs to be synced.
 func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
+	slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES `+placeholders(1, 12)+`
 			ON CONFLICT (name) DO UPDATE SET location_id = excluded.location_id,
@@ -66,30 +68,25 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched); err != nil {
 			return err
 		}
-		if len(found) == 0 {
+		var differ []Entity
+		for _, f := range found {
+			if f.Differs {
+				if _, err := tx.raise(ctx, f.Entity, f.ContactID, 1, 0); err != nil {
+					return err
+				}
+				differ = append(differ, f.Entity)
+			}
+			if f.Swept != "" || f.Differs {
+				if _, err := tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
+					f.LocationID, f.Kind, f.ID, f.Swept); err != nil {
+					return err
+				}
+			}
+		}
+		if len(differ) == 0 {
 			return nil
 		}
-		slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
-		entities := make([]Entity, len(found))
-		for i, f := range found {
-			if _, err := tx.raise(ctx, f.Entity, f.ContactID, 1, 0); err != nil {
-				return err
-			}
-			entities[i] = f.Entity
-		}
-		if err := tx.enqueue(ctx, entities); err != nil {
-			return err
-		}
-		for _, f := range found {
-			if f.Kind != "task" {
-				continue
-			}
-			if _, err := tx.Exec(ctx, `UPDATE entities SET mark = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
-				f.LocationID, f.Kind, f.ID, f.Mark); err != nil {
-				return err
-			}
-		}
-		return nil
+		return tx.enqueue(ctx, differ)
 	})
 	if err != nil {
 		return fmt.Errorf("note how far the reconciliation %s is: %w", v.Name, err)
@@ -99,8 +96,9 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 
 // Seen is what is remembered of a record as it was last read.
 type Seen struct {
-	Mark        string // the record's own mark of change
-	Fingerprint string
+	Mark        string // the record's own mark of change when it was last synced
+	Swept       string // that of when a reconciliation last came by
+	Fingerprint string // of the record when it was last synced
 }
 
 // Seen returns what is remembered of records of one kind; those that were
@@ -115,7 +113,7 @@ func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string)
 		for i := range chunk {
 			args[i+2] = ids[min(i, n-1)]
 		}
-		if err := s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+parameters(3, chunk)+`)`, args...); err != nil {
+		if err := s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+parameters(3, chunk)+`)`, args...); err != nil {
 			return nil, err
 		}
 		ids = ids[n:]
@@ -123,19 +121,19 @@ func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string)
 	return out, nil
 }
 
-// OpenTasks returns the marks of a location's tasks that were open when they
-// were last listed.
+// OpenTasks returns what is remembered of a location's tasks that were open
+// when a reconciliation last came by.
 func (s *Store) OpenTasks(ctx context.Context, locationID string) (map[string]Seen, error) {
 	out := map[string]Seen{}
-	return out, s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities
-		WHERE location_id = $1 AND kind = 'task' AND mark <> ''`, locationID)
+	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
+		WHERE location_id = $1 AND kind = 'task' AND swept <> ''`, locationID)
 }
 
 // SeenNotes returns what is remembered of a contact's notes that were there
 // when they were last read.
 func (s *Store) SeenNotes(ctx context.Context, locationID, contactID string) (map[string]Seen, error) {
 	out := map[string]Seen{}
-	return out, s.seen(ctx, out, `SELECT id, mark, fingerprint FROM entities
+	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind = 'note' AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone)
 }
 
@@ -148,7 +146,7 @@ func (s *Store) seen(ctx context.Context, out map[string]Seen, query string, arg
 	for rows.Next() {
 		var id string
 		var v Seen
-		if err := rows.Scan(&id, &v.Mark, &v.Fingerprint); err != nil {
+		if err := rows.Scan(&id, &v.Mark, &v.Swept, &v.Fingerprint); err != nil {
 			return err
 		}
 		out[id] = v

@@ -8,7 +8,7 @@ import (
 
 // The kinds of records that no API returns: what was delivered last is the record.
 const (
-	KindWorkflow = "workflow" // a workflow webhook's body, one for each contact and workflow
+	KindWorkflow = "workflow" // a workflow webhook's body, one for each contact, workflow and milestone_id
 	KindInstall  = "install"  // INSTALL or UNINSTALL of the app at a location or an agency
 )
 

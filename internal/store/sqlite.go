@@ -60,13 +60,16 @@ func (s *Store) HandOutAgain(ctx context.Context) error {
 	return nil
 }
 
+// cacheKiB is how much of a file all connections of a pool keep in memory together.
+const cacheKiB = 16384
+
 // SQLiteDB opens a SQLite file for durable use: WAL, every commit synced to
 // the disk, at most conns connections, statements prepared once each.
 func SQLiteDB(path string, conns int) (*sql.DB, error) {
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
 		"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
-			"cache_size(-16384)", "wal_autocheckpoint(4096)", "foreign_keys(1)",
+			fmt.Sprintf("cache_size(-%d)", cacheKiB/conns), "wal_autocheckpoint(4096)", "foreign_keys(1)",
 			"secure_delete(FAST)", // what is erased is gone from its page too
 		},
 		"_txlock": {"immediate"},
@@ -102,7 +105,15 @@ func (b *sqliteBackend) newQueue(cfg QueueConfig) (Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &riverQueue[*riversqlite.Driver, *sql.Tx]{client: client}, nil
+	return &riverQueue[*riversqlite.Driver, *sql.Tx]{
+		client: client,
+		// The fast one reads no job back, at half the cost. It leaves out twins on
+		// SQLite alone; on PostgreSQL it fails on them.
+		insertMany: func(ctx context.Context, tx *sql.Tx, jobs []river.InsertManyParams) error {
+			_, err := client.InsertManyFastTx(ctx, tx, jobs)
+			return err
+		},
+	}, nil
 }
 
 func (b *sqliteBackend) close() error { return errors.Join(b.read.Close(), b.write.Close()) }

@@ -59,8 +59,20 @@ type Rows interface {
 	Close()
 }
 
-// InTx runs fn in one write transaction, and commits it unless fn fails.
+// InTx runs fn in one write transaction, and commits it unless fn fails. Where
+// PostgreSQL ends a deadlock by giving up this transaction, fn runs again: River
+// locks the rows of several jobs in an order of its own.
 func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
+	const tries = 5
+	for try := 1; ; try++ {
+		err := s.inTx(ctx, fn)
+		if try == tries || !givenUp(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) inTx(ctx context.Context, fn func(*Tx) error) error {
 	tx, err := s.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)

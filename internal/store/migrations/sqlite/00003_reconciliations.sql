@@ -16,6 +16,9 @@ CREATE TABLE reconciliations (
 	touched        BIGINT NOT NULL
 );
 
--- By what a change of the record is known without reading it: a contact's
--- dateUpdated, the digest of an open task's row in the task search.
+-- By what a change of a record is known without reading it: a contact's
+-- dateUpdated. mark is that of when it was last synced, swept that of when a
+-- reconciliation last came by, which for a task is a digest of its row in the
+-- task search.
 ALTER TABLE entities ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+ALTER TABLE entities ADD COLUMN swept TEXT NOT NULL DEFAULT '';

@@ -1,0 +1,635 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
+
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/connection"
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+const (
+	location  = "ve9EPM428h8vShlRW1KT"
+	ownerMail = "olivia@agency.example"
+)
+
+// bundle is a Reconciler between the two fakes, on a clock that the test moves.
+// No job runs: the test does the syncs, one by one.
+type bundle struct {
+	*Reconciler
+	t      *testing.T
+	hl     *sandbox.HighLevel
+	ch     *sandbox.CalendarHero
+	micros atomic.Int64 // the time
+}
+
+// setup takes automations as YAML; "" = the recipes.
+func setup(t *testing.T, automations string) *bundle {
+	t.Helper()
+	b := &bundle{t: t}
+	b.set(time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC))
+	clock := func() time.Time { return time.UnixMicro(b.micros.Load()).UTC() }
+	b.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
+	t.Cleanup(b.hl.Close)
+	b.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+	})
+	b.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
+		Clock: clock, Token: "ch-test", User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+	})
+	t.Cleanup(b.ch.Close)
+	hl, ch := httptest.NewServer(b.hl), httptest.NewServer(b.ch)
+	t.Cleanup(hl.Close)
+	t.Cleanup(ch.Close)
+	st, err := store.OpenSQLite(t.Context(), t.TempDir())
+	b.must(err)
+	t.Cleanup(func() { _ = st.Close() })
+	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	b.must(err)
+	yaml := []byte(automations)
+	if automations == "" {
+		yaml = mapping.Recipes()
+	}
+	set, err := mapping.Load("automations.yaml", yaml)
+	b.must(err)
+	noWait := func(int) time.Duration { return 0 }
+	b.Reconciler = New(Config{
+		Store: st, Automations: set, Logger: zerolog.Nop(), Now: clock,
+		Connections: only{&connection.Connection{
+			LocationID:   location,
+			HighLevel:    highlevel.New(highlevel.Config{BaseURL: hl.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: noWait}),
+			CalendarHero: calendarhero.New(calendarhero.Config{BaseURL: ch.URL, Token: "ch-test", RetryWait: noWait}),
+		}},
+	})
+	return b
+}
+
+// set and pass move the clock of all three.
+func (b *bundle) set(at time.Time)     { b.micros.Store(at.UnixMicro()) }
+func (b *bundle) pass(d time.Duration) { b.micros.Add(d.Microseconds()) }
+
+// only is the one connection there is.
+type only struct{ conn *connection.Connection }
+
+func (o only) Lookup(_ context.Context, id string) (*connection.Connection, error) {
+	if id != o.conn.LocationID {
+		return nil, &connection.Absent{Why: "location " + id + " is not connected"}
+	}
+	return o.conn, nil
+}
+
+func (o only) Installed(context.Context, store.Entity, highlevel.Event) (connection.Outcome, error) {
+	return connection.Outcome{}, connection.ErrAwaited
+}
+
+func (b *bundle) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// jane makes a contact with a milestone; "" leaves the date out.
+func (b *bundle) jane(date string) store.Entity {
+	b.t.Helper()
+	c, err := b.hl.SeedContact(sandbox.Contact{
+		LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com",
+		CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": date},
+	})
+	b.must(err)
+	return store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: c.ID}
+}
+
+// setDate moves the milestone.
+func (b *bundle) setDate(e store.Entity, date string) {
+	b.t.Helper()
+	b.must(b.hl.SetCustomField(e.ID, "contact.milestone_date", date))
+}
+
+// try syncs an entity once, as a job does up to its end.
+func (b *bundle) try(e store.Entity) (*result, error) {
+	b.t.Helper()
+	state, err := b.store.EntityState(b.t.Context(), e)
+	b.must(err)
+	return b.sync(b.t.Context(), &state)
+}
+
+// run is a try with, where it fails, the note for the next one.
+func (b *bundle) run(e store.Entity) (*result, error) {
+	b.t.Helper()
+	state, err := b.store.EntityState(b.t.Context(), e)
+	b.must(err)
+	res, err := b.sync(b.t.Context(), &state)
+	if err != nil {
+		err = b.postpone(b.t.Context(), newJob(), state, err)
+	}
+	return res, err
+}
+
+// newJob is a job at its first attempt.
+func newJob() *river.Job[store.SyncArgs] {
+	return &river.Job[store.SyncArgs]{JobRow: &rivertype.JobRow{}}
+}
+
+// do is a try that must succeed.
+func (b *bundle) do(e store.Entity) *result {
+	b.t.Helper()
+	res, err := b.try(e)
+	b.must(err)
+	return res
+}
+
+// known does a sync and records its end, with another one already wanted.
+func (b *bundle) known(e store.Entity) {
+	b.t.Helper()
+	for range 2 {
+		b.must(b.store.Touch(b.t.Context(), []store.Entity{e}, false))
+	}
+	res := b.do(e)
+	again, err := b.store.FinishSync(b.t.Context(), newJob(), store.Finish{
+		Entity: e, Seen: 1, Fingerprint: res.fingerprint, Outcome: res.outcome(), Now: b.now(),
+	})
+	b.must(err)
+	if !again {
+		b.t.Fatal("the sync that is still wanted was forgotten")
+	}
+}
+
+// posts counts the meeting requests that were asked for.
+func (b *bundle) posts() int { return b.ch.Calls()["POST /meeting/tasks"] }
+
+const toOwner = `
+- name: Milestone
+  on: milestone.changed
+  milestone: { name: contact.milestone, date: contact.milestone_date }
+  if: milestone.name != "" and milestone.date != nil
+  do:
+    - event: { title: "{{ milestone.name }}", start: "{{ milestone.date }}", attach: [notes, tags] }
+`
+
+func TestAnItemOfThePast(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-04-30")
+	if res := b.do(e); res.outcome() != store.Skipped || !strings.Contains(res.detail(), "its time has passed") || b.posts() != 0 {
+		t.Errorf("it became %s: %s", res.outcome(), res.detail())
+	}
+	b.setDate(e, "2030-05-02")
+	b.do(e)
+	if n := len(b.ch.Requests()); n != 1 {
+		t.Fatalf("%d requests for a day to come", n)
+	}
+	t.Run("that is over stays as it was", func(t *testing.T) {
+		b.set(time.Date(2030, 5, 3, 0, 0, 0, 0, time.UTC))
+		b.must(b.hl.AddTags(e.ID, "vip"))
+		if res := b.do(e); res.outcome() != store.Unchanged || b.posts() != 1 {
+			t.Errorf("it became %s: %s, after %d POSTs", res.outcome(), res.detail(), b.posts())
+		}
+	})
+	t.Run("that was moved there is removed, and not made again", func(t *testing.T) {
+		b.set(time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC))
+		b.setDate(e, "2030-04-30")
+		if res := b.do(e); !strings.Contains(res.detail(), "event removed") || b.posts() != 1 {
+			t.Errorf("it became %s: %s, after %d POSTs", res.outcome(), res.detail(), b.posts())
+		}
+	})
+}
+
+func TestAGuestIsNotMailedForADescription(t *testing.T) {
+	b := setup(t, strings.Replace(toOwner, "attach:", "invite: contact, attach:", 1))
+	e := b.jane("2030-05-02")
+	b.do(e)
+	b.must(b.hl.AddTags(e.ID, "vip"))
+	res := b.do(e)
+	if n := len(b.ch.Mails()); n != 1 || !strings.Contains(res.detail(), "waits for the next change") {
+		t.Errorf("%d mails, and the outcome says %q", n, res.detail())
+	}
+	b.setDate(e, "2030-05-03")
+	b.do(e)
+	requests := b.ch.Requests()
+	if len(requests) != 1 || !strings.Contains(requests[0].Description, "vip") {
+		t.Errorf("a material change does not bring the description along: %+v", requests)
+	}
+	b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.Email = "doe@example.com" }))
+	b.do(e)
+	if requests := b.ch.Requests(); len(requests) != 1 || requests[0].Invitees[0] != "doe@example.com" {
+		t.Errorf("another invitee does not replace the request: %+v", requests)
+	}
+}
+
+func TestAnUnclearCreateIsLookedForBeforeItIsRepeated(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		fault   sandbox.Fault
+		posts   int
+		becomes string
+	}{
+		{"it arrived", sandbox.LoseAnswer(), 1, "event adopted"},
+		{"it never arrived", sandbox.FailWith(502), 2, "event created"},
+		{"its answer was cut off", sandbox.MalformedAnswer(), 1, "event adopted"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-05-02")
+			b.ch.Faults().Next("POST /meeting/tasks", 1, c.fault)
+			if res, err := b.try(e); err == nil {
+				t.Fatalf("a create without answer ended as %s", res.outcome())
+			}
+			b.pass(unclearSettle - time.Second)
+			var w *wait
+			if _, err := b.try(e); !errors.As(err, &w) || w.d != time.Second {
+				t.Errorf("before it has settled: %v", err)
+			}
+			b.pass(time.Second)
+			res := b.do(e)
+			if got := b.ch.Requests(); len(got) != 1 || b.posts() != c.posts || !strings.Contains(res.detail(), c.becomes) {
+				t.Errorf("%d requests after %d POSTs: %s", len(got), b.posts(), res.detail())
+			}
+		})
+	}
+	t.Run("the record no longer wants it", func(t *testing.T) {
+		b := setup(t, toOwner)
+		e := b.jane("2030-05-02")
+		b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+		_, _ = b.try(e)
+		b.setDate(e, "")
+		b.pass(unclearSettle)
+		b.do(e)
+		if n := len(b.ch.Requests()); n != 0 {
+			t.Errorf("%d requests are left of a create whose answer was lost", n)
+		}
+	})
+}
+
+func TestACrashAnywhereInACreateLeavesOneRequest(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-05-02")
+	hold := make(chan struct{})
+	armed := b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.HoldUntil(hold))
+	ctx, kill := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := b.sync(ctx, &store.EntityState{Entity: e})
+		ended <- err
+	}()
+	<-armed.Hit()
+	kill()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("a sync that was killed ended with %v", err)
+	}
+	close(hold)
+	b.pass(unclearSettle)
+	b.do(e)
+	if n := len(b.ch.Requests()); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestOnlyTheRecordItselfCanBeGone(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		arm  func(b *bundle)
+	}{
+		{"custom fields", func(b *bundle) {
+			b.hl.Faults().Next("GET /locations/{locationId}/customFields", -1, sandbox.FailWith(404))
+		}},
+		{"the owner of the calendar", func(b *bundle) {
+			b.hl.Faults().Next("GET /locations/{locationId}", -1, sandbox.FailWith(403))
+			b.ch.Faults().Next("GET /user", -1, sandbox.FailWith(404))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-05-02")
+			b.known(e)
+			b.pass(aboutFresh)
+			c.arm(b)
+			for range 2 {
+				if res, err := b.run(e); err == nil {
+					t.Errorf("it ended as %s: %s", res.outcome(), res.detail())
+				}
+				b.pass(2 * time.Minute)
+			}
+			if n := len(b.ch.Requests()); n != 1 {
+				t.Errorf("%d requests are left", n)
+			}
+		})
+	}
+}
+
+func TestGoneIsBelievedTheSecondTime(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-05-02")
+	b.known(e)
+	notFound := func() *sandbox.Armed {
+		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.FailWith(404))
+	}
+	run := func() (*result, error) { return b.run(e) }
+	var snooze *rivertype.JobSnoozeError
+	notFound()
+	if _, err := run(); !errors.As(err, &snooze) || snooze.Duration < time.Minute {
+		t.Fatalf("not found for the first time: %v", err)
+	}
+	// It is there again, but cannot be carried over: what was believed before counts no more.
+	b.setDate(e, "2030-05-03")
+	b.pass(time.Minute)
+	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", 3, sandbox.FailWith(503))
+	if _, err := run(); err == nil {
+		t.Fatal("a failing vendor was not noticed")
+	}
+	notFound()
+	if _, err := run(); !errors.As(err, &snooze) || len(b.ch.Requests()) != 1 {
+		t.Fatalf("not found for the first time since it was there: %v, %d requests", err, len(b.ch.Requests()))
+	}
+	notFound()
+	b.pass(time.Minute)
+	if res, err := run(); err != nil || res.outcome() != store.Gone || len(b.ch.Requests()) != 0 {
+		t.Errorf("not found twice: %v, %d requests", err, len(b.ch.Requests()))
+	}
+}
+
+func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		fault   sandbox.Fault
+		on      string
+		outcome string
+		snooze  time.Duration // 0 = an error: River's back-off
+	}{
+		{"limited, for a time", sandbox.RateLimited(40 * time.Second), "POST /meeting/tasks", store.Waiting, 40 * time.Second},
+		{"limited, without a word", sandbox.RateLimited(0), "POST /meeting/tasks", store.Waiting, rateLimitWait},
+		{"limited for longer than a job may wait", sandbox.RateLimited(5 * time.Hour), "POST /meeting/tasks", store.Waiting, longestWait},
+		{"refused a token", sandbox.FailWith(401), "GET /contacts/{contactId}", store.Auth, 0},
+		{"refused a scope", sandbox.FailWith(403), "GET /contacts/{contactId}", store.Auth, 0},
+		{"down", sandbox.FailWith(503), "GET /contacts/{contactId}", store.Retry, 0},
+		{"unclear", sandbox.LoseAnswer(), "POST /meeting/tasks", store.Retry, unclearSettle},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-05-02")
+			b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+			b.hl.Faults().Next(c.on, -1, c.fault)
+			b.ch.Faults().Next(c.on, -1, c.fault)
+			state, err := b.store.EntityState(t.Context(), e)
+			b.must(err)
+			_, err = b.sync(t.Context(), &state)
+			err = b.postpone(t.Context(), newJob(), state, err)
+			var snooze *rivertype.JobSnoozeError
+			switch errors.As(err, &snooze); {
+			case c.snooze == 0 && (err == nil || snooze != nil):
+				t.Errorf("it is left to %v, want an error for River to count", err)
+			case c.snooze > 0 && (snooze == nil || snooze.Duration < c.snooze || snooze.Duration > c.snooze*6/5):
+				t.Errorf("it is left to %v, want a snooze of %s", err, c.snooze)
+			}
+			after, err := b.store.EntityState(t.Context(), e)
+			b.must(err)
+			if after.Outcome != c.outcome || after.Done != 0 || after.Detail == "" {
+				t.Errorf("the entity is noted as %q (%s), done %d; want %q", after.Outcome, after.Detail, after.Done, c.outcome)
+			}
+			calls := b.hl.Calls()["GET /contacts/{contactId}"]
+			var w *wait
+			if _, err := b.try(e); c.outcome == store.Waiting && (!errors.As(err, &w) || b.hl.Calls()["GET /contacts/{contactId}"] != calls) {
+				t.Errorf("the next job asks a vendor that wants to be left alone: %v", err)
+			}
+		})
+	}
+	t.Run("a shutdown hands the job back at once and notes nothing", func(t *testing.T) {
+		b := setup(t, toOwner)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		state := store.EntityState{Entity: b.jane("2030-05-02")}
+		_, err := b.sync(ctx, &state)
+		var snooze *rivertype.JobSnoozeError
+		if err = b.postpone(ctx, newJob(), state, err); !errors.As(err, &snooze) || snooze.Duration != 0 {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestWhatIsReadBesideTheRecord(t *testing.T) {
+	t.Run("the calendar's time zone stands in for one that HighLevel will not tell", func(t *testing.T) {
+		b := setup(t, toOwner)
+		b.hl.Faults().Next("GET /locations/{locationId}", -1, sandbox.FailWith(403))
+		res := b.do(b.jane("2030-05-02"))
+		if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 13, 0, 0, 0, time.UTC) {
+			t.Errorf("9:00 in Toronto became %+v", r)
+		}
+		if !strings.Contains(res.detail(), "America/Toronto") {
+			t.Errorf("the outcome does not say so: %s", res.detail())
+		}
+	})
+	t.Run("a meeting type that the account does not have gives way to its default", func(t *testing.T) {
+		b := setup(t, strings.Replace(toOwner, "attach:", "type: brunch, attach:", 1))
+		res := b.do(b.jane("2030-05-02"))
+		if r := b.ch.Requests(); len(r) != 1 || r[0].Type != "" || !strings.Contains(res.detail(), `no meeting type "brunch"`) {
+			t.Errorf("%+v: %s", r, res.detail())
+		}
+	})
+	t.Run("the definitions of custom fields are read once in a while", func(t *testing.T) {
+		b := setup(t, toOwner)
+		e := b.jane("2030-05-02")
+		definitions := func() int { return b.hl.Calls()["GET /locations/{locationId}/customFields"] }
+		b.do(e)
+		b.do(e)
+		if n := definitions(); n != 1 {
+			t.Errorf("%d reads for two syncs, want 1", n)
+		}
+		b.pass(aboutFresh)
+		b.do(e)
+		if n := definitions(); n != 2 {
+			t.Errorf("%d reads after they went stale, want 2", n)
+		}
+	})
+}
+
+func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
+	const contacts = `
+- name: Contacts
+  on: contact.changed
+  if: contact.email != ""
+  do:
+    - contact: { name: "{{ contact.name }}", emails: ["{{ contact.email }}"], phones: ["{{ contact.phone }}"] }
+`
+	gone := func(b *bundle, e store.Entity) *result {
+		b.must(b.hl.DeleteContact(e.ID))
+		res, err := b.sync(t.Context(), &store.EntityState{Entity: e, Wanted: 1, DeletedWanted: 1})
+		b.must(err)
+		return res
+	}
+	t.Run("one that was there keeps what HighLevel does not know, and stays", func(t *testing.T) {
+		b := setup(t, contacts)
+		_, err := b.ch.SeedContact(sandbox.CalendarContact{Name: "J. Doe", Email: []string{"old@example.com", "Jane@Example.com"}, Title: "Buyer", Telephone: []string{"+1"}})
+		b.must(err)
+		e := b.jane("")
+		b.do(e)
+		got := b.ch.Contacts()
+		if len(got) != 1 || got[0].Name != "Jane Doe" || got[0].Title != "Buyer" || len(got[0].Email) != 2 || len(got[0].Telephone) != 1 {
+			t.Errorf("it became %+v", got)
+		}
+		if res := gone(b, e); len(b.ch.Contacts()) != 1 || !strings.Contains(res.detail(), "it was there before") {
+			t.Errorf("it went with the HighLevel contact: %s", res.detail())
+		}
+	})
+	t.Run("one that was made here goes", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		b.do(e)
+		if gone(b, e); len(b.ch.Contacts()) != 0 {
+			t.Errorf("%+v", b.ch.Contacts())
+		}
+	})
+	t.Run("one that another contact shares stays", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		b.do(e)
+		b.must(b.hl.DeleteContact(e.ID)) // its event is late
+		b.do(b.jane(""))
+		if _, err := b.sync(t.Context(), &store.EntityState{Entity: e, Wanted: 1, DeletedWanted: 1}); err != nil || len(b.ch.Contacts()) != 1 {
+			t.Errorf("%v: %+v", err, b.ch.Contacts())
+		}
+	})
+	t.Run("one that a person deleted is made again with the next change", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		b.do(e)
+		b.must(b.conn().CalendarHero.DeleteContact(t.Context(), b.ch.Contacts()[0].ID))
+		b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.FirstName = "Joan" }))
+		b.do(e)
+		if got := b.ch.Contacts(); len(got) != 1 || got[0].Name != "Joan Doe" {
+			t.Errorf("%+v", got)
+		}
+	})
+	t.Run("an unclear create is looked for after it has settled", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		b.ch.Faults().Next("POST /contact", 1, sandbox.LoseAnswer())
+		_, _ = b.try(e)
+		var w *wait
+		if _, err := b.try(e); !errors.As(err, &w) {
+			t.Errorf("before it has settled: %v", err)
+		}
+		b.pass(unclearSettle)
+		b.do(e)
+		if n := b.ch.Calls()["POST /contact"]; n != 1 || len(b.ch.Contacts()) != 1 {
+			t.Errorf("%d POSTs, %d contacts", n, len(b.ch.Contacts()))
+		}
+		if gone(b, e); len(b.ch.Contacts()) != 0 {
+			t.Error("it was made here, and stayed")
+		}
+	})
+	t.Run("a process that died with the lease holds it for its time only", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		_, err := b.store.Lease(t.Context(), "contact "+location+" jane@example.com", "dead", b.now(), b.now().Add(contactLease))
+		b.must(err)
+		var w *wait
+		if _, err := b.try(e); !errors.As(err, &w) {
+			t.Errorf("while it is held: %v", err)
+		}
+		b.pass(contactLease + time.Second)
+		b.do(e)
+	})
+}
+
+// conn is the one connection.
+func (b *bundle) conn() *connection.Connection { return b.connections.(only).conn }
+
+func TestAReminderNudgesOnlyWhatIsStillOpen(t *testing.T) {
+	remind := func(b *bundle, e store.Entity, generation int64) error {
+		job := &river.Job[store.RemindArgs]{Args: store.RemindArgs{
+			LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID, Item: b.item(e).Item, Generation: generation, Before: time.Hour,
+		}}
+		return b.remindJob(b.t.Context(), job)
+	}
+	mails := func(b *bundle) (n int) {
+		for _, m := range b.ch.Mails() {
+			if m.Kind == sandbox.MailRemind {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		name   string
+		before func(b *bundle, e store.Entity)
+		mails  int
+		snooze bool
+		fails  bool
+	}{
+		{name: "open", before: func(*bundle, store.Entity) {}, mails: 1},
+		{name: "booked", before: func(b *bundle, _ store.Entity) { b.must(b.ch.Accept(b.ch.Requests()[0].ID)) }},
+		{name: "deleted by a person", before: func(b *bundle, _ store.Entity) { b.must(b.ch.Cancel(b.ch.Requests()[0].ID)) }},
+		{name: "replaced", before: func(b *bundle, e store.Entity) { b.setDate(e, "2030-05-04"); b.do(e) }},
+		{name: "over", before: func(b *bundle, _ store.Entity) { b.pass(48 * time.Hour) }},
+		{name: "of a location that is no longer connected", before: func(b *bundle, _ store.Entity) { b.connections = only{&connection.Connection{}} }},
+		{name: "limited", before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.RateLimited(0)) }, snooze: true},
+		{name: "a lost answer is not repeated", before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.LoseAnswer()) }, mails: 1},
+		{name: "a refused token is tried again", before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.FailWith(401)) }, fails: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-05-02")
+			b.do(e)
+			generation := b.item(e).Generation
+			c.before(b, e)
+			err := remind(b, e, generation)
+			var snooze *rivertype.JobSnoozeError
+			if errors.As(err, &snooze) != c.snooze || (err != nil && snooze == nil) != c.fails {
+				t.Errorf("it ended with %v", err)
+			}
+			if n := mails(b); n != c.mails {
+				t.Errorf("%d reminders were mailed, want %d", n, c.mails)
+			}
+		})
+	}
+}
+
+// item is the link of the one request of an entity.
+func (b *bundle) item(e store.Entity) store.Link {
+	b.t.Helper()
+	links, err := b.store.Links(b.t.Context(), e)
+	b.must(err)
+	for _, l := range links {
+		return l
+	}
+	b.t.Fatal("there is no link")
+	return store.Link{}
+}
+
+func TestADescriptionNeverGrowsBeyondItsBounds(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		item mapping.Item
+		ends string
+	}{
+		{"nothing", mapping.Item{}, ""},
+		{"blanks", mapping.Item{Description: " \n "}, ""},
+		{"a long text of long characters", mapping.Item{Description: strings.Repeat("ü", longestDescription)}, "ü…"},
+		{"one note that is longer than all may be", mapping.Item{Notes: []string{strings.Repeat("x", 3*longestDescription)}}, "x…"},
+		{"many notes", mapping.Item{Notes: make([]string, 3*longestDescription)}, "older notes)"},
+		{"tags behind all of them", mapping.Item{Description: "a", Notes: []string{"b"}, Tags: []string{"c", "d"}}, "a\n\nNotes:\n- b\n\nTags: c, d"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := describe(c.item)
+			if len(got) > longestDescription+100 || !strings.HasSuffix(got, c.ends) || c.ends == "" && got != "" {
+				t.Errorf("%d bytes ending in %q, want %q", len(got), got[max(0, len(got)-40):], c.ends)
+			}
+			if strings.Contains(got, "\uFFFD") {
+				t.Error("a character was cut in two")
+			}
+		})
+	}
+}
