@@ -151,3 +151,29 @@ func TestATaskThatIsDeletedBeforeAnySearchSawItIsFound(t *testing.T) {
 	w.start()
 	w.eventually("its request is gone", func() bool { return slices.Equal(w.days(), []string{"2030-05-03"}) })
 }
+
+func TestATaskThatIsReopenedBeforeASearchMissedItIsFound(t *testing.T) {
+	w := setup(t, slowly)
+	id := w.milestone("2030-05-03")
+	due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
+	task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+	w.must(err)
+	w.settle()
+	began := w.now()
+	w.eventually("a search has seen the task", func() bool {
+		at, err := w.app.Store().Reconciliation(t.Context(), location)
+		w.must(err)
+		return at.Place == "" && at.StartedAt.After(began)
+	})
+	w.stop()
+	w.cfg.ReconcileEvery = 0
+	w.start()
+	w.must(w.hl.CompleteTask(task.ID))
+	w.settle()
+	w.wantDays("2030-05-03")
+	w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Completed = false })) // which HighLevel does not tell
+	w.stop()
+	w.cfg.ReconcileEvery = 15 * time.Minute
+	w.start()
+	w.eventually("its request is back", func() bool { return slices.Equal(w.days(), []string{"2030-05-03", "2030-05-02"}) })
+}

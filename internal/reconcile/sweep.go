@@ -226,8 +226,8 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 }
 
 // tasks looks at all open tasks: no page of them is more recent than another.
-// A task has no mark of its own, so that of its row in the search is taken,
-// which need not be like the record.
+// A task has no mark of its own, so the fingerprint of its row in the search is
+// taken. Where a row is not like the record, a change of it is synced once more.
 func (s *sweep) tasks(ctx context.Context, _ place) error {
 	if !s.automations.Needs(mapping.KindTask).Any {
 		return s.next(ctx, place{Phase: phaseWalk}, nil)
@@ -256,7 +256,7 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 				continue
 			}
 			looked[t.ID] = true
-			if mark := fingerprint(t); known[t.ID].Swept != mark {
+			if mark := fingerprint(taskFacts(t)); known[t.ID].Swept != mark {
 				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: true, Swept: mark})
 			}
 		}
