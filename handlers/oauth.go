@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -8,7 +9,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -107,8 +107,11 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		})
 		return
 	}
-	h.Logger.Info().Strs("locations", locations).Msg("connected by OAuth")
-	p := page{Title: "Connected", Text: "Milepost now keeps this location's calendar in step. You can close this page.", Items: locations}
+	p := page{Title: "Connected", Text: "Milepost now keeps this location's calendar in step. You can close this page."}
+	for _, c := range locations {
+		h.Logger.Info().Str("location", c.LocationID).Msg("connected by OAuth")
+		p.Items = append(p.Items, cmp.Or(c.Name, c.LocationID))
+	}
 	switch {
 	case len(locations) == 0:
 		p.Text = "The agency is connected. Each of its locations is connected when the app is installed there. You can close this page."
@@ -119,7 +122,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 }
 
 // connect exchanges the code and keeps the grant.
-func (h *OAuth) connect(ctx context.Context, code, redirectURL string) ([]string, error) {
+func (h *OAuth) connect(ctx context.Context, code, redirectURL string) ([]store.Connection, error) {
 	// The browser may go away; the code is used up all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
@@ -131,7 +134,6 @@ func (h *OAuth) connect(ctx context.Context, code, redirectURL string) ([]string
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(locations)
 	return locations, h.Follow(ctx, follow)
 }
 

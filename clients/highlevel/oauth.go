@@ -33,12 +33,21 @@ const (
 	opInstalled = "list installed locations"
 )
 
+// NeededScopes are those that Milepost uses: records and tags of contacts, the
+// location's name, zone, fields and tasks, its users, and an agency's locations.
+func NeededScopes() []string {
+	return []string{
+		"contacts.readonly", "contacts.write", "locations.readonly", "locations/customFields.readonly", "locations/tags.readonly",
+		"locations/tasks.readonly", "users.readonly", "oauth.readonly", "oauth.write",
+	}
+}
+
 // AppConfig is what a Marketplace app is known by.
 type AppConfig struct {
 	ClientID     string // "<app id>-<suffix>"
 	ClientSecret string
 	RedirectURL  string   // as registered with the app, to the letter
-	Scopes       []string // what to ask for; none = what the app is registered with
+	Scopes       []string // what to ask for; none = NeededScopes
 	BaseURL      string   // "" = DefaultBaseURL
 	AuthorizeURL string   // "" = DefaultAuthorizeURL
 	HTTP         *http.Client
@@ -66,6 +75,9 @@ type App struct {
 func NewApp(cfg AppConfig) *App {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = DefaultBaseURL
+	}
+	if len(cfg.Scopes) == 0 {
+		cfg.Scopes = NeededScopes()
 	}
 	if cfg.AuthorizeURL == "" {
 		cfg.AuthorizeURL = DefaultAuthorizeURL

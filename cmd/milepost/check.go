@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/handlers"
 	"milepost/internal/app"
+	"milepost/internal/connection"
+	"milepost/internal/store"
 )
 
 type checkCmd struct {
@@ -34,53 +38,111 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	failed := false
-	line := func(what string, try func() (string, error)) {
-		said, err := try()
-		if err != nil {
-			failed = true
-			fmt.Fprintf(out, "FAIL  %-34s %v\n", what, err)
-			return
+	r := &checkReport{out: out}
+	tokens := c.HighLevelTokens()
+	for i, token := range tokens {
+		if len(tokens) > 1 { // one is being rotated
+			fmt.Fprintf(out, "\nHighLevel token %d of %d\n", i+1, len(tokens))
 		}
-		fmt.Fprintf(out, "ok    %-34s %s\n", what, said)
+		r.highLevel(ctx, c.HighLevelClient(token), c.HighLevelLocationID, c.Contact)
 	}
-	hl, ch := c.Clients()
-	location := c.HighLevelLocationID
-	if c.HighLevelToken == "" {
-		line("HighLevel token", unset("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID"))
-	} else {
-		line("HighLevel location", func() (string, error) { return checkLocation(ctx, hl, location) })
-		line("HighLevel users", func() (string, error) {
-			users, err := hl.Users(ctx, location)
-			return fmt.Sprintf("%d users", len(users)), err
-		})
-		line("HighLevel contacts", func() (string, error) { return checkContact(ctx, hl, c.Contact) })
-		line("HighLevel custom fields", func() (string, error) { return checkFields(ctx, hl, location) })
-		line("HighLevel task search", func() (string, error) {
-			_, err := hl.SearchTasks(ctx, location, highlevel.TaskSearch{Limit: 1})
-			return "tasks can be found", err
-		})
+	if c.CalendarHeroToken != "" {
+		r.calendarHero(ctx, c.CalendarHeroClient())
 	}
-	if c.CalendarHeroToken == "" {
-		line("CalendarHero token", unset("MILEPOST_CALENDARHERO_TOKEN"))
-	} else {
-		line("CalendarHero account", func() (string, error) { return checkAccount(ctx, ch) })
-		line("CalendarHero meeting types", func() (string, error) {
-			types, err := ch.MeetingTypes(ctx)
-			names := make([]string, len(types))
-			for i, t := range types {
-				names[i] = t.Name
-			}
-			return strings.Join(names, ", "), err
-		})
+	stored, err := c.stored(ctx, r)
+	if err != nil {
+		return err
+	}
+	if stored == 0 && len(tokens) == 0 {
+		r.line("HighLevel token", unset("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID, or connect a location: see `milepost connections --help`"))
+	}
+	if stored == 0 && c.CalendarHeroToken == "" {
+		r.line("CalendarHero token", unset("MILEPOST_CALENDARHERO_TOKEN"))
 	}
 	if c.PublicURL != "" {
-		fmt.Fprintf(out, "\nWebhook URL for the HighLevel app: %s/webhooks/highlevel\n", strings.TrimSuffix(c.PublicURL, "/"))
+		base := strings.TrimSuffix(c.PublicURL, "/")
+		fmt.Fprintf(out, "\nWebhook URL for the HighLevel app: %s/webhooks/highlevel\n", base)
+		if c.HighLevelClientSecret != "" {
+			fmt.Fprintf(out, "Redirect URL for the HighLevel app: %s%s\nConnect a location at:              %s%s\n", base, handlers.CallbackPath, base, handlers.InstallPath)
+		}
 	}
-	if failed {
+	if r.failed {
 		return errCheckFailed
 	}
 	return nil
+}
+
+// stored tries the locations that were connected by OAuth or by command, and
+// returns how many there are. Where Milepost never ran there are none.
+func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error) {
+	if _, err := os.Stat(filepath.Join(c.DataDir, "milepost.db")); err != nil && c.DatabaseURL == "" {
+		return 0, nil // nothing is stored yet, and this makes nothing
+	}
+	return n, withState(ctx, c.Config, func(state *app.State) error {
+		list, err := state.Store.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		for _, conn := range list {
+			if conn.Source == connection.FromSettings || conn.State == store.ConnectionRemoved {
+				continue
+			}
+			n++
+			fmt.Fprintf(r.out, "\nlocation %s %s\n", conn.LocationID, conn.Name)
+			live, err := state.Connections.Lookup(ctx, conn.LocationID)
+			if err != nil {
+				r.line("connection", func() (string, error) { return "", err })
+				continue
+			}
+			r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
+			r.calendarHero(ctx, live.CalendarHero)
+		}
+		return nil
+	})
+}
+
+// checkReport is what was tried, a line each.
+type checkReport struct {
+	out    io.Writer
+	failed bool
+}
+
+func (r *checkReport) line(what string, try func() (string, error)) {
+	said, err := try()
+	if err != nil {
+		r.failed = true
+		fmt.Fprintf(r.out, "FAIL  %-34s %v\n", what, err)
+		return
+	}
+	fmt.Fprintf(r.out, "ok    %-34s %s\n", what, said)
+}
+
+// highLevel tries what is needed of a location; contact may be "".
+func (r *checkReport) highLevel(ctx context.Context, hl *highlevel.Client, location, contact string) {
+	r.line("HighLevel location", func() (string, error) { return checkLocation(ctx, hl, location) })
+	r.line("HighLevel users", func() (string, error) {
+		users, err := hl.Users(ctx, location)
+		return fmt.Sprintf("%d users", len(users)), err
+	})
+	r.line("HighLevel contacts", func() (string, error) { return checkContact(ctx, hl, contact) })
+	r.line("HighLevel custom fields", func() (string, error) { return checkFields(ctx, hl, location) })
+	r.line("HighLevel task search", func() (string, error) {
+		_, err := hl.SearchTasks(ctx, location, highlevel.TaskSearch{Limit: 1})
+		return "tasks can be found", err
+	})
+}
+
+// calendarHero tries what is needed of an account.
+func (r *checkReport) calendarHero(ctx context.Context, ch *calendarhero.Client) {
+	r.line("CalendarHero account", func() (string, error) { return checkAccount(ctx, ch) })
+	r.line("CalendarHero meeting types", func() (string, error) {
+		types, err := ch.MeetingTypes(ctx)
+		names := make([]string, len(types))
+		for i, t := range types {
+			names[i] = t.Name
+		}
+		return strings.Join(names, ", "), err
+	})
 }
 
 func unset(names string) func() (string, error) {

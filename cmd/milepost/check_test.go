@@ -33,6 +33,7 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 	}{
 		{"all is well", func(*app.Config) {}, 0, "America/New_York"},
 		{"a wrong HighLevel token", func(c *app.Config) { c.HighLevelToken = "pit-wrong" }, 5, "Invalid"},
+		{"a token that is being rotated", func(c *app.Config) { c.HighLevelToken += ",pit-old" }, 5, "token 2 of 2"},
 		{"a token of another location", func(c *app.Config) { c.HighLevelLocationID = "elsewhere0000000001" }, 4, "403"},
 		{"a wrong CalendarHero token", func(c *app.Config) { c.CalendarHeroToken = "wrong" }, 2, "CalendarHero"},
 		{"nobody at the other end", func(c *app.Config) { c.CalendarHeroBaseURL = nothing.URL }, 2, "refused"},

@@ -133,6 +133,9 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 	if said := r.must("connections"); !strings.Contains(said, place) || !strings.Contains(said, "active") || !strings.Contains(said, "0 days") {
 		t.Errorf("after: %s", said)
 	}
+	if said := r.must("check"); !strings.Contains(said, "location "+place) || strings.Count(said, "ok ") != 7 {
+		t.Errorf("check says:\n%s", said)
+	}
 	jane := r.contact("Jane")
 	r.contact("Joe")
 

@@ -63,7 +63,7 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 			BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, HTTP: c.HTTP, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
 		},
 		Settings: connection.Settings{
-			LocationID: c.HighLevelLocationID, HighLevelTokens: c.highLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
+			LocationID: c.HighLevelLocationID, HighLevelTokens: c.HighLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
 		},
 		Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
@@ -100,16 +100,17 @@ func (c *Config) app() *highlevel.App {
 	})
 }
 
-// highLevelTokens are the Private Integration Tokens, the newest first.
-func (c *Config) highLevelTokens() []string {
+// HighLevelTokens are the Private Integration Tokens, the newest first.
+func (c *Config) HighLevelTokens() []string {
 	return strings.FieldsFunc(c.HighLevelToken, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// Clients returns the clients of both vendors, with the configured tokens.
-func (c *Config) Clients() (*highlevel.Client, *calendarhero.Client) {
-	return highlevel.New(highlevel.Config{
-			BaseURL: c.HighLevelBaseURL, Tokens: highlevel.StaticTokens(c.highLevelTokens()...),
-		}), calendarhero.New(calendarhero.Config{
-			BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth,
-		})
+// HighLevelClient returns a client with one of the configured tokens.
+func (c *Config) HighLevelClient(token string) *highlevel.Client {
+	return highlevel.New(highlevel.Config{BaseURL: c.HighLevelBaseURL, Tokens: highlevel.StaticTokens(token)})
+}
+
+// CalendarHeroClient returns a client with the configured token.
+func (c *Config) CalendarHeroClient() *calendarhero.Client {
+	return calendarhero.New(calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth})
 }

@@ -21,31 +21,36 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "verify-only" {
 		exit(verifyOnly(os.Stdin, os.Stdout))
 	}
-	postgres := flag.String("postgres", os.Getenv("DATABASE_URL"), "URL of an empty PostgreSQL database to measure on; a throwaway one by default")
+	postgres := flag.String("postgres", os.Getenv("DATABASE_URL"), "URL of a PostgreSQL server on which databases may be made; a throwaway one by default")
 	only := flag.String("only", "", "measure one back end: sqlite or postgres")
 	length := flag.Duration("length", time.Second, "how long each load lasts")
 	rounds := flag.Int("rounds", 3, "how often each load is repeated; the median counts")
 	stored := flag.Int("stored", 0, "measure also with this many webhooks, deliveries and entities already there")
 	flag.Parse()
-	dir, err := os.MkdirTemp("", "milepost-bench-")
-	exit(err)
-	defer os.RemoveAll(dir)
-	b := bench{dir: dir, length: *length, rounds: *rounds}
-	exit(b.build())
-	if *only != "postgres" {
-		exit(b.measure("sqlite", *stored))
+	exit(run(*postgres, *only, *stored, bench{length: *length, rounds: *rounds}))
+}
+
+// run measures one back end or both, and leaves nothing behind.
+func run(postgres, only string, stored int, b bench) (err error) {
+	if b.dir, err = os.MkdirTemp("", "milepost-bench-"); err != nil {
+		return err
 	}
-	if *only == "sqlite" {
-		return
+	defer os.RemoveAll(b.dir)
+	if err := b.build(); err != nil {
+		return err
 	}
-	if *postgres == "" {
-		if *postgres, err = testenv.PostgresServer(); err != nil {
-			fmt.Println("\npostgres: not measured:", err)
-			return
+	if only != "postgres" {
+		if err := b.measure("sqlite", stored); err != nil || only == "sqlite" {
+			return err
 		}
 	}
-	b.postgres = *postgres
-	exit(b.measure("postgres", *stored))
+	if b.postgres = postgres; postgres == "" {
+		if b.postgres, err = testenv.PostgresServer(); err != nil {
+			fmt.Println("\npostgres: not measured:", err)
+			return nil
+		}
+	}
+	return b.measure("postgres", stored)
 }
 
 func exit(err error) {

@@ -224,8 +224,8 @@ func (r *rig) latency(times int) ([]time.Duration, error) {
 }
 
 // ingest loads both processes in turn and prints the medians, for each number
-// of connections. It returns the last ratio of rates.
-func (r *rig) ingest(connections ...int) (ratio float64, err error) {
+// of connections. It returns the ratio of rates at 64, the one that is aimed at.
+func (r *rig) ingest(connections ...int) (at64 float64, err error) {
 	verified := r.requests(2000, r.ids)
 	for _, n := range connections {
 		var base, mine, ratios, baseCPU, mineCPU []float64
@@ -240,15 +240,14 @@ func (r *rig) ingest(connections ...int) (ratio float64, err error) {
 			baseCPU, mineCPU = append(baseCPU, b.cpuEach()), append(mineCPU, m.cpuEach())
 			refused += m.refused
 		}
-		ratio = median(ratios)
-		aim := ""
+		ratio, aim := median(ratios), ""
 		if n == 64 {
-			aim = "  " + verdict(ratio >= 0.6, "aim 0.6")
+			at64, aim = ratio, "  "+verdict(ratio >= 0.6, "aim 0.6")
 		}
 		fmt.Printf("  ingest, %3d connections: %.0f/s of %.0f/s, ratio %.2f%s; CPU %.0f us each of %.0f us; %d refused\n",
 			n, median(mine), median(base), ratio, aim, median(mineCPU), median(baseCPU), refused)
 	}
-	return ratio, nil
+	return at64, nil
 }
 
 // paced prints the time to the acknowledgement at 500 webhooks a second.

@@ -117,8 +117,11 @@ func (b *bundle) authorize(r *connection.Registry, i sandbox.Installation) (loca
 	b.must(err)
 	grant, err := r.App.Exchange(b.t.Context(), code, highlevel.UserTypeLocation)
 	b.must(err)
-	locations, follow, err = r.Authorized(b.t.Context(), grant)
+	connections, follow, err := r.Authorized(b.t.Context(), grant)
 	b.must(err)
+	for _, c := range connections {
+		locations = append(locations, c.LocationID)
+	}
 	return locations, follow
 }
 
@@ -157,7 +160,7 @@ func TestALocationThatAPersonConnectsIsServed(t *testing.T) {
 		}
 		b.must(b.call(r, north))
 		b.must(b.call(b.process(), north)) // another process, or the same after a restart
-		if c := b.state(r, north); c.State != store.ConnectionActive || c.Source != connection.FromOAuth || c.CompanyID != agency {
+		if c := b.state(r, north); c.State != store.ConnectionActive || c.Source != connection.FromOAuth || c.CompanyID != agency || c.Name != "Northwind" {
 			t.Errorf("the connection is %+v", c)
 		}
 	})

@@ -17,12 +17,14 @@ import (
 // #294). It is worth to look again soon.
 var ErrAwaited = errors.New("the app is installed, and its authorization has not arrived yet")
 
-// Authorized keeps the grant that a person gave in the browser. A grant of a
-// location connects it at once. One of an agency is exchanged for each of its
-// locations that has the app, by the entities that are returned: to be synced.
-func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locations []string, follow []store.Entity, err error) {
+// Authorized keeps the grant that a person gave in the browser, and returns the
+// locations that it is for. A grant of a location connects it at once. One of
+// an agency is exchanged for each of its locations that has the app, by the
+// entities that are returned: to be synced.
+func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locations []store.Connection, follow []store.Entity, err error) {
 	if given.UserType == highlevel.UserTypeLocation {
-		return []string{given.LocationID}, nil, r.connected(ctx, given.CompanyID, given.LocationID, given)
+		c, err := r.connected(ctx, given.CompanyID, given.LocationID, given)
+		return []store.Connection{c}, nil, err
 	}
 	secret, err := r.seal(companyGrant(given.CompanyID), grant{given, r.Now()})
 	if err != nil {
@@ -31,49 +33,59 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 	if err := r.Store.PutSecrets(ctx, r.Now(), secret); err != nil {
 		return nil, nil, err
 	}
-	follow, err = r.installedAt(ctx, given.CompanyID)
-	for _, e := range follow {
-		locations = append(locations, e.LocationID)
-	}
-	return locations, follow, err
+	r.grants.drop(companyGrant(given.CompanyID))
+	return r.installedAt(ctx, given.CompanyID)
 }
 
 // connected stores a location's grant and makes its connection active.
-func (r *Registry) connected(ctx context.Context, companyID, locationID string, given highlevel.Grant) error {
+func (r *Registry) connected(ctx context.Context, companyID, locationID string, given highlevel.Grant) (store.Connection, error) {
 	given.CompanyID, given.LocationID = cmp.Or(given.CompanyID, companyID), locationID
 	secret, err := r.seal(locationGrant(locationID), grant{given, r.Now()})
 	if err != nil {
-		return err
+		return store.Connection{}, err
 	}
-	err = r.Store.SaveConnection(ctx, store.Connection{
-		LocationID: locationID, CompanyID: companyID, Source: FromOAuth, State: store.ConnectionActive,
-	}, r.Now(), secret)
+	c := store.Connection{
+		LocationID: locationID, CompanyID: companyID, Name: r.name(ctx, given), Source: FromOAuth, State: store.ConnectionActive,
+	}
+	err = r.Store.SaveConnection(ctx, c, r.Now(), secret)
+	r.grants.drop(locationGrant(locationID))
 	r.forget(locationID)
-	return err
+	return c, err
 }
 
-// installedAt notes every location of an agency that has the app and is not
-// connected yet, and returns the entity by which each will be.
-func (r *Registry) installedAt(ctx context.Context, companyID string) ([]store.Entity, error) {
+// name asks for a location's name, for people; "" where it is not told.
+func (r *Registry) name(ctx context.Context, given highlevel.Grant) string {
+	cfg := r.HighLevel
+	cfg.Tokens = highlevel.StaticTokens(given.AccessToken)
+	l, err := highlevel.New(cfg).Location(ctx, given.LocationID)
+	if err != nil {
+		r.Logger.Info().Err(err).Msg("the name of a location is not known")
+	}
+	return l.Name
+}
+
+// installedAt lists the locations of an agency that have the app, notes those
+// that are not connected yet, and returns the entity by which each will be.
+func (r *Registry) installedAt(ctx context.Context, companyID string) (locations []store.Connection, follow []store.Entity, err error) {
 	company, err := r.company(ctx, companyID, "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	installed, err := r.App.InstalledLocations(ctx, company.AccessToken, companyID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var follow []store.Entity
 	for _, l := range installed {
+		locations = append(locations, store.Connection{LocationID: l.ID, CompanyID: companyID, Name: l.Name})
 		pending, err := r.pending(ctx, companyID, l.ID, l.Name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if pending {
 			follow = append(follow, store.Entity{LocationID: l.ID, Kind: store.KindInstall, ID: l.ID})
 		}
 	}
-	return follow, nil
+	return locations, follow, nil
 }
 
 // pending notes that the app is installed at a location; false where it is
@@ -111,7 +123,7 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 	case event.Deleted:
 		return r.locationRemoved(ctx, e.LocationID, event.Timestamp)
 	case e.LocationID == "":
-		follow, err := r.installedAt(ctx, e.ID)
+		_, follow, err := r.installedAt(ctx, e.ID)
 		if errors.Is(err, errNoGrant) {
 			err = ErrAwaited
 		}
@@ -140,8 +152,8 @@ func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID 
 	case err != nil:
 		return Outcome{}, err
 	}
-	r.grants.drop(locationGrant(locationID))
-	return Outcome{Did: "location connected"}, r.connected(ctx, c.CompanyID, locationID, given)
+	_, err = r.connected(ctx, c.CompanyID, locationID, given)
+	return Outcome{Did: "location connected"}, err
 }
 
 // locationRemoved drops what a location's grant is, unless it was given after
