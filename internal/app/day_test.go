@@ -290,17 +290,8 @@ func (d *day) converge() {
 }
 
 // owed counts the entities that are still to be synced.
-func (d *day) owed() (n int) {
-	d.must(d.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(context.Background(), `SELECT count(*) FROM river_job WHERE kind = 'sync' AND finalized_at IS NULL`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		rows.Next()
-		return rows.Scan(&n)
-	}))
-	return n
+func (d *day) owed() int {
+	return d.count(`SELECT count(*) FROM river_job WHERE kind = 'sync' AND finalized_at IS NULL`)
 }
 
 // check holds the end against the records.

@@ -169,20 +169,24 @@ func (w *world) worked() bool {
 	return err == nil && n == 0 && len(list) >= w.accepted()
 }
 
-// jobs counts Milepost's jobs that run or are due within a second, as those are
-// whose entity rests after a sync.
-func (w *world) jobs() (due int) {
+// jobs counts Milepost's jobs that run or are due.
+func (w *world) jobs() int {
+	return w.count(`SELECT count(*) FROM river_job WHERE state = 'running'
+		OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= ` + w.sqlTime("now", 0))
+}
+
+// count asks Milepost's database for a number.
+func (w *world) count(query string) (n int) {
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(context.Background(), `SELECT count(*) FROM river_job WHERE state = 'running'
-			OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= `+w.sqlTime("now", time.Second))
+		rows, err := tx.Query(context.Background(), query)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		rows.Next()
-		return rows.Scan(&due)
+		return rows.Scan(&n)
 	}))
-	return due
+	return n
 }
 
 // sqlTime is a time later than another one, in the form of River's tables;
