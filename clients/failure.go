@@ -44,7 +44,11 @@ func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause er
 	if err := ctx.Err(); err != nil && !errors.Is(cause, err) {
 		cause = errors.Join(err, cause)
 	}
-	return t.fail(call, reason, cause)
+	e := t.fail(call, reason, cause)
+	if e.TimedOut() {
+		e.Message = "no answer came in time"
+	}
+	return e
 }
 
 // answered is a call that was answered with anything but a success.

@@ -318,7 +318,7 @@ func (a *App) queueReconciliations(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
 		}
-		timer.Reset(time.Minute)
+		timer.Reset(max(a.clock.Real(time.Minute), time.Second))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -48,7 +49,8 @@ type Config struct {
 	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
 	LogFormat      string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
 
-	Clock Clock `kong:"-"` // real time, unless a test sets it
+	Clock Clock        `kong:"-"` // real time, unless a test sets it
+	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
 }
 
 // later are settings with a fixed name that this version does not read yet. To

@@ -45,8 +45,8 @@ type history struct {
 	armed  []*sandbox.Armed
 	over   context.Context
 
-	revisions map[itemID]*revision
-	tally     tally
+	ledger ledger
+	tally  tally
 }
 
 // tally counts what a test run went through.
@@ -75,7 +75,7 @@ func (a tally) String() string {
 
 // begin starts both fakes and Milepost, on a copy of the data directory empty.
 func begin(rt *rapid.T, empty, dir string) *history {
-	h := &history{rt: rt, office: newOffice(), route: normally, revisions: map[itemID]*revision{}}
+	h := &history{rt: rt, office: newOffice(), route: normally, ledger: ledger{}}
 	rt.Cleanup(h.office.server.Close)
 	var over context.CancelFunc
 	h.over, over = context.WithCancel(context.Background())

@@ -1,10 +1,7 @@
 package app_test
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
 	"flag"
 	"fmt"
 	"os"
@@ -300,157 +297,14 @@ func (h *history) arrive(slot int) {
 
 func mailOf(slot int) string { return fmt.Sprintf("p%d@example.com", slot) }
 
-// itemID names what one meeting request is for.
-type itemID struct{ kind, entity, item string }
-
-// content is what a meeting request should say.
-type content struct {
-	title, description string
-	start, end         time.Time
-	wanted             bool
-}
-
-// revision is what an item says now, and how often that changed.
-type revision struct {
-	contact string
-	now     content
-	count   int
-}
-
-// contents computes the items of the records as they are, from the recipes as
-// a person reads them.
-func (h *history) contents() map[itemID]revision {
-	zone, err := time.LoadLocation("America/New_York")
-	h.must(err)
-	out := map[itemID]revision{}
-	fields := h.hl.CustomFields(location)
-	for _, c := range h.hl.Contacts() {
-		notes := h.hl.Notes(c.ID)
-		slices.SortStableFunc(notes, func(a, b sandbox.Note) int {
-			return cmp.Or(b.DateAdded.Truncate(time.Millisecond).Compare(a.DateAdded.Truncate(time.Millisecond)), cmp.Compare(a.ID, b.ID))
-		})
-		var attached []string
-		if len(notes) > 0 {
-			text := "Notes:"
-			for _, n := range notes {
-				text += "\n- " + n.Body
-			}
-			attached = append(attached, text)
-		}
-		if len(c.Tags) > 0 {
-			attached = append(attached, "Tags: "+strings.Join(slices.Sorted(slices.Values(c.Tags)), ", "))
-		}
-		name, _ := c.CustomFields[fields[0].ID].(string)
-		date, _ := c.CustomFields[fields[1].ID].(string)
-		event := content{title: name + ": " + c.Name(), description: strings.Join(attached, "\n\n"), wanted: name != "" && date != ""}
-		if date != "" {
-			day, err := time.ParseInLocation(time.DateOnly, date, zone)
-			h.must(err)
-			event.start = time.Date(day.Year(), day.Month(), day.Day(), 9, 0, 0, 0, zone).UTC()
-			event.end = event.start.Add(30 * time.Minute)
-		}
-		out[itemID{"contact", c.ID, "milestone-to-calendar-event/1"}] = revision{contact: c.ID, now: event}
-		for _, t := range h.hl.Tasks(c.ID) {
-			says := attached
-			if t.Body != "" {
-				says = append([]string{t.Body}, attached...)
-			}
-			out[itemID{"task", t.ID, "task-to-calendar-task/1"}] = revision{contact: c.ID, now: content{
-				title: t.Title + " (" + c.Name() + ")", description: strings.Join(says, "\n\n"),
-				start: t.DueDate.Add(-15 * time.Minute), end: t.DueDate, wanted: !t.Completed,
-			}}
-		}
-	}
-	return out
-}
-
 // revise counts the items that say something else than before.
-func (h *history) revise() {
-	for id, r := range h.contents() {
-		last := h.revisions[id]
-		if last == nil {
-			last = &revision{contact: r.contact}
-			h.revisions[id] = last
-		}
-		if last.count == 0 || last.now != r.now {
-			last.now = r.now
-			last.count++
-		}
-	}
-}
+func (h *history) revise() { h.must(h.ledger.revise(h.hl, h.hl.Contacts()...)) }
 
 // check holds the end against what the records ask for.
 func (h *history) check() {
-	var wrong []string
+	wrong, err := h.ledger.audit(h.hl, h.ch)
+	h.must(err)
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	byMarker := h.markers()
-	made := map[itemID][]sandbox.MeetingRequest{}
-	markers := map[string]int{}
-	requests := h.ch.Requests()
-	there := map[itemID]content{}
-	for _, r := range slices.Concat(requests, h.ch.Closed()) {
-		subject, marker, ok := strings.Cut(strings.TrimSuffix(r.Subject, "]"), " [")
-		id, known := byMarker[marker]
-		if !ok || !known {
-			complain("a request of nobody: %q", r.Subject)
-			continue
-		}
-		if markers[marker]++; markers[marker] == 2 {
-			complain("the marker %s of %v was made twice", marker, id)
-		}
-		if !slices.Equal(r.Invitees, []string{ownerMail}) {
-			complain("%q invites %v", r.Subject, r.Invitees)
-		}
-		made[id] = append(made[id], r)
-		if r.State != sandbox.StateClosed {
-			text := strings.TrimSpace(strings.TrimSuffix(r.Description, "[ref: "+marker+"]"))
-			there[id] = content{title: subject, description: text, start: r.Start, end: r.End, wanted: true}
-		}
-	}
-	wanted := h.contents()
-	for id, r := range wanted {
-		got, ok := there[id]
-		want := r.now
-		switch {
-		case want.wanted && !ok:
-			complain("%v is missing: %+v", id, want)
-		case !want.wanted && ok:
-			complain("%v should not be there: %+v", id, got)
-		case want.wanted && got != want:
-			complain("%v is\n      %+v\n    want\n      %+v", id, got, want)
-		}
-	}
-	for id, got := range there {
-		if _, ok := wanted[id]; !ok {
-			complain("%v is left of a deleted record: %+v", id, got)
-		}
-	}
-	tagged := map[string]int{}
-	for _, s := range h.hl.Sent() {
-		if s.Type == "ContactTagUpdate" {
-			for id := range h.revisions {
-				if id.kind == "contact" && strings.Contains(string(s.Body), id.entity) {
-					tagged[id.entity]++
-				}
-			}
-		}
-	}
-	for id, list := range made {
-		slices.SortFunc(list, func(a, b sandbox.MeetingRequest) int { return a.DateAdded.Compare(b.DateAdded) })
-		for i, r := range list[1:] {
-			if before := list[i]; before.State != sandbox.StateClosed || r.DateAdded.Before(before.DateUpdated) {
-				complain("%v was there twice at once: %q and %q", id, before.Subject, r.Subject)
-			}
-		}
-		if changes := h.revisions[id].count + tagged[h.revisions[id].contact]; len(list) > changes {
-			complain("%v was made, and mailed, %d times for %d changes", id, len(list), changes)
-		}
-	}
-	for _, m := range h.ch.Mails() {
-		if m.To != ownerMail {
-			complain("%s was mailed: %s %q", m.To, m.Kind, m.Subject)
-		}
-	}
 	for slot, id := range h.people {
 		var names []string
 		for _, c := range h.ch.Contacts() {
@@ -462,14 +316,8 @@ func (h *history) check() {
 		if len(names) > 1 || id != "" && !slices.Equal(names, []string{c.Name()}) {
 			complain("the contacts of %s are %q, want %q once", mailOf(slot), names, c.Name())
 		}
-		for _, n := range h.hl.Notes(id) {
-			for _, word := range strings.Fields(n.Body) {
-				if tag, ok := strings.CutPrefix(word, "#"); ok && id != "" && !slices.Contains(c.Tags, tag) {
-					complain("person %d has no tag %q", slot, tag)
-				}
-			}
-		}
 	}
+	wrong = append(wrong, untagged(h.hl, h.hl.Contacts()...)...)
 	for _, d := range h.deliveries() {
 		if d.Outcome == store.Invalid || d.Outcome == store.Auth {
 			complain("%s %s ended as %s: %s", d.WebhookID, d.Type, d.Outcome, d.Detail)
@@ -480,20 +328,8 @@ func (h *history) check() {
 	}
 	h.tally.histories = 1
 	h.tally.webhooks, h.tally.refused = h.office.counts()
-	h.tally.creates, h.tally.deletes, h.tally.mails = len(requests)+len(h.ch.Closed()), len(h.ch.Closed()), len(h.ch.Mails())
+	h.tally.creates, h.tally.deletes, h.tally.mails = len(h.ch.Requests())+len(h.ch.Closed()), len(h.ch.Closed()), len(h.ch.Mails())
 	if len(wrong) > 0 {
 		h.fail("%s", "at the end:\n  "+strings.Join(wrong, "\n  "))
 	}
-}
-
-// markers gives the item of every marker that can have been used.
-func (h *history) markers() map[string]itemID {
-	out := map[string]itemID{}
-	for id, r := range h.revisions {
-		for generation := range 20*r.count + 100 {
-			sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d", location, id.kind, id.entity, id.item, generation))
-			out["mp-"+strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))] = id
-		}
-	}
-	return out
 }

@@ -100,3 +100,80 @@ func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {
 		t.Errorf("CalendarHero was asked though nothing changed")
 	}
 }
+
+// slowly makes Milepost look by itself every 15 minutes, and a day take seconds.
+func slowly(w *world, _ *sandbox.HighLevelConfig) {
+	w.cfg.Clock.Start, w.cfg.Clock.Speed, w.cfg.ReconcileEvery = time.Now(), 20000, 15*time.Minute
+}
+
+func TestWhatNoSearchShowsIsFoundByTheWalk(t *testing.T) {
+	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, backend, slowly)
+			var ids []string
+			for i := range 3 {
+				ids = append(ids, w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i)))
+				w.must(w.hl.SetCustomFields(ids[i], map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+			}
+			kept, err := w.hl.CreateNote(sandbox.Note{ContactID: ids[0], Body: "Prefers mornings"})
+			w.must(err)
+			w.settle()
+			w.deaf()
+			w.must(w.hl.DeleteNote(kept.ID))
+			_, err = w.hl.CreateNote(sandbox.Note{ContactID: ids[1], Body: "Has a dog #vip"})
+			w.must(err)
+			w.must(w.hl.DeleteContact(ids[2]))
+			w.eventually("a deleted contact's request and contact are gone", func() bool {
+				return len(w.ch.Requests()) == 2 && len(w.contacts("jane2@example.com")) == 0
+			})
+			w.eventually("a deleted note is in no description, a new one is, and has its tag", func() bool {
+				descriptions := map[string]string{}
+				for _, r := range w.ch.Requests() {
+					descriptions[r.Subject[:len("Closing: Jane Doe0")]] = r.Description
+				}
+				return !strings.Contains(descriptions["Closing: Jane Doe0"], "mornings") &&
+					strings.Contains(descriptions["Closing: Jane Doe1"], "Has a dog #vip") && slices.Equal(w.hl.Tags(ids[1]), []string{"vip"})
+			})
+		})
+	}
+}
+
+func TestATaskThatIsDeletedBeforeAnySearchSawItIsFound(t *testing.T) {
+	w := setup(t, slowly, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	id := w.milestone("2030-05-03")
+	task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	w.must(err)
+	w.settle()
+	w.deaf()
+	w.must(w.hl.DeleteTask(task.ID))
+	w.stop()
+	w.cfg.ReconcileEvery = 15 * time.Minute
+	w.start()
+	w.eventually("its request is gone", func() bool { return slices.Equal(w.days(), []string{"2030-05-03"}) })
+}
+
+func TestATaskThatIsReopenedBeforeASearchMissedItIsFound(t *testing.T) {
+	w := setup(t, slowly)
+	id := w.milestone("2030-05-03")
+	due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
+	task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+	w.must(err)
+	w.settle()
+	began := w.now()
+	w.eventually("a search has seen the task", func() bool {
+		at, err := w.app.Store().Reconciliation(t.Context(), location)
+		w.must(err)
+		return at.Place == "" && at.StartedAt.After(began)
+	})
+	w.stop()
+	w.cfg.ReconcileEvery = 0
+	w.start()
+	w.must(w.hl.CompleteTask(task.ID))
+	w.settle()
+	w.wantDays("2030-05-03")
+	w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Completed = false })) // which HighLevel does not tell
+	w.stop()
+	w.cfg.ReconcileEvery = 15 * time.Minute
+	w.start()
+	w.eventually("its request is back", func() bool { return slices.Equal(w.days(), []string{"2030-05-03", "2030-05-02"}) })
+}

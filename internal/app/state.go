@@ -58,12 +58,14 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 	}
 	s.Connections, err = connection.Open(ctx, connection.Config{
 		Store: s.Store, Ring: s.Ring, App: c.app(),
-		HighLevel:    highlevel.Config{BaseURL: c.HighLevelBaseURL, RetryWait: c.Clock.retryWait()},
-		CalendarHero: calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, RetryWait: c.Clock.retryWait()},
+		HighLevel: highlevel.Config{BaseURL: c.HighLevelBaseURL, HTTP: c.HTTP, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now},
+		CalendarHero: calendarhero.Config{
+			BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, HTTP: c.HTTP, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
+		},
 		Settings: connection.Settings{
 			LocationID: c.HighLevelLocationID, HighLevelTokens: c.HighLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
 		},
-		Logger: logger, Now: c.Clock.Now,
+		Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Store.Close())

@@ -46,7 +46,7 @@ type world struct {
 }
 
 // now is the time for Milepost and both fakes.
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) now() time.Time { return w.cfg.Clock.Now() }
 
 // setup starts the fakes and Milepost on SQLite. configure may change either.
 func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
@@ -169,20 +169,24 @@ func (w *world) worked() bool {
 	return err == nil && n == 0 && len(list) >= w.accepted()
 }
 
-// jobs counts Milepost's jobs that run or are due within a second, as those are
-// whose entity rests after a sync.
-func (w *world) jobs() (due int) {
+// jobs counts Milepost's jobs that run or are due.
+func (w *world) jobs() int {
+	return w.count(`SELECT count(*) FROM river_job WHERE state = 'running'
+		OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= ` + w.sqlTime("now", 0))
+}
+
+// count asks Milepost's database for a number.
+func (w *world) count(query string) (n int) {
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(context.Background(), `SELECT count(*) FROM river_job WHERE state = 'running'
-			OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= `+w.sqlTime("now", time.Second))
+		rows, err := tx.Query(context.Background(), query)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		rows.Next()
-		return rows.Scan(&due)
+		return rows.Scan(&n)
 	}))
-	return due
+	return n
 }
 
 // sqlTime is a time later than another one, in the form of River's tables;
@@ -218,6 +222,7 @@ func (w *world) pause() {
 func (w *world) advance(d time.Duration) {
 	w.t.Helper()
 	w.pause()
+	d = w.cfg.Clock.Real(d)
 	w.ahead.Add(int64(d))
 	const waiting = ` WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN ('sync', 'stray', 'remind')`
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {

@@ -29,6 +29,8 @@ type Config struct {
 	LocationID string
 	Logger     zerolog.Logger
 	Now        func() time.Time // nil = time.Now
+	// Real returns how long a wait by Now really takes; nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // Budget is this process's access to the budget of one location. There may be
@@ -63,6 +65,9 @@ func New(cfg Config) *Budget {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Real == nil {
+		cfg.Real = func(d time.Duration) time.Duration { return d }
+	}
 	return &Budget{cfg: cfg}
 }
 
@@ -91,7 +96,7 @@ func (b *Budget) Admit(ctx context.Context, turn clients.Turn) error {
 	case is.wait <= 0:
 		return nil
 	}
-	timer := time.NewTimer(is.wait)
+	timer := time.NewTimer(b.cfg.Real(is.wait))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

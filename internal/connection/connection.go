@@ -59,6 +59,8 @@ type Config struct {
 	Settings     Settings
 	Logger       zerolog.Logger
 	Now          func() time.Time // nil = time.Now
+	// Real returns how long a wait by Now really takes; nil = as long as it says.
+	Real func(time.Duration) time.Duration
 }
 
 // Registry finds the connection of a location. Safe for concurrent use.
@@ -207,7 +209,7 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 // connect makes the clients of a connection.
 func (r *Registry) connect(locationID string, is identity) (*Connection, error) {
 	hl, ch := r.HighLevel, r.CalendarHero
-	hl.Budget = budget.New(budget.Config{Store: r.Store, LocationID: locationID, Logger: r.Logger, Now: r.Now})
+	hl.Budget = budget.New(budget.Config{Store: r.Store, LocationID: locationID, Logger: r.Logger, Now: r.Now, Real: r.Real})
 	switch is.source {
 	case FromOAuth:
 		hl.Tokens = grantTokens{r, locationID}

@@ -36,13 +36,14 @@ type sweep struct {
 
 // place is where a sweep is, in its stored form.
 type place struct {
-	Phase string          `json:"phase"` // contacts, then tasks
+	Phase string          `json:"phase"` // contacts, tasks, walk
 	After json.RawMessage `json:"after,omitempty"`
 }
 
 const (
 	phaseContacts = "contacts"
 	phaseTasks    = "tasks"
+	phaseWalk     = "walk"
 )
 
 // Sweep carries on with the sweep of that name, or begins one that looks at
@@ -77,8 +78,11 @@ func (s *sweep) run(ctx context.Context) error {
 			return fmt.Errorf("the place of the reconciliation %s cannot be read: %w", s.at.Name, err)
 		}
 		step := s.contacts
-		if p.Phase == phaseTasks {
+		switch p.Phase {
+		case phaseTasks:
 			step = s.tasks
+		case phaseWalk:
+			step = s.walk
 		}
 		if err := step(ctx, p); err != nil {
 			return err
@@ -222,11 +226,11 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 }
 
 // tasks looks at all open tasks: no page of them is more recent than another.
-// A task has no mark of its own, so that of its row in the search is taken,
-// which need not be like the record.
+// A task has no mark of its own, so the fingerprint of its row in the search is
+// taken. Where a row is not like the record, a change of it is synced once more.
 func (s *sweep) tasks(ctx context.Context, _ place) error {
 	if !s.automations.Needs(mapping.KindTask).Any {
-		return s.next(ctx, place{}, nil)
+		return s.next(ctx, place{Phase: phaseWalk}, nil)
 	}
 	known, err := s.store.OpenTasks(ctx, s.at.LocationID)
 	if err != nil {
@@ -252,7 +256,7 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 				continue
 			}
 			looked[t.ID] = true
-			if mark := fingerprint(t); known[t.ID].Swept != mark {
+			if mark := fingerprint(taskFacts(t)); known[t.ID].Swept != mark {
 				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: true, Swept: mark})
 			}
 		}
@@ -269,7 +273,7 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id), Differs: true})
 		}
 	}
-	return s.next(ctx, place{}, found)
+	return s.next(ctx, place{Phase: phaseWalk}, found)
 }
 
 // call makes a call, and again when it is sent away for a moment: a page that
@@ -281,7 +285,7 @@ func (s *sweep) call(ctx context.Context, do func(*highlevel.Client) error) erro
 		if !ok || failed.Reason != clients.RateLimited || failed.Status != 0 || failed.RetryAfter > longestTurn {
 			return err
 		}
-		timer := time.NewTimer(failed.RetryAfter)
+		timer := time.NewTimer(s.real(failed.RetryAfter))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

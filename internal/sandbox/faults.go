@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"math"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,13 +15,14 @@ import (
 )
 
 // A Fault is one way in which a vendor's API misbehaves. Make it with
-// FailWith, RateLimited, DropBefore, LoseAnswer, HoldUntil, MalformedAnswer,
-// LateEffect or Say.
+// FailWith, RateLimited, DropBefore, ResetBefore, LoseAnswer, HoldUntil,
+// MalformedAnswer, LateEffect or Say.
 type Fault struct {
 	kind       faultKind
 	status     int
 	retryAfter time.Duration
 	until      <-chan struct{}
+	header     http.Header
 	body       string
 }
 
@@ -28,6 +31,7 @@ type faultKind int
 const (
 	faultStatus faultKind = iota
 	faultDropBefore
+	faultResetBefore
 	faultLoseAnswer
 	faultHold
 	faultMalformed
@@ -46,6 +50,9 @@ func RateLimited(retryAfter time.Duration) Fault {
 // DropBefore closes the connection without handling the request.
 func DropBefore() Fault { return Fault{kind: faultDropBefore} }
 
+// ResetBefore resets the connection (RST) without handling the request.
+func ResetBefore() Fault { return Fault{kind: faultResetBefore} }
+
 // LoseAnswer handles the request and closes the connection instead of
 // answering: the caller cannot know what became of it.
 func LoseAnswer() Fault { return Fault{kind: faultLoseAnswer} }
@@ -62,8 +69,19 @@ func LateEffect(status int, until <-chan struct{}) Fault {
 	return Fault{kind: faultLate, status: status, until: until}
 }
 
-// Say answers with the status and body instead of handling the request.
+// Say answers with the status and body instead of handling the request. Its
+// Content-Type is JSON's, unless WithHeader sets another one.
 func Say(status int, body string) Fault { return Fault{kind: faultSay, status: status, body: body} }
+
+// WithHeader is the fault of Say with one more header in its answer.
+func (f Fault) WithHeader(key, value string) Fault {
+	f.header = f.header.Clone()
+	if f.header == nil {
+		f.header = http.Header{}
+	}
+	f.header.Set(key, value)
+	return f
+}
 
 // Faults injects faults into the requests of one fake. Its zero value injects
 // none. It may be used by several goroutines.
@@ -206,6 +224,8 @@ func (f *Faults) serve(operation string, w http.ResponseWriter, r *http.Request,
 		refuse(w, fault.status)
 	case faultDropBefore:
 		panic(http.ErrAbortHandler)
+	case faultResetBefore:
+		reset(w)
 	case faultLoseAnswer:
 		handle(&unsent{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
@@ -227,6 +247,7 @@ func (f *Faults) serve(operation string, w http.ResponseWriter, r *http.Request,
 		refuse(w, fault.status)
 	case faultSay:
 		w.Header().Set("Content-Type", "application/json")
+		maps.Copy(w.Header(), fault.header)
 		w.WriteHeader(fault.status)
 		io.WriteString(w, fault.body)
 	case faultMalformed:
@@ -237,6 +258,18 @@ func (f *Faults) serve(operation string, w http.ResponseWriter, r *http.Request,
 		w.WriteHeader(answer.status)
 		w.Write(append(bytes.Clone(body[:len(body)/2]), '{'))
 	}
+}
+
+// reset closes the connection of a request so that its peer sees RST.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // HTTP/2 has a reset of its own
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0)
+	}
+	conn.Close()
 }
 
 // unsent is an answer that is kept from the caller.

@@ -58,7 +58,7 @@ func TestADroppedRequestDoesNothingAndALostAnswerDidItAll(t *testing.T) {
 	for _, tc := range []struct {
 		fault Fault
 		tasks int
-	}{{DropBefore(), 0}, {LoseAnswer(), 1}} {
+	}{{DropBefore(), 0}, {ResetBefore(), 0}, {LoseAnswer(), 1}} {
 		armed := h.Faults().Next("POST /contacts/{contactId}/tasks", 1, tc.fault)
 		if res, err := h.raw("POST", "/contacts/"+h.contact.ID+"/tasks", aTask); err == nil {
 			t.Errorf("an answer came: %d", res.StatusCode)
@@ -103,5 +103,18 @@ func TestAMalformedAnswerIsNoJSON(t *testing.T) {
 	must(t, err)
 	if res.StatusCode != 201 || json.Valid(body) || len(h.Tasks("")) != 1 {
 		t.Errorf("answered %d %s", res.StatusCode, body)
+	}
+}
+
+func TestAFaultSaysWhatItIsTold(t *testing.T) {
+	h := setupHighLevel(t)
+	h.Faults().Next("*", 1, Say(418, "<p>").WithHeader("Content-Type", "text/html").WithHeader("X-RateLimit-Daily-Remaining", "0"))
+	res, err := h.raw("GET", "/contacts/"+h.contact.ID, "")
+	must(t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.StatusCode != 418 || string(body) != "<p>" || res.Header.Get("Content-Type") != "text/html" || res.Header.Get("X-RateLimit-Daily-Remaining") != "0" {
+		t.Errorf("answered %d %v %s", res.StatusCode, res.Header, body)
 	}
 }

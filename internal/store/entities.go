@@ -175,7 +175,10 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		rows, err := tx.Query(ctx, `UPDATE entities SET
 				done = CASE WHEN done > $4 THEN done ELSE $4 END,
 				contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
-				gone_at = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10
+				gone_at = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
+				-- What a reconciliation saw of a task is no longer what was synced: should
+				-- the task become again what it was, nothing but this would tell.
+				swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
 			WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted`,
 			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark)
 		wanted, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })

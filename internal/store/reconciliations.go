@@ -122,11 +122,45 @@ func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string)
 }
 
 // OpenTasks returns what is remembered of a location's tasks that were open
-// when a reconciliation last came by.
+// when a reconciliation last came by, and of those that have items since.
 func (s *Store) OpenTasks(ctx context.Context, locationID string) (map[string]Seen, error) {
 	out := map[string]Seen{}
-	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
-		WHERE location_id = $1 AND kind = 'task' AND swept <> ''`, locationID)
+	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities e
+		WHERE location_id = $1 AND kind = 'task' AND (swept <> '' OR `+hasItems+`)`, locationID)
+}
+
+// hasItems holds for an entity e for which something exists, or may.
+const hasItems = `EXISTS (SELECT 1 FROM links l
+	WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone')`
+
+// CountContactsWithItems counts the contacts of a location of which, or of whose
+// tasks and notes, items exist.
+func (s *Store) CountContactsWithItems(ctx context.Context, locationID string) (int, error) {
+	rows, err := s.Query(ctx, `SELECT count(DISTINCT contact_id) FROM entities e
+		WHERE location_id = $1 AND contact_id <> '' AND `+hasItems, locationID)
+	n, err := collect(rows, err, func(r Rows) (n int, err error) {
+		err = r.Scan(&n)
+		return n, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count the contacts of location %s: %w", locationID, err)
+	}
+	return n[0], nil
+}
+
+// ContactsWithItems lists at most limit of these contacts in the order of their
+// ids, from the one behind after.
+func (s *Store) ContactsWithItems(ctx context.Context, locationID, after string, limit int) ([]string, error) {
+	rows, err := s.Query(ctx, `SELECT DISTINCT contact_id FROM entities e
+		WHERE location_id = $1 AND contact_id > $2 AND `+hasItems+` ORDER BY contact_id LIMIT $3`, locationID, after, limit)
+	ids, err := collect(rows, err, func(r Rows) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the contacts of location %s: %w", locationID, err)
+	}
+	return ids, nil
 }
 
 // SeenNotes returns what is remembered of a contact's notes that were there

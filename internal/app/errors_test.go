@@ -1,0 +1,270 @@
+package app_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// failure is one way in which HighLevel does not give a sync its contact.
+type failure struct {
+	name  string
+	fault func(contactID string) sandbox.Fault
+	tries int // calls within one attempt; 0 = as many as the connections that broke
+
+	outcome string        // of the delivery meanwhile
+	lasts   time.Duration // how long an attempt takes, where that is more than a moment
+	again   time.Duration // from its end to the next attempt, a tenth either way; 0 = there is none
+	heals   string        // byItself or withNextEvent
+	detail  string        // what the operator reads at the delivery …
+	log     string        // … and in the log
+}
+
+const (
+	byItself      = "once the fault is over"
+	atMidnight    = "when the day ends at 00:00 UTC, whatever becomes of the fault"
+	withNextEvent = "with the next event: the answer says that this request will never succeed"
+)
+
+const (
+	speedOfErrors = 4
+	answerTime    = 300 * time.Millisecond // how long the clients really wait for an answer here; in earnest it is 10 s
+	pauses        = 3 * time.Second        // of the two retries within a call, by the test's clock
+	slack         = 3 * time.Second        // for a machine that is busy, by the test's clock
+)
+
+// A vendor's words may repeat what was sent: the token and the record.
+const echo = " (Bearer " + hlToken + ", jane@secret.example)"
+
+// always is a fault that does not name the contact.
+func always(f sandbox.Fault) func(string) sandbox.Fault {
+	return func(string) sandbox.Fault { return f }
+}
+
+// says is an answer with HighLevel's error body (highlevel.md §9); {id} in its
+// message is the contact's.
+func says(status int, message string) func(string) sandbox.Fault {
+	return func(id string) sandbox.Fault {
+		return sandbox.Say(status, fmt.Sprintf(`{"statusCode":%d,"message":%q,"error":%q,"traceId":"trace-1"}`,
+			status, strings.ReplaceAll(message, "{id}", id), http.StatusText(status)))
+	}
+}
+
+// overLimit is a 429 with HighLevel's headers: how many calls each limit leaves.
+func overLimit(burst, daily string) func(string) sandbox.Fault {
+	return always(says(429, "Too Many Requests")("").
+		WithHeader("X-RateLimit-Limit-Daily", "200000").WithHeader("X-RateLimit-Daily-Remaining", daily).
+		WithHeader("X-RateLimit-Interval-Milliseconds", "10000").WithHeader("X-RateLimit-Max", "100").WithHeader("X-RateLimit-Remaining", burst))
+}
+
+var failures = []failure{
+	{
+		name: "400", fault: says(400, "Invalid country"+echo), tries: 1,
+		outcome: store.Invalid, heals: withNextEvent,
+		detail: "HighLevel: get contact {id}: 400: Invalid country", log: `400: refused; the delivery's detail says why (trace trace-1)`,
+	}, {
+		name: "400, no such contact", fault: says(400, "Contact with id {id} not found"), tries: 1,
+		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel does not find the new record yet; it is asked again for ten minutes", log: "sync waits",
+	}, {
+		name: "400, a proxy's page", fault: always(sandbox.Say(400, "<html>Bad Request</html>").WithHeader("Content-Type", "text/html")), tries: 1,
+		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel: get contact {id}: 400: this is no answer of HighLevel's API: if it stays so, check the base URL", log: "call failed; tried again",
+	}, {
+		name: "401, invalid token", fault: says(401, "Invalid token: access token is invalid"+echo), tries: 1,
+		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
+		detail: "the token is wrong or has expired: make a new one or connect the location again", log: "a token is refused; tried again until it is put right",
+	}, {
+		name: "401, version header", fault: says(401, "version header was not found."), tries: 1,
+		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
+		detail: "set the API version to one that HighLevel supports, such as 2021-07-28", log: "tried again until it is put right",
+	}, {
+		name: "401, scope", fault: says(401, "The token is not authorized for this scope."), tries: 1,
+		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
+		detail: "give the token the scope contacts.readonly", log: "tried again until it is put right",
+	}, {
+		name: "401, user type", fault: says(401, "Token's user type mismatch!"), tries: 1,
+		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
+		detail: "use the token of a sub-account, not of an agency", log: "tried again until it is put right",
+	}, {
+		name: "401, authClass", fault: says(401, "This authClass type is not allowed to access this scope."), tries: 1,
+		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
+		detail: "use the token of a sub-account, not of an agency", log: "tried again until it is put right",
+	}, {
+		name: "403", fault: says(403, "The token does not have access to this location."), tries: 1,
+		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
+		detail: "is this token of the right location?", log: "tried again until it is put right",
+	}, {
+		name: "404, wrong path", fault: says(404, "Cannot GET /contacts/{id}"), tries: 1,
+		outcome: store.Invalid, heals: withNextEvent,
+		detail: "HighLevel knows no such path: check the base URL and the API version", log: "check the base URL and the API version",
+	}, {
+		name: "404, no such contact", fault: says(404, "Contact not found"), tries: 1,
+		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel does not find the new record yet; it is asked again for ten minutes", log: "sync waits",
+	}, {
+		name: "422", fault: always(sandbox.Say(422, `{"statusCode":422,"message":["contactId must be a string","`+echo+`"],"error":"Unprocessable Entity"}`)), tries: 1,
+		outcome: store.Invalid, heals: withNextEvent,
+		detail: "HighLevel: get contact {id}: 422: contactId must be a string", log: "422: refused; the delivery's detail says why",
+	}, {
+		name: "429, burst", fault: overLimit("0", "1234"), tries: 1,
+		outcome: store.Waiting, again: 10 * time.Second, heals: byItself,
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "HighLevel asked location " + location + " to wait",
+	}, {
+		name: "429, daily", fault: overLimit("50", "0"), tries: 1,
+		outcome: store.Waiting, again: 15 * time.Minute, heals: atMidnight,
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests (trace trace-1): the daily allowance is used up; work goes on at 00:00 UTC", log: "HighLevel's daily allowance of location " + location + " is used up; work goes on at 00:00 UTC",
+	}, {
+		name: "429, Retry-After", fault: always(sandbox.RateLimited(40 * time.Second)), tries: 1,
+		outcome: store.Waiting, again: 40 * time.Second, heals: byItself,
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "HighLevel asked location " + location + " to wait",
+	}, {
+		name: "500", fault: always(sandbox.FailWith(500)), tries: 3,
+		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel: get contact {id}: 500: Internal Server Error", log: "call failed; tried again",
+	}, {
+		name: "time-out", fault: always(sandbox.HoldUntil(nil)), tries: 3,
+		outcome: store.Retry, lasts: pauses + 3*speedOfErrors*answerTime, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel: get contact {id}: no answer came in time", log: "call failed; tried again",
+	}, {
+		name: "connection reset", fault: always(sandbox.ResetBefore()),
+		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
+		detail: "connection reset by peer", log: "call failed; tried again",
+	}, {
+		name: "malformed JSON", fault: always(sandbox.MalformedAnswer()), tries: 1,
+		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel: get contact {id}: 200: the answer is not the JSON that was expected", log: "call failed; tried again",
+	},
+}
+
+// TestEveryErrorHasItsOutcomeItsNextTryAndItsWords gives a sync each error in
+// place of its contact, looks at what Milepost makes of it, and ends the error.
+func TestEveryErrorHasItsOutcomeItsNextTryAndItsWords(t *testing.T) {
+	w := setup(t, logged, func(w *world, _ *sandbox.HighLevelConfig) {
+		w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), speedOfErrors
+		w.cfg.HTTP = &http.Client{Timeout: answerTime}
+	})
+	for i, f := range failures {
+		t.Run(f.name, func(t *testing.T) { w.suffer(t, f, fmt.Sprintf("secret%d@secret.example", i)) })
+	}
+}
+
+func (w *world) suffer(t *testing.T, f failure, email string) {
+	id := w.contact("Jane", "Secretperson", email)
+	named := strings.NewReplacer("{id}", id).Replace
+	logged := len(w.log.lines(f.log))
+	armed := w.hl.Faults().Next("GET /contacts/{contactId}", -1, f.fault(id))
+	defer w.hl.Faults().Clear()
+	tell := func() {
+		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+	}
+	tell()
+	var seen attempts
+	var d store.Delivery
+	w.eventually("the sync has failed", func() bool {
+		before := w.attemptsOn(id)
+		d = w.deliveryOf(id)
+		hits := armed.Hits()
+		seen = w.attemptsOn(id)
+		seen.calls = hits
+		return hits > 0 && d.Outcome != store.Pending && seen.count == before.count && !seen.running && !before.running
+	})
+	if d.Outcome != f.outcome || !strings.Contains(d.Detail, named(f.detail)) {
+		t.Errorf("the delivery is %q: %s\nwant %q: %s", d.Outcome, d.Detail, f.outcome, named(f.detail))
+	}
+	want := f.lasts + min(f.again<<max(0, seen.failed-1), 15*time.Minute) // each failure doubles it
+	if got := seen.wait; got < want*8/10 || got > want*12/10+slack {
+		t.Errorf("attempt %d is followed by the next %v after it began, want %v", seen.count, got, want)
+	}
+	if f.tries > 0 && seen.calls != f.tries*max(1, seen.failed) {
+		t.Errorf("%d attempts made %d calls, want %d each", seen.count, seen.calls, f.tries)
+	}
+	if len(w.log.lines(f.log)) == logged {
+		t.Errorf("the log has no line with %q:\n%s", f.log, strings.Join(w.log.lines(id), ""))
+	}
+	for _, line := range append(w.log.lines(), d.Detail) {
+		if strings.Contains(line, hlToken) || strings.Contains(line, chToken) {
+			t.Errorf("a token is shown: %s", line)
+		}
+	}
+	for _, personal := range []string{email, "jane@secret.example", "Secretperson"} {
+		if lines := w.log.lines(personal); len(lines) > 0 {
+			t.Errorf("personal data is logged: %s", lines)
+		}
+	}
+
+	w.hl.Faults().Clear()
+	w.advance(16 * time.Minute)
+	if f.heals == atMidnight {
+		w.advance(24 * time.Hour)
+	}
+	there := func() bool {
+		for _, r := range w.ch.Requests() {
+			if strings.Contains(r.Subject, "Secretperson") {
+				return true
+			}
+		}
+		return false
+	}
+	if f.heals == withNextEvent {
+		w.settle()
+		if there() {
+			t.Error("it was tried again")
+		}
+		tell()
+		w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.City = "Beacon" }))
+	}
+	w.eventually("it heals "+f.heals, there)
+	w.settle()
+	w.must(w.hl.DeleteContact(id))
+	w.settle()
+}
+
+// attempts is what the queue knows of an entity's sync.
+type attempts struct {
+	count, failed, calls int
+	running              bool
+	wait                 time.Duration // from the beginning of the last attempt to the next, by the world's clock; 0 = there is none
+}
+
+func (w *world) attemptsOn(id string) (a attempts) {
+	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
+		rows, err := tx.Query(context.Background(), `SELECT state, coalesce(json_array_length(errors), 0),
+				coalesce(json_extract(metadata, '$.snoozes'), 0),
+				86400 * (julianday(scheduled_at) - julianday(coalesce(json_extract(errors, '$[#-1].at'), attempted_at)))
+			FROM river_job WHERE kind = 'sync' AND json_extract(args, '$.id') = $1 AND finalized_at IS NULL`, id)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var state string
+			var snoozed int
+			var wait sql.NullFloat64
+			if err := rows.Scan(&state, &a.failed, &snoozed, &wait); err != nil {
+				return err
+			}
+			a.count, a.running = a.failed+snoozed, state == "running" || !wait.Valid
+			a.wait = time.Duration(wait.Float64*float64(w.cfg.Clock.Speed)*1e6) * time.Microsecond
+		}
+		return rows.Err()
+	}))
+	return a
+}
+
+// deliveryOf is the newest delivery about an entity.
+func (w *world) deliveryOf(id string) store.Delivery {
+	for _, d := range w.deliveries() {
+		if d.Entity.ID == id {
+			return d
+		}
+	}
+	return store.Delivery{Outcome: store.Pending}
+}
