@@ -194,10 +194,11 @@ func (w *world) worked() bool {
 	return err == nil && n == 0 && len(list) >= w.accepted()
 }
 
-// jobs counts Milepost's jobs that run or are due.
+// jobs counts Milepost's jobs that run or are due within a second, as those are
+// whose entity rests after a sync.
 func (w *world) jobs() int {
 	return w.count(`SELECT count(*) FROM river_job WHERE state = 'running'
-		OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= ` + w.sqlTime("now", 0))
+		OR state IN ('available', 'scheduled', 'retryable') AND scheduled_at <= ` + w.sqlTime("now", time.Second))
 }
 
 // count asks Milepost's database for a number.
