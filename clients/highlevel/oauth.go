@@ -33,11 +33,12 @@ const (
 	opInstalled = "list installed locations"
 )
 
-// NeededScopes are those that Milepost uses: records and tags of contacts, the
-// location's name, zone, fields and tasks, its users, and an agency's locations.
+// NeededScopes are those that Milepost uses: contacts with their records and
+// tags, the location's name, zone, fields and tasks, its users (for a check
+// alone), and an agency's locations.
 func NeededScopes() []string {
 	return []string{
-		"contacts.readonly", "contacts.write", "locations.readonly", "locations/customFields.readonly", "locations/tags.readonly",
+		"contacts.readonly", "contacts.write", "locations.readonly", "locations/customFields.readonly",
 		"locations/tasks.readonly", "users.readonly", "oauth.readonly", "oauth.write",
 	}
 }

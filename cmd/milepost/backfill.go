@@ -15,11 +15,11 @@ import (
 )
 
 type backfillCmd struct {
-	app.Config `embed:""`
 	Location   string `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
 	Since      string `required:"" help:"Contacts changed since then are looked at: a day (2026-11-01), a length of time (90d), or all. Open tasks always are." placeholder:"DAY"`
 	DryRun     bool   `help:"Only list what would change."`
 	Wait       bool   `help:"Wait until a running milepost has worked all of it."`
+	app.Config `embed:"" group:"Settings"`
 }
 
 // Run looks through a location and asks for what differs to be synced; the
@@ -67,7 +67,7 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		if c.DryRun {
 			return c.list(ctx, out, reconciler, found)
 		}
-		fmt.Fprintf(out, "%d contacts and %d open tasks looked at, %d records are synced by the running milepost (%d calls to HighLevel)\n",
+		fmt.Fprintf(out, "%d contacts and %d open tasks looked at, %d records are to be synced (%d calls to HighLevel); `milepost serve` does it, now or as soon as it runs\n",
 			at.Contacts, at.Tasks, at.Touched, at.Calls)
 		if c.Wait {
 			return waitForWork(ctx, out, state)
@@ -78,14 +78,14 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 
 // previewer tells what a sync of an entity would change.
 type previewer interface {
-	Preview(ctx context.Context, e store.Entity) ([]string, error)
+	Preview(ctx context.Context, f store.Found) ([]string, error)
 }
 
 // list says what would change, a line each.
 func (c *backfillCmd) list(ctx context.Context, out io.Writer, reconciler previewer, found []store.Found) error {
 	changes := 0
 	for _, f := range found {
-		lines, err := reconciler.Preview(ctx, f.Entity)
+		lines, err := reconciler.Preview(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func waitForWork(ctx context.Context, out io.Writer, state *app.State) error {
 			return nil
 		}
 		if n != last {
-			fmt.Fprintf(out, "%d records are still to be worked\n", n)
+			fmt.Fprintf(out, "%d records are still to be worked by `milepost serve`\n", n)
 			last = n
 		}
 		timer := time.NewTimer(2 * time.Second)
@@ -134,12 +134,15 @@ type progress struct {
 
 func (p *progress) show(at store.Reconciliation) {
 	now := time.Now()
+	if p.shown.IsZero() { // a first line after a while
+		p.shown = now
+	}
 	if at.Place != "" && now.Sub(p.shown) < 200*time.Millisecond || !p.terminal && now.Sub(p.shown) < 5*time.Second {
 		return
 	}
 	p.shown = now
 	const cells = 20
-	full := cells
+	full := 0
 	if total := max(at.ContactsTotal, at.Contacts); total > 0 {
 		full = int(at.Contacts * cells / total)
 	}
@@ -170,7 +173,9 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.Parse(layout, text); err == nil && t.After(now) {
+			return time.Time{}, fmt.Errorf("--since %s is still to come", text)
+		} else if err == nil {
 			return t, nil
 		}
 	}

@@ -20,8 +20,8 @@ import (
 )
 
 type checkCmd struct {
-	app.Config `embed:""`
 	Contact    string `help:"Id of a contact to read; without it a contact that does not exist is asked for, which tells as much." placeholder:"ID"`
+	app.Config `embed:"" group:"Settings"`
 }
 
 // Run tries what a running Milepost needs of both vendors, and changes nothing.

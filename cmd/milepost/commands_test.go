@@ -139,10 +139,13 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 		t.Errorf("check says:\n%s", said)
 	}
 	jane := r.contact("Jane")
+	if _, err := r.hl.CreateNote(sandbox.Note{ContactID: jane, Body: "Prefers mornings #vip"}); err != nil {
+		t.Fatal(err)
+	}
 	r.contact("Joe")
 
 	dry := r.must("backfill", "--location", place, "--since", "7d", "--dry-run")
-	for _, want := range []string{`create event "Closing: Jane Doe" at Thu 2 May 2030 09:00 CEST`, `create task "Call Joe (Joe Doe)"`, `contact "Jane Doe"`, "none was"} {
+	for _, want := range []string{`create event "Closing: Jane Doe" at Thu 2 May 2030 09:00 CEST`, `create task "Call Joe (Joe Doe)"`, `contact "Jane Doe"`, "+[vip]", "none was"} {
 		if !strings.Contains(dry, want) {
 			t.Errorf("the dry run does not say %q:\n%s", want, dry)
 		}
@@ -151,13 +154,13 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 		t.Fatalf("a dry run made %d requests", n)
 	}
 	said := r.must("backfill", "--location", place, "--since", "7d", "--wait")
-	if !strings.Contains(said, "2 contacts and 2 open tasks looked at, 4 records are synced") || !strings.Contains(said, "all is worked") {
+	if !strings.Contains(said, "2 contacts and 2 open tasks looked at, 5 records are to be synced") || !strings.Contains(said, "all is worked") {
 		t.Errorf("the backfill says:\n%s", said)
 	}
 	if want := []string{"Call Jane (Jane Doe)", "Call Joe (Joe Doe)", "Closing: Jane Doe", "Closing: Joe Doe"}; !slices.Equal(r.subjects(), want) {
 		t.Errorf("there are %q, want %q", r.subjects(), want)
 	}
-	if said := r.must("backfill", "--location", place, "--since", "all"); !strings.Contains(said, "0 records are synced") {
+	if said := r.must("backfill", "--location", place, "--since", "all"); !strings.Contains(said, "0 records are to be synced") {
 		t.Errorf("a second backfill says:\n%s", said)
 	}
 	if said, err := r.run("backfill", "--location", place, "--since", "yesterday"); err == nil || !strings.Contains(said, "2026-11-01") {

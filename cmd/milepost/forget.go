@@ -13,11 +13,11 @@ import (
 )
 
 type forgetCmd struct {
-	app.Config `embed:""`
 	Location   string        `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
 	Contact    string        `required:"" help:"Id of the HighLevel contact." placeholder:"ID"`
 	Undo       bool          `help:"Let a forgotten contact be synced again."`
 	Timeout    time.Duration `default:"2m" help:"How long to wait for the running milepost to do it."`
+	app.Config `embed:"" group:"Settings"`
 }
 
 // Run removes a contact's items from CalendarHero and what is stored of it

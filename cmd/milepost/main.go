@@ -35,7 +35,7 @@ func main() {
 		kong.Description("Milepost keeps CalendarHero in step with HighLevel contacts."),
 		kong.Resolvers(app.SecretFiles(os.LookupEnv)),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
 	)
 	notYet, err := app.CheckEnvironment(parser.Model, os.Environ())
 	if err != nil {

@@ -17,12 +17,12 @@ import (
 )
 
 type workflowKeyCmd struct {
-	app.Config `embed:""`
 	Location   string        `arg:"" help:"Id of the HighLevel location."`
 	Rotate     bool          `xor:"what" help:"Let the keys that are there expire after --overlap."`
 	Overlap    time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s ends them now."`
 	List       bool          `xor:"what" help:"Show the keys in place of making one; the keys themselves are not kept."`
 	Revoke     string        `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
+	app.Config `embed:"" group:"Settings"`
 }
 
 // keyIDLength is how much of a digest names a key for people.

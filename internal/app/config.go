@@ -22,10 +22,10 @@ import (
 // Config is everything that can be set, by environment or flag. A field tagged
 // secret can also be read from the file that NAME_FILE names.
 type Config struct {
-	Listen         string   `default:":8080" env:"MILEPOST_LISTEN" help:"Public listener: webhooks and health."`
+	Listen         string   `default:":8080" env:"MILEPOST_LISTEN" help:"Public listener: webhooks, OAuth and health."`
 	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: health; never open to the world."`
 	PublicURL      string   `name:"public-url" env:"MILEPOST_PUBLIC_URL" help:"How the vendors reach the public listener, e.g. https://milepost.example.com."`
-	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files."`
+	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"PostgreSQL in place of SQLite: postgres://user:password@host/database."`
 	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
 	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys that encrypt stored tokens, id:base64, the first one encrypts; generated into the data directory by default."`

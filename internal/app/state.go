@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
@@ -63,7 +64,7 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 			BaseURL: c.CalendarHeroBaseURL, Auth: c.CalendarHeroAuth, HTTP: c.HTTP, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
 		},
 		Settings: connection.Settings{
-			LocationID: c.HighLevelLocationID, HighLevelTokens: c.HighLevelTokens(), CalendarHeroToken: c.CalendarHeroToken,
+			LocationID: c.HighLevelLocationID, HighLevelTokens: c.HighLevelTokens(), CalendarHeroToken: strings.TrimSpace(c.CalendarHeroToken),
 		},
 		Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
@@ -102,7 +103,7 @@ func (c *Config) app() *highlevel.App {
 
 // HighLevelTokens are the Private Integration Tokens, the newest first.
 func (c *Config) HighLevelTokens() []string {
-	return strings.FieldsFunc(c.HighLevelToken, func(r rune) bool { return r == ',' || r == ' ' })
+	return strings.FieldsFunc(c.HighLevelToken, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // HighLevelClient returns a client with one of the configured tokens.
@@ -112,5 +113,5 @@ func (c *Config) HighLevelClient(token string) *highlevel.Client {
 
 // CalendarHeroClient returns a client with the configured token.
 func (c *Config) CalendarHeroClient() *calendarhero.Client {
-	return calendarhero.New(calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Token: c.CalendarHeroToken, Auth: c.CalendarHeroAuth})
+	return calendarhero.New(calendarhero.Config{BaseURL: c.CalendarHeroBaseURL, Token: strings.TrimSpace(c.CalendarHeroToken), Auth: c.CalendarHeroAuth})
 }

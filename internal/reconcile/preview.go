@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,11 @@ import (
 	"milepost/mapping"
 )
 
-// Preview tells what a sync of an entity would change, a line each, and
+// Preview tells what a sync of a found entity would change, a line each, and
 // changes nothing. It reads the record as a sync does. What a sync would
 // find out by asking CalendarHero (a contact that is there already) it leaves open.
-func (r *Reconciler) Preview(ctx context.Context, e store.Entity) ([]string, error) {
+func (r *Reconciler) Preview(ctx context.Context, f store.Found) ([]string, error) {
+	e := f.Entity
 	conn, err := r.session(ctx, e.LocationID)
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
 		return []string{absent.Why}, nil
@@ -29,7 +31,7 @@ func (r *Reconciler) Preview(ctx context.Context, e store.Entity) ([]string, err
 		return nil, err
 	}
 	kind := mapping.Kind(e.Kind)
-	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: state.ContactID, result: &result{}}
+	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), result: &result{}}
 	s.first, s.then = conn.HighLevel.Backfill(), conn.HighLevel.Backfill()
 	if s.links, err = r.store.Links(ctx, e); err != nil {
 		return nil, err
