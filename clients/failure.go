@@ -48,6 +48,9 @@ func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause er
 	if e.TimedOut() {
 		e.Message = "no answer came in time"
 	}
+	if sent.nothing() && ctx.Err() == nil {
+		e.Todo = "no connection could be made: check the base URL and the network"
+	}
 	return e
 }
 
