@@ -61,7 +61,8 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 }
 
 // leaseAddresses takes the sole right to make, adopt or remove the contacts with
-// any of the e-mail addresses, or fails with a wait. Call release at the end.
+// any of the e-mail addresses in the CalendarHero account, whichever locations
+// share it, or fails with a wait. Call release at the end.
 func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
 	holder := uuid.NewString()
 	var taken []string
@@ -75,7 +76,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		}
 	}
 	for _, email := range emails {
-		lease := "contact " + s.entity.LocationID + " " + strings.ToLower(email)
+		lease := addressLease(s.conn.Account, email)
 		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
 		if err == nil && !ok {
 			err = &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
@@ -87,6 +88,12 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		taken = append(taken, lease)
 	}
 	return release, nil
+}
+
+// addressLease names the lease of an address by a digest: the name is told by
+// errors, and an address is personal data.
+func addressLease(account, email string) string {
+	return "contact " + fingerprint([]string{account, strings.ToLower(email)})
 }
 
 // findContact returns the contact the link points to, else one with one of the

@@ -533,7 +533,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 	t.Run("a process that died with the lease holds it for its time only", func(t *testing.T) {
 		b := setup(t, contacts)
 		e := b.jane("")
-		_, err := b.store.Lease(t.Context(), "contact "+location+" jane@example.com", "dead", b.now(), b.now().Add(contactLease))
+		_, err := b.store.Lease(t.Context(), addressLease(b.conn().Account, "Jane@example.com"), "dead", b.now(), b.now().Add(contactLease))
 		b.must(err)
 		var w *wait
 		if _, err := b.try(e); !errors.As(err, &w) {
