@@ -42,7 +42,10 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	owned := link.State.Uncertain() || (link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID)
+	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
+	if link.State.Uncertain() {
+		owned = asSent(have, link)
+	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
@@ -132,6 +135,15 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
+}
+
+// asSent reports whether a contact that is found after the answer to its create
+// was lost is the one that was sent: it holds that and nothing else. One that a
+// person made meanwhile is not ours to delete, and what is in doubt is left.
+func asSent(have calendarhero.Contact, link store.Link) bool {
+	return len(have.ProviderIDs) == 0 && link.Content == fingerprint(mapping.ContactItem{
+		Name: have.Name, Emails: have.Emails, Phones: have.Telephones, Organization: have.Organization, JobTitle: have.Title,
+	})
 }
 
 // merge adds what is wanted to what is there. Nothing is ever cleared:
