@@ -41,6 +41,40 @@ func (w *world) fullContact() (id string) {
 	return id
 }
 
+// onlyTasks makes the recipe for tasks the one automation that is switched on.
+func onlyTasks(w *world, _ *sandbox.HighLevelConfig) {
+	w.cfg.Automations = filepath.Join(w.t.(*testing.T).TempDir(), "automations.yaml")
+	w.must(os.WriteFile(w.cfg.Automations, []byte(`
+- name: Tasks
+  on: task.changed
+  if: not task.completed
+  do:
+    - task: { title: "{{ task.title }}", due: "{{ task.due }}", at: "17:00", duration: 15m, invite: owner }
+`), 0o600))
+}
+
+func TestAContactWhoseTasksAloneAreSyncedGoesWithThem(t *testing.T) {
+	for name, end := range map[string]func(w *world, id string) error{
+		"deleted":   func(w *world, id string) error { return w.hl.DeleteContact(id) },
+		"forgotten": func(w *world, id string) error { return w.app.Store().Forget(t.Context(), location, id, time.Now()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, hurried, onlyTasks)
+			id := w.contact("Jane", "Doe", "jane@example.com")
+			_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call Jane", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			w.must(err)
+			w.settle()
+			if n := len(w.ch.Requests()); n != 1 {
+				t.Fatalf("%d requests, want the task", n)
+			}
+			w.must(end(w, id))
+			if e := w.erased(id); e.Objects != 1 || len(w.ch.Requests()) != 0 {
+				t.Errorf("erased %+v; left in CalendarHero: %+v", e, w.ch.Requests())
+			}
+		})
+	}
+}
+
 func TestADeletedContactLeavesNoPersonalDataBehind(t *testing.T) {
 	w := setup(t, hurried)
 	id := w.fullContact()

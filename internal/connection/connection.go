@@ -33,6 +33,7 @@ import (
 // can go with it.
 type Connection struct {
 	LocationID   string
+	Account      string // names the CalendarHero account, which locations may share: a digest of its token
 	HighLevel    *highlevel.Client
 	CalendarHero *calendarhero.Client
 }
@@ -228,7 +229,11 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 			return nil, err
 		}
 	}
-	return &Connection{LocationID: locationID, HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch)}, nil
+	account := sha256.Sum256([]byte("milepost account\x00" + ch.Token))
+	return &Connection{
+		LocationID: locationID, Account: hex.EncodeToString(account[:]),
+		HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch),
+	}, nil
 }
 
 // seal encrypts a value as JSON under its name.

@@ -42,7 +42,10 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	owned := link.State.Uncertain() || (link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID)
+	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
+	if link.State.Uncertain() {
+		owned = asSent(have, link)
+	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
@@ -61,7 +64,8 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 }
 
 // leaseAddresses takes the sole right to make, adopt or remove the contacts with
-// any of the e-mail addresses, or fails with a wait. Call release at the end.
+// any of the e-mail addresses in the CalendarHero account, whichever locations
+// share it, or fails with a wait. Call release at the end.
 func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
 	holder := uuid.NewString()
 	var taken []string
@@ -75,7 +79,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		}
 	}
 	for _, email := range emails {
-		lease := "contact " + s.entity.LocationID + " " + strings.ToLower(email)
+		lease := addressLease(s.conn.Account, email)
 		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
 		if err == nil && !ok {
 			err = &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
@@ -87,6 +91,12 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		taken = append(taken, lease)
 	}
 	return release, nil
+}
+
+// addressLease names the lease of an address by a digest: the name is told by
+// errors, and an address is personal data.
+func addressLease(account, email string) string {
+	return "contact " + fingerprint([]string{account, strings.ToLower(email)})
 }
 
 // findContact returns the contact the link points to, else one with one of the
@@ -125,6 +135,15 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
+}
+
+// asSent reports whether a contact that is found after the answer to its create
+// was lost is the one that was sent: it holds that and nothing else. One that a
+// person made meanwhile is not ours to delete, and what is in doubt is left.
+func asSent(have calendarhero.Contact, link store.Link) bool {
+	return len(have.ProviderIDs) == 0 && link.Content == fingerprint(mapping.ContactItem{
+		Name: have.Name, Emails: have.Emails, Phones: have.Telephones, Organization: have.Organization, JobTitle: have.Title,
+	})
 }
 
 // merge adds what is wanted to what is there. Nothing is ever cleared:

@@ -56,9 +56,6 @@ func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArg
 // forgotten; or, of what a workflow said, the contact was deleted.
 func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	contact := store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: s.contactID}
-	if s.entity.Kind == contact.Kind {
-		contact.ID = s.entity.ID
-	}
 	if contact.ID == "" {
 		return "", nil
 	}

@@ -141,16 +141,17 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
 		return absent.Why
 	}
-	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !r.mayTakeAlong(d.Entity.Kind, d.Deleted) {
+	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)
 	}
 	return ""
 }
 
-// mayTakeAlong reports whether a contact's delete matters although no automation
-// looks at contacts: no other event tells that what a workflow said of it is over.
-func (r *Reconciler) mayTakeAlong(kind string, deleted bool) bool {
-	return deleted && mapping.Kind(kind) == mapping.KindContact && r.automations.Needs(mapping.KindWorkflow).Any
+// mayTakeAlong reports whether a delete matters although no automation looks at
+// the kind. A contact takes along its tasks and what a workflow said of it, and
+// what is stored of it is erased; a task, what an automation made that is off now.
+func mayTakeAlong(kind string, deleted bool) bool {
+	return deleted && (mapping.Kind(kind) == mapping.KindContact || mapping.Kind(kind) == mapping.KindTask)
 }
 
 func noAutomation(kind string) string {

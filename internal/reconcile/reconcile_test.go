@@ -530,10 +530,23 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 			t.Error("it was made here, and stayed")
 		}
 	})
+	t.Run("one that a person made after a create failed stays", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		b.ch.Faults().Next("POST /contact", 1, sandbox.FailWith(500)) // without effect, which nobody can know
+		_, _ = b.try(e)
+		_, err := b.ch.SeedContact(sandbox.CalendarContact{Name: "Jane from the fair", Email: []string{"jane@example.com"}})
+		b.must(err)
+		b.pass(unclearSettle)
+		b.do(e)
+		if res := gone(b, e); len(b.ch.Contacts()) != 1 || !strings.Contains(res.detail(), "it was there before") {
+			t.Errorf("it went with the HighLevel contact: %s", res.detail())
+		}
+	})
 	t.Run("a process that died with the lease holds it for its time only", func(t *testing.T) {
 		b := setup(t, contacts)
 		e := b.jane("")
-		_, err := b.store.Lease(t.Context(), "contact "+location+" jane@example.com", "dead", b.now(), b.now().Add(contactLease))
+		_, err := b.store.Lease(t.Context(), addressLease(b.conn().Account, "Jane@example.com"), "dead", b.now(), b.now().Add(contactLease))
 		b.must(err)
 		var w *wait
 		if _, err := b.try(e); !errors.As(err, &w) {

@@ -112,21 +112,32 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	if !needs.Any && !r.mayTakeAlong(state.Kind, state.DeleteAsked()) {
+	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
+	if state.Kind == string(mapping.KindContact) {
+		s.contactID = state.ID
+	}
+	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
+		return nil, err
+	}
+	gone, err := s.dropped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	takesAlong := mayTakeAlong(state.Kind, state.DeleteAsked()) && (state.Kind == string(mapping.KindContact) || len(s.links) > 0)
+	if !needs.Any && gone == "" && !takesAlong {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
 		return nil, &wait{d: left, why: "CalendarHero asked to wait", quiet: true}
 	}
-	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
 	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
 	if state.Outcome == store.Waiting {
 		s.first = conn.HighLevel.With(clients.Waited)
 	}
-	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
-		return nil, err
+	var facts mapping.Facts
+	if gone == "" {
+		facts, gone, err = s.look(ctx, state, needs)
 	}
-	facts, gone, err := s.look(ctx, state, needs)
 	switch {
 	case gone != "":
 		s.gone, s.notes = true, append(s.notes, gone)
@@ -153,9 +164,6 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 // and the events contradict each other it fails with a wait; once what was read
 // is believed, the state no longer says that there is a doubt.
 func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
-	if gone, err = s.dropped(ctx); gone != "" || err != nil {
-		return facts, gone, err
-	}
 	facts, err = s.read(ctx, needs)
 	missing := clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
 	if err != nil && !missing {

@@ -74,7 +74,8 @@ func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 
 // Relinquish marks a link deleting whose entity is gone, and reports whether its
 // object is to be deleted too: it was made here, and no other entity has a live
-// link to it. Where one has, that link owns the object from then on.
+// link to it, be it of another location with the same CalendarHero account.
+// Where one has, that link owns the object from then on.
 func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		own := []any{l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item}
@@ -85,9 +86,9 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 			return err
 		}
 		// Two that let go at once lock each other's rows: one is told to try again.
-		heirs, err := tx.Exec(ctx, `UPDATE links SET owned = 1 WHERE location_id = $1 AND object_id = $2 AND item_kind = $3
-			AND state = 'live' AND NOT (kind = $4 AND entity_id = $5)`,
-			l.Entity.LocationID, l.ObjectID, l.ItemKind, l.Entity.Kind, l.Entity.ID)
+		heirs, err := tx.Exec(ctx, `UPDATE links SET owned = 1 WHERE object_id = $1 AND item_kind = $2
+			AND state = 'live' AND NOT (location_id = $3 AND kind = $4 AND entity_id = $5)`,
+			l.ObjectID, l.ItemKind, l.Entity.LocationID, l.Entity.Kind, l.Entity.ID)
 		if sole = heirs == 0; sole || err != nil {
 			return err
 		}

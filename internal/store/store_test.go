@@ -192,9 +192,9 @@ func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.Unix(5, 0)
-		link := func(id string, owned bool) store.Link {
+		link := func(location, id string, owned bool) store.Link {
 			l := store.Link{
-				Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: id}, Item: "a/1", ItemKind: "contact",
+				Entity: store.Entity{LocationID: location, Kind: "contact", ID: id}, Item: "a/1", ItemKind: "contact",
 				State: store.LinkLive, ObjectID: "o1", Owned: owned,
 			}
 			if err := b.SaveLink(t.Context(), l, now, nil); err != nil {
@@ -202,7 +202,7 @@ func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
 			}
 			return l
 		}
-		maker, sharer := link("maker", true), link("sharer", false)
+		maker, sharer := link("loc", "maker", true), link("another location of the account", "sharer", false)
 		if must(b.Relinquish(t.Context(), maker, now))(t) {
 			t.Error("the object of two was given up by the first")
 		}
@@ -215,7 +215,7 @@ func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
 				t.Error("the last who had the object did not inherit it")
 			}
 		}
-		if found := link("found", false); must(b.Relinquish(t.Context(), found, now))(t) {
+		if found := link("loc", "found", false); must(b.Relinquish(t.Context(), found, now))(t) {
 			t.Error("an object that was found here is to be deleted")
 		}
 	})
