@@ -110,6 +110,13 @@ func (d *day) connect(places int) {
 	d.eventually("every location is connected", func() bool {
 		return !slices.ContainsFunc(d.places, func(id string) bool { return d.connectedState(id) != store.ConnectionActive })
 	})
+	d.eventually("every location was looked through: what comes from now on is new", func() bool {
+		return !slices.ContainsFunc(d.places, func(id string) bool {
+			at, err := d.app.Store().Reconciliation(context.Background(), id)
+			d.must(err)
+			return at.FinishedAt.IsZero()
+		})
+	})
 }
 
 // A scene is something that happens at a time of the day.

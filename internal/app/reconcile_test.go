@@ -1,13 +1,18 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	"milepost/internal/store"
 )
 
 // deaf makes Milepost hear of nothing but what it finds itself.
@@ -27,11 +32,31 @@ func (w *world) subjects() []string {
 	return out
 }
 
+// reconciliation reads how far the location's own is.
+func (w *world) reconciliation() store.Reconciliation {
+	at, err := w.app.Store().Reconciliation(context.Background(), location)
+	w.must(err)
+	return at
+}
+
+// looks returns whether the end of so many reconciliations was seen.
+func (w *world) looks(times int) func() bool {
+	seen := time.Time{}
+	return func() bool {
+		if at := w.reconciliation(); at.FinishedAt.After(seen) {
+			seen = at.FinishedAt
+			times--
+		}
+		return times <= 0
+	}
+}
+
 func TestWhatNoWebhookToldIsFound(t *testing.T) {
 	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, often)
 			w.deaf()
+			w.eventually("it has looked", w.looks(1))
 			due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
 			id := w.contact("Jane", "Doe", "jane@example.com")
 			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
@@ -71,23 +96,11 @@ func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {
 	w.stop()
 	w.cfg.ReconcileEvery = 100 * time.Millisecond
 	w.start()
-	reconciled := func(times int) func() bool {
-		seen := time.Time{}
-		return func() bool {
-			at, err := w.app.Store().Reconciliation(t.Context(), location)
-			w.must(err)
-			if at.FinishedAt.After(seen) {
-				seen = at.FinishedAt
-				times--
-			}
-			return times <= 0
-		}
-	}
-	w.eventually("it has looked twice", reconciled(2))
+	w.eventually("it has looked twice", w.looks(2))
 	w.settle()
 	w.hl.ResetCalls()
 	made := len(w.ch.Calls())
-	w.eventually("it has looked once more", reconciled(2))
+	w.eventually("it has looked once more", w.looks(2))
 	at, err := w.app.Store().Reconciliation(t.Context(), location)
 	w.must(err)
 	if at.Calls > 4 || at.Touched != 0 || at.Tasks != 30 {
@@ -99,6 +112,43 @@ func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {
 	if n := len(w.ch.Calls()); n != made {
 		t.Errorf("CalendarHero was asked though nothing changed")
 	}
+}
+
+// A request mails its owner: only a backfill asks for the tasks that were there.
+func TestTheTasksThatWereThereBeforeTheFirstLookAreLeftToABackfill(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, w *world) {
+		w.deaf()
+		due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
+		id := w.contact("Jane", "Doe", "jane@example.com")
+		var tasks []sandbox.Task
+		for _, title := range []string{"Call", "Visit", "Write"} {
+			task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: title, DueDate: due})
+			w.must(err)
+			tasks = append(tasks, task)
+		}
+		w.stop()
+		w.cfg.ReconcileEvery = 100 * time.Millisecond
+		w.start()
+		w.deaf()
+		w.eventually("it has looked twice", w.looks(2))
+		if n, err := w.app.Store().Backlog(t.Context()); err != nil || n != 0 || len(w.ch.Requests()) != 0 {
+			t.Fatalf("%d records are owed and there are %q, though nobody asked (%v)", n, w.subjects(), err)
+		}
+		w.must(w.hl.UpdateTask(tasks[0].ID, func(t *sandbox.Task) { t.DueDate = due.Add(time.Hour) }))
+		_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Thank", DueDate: due})
+		w.must(err)
+		w.eventually("one that is edited or made since is there", func() bool {
+			return slices.Equal(w.subjects(), []string{"Call (Jane Doe)", "Thank (Jane Doe)"})
+		})
+		state, err := app.OpenState(t.Context(), w.cfg, zerolog.Nop())
+		w.must(err)
+		defer state.Store.Close()
+		reconciler, err := state.Reconciler(w.cfg)
+		w.must(err)
+		_, err = reconciler.Sweep(t.Context(), "backfill/all", location, time.Time{}, false, nil)
+		w.must(err)
+		w.eventually("all are there", func() bool { return len(w.ch.Requests()) == 4 })
+	})
 }
 
 // slowly makes Milepost look by itself every 15 minutes, and a day take seconds.

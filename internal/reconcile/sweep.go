@@ -63,6 +63,7 @@ func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since t
 	if s.at.Place == "" || dry {
 		s.at = store.Reconciliation{
 			Name: name, LocationID: locationID, Since: since, Until: s.at.Until, FinishedAt: s.at.FinishedAt, StartedAt: r.now(),
+			TasksKnown: s.at.TasksKnown,
 		}
 		if err := s.next(ctx, place{Phase: phaseContacts}, nil); err != nil {
 			return s.at, err
@@ -228,8 +229,11 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 // tasks looks at all open tasks: no page of them is more recent than another.
 // A task has no mark of its own, so the fingerprint of its row in the search is
 // taken. Where a row is not like the record, a change of it is synced once more.
+// The tasks that were there before a location's first look are only noted: a
+// request for each would mail its owner, and it is for a backfill to ask for that.
 func (s *sweep) tasks(ctx context.Context, _ place) error {
 	if !s.automations.Needs(mapping.KindTask).Any {
+		s.at.TasksKnown = false // what is made from now on was there before
 		return s.next(ctx, place{Phase: phaseWalk}, nil)
 	}
 	known, err := s.store.OpenTasks(ctx, s.at.LocationID)
@@ -237,6 +241,7 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 		return err
 	}
 	s.at.Tasks = 0
+	backfill := s.at.Name != s.at.LocationID
 	var found []store.Found
 	looked := map[string]bool{}
 	open := false
@@ -250,14 +255,26 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 		if err != nil {
 			return err
 		}
+		ids := make([]string, len(page))
+		for i, t := range page {
+			ids[i] = t.ID
+		}
+		seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindTask), ids)
+		if err != nil {
+			return err
+		}
 		before := len(looked)
 		for _, t := range page {
 			if looked[t.ID] {
 				continue
 			}
 			looked[t.ID] = true
-			if mark := fingerprint(taskFacts(t)); known[t.ID].Swept != mark {
-				found = append(found, store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: true, Swept: mark})
+			mark := fingerprint(taskFacts(t))
+			task, heardOf := seen[t.ID]
+			if task.Swept != mark || (backfill && task.Fingerprint == "") {
+				found = append(found, store.Found{
+					Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: heardOf || backfill || s.at.TasksKnown, Swept: mark,
+				})
 			}
 		}
 		if len(looked) == before { // an empty page, or one with nothing new
@@ -273,6 +290,7 @@ func (s *sweep) tasks(ctx context.Context, _ place) error {
 			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id), Differs: true})
 		}
 	}
+	s.at.TasksKnown = true
 	return s.next(ctx, place{Phase: phaseWalk}, found)
 }
 

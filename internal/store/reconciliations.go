@@ -22,14 +22,16 @@ type Reconciliation struct {
 	ContactsTotal int64     // of how many
 	Tasks         int64     // tasks looked at
 	Touched       int64     // entities found to differ from what was last seen
+	TasksKnown    bool      // all open tasks have been looked at: one that is not known is new
 }
 
-const reconciliationColumns = `name, location_id, contacts_since, contacts_until, place, started_at, finished_at, calls, contacts, contacts_total, tasks, touched`
+const reconciliationColumns = `name, location_id, contacts_since, contacts_until, place, started_at, finished_at, calls, contacts, contacts_total, tasks, touched, tasks_known`
 
 func scanReconciliation(r Rows) (v Reconciliation, err error) {
-	var since, until, started, finished int64
-	err = r.Scan(&v.Name, &v.LocationID, &since, &until, &v.Place, &started, &finished, &v.Calls, &v.Contacts, &v.ContactsTotal, &v.Tasks, &v.Touched)
+	var since, until, started, finished, known int64
+	err = r.Scan(&v.Name, &v.LocationID, &since, &until, &v.Place, &started, &finished, &v.Calls, &v.Contacts, &v.ContactsTotal, &v.Tasks, &v.Touched, &known)
 	v.Since, v.Until, v.StartedAt, v.FinishedAt = fromMicros(since), fromMicros(until), fromMicros(started), fromMicros(finished)
+	v.TasksKnown = known == 1
 	return v, err
 }
 
@@ -58,25 +60,32 @@ type Found struct {
 // same transaction for what differs to be synced.
 func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
 	slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
+	known := 0
+	if v.TasksKnown {
+		known = 1
+	}
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES `+placeholders(1, 12)+`
+		if _, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES `+placeholders(1, 13)+`
 			ON CONFLICT (name) DO UPDATE SET location_id = excluded.location_id,
 				contacts_since = excluded.contacts_since, contacts_until = excluded.contacts_until, place = excluded.place,
 				started_at = excluded.started_at, finished_at = excluded.finished_at, calls = excluded.calls,
-				contacts = excluded.contacts, contacts_total = excluded.contacts_total, tasks = excluded.tasks, touched = excluded.touched`,
+				contacts = excluded.contacts, contacts_total = excluded.contacts_total, tasks = excluded.tasks, touched = excluded.touched,
+				tasks_known = excluded.tasks_known`,
 			v.Name, v.LocationID, micros(v.Since), micros(v.Until), v.Place, micros(v.StartedAt), micros(v.FinishedAt),
-			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched); err != nil {
+			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched, known); err != nil {
 			return err
 		}
 		var differ []Entity
 		for _, f := range found {
+			wanted := int64(0) // only so that there is a row to remember it in
 			if f.Differs {
-				if _, err := tx.raise(ctx, f.Entity, f.ContactID, 1, 0); err != nil {
-					return err
-				}
+				wanted = 1
 				differ = append(differ, f.Entity)
 			}
 			if f.Swept != "" || f.Differs {
+				if _, err := tx.raise(ctx, f.Entity, f.ContactID, wanted, 0); err != nil {
+					return err
+				}
 				if _, err := tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
 					f.LocationID, f.Kind, f.ID, f.Swept); err != nil {
 					return err
