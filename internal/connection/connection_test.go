@@ -468,3 +468,66 @@ func TestNoTokenIsReadableInTheDatabase(t *testing.T) {
 		}
 	})
 }
+
+func TestARenewedPairThatCannotBeStoredIsKeptAndStoredLater(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		r := b.process()
+		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.clock.advance(24 * time.Hour)
+		hold := make(chan struct{})
+		armed := b.hl.Faults().Next("POST /oauth/token", 1, sandbox.HoldUntil(hold))
+		called := make(chan error, 1)
+		go func() { called <- b.call(r, north) }()
+		<-armed.Hit()
+		// The database refuses what comes of it.
+		rename := func(from, to string) {
+			_, err := r.Store.Exec(t.Context(), "ALTER TABLE "+from+" RENAME TO "+to)
+			b.must(err)
+		}
+		rename("secrets", "secrets_away")
+		close(hold)
+		if err := <-called; err == nil {
+			t.Error("a token was used that could not be stored")
+		}
+		rename("secrets_away", "secrets")
+		b.must(b.call(r, north))
+		if n := b.hl.Refreshes(north); n.Rotated != 1 || n.Refused != 0 {
+			t.Errorf("%+v, want the one refresh: its pair was in memory", n)
+		}
+		b.clock.advance(25 * time.Hour)
+		b.must(b.call(b.process(), north)) // and it was stored
+	})
+}
+
+func TestALocationThatIsRemovedDuringARefreshStaysRemoved(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		r := b.process()
+		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.clock.advance(366 * 24 * time.Hour)
+		hold := make(chan struct{})
+		armed := b.hl.Faults().Next("POST /oauth/token", 1, sandbox.HoldUntil(hold))
+		called := make(chan error, 1)
+		go func() { called <- b.call(r, north) }()
+		<-armed.Hit()
+		b.must(r.Remove(t.Context(), north, "the app was uninstalled"))
+		close(hold)
+		<-called
+		if c := b.state(r, north); c.State != store.ConnectionRemoved {
+			t.Errorf("the connection is %+v", c)
+		}
+	})
+}
+
+func TestAnInstallThatIsToldTwiceAtOnceLeavesAConnectedLocationConnected(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		r := b.process()
+		b.connectAgency(r, north)
+		save := store.Connection{LocationID: north, CompanyID: agency, Source: connection.FromOAuth, Problem: "waits"}
+		if pending, err := r.Store.SavePending(t.Context(), save, time.Now()); err != nil || pending {
+			t.Errorf("a connected location became pending: %v, %v", pending, err)
+		}
+		if c := b.state(r, north); c.State != store.ConnectionActive || c.Problem != "" {
+			t.Errorf("the connection is %+v", c)
+		}
+	})
+}

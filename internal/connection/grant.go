@@ -39,8 +39,9 @@ type held struct {
 	sealed string
 	grant  grant
 
-	refusal error     // of the last renewal
-	until   time.Time // when it may be tried again
+	refusal  error     // of the last renewal
+	until    time.Time // when it may be tried again
+	unstored *grant    // renewed from grant, and not stored yet: it is stored before anything else
 }
 
 // grant is an OAuth grant as it is stored.
@@ -130,14 +131,22 @@ func (r *Registry) grant(ctx context.Context, name, refused string,
 	// Not the caller's context: a pair that was asked for must be stored.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLimit)
 	defer cancel()
-	fresh, err := renew(ctx, h.grant)
-	if err != nil {
-		if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden || reason == clients.Inactive {
-			h.refusal, h.until = err, r.Now().Add(refusalKept)
+	if h.unstored == nil {
+		fresh, err := renew(ctx, h.grant)
+		if err != nil {
+			if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden || reason == clients.Inactive {
+				h.refusal, h.until = err, r.Now().Add(refusalKept)
+			}
+			return grant{}, err
 		}
-		return grant{}, err
+		next := h.grant.over(fresh)
+		h.unstored = &next // the one it was renewed by is used up
 	}
-	return r.keep(ctx, name, h, h.grant.over(fresh))
+	kept, err := r.keep(ctx, name, h, *h.unstored)
+	if err != nil || kept.AccessToken != refused {
+		return kept, err
+	}
+	return grant{}, &clients.Error{API: "HighLevel", Operation: "refresh token", Reason: clients.Unavailable, Message: "the renewed token is refused, too"}
 }
 
 // over completes a renewed grant with what its answer need not repeat.
@@ -167,7 +176,7 @@ func (r *Registry) keep(ctx context.Context, name string, h *held, next grant) (
 			return grant{}, err
 		}
 	}
-	h.sealed, h.grant, h.refusal = sealed.Sealed, next, nil
+	h.sealed, h.grant, h.refusal, h.unstored = sealed.Sealed, next, nil, nil
 	return next, nil
 }
 
@@ -178,7 +187,7 @@ func (r *Registry) reread(ctx context.Context, name string, h *held) error {
 		return err
 	}
 	if sealed == "" {
-		h.sealed, h.grant = "", grant{}
+		h.sealed, h.grant, h.unstored = "", grant{}, nil
 		return fmt.Errorf("%w: %s", errNoGrant, name)
 	}
 	if sealed == h.sealed {
@@ -188,7 +197,7 @@ func (r *Registry) reread(ctx context.Context, name string, h *held) error {
 	if err := r.open(name, sealed, &stored); err != nil {
 		return err
 	}
-	h.sealed, h.grant, h.refusal = sealed, stored, nil
+	h.sealed, h.grant, h.refusal, h.unstored = sealed, stored, nil, nil // whoever wrote it knew better
 	return nil
 }
 
@@ -235,7 +244,8 @@ func (r *Registry) renew(ctx context.Context, locationID string, old grant) (hig
 	}
 	switch {
 	case err == nil:
-		return next, r.restore(ctx, locationID)
+		r.restore(ctx, locationID)
+		return next, nil
 	case clients.ReasonOf(err) == clients.Inactive:
 		problem := "HighLevel says that the location is not active (paused or unpaid); the grant is kept, and work goes on when it is active again"
 		return next, errors.Join(err, r.degrade(ctx, locationID, store.ConnectionSuspended, problem))
@@ -245,7 +255,8 @@ func (r *Registry) renew(ctx context.Context, locationID string, old grant) (hig
 	next, mintErr := r.mint(ctx, old.CompanyID, locationID)
 	switch {
 	case mintErr == nil:
-		return next, r.restore(ctx, locationID)
+		r.restore(ctx, locationID)
+		return next, nil
 	case errors.Is(mintErr, errNoGrant), clients.ReasonOf(mintErr) == clients.Forbidden, clients.ReasonOf(mintErr) == clients.Invalid,
 		clients.ReasonOf(mintErr) == clients.Unauthorized, clients.ReasonOf(mintErr) == clients.NotFound:
 		problem := "HighLevel refused to renew the authorization; install the app again at /oauth/highlevel/install"
@@ -277,18 +288,24 @@ func (r *Registry) company(ctx context.Context, companyID, refused string) (gran
 	})
 }
 
-// restore notes that a location's grant works again.
-func (r *Registry) restore(ctx context.Context, locationID string) error {
-	c, ok, err := r.Store.Connection(ctx, locationID)
-	if err != nil || !ok || c.State == store.ConnectionActive || c.State == store.ConnectionRemoved {
-		return err
+// restore notes that a location's grant works again. It only tells: a failure
+// must not cost the pair that was just renewed.
+func (r *Registry) restore(ctx context.Context, locationID string) {
+	changed, err := r.Store.MoveConnection(ctx, locationID, store.ConnectionActive, "", r.Now(), store.ConnectionSuspended, store.ConnectionBroken)
+	switch {
+	case err != nil:
+		r.Logger.Warn().Err(err).Str("location", locationID).Msg("it could not be noted that the connection works again")
+	case changed:
+		r.Logger.Info().Str("location", locationID).Msg("the connection works again")
 	}
-	r.Logger.Info().Str("location", locationID).Msg("the connection works again")
-	return r.Store.SetConnectionState(ctx, locationID, store.ConnectionActive, "", r.Now())
 }
 
-// degrade notes why a location's grant does not work.
+// degrade notes why a location's grant does not work, unless it was removed
+// meanwhile.
 func (r *Registry) degrade(ctx context.Context, locationID string, state store.ConnectionState, problem string) error {
-	r.Logger.Warn().Str("location", locationID).Str("state", string(state)).Msg(problem)
-	return r.Store.SetConnectionState(ctx, locationID, state, problem, r.Now())
+	changed, err := r.Store.MoveConnection(ctx, locationID, state, problem, r.Now(), store.ConnectionPending, store.ConnectionActive, store.ConnectionSuspended)
+	if changed {
+		r.Logger.Warn().Str("location", locationID).Str("state", string(state)).Msg(problem)
+	}
+	return err
 }

@@ -91,16 +91,8 @@ func (r *Registry) installedAt(ctx context.Context, companyID string) (locations
 // pending notes that the app is installed at a location; false where it is
 // connected already.
 func (r *Registry) pending(ctx context.Context, companyID, locationID, name string) (bool, error) {
-	c, ok, err := r.Store.Connection(ctx, locationID)
-	if err != nil {
-		return false, err
-	}
-	if ok && (c.Source != FromOAuth || c.State == store.ConnectionActive || c.State == store.ConnectionSuspended) {
-		return false, nil
-	}
-	return true, r.Store.SaveConnection(ctx, store.Connection{
-		LocationID: locationID, CompanyID: companyID, Name: name, Source: FromOAuth,
-		State: store.ConnectionPending, Problem: ErrAwaited.Error(),
+	return r.Store.SavePending(ctx, store.Connection{
+		LocationID: locationID, CompanyID: companyID, Name: name, Source: FromOAuth, Problem: ErrAwaited.Error(),
 	}, r.Now())
 }
 

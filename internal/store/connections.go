@@ -105,6 +105,47 @@ func (s *Store) SetConnectionState(ctx context.Context, locationID string, state
 	return nil
 }
 
+// MoveConnection changes the state of a connection that is in one of the states
+// from, and reports whether it was.
+func (s *Store) MoveConnection(ctx context.Context, locationID string, to ConnectionState, problem string, now time.Time, from ...ConnectionState) (moved bool, err error) {
+	args := []any{locationID, string(to), problem, micros(now)}
+	for _, state := range from {
+		args = append(args, string(state))
+	}
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, updated_at = $4
+			WHERE location_id = $1 AND state IN (`+parameters(5, len(from))+`)`, args...)
+		moved = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("note that the connection of location %s is %s: %w", locationID, to, err)
+	}
+	return moved, nil
+}
+
+// SavePending notes that the app is installed at a location whose
+// authorization is awaited, and reports whether it is: where it is connected
+// already, in whatever way, nothing changes.
+func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (pending bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+			ON CONFLICT (location_id) DO UPDATE SET
+				company_id = CASE WHEN excluded.company_id = '' THEN connections.company_id ELSE excluded.company_id END,
+				name = CASE WHEN excluded.name = '' THEN connections.name ELSE excluded.name END,
+				source = excluded.source, state = excluded.state, problem = excluded.problem, updated_at = excluded.updated_at
+			WHERE connections.source = excluded.source AND connections.state NOT IN ('active', 'suspended')`,
+			c.LocationID, c.CompanyID, c.Name, c.Source, string(ConnectionPending), c.Problem, micros(now))
+		pending = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("note that the app is installed at location %s: %w", c.LocationID, err)
+	}
+	return pending, nil
+}
+
 // TokenFirstSeen returns when a token, known by its digest, was first seen,
 // which is now for a new one.
 func (s *Store) TokenFirstSeen(ctx context.Context, digest string, now time.Time) (time.Time, error) {
