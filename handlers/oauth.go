@@ -30,7 +30,8 @@ const (
 // Install sends the browser to HighLevel's page where a location is chosen,
 // and Callback takes the grant that comes back. The state between the two is
 // bound to the browser by a cookie, so that nobody can make an operator's
-// browser connect somebody else's location.
+// browser connect somebody else's location. Anybody may begin the dance; whose
+// locations are connected at its end is for connection.Registry to say.
 type OAuth struct {
 	App         *highlevel.App
 	Connections *connection.Registry
@@ -83,7 +84,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	case err != nil || q.Get("state") == "" || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(q.Get("state"))) != 1:
 		show(w, http.StatusBadRequest, page{
 			Title:  "This installation was not started here",
-			Text:   "An app that is installed from HighLevel's side, or in another browser, has to be confirmed from here once, so that nobody can connect an account of theirs to your calendar. It takes two clicks.",
+			Text:   "An app that is installed from HighLevel's side, or in another browser, has to be confirmed from here once, so that nobody can make your browser connect an account that you did not choose. It takes two clicks.",
 			Link:   InstallPath,
 			Action: "Start here",
 		})
@@ -99,10 +100,18 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	locations, err := h.connect(r.Context(), q.Get("code"), h.redirectURL(r))
+	if other, ok := errors.AsType[*connection.OtherAgency](err); ok {
+		h.Logger.Warn().Str("company", other.CompanyID).Msg("an installation of another agency was refused")
+		show(w, http.StatusForbidden, page{
+			Title: "This Milepost serves another agency", Text: "Nothing was connected. Its operator can allow yours: milepost connections allow " + other.CompanyID + ", then install again.",
+			Link: InstallPath, Action: "Install again",
+		})
+		return
+	}
 	if err != nil {
 		h.Logger.Error().Err(err).Msg("a location could not be connected")
 		show(w, http.StatusBadGateway, page{
-			Title: "That did not work", Text: "HighLevel was asked for the authorization and did not give it: " + reason(err),
+			Title: "That did not work", Text: "The authorization could not be used: " + reason(err),
 			Link: InstallPath, Action: "Try again",
 		})
 		return

@@ -2,6 +2,7 @@ package highlevel_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -292,4 +293,24 @@ func TestAnOAuthErrorShowsNoSecretThatHighLevelEchoes(t *testing.T) {
 	try("[token]", clients.Invalid)
 	server.Close()
 	try("refused", clients.Unavailable) // the connection
+}
+
+func TestAGrantThatDoesNotSayWhomItIsOfIsNone(t *testing.T) {
+	for _, answer := range []string{
+		`{"access_token":"x","userType":"Location"}`,
+		`{"access_token":"x","userType":"Location","companyId":"g1"}`,
+		`{"access_token":"x","userType":"Location","locationId":"l1"}`,
+		`{"access_token":"x","userType":"Company"}`,
+		`{"access_token":"x"}`,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, answer)
+		}))
+		defer server.Close()
+		app := highlevel.NewApp(highlevel.AppConfig{ClientID: "app-1", ClientSecret: "s", BaseURL: server.URL})
+		if _, err := app.Exchange(t.Context(), "code", highlevel.UserTypeLocation); clients.ReasonOf(err) != clients.Unavailable {
+			t.Errorf("%s: %v, want Unavailable", answer, err)
+		}
+	}
 }

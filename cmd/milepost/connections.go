@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -18,6 +19,7 @@ import (
 type connectionsCmd struct {
 	List   listConnectionsCmd  `cmd:"" default:"withargs" help:"Show every location with its state, and what to do where it is not active."`
 	Set    setConnectionCmd    `cmd:"" help:"Connect a location by a Private Integration Token, rotate that, or give it a CalendarHero account of its own."`
+	Allow  allowAgencyCmd      `cmd:"" help:"Let the locations of an agency be connected by OAuth, beside those that may be already."`
 	Remove removeConnectionCmd `cmd:"" help:"Drop the tokens of a location; its events are skipped from then on."`
 }
 
@@ -34,6 +36,15 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		agencies, err := state.Store.Agencies(ctx)
+		if err != nil {
+			return err
+		}
+		allowed := strings.Join(agencies, ", ")
+		if allowed == "" {
+			allowed = "none yet; the first that installs it, or what `milepost connections allow` names"
+		}
+		fmt.Fprintf(out, "Agencies that may install the app: %s\n\n", allowed)
 		if len(list) == 0 {
 			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
 			return nil
@@ -92,6 +103,22 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 			return err
 		}
 		fmt.Printf("location %s is set; a running milepost uses it within a second\n", c.Location)
+		return nil
+	})
+}
+
+type allowAgencyCmd struct {
+	app.Config `embed:""`
+	Company    string `arg:"" help:"Id of the agency (companyId), as the refusal page shows it."`
+}
+
+// Run allows the agency.
+func (c *allowAgencyCmd) Run(ctx context.Context) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		if err := state.Store.AllowAgency(ctx, c.Company, time.Now()); err != nil {
+			return err
+		}
+		fmt.Printf("the locations of agency %s may be connected; install the app there at /oauth/highlevel/install\n", c.Company)
 		return nil
 	})
 }

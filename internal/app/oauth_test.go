@@ -188,6 +188,27 @@ func TestAnAnswerThatThisBrowserDidNotAskForConnectsNothing(t *testing.T) {
 	}
 }
 
+func TestAnInstallationOfAnotherAgencyIsRefusedInWordsAndSendsNothing(t *testing.T) {
+	w := oauthWorld(t)
+	const foreign = "strangeLocation00001"
+	w.hl.SeedLocation(sandbox.Location{ID: foreign, CompanyID: "Qk1strangersAgency01", Name: "Stranger", TimeZone: "UTC"}, nil, nil)
+	if status, page := w.install(browser(t), url.Values{"location": {location}}); status != http.StatusOK {
+		t.Fatalf("the first: %d %s", status, page)
+	}
+	status, page := w.install(browser(t), url.Values{"location": {foreign}})
+	if status != http.StatusForbidden || !strings.Contains(page, "serves another agency") || !strings.Contains(page, "milepost connections allow Qk1strangersAgency01") {
+		t.Errorf("a stranger is shown %d %s", status, page)
+	}
+	w.settle()
+	if list, err := w.app.Store().Connections(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("connected: %+v, %v; want the first alone", list, err)
+	}
+	w.must(w.app.Store().AllowAgency(t.Context(), "Qk1strangersAgency01", w.now()))
+	if status, page := w.install(browser(t), url.Values{"location": {foreign}}); status != http.StatusOK {
+		t.Errorf("when it is allowed: %d %s", status, page)
+	}
+}
+
 func TestARefusedAuthorizationIsShownWithoutItsSecrets(t *testing.T) {
 	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {})
 	w.hl.Faults().Next("POST /oauth/token", -1, sandbox.FailWith(400))

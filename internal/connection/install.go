@@ -20,8 +20,12 @@ var ErrAwaited = errors.New("the app is installed, and its authorization has not
 // Authorized keeps the grant that a person gave in the browser, and returns the
 // locations that it is for. A grant of a location connects it at once. One of
 // an agency is exchanged for each of its locations that has the app, by the
-// entities that are returned: to be synced.
+// entities that are returned: to be synced. Of a grant that is of an agency
+// which is not allowed nothing is kept: *OtherAgency.
 func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locations []store.Connection, follow []store.Entity, err error) {
+	if err := r.admit(ctx, given.CompanyID); err != nil {
+		return nil, nil, err
+	}
 	if given.UserType == highlevel.UserTypeLocation {
 		c, err := r.connected(ctx, given.CompanyID, given.LocationID, given)
 		return []store.Connection{c}, nil, err
@@ -114,7 +118,11 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 		return r.agencyRemoved(ctx, e.ID, event.Timestamp)
 	case event.Deleted:
 		return r.locationRemoved(ctx, e.LocationID, event.Timestamp)
-	case e.LocationID == "":
+	}
+	if why, err := r.foreign(ctx, e, event); err != nil || why != "" {
+		return Outcome{Why: why}, err
+	}
+	if e.LocationID == "" {
 		_, follow, err := r.installedAt(ctx, e.ID)
 		if errors.Is(err, errNoGrant) {
 			err = ErrAwaited

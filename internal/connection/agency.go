@@ -1,0 +1,111 @@
+package connection
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+)
+
+// OtherAgency means that an agency, or a location of it, may not be connected
+// here: whoever finds the install link could else use the operator's calendar.
+type OtherAgency struct{ CompanyID string }
+
+func (o *OtherAgency) Error() string {
+	return fmt.Sprintf("this Milepost serves another agency than %s; its operator can allow it: milepost connections allow %s, then install again", o.CompanyID, o.CompanyID)
+}
+
+// admit returns nil for an agency whose locations may be connected, and
+// *OtherAgency for another one. Where none is allowed yet, the one that comes
+// first is from then on.
+func (r *Registry) admit(ctx context.Context, companyID string) error {
+	if companyID == "" {
+		return errors.New("HighLevel does not say which agency the authorization is of")
+	}
+	if _, err := r.agencies(ctx); err != nil {
+		return err
+	}
+	admitted, err := r.Store.AdmitAgency(ctx, companyID, r.Now())
+	if err == nil && !admitted {
+		err = &OtherAgency{companyID}
+	}
+	return err
+}
+
+// agencies lists those that are allowed. Where none is, those of the locations
+// that the operator connected by token are, as far as HighLevel tells them.
+func (r *Registry) agencies(ctx context.Context) ([]string, error) {
+	list, err := r.Store.Agencies(ctx)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	all, err := r.Store.Connections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if c.Source == FromOAuth || c.State != store.ConnectionActive {
+			continue
+		}
+		companyID, err := r.companyOf(ctx, c)
+		if err == nil && companyID != "" {
+			err = r.Store.AllowAgency(ctx, companyID, r.Now())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r.Store.Agencies(ctx)
+}
+
+// companyOf finds out the agency of a location that a token connects; "" where
+// that is not told. An error means that it may be told later.
+func (r *Registry) companyOf(ctx context.Context, c store.Connection) (string, error) {
+	if c.CompanyID != "" {
+		return c.CompanyID, nil
+	}
+	conn, err := r.Lookup(ctx, c.LocationID)
+	if errors.As(err, new(*Absent)) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	l, err := conn.HighLevel.Location(ctx, c.LocationID)
+	switch clients.ReasonOf(err) {
+	case clients.Unauthorized, clients.Forbidden, clients.NotFound, clients.Invalid:
+		return "", nil
+	}
+	return l.CompanyID, err
+}
+
+// foreign says why an INSTALL changes nothing where it is of an agency that is
+// not allowed, or "". While none is allowed it cannot be told. What was noted of
+// the location meanwhile is taken back.
+func (r *Registry) foreign(ctx context.Context, e store.Entity, event highlevel.Event) (why string, err error) {
+	list, err := r.agencies(ctx)
+	if err != nil || len(list) == 0 {
+		return "", err
+	}
+	c, _, err := r.Store.Connection(ctx, e.LocationID)
+	if err != nil {
+		return "", err
+	}
+	companyID := cmp.Or(event.CompanyID, c.CompanyID)
+	if e.LocationID == "" {
+		companyID = e.ID
+	}
+	if companyID == "" || slices.Contains(list, companyID) {
+		return "", nil
+	}
+	why = (&OtherAgency{companyID}).Error()
+	if c.State == store.ConnectionPending && c.CompanyID == companyID {
+		err = r.Store.SetConnectionState(ctx, e.LocationID, store.ConnectionRemoved, why, r.Now())
+		r.forget(e.LocationID)
+	}
+	return why, err
+}

@@ -1,0 +1,13 @@
+-- +goose Up
+
+-- The agencies whose locations may be connected by OAuth. Where there is none,
+-- the first to install the app becomes one: only one row can be of that kind.
+CREATE TABLE agencies (
+	company_id TEXT     PRIMARY KEY,
+	first_come SMALLINT NOT NULL, -- 1 = let in because there was none; 0 = by the operator
+	allowed_at BIGINT   NOT NULL
+);
+CREATE UNIQUE INDEX agencies_first ON agencies (first_come) WHERE first_come = 1;
+INSERT INTO agencies (company_id, first_come, allowed_at)
+	SELECT company_id, 0, min(created_at) FROM connections
+	WHERE source = 'oauth' AND company_id <> '' AND state IN ('active', 'suspended', 'broken') GROUP BY company_id;
