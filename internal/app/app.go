@@ -87,12 +87,14 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
+	// Anyone may be refused: who is so a thousand times a second must not fill the disk.
+	atDoor := logger.Sample(zerolog.LevelSampler{WarnSampler: &zerolog.BurstSampler{Burst: 20, Period: time.Second}})
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: atDoor, Now: cfg.Clock.Now,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: atDoor, Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}

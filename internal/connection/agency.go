@@ -24,11 +24,14 @@ func (o *OtherAgency) Error() string {
 // *OtherAgency for another one. Where none is allowed yet, the one that comes
 // first is from then on.
 func (r *Registry) admit(ctx context.Context, companyID string) error {
-	if companyID == "" {
-		return errors.New("HighLevel does not say which agency the authorization is of")
-	}
-	if _, err := r.agencies(ctx); err != nil {
+	list, err := r.agencies(ctx)
+	switch {
+	case err != nil:
 		return err
+	case companyID == "" && len(list) > 0:
+		return errors.New("HighLevel does not say which agency the authorization is of, and this Milepost serves certain ones only")
+	case companyID == "":
+		return nil // there is nothing that it could differ from
 	}
 	admitted, err := r.Store.AdmitAgency(ctx, companyID, r.Now())
 	if err == nil && !admitted {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"milepost/internal/store"
@@ -33,12 +34,18 @@ func (r *Registry) NewWorkflowKey(ctx context.Context, locationID string, others
 // ok is false for a key that is unknown, revoked or expired. An error means
 // that it could not be found out.
 func (r *Registry) WorkflowLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
+	if len(key) != workflowKeyLength || strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		return "", false, nil // not one of ours: the database need not be asked
+	}
 	k, ok, err := r.Store.WorkflowKey(ctx, workflowDigest(key))
 	if err != nil || !ok || !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(r.Now()) {
 		return "", false, err
 	}
 	return k.LocationID, true, nil
 }
+
+// workflowKeyLength is that of rand.Text, in base32.
+const workflowKeyLength = 26
 
 // workflowDigest needs no salt and no slow hash: a key is random, not chosen.
 func workflowDigest(key string) string {

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 const keySize = 32 // AES-256
@@ -105,6 +107,12 @@ func (r *Ring) AddKey() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// Of two rotations at once the later must add to what the earlier wrote.
+	lock := flock.New(r.path + ".lock")
+	if err := lock.Lock(); err != nil {
+		return fmt.Errorf("lock the key file: %w", err)
+	}
+	defer func() { _ = lock.Unlock() }() // closing it frees it anyway
 	old, err := os.ReadFile(r.path)
 	if err != nil {
 		return err

@@ -129,7 +129,7 @@ func TestAFileIsMadeOnceAndAnAddedKeyReachesARunningProcess(t *testing.T) {
 		t.Errorf("a process that was running seals under %s, want the new key %s", id, rings[0].Primary())
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != 2 { // the lock of a rotation
 		t.Errorf("left behind: %v", entries)
 	}
 }
@@ -137,5 +137,49 @@ func TestAFileIsMadeOnceAndAnAddedKeyReachesARunningProcess(t *testing.T) {
 func TestAddKeyOfASettingSaysWhereToPutIt(t *testing.T) {
 	if err := ring(t, secret.GenerateKey()).AddKey(); err == nil || !strings.Contains(err.Error(), "MILEPOST_ENCRYPTION_KEYS") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestOfManyRotationsAtOnceNoKeyIsLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "encryption.keys")
+	const processes, rotations = 8, 5
+	var mu sync.Mutex
+	var all []string
+	var wg sync.WaitGroup
+	for range processes {
+		wg.Go(func() {
+			r, err := secret.OpenRing(path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range rotations {
+				if err := r.AddKey(); err != nil {
+					t.Error(err)
+					return
+				}
+				sealed, err := r.Seal([]byte("token"), "n")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				all = append(all, sealed)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	r, err := secret.OpenRing(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sealed := range all {
+		if _, err := r.Open(sealed, "n"); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	if len(all) != processes*rotations {
+		t.Errorf("%d sealings, want %d", len(all), processes*rotations)
 	}
 }
