@@ -30,7 +30,7 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 		c, err := r.connected(ctx, given.CompanyID, given.LocationID, given)
 		return []store.Connection{c}, nil, err
 	}
-	secret, err := r.seal(companyGrant(given.CompanyID), grant{given, r.Now()})
+	secret, err := r.seal(companyGrant(given.CompanyID), grant{Grant: given, Since: r.Now()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +44,7 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 // connected stores a location's grant and makes its connection active.
 func (r *Registry) connected(ctx context.Context, companyID, locationID string, given highlevel.Grant) (store.Connection, error) {
 	given.CompanyID, given.LocationID = cmp.Or(given.CompanyID, companyID), locationID
-	secret, err := r.seal(locationGrant(locationID), grant{given, r.Now()})
+	secret, err := r.seal(locationGrant(locationID), grant{Grant: given, Since: r.Now()})
 	if err != nil {
 		return store.Connection{}, err
 	}
@@ -156,7 +156,10 @@ func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID 
 		return Outcome{}, ErrAwaited
 	case reason == clients.Forbidden, reason == clients.Invalid, reason == clients.NotFound:
 		problem := fmt.Sprintf("HighLevel gives no token for the location: %v; is the app installed there?", err)
-		return Outcome{Why: problem}, r.degrade(ctx, locationID, store.ConnectionBroken, problem)
+		_, err := r.Store.MoveConnection(ctx, store.Move{
+			LocationID: locationID, From: []store.ConnectionState{store.ConnectionPending}, To: store.ConnectionBroken, Problem: problem,
+		}, r.Now())
+		return Outcome{Why: problem}, err
 	case err != nil:
 		return Outcome{}, err
 	}

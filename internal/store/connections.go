@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -103,6 +104,45 @@ func (s *Store) SetConnectionState(ctx context.Context, locationID string, state
 		return fmt.Errorf("note that the connection of location %s is %s: %w", locationID, state, err)
 	}
 	return nil
+}
+
+// Move is a change of a connection's state that depends on what it is.
+type Move struct {
+	LocationID string
+	From       []ConnectionState // in another state it stays as it is
+	To         ConnectionState
+	Problem    string
+	While      Secret // what must still be stored; the zero Secret asks for nothing
+}
+
+// MoveConnection makes a move and reports whether it was made and changed anything.
+func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (changed bool, err error) {
+	errOther := errors.New("another secret is stored")
+	err = s.InTx(ctx, func(tx *Tx) error {
+		args := []any{m.LocationID, string(m.To), m.Problem, micros(now)}
+		for _, state := range m.From {
+			args = append(args, string(state))
+		}
+		n, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, updated_at = $4
+			WHERE location_id = $1 AND (state <> $2 OR problem <> $3) AND state IN (`+parameters(5, len(m.From))+`)`, args...)
+		if changed = n == 1; err != nil || !changed || m.While.Name == "" {
+			return err
+		}
+		// After the connection's row is held, which whoever connects it anew writes first.
+		rows, err := tx.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, m.While.Name)
+		stored, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
+		if err == nil && (len(stored) == 0 || stored[0] != m.While.Sealed) {
+			err = errOther
+		}
+		return err
+	})
+	if errors.Is(err, errOther) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("note that the connection of location %s is %s: %w", m.LocationID, m.To, err)
+	}
+	return changed, nil
 }
 
 // TokenFirstSeen returns when a token, known by its digest, was first seen,
