@@ -93,13 +93,13 @@ func (r *Registry) installedAt(ctx context.Context, companyID string) (locations
 }
 
 // pending notes that the app is installed at a location; false where it is
-// connected already.
+// connected already, or was removed by the operator.
 func (r *Registry) pending(ctx context.Context, companyID, locationID, name string) (bool, error) {
 	c, ok, err := r.Store.Connection(ctx, locationID)
 	if err != nil {
 		return false, err
 	}
-	if ok && (c.Source != FromOAuth || c.State == store.ConnectionActive || c.State == store.ConnectionSuspended) {
+	if ok && (c.ByOperator || c.Source != FromOAuth || c.State == store.ConnectionActive || c.State == store.ConnectionSuspended) {
 		return false, nil
 	}
 	return true, r.Store.SaveConnection(ctx, store.Connection{
@@ -144,7 +144,7 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID string) (Outcome, error) {
 	pending, err := r.pending(ctx, companyID, locationID, "")
 	if err != nil || !pending {
-		return Outcome{Why: "the location is connected already"}, err
+		return Outcome{Why: "the location is connected already, or was removed by the operator"}, err
 	}
 	c, _, err := r.Store.Connection(ctx, locationID)
 	if err != nil {
@@ -178,7 +178,7 @@ func (r *Registry) locationRemoved(ctx context.Context, locationID string, at ti
 	if err != nil || newer {
 		return Outcome{Why: "the location was connected again after this"}, err
 	}
-	return Outcome{Did: "location disconnected"}, r.Remove(ctx, locationID, "the app was uninstalled")
+	return Outcome{Did: "location disconnected"}, r.uninstalled(ctx, locationID)
 }
 
 // agencyRemoved drops an agency's grant and those of its locations.
