@@ -134,10 +134,10 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 		if _, ok, err := state.Store.Connection(ctx, c.Location); err != nil || !ok {
 			return errors.Join(err, fmt.Errorf("location %s is not connected", c.Location))
 		}
-		if err := state.Connections.Remove(ctx, c.Location, "removed by the operator"); err != nil {
+		if err := state.Connections.Remove(ctx, c.Location); err != nil {
 			return err
 		}
-		fmt.Printf("location %s is removed; what was made in CalendarHero stays\n", c.Location)
+		fmt.Printf("location %s is removed, its workflow keys too; what was made in CalendarHero stays\n", c.Location)
 		return nil
 	})
 }

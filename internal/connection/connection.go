@@ -100,8 +100,8 @@ func companyGrant(id string) string     { return "grant/company/" + id }
 func tokensName(id string) string       { return "highlevel-tokens/" + id }
 func calendarHeroName(id string) string { return "calendarhero-token/" + id }
 
-// Open checks that every stored secret can be read, and notes the connection
-// that the settings make.
+// Open checks that every stored secret can be read. It changes nothing: a
+// command may look beside a running Milepost.
 func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -116,20 +116,27 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 			return nil, fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS (or the key file in the data directory), or remove the connections it belongs to", n, secret.ErrUnknownKey, id)
 		}
 	}
-	if s := cfg.Settings; s.LocationID != "" {
-		c, ok, err := cfg.Store.Connection(ctx, s.LocationID)
-		if err != nil {
-			return nil, err
-		}
-		if !ok || c.Source != FromSettings || c.State != store.ConnectionActive {
-			if err := cfg.Store.SaveConnection(ctx, store.Connection{
-				LocationID: s.LocationID, Source: FromSettings, State: store.ConnectionActive,
-			}, cfg.Now()); err != nil {
-				return nil, err
-			}
-		}
-	}
 	return r, nil
+}
+
+// ConnectBySettings notes the connection that the settings make, for the process
+// that serves. What the operator removed stays removed.
+func (r *Registry) ConnectBySettings(ctx context.Context) error {
+	id := r.Settings.LocationID
+	if id == "" {
+		return nil
+	}
+	c, ok, err := r.Store.Connection(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case c.ByOperator:
+		r.Logger.Warn().Str("location", id).Msg("the settings name a location that was removed with `milepost connections remove`: it stays removed; take it out of the settings, or connect it with `milepost connections set`")
+		return nil
+	case ok && c.Source == FromSettings && c.State == store.ConnectionActive:
+		return nil
+	}
+	return r.Store.SaveConnection(ctx, store.Connection{LocationID: id, Source: FromSettings, State: store.ConnectionActive}, r.Now())
 }
 
 // Lookup returns the connection of a location, or an *Absent that says why
@@ -178,11 +185,16 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 		return is, "the event names no location", nil
 	}
 	c, ok, err := r.Store.Connection(ctx, locationID)
+	if err == nil && !ok && locationID == r.Settings.LocationID { // nothing has served with these settings yet
+		c, ok = store.Connection{Source: FromSettings, State: store.ConnectionActive}, true
+	}
 	switch {
 	case err != nil:
 		return is, "", err
 	case !ok:
 		return is, fmt.Sprintf("location %s is not connected", locationID), nil
+	case c.ByOperator:
+		return is, fmt.Sprintf("location %s was removed by the operator", locationID), nil
 	case c.State == store.ConnectionRemoved:
 		return is, fmt.Sprintf("the app was uninstalled from location %s", locationID), nil
 	case c.State == store.ConnectionPending:
@@ -305,13 +317,25 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 	return err
 }
 
-// Remove drops the tokens of a location; its events are skipped from then on.
-func (r *Registry) Remove(ctx context.Context, locationID, why string) error {
-	err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, why, r.Now(),
-		locationGrant(locationID), tokensName(locationID), calendarHeroName(locationID))
+// Remove is the operator's: it drops the tokens of a location and its workflow
+// keys, and no INSTALL brings it back, only Set or a grant of that location.
+func (r *Registry) Remove(ctx context.Context, locationID string) error {
+	err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
 	r.grants.drop(locationGrant(locationID))
 	r.forget(locationID)
 	return err
+}
+
+// uninstalled drops the tokens of a location where the app is no more.
+func (r *Registry) uninstalled(ctx context.Context, locationID string) error {
+	err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
+	r.grants.drop(locationGrant(locationID))
+	r.forget(locationID)
+	return err
+}
+
+func secretsOf(locationID string) []string {
+	return []string{locationGrant(locationID), tokensName(locationID), calendarHeroName(locationID)}
 }
 
 // tokenWarning is when a Private Integration Token should be rotated: HighLevel

@@ -509,7 +509,7 @@ func TestALocationThatIsRemovedDuringARefreshStaysRemoved(t *testing.T) {
 		called := make(chan error, 1)
 		go func() { called <- b.call(r, north) }()
 		<-armed.Hit()
-		b.must(r.Remove(t.Context(), north, "the app was uninstalled"))
+		b.must(r.Remove(t.Context(), north))
 		close(hold)
 		<-called
 		if c := b.state(r, north); c.State != store.ConnectionRemoved {

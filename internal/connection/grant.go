@@ -35,19 +35,21 @@ type grants struct {
 // held is one grant. turn is a lock that a caller can give up waiting for:
 // whoever has it is alone at work on the grant in this process.
 type held struct {
-	turn   chan struct{}
-	sealed string
-	grant  grant
+	turn     chan struct{}
+	sealed   string
+	grant    grant
+	unstored *grant // a renewed one that could not be stored yet; HighLevel takes the one before no more
 
-	refusal  error     // of the last renewal
-	until    time.Time // when it may be tried again
-	unstored *grant    // renewed from grant, and not stored yet: it is stored before anything else
+	refusal error     // of the last renewal
+	until   time.Time // when it may be tried again
 }
 
 // grant is an OAuth grant as it is stored.
 type grant struct {
 	highlevel.Grant
 	Since time.Time // when it was given; a renewal keeps it
+
+	sealed string // as it is stored
 }
 
 // refusalKept is how long a refused renewal is not tried again, however many
@@ -111,6 +113,11 @@ func (r *Registry) grant(ctx context.Context, name, refused string,
 	good := func() bool {
 		return h.grant.AccessToken != "" && h.grant.AccessToken != refused && r.Now().Before(h.grant.Expires.Add(-refreshBefore))
 	}
+	if h.unstored != nil {
+		if err := r.keep(ctx, name, h); err != nil {
+			return grant{}, err
+		}
+	}
 	if good() {
 		return h.grant, nil
 	}
@@ -131,22 +138,19 @@ func (r *Registry) grant(ctx context.Context, name, refused string,
 	// Not the caller's context: a pair that was asked for must be stored.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshLimit)
 	defer cancel()
-	if h.unstored == nil {
-		fresh, err := renew(ctx, h.grant)
-		if err != nil {
-			if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden || reason == clients.Inactive {
-				h.refusal, h.until = err, r.Now().Add(refusalKept)
-			}
-			return grant{}, err
+	old := h.grant
+	old.sealed = h.sealed
+	fresh, err := renew(ctx, old)
+	if err != nil {
+		if reason := clients.ReasonOf(err); reason == clients.Unauthorized || reason == clients.Forbidden || reason == clients.Inactive {
+			h.refusal, h.until = err, r.Now().Add(refusalKept)
 		}
-		next := h.grant.over(fresh)
-		h.unstored = &next // the one it was renewed by is used up
+		return grant{}, err
 	}
-	kept, err := r.keep(ctx, name, h, *h.unstored)
-	if err != nil || kept.AccessToken != refused {
-		return kept, err
-	}
-	return grant{}, &clients.Error{API: "HighLevel", Operation: "refresh token", Reason: clients.Unavailable, Message: "the renewed token is refused, too"}
+	next := h.grant.over(fresh)
+	h.unstored = &next
+	err = r.keep(ctx, name, h)
+	return h.grant, err
 }
 
 // over completes a renewed grant with what its answer need not repeat.
@@ -157,27 +161,39 @@ func (g grant) over(fresh highlevel.Grant) grant {
 	return grant{Grant: fresh, Since: g.Since}
 }
 
-// keep stores a renewed grant before anyone uses it.
-func (r *Registry) keep(ctx context.Context, name string, h *held, next grant) (grant, error) {
+// keep stores a renewed grant before anyone uses it. Where that fails it is
+// held, to be stored before anything else is done with the grant.
+func (r *Registry) keep(ctx context.Context, name string, h *held) error {
+	next := *h.unstored
 	sealed, err := r.seal(name, next)
 	if err != nil {
-		return grant{}, err
+		return err
 	}
 	replaced, err := r.Store.ReplaceSecret(ctx, store.Secret{Name: name, Sealed: h.sealed}, sealed.Sealed, r.Now())
 	if err != nil {
-		return grant{}, err
+		return err
 	}
 	if !replaced { // removed, connected anew or encrypted under another key meanwhile
 		before := h.grant.RefreshToken
-		if err := r.reread(ctx, name, h); err != nil || h.grant.RefreshToken != before {
-			return h.grant, err
+		err := r.reread(ctx, name, h)
+		switch {
+		case errors.Is(err, errNoGrant), err == nil && h.grant.RefreshToken != before:
+			h.unstored = nil
+			return err
+		case err != nil:
+			return err
 		}
 		if err := r.Store.PutSecrets(ctx, r.Now(), sealed); err != nil {
-			return grant{}, err
+			return err
 		}
 	}
-	h.sealed, h.grant, h.refusal, h.unstored = sealed.Sealed, next, nil, nil
-	return next, nil
+	h.sealed, h.grant, h.unstored, h.refusal = sealed.Sealed, next, nil, nil
+	if next.UserType != highlevel.UserTypeCompany {
+		if err := r.restore(ctx, next.LocationID); err != nil {
+			r.Logger.Error().Err(err).Str("location", next.LocationID).Msg("it was not noted that the connection works again")
+		}
+	}
+	return nil
 }
 
 // reread reads the stored grant.
@@ -187,7 +203,7 @@ func (r *Registry) reread(ctx context.Context, name string, h *held) error {
 		return err
 	}
 	if sealed == "" {
-		h.sealed, h.grant, h.unstored = "", grant{}, nil
+		h.sealed, h.grant = "", grant{}
 		return fmt.Errorf("%w: %s", errNoGrant, name)
 	}
 	if sealed == h.sealed {
@@ -197,7 +213,7 @@ func (r *Registry) reread(ctx context.Context, name string, h *held) error {
 	if err := r.open(name, sealed, &stored); err != nil {
 		return err
 	}
-	h.sealed, h.grant, h.refusal, h.unstored = sealed, stored, nil, nil // whoever wrote it knew better
+	h.sealed, h.grant, h.refusal = sealed, stored, nil
 	return nil
 }
 
@@ -244,23 +260,21 @@ func (r *Registry) renew(ctx context.Context, locationID string, old grant) (hig
 	}
 	switch {
 	case err == nil:
-		r.restore(ctx, locationID)
 		return next, nil
 	case clients.ReasonOf(err) == clients.Inactive:
 		problem := "HighLevel says that the location is not active (paused or unpaid); the grant is kept, and work goes on when it is active again"
-		return next, errors.Join(err, r.degrade(ctx, locationID, store.ConnectionSuspended, problem))
+		return next, errors.Join(err, r.degrade(ctx, locationID, old, store.ConnectionSuspended, problem))
 	case clients.ReasonOf(err) != clients.Unauthorized:
 		return next, err
 	}
 	next, mintErr := r.mint(ctx, old.CompanyID, locationID)
 	switch {
 	case mintErr == nil:
-		r.restore(ctx, locationID)
 		return next, nil
 	case errors.Is(mintErr, errNoGrant), clients.ReasonOf(mintErr) == clients.Forbidden, clients.ReasonOf(mintErr) == clients.Invalid,
 		clients.ReasonOf(mintErr) == clients.Unauthorized, clients.ReasonOf(mintErr) == clients.NotFound:
 		problem := "HighLevel refused to renew the authorization; install the app again at /oauth/highlevel/install"
-		return next, errors.Join(err, r.degrade(ctx, locationID, store.ConnectionBroken, problem))
+		return next, errors.Join(err, r.degrade(ctx, locationID, old, store.ConnectionBroken, problem))
 	}
 	return next, mintErr
 }
@@ -288,22 +302,25 @@ func (r *Registry) company(ctx context.Context, companyID, refused string) (gran
 	})
 }
 
-// restore notes that a location's grant works again. It only tells: a failure
-// must not cost the pair that was just renewed.
-func (r *Registry) restore(ctx context.Context, locationID string) {
-	changed, err := r.Store.MoveConnection(ctx, locationID, store.ConnectionActive, "", r.Now(), store.ConnectionSuspended, store.ConnectionBroken)
-	switch {
-	case err != nil:
-		r.Logger.Warn().Err(err).Str("location", locationID).Msg("it could not be noted that the connection works again")
-	case changed:
+// restore notes that a location's grant works again.
+func (r *Registry) restore(ctx context.Context, locationID string) error {
+	changed, err := r.Store.MoveConnection(ctx, store.Move{
+		LocationID: locationID, From: []store.ConnectionState{store.ConnectionPending, store.ConnectionSuspended, store.ConnectionBroken},
+		To: store.ConnectionActive,
+	}, r.Now())
+	if changed {
 		r.Logger.Info().Str("location", locationID).Msg("the connection works again")
 	}
+	return err
 }
 
-// degrade notes why a location's grant does not work, unless it was removed
-// meanwhile.
-func (r *Registry) degrade(ctx context.Context, locationID string, state store.ConnectionState, problem string) error {
-	changed, err := r.Store.MoveConnection(ctx, locationID, state, problem, r.Now(), store.ConnectionPending, store.ConnectionActive, store.ConnectionSuspended)
+// degrade notes why a location's grant does not work, unless it was removed or
+// given anew since that was found out.
+func (r *Registry) degrade(ctx context.Context, locationID string, refused grant, state store.ConnectionState, problem string) error {
+	changed, err := r.Store.MoveConnection(ctx, store.Move{
+		LocationID: locationID, From: []store.ConnectionState{store.ConnectionActive, store.ConnectionSuspended},
+		To: state, Problem: problem, While: store.Secret{Name: locationGrant(locationID), Sealed: refused.sealed},
+	}, r.Now())
 	if changed {
 		r.Logger.Warn().Str("location", locationID).Str("state", string(state)).Msg(problem)
 	}

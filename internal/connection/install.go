@@ -31,7 +31,7 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 		c, err := r.connected(ctx, given.CompanyID, given.LocationID, given)
 		return []store.Connection{c}, nil, err
 	}
-	secret, err := r.seal(companyGrant(given.CompanyID), grant{given, r.Now()})
+	secret, err := r.seal(companyGrant(given.CompanyID), grant{Grant: given, Since: r.Now()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 // connected stores a location's grant and makes its connection active.
 func (r *Registry) connected(ctx context.Context, companyID, locationID string, given highlevel.Grant) (store.Connection, error) {
 	given.CompanyID, given.LocationID = cmp.Or(given.CompanyID, companyID), locationID
-	secret, err := r.seal(locationGrant(locationID), grant{given, r.Now()})
+	secret, err := r.seal(locationGrant(locationID), grant{Grant: given, Since: r.Now()})
 	if err != nil {
 		return store.Connection{}, err
 	}
@@ -94,7 +94,7 @@ func (r *Registry) installedAt(ctx context.Context, companyID string) (locations
 }
 
 // pending notes that the app is installed at a location; false where it is
-// connected already.
+// connected already, or was removed by the operator.
 func (r *Registry) pending(ctx context.Context, companyID, locationID, name string) (bool, error) {
 	return r.Store.SavePending(ctx, store.Connection{
 		LocationID: locationID, CompanyID: companyID, Name: name, Source: FromOAuth, Problem: ErrAwaited.Error(),
@@ -172,7 +172,7 @@ func (r *Registry) installedBy(ctx context.Context, locationID string) (companyI
 func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID string) (Outcome, error) {
 	pending, err := r.pending(ctx, companyID, locationID, "")
 	if err != nil || !pending {
-		return Outcome{Why: "the location is connected already"}, err
+		return Outcome{Why: "the location is connected already, or was removed by the operator"}, err
 	}
 	c, _, err := r.Store.Connection(ctx, locationID)
 	if err != nil {
@@ -184,7 +184,10 @@ func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID 
 		return Outcome{}, ErrAwaited
 	case reason == clients.Forbidden, reason == clients.Invalid, reason == clients.NotFound:
 		problem := fmt.Sprintf("HighLevel gives no token for the location: %v; is the app installed there?", err)
-		return Outcome{Why: problem}, r.degrade(ctx, locationID, store.ConnectionBroken, problem)
+		_, err := r.Store.MoveConnection(ctx, store.Move{
+			LocationID: locationID, From: []store.ConnectionState{store.ConnectionPending}, To: store.ConnectionBroken, Problem: problem,
+		}, r.Now())
+		return Outcome{Why: problem}, err
 	case err != nil:
 		return Outcome{}, err
 	}
@@ -203,7 +206,7 @@ func (r *Registry) locationRemoved(ctx context.Context, locationID string, at ti
 	if err != nil || newer {
 		return Outcome{Why: "the location was connected again after this"}, err
 	}
-	return Outcome{Did: "location disconnected"}, r.Remove(ctx, locationID, "the app was uninstalled")
+	return Outcome{Did: "location disconnected"}, r.uninstalled(ctx, locationID)
 }
 
 // agencyRemoved drops an agency's grant and those of its locations.

@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // ConnectionState says whether a location can be worked for.
@@ -26,15 +29,17 @@ type Connection struct {
 	Source     string // settings, oauth or token
 	State      ConnectionState
 	Problem    string // why it is not active, and what to do
+	ByOperator bool   // the operator removed it: installing the app does not bring it back
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
 
-const connectionColumns = `location_id, company_id, name, source, state, problem, created_at, updated_at`
+const connectionColumns = `location_id, company_id, name, source, state, problem, created_at, updated_at, by_operator`
 
 func scanConnection(r Rows) (c Connection, err error) {
-	var created, updated int64
-	err = r.Scan(&c.LocationID, &c.CompanyID, &c.Name, &c.Source, &c.State, &c.Problem, &created, &updated)
+	var created, updated, byOperator int64
+	err = r.Scan(&c.LocationID, &c.CompanyID, &c.Name, &c.Source, &c.State, &c.Problem, &created, &updated, &byOperator)
+	c.ByOperator = byOperator == 1
 	c.CreatedAt, c.UpdatedAt = fromMicros(created), fromMicros(updated)
 	return c, err
 }
@@ -63,23 +68,56 @@ func (s *Store) Connections(ctx context.Context) ([]Connection, error) {
 }
 
 // SaveConnection writes a connection, keeping the time at which it was first
-// made, and with it the secrets, all or nothing. Empty fields of a known
+// made, and with it the secrets, all or nothing. Of a name what no terminal can
+// show is dropped. Empty fields of a known
 // connection keep what they hold: Name and CompanyID are learnt at different times.
 func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time, secrets ...Secret) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)
 			ON CONFLICT (location_id) DO UPDATE SET
 				company_id = CASE WHEN excluded.company_id = '' THEN connections.company_id ELSE excluded.company_id END,
 				name = CASE WHEN excluded.name = '' THEN connections.name ELSE excluded.name END,
-				source = excluded.source, state = excluded.state, problem = excluded.problem, updated_at = excluded.updated_at`,
-			c.LocationID, c.CompanyID, c.Name, c.Source, string(c.State), c.Problem, micros(now)); err != nil {
+				source = excluded.source, state = excluded.state, problem = excluded.problem, by_operator = 0, updated_at = excluded.updated_at`,
+			c.LocationID, c.CompanyID, printable(c.Name), c.Source, string(c.State), c.Problem, micros(now)); err != nil {
 			return err
 		}
 		return tx.putSecrets(ctx, now, secrets)
 	})
 	if err != nil {
 		return fmt.Errorf("save the connection of location %s: %w", c.LocationID, err)
+	}
+	return nil
+}
+
+// printable drops what would steer a terminal that shows it.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// RemoveConnection notes that the operator removed a connection, and drops the
+// named secrets and the location's workflow keys with it.
+func (s *Store) RemoveConnection(ctx context.Context, locationID string, now time.Time, drop ...string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, by_operator = 1, updated_at = $4 WHERE location_id = $1`,
+			locationID, string(ConnectionRemoved), "removed by the operator", micros(now)); err != nil {
+			return err
+		}
+		for _, name := range drop {
+			if _, err := tx.Exec(ctx, `DELETE FROM secrets WHERE name = $1`, name); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM workflow_keys WHERE location_id = $1`, locationID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("remove the connection of location %s: %w", locationID, err)
 	}
 	return nil
 }
@@ -105,38 +143,59 @@ func (s *Store) SetConnectionState(ctx context.Context, locationID string, state
 	return nil
 }
 
-// MoveConnection changes the state of a connection that is in one of the states
-// from, and reports whether it was.
-func (s *Store) MoveConnection(ctx context.Context, locationID string, to ConnectionState, problem string, now time.Time, from ...ConnectionState) (moved bool, err error) {
-	args := []any{locationID, string(to), problem, micros(now)}
-	for _, state := range from {
-		args = append(args, string(state))
-	}
+// Move is a change of a connection's state that depends on what it is.
+type Move struct {
+	LocationID string
+	From       []ConnectionState // in another state it stays as it is
+	To         ConnectionState
+	Problem    string
+	While      Secret // what must still be stored; the zero Secret asks for nothing
+}
+
+// MoveConnection makes a move and reports whether it was made and changed anything.
+func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (changed bool, err error) {
+	errOther := errors.New("another secret is stored")
 	err = s.InTx(ctx, func(tx *Tx) error {
+		args := []any{m.LocationID, string(m.To), m.Problem, micros(now)}
+		for _, state := range m.From {
+			args = append(args, string(state))
+		}
 		n, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, updated_at = $4
-			WHERE location_id = $1 AND state IN (`+parameters(5, len(from))+`)`, args...)
-		moved = n == 1
+			WHERE location_id = $1 AND (state <> $2 OR problem <> $3) AND state IN (`+parameters(5, len(m.From))+`)`, args...)
+		if changed = n == 1; err != nil || !changed || m.While.Name == "" {
+			return err
+		}
+		// After the connection's row is held, which whoever connects it anew writes first.
+		rows, err := tx.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, m.While.Name)
+		stored, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
+		if err == nil && (len(stored) == 0 || stored[0] != m.While.Sealed) {
+			err = errOther
+		}
 		return err
 	})
-	if err != nil {
-		return false, fmt.Errorf("note that the connection of location %s is %s: %w", locationID, to, err)
+	if errors.Is(err, errOther) {
+		return false, nil
 	}
-	return moved, nil
+	if err != nil {
+		return false, fmt.Errorf("note that the connection of location %s is %s: %w", m.LocationID, m.To, err)
+	}
+	return changed, nil
 }
 
 // SavePending notes that the app is installed at a location whose
 // authorization is awaited, and reports whether it is: where it is connected
-// already, in whatever way, nothing changes.
+// already, in whatever way, or was removed by the operator, nothing changes.
 func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (pending bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)
 			ON CONFLICT (location_id) DO UPDATE SET
 				company_id = CASE WHEN excluded.company_id = '' THEN connections.company_id ELSE excluded.company_id END,
 				name = CASE WHEN excluded.name = '' THEN connections.name ELSE excluded.name END,
 				source = excluded.source, state = excluded.state, problem = excluded.problem, updated_at = excluded.updated_at
-			WHERE connections.source = excluded.source AND connections.state NOT IN ('active', 'suspended')`,
-			c.LocationID, c.CompanyID, c.Name, c.Source, string(ConnectionPending), c.Problem, micros(now))
+			WHERE connections.source = excluded.source AND connections.state NOT IN ('active', 'suspended')
+				AND connections.by_operator = 0`,
+			c.LocationID, c.CompanyID, printable(c.Name), c.Source, string(ConnectionPending), c.Problem, micros(now))
 		pending = n == 1
 		return err
 	})

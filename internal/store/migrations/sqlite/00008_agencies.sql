@@ -11,3 +11,7 @@ CREATE UNIQUE INDEX agencies_first ON agencies (first_come) WHERE first_come = 1
 INSERT INTO agencies (company_id, first_come, allowed_at)
 	SELECT company_id, 0, min(created_at) FROM connections
 	WHERE source = 'oauth' AND company_id <> '' AND state IN ('active', 'suspended', 'broken') GROUP BY company_id;
+
+-- What the operator removed is not connected again by an INSTALL.
+ALTER TABLE connections ADD COLUMN by_operator SMALLINT NOT NULL DEFAULT 0; -- 1 = removed by the operator
+UPDATE connections SET by_operator = 1 WHERE state = 'removed' AND problem = 'removed by the operator';
