@@ -38,7 +38,9 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 
 // neverRead reports whether a record is new. One that was synced is not, though
 // an earlier version may have kept no fingerprint of it.
-func neverRead(state store.EntityState) bool { return state.Fingerprint == "" && state.SyncedAt.IsZero() }
+func neverRead(state store.EntityState) bool {
+	return state.Fingerprint == "" && state.SyncedAt.IsZero()
+}
 
 // newRecordLooks are the times after the first look at which a record that was
 // never read is looked for again.
