@@ -175,6 +175,9 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 		t.Errorf("there are %q, want %q", r.subjects(), want)
 	}
 	r.must("forget", "--location", place, "--contact", jane, "--undo")
+	if said := r.must("forget", "--location", place, "--contact", jane+"x"); !strings.Contains(said, "nothing was known") {
+		t.Errorf("the forgetting of nobody says:\n%s", said)
+	}
 
 	r.must("connections", "remove", place)
 	if said := r.must("connections"); !strings.Contains(said, "removed") {

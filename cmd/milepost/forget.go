@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,23 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		left, err := state.Store.Left(ctx, c.Location, c.Contact)
+		if err != nil {
+			return err
+		}
+		if done.Objects+done.Payloads+done.Entries == 0 && len(left) == 0 {
+			fmt.Fprintf(out, "nothing was known of contact %s in location %s: check both ids\n", c.Contact, c.Location)
+			fmt.Fprintln(out, "Should it come to be, it is not synced until `milepost forget --undo`.")
+			return nil
+		}
 		fmt.Fprintf(out, "contact %s is forgotten: %d objects removed from CalendarHero, %d webhook bodies and %d entries of its timeline erased\n",
 			c.Contact, done.Objects, done.Payloads, done.Entries)
+		if len(left) > 0 {
+			fmt.Fprintln(out, "These stay in CalendarHero; remove there by hand what should not:")
+		}
+		for _, l := range left {
+			fmt.Fprintf(out, "  %s %s: %s\n", l.ItemKind, cmp.Or(l.ObjectID, "without a known id"), l.Left)
+		}
 		fmt.Fprintln(out, "It stays in HighLevel, and is not synced again until `milepost forget --undo`.")
 		return nil
 	})

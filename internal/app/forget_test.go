@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"database/sql"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,69 @@ func TestAContactWhoseTasksAloneAreSyncedGoesWithThem(t *testing.T) {
 	}
 }
 
+// left lists why objects of a contact stay in CalendarHero.
+func (w *world) left(contact string) (why []string) {
+	w.t.Helper()
+	links, err := w.app.Store().Left(w.t.(*testing.T).Context(), location, contact)
+	w.must(err)
+	for _, l := range links {
+		why = append(why, l.ItemKind+": "+l.Left)
+	}
+	return why
+}
+
+func TestForgettingTellsWhatStaysInCalendarHero(t *testing.T) {
+	t.Run("a contact that was there before", func(t *testing.T) {
+		w := setup(t, hurried)
+		_, err := w.ch.SeedContact(sandbox.CalendarContact{Name: "Jane of old", Email: []string{"jane@example.com"}})
+		w.must(err)
+		id := w.fullContact()
+		w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
+		if e := w.erased(id); e.Objects != 2 {
+			t.Errorf("%d objects removed, want the milestone and the task", e.Objects)
+		}
+		if got := w.left(id); len(got) != 1 || !strings.Contains(got[0], "it was there before") {
+			t.Errorf("left: %q", got)
+		}
+	})
+	t.Run("all of a location that is no longer connected, until it is again", func(t *testing.T) {
+		w := oauthWorld(t)
+		w.install(browser(t), url.Values{"location": {location}})
+		w.arrives(location, "Jane")
+		w.settle()
+		id := w.hl.Contacts()[0].ID
+		w.must(w.hl.Uninstall(clientID, location))
+		w.eventually("it is removed", func() bool { return w.connectedState(location) == store.ConnectionRemoved })
+		w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
+		if e := w.erased(id); e.Objects != 0 {
+			t.Errorf("%d objects are said to be removed", e.Objects)
+		}
+		if got := w.left(id); len(got) != 2 || !strings.Contains(got[0], "uninstalled") {
+			t.Errorf("left: %q", got)
+		}
+		w.install(browser(t), url.Values{"location": {location}})
+		w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
+		w.erased(id)
+		if got := w.left(id); len(got) != 0 || len(w.ch.Requests())+len(w.contacts("jane@example.com")) != 0 {
+			t.Errorf("left: %q, %+v", got, w.ch.Requests())
+		}
+	})
+}
+
+func TestAContactThatWasMadeWithoutAnAnswerIsForgottenToo(t *testing.T) {
+	w := setup(t, hurried)
+	id := w.contact("Jane", "Doe", "jane@example.com")
+	w.ch.Faults().Next("POST /contact", 1, sandbox.LoseAnswer())
+	w.postSigned(event("ContactCreate", id))
+	w.eventually("it is made", func() bool { return len(w.contacts("jane@example.com")) == 1 })
+	w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
+	w.ch.Faults().Clear()
+	w.erased(id)
+	if got := w.left(id); len(got) != 0 || len(w.contacts("jane@example.com")) != 0 {
+		t.Errorf("left: %q", got)
+	}
+}
+
 func TestADeletedContactLeavesNoPersonalDataBehind(t *testing.T) {
 	w := setup(t, hurried)
 	id := w.fullContact()
@@ -87,6 +151,12 @@ func TestADeletedContactLeavesNoPersonalDataBehind(t *testing.T) {
 		t.Errorf("erased %+v", e)
 	}
 	w.settle()
+	w.holdsNothingOf("Verysecretname", "jane@example.com", "prefers mornings")
+}
+
+// holdsNothingOf stops Milepost and looks for texts in its files.
+func (w *world) holdsNothingOf(texts ...string) {
+	w.t.Helper()
 	w.stop()
 	for _, file := range []string{"milepost.db", "inbox.db"} {
 		db, err := sql.Open("sqlite", filepath.Join(w.cfg.DataDir, file))
@@ -96,12 +166,34 @@ func TestADeletedContactLeavesNoPersonalDataBehind(t *testing.T) {
 		w.must(db.Close())
 		b, err := os.ReadFile(filepath.Join(w.cfg.DataDir, file))
 		w.must(err)
-		for _, personal := range []string{"Verysecretname", "jane@example.com", "prefers mornings"} {
+		for _, personal := range texts {
 			if strings.Contains(string(b), personal) {
-				t.Errorf("%s still holds %q", file, personal)
+				w.t.Errorf("%s still holds %q", file, personal)
 			}
 		}
 	}
+}
+
+func TestWhatArrivesOfAForgottenContactIsErasedToo(t *testing.T) {
+	w := setup(t, hurried)
+	id := w.fullContact()
+	key := w.workflowKey(location, time.Time{})
+	w.postSigned(event("InboundMessage", "m1", "contactId", id, "body", "Messagebefore", "webhookId", "wh1"))
+	w.settle()
+	w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
+	first := w.erased(id)
+
+	w.postSigned(event("OpportunityCreate", "o1", "contactId", id, "name", "Opportunityafter", "webhookId", "wh2"))
+	w.settle()
+	w.eventually("the opportunity's body is erased", func() bool { return w.erased(id).Payloads > first.Payloads })
+	w.postWorkflow(key, "application/json", `{"contact_id":"`+id+`","workflow":{"id":"wf1"},"customData":{"milestone_title":"Workflowafter","milestone_date":"2030-05-02"}}`)
+	_, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Noteafter"})
+	w.must(err)
+	_, err = w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Taskafter", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	w.must(err)
+	w.settle()
+	w.eventually("all four bodies are erased", func() bool { return w.erased(id).Payloads >= first.Payloads+4 })
+	w.holdsNothingOf("Verysecretname", "jane@example.com", "Messagebefore", "Opportunityafter", "Workflowafter", "Noteafter", "Taskafter")
 }
 
 func TestAForgottenContactStaysForgottenUntilUndone(t *testing.T) {

@@ -42,6 +42,9 @@ type log interface {
 	claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error)
 	// ready fails where append would.
 	ready(ctx context.Context) error
+	// naming lists by id the webhooks with a body that named a contact. It may
+	// read all there is, and must hold up no append.
+	naming(ctx context.Context, locationID, contactID string) ([]int64, error)
 	// erase empties the bodies of webhooks, by id; they stay known by their WebhookID.
 	erase(ctx context.Context, ids []int64) (int64, error)
 	// prune deletes webhooks that were handed out and received before a time.
@@ -138,10 +141,16 @@ func (in *Inbox) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return in.log.prune(ctx, before)
 }
 
-// Erase empties the bodies of webhooks, by the ids that they were dispatched
-// with, and returns how many had one. They stay known as duplicates.
-func (in *Inbox) Erase(ctx context.Context, ids []int64) (erased int64, err error) {
+// Erase empties the bodies of the webhooks that named a contact, and of others by
+// the ids that they were dispatched with, and returns how many had one. They stay
+// known as duplicates. It reads the whole inbox.
+func (in *Inbox) Erase(ctx context.Context, locationID, contactID string, others []int64) (erased int64, err error) {
 	const chunk = 100
+	ids, err := in.log.naming(ctx, locationID, contactID)
+	if err != nil {
+		return 0, fmt.Errorf("look for the webhooks of contact %s: %w", contactID, err)
+	}
+	ids = append(ids, others...)
 	for len(ids) > 0 {
 		n := min(len(ids), chunk)
 		some, err := in.log.erase(ctx, ids[:n])

@@ -222,13 +222,35 @@ func TestAnErasedWebhookHasNoBodyAndIsStillADuplicate(t *testing.T) {
 			}
 		}
 		for _, want := range []int64{1, 0} {
-			if n, err := b.Erase(t.Context(), ids); err != nil || n != want {
+			if n, err := b.Erase(t.Context(), "loc", "nobody", ids); err != nil || n != want {
 				t.Errorf("erased %d bodies (%v), want %d", n, err, want)
 			}
 		}
 		if !b.accept(t, webhook("w1")) {
 			t.Error("an erased webhook is no longer known")
 		}
+	})
+}
+
+func TestWhateverNamedAContactIsErasedWithIt(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		defer b.close(t)
+		for id, contact := range map[string]string{"w1": "c1", "w2": "c1", "w3": "c2", "w4": ""} {
+			w := webhook(id)
+			w.Type, w.ContactID, w.Entity = "OpportunityCreate", contact, store.Entity{LocationID: "loc"}
+			b.accept(t, w)
+		}
+		elsewhere := webhook("w5")
+		elsewhere.ContactID, elsewhere.Entity.LocationID = "c1", "another"
+		b.accept(t, elsewhere)
+		for _, want := range []int64{2, 0} {
+			if n, err := b.Erase(t.Context(), "loc", "c1", nil); err != nil || n != want {
+				t.Errorf("erased %d bodies (%v), want %d", n, err, want)
+			}
+		}
+		b.dispatch()
+		b.moved(t, 5)
 	})
 }
 

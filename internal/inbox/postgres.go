@@ -101,6 +101,14 @@ func (l *pgLog) ready(ctx context.Context) error {
 	return nil
 }
 
+func (l *pgLog) naming(ctx context.Context, locationID, contactID string) ([]int64, error) {
+	rows, err := l.pool.Query(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
 func (l *pgLog) erase(ctx context.Context, ids []int64) (int64, error) {
 	tag, err := l.pool.Exec(ctx, `UPDATE inbox SET body = '' WHERE id = ANY($1) AND length(body) > 0`, ids)
 	return tag.RowsAffected(), err

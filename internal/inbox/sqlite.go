@@ -139,6 +139,25 @@ func (l *sqliteLog) ready(ctx context.Context) error {
 	return tx.Rollback()
 }
 
+// namesContact selects the webhooks of location $1 that named contact $2.
+const namesContact = `location_id = $1 AND (contact_id = $2 OR kind = 'contact' AND entity_id = $2) AND length(body) > 0`
+
+func (l *sqliteLog) naming(ctx context.Context, locationID, contactID string) (ids []int64, err error) {
+	rows, err := l.read.QueryContext(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
 func (l *sqliteLog) erase(ctx context.Context, ids []int64) (int64, error) {
 	list, err := json.Marshal(ids)
 	if err != nil {

@@ -146,6 +146,19 @@ func asSent(have calendarhero.Contact, link store.Link) bool {
 	})
 }
 
+// findSent looks for the contact of a create whose answer was lost, by its name:
+// the addresses are not known once its HighLevel contact is gone.
+func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
+	if err := s.settled(link); err != nil || link.Title == "" {
+		return calendarhero.Contact{}, err
+	}
+	found, err := s.conn.CalendarHero.SearchContacts(ctx, link.Title)
+	if i := slices.IndexFunc(found, func(c calendarhero.Contact) bool { return asSent(c, link) }); i >= 0 {
+		return found[i], err
+	}
+	return calendarhero.Contact{}, err
+}
+
 // merge adds what is wanted to what is there. Nothing is ever cleared:
 // CalendarHero may know more than HighLevel.
 func merge(have calendarhero.Contact, want mapping.ContactItem) calendarhero.Contact {
@@ -178,8 +191,17 @@ func union(list, more []string, equal func(a, b string) bool) []string {
 // is then removed with the last of them.
 func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 	if link.State.Uncertain() {
-		// Whether it exists is not known; a contact mails nobody, so it may stay.
-		return s.forget(ctx, link, "contact left: it is not known whether it was created")
+		found, err := s.findSent(ctx, link)
+		if err != nil {
+			return err
+		}
+		if found.ID == "" { // a contact mails nobody, so it may stay
+			return s.leave(ctx, link, "it is not known whether it was created")
+		}
+		link.State, link.ObjectID, link.Owned = store.LinkLive, found.ID, true
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
 	}
 	// Another HighLevel contact with its address may be about to adopt it.
 	have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
@@ -196,7 +218,8 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 		return err
 	}
 	if !sole {
-		return s.forget(ctx, link, "contact left: it was there before, or is shared")
+		link.Owned = false
+		return s.leave(ctx, link, "it was there before, or is shared")
 	}
 	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {
 		return fmt.Errorf("remove the contact of a deleted HighLevel contact: %w", err)

@@ -2,10 +2,12 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
 
+	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -33,22 +35,50 @@ func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArg
 		// A tenth of how long it has waited: soon at first, and seldom where a vendor is away.
 		return r.snooze(min(max(eraseWait, r.now().Sub(asked.AskedAt)/10), eraseMaxWait))
 	}
+	standing, err := r.standing(ctx, asked)
+	if err != nil {
+		return err
+	}
 	ids, err := r.store.DeliveriesOf(ctx, location, contact)
 	if err != nil {
 		return err
 	}
-	payloads, err := r.erase(ctx, ids)
+	payloads, err := r.eraseBodies(ctx, location, contact, ids)
 	if err != nil {
 		return err
 	}
-	done, err := r.store.Erase(ctx, location, contact, payloads, r.now())
+	done, again, err := r.store.Erase(ctx, job, asked, payloads, standing, r.now())
 	if err != nil {
 		return err
+	}
+	if again {
+		return r.snooze(eraseWait)
 	}
 	r.logger.Info().Str("location", location).Str("id", contact).Bool("on_request", done.OnRequest).
 		Int64("payloads", done.Payloads).Int64("timeline", done.Entries).Int64("objects", done.Objects).
 		Msg("what was stored of a contact is erased")
 	return nil
+}
+
+// standing says why objects of a contact without anything owed still stand in
+// CalendarHero; "" where none do. Those of a forgotten one were skipped while its
+// location was not connected; once it is, they are asked for again.
+func (r *Reconciler) standing(ctx context.Context, e store.Erasure) (why string, err error) {
+	n, err := r.store.Standing(ctx, e.LocationID, e.ContactID)
+	if err != nil || n == 0 || !e.OnRequest {
+		return "", err
+	}
+	_, err = r.session(ctx, e.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return absent.Why, nil
+	} else if err != nil {
+		return "", err
+	}
+	contact := store.Entity{LocationID: e.LocationID, Kind: string(mapping.KindContact), ID: e.ContactID}
+	if err := r.store.Touch(ctx, []store.Entity{contact}, true); err != nil {
+		return "", err
+	}
+	return "", r.snooze(eraseWait)
 }
 
 // dropped says why nothing of the entity is to exist, whatever its record says;
@@ -64,6 +94,7 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	case err != nil:
 		return "", err
 	case e.OnRequest:
+		s.erase = contact.ID // what came of it since
 		return "the contact was forgotten on request; `milepost forget --undo` lets it be synced again", nil
 	case s.entity.Kind != store.KindWorkflow:
 		return "", nil

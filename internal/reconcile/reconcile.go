@@ -45,7 +45,7 @@ type Reconciler struct {
 	logger      zerolog.Logger
 	now         func() time.Time
 	real        func(time.Duration) time.Duration
-	erase       func(context.Context, []int64) (int64, error)
+	eraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
 
 	mu       sync.Mutex
@@ -67,8 +67,9 @@ type Config struct {
 	Connections Connections
 	Logger      zerolog.Logger
 	Every       time.Duration // between two reconciliations of a location; 0 = never
-	// EraseBodies empties the bodies of deliveries, by id, and returns how many had one.
-	EraseBodies func(ctx context.Context, ids []int64) (int64, error)
+	// EraseBodies empties the bodies of the webhooks that named a contact, and of
+	// deliveries by id, and returns how many had one.
+	EraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
 	Now         func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes: River's clock is
 	// another one. nil = as long as it says.
@@ -79,7 +80,7 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
-		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, erase: cfg.EraseBodies,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies,
 	}
 	if r.now == nil {
 		r.now = time.Now

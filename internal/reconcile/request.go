@@ -226,7 +226,7 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) error {
 // marks the link gone. A meeting that is over is left as it is.
 func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	if s.over(link) {
-		return s.forget(ctx, link, link.ItemKind+" left: it is over")
+		return s.leave(ctx, link, "it is over")
 	}
 	link, err := s.resolve(ctx, link, nil)
 	if err != nil || link.State == store.LinkGone {

@@ -40,7 +40,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Timeline: res.timeline, Erase: res.gone && e.Kind == string(mapping.KindContact),
+		Touch: res.touch, Timeline: res.timeline, Erase: res.erase,
 	})
 	if err != nil {
 		return err
@@ -66,6 +66,7 @@ type result struct {
 	notes       []string // remarks; no personal data
 	timeline    []store.TimelineEntry
 	touch       []store.Entity
+	erase       string // the contact of which what is stored is to be erased
 }
 
 func (res *result) outcome() string {
@@ -141,6 +142,9 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	switch {
 	case gone != "":
 		s.gone, s.notes = true, append(s.notes, gone)
+		if state.Kind == string(mapping.KindContact) {
+			s.erase = state.ID
+		}
 		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
@@ -247,7 +251,7 @@ func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 
 // remove takes away what was made for a link whose item is no longer wanted.
 func (s *entitySync) remove(ctx context.Context, link store.Link) error {
-	if link.State == store.LinkGone {
+	if link.State == store.LinkGone && (!s.gone || link.Left != noLongerKept || !link.Owned) {
 		return nil
 	}
 	switch mapping.ItemKind(link.ItemKind) {
@@ -257,15 +261,25 @@ func (s *entitySync) remove(ctx context.Context, link store.Link) error {
 		if s.gone {
 			return s.removeContact(ctx, link)
 		}
+		return s.leave(ctx, link, noLongerKept) // until the HighLevel contact is gone
 	}
-	// Tags stay where they are: that the note said so remains true. So does a
-	// contact that merely no longer fits an automation. A note has no object.
+	// Tags stay where they are: that the note said so remains true. A note has no
+	// object.
 	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")
 }
 
-// forget marks a link gone without touching any object.
+// noLongerKept is why a contact stays that merely no longer fits an automation.
+const noLongerKept = "no automation keeps it in step any more"
+
+// leave marks a link gone whose object stays in CalendarHero, and says why.
+func (s *entitySync) leave(ctx context.Context, link store.Link, why string) error {
+	link.State, link.Left = store.LinkGone, why
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" left: "+why, link.Title))
+}
+
+// forget marks a link gone whose object is gone, too.
 func (s *entitySync) forget(ctx context.Context, link store.Link, what string) error {
-	link.State = store.LinkGone
+	link.State, link.Left = store.LinkGone, ""
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
 }
 

@@ -103,6 +103,9 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	if err := tx.insertDeliveries(ctx, deliveries); err != nil {
 		return err
 	}
+	if err := tx.eraseSkipped(ctx, deliveries); err != nil {
+		return err
+	}
 	return tx.enqueue(ctx, entities)
 }
 

@@ -161,7 +161,7 @@ type Finish struct {
 	Detail      string
 	Now         time.Time
 	Touch       []Entity // entities that must be looked at again because of this one
-	Erase       bool     // what is stored of this contact is to be erased
+	Erase       string   // the contact of which what is stored is to be erased; "" = none
 	Timeline    []TimelineEntry
 }
 
@@ -194,8 +194,8 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
 			return err
 		}
-		if f.Erase {
-			if err := tx.askErasure(ctx, e.LocationID, e.ID, false, f.Now); err != nil {
+		if f.Erase != "" {
+			if err := tx.askErasure(ctx, e.LocationID, f.Erase, false, f.Now); err != nil {
 				return err
 			}
 		}

@@ -18,7 +18,7 @@ type Erasure struct {
 	DoneAt     time.Time // zero while it is under way
 	Payloads   int64     // webhooks whose bodies were erased
 	Entries    int64     // of the timeline, erased
-	Objects    int64     // made in CalendarHero for it, gone with it
+	Objects    int64     // made in CalendarHero for it and removed; what stays is told by Left
 }
 
 // EraseArgs asks for what is stored of a contact to be erased once its items
@@ -83,6 +83,35 @@ func (tx *Tx) askErasure(ctx context.Context, locationID, contactID string, onRe
 	return tx.store.queue.insert(ctx, tx, []river.InsertManyParams{{Args: EraseArgs{LocationID: locationID, ContactID: contactID}}})
 }
 
+// eraseSkipped has what came of a forgotten contact erased where no sync does
+// it, since nothing asks for one.
+func (tx *Tx) eraseSkipped(ctx context.Context, deliveries []Delivery) error {
+	came := map[Erasure]time.Time{}
+	for _, d := range deliveries {
+		if d.Skip != "" && d.ContactID != "" {
+			came[Erasure{LocationID: d.Entity.LocationID, ContactID: d.ContactID}] = d.ReceivedAt
+		}
+	}
+	if len(came) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, listForgotten)
+	forgotten, err := collect(rows, err, func(r Rows) (e Erasure, err error) { return e, r.Scan(&e.LocationID, &e.ContactID) })
+	if err != nil {
+		return fmt.Errorf("list the forgotten contacts: %w", err)
+	}
+	for _, e := range forgotten {
+		if at, ok := came[e]; ok {
+			if err := tx.askErasure(ctx, e.LocationID, e.ContactID, true, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const listForgotten = `SELECT location_id, contact_id FROM erasures WHERE on_request = 1 ORDER BY location_id, contact_id`
+
 // Erasure reads what becomes of a contact's traces; ok is false where nobody
 // asked for it.
 func (s *Store) Erasure(ctx context.Context, locationID, contactID string) (e Erasure, ok bool, err error) {
@@ -122,6 +151,34 @@ func (s *Store) Owed(ctx context.Context, locationID, contactID string) (int64, 
 
 const countOwed = `SELECT count(*) FROM entities WHERE wanted > done AND (location_id, kind, id) IN ` + entitiesOf
 
+// ofObjects selects the links of a contact that have an object in CalendarHero.
+const ofObjects = `item_kind IN ('event', 'task', 'contact') AND (location_id, kind, entity_id) IN ` + entitiesOf
+
+// Standing counts the links of a contact that are not let go: their objects
+// stand in CalendarHero, or may.
+func (s *Store) Standing(ctx context.Context, locationID, contactID string) (int64, error) {
+	rows, err := s.Query(ctx, countStanding, locationID, contactID)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count what stands of contact %s: %w", contactID, err)
+	}
+	return n[0], nil
+}
+
+const countStanding = `SELECT count(*) FROM links WHERE state <> 'gone' AND ` + ofObjects
+
+// Left lists the links of a contact whose objects stay in CalendarHero though it
+// is gone or forgotten; Link.Left says why.
+func (s *Store) Left(ctx context.Context, locationID, contactID string) ([]Link, error) {
+	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE left_why <> '' AND `+ofObjects+` ORDER BY kind, entity_id, item`,
+		locationID, contactID)
+	left, err := collect(rows, err, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("list what stays of contact %s: %w", contactID, err)
+	}
+	return left, nil
+}
+
 // DeliveriesOf lists the ids of the deliveries of a contact and its records.
 func (s *Store) DeliveriesOf(ctx context.Context, locationID, contactID string) ([]int64, error) {
 	rows, err := s.Query(ctx, listDeliveriesOf, locationID, contactID)
@@ -138,13 +195,23 @@ const eraseDeliveriesOf = `UPDATE deliveries SET detail = '' WHERE detail <> '' 
 
 // Erase removes what is stored of a contact and its records but ids, digests
 // and outcomes: details, titles, the timeline, what was delivered. payloads
-// is how many bodies the inbox has erased.
-func (s *Store) Erase(ctx context.Context, locationID, contactID string, payloads int64, now time.Time) (e Erasure, err error) {
+// is how many bodies the inbox has erased; standing says why objects that were
+// made for it still stand, "" where none do. The job, unless it is nil, is
+// completed in the same transaction. Where the erasure was asked for again since
+// begun was read, again is true and the job left to be snoozed: the erasure's row
+// orders the two, so that nothing is asked for in vain.
+func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Erasure, payloads int64, standing string, now time.Time) (e Erasure, again bool, err error) {
+	locationID, contactID := begun.LocationID, begun.ContactID
 	err = s.InTx(ctx, func(tx *Tx) error {
-		objects, err := tx.Exec(ctx, `UPDATE links SET title = '' WHERE title <> '' AND state = 'gone' AND item_kind IN ('event', 'task', 'contact')
-			AND (location_id, kind, entity_id) IN `+entitiesOf, locationID, contactID)
+		objects, err := tx.Exec(ctx, `UPDATE links SET title = '' WHERE title <> '' AND state = 'gone' AND object_id <> '' AND left_why = ''
+			AND `+ofObjects, locationID, contactID)
 		if err != nil {
 			return err
+		}
+		if standing != "" {
+			if _, err := tx.Exec(ctx, `UPDATE links SET left_why = $3 WHERE state <> 'gone' AND `+ofObjects, locationID, contactID, standing); err != nil {
+				return err
+			}
 		}
 		entries, err := tx.Exec(ctx, `DELETE FROM timeline WHERE location_id = $1 AND contact_id = $2`, locationID, contactID)
 		if err != nil {
@@ -160,13 +227,22 @@ func (s *Store) Erase(ctx context.Context, locationID, contactID string, payload
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, `UPDATE erasures SET done_at = $3, payloads = payloads + $4, entries = entries + $5, objects = objects + $6
-			WHERE location_id = $1 AND contact_id = $2`, locationID, contactID, micros(now), payloads, entries, objects)
-		return err
+		rows, err := tx.Query(ctx, `UPDATE erasures SET done_at = CASE WHEN asked_at = $7 THEN CAST($3 AS BIGINT) ELSE 0 END,
+				payloads = payloads + $4, entries = entries + $5, objects = objects + $6
+			WHERE location_id = $1 AND contact_id = $2 RETURNING done_at`,
+			locationID, contactID, micros(now), payloads, entries, objects, micros(begun.AskedAt))
+		done, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
+		if err != nil {
+			return err
+		}
+		if again = len(done) == 1 && done[0] == 0; again || job == nil {
+			return nil
+		}
+		return s.queue.complete(ctx, tx, &river.Job[SyncArgs]{JobRow: job.JobRow})
 	})
 	if err != nil {
-		return Erasure{}, fmt.Errorf("erase what is stored of contact %s: %w", contactID, err)
+		return Erasure{}, false, fmt.Errorf("erase what is stored of contact %s: %w", contactID, err)
 	}
 	e, _, err = s.Erasure(ctx, locationID, contactID)
-	return e, err
+	return e, again, err
 }

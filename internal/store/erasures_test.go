@@ -18,7 +18,7 @@ func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
 			store.Delivery{ID: 1, Entity: contact1, ContactID: "c1"}, store.Delivery{ID: 2, Entity: task, ContactID: "c1"},
 			store.Delivery{ID: 3, Entity: other, ContactID: "c2"}, store.Delivery{ID: 4, Entity: flow, ContactID: "c1", Body: []byte("Jane")})
 		for _, e := range []store.Entity{contact1, task, other} {
-			l := store.Link{Entity: e, Item: "a/1", ItemKind: "event", State: store.LinkGone, Title: "Jane Doe"}
+			l := store.Link{Entity: e, Item: "a/1", ItemKind: "event", ObjectID: "o-" + e.ID, State: store.LinkGone, Title: "Jane Doe"}
 			contact := map[string]string{"c1": "c1", "t1": "c1", "c2": "c2"}[e.ID]
 			if err := b.SaveLink(ctx, l, time.Unix(5, 0), nil, store.TimelineEntry{Entity: e, ContactID: contact, What: "event removed", Detail: "Jane Doe"}); err != nil {
 				t.Fatal(err)
@@ -36,10 +36,14 @@ func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
 		if err := b.Forget(ctx, "loc", "c1", time.Unix(6, 0)); err != nil {
 			t.Fatal(err)
 		}
-		if e, ok, err := b.Erasure(ctx, "loc", "c1"); err != nil || !ok || !e.OnRequest || !e.DoneAt.IsZero() {
-			t.Errorf("asked for: %+v, %v, %v", e, ok, err)
+		begun, ok, err := b.Erasure(ctx, "loc", "c1")
+		if err != nil || !ok || !begun.OnRequest || !begun.DoneAt.IsZero() {
+			t.Errorf("asked for: %+v, %v, %v", begun, ok, err)
 		}
-		e := must(b.Erase(ctx, "loc", "c1", 3, time.Unix(7, 0)))(t)
+		e, again, err := b.Erase(ctx, nil, begun, 3, "", time.Unix(7, 0))
+		if err != nil || again {
+			t.Fatalf("again: %v, %v", again, err)
+		}
 		if e.Payloads != 3 || e.Entries != 2 || e.Objects != 2 || !e.DoneAt.Equal(time.Unix(7, 0)) {
 			t.Errorf("erased %+v", e)
 		}
@@ -62,6 +66,12 @@ func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
 		}
 		if _, ok, err := b.Record(ctx, flow); ok || err != nil {
 			t.Errorf("what the workflow delivered is still there: %v", err)
+		}
+		if err := b.Forget(ctx, "loc", "c1", time.Unix(8, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if e, again, err := b.Erase(ctx, nil, begun, 0, "", time.Unix(9, 0)); err != nil || !again || !e.DoneAt.IsZero() {
+			t.Errorf("asked for again meanwhile: %+v, %v, %v", e, again, err)
 		}
 		if !must(b.Remember(ctx, "loc", "c1"))(t) || must(b.Remember(ctx, "loc", "c2"))(t) {
 			t.Error("want c1 to have been forgotten, and c2 not")

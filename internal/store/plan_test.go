@@ -17,6 +17,8 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		listAttached:      "entities_contact (location_id=? AND contact_id=?)",
 		countBacklog:      "entities_owed",
 		settleDeliveries:  "deliveries_entity (location_id=? AND kind=? AND entity_id=? AND finished_at=? AND wanted<?)",
+		listForgotten:     "erasures_on_request",
+		countStanding:     "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
 		countOwed:         "entities_contact (location_id=? AND contact_id=?)",
 		listDeliveriesOf:  "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
 		eraseDeliveriesOf: "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
