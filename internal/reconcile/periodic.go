@@ -38,6 +38,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		}
 		since = c.CreatedAt
 	}
+	before := at.Place
 	slice, cancel := context.WithTimeout(ctx, sweepSlice)
 	defer cancel()
 	at, err = r.Sweep(slice, id, id, since.Add(-sweepOverlap), false, nil)
@@ -51,7 +52,8 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	case err == nil:
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
 		return r.snooze(r.every)
-	case slice.Err() != nil && ctx.Err() == nil:
+	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
+		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation goes on")
 		return r.snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 		return r.snooze(max(failed.RetryAfter, time.Second))
