@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -294,5 +296,53 @@ func TestAReconciliationOfManyTurnsEnds(t *testing.T) {
 		if at, _ = sweep(); at.Tasks != tasks-120 || at.Touched < 120 {
 			t.Errorf("120 tasks were completed: %d are open, and %d records found to differ", at.Tasks, at.Touched)
 		}
+	})
+}
+
+// held keeps searches for contacts from their answers until they are let go.
+type held struct {
+	now  atomic.Int64
+	free chan struct{}
+}
+
+func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/contacts/search" {
+		h.now.Add(1)
+		defer h.now.Add(-1)
+		select {
+		case <-h.free:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestWebhooksAreWorkedWhileManyLocationsAreLookedThrough(t *testing.T) {
+	h := &held{free: make(chan struct{})}
+	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {
+		w.cfg.HTTP = &http.Client{Transport: h}
+		w.cfg.ReconcileEvery = 0
+	})
+	choice := url.Values{"company": {agency}, "location": {location}}
+	for i := range 19 {
+		l := w.hl.AddLocation(sandbox.Location{ID: fmt.Sprintf("manyLocation%08d", i), CompanyID: agency, Name: "L", TimeZone: "UTC"}, nil, nil)
+		choice.Add("location", l.ID)
+	}
+	w.install(browser(t), choice)
+	for _, id := range choice["location"] {
+		w.eventually(id+" is connected", func() bool { return w.connectedState(id) == store.ConnectionActive })
+	}
+	w.stop()
+	w.cfg.ReconcileEvery = time.Hour
+	w.start()
+	w.eventually("four are being looked through", func() bool { return h.now.Load() == 4 })
+	w.arrives(location, "Meanwhile")
+	if n := h.now.Load(); n != 4 {
+		t.Errorf("%d locations are looked through at once", n)
+	}
+	close(h.free)
+	w.eventually("all have been looked through", func() bool {
+		return w.count(`SELECT count(*) FROM reconciliations WHERE finished_at > 0 AND name = location_id`) == 20
 	})
 }
