@@ -2,9 +2,13 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -226,4 +230,119 @@ func TestATaskThatIsReopenedBeforeASearchMissedItIsFound(t *testing.T) {
 	w.cfg.ReconcileEvery = 15 * time.Minute
 	w.start()
 	w.eventually("its request is back", func() bool { return slices.Equal(w.days(), []string{"2030-05-03", "2030-05-02"}) })
+}
+
+// turns ends a context at every nth call, as a turn that is over would.
+type turns struct {
+	each  int
+	calls int
+	end   context.CancelFunc
+}
+
+func (t *turns) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.calls++; t.calls%t.each == 0 {
+		t.end()
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A contact or a page that a turn came by is not looked at by the next one.
+func TestAReconciliationOfManyTurnsEnds(t *testing.T) {
+	const contacts, tasks = 130, 450
+	onEachBackend(t, func(t *testing.T, w *world) {
+		w.deaf()
+		var id string
+		for i := range contacts {
+			id = w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i))
+		}
+		for i := range tasks {
+			_, err := w.hl.SeedTask(sandbox.Task{ContactID: id, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			w.must(err)
+		}
+		turn := &turns{each: 20}
+		w.cfg.HTTP = &http.Client{Transport: turn}
+		state, err := app.OpenState(t.Context(), w.cfg, zerolog.Nop())
+		w.must(err)
+		defer state.Store.Close()
+		reconciler, err := state.Reconciler(w.cfg)
+		w.must(err)
+		sweep := func() (at store.Reconciliation, took int) {
+			for took = 1; ; took++ {
+				ctx, end := context.WithCancel(t.Context())
+				turn.end = end
+				before := turn.calls
+				at, err := reconciler.Sweep(ctx, location, location, w.now().Add(-time.Hour), false, nil)
+				end()
+				if err == nil {
+					return at, took
+				}
+				if !errors.Is(err, context.Canceled) || took == 1000 {
+					t.Fatalf("turn %d made %d calls and ended at %s: %v", took, turn.calls-before, at.Place, err)
+				}
+			}
+		}
+		at, took := sweep()
+		t.Logf("%d contacts and %d tasks: %d calls in %d turns", at.Contacts, at.Tasks, turn.calls, took)
+		// One call for each contact's notes and for each page, and each turn repeats the search it was in.
+		least := contacts + contacts/100 + tasks/100
+		if at.Contacts != contacts || at.Tasks != tasks || at.Touched != contacts || turn.calls > least+3*took || took > 2+least/(turn.each-3) {
+			t.Errorf("%d contacts and %d tasks were looked at with %d calls in %d turns, %d found to differ", at.Contacts, at.Tasks, turn.calls, took, at.Touched)
+		}
+		for i, task := range w.hl.Tasks(id) {
+			if i < 120 {
+				w.must(w.hl.CompleteTask(task.ID))
+			}
+		}
+		if at, _ = sweep(); at.Tasks != tasks-120 || at.Touched < 120 {
+			t.Errorf("120 tasks were completed: %d are open, and %d records found to differ", at.Tasks, at.Touched)
+		}
+	})
+}
+
+// held keeps searches for contacts from their answers until they are let go.
+type held struct {
+	now  atomic.Int64
+	free chan struct{}
+}
+
+func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/contacts/search" {
+		h.now.Add(1)
+		defer h.now.Add(-1)
+		select {
+		case <-h.free:
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func TestWebhooksAreWorkedWhileManyLocationsAreLookedThrough(t *testing.T) {
+	h := &held{free: make(chan struct{})}
+	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {
+		w.cfg.HTTP = &http.Client{Transport: h}
+		w.cfg.ReconcileEvery = 0
+	})
+	choice := url.Values{"company": {agency}, "location": {location}}
+	for i := range 19 {
+		l := w.hl.AddLocation(sandbox.Location{ID: fmt.Sprintf("manyLocation%08d", i), CompanyID: agency, Name: "L", TimeZone: "UTC"}, nil, nil)
+		choice.Add("location", l.ID)
+	}
+	w.install(browser(t), choice)
+	for _, id := range choice["location"] {
+		w.eventually(id+" is connected", func() bool { return w.connectedState(id) == store.ConnectionActive })
+	}
+	w.stop()
+	w.cfg.ReconcileEvery = time.Hour
+	w.start()
+	w.eventually("four are being looked through", func() bool { return h.now.Load() == 4 })
+	w.arrives(location, "Meanwhile")
+	if n := h.now.Load(); n != 4 {
+		t.Errorf("%d locations are looked through at once", n)
+	}
+	close(h.free)
+	w.eventually("all have been looked through", func() bool {
+		return w.count(`SELECT count(*) FROM reconciliations WHERE finished_at > 0 AND name = location_id`) == 20
+	})
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -27,8 +28,8 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	if r.every <= 0 {
 		return nil // switched off
 	}
-	if due := at.FinishedAt.Add(r.every); at.Place == "" && r.now().Before(due) {
-		return r.snooze(due.Sub(r.now()))
+	if left := r.due(at).Sub(r.now()); at.Place == "" && left > 0 {
+		return r.snooze(left)
 	}
 	since := at.Until
 	if since.IsZero() {
@@ -38,6 +39,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		}
 		since = c.CreatedAt
 	}
+	before := at.Place
 	slice, cancel := context.WithTimeout(ctx, sweepSlice)
 	defer cancel()
 	at, err = r.Sweep(slice, id, id, since.Add(-sweepOverlap), false, nil)
@@ -50,12 +52,32 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // no longer connected: its job comes back with it
 	case err == nil:
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
-		return r.snooze(r.every)
-	case slice.Err() != nil && ctx.Err() == nil:
+		return r.snooze(r.due(at).Sub(r.now()))
+	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
+		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation goes on")
 		return r.snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 		return r.snooze(max(failed.RetryAfter, time.Second))
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; it goes on later")
 	return r.snooze(min(r.every, longestWait))
+}
+
+// due is when a location is looked through the next time: the first one at
+// once, then at a moment of its own in every interval, so that locations that
+// were connected together are not looked through together. Half an interval
+// lies between two of them at least.
+func (r *Reconciler) due(at store.Reconciliation) time.Time {
+	if at.FinishedAt.IsZero() {
+		return at.FinishedAt
+	}
+	name := fnv.New64a()
+	_, _ = name.Write([]byte(at.Name))
+	own := time.Duration(name.Sum64() % uint64(r.every))
+	rested := at.FinishedAt.Add(r.every / 2)
+	due := rested.Truncate(r.every).Add(own)
+	if due.Before(rested) {
+		due = due.Add(r.every)
+	}
+	return due
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"milepost/clients"
@@ -18,6 +19,7 @@ const (
 	// the search index lags behind writes, a minute was seen.
 	sweepOverlap = 5 * time.Minute
 	sweepPage    = 100
+	sweepFound   = 4 * sweepPage   // so many records are noted at once, those of one contact more
 	longestTurn  = 5 * time.Second // that a sweep waits for, with its worker; else it goes on later
 )
 
@@ -31,18 +33,21 @@ type sweep struct {
 	hl       *highlevel.Client // gives way to webhooks
 	at       store.Reconciliation
 	progress func(store.Reconciliation, []store.Found)
-	dry      bool // looks, and asks for nothing
+	dry      bool            // looks, and asks for nothing
+	looked   map[string]bool // the tasks that this turn has come by
 }
 
 // place is where a sweep is, in its stored form.
 type place struct {
-	Phase string          `json:"phase"` // contacts, tasks, walk
+	Phase string          `json:"phase"` // contacts, tasks, missing, walk
 	After json.RawMessage `json:"after,omitempty"`
+	Skip  int             `json:"skip,omitempty"` // tasks
 }
 
 const (
 	phaseContacts = "contacts"
 	phaseTasks    = "tasks"
+	phaseMissing  = "missing"
 	phaseWalk     = "walk"
 )
 
@@ -56,7 +61,7 @@ func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since t
 	if err != nil {
 		return store.Reconciliation{}, err
 	}
-	s := &sweep{Reconciler: r, session: session, hl: session.HighLevel.Backfill(), progress: progress, dry: dry}
+	s := &sweep{Reconciler: r, session: session, hl: session.HighLevel.Backfill(), progress: progress, dry: dry, looked: map[string]bool{}}
 	if s.at, err = r.store.Reconciliation(ctx, name); err != nil {
 		return s.at, err
 	}
@@ -82,6 +87,8 @@ func (s *sweep) run(ctx context.Context) error {
 		switch p.Phase {
 		case phaseTasks:
 			step = s.tasks
+		case phaseMissing:
+			step = s.missing
 		case phaseWalk:
 			step = s.walk
 		}
@@ -93,7 +100,8 @@ func (s *sweep) run(ctx context.Context) error {
 }
 
 // next notes the place that is now reached, and what was found on the way.
-// The zero place is the end.
+// The zero place is the end. What was found is noted even when ctx has ended:
+// the calls for it are made.
 func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 	for _, f := range found {
 		if f.Differs {
@@ -110,6 +118,8 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 		s.at.Place = string(b)
 	}
 	if !s.dry {
+		ctx, cancel := detached(ctx)
+		defer cancel()
 		if err := s.store.SaveReconciliation(ctx, s.at, found); err != nil {
 			return err
 		}
@@ -154,47 +164,56 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 	if p.After == nil {
 		s.at.ContactsTotal = int64(total)
 	}
-	found, err := s.changedContacts(ctx, rows)
-	if err != nil {
+	found, done, err := s.changedContacts(ctx, rows)
+	if done == 0 {
 		return err
 	}
-	s.at.Contacts += int64(len(rows))
-	after := rows[len(rows)-1].SearchAfter
-	if after == nil || string(after) == string(p.After) {
+	s.at.Contacts += int64(done)
+	after := rows[done-1].SearchAfter
+	switch stays := after == nil || string(after) == string(p.After); {
+	case stays && done == len(rows):
 		return s.next(ctx, place{Phase: phaseTasks}, found) // the server does not go on
+	case stays:
+		after = p.After
 	}
-	return s.next(ctx, place{Phase: phaseContacts, After: after}, found)
+	return errors.Join(err, s.next(ctx, place{Phase: phaseContacts, After: after}, found))
 }
 
 // changedContacts finds the contacts of a page that differ from what was last
 // synced, and the notes of those that changed since a sweep last came by: a
-// contact that a webhook told of may have notes that none told of.
-func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow) (found []store.Found, err error) {
+// contact that a webhook told of may have notes that none told of. It returns
+// how many of the page's contacts it came by: not all where much is found, or
+// it failed.
+func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow) (found []store.Found, done int, err error) {
 	ids := make([]string, len(rows))
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
 	seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindContact), ids)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	synced := s.automations.Needs(mapping.KindContact).Any
-	for _, row := range rows {
+	for done, row := range rows {
+		if len(found) >= sweepFound {
+			return found, done, nil
+		}
 		known := seen[row.ID]
-		if row.DateUpdated != "" && known.Swept == row.DateUpdated && (known.Mark == row.DateUpdated || !synced) {
+		differs := synced && (row.DateUpdated == "" || known.Mark != row.DateUpdated)
+		if row.DateUpdated == "" || known.Swept != row.DateUpdated {
+			notes, err := s.changedNotes(ctx, row.ID)
+			if err != nil {
+				return found, done, err
+			}
+			found = append(found, notes...)
+		} else if !differs {
 			continue
 		}
-		notes, err := s.changedNotes(ctx, row.ID)
-		if err != nil {
-			return nil, err
-		}
 		found = append(found, store.Found{
-			Entity: s.entity(mapping.KindContact, row.ID), ContactID: row.ID, Swept: row.DateUpdated,
-			Differs: synced && (row.DateUpdated == "" || known.Mark != row.DateUpdated),
+			Entity: s.entity(mapping.KindContact, row.ID), ContactID: row.ID, Swept: row.DateUpdated, Differs: differs,
 		})
-		found = append(found, notes...)
 	}
-	return found, nil
+	return found, len(rows), nil
 }
 
 func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []store.Found, err error) {
@@ -231,67 +250,85 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 // taken. Where a row is not like the record, a change of it is synced once more.
 // The tasks that were there before a location's first look are only noted: a
 // request for each would mail its owner, and it is for a backfill to ask for that.
-func (s *sweep) tasks(ctx context.Context, _ place) error {
+func (s *sweep) tasks(ctx context.Context, p place) error {
 	if !s.automations.Needs(mapping.KindTask).Any {
 		s.at.TasksKnown = false // what is made from now on was there before
 		return s.next(ctx, place{Phase: phaseWalk}, nil)
 	}
-	known, err := s.store.OpenTasks(ctx, s.at.LocationID)
+	s.at.Calls++
+	open := false
+	var page []highlevel.Task
+	err := s.call(ctx, func(hl *highlevel.Client) (err error) {
+		page, err = hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: p.Skip})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	s.at.Tasks = 0
+	ids := make([]string, len(page))
+	for i, t := range page {
+		ids[i] = t.ID
+	}
+	seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindTask), ids)
+	if err != nil {
+		return err
+	}
 	backfill := s.at.Name != s.at.LocationID
 	var found []store.Found
-	looked := map[string]bool{}
-	open := false
-	for {
-		s.at.Calls++
-		var page []highlevel.Task
-		err := s.call(ctx, func(hl *highlevel.Client) (err error) {
-			page, err = hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &open, Limit: sweepPage, Skip: len(looked)})
+	for _, t := range page {
+		if s.looked[t.ID] {
+			continue
+		}
+		s.looked[t.ID] = true
+		f := store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Open: true}
+		known, heardOf := seen[t.ID]
+		if mark := fingerprint(taskFacts(t)); known.Swept != mark || (backfill && known.Fingerprint == "") {
+			f.Swept, f.Differs = mark, heardOf || backfill || s.at.TasksKnown
+		}
+		found = append(found, f)
+	}
+	if len(found) == 0 { // an empty page, or one with nothing new
+		return s.next(ctx, place{Phase: phaseMissing}, nil)
+	}
+	s.at.Tasks = int64(p.Skip + len(found))
+	return s.next(ctx, place{Phase: phaseTasks, Skip: p.Skip + len(found)}, found)
+}
+
+// missing asks for the tasks that are no longer among the open ones: completed
+// or deleted, or they moved from a page that was not yet looked at to one that
+// was.
+func (s *sweep) missing(ctx context.Context, p place) error {
+	var after string
+	if p.After != nil {
+		if err := json.Unmarshal(p.After, &after); err != nil {
 			return err
-		})
-		if err != nil {
-			return err
-		}
-		ids := make([]string, len(page))
-		for i, t := range page {
-			ids[i] = t.ID
-		}
-		seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindTask), ids)
-		if err != nil {
-			return err
-		}
-		before := len(looked)
-		for _, t := range page {
-			if looked[t.ID] {
-				continue
-			}
-			looked[t.ID] = true
-			mark := fingerprint(taskFacts(t))
-			task, heardOf := seen[t.ID]
-			if task.Swept != mark || (backfill && task.Fingerprint == "") {
-				found = append(found, store.Found{
-					Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Differs: heardOf || backfill || s.at.TasksKnown, Swept: mark,
-				})
-			}
-		}
-		if len(looked) == before { // an empty page, or one with nothing new
-			break
-		}
-		s.at.Tasks = int64(len(looked))
-		if s.progress != nil {
-			s.progress(s.at, nil)
 		}
 	}
-	for id := range known {
-		if !looked[id] { // completed or deleted
+	ids, err := s.store.MissingTasks(ctx, s.at.LocationID, s.at.StartedAt, latest(s.at.StartedAt, s.now()), after, sweepPage)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		s.at.TasksKnown = true
+		return s.next(ctx, place{Phase: phaseWalk}, nil)
+	}
+	var found []store.Found
+	for _, id := range ids {
+		if !s.looked[id] { // which is noted nowhere else, where nothing is
 			found = append(found, store.Found{Entity: s.entity(mapping.KindTask, id), Differs: true})
 		}
 	}
-	s.at.TasksKnown = true
-	return s.next(ctx, place{Phase: phaseWalk}, found)
+	return s.next(ctx, place{Phase: phaseMissing, After: quoted(ids[len(ids)-1])}, found)
+}
+
+// quoted is an id as a place keeps it.
+func quoted(id string) json.RawMessage { return json.RawMessage(strconv.Quote(id)) }
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // call makes a call, and again when it is sent away for a moment: a page that

@@ -27,18 +27,22 @@ func (s *sweep) walk(ctx context.Context, _ place) error {
 	if err != nil {
 		return err
 	}
-	began := s.now()
-	if s.at.Name != s.at.LocationID || at.StartedAt.IsZero() {
-		return s.walked(ctx, at, began) // a backfill; or there is no time since then
+	if s.at.Name != s.at.LocationID {
+		return s.next(ctx, place{}, nil) // a backfill
 	}
 	total, err := s.store.CountContactsWithItems(ctx, s.at.LocationID)
 	if err != nil {
 		return err
 	}
-	due := int(float64(min(total, walkDaily)) * float64(min(began.Sub(at.StartedAt), walkLength)) / float64(walkLength))
-	if due == 0 {
-		return s.next(ctx, place{}, nil) // it adds up
+	// at.StartedAt is up to when the walk has come. Each contact moves it on by its
+	// part of a day, so an interrupted walk has the less to do.
+	now := s.now()
+	if at.StartedAt.IsZero() || at.StartedAt.After(now) {
+		at.StartedAt = now // there is no time since then; or the clock was put back
 	}
+	at.LocationID, at.StartedAt = s.at.LocationID, latest(at.StartedAt, now.Add(-walkLength))
+	each := walkLength / time.Duration(max(1, min(total, walkDaily)))
+	due := min(total, int(now.Sub(at.StartedAt)/each))
 	ids, err := s.store.ContactsWithItems(ctx, s.at.LocationID, at.Place, due)
 	if err != nil {
 		return err
@@ -55,28 +59,27 @@ func (s *sweep) walk(ctx context.Context, _ place) error {
 		if err != nil {
 			return err
 		}
-		at.Place = id
-		for _, f := range found {
-			if f.Differs {
-				s.at.Touched++
-			}
+		if err := s.next(ctx, place{Phase: phaseWalk, After: quoted(id)}, found); err != nil {
+			return err
 		}
-		if err := s.store.SaveReconciliation(ctx, at, found); err != nil {
+		at.Place, at.StartedAt = id, at.StartedAt.Add(each)
+		if err := s.saveWalk(ctx, at); err != nil {
 			return err
 		}
 	}
-	return s.walked(ctx, at, began)
-}
-
-// walked notes since when the next part of the walk adds up, and ends the sweep.
-func (s *sweep) walked(ctx context.Context, at store.Reconciliation, began time.Time) error {
-	if s.at.Name == s.at.LocationID {
-		at.LocationID, at.StartedAt = s.at.LocationID, began
-		if err := s.store.SaveReconciliation(ctx, at, nil); err != nil {
-			return err
-		}
+	if total == 0 {
+		at.StartedAt = now // there was nothing to look at
+	}
+	if err := s.saveWalk(ctx, at); err != nil {
+		return err
 	}
 	return s.next(ctx, place{}, nil)
+}
+
+func (s *sweep) saveWalk(ctx context.Context, at store.Reconciliation) error {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	return s.store.SaveReconciliation(ctx, at, nil)
 }
 
 // walkOf is the name under which it is noted how far the walk of a location is.

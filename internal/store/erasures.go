@@ -33,7 +33,7 @@ func (EraseArgs) Kind() string { return "erase" }
 
 // InsertOpts keeps one live job per contact.
 func (EraseArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
 // Forget asks for a contact to be removed from CalendarHero and from the

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -28,7 +29,7 @@ type Queue interface {
 // QueueConfig says how jobs are worked.
 type QueueConfig struct {
 	Workers    *river.Workers
-	MaxWorkers int // jobs at once in this process; 0 = 16
+	MaxWorkers int // jobs at once in this process, beside those of the background; 0 = 16
 	Logger     *slog.Logger
 	// Real returns how long a wait really takes, where a test lets time run
 	// faster; nil = as long as it says.
@@ -38,12 +39,18 @@ type QueueConfig struct {
 // Limits of a job. A job is interrupted after jobTimeout; one whose process
 // died is handed out again after rescueAfter, which must be the longer.
 const (
-	jobTimeout      = 30 * time.Second
-	rescueAfter     = 60 * time.Second
-	longestBackoff  = 15 * time.Minute // a job in back-off absorbs new events, so never longer
-	maxAttempts     = 1000             // some ten days at the longest back-off
-	completedKept   = time.Hour        // the deliveries keep the history
-	defaultWorkers  = 16
+	jobTimeout     = 30 * time.Second
+	rescueAfter    = 60 * time.Second
+	longestBackoff = 15 * time.Minute // a job in back-off absorbs new events, so never longer
+	maxAttempts    = 1000             // some ten days at the longest back-off
+	completedKept  = time.Hour        // the deliveries keep the history
+	defaultWorkers = 16
+
+	// Jobs that nobody waits for have a queue of their own, lest they stand
+	// before those of webhooks: looking through a location takes minutes.
+	queueBackground   = "background"
+	backgroundWorkers = 4
+
 	shortestBackoff = 2 * time.Second
 	fetchCooldown   = 10 * time.Millisecond
 )
@@ -66,7 +73,7 @@ func (c QueueConfig) river() *river.Config {
 		JobTimeout:                  jobTimeout,
 		Logger:                      c.Logger,
 		MaxAttempts:                 maxAttempts,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}, queueBackground: {MaxWorkers: backgroundWorkers}},
 		RescueStuckJobsAfter:        rescueAfter,
 		RetryPolicy:                 Backoff{c.Real},
 		Workers:                     c.Workers,
@@ -161,6 +168,9 @@ type StrayArgs struct {
 // Kind is the job's name in River's tables.
 func (StrayArgs) Kind() string { return "stray" }
 
+// InsertOpts lets the webhooks' jobs go before.
+func (StrayArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: queueBackground} }
+
 // Entity is the entity whose item the object would be.
 func (a StrayArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
@@ -177,7 +187,7 @@ func (ReconcileArgs) Kind() string { return "reconcile" }
 
 // InsertOpts keeps one live job per location.
 func (ReconcileArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
 // QueueReconciliations sees to it that each location has its job.
@@ -186,7 +196,13 @@ func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) 
 	for i, id := range locationIDs {
 		jobs[i] = river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}
 	}
-	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
+	return s.InTx(ctx, func(tx *Tx) error {
+		// Those of an earlier version are in the queue of all.
+		if _, err := tx.Exec(ctx, `UPDATE river_job SET queue = $1 WHERE kind = 'reconcile' AND queue <> $1 AND state <> 'running'`, queueBackground); err != nil {
+			return fmt.Errorf("move reconciliations to the queue %s: %w", queueBackground, err)
+		}
+		return s.queue.insert(ctx, tx, jobs)
+	})
 }
 
 // liveStates are the states in which a job blocks its twin.

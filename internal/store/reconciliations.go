@@ -54,6 +54,7 @@ type Found struct {
 	ContactID string // the contact it belongs to; "" = not known
 	Differs   bool   // from what was last seen: it is to be synced
 	Swept     string // to be remembered as its Seen.Swept; "" = nothing
+	Open      bool   // it is a task that was seen open; see MissingTasks
 }
 
 // SaveReconciliation notes how far one is and what it came by, and asks in the
@@ -76,7 +77,11 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			return err
 		}
 		var differ []Entity
+		var open []string
 		for _, f := range found {
+			if f.Open {
+				open = append(open, f.ID)
+			}
 			wanted := int64(0) // only so that there is a row to remember it in
 			if f.Differs {
 				wanted = 1
@@ -92,8 +97,12 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 				}
 			}
 		}
-		if len(differ) == 0 {
-			return nil
+		err := inChunks(open, []any{v.LocationID, micros(v.StartedAt)}, func(in string, args []any) error {
+			_, err := tx.Exec(ctx, `UPDATE entities SET open_at = $2 WHERE location_id = $1 AND kind = 'task' AND id IN (`+in+`)`, args...)
+			return err
+		})
+		if err != nil || len(differ) == 0 {
+			return err
 		}
 		return tx.enqueue(ctx, differ)
 	})
@@ -113,29 +122,43 @@ type Seen struct {
 // Seen returns what is remembered of records of one kind; those that were
 // never read are not in it.
 func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string) (map[string]Seen, error) {
-	const chunk = 100 // one text of the statement, whatever the number
 	out := make(map[string]Seen, len(ids))
+	return out, inChunks(ids, []any{locationID, kind}, func(in string, args []any) error {
+		return s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+in+`)`, args...)
+	})
+}
+
+// inChunks calls do for some ids at a time: the parameters that stand for them,
+// and the arguments with them behind. It is one text, whatever the number.
+func inChunks(ids []string, first []any, do func(in string, args []any) error) error {
+	const chunk = 100
 	for len(ids) > 0 {
 		n := min(len(ids), chunk)
-		args := make([]any, chunk+2)
-		args[0], args[1] = locationID, kind
+		args := slices.Grow(slices.Clone(first), chunk)
 		for i := range chunk {
-			args[i+2] = ids[min(i, n-1)]
+			args = append(args, ids[min(i, n-1)])
 		}
-		if err := s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+parameters(3, chunk)+`)`, args...); err != nil {
-			return nil, err
+		if err := do(parameters(len(first)+1, chunk), args); err != nil {
+			return err
 		}
 		ids = ids[n:]
 	}
-	return out, nil
+	return nil
 }
 
-// OpenTasks returns what is remembered of a location's tasks that were open
-// when a reconciliation last came by, and of those that have items since.
-func (s *Store) OpenTasks(ctx context.Context, locationID string) (map[string]Seen, error) {
-	out := map[string]Seen{}
-	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities e
-		WHERE location_id = $1 AND kind = 'task' AND (swept <> '' OR `+hasItems+`)`, locationID)
+// MissingTasks lists, in the order of their ids from the one behind after, at
+// most limit of a location's tasks that were open when a reconciliation last
+// came by, or have items since, and that none saw open which began between two
+// times.
+func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
+	rows, err := s.Query(ctx, `SELECT id FROM entities e
+		WHERE location_id = $1 AND kind = 'task' AND id > $2 AND open_at NOT BETWEEN $3 AND $4 AND (swept <> '' OR `+hasItems+`)
+		ORDER BY id LIMIT $5`, locationID, after, micros(from), micros(until), limit)
+	ids, err := collect(rows, err, scanID)
+	if err != nil {
+		return nil, fmt.Errorf("list the tasks of location %s that are no longer open: %w", locationID, err)
+	}
+	return ids, nil
 }
 
 // hasItems holds for an entity e for which something exists, or may.
@@ -162,14 +185,16 @@ func (s *Store) CountContactsWithItems(ctx context.Context, locationID string) (
 func (s *Store) ContactsWithItems(ctx context.Context, locationID, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT DISTINCT contact_id FROM entities e
 		WHERE location_id = $1 AND contact_id > $2 AND `+hasItems+` ORDER BY contact_id LIMIT $3`, locationID, after, limit)
-	ids, err := collect(rows, err, func(r Rows) (id string, err error) {
-		err = r.Scan(&id)
-		return id, err
-	})
+	ids, err := collect(rows, err, scanID)
 	if err != nil {
 		return nil, fmt.Errorf("list the contacts of location %s: %w", locationID, err)
 	}
 	return ids, nil
+}
+
+func scanID(r Rows) (id string, err error) {
+	err = r.Scan(&id)
+	return id, err
 }
 
 // SeenNotes returns what is remembered of a contact's notes that were there
