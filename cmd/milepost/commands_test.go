@@ -206,14 +206,26 @@ func TestTheKeysAreRotatedWhileMilepostRuns(t *testing.T) {
 		if said := r.must("keys", "rotate"); !strings.Contains(said, "Restart every milepost serve") {
 			t.Errorf("the rotation says %s", said)
 		}
+		if err := r.end(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
 		r.env = append(r.env, "MILEPOST_ENCRYPTION_KEYS="+old)
-		if said, err := r.run("connections"); err == nil || !strings.Contains(said, "MILEPOST_ENCRYPTION_KEYS") {
-			t.Errorf("with the old key alone: %v %s", err, said)
+		if said, err := r.run("serve"); err == nil || !strings.Contains(said, "MILEPOST_ENCRYPTION_KEYS") || !strings.Contains(said, "milepost keys drop") {
+			t.Errorf("with the old key alone it starts: %v %s", err, said)
+		}
+		if said := r.must("connections"); !strings.Contains(said, "put it back") {
+			t.Errorf("with the old key alone: %s", said)
 		}
 		r.env = append(r.env, "MILEPOST_ENCRYPTION_KEYS="+young)
 		if said := r.must("connections"); !strings.Contains(said, "active") {
 			t.Errorf("with the new key alone: %s", said)
 		}
+		r.env = append(r.env, "MILEPOST_ENCRYPTION_KEYS="+secret.GenerateKey()) // all keys are lost
+		if said := r.must("keys", "drop"); !strings.Contains(said, "2 stored tokens") || !strings.Contains(said, "connect again: "+place) {
+			t.Errorf("the drop says %s", said)
+		}
+		r.connect()
+		r.start()
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
+	"milepost/internal/secret"
 	"milepost/internal/store"
 )
 
@@ -53,11 +54,13 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(table, "LOCATION\tNAME\tBY\tSTATE\tTOKEN\tWHAT TO DO")
 		for _, conn := range list {
 			token := "-"
-			age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
-			if err != nil {
-				return err
-			}
 			todo := conn.Problem
+			age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
+			if err != nil && !errors.Is(err, secret.ErrUnknownKey) {
+				return err
+			} else if err != nil {
+				todo = err.Error()
+			}
 			if _, err := state.Connections.Lookup(ctx, conn.LocationID); err != nil && conn.State != store.ConnectionRemoved {
 				todo = err.Error()
 			}

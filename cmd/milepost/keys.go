@@ -12,6 +12,7 @@ import (
 
 type keysCmd struct {
 	Generate generateKeyCmd `cmd:"" help:"Print a new encryption key for MILEPOST_ENCRYPTION_KEYS."`
+	Drop     dropKeysCmd    `cmd:"" help:"Drop the stored tokens whose key is lost for good; their locations are to be connected again."`
 	Rotate   rotateKeysCmd  `cmd:"" help:"Encrypt every stored token again, under the first key; milepost serve may be running."`
 }
 
@@ -44,6 +45,22 @@ func (c *rotateKeysCmd) rotate(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "%d secrets are now encrypted under %s\n", n, state.Ring.Primary())
 		if err == nil && !state.Ring.FromFile() {
 			fmt.Fprintln(out, "Restart every milepost serve with the same MILEPOST_ENCRYPTION_KEYS and run this once more; then the older keys can be taken out.")
+		}
+		return err
+	})
+}
+
+type dropKeysCmd struct {
+	app.Config `embed:""`
+}
+
+// Run drops what nobody can read any more.
+func (c *dropKeysCmd) Run(ctx context.Context) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		n, locations, err := state.Connections.DropLost(ctx)
+		fmt.Printf("%d stored tokens whose key is lost are dropped\n", n)
+		for _, id := range locations {
+			fmt.Printf("connect again: %s\n", id)
 		}
 		return err
 	})

@@ -137,6 +137,9 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 		return err
 	}
 	a.store, a.connections = state.Store, state.Connections
+	if err := a.connections.CheckKeys(ctx); err != nil {
+		return err
+	}
 	if err := a.connections.ConnectBySettings(ctx); err != nil {
 		return err
 	}

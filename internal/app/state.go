@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -57,7 +56,7 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 	if err != nil {
 		return nil, err
 	}
-	s.Connections, err = connection.Open(ctx, connection.Config{
+	s.Connections = connection.Open(connection.Config{
 		Store: s.Store, Ring: s.Ring, App: c.app(),
 		HighLevel: highlevel.Config{BaseURL: c.HighLevelBaseURL, HTTP: c.HTTP, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now},
 		CalendarHero: calendarhero.Config{
@@ -68,9 +67,6 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 		},
 		Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
-	if err != nil {
-		return nil, errors.Join(err, s.Store.Close())
-	}
 	return s, nil
 }
 

@@ -108,12 +108,12 @@ func (v *vendor) process(t *testing.T, s *store.Store) *highlevel.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := connection.Open(t.Context(), connection.Config{
+	registry := connection.Open(connection.Config{
 		Store: s, Ring: ring, Logger: zerolog.New(zerolog.NewTestWriter(t)),
 		HighLevel: highlevel.Config{BaseURL: v.baseURL, HTTP: v.client},
 		Settings:  connection.Settings{LocationID: location, HighLevelTokens: []string{"pit"}, CalendarHeroToken: "ch"},
 	})
-	if err != nil {
+	if err := registry.ConnectBySettings(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := registry.Lookup(t.Context(), location)

@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -100,23 +101,28 @@ func companyGrant(id string) string     { return "grant/company/" + id }
 func tokensName(id string) string       { return "highlevel-tokens/" + id }
 func calendarHeroName(id string) string { return "calendarhero-token/" + id }
 
-// Open checks that every stored secret can be read. It changes nothing: a
-// command may look beside a running Milepost.
-func Open(ctx context.Context, cfg Config) (*Registry, error) {
+// Open makes the registry. It changes nothing: a command may look beside a
+// running Milepost.
+func Open(cfg Config) *Registry {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Registry{Config: cfg, known: map[string]*known{}}
-	keys, err := cfg.Store.SecretKeys(ctx)
+	return &Registry{Config: cfg, known: map[string]*known{}}
+}
+
+// CheckKeys fails with secret.ErrUnknownKey where a stored secret cannot be
+// read: the process that serves does not start then.
+func (r *Registry) CheckKeys(ctx context.Context) error {
+	keys, err := r.Store.SecretKeys(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for id, n := range keys {
-		if !cfg.Ring.Has(id) {
-			return nil, fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS (or the key file in the data directory), or remove the connections it belongs to", n, secret.ErrUnknownKey, id)
+		if !r.Ring.Has(id) {
+			return fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS or the key file in the data directory. If it is lost for good, `milepost keys drop` drops what it encrypted, and those locations are to be connected again", n, secret.ErrUnknownKey, id)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // ConnectBySettings notes the connection that the settings make, for the process
@@ -287,8 +293,8 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 			return err
 		}
 		if sealed != "" {
-			if err := r.open(tokensName(locationID), sealed, &tokens); err != nil {
-				return err
+			if err := r.open(tokensName(locationID), sealed, &tokens); err != nil && !errors.Is(err, secret.ErrUnknownKey) {
+				return err // what nobody can read any more is written over
 			}
 		}
 		tokens = slices.Insert(slices.DeleteFunc(tokens, func(t string) bool { return t == highLevelToken }), 0, highLevelToken)

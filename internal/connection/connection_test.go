@@ -102,10 +102,8 @@ func (b *bundle) process(change ...func(*connection.Config)) *connection.Registr
 	for _, c := range change {
 		c(&cfg)
 	}
-	r, err := connection.Open(b.t.Context(), cfg)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	r := connection.Open(cfg)
+	b.must(r.CheckKeys(b.t.Context()))
 	return r
 }
 
@@ -438,7 +436,7 @@ func TestEverySecretIsEncryptedAgainWhileProcessesRun(t *testing.T) {
 		b.ring = ring(young)
 		b.must(b.call(b.process(), north))
 		// Who has the old key alone is told so, and does not start.
-		_, err = connection.Open(t.Context(), connection.Config{Store: b.open(), Ring: ring(old)})
+		err = connection.Open(connection.Config{Store: b.open(), Ring: ring(old)}).CheckKeys(t.Context())
 		if !errors.Is(err, secret.ErrUnknownKey) || !strings.Contains(err.Error(), b.ring.Primary()) {
 			t.Errorf("with the old key alone: %v", err)
 		}

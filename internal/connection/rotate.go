@@ -3,7 +3,10 @@ package connection
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
+	"milepost/internal/secret"
 	"milepost/internal/store"
 )
 
@@ -39,4 +42,44 @@ func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
 			return n, fmt.Errorf("%d secrets are being written under another key; restart the processes that still use it, then rotate again", len(list))
 		}
 	}
+}
+
+// DropLost drops every secret whose key is lost, and returns how many, and the
+// locations that have to be connected again because of it.
+func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err error) {
+	const all = 1 << 20
+	list, err := r.Store.SecretsNotUnder(ctx, "", all)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, s := range list {
+		if r.Ring.Has(secret.KeyID(s.Sealed)) {
+			continue
+		}
+		if err := r.Store.DropSecret(ctx, s.Name); err != nil {
+			return n, locations, err
+		}
+		n++
+		kind, id, _ := cutLast(s.Name)
+		if kind == "grant/company" || slices.Contains(locations, id) {
+			continue
+		}
+		locations = append(locations, id)
+		if _, err := r.Store.MoveConnection(ctx, store.Move{
+			LocationID: id, From: []store.ConnectionState{store.ConnectionPending, store.ConnectionActive, store.ConnectionSuspended},
+			To: store.ConnectionBroken, Problem: "its tokens were lost with their key: connect it again",
+		}, r.Now()); err != nil {
+			return n, locations, err
+		}
+	}
+	return n, locations, nil
+}
+
+// cutLast cuts a secret's name at its last slash.
+func cutLast(name string) (kind, id string, ok bool) {
+	i := strings.LastIndex(name, "/")
+	if i < 0 {
+		return name, "", false
+	}
+	return name[:i], name[i+1:], true
 }

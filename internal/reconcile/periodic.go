@@ -73,7 +73,7 @@ func (r *Reconciler) due(at store.Reconciliation) time.Time {
 	}
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(at.Name))
-	own := time.Duration(name.Sum64() % uint64(r.every))
+	own := time.Duration(name.Sum64() % uint64(r.every)) //nolint:gosec // less than every
 	rested := at.FinishedAt.Add(r.every / 2)
 	due := rested.Truncate(r.every).Add(own)
 	if due.Before(rested) {
