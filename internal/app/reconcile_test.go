@@ -367,3 +367,12 @@ func TestAClockThatWasAheadLosesNoChange(t *testing.T) {
 		t.Errorf("the last one ended in the future, at %v", at.FinishedAt)
 	}
 }
+
+func TestWhatIsSwitchedOffIsNotQueued(t *testing.T) {
+	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	w.milestone("2030-05-02")
+	w.settle()
+	if n := w.count(`SELECT count(*) FROM river_job WHERE kind = 'reconcile'`); n != 0 {
+		t.Errorf("%d reconciliations were queued", n)
+	}
+}
