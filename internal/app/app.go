@@ -41,6 +41,7 @@ type App struct {
 	adminLn     net.Listener
 	logger      zerolog.Logger
 	clock       Clock
+	every       time.Duration // between two reconciliations of a location; 0 = never
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 }
@@ -66,7 +67,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, clock: cfg.Clock, started: make(chan struct{})}
+	a := &App{logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, started: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -235,7 +236,9 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
 	background.Go(func() { a.prune(work) })
 	background.Go(func() { a.warnOfOldTokens(work) })
-	background.Go(func() { a.queueReconciliations(work) })
+	if a.every > 0 {
+		background.Go(func() { a.queueReconciliations(work) })
+	}
 	if err := a.queue.Start(ctx); err != nil {
 		stopWork()
 		background.Wait()

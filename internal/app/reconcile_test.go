@@ -346,3 +346,33 @@ func TestWebhooksAreWorkedWhileManyLocationsAreLookedThrough(t *testing.T) {
 		return w.count(`SELECT count(*) FROM reconciliations WHERE finished_at > 0 AND name = location_id`) == 20
 	})
 }
+
+func TestAClockThatWasAheadLosesNoChange(t *testing.T) {
+	w := setup(t, func(w *world, hl *sandbox.HighLevelConfig) {
+		hl.Clock = time.Now // HighLevel's is right
+		w.cfg.ReconcileEvery = time.Second
+	})
+	w.deaf()
+	w.eventually("it has looked", w.looks(1))
+	w.ahead.Store(int64(6 * time.Hour))
+	w.eventually("it has looked by a clock that is ahead", func() bool { return w.reconciliation().FinishedAt.After(time.Now().Add(time.Hour)) })
+	id := w.contact("Jane", "Doe", "jane@example.com")
+	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+	if at := w.reconciliation(); at.Until.After(time.Now()) {
+		t.Errorf("contacts that change until %v would not be looked at", at.Until)
+	}
+	w.ahead.Store(0) // put right
+	w.eventually("the milestone is there", func() bool { return slices.Equal(w.subjects(), []string{"Closing: Jane Doe"}) })
+	if at := w.reconciliation(); at.FinishedAt.After(time.Now()) {
+		t.Errorf("the last one ended in the future, at %v", at.FinishedAt)
+	}
+}
+
+func TestWhatIsSwitchedOffIsNotQueued(t *testing.T) {
+	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	w.milestone("2030-05-02")
+	w.settle()
+	if n := w.count(`SELECT count(*) FROM river_job WHERE kind = 'reconcile'`); n != 0 {
+		t.Errorf("%d reconciliations were queued", n)
+	}
+}

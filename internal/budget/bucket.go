@@ -36,6 +36,8 @@ const (
 	// horizon is how far ahead turns are given one by one. Who waits longer is
 	// spread over its second half: a job asks again within 15 minutes anyway.
 	horizon = 10 * time.Minute
+	// longestPark is a whole day of HighLevel's.
+	longestPark = 24 * time.Hour
 	// How long a call waits in place: until the next one can be sent, within
 	// bounds, or by its claim. At the pace of 100 calls in 10 s that is three,
 	// ten and twenty-eight calls, of all processes together.
@@ -70,6 +72,7 @@ type grant struct {
 // tokens, when they come late, than the bucket holds. While moments are given
 // for times to come, a new call goes behind them, unless a whole spacing went by unused.
 func take(s *store.Budget, location string, turn clients.Turn, now time.Time) grant {
+	s.ParkedUntil = earliest(s.ParkedUntil, now.Add(longestPark))
 	parked := s.ParkedUntil.After(now)
 	if s.Max == 0 {
 		if parked {
@@ -79,6 +82,11 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		return grant{ok: true}
 	}
 	gap := spacing(s)
+	work := gap
+	if s.Works > 0 {
+		work = gap * time.Duration(s.Calls) / time.Duration(s.Works)
+	}
+	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // as Next below
 	next := latest(s.Next, now)
 	if limit := now.Add(2*s.Interval + 2*begunPatience); next.After(limit) {
 		next = limit // no call of ours did that: a clock was put back, or the interval is now shorter
@@ -109,10 +117,6 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		return grant{ok: true, wait: wait}
 	}
 	behind := latest(ready, queue)
-	work := gap
-	if s.Works > 0 {
-		work = gap * time.Duration(s.Calls) / time.Duration(s.Works)
-	}
 	switch {
 	case ready.Sub(now) > horizon:
 		return grant{wait: ready.Sub(now), why: why}
@@ -191,6 +195,13 @@ func noteDay(s *store.Budget, a highlevel.Allowance, now time.Time) {
 }
 
 func sameDay(a, b time.Time) bool { return highlevel.DayEnds(a).Equal(highlevel.DayEnds(b)) }
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {

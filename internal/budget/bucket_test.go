@@ -333,4 +333,16 @@ func TestAClockThatWasPutBackDoesNotStopTheCalls(t *testing.T) {
 	if g := take(s, "loc", clients.Turn{}, noon); g.ok || g.wait > 30*time.Second {
 		t.Errorf("a call is answered %+v", g)
 	}
+	for _, turn := range []clients.Turn{{}, {Backfill: true}} {
+		s := &store.Budget{Max: 100, Interval: 10 * time.Second, Queue: noon.Add(48 * time.Hour), BackfillQueue: noon.Add(48 * time.Hour)}
+		take(s, "loc", turn, noon)
+		if g := take(s, "loc", turn, noon.Add(2*horizon)); !g.ok {
+			t.Errorf("%+v: after what can have been given to others a call is answered %+v", turn, g)
+		}
+	}
+	s = &store.Budget{ParkedUntil: noon.Add(72 * time.Hour)}
+	take(s, "loc", clients.Turn{}, noon)
+	if g := take(s, "loc", clients.Turn{}, noon.Add(longestPark)); !g.ok {
+		t.Errorf("a day later a call is answered %+v", g)
+	}
 }

@@ -136,7 +136,7 @@ func (b *Budget) ask(ctx context.Context, turn clients.Turn) (grant, error) {
 // fromMemory answers an ask that the row need not be read for.
 func (b *Budget) fromMemory(a *ask) bool {
 	now := b.cfg.Now()
-	if b.seen.IsZero() || now.Sub(b.seen) >= fresh {
+	if b.seen.IsZero() || now.Sub(b.seen).Abs() >= fresh {
 		return false
 	}
 	far := b.state.ParkedUntil.Sub(now) > horizon
@@ -179,7 +179,7 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 			all(&s)
 		}
 	}
-	if err == nil && state.Max > 0 {
+	if err == nil && (state.Max > 0 || state.ParkedUntil.After(now.Add(longestPark))) {
 		state, err = b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, all)
 	}
 	b.mu.Lock()

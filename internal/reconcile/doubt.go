@@ -19,7 +19,7 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 		return nil
 	}
 	first := state.GoneAt
-	if first.IsZero() {
+	if first.IsZero() || first.After(r.now()) { // by a clock that was put back since
 		first = r.now()
 	}
 	looks, why := []time.Duration{time.Minute}, "HighLevel does not find the record; it is asked once more in a minute before the items are removed"

@@ -50,9 +50,9 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 			state.GoneAt = w.doubted
 		}
 		if !w.quiet && state.Outcome != store.Waiting {
-			naming(r.logger.Info(), state.Entity).Str("for", w.d.Round(time.Second).String()).Str("why", w.why).Msg("sync waits")
+			naming(r.logger.Info(), state.Entity).Str("for", min(w.d, longestWait).Round(time.Second).String()).Str("why", w.why).Msg("sync waits")
 		}
-		return errors.Join(note(store.Waiting), r.snooze(jitter(w.d)))
+		return errors.Join(note(store.Waiting), r.snooze(jitter(min(w.d, longestWait)))) // the clock may have been put back
 	}
 	if errors.Is(cause, context.Canceled) {
 		return river.JobSnooze(0) // shutting down: handed back

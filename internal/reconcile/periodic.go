@@ -29,7 +29,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // switched off
 	}
 	if left := r.due(at).Sub(r.now()); at.Place == "" && left > 0 {
-		return r.snooze(left)
+		return r.snooze(min(left, r.every))
 	}
 	since := at.Until
 	if since.IsZero() {
@@ -39,6 +39,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		}
 		since = c.CreatedAt
 	}
+	since = earliest(since, r.now()) // a clock that was ahead noted it
 	before := at.Place
 	slice, cancel := context.WithTimeout(ctx, sweepSlice)
 	defer cancel()
@@ -52,12 +53,12 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // no longer connected: its job comes back with it
 	case err == nil:
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
-		return r.snooze(r.due(at).Sub(r.now()))
+		return r.snooze(min(r.due(at).Sub(r.now()), r.every))
 	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
 		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation goes on")
 		return r.snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return r.snooze(max(failed.RetryAfter, time.Second))
+		return r.snooze(min(max(failed.RetryAfter, time.Second), longestWait))
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; it goes on later")
 	return r.snooze(min(r.every, longestWait))
@@ -66,10 +67,11 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 // due is when a location is looked through the next time: the first one at
 // once, then at a moment of its own in every interval, so that locations that
 // were connected together are not looked through together. Half an interval
-// lies between two of them at least.
+// lies between two of them at least. One that ended in the future, by a clock
+// that was ahead, is no reason to wait.
 func (r *Reconciler) due(at store.Reconciliation) time.Time {
-	if at.FinishedAt.IsZero() {
-		return at.FinishedAt
+	if at.FinishedAt.IsZero() || at.FinishedAt.After(r.now()) {
+		return time.Time{}
 	}
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(at.Name))

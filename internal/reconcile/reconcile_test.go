@@ -406,6 +406,20 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no wait is the longer for a clock that was put back", func(t *testing.T) {
+		b := setup(t, toOwner)
+		state := store.EntityState{Entity: b.jane("2030-05-02")}
+		var snooze *rivertype.JobSnoozeError
+		err := b.postpone(t.Context(), newJob(), state, &wait{d: 6 * time.Hour, why: "it settles"})
+		if !errors.As(err, &snooze) || snooze.Duration > longestWait*6/5 {
+			t.Errorf("%v", err)
+		}
+		state.GoneAt = b.now().Add(6 * time.Hour)
+		var w *wait
+		if err := b.doubt(state, true); !errors.As(err, &w) || w.d > time.Minute || w.doubted.After(b.now()) {
+			t.Errorf("%+v", w)
+		}
+	})
 	t.Run("a shutdown hands the job back at once and notes nothing", func(t *testing.T) {
 		b := setup(t, toOwner)
 		ctx, cancel := context.WithCancel(t.Context())

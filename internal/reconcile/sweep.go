@@ -67,8 +67,11 @@ func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since t
 	}
 	if s.at.Place == "" || dry {
 		s.at = store.Reconciliation{
-			Name: name, LocationID: locationID, Since: since, Until: s.at.Until, FinishedAt: s.at.FinishedAt, StartedAt: r.now(),
+			Name: name, LocationID: locationID, Since: since, Until: earliest(s.at.Until, r.now()), FinishedAt: s.at.FinishedAt, StartedAt: r.now(),
 			TasksKnown: s.at.TasksKnown,
+		}
+		if s.at.Until.IsZero() {
+			s.at.Until = since
 		}
 		if err := s.next(ctx, place{Phase: phaseContacts}, nil); err != nil {
 			return s.at, err
@@ -109,7 +112,7 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 		}
 	}
 	if p.Phase == "" {
-		s.at.Place, s.at.Until, s.at.FinishedAt = "", s.at.StartedAt, s.now()
+		s.at.Place, s.at.FinishedAt = "", s.now()
 	} else {
 		b, err := json.Marshal(p)
 		if err != nil {
@@ -134,6 +137,7 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 // what changes meanwhile comes again at the end, and none is missed.
 func (s *sweep) contacts(ctx context.Context, p place) error {
 	if !s.automations.Needs(mapping.KindContact).Any && !s.automations.Needs(mapping.KindNote).Any {
+		s.at.Until = s.at.StartedAt // none is missed
 		return s.next(ctx, place{Phase: phaseTasks}, nil)
 	}
 	search := highlevel.ContactSearch{
@@ -169,6 +173,10 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 		return err
 	}
 	s.at.Contacts += int64(done)
+	// As far as HighLevel's clock has come, not ours: ours may be ahead.
+	if changed, err := time.Parse(time.RFC3339, rows[done-1].DateUpdated); err == nil {
+		s.at.Until = latest(s.at.Until, earliest(changed, s.now()))
+	}
 	after := rows[done-1].SearchAfter
 	switch stays := after == nil || string(after) == string(p.After); {
 	case stays && done == len(rows):
@@ -323,6 +331,13 @@ func (s *sweep) missing(ctx context.Context, p place) error {
 
 // quoted is an id as a place keeps it.
 func quoted(id string) json.RawMessage { return json.RawMessage(strconv.Quote(id)) }
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
