@@ -32,6 +32,17 @@ func (s *Store) PutSecrets(ctx context.Context, now time.Time, secrets ...Secret
 	return s.InTx(ctx, func(tx *Tx) error { return tx.putSecrets(ctx, now, secrets) })
 }
 
+// PutGrant writes a secret and asks for an entity to be looked at because of
+// it, both or neither: a process that dies after it leaves nothing undone.
+func (s *Store) PutGrant(ctx context.Context, now time.Time, grant Secret, follow Entity) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.putSecrets(ctx, now, []Secret{grant}); err != nil {
+			return err
+		}
+		return tx.touch(ctx, []Entity{follow}, false)
+	})
+}
+
 func (tx *Tx) putSecrets(ctx context.Context, now time.Time, secrets []Secret) error {
 	for _, v := range secrets {
 		if _, err := tx.Exec(ctx, `INSERT INTO secrets (name, sealed, key_id, updated_at) VALUES ($1, $2, $3, $4)
