@@ -89,10 +89,10 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Now: cfg.Clock.Now,
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -163,6 +163,11 @@ func (a *App) tellConnections(ctx context.Context) error {
 		a.logger.Warn().Msg("no connection is set up: webhooks are accepted and skipped (see `milepost connections --help`, or set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
 	}
 	return nil
+}
+
+// refusals is a log of what whoever likes can cause: 100 lines a minute tell enough.
+func refusals(logger zerolog.Logger) zerolog.Logger {
+	return logger.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Minute})
 }
 
 func server(handler http.Handler) *http.Server {

@@ -6,10 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"milepost/internal/store"
 )
+
+const workflowKeyLength = 26 // of rand.Text
 
 // NewWorkflowKey makes a key for the workflow webhooks of a connected location:
 // 26 letters and digits with 130 random bits, of which only the SHA-256 is
@@ -33,6 +36,9 @@ func (r *Registry) NewWorkflowKey(ctx context.Context, locationID string, others
 // ok is false for a key that is unknown, revoked or expired. An error means
 // that it could not be found out.
 func (r *Registry) WorkflowLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
+	if len(key) != workflowKeyLength || strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		return "", false, nil // no key of ours: not worth a query
+	}
 	k, ok, err := r.Store.WorkflowKey(ctx, workflowDigest(key))
 	if err != nil || !ok || !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(r.Now()) {
 		return "", false, err
