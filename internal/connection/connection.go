@@ -99,7 +99,8 @@ func companyGrant(id string) string     { return "grant/company/" + id }
 func tokensName(id string) string       { return "highlevel-tokens/" + id }
 func calendarHeroName(id string) string { return "calendarhero-token/" + id }
 
-// Open checks that every stored secret can be read. It changes nothing: a
+// Open checks that every stored secret can be read, and that the keys are those
+// of the process that opened the database first. It changes no connection: a
 // command may look beside a running Milepost.
 func Open(ctx context.Context, cfg Config) (*Registry, error) {
 	if cfg.Now == nil {
@@ -115,7 +116,27 @@ func Open(ctx context.Context, cfg Config) (*Registry, error) {
 			return nil, fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS (or the key file in the data directory), or remove the connections it belongs to", n, secret.ErrUnknownKey, id)
 		}
 	}
-	return r, nil
+	return r, r.probe(ctx)
+}
+
+// probeName is bound into the probe of the keys.
+const probeName = "key probe"
+
+// probe checks that the keys are those of the process that was here first:
+// where nothing is encrypted yet, nothing else would tell.
+func (r *Registry) probe(ctx context.Context) error {
+	mine, err := r.Ring.Seal(nil, probeName)
+	if err != nil {
+		return err
+	}
+	stored, err := r.Store.KeyProbe(ctx, mine)
+	if err != nil {
+		return err
+	}
+	if _, err = r.Ring.Open(stored, probeName); err != nil {
+		return fmt.Errorf("another Milepost on this database has other encryption keys; give both the same: %w", err)
+	}
+	return nil
 }
 
 // ConnectBySettings notes the connection that the settings make, for the process

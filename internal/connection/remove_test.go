@@ -1,12 +1,14 @@
 package connection_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/sandbox"
+	"milepost/internal/secret"
 	"milepost/internal/store"
 )
 
@@ -49,6 +51,17 @@ func TestANameThatWouldSteerATerminalIsPlain(t *testing.T) {
 		b.must(r.Store.SaveConnection(t.Context(), store.Connection{LocationID: north, Name: "North\x1b[2Jwind\u202e é", Source: connection.FromToken, State: store.ConnectionActive}, b.clock.now()))
 		if c := b.state(r, north); c.Name != "North[2Jwind é" {
 			t.Errorf("the name is %q", c.Name)
+		}
+	})
+}
+
+func TestTwoProcessesWithTwoKeysDoNotBothStart(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		b.process() // nothing is encrypted yet
+		other, err := secret.ParseRing(secret.GenerateKey())
+		b.must(err)
+		if _, err := connection.Open(t.Context(), connection.Config{Store: b.open(), Ring: other}); !errors.Is(err, secret.ErrUnknownKey) {
+			t.Errorf("the second: %v, want ErrUnknownKey", err)
 		}
 	})
 }

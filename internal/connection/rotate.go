@@ -12,6 +12,13 @@ import (
 // process wrote is never overwritten.
 func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
 	const page = 100
+	probe, err := r.Ring.Seal(nil, probeName)
+	if err == nil {
+		err = r.Store.ReplaceKeyProbe(ctx, probe)
+	}
+	if err != nil {
+		return 0, err
+	}
 	for {
 		list, err := r.Store.SecretsNotUnder(ctx, r.Ring.Primary(), page)
 		if err != nil || len(list) == 0 {

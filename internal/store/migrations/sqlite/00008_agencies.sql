@@ -18,3 +18,10 @@ UPDATE connections SET by_operator = 1 WHERE state = 'removed' AND problem = 're
 
 -- When an install says that it was sent, so that an older one never replaces it.
 ALTER TABLE records ADD COLUMN told_at BIGINT NOT NULL DEFAULT 0; -- 0 = it does not say
+
+-- One row, sealed by the first process: who has other keys is told so before
+-- anything else is encrypted.
+CREATE TABLE key_probe (
+	id     SMALLINT PRIMARY KEY, -- 1
+	sealed TEXT     NOT NULL
+);
