@@ -32,25 +32,27 @@ type HighLevelWebhooks struct {
 	AppID  string // the app's own id; "" accepts the events of any app
 	Inbox  *inbox.Inbox
 	Logger zerolog.Logger
-	Now    func() time.Time
+	// Refusals may be sampled: whoever likes can cause them.
+	Refusals zerolog.Logger
+	Now      func() time.Time
 }
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, ok := readBody(w, r, h.Logger)
+	body, ok := readBody(w, r, h.Refusals)
 	if !ok {
 		return
 	}
 	if err := h.Keys.Verify(r.Header, body); err != nil {
-		refuse(w, r, h.Logger, http.StatusUnauthorized, err.Error())
+		refuse(w, r, h.Refusals, http.StatusUnauthorized, err.Error())
 		return
 	}
 	if !jsonContent(r.Header.Get("Content-Type")) {
-		refuse(w, r, h.Logger, http.StatusBadRequest, "the content type is not application/json")
+		refuse(w, r, h.Refusals, http.StatusBadRequest, "the content type is not application/json")
 		return
 	}
 	event, err := highlevel.ParseEvent(body)
 	if err != nil {
-		refuse(w, r, h.Logger, http.StatusBadRequest, err.Error())
+		refuse(w, r, h.Refusals, http.StatusBadRequest, err.Error())
 		return
 	}
 	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {

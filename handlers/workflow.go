@@ -32,6 +32,7 @@ type WorkflowWebhooks struct {
 	Location func(ctx context.Context, key string) (locationID string, ok bool, err error)
 	Inbox    *inbox.Inbox
 	Logger   zerolog.Logger
+	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
 }
 
@@ -42,10 +43,10 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		notStored(w, h.Logger, err)
 		return
 	case !ok:
-		refuse(w, r, h.Logger, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
+		refuse(w, r, h.Refusals, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
 		return
 	}
-	logger := h.Logger.With().Str("location", location).Logger()
+	logger := h.Refusals.With().Str("location", location).Logger()
 	body, ok := readBody(w, r, logger)
 	if !ok {
 		return

@@ -88,14 +88,12 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	// Anyone may be refused: who is so a thousand times a second must not fill the disk.
-	atDoor := logger.Sample(zerolog.LevelSampler{WarnSampler: &zerolog.BurstSampler{Burst: 20, Period: time.Second}})
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: atDoor, Now: cfg.Clock.Now,
+			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: atDoor, Now: cfg.Clock.Now,
+			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}
@@ -172,6 +170,11 @@ func (a *App) tellConnections(ctx context.Context) error {
 		a.logger.Warn().Msg("no connection is set up: webhooks are accepted and skipped (see `milepost connections --help`, or set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
 	}
 	return nil
+}
+
+// refusals is a log of what whoever likes can cause: 100 lines a minute tell enough.
+func refusals(logger zerolog.Logger) zerolog.Logger {
+	return logger.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Minute})
 }
 
 func server(handler http.Handler) *http.Server {

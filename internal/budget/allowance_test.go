@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -35,6 +34,7 @@ const location = "ve9EPM428h8vShlRW1KT"
 
 // vendor is a HighLevel that counts its answers.
 type vendor struct {
+	ring *secret.Ring
 	*sandbox.HighLevel
 	contact string
 	client  *http.Client
@@ -104,12 +104,14 @@ func newVendor(t *testing.T, configure func(*sandbox.HighLevelConfig)) *vendor {
 // process is one Milepost's client of the location.
 func (v *vendor) process(t *testing.T, s *store.Store) *highlevel.Client {
 	t.Helper()
-	ring, err := secret.OpenRing(filepath.Join(t.TempDir(), "keys"))
-	if err != nil {
-		t.Fatal(err)
+	if v.ring == nil { // processes on one database have the same keys
+		var err error
+		if v.ring, err = secret.ParseRing(secret.GenerateKey()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	registry := connection.Open(connection.Config{
-		Store: s, Ring: ring, Logger: zerolog.New(zerolog.NewTestWriter(t)),
+		Store: s, Ring: v.ring, Logger: zerolog.New(zerolog.NewTestWriter(t)),
 		HighLevel: highlevel.Config{BaseURL: v.baseURL, HTTP: v.client},
 		Settings:  connection.Settings{LocationID: location, HighLevelTokens: []string{"pit"}, CalendarHeroToken: "ch"},
 	})

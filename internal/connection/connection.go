@@ -122,6 +122,26 @@ func (r *Registry) CheckKeys(ctx context.Context) error {
 			return fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS or the key file in the data directory. If it is lost for good, `milepost keys drop` drops what it encrypted, and those locations are to be connected again", n, secret.ErrUnknownKey, id)
 		}
 	}
+	return r.probe(ctx)
+}
+
+// probeName is bound into the probe of the keys.
+const probeName = "key probe"
+
+// probe warns where the keys are not those of the process that was here first:
+// while nothing is encrypted nothing else would tell, and nothing is wrong yet.
+func (r *Registry) probe(ctx context.Context) error {
+	mine, err := r.Ring.Seal(nil, probeName)
+	if err != nil {
+		return err
+	}
+	stored, err := r.Store.KeyProbe(ctx, mine)
+	if err != nil {
+		return err
+	}
+	if _, err = r.Ring.Open(stored, probeName); err != nil {
+		r.Logger.Warn().Str("key", secret.KeyID(stored)).Msg("another Milepost on this database has, or had, other encryption keys: give all the same MILEPOST_ENCRYPTION_KEYS before a token is stored")
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package connection_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -81,6 +82,9 @@ func setup(t *testing.T, open func() (*store.Store, error)) *bundle {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = st.Close() })
+		if _, err := st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Fatal(err)
+		}
 		return st
 	}
 	return b

@@ -74,3 +74,22 @@ func TestARefusedRenewalDoesNotBreakWhatWasRemovedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+func TestAConnectThatDiesMidwayIsEndedByAJob(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		r := b.process()
+		b.hl.Faults().Next("GET /oauth/installedLocations", -1, sandbox.FailWith(503))
+		if err := b.tryToAuthorize(r, sandbox.Installation{CompanyID: agency, Locations: []string{north, south}}); err == nil {
+			t.Fatal("it did not end midway")
+		}
+		b.hl.Faults().Clear()
+		e := store.Entity{Kind: store.KindInstall, ID: agency}
+		if state, err := r.Store.EntityState(t.Context(), e); err != nil || state.Wanted != 1 {
+			t.Fatalf("the agency is not to be looked at: %+v, %v", state, err)
+		}
+		o, err := b.process().Installed(t.Context(), e, highlevel.Event{}) // as its job does
+		if err != nil || len(o.Follow) != 2 {
+			t.Errorf("%+v, %v; want both locations followed", o, err)
+		}
+	})
+}

@@ -35,7 +35,9 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.Store.PutSecrets(ctx, r.Now(), secret); err != nil {
+	// Its locations are connected by this too, should the process die before
+	// what is returned is asked for: the code is used up.
+	if err := r.Store.PutGrant(ctx, r.Now(), secret, store.Entity{Kind: store.KindInstall, ID: given.CompanyID}); err != nil {
 		return nil, nil, err
 	}
 	r.grants.drop(companyGrant(given.CompanyID))

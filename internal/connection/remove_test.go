@@ -1,12 +1,14 @@
 package connection_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/sandbox"
+	"milepost/internal/secret"
 	"milepost/internal/store"
 )
 
@@ -49,6 +51,22 @@ func TestANameThatWouldSteerATerminalIsPlain(t *testing.T) {
 		b.must(r.Store.SaveConnection(t.Context(), store.Connection{LocationID: north, Name: "North\x1b[2Jwind\u202e é", Source: connection.FromToken, State: store.ConnectionActive}, b.clock.now()))
 		if c := b.state(r, north); c.Name != "North[2Jwind é" {
 			t.Errorf("the name is %q", c.Name)
+		}
+	})
+}
+
+func TestTwoProcessesWithTwoKeysAreToldSoBeforeAnythingIsEncrypted(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		b.process() // nothing is encrypted yet
+		if strings.Contains(b.log.String(), "other encryption keys") {
+			t.Errorf("the first is warned: %s", b.log)
+		}
+		other, err := secret.ParseRing(secret.GenerateKey())
+		b.must(err)
+		b.ring = other
+		b.process()
+		if !strings.Contains(b.log.String(), "other encryption keys") {
+			t.Errorf("the second is not warned: %s", b.log)
 		}
 	})
 }

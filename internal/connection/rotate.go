@@ -15,6 +15,13 @@ import (
 // process wrote is never overwritten.
 func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
 	const page = 100
+	probe, err := r.Ring.Seal(nil, probeName)
+	if err == nil {
+		err = r.Store.ReplaceKeyProbe(ctx, probe)
+	}
+	if err != nil {
+		return 0, err
+	}
 	for {
 		list, err := r.Store.SecretsNotUnder(ctx, r.Ring.Primary(), page)
 		if err != nil || len(list) == 0 {
@@ -72,7 +79,11 @@ func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err
 			return n, locations, err
 		}
 	}
-	return n, locations, nil
+	probe, err := r.Ring.Seal(nil, probeName)
+	if err == nil {
+		err = r.Store.ReplaceKeyProbe(ctx, probe)
+	}
+	return n, locations, err
 }
 
 // cutLast cuts a secret's name at its last slash.

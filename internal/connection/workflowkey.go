@@ -12,6 +12,8 @@ import (
 	"milepost/internal/store"
 )
 
+const workflowKeyLength = 26 // of rand.Text
+
 // NewWorkflowKey makes a key for the workflow webhooks of a connected location:
 // 26 letters and digits with 130 random bits, of which only the SHA-256 is
 // kept. othersUntil is when the location's other keys expire; the zero time
@@ -35,7 +37,7 @@ func (r *Registry) NewWorkflowKey(ctx context.Context, locationID string, others
 // that it could not be found out.
 func (r *Registry) WorkflowLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
 	if len(key) != workflowKeyLength || strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-		return "", false, nil // not one of ours: the database need not be asked
+		return "", false, nil // no key of ours: not worth a query
 	}
 	k, ok, err := r.Store.WorkflowKey(ctx, workflowDigest(key))
 	if err != nil || !ok || !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(r.Now()) {
@@ -43,9 +45,6 @@ func (r *Registry) WorkflowLocation(ctx context.Context, key string) (locationID
 	}
 	return k.LocationID, true, nil
 }
-
-// workflowKeyLength is that of rand.Text, in base32.
-const workflowKeyLength = 26
 
 // workflowDigest needs no salt and no slow hash: a key is random, not chosen.
 func workflowDigest(key string) string {

@@ -100,19 +100,19 @@ func GenerateKey() string {
 	return id + ":" + base64.StdEncoding.EncodeToString(k)
 }
 
-// AddKey puts a new key in front of those of a ring that came from a file.
+// AddKey puts a new key in front of those of a ring that came from a file. Of
+// several processes that do so at once, one does after the other.
 func (r *Ring) AddKey() error {
 	if r.path == "" {
 		return errors.New("the keys come from the setting MILEPOST_ENCRYPTION_KEYS: put the new key in front there")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// Of two rotations at once the later must add to what the earlier wrote.
-	lock := flock.New(r.path + ".lock")
+	lock := flock.New(r.path+".lock", flock.SetPermissions(0o600)) // the file itself is replaced
 	if err := lock.Lock(); err != nil {
-		return fmt.Errorf("lock the key file: %w", err)
+		return err
 	}
-	defer func() { _ = lock.Unlock() }() // closing it frees it anyway
+	defer lock.Close()
 	old, err := os.ReadFile(r.path)
 	if err != nil {
 		return err

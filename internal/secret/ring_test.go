@@ -129,8 +129,31 @@ func TestAFileIsMadeOnceAndAnAddedKeyReachesARunningProcess(t *testing.T) {
 		t.Errorf("a process that was running seals under %s, want the new key %s", id, rings[0].Primary())
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(entries) != 2 { // the lock of a rotation
+	if err != nil || len(entries) != 2 || entries[1].Name() != "encryption.keys.lock" {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestKeysThatAreAddedAtOnceAreAllKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "encryption.keys")
+	var wg sync.WaitGroup
+	for range 8 {
+		r, err := secret.OpenRing(path) // a process
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			for range 4 {
+				if err := r.AddKey(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	text, err := os.ReadFile(path)
+	if n := len(strings.Fields(string(text))); err != nil || n != 33 {
+		t.Errorf("%d keys, %v; want the first and 32", n, err)
 	}
 }
 

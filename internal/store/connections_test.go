@@ -104,3 +104,24 @@ func TestTheNewestDeliveryIsTheRecordOfWhatCannotBeFetched(t *testing.T) {
 		}
 	})
 }
+
+func TestAnOlderInstallNeverReplacesANewerOne(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		e := store.Entity{LocationID: "loc", Kind: store.KindInstall, ID: "loc"}
+		install, old := `{"type":"INSTALL","timestamp":"2026-11-24T11:00:00Z"}`, `{"type":"UNINSTALL","timestamp":"2026-11-24T10:00:00Z"}`
+		b.deliver(t, // in one batch
+			store.Delivery{ID: 1, Entity: e, Body: []byte(install), ReceivedAt: time.Unix(1, 0)},
+			store.Delivery{ID: 2, Entity: e, Body: []byte(old), ReceivedAt: time.Unix(2, 0)})
+		b.deliver(t, store.Delivery{ID: 3, Entity: e, Body: []byte(old), ReceivedAt: time.Unix(3, 0)})
+		if record, ok, err := b.Record(t.Context(), e); err != nil || !ok || string(record.Body) != install {
+			t.Errorf("the record is %q, %v, %v; want the newer", record.Body, ok, err)
+		}
+		for i, body := range []string{`{"type":"UNINSTALL","timestamp":"2026-11-24T12:00:00Z"}`, `{"type":"INSTALL"}`} {
+			b.deliver(t, store.Delivery{ID: int64(4 + i), Entity: e, Body: []byte(body), ReceivedAt: time.Unix(4, 0)})
+			if record, _, err := b.Record(t.Context(), e); err != nil || string(record.Body) != body {
+				t.Errorf("the record is %q, %v; want %s", record.Body, err, body)
+			}
+		}
+	})
+}

@@ -94,8 +94,15 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 		}
 	}
 	for _, e := range entities {
-		if last := byEntity[e][len(byEntity[e])-1]; Delivered(e.Kind) {
-			if err := tx.keepRecord(ctx, last); err != nil {
+		if !Delivered(e.Kind) {
+			continue
+		}
+		list := byEntity[e]
+		if e.Kind != KindInstall {
+			list = list[len(list)-1:]
+		}
+		for _, d := range list {
+			if err := tx.keepRecord(ctx, d); err != nil {
 				return err
 			}
 		}

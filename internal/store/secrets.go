@@ -32,6 +32,17 @@ func (s *Store) PutSecrets(ctx context.Context, now time.Time, secrets ...Secret
 	return s.InTx(ctx, func(tx *Tx) error { return tx.putSecrets(ctx, now, secrets) })
 }
 
+// PutGrant writes a secret and asks for an entity to be looked at because of
+// it, both or neither: a process that dies after it leaves nothing undone.
+func (s *Store) PutGrant(ctx context.Context, now time.Time, grant Secret, follow Entity) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.putSecrets(ctx, now, []Secret{grant}); err != nil {
+			return err
+		}
+		return tx.touch(ctx, []Entity{follow}, false)
+	})
+}
+
 func (tx *Tx) putSecrets(ctx context.Context, now time.Time, secrets []Secret) error {
 	for _, v := range secrets {
 		if _, err := tx.Exec(ctx, `INSERT INTO secrets (name, sealed, key_id, updated_at) VALUES ($1, $2, $3, $4)
@@ -96,4 +107,34 @@ func (s *Store) SecretsNotUnder(ctx context.Context, keyID string, limit int) ([
 		return nil, fmt.Errorf("list the secrets to encrypt again: %w", err)
 	}
 	return list, nil
+}
+
+// KeyProbe returns what is sealed as the probe of the keys, which is the given
+// one where there was none.
+func (s *Store) KeyProbe(ctx context.Context, sealed string) (stored string, err error) {
+	var list []string
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO key_probe (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, sealed); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT sealed FROM key_probe WHERE id = 1`)
+		list, err = collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("look at the probe of the keys: %w", err)
+	}
+	return list[0], nil
+}
+
+// ReplaceKeyProbe writes the probe anew, under another key.
+func (s *Store) ReplaceKeyProbe(ctx context.Context, sealed string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE key_probe SET sealed = $1 WHERE id = 1`, sealed)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("replace the probe of the keys: %w", err)
+	}
+	return nil
 }

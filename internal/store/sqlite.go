@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 
 	"github.com/riverqueue/river"
@@ -64,8 +65,20 @@ func (s *Store) HandOutAgain(ctx context.Context) error {
 const cacheKiB = 16384
 
 // SQLiteDB opens a SQLite file for durable use: WAL, every commit synced to
-// the disk, at most conns connections, statements prepared once each.
+// the disk, at most conns connections, statements prepared once each. Only the
+// owner of the file may read it.
 func SQLiteDB(path string, conns int) (*sql.DB, error) {
+	// SQLite gives the files beside it the same mode. One that is there is not
+	// opened here: to close it would end the locks that this process has on it.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		err = f.Close()
+	} else if errors.Is(err, os.ErrExist) {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the database %s its owner's alone: %w", path, err)
+	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
 		"_pragma": {
 			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",

@@ -3,6 +3,8 @@ package store_test
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -252,4 +254,19 @@ func TestOldDeliveriesAreForgottenAFewAtATime(t *testing.T) {
 			t.Errorf("%d are left, want the 100 newer ones", len(left))
 		}
 	})
+}
+
+func TestOnlyItsOwnerMayReadADatabaseFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { //nolint:gosec // as an older version left it
+		t.Fatal(err)
+	}
+	st := must(store.OpenSQLite(t.Context(), dir))(t)
+	defer st.Close()
+	entries := must(os.ReadDir(dir))(t)
+	for _, e := range entries {
+		if mode := must(e.Info())(t).Mode().Perm(); mode != 0o600 {
+			t.Errorf("%s is %v", e.Name(), mode)
+		}
+	}
 }

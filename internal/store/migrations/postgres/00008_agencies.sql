@@ -15,3 +15,13 @@ INSERT INTO agencies (company_id, first_come, allowed_at)
 -- What the operator removed is not connected again by an INSTALL.
 ALTER TABLE connections ADD COLUMN by_operator SMALLINT NOT NULL DEFAULT 0; -- 1 = removed by the operator
 UPDATE connections SET by_operator = 1 WHERE state = 'removed' AND problem = 'removed by the operator';
+
+-- When an install says that it was sent, so that an older one never replaces it.
+ALTER TABLE records ADD COLUMN told_at BIGINT NOT NULL DEFAULT 0; -- 0 = it does not say
+
+-- One row, sealed by the first process: who has other keys is told so before
+-- anything else is encrypted.
+CREATE TABLE key_probe (
+	id     SMALLINT PRIMARY KEY, -- 1
+	sealed TEXT     NOT NULL
+);
