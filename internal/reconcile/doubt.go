@@ -26,7 +26,7 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 	switch {
 	case !gone:
 		why = "an event says that the record was deleted, and HighLevel still shows it; it is asked once more in a minute"
-	case state.Fingerprint == "":
+	case neverRead(state):
 		looks, why = newRecordLooks(), "HighLevel does not find the new record yet; it is asked again for ten minutes"
 	}
 	next, more := nextLook(r.now().Sub(first), looks...)
@@ -34,6 +34,12 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 		return nil
 	}
 	return &wait{d: next, why: why, doubted: first}
+}
+
+// neverRead reports whether a record is new. One that was synced is not, though
+// an earlier version may have kept no fingerprint of it.
+func neverRead(state store.EntityState) bool {
+	return state.Fingerprint == "" && state.SyncedAt.IsZero()
 }
 
 // newRecordLooks are the times after the first look at which a record that was
@@ -50,7 +56,7 @@ func whyGone(state store.EntityState) string {
 	switch {
 	case state.DeleteAsked():
 		return "HighLevel says that the record was deleted"
-	case state.Fingerprint == "":
+	case neverRead(state):
 		return "HighLevel did not find the record for ten minutes"
 	}
 	return "HighLevel no longer finds the record"
