@@ -281,10 +281,10 @@ func (a *App) prune(ctx context.Context) {
 		}
 		n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
 		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
-		err = errors.Join(err, deliveriesErr)
+		err = errors.Join(err, deliveriesErr, a.store.PruneLeases(ctx, a.clock.Now()))
 		switch {
 		case err != nil && ctx.Err() == nil:
-			a.logger.Error().Err(err).Msg("old webhooks were not deleted; tried again in an hour")
+			a.logger.Error().Err(err).Msg("old webhooks and leases were not deleted; tried again in an hour")
 			timer.Reset(time.Hour)
 		case n+m > 0:
 			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile

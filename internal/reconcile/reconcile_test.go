@@ -555,6 +555,40 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 		b.pass(contactLease + time.Second)
 		b.do(e)
 	})
+	t.Run("a lease that cannot be taken does not tell the address", func(t *testing.T) {
+		b := setup(t, contacts)
+		e := b.jane("")
+		b.must(b.store.InTx(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), `DROP TABLE leases`)
+			return err
+		}))
+		if _, err := b.try(e); err == nil || strings.Contains(err.Error(), "jane") {
+			t.Errorf("it says %v", err)
+		}
+	})
+}
+
+func TestARecordThatWasSyncedIsNoNewOneThoughNoFingerprintWasKept(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		state store.EntityState
+		doubt time.Duration // how long before it is believed
+	}{
+		{"new", store.EntityState{}, 10 * time.Minute},
+		{"synced by an earlier version", store.EntityState{SyncedAt: time.Date(2030, 4, 1, 0, 0, 0, 0, time.UTC)}, time.Minute},
+		{"read", store.EntityState{Fingerprint: "f"}, time.Minute},
+	} {
+		b := setup(t, "")
+		c.state.GoneAt = b.now()
+		b.pass(c.doubt - time.Second)
+		if b.doubt(c.state, true) == nil {
+			t.Errorf("%s: believed before %s", c.name, c.doubt)
+		}
+		b.pass(2 * time.Second)
+		if err := b.doubt(c.state, true); err != nil {
+			t.Errorf("%s: after %s: %v", c.name, c.doubt, err)
+		}
+	}
 }
 
 // conn is the one connection.

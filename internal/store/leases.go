@@ -8,7 +8,8 @@ import (
 
 // Lease takes the exclusive right called name for holder, until expires or
 // Release. It returns false where another holder has it. A holder that dies
-// loses it by time alone, so hold it for longer than the work can take.
+// loses it by time alone, so hold it for longer than the work can take. Errors
+// tell the name: no personal data in it.
 func (s *Store) Lease(ctx context.Context, name, holder string, now, expires time.Time) (taken bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
@@ -32,6 +33,19 @@ func (s *Store) Release(ctx context.Context, name, holder string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("release the lease %q: %w", name, err)
+	}
+	return nil
+}
+
+// PruneLeases drops the leases that expired before a time: those of holders that
+// died, which nobody asked for since.
+func (s *Store) PruneLeases(ctx context.Context, before time.Time) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE expires_at < $1`, micros(before))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop expired leases: %w", err)
 	}
 	return nil
 }

@@ -160,6 +160,16 @@ func TestALeaseHasOneHolderUntilItExpires(t *testing.T) {
 		if take("three", now.Add(2*time.Minute)) {
 			t.Fatal("a release by one gave away the lease of two")
 		}
+		for at, dropped := range map[time.Duration]bool{2 * time.Minute: false, 4 * time.Minute: true} {
+			lease := "until three minutes, pruned at " + at.String()
+			must(b.Lease(t.Context(), lease, "one", now, now.Add(3*time.Minute)))(t)
+			if err := b.PruneLeases(t.Context(), now.Add(at)); err != nil {
+				t.Fatal(err)
+			}
+			if got := must(b.Lease(t.Context(), lease, "two", now, now.Add(3*time.Minute)))(t); got != dropped {
+				t.Errorf("%s: dropped = %v, want %v", lease, got, dropped)
+			}
+		}
 	})
 }
 

@@ -11,3 +11,6 @@ ALTER TABLE links ADD COLUMN left_why TEXT NOT NULL DEFAULT '';
 
 -- The few contacts of whom nothing may be kept that still arrives.
 CREATE INDEX erasures_on_request ON erasures (location_id, contact_id) WHERE on_request = 1;
+
+-- Their names held e-mail addresses; they are digests now.
+DELETE FROM leases WHERE name LIKE 'contact %';
