@@ -325,3 +325,16 @@ func TestASharedContactGoesWithTheLastWhoHasIt(t *testing.T) {
 		}
 	}
 }
+
+func TestADeleteEventEndsTheWaitForARecordThatIsNotFound(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, w *world) {
+		id := w.milestone("2030-05-02")
+		w.quietly(func() { w.must(w.hl.DeleteContact(id)) })
+		w.postSigned(event("ContactUpdate", id))
+		w.pause()
+		w.wantDays("2030-05-02") // it waits for a minute
+		w.postSigned(event("ContactDelete", id))
+		w.settle()
+		w.wantDays()
+	})
+}

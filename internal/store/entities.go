@@ -120,6 +120,8 @@ func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) er
 
 // raise adds n to what is wanted of an entity and returns the new count. An
 // nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
+// A delete ends the doubt on whether a record is gone, so the job that waits for
+// that waits no longer.
 func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64) (wanted int64, err error) {
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
 		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '')
@@ -128,13 +130,17 @@ func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelet
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
 			deleted_wanted = CASE WHEN excluded.deleted_wanted = 0 THEN entities.deleted_wanted
 				ELSE entities.wanted + excluded.deleted_wanted END
-		RETURNING wanted`,
+		RETURNING wanted, gone_at`,
 		e.LocationID, e.Kind, e.ID, contactID, n, nthDelete)
-	counts, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	type count struct{ wanted, gone int64 }
+	counts, err := collect(rows, err, func(r Rows) (c count, err error) { return c, r.Scan(&c.wanted, &c.gone) })
+	if err == nil && nthDelete > 0 && counts[0].gone != 0 {
+		err = tx.store.queue.hurry(ctx, tx, e)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("raise what is wanted of %s: %w", e, err)
 	}
-	return counts[0], nil
+	return counts[0].wanted, nil
 }
 
 // enqueue asks for a sync of each entity. Where one is already asked for or

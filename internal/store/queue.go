@@ -22,6 +22,8 @@ type Queue interface {
 	Stop(ctx context.Context) error
 
 	insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error
+	// hurry makes the job of an entity due, where it waits.
+	hurry(ctx context.Context, tx *Tx, e Entity) error
 	complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error
 }
 
@@ -222,6 +224,15 @@ func (q *riverQueue[D, T]) insert(ctx context.Context, tx *Tx, jobs []river.Inse
 		return nil
 	}
 	return q.insertMany(ctx, tx.raw.(T), jobs)
+}
+
+func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, e Entity) error {
+	res, err := q.client.InsertTx(ctx, tx.raw.(T), SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}, nil)
+	if err != nil || !res.UniqueSkippedAsDuplicate || res.Job.State != rivertype.JobStateScheduled {
+		return err
+	}
+	_, err = q.client.JobRetryTx(ctx, tx.raw.(T), res.Job.ID)
+	return err
 }
 
 func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error {
