@@ -258,7 +258,7 @@ func TestOldDeliveriesAreForgottenAFewAtATime(t *testing.T) {
 
 func TestOnlyItsOwnerMayReadADatabaseFile(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { //nolint:gosec // as an older version left it
+	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { // as an older version left it
 		t.Fatal(err)
 	}
 	st := must(store.OpenSQLite(t.Context(), dir))(t)
