@@ -161,11 +161,15 @@ func readGrant(o clients.Object, asked time.Time) Grant {
 // works once and soon: where an answer is lost, a repetition may be
 // Unauthorized, and the person has to connect again. userType is a wish:
 // an agency's user gets a Company grant whatever was asked, so go by the
-// grant's UserType. An answer that does not say which location and company
-// the grant is of, or which company, is an Unavailable error.
+// grant's UserType. An answer that does not say which location, or which
+// company, the grant is of is an Unavailable error.
 func (a *App) Exchange(ctx context.Context, code string, userType UserType) (Grant, error) {
 	grant, err := a.token(ctx, opExchange, "authorization_code", "code", code, userType)
-	if err == nil && (grant.CompanyID == "" || grant.UserType == UserTypeLocation && grant.LocationID == "") {
+	of := grant.CompanyID
+	if grant.UserType == UserTypeLocation {
+		of = grant.LocationID
+	}
+	if err == nil && of == "" {
 		return Grant{}, &clients.Error{
 			API: "HighLevel", Operation: opExchange, Status: http.StatusOK,
 			Reason: clients.Unavailable, Message: "the answer does not say which location or company the grant is of",

@@ -299,7 +299,6 @@ func TestAGrantThatDoesNotSayWhomItIsOfIsNone(t *testing.T) {
 	for _, answer := range []string{
 		`{"access_token":"x","userType":"Location"}`,
 		`{"access_token":"x","userType":"Location","companyId":"g1"}`,
-		`{"access_token":"x","userType":"Location","locationId":"l1"}`,
 		`{"access_token":"x","userType":"Company"}`,
 		`{"access_token":"x"}`,
 	} {

@@ -533,23 +533,3 @@ func TestAnInstallThatIsToldTwiceAtOnceLeavesAConnectedLocationConnected(t *test
 		}
 	})
 }
-
-func TestAnOldUninstallThatArrivesAfterTheInstallDoesNotHideIt(t *testing.T) {
-	onEachBackend(t, func(t *testing.T, b *bundle) {
-		r := b.process()
-		b.connectAgency(r, south) // the agency's grant is there
-		_, err := b.hl.Install(sandbox.Installation{ClientID: clientID, CompanyID: agency, Locations: []string{north}})
-		b.must(err)
-		old := highlevel.Event{Type: "UNINSTALL", LocationID: north, Deleted: true, Timestamp: b.clock.now().Add(-time.Hour)}
-		o, err := r.Installed(t.Context(), store.Entity{LocationID: north, Kind: store.KindInstall, ID: north}, old)
-		if err != nil || o.Did == "" {
-			t.Errorf("it did %+v, %v", o, err)
-		}
-		b.must(b.call(r, north))
-		b.must(b.hl.Uninstall(clientID, south))
-		if o, err := r.Installed(t.Context(), store.Entity{LocationID: south, Kind: store.KindInstall, ID: south},
-			highlevel.Event{Type: "UNINSTALL", LocationID: south, Deleted: true, Timestamp: b.clock.now()}); err != nil || o.Did != "location disconnected" {
-			t.Errorf("a real one did %+v, %v", o, err)
-		}
-	})
-}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"milepost/clients"
@@ -120,16 +119,7 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 	case event.Deleted && e.LocationID == "":
 		return r.agencyRemoved(ctx, e.ID, event.Timestamp)
 	case event.Deleted:
-		o, err := r.locationRemoved(ctx, e.LocationID, event.Timestamp)
-		if err != nil || o.Did != "" {
-			return o, err
-		}
-		// It may be an old one that arrived after the INSTALL and took its place.
-		company, err := r.installedBy(ctx, e.LocationID)
-		if err != nil || company == "" {
-			return o, err
-		}
-		return r.locationInstalled(ctx, e.LocationID, company)
+		return r.locationRemoved(ctx, e.LocationID, event.Timestamp)
 	}
 	if why, err := r.foreign(ctx, e, event); err != nil || why != "" {
 		return Outcome{Why: why}, err
@@ -142,32 +132,6 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 		return Outcome{Follow: follow, Why: "its locations are connected one by one"}, err
 	}
 	return r.locationInstalled(ctx, e.LocationID, event.CompanyID)
-}
-
-// installedBy returns the agency, of those that are connected, that says that
-// the app is installed at a location; "" where none does.
-func (r *Registry) installedBy(ctx context.Context, locationID string) (companyID string, err error) {
-	list, err := r.Store.Agencies(ctx)
-	if err != nil {
-		return "", err
-	}
-	for _, companyID := range list {
-		company, err := r.company(ctx, companyID, "")
-		if errors.Is(err, errNoGrant) {
-			continue
-		}
-		var installed []highlevel.InstalledLocation
-		if err == nil {
-			installed, err = r.App.InstalledLocations(ctx, company.AccessToken, companyID)
-		}
-		if err != nil {
-			return "", err
-		}
-		if slices.ContainsFunc(installed, func(l highlevel.InstalledLocation) bool { return l.ID == locationID }) {
-			return companyID, nil
-		}
-	}
-	return "", nil
 }
 
 // locationInstalled gets a location its grant from that of its agency.
