@@ -237,10 +237,10 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopWork()
 	var background sync.WaitGroup
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
-	background.Go(func() { a.prune(work) })
-	background.Go(func() { a.warnOfOldTokens(work) })
+	background.Go(func() { repeat(work, time.Minute, a.prune) })
+	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
 	if a.every > 0 {
-		background.Go(func() { a.queueReconciliations(work) })
+		background.Go(func() { repeat(work, 0, a.queueReconciliations) })
 	}
 	if err := a.queue.Start(ctx); err != nil {
 		stopWork()
@@ -283,77 +283,6 @@ func (a *App) Run(ctx context.Context) error {
 	err = errors.Join(err, grace(jobGrace, a.queue.Stop), grace(time.Second, a.admin.Shutdown), a.close())
 	a.logger.Info().Msg("stopped")
 	return err
-}
-
-// prune deletes webhooks that no vendor can send again, and what is known of
-// older ones, now and then.
-func (a *App) prune(ctx context.Context) {
-	timer := time.NewTimer(time.Minute)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
-		m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
-		err = errors.Join(err, deliveriesErr, a.store.PruneLeases(ctx, a.clock.Now()))
-		switch {
-		case err != nil && ctx.Err() == nil:
-			a.logger.Error().Err(err).Msg("old webhooks and leases were not deleted; tried again in an hour")
-			timer.Reset(time.Hour)
-		case n+m > 0:
-			timer.Reset(time.Second) // there may be more; the inbox must not stall meanwhile
-		default:
-			timer.Reset(time.Hour)
-		}
-	}
-}
-
-// queueReconciliations sees to it that each connected location is reconciled,
-// those too that another process or a command connected.
-func (a *App) queueReconciliations(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		list, err := a.store.Connections(ctx)
-		var ids []string
-		for _, c := range list {
-			if c.State == store.ConnectionActive {
-				ids = append(ids, c.LocationID)
-			}
-		}
-		if err == nil {
-			err = a.store.QueueReconciliations(ctx, ids)
-		}
-		if err != nil && ctx.Err() == nil {
-			a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
-		}
-		timer.Reset(max(a.clock.Real(time.Minute), time.Second))
-	}
-}
-
-// warnOfOldTokens says once a day which Private Integration Tokens should be rotated.
-func (a *App) warnOfOldTokens(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if err := a.connections.WarnOfOldTokens(ctx); err != nil && ctx.Err() == nil {
-			a.logger.Error().Err(err).Msg("the age of the tokens could not be looked up")
-		}
-		timer.Reset(24 * time.Hour)
-	}
 }
 
 // close closes what is open, in the order that loses nothing.

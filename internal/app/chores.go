@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"milepost/internal/store"
+)
+
+// repeat does a chore after a while, and again after the time that it returns
+// each time, until ctx ends.
+func repeat(ctx context.Context, first time.Duration, chore func(context.Context) (next time.Duration)) {
+	timer := time.NewTimer(first)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		timer.Reset(chore(ctx))
+	}
+}
+
+// prune deletes webhooks that no vendor can send again, and what is known of
+// older ones.
+func (a *App) prune(ctx context.Context) (next time.Duration) {
+	n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
+	m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
+	err = errors.Join(err, deliveriesErr, a.store.PruneLeases(ctx, a.clock.Now()))
+	if err != nil && ctx.Err() == nil {
+		a.logger.Error().Err(err).Msg("old webhooks and leases were not deleted; tried again in an hour")
+	}
+	if err == nil && n+m > 0 {
+		return time.Second // there may be more; the inbox must not stall meanwhile
+	}
+	return time.Hour
+}
+
+// queueReconciliations sees to it that each connected location is reconciled,
+// those too that another process or a command connected.
+func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
+	list, err := a.store.Connections(ctx)
+	var ids []string
+	for _, c := range list {
+		if c.State == store.ConnectionActive {
+			ids = append(ids, c.LocationID)
+		}
+	}
+	if err == nil {
+		err = a.store.QueueReconciliations(ctx, ids)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
+	}
+	return max(a.clock.Real(time.Minute), time.Second)
+}
+
+// warnOfOldTokens says once a day which Private Integration Tokens should be rotated.
+func (a *App) warnOfOldTokens(ctx context.Context) (next time.Duration) {
+	if err := a.connections.WarnOfOldTokens(ctx); err != nil && ctx.Err() == nil {
+		a.logger.Error().Err(err).Msg("the age of the tokens could not be looked up")
+	}
+	return 24 * time.Hour
+}
