@@ -73,9 +73,9 @@ func (r *Reconciler) due(at store.Reconciliation) time.Time {
 	if at.FinishedAt.IsZero() || at.FinishedAt.After(r.now()) {
 		return time.Time{}
 	}
-	name := fnv.New64a()
+	name := fnv.New32a()
 	_, _ = name.Write([]byte(at.Name))
-	own := time.Duration(name.Sum64() % uint64(r.every)) //nolint:gosec // less than every
+	own := time.Duration(float64(r.every) * float64(name.Sum32()) / (1 << 32))
 	rested := at.FinishedAt.Add(r.every / 2)
 	due := rested.Truncate(r.every).Add(own)
 	if due.Before(rested) {
