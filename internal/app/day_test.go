@@ -75,6 +75,7 @@ func TestADayEndsInStep(t *testing.T) {
 		tokens: &tokenTap{next: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32}},
 	}
 	d.world = setup(t, logged, byOAuth, func(w *world, hl *sandbox.HighLevelConfig) {
+		hl.CodeLives = 24 * time.Hour // seconds by the clock of this test
 		w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), speed
 		w.cfg.ReconcileEvery = 15 * time.Minute
 		w.cfg.HTTP = &http.Client{Transport: d.tokens}

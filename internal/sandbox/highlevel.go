@@ -60,6 +60,9 @@ type HighLevelConfig struct {
 	SearchLag time.Duration
 	// TaskSearchLag hides tasks younger than this from task search.
 	TaskSearchLag time.Duration
+	// CodeLives is how long an authorization code can be exchanged by Clock;
+	// 0 = a minute. HighLevel does not say.
+	CodeLives time.Duration
 	// UnknownChildStatus answers for an unknown task or note of a known
 	// contact: 400 or 404, undocumented which. 0 = 404.
 	UnknownChildStatus int

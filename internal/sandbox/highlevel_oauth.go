@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -200,7 +201,7 @@ func (h *HighLevel) install(i Installation, redirectURI string) (string, error) 
 	}
 	key := strings.ReplaceAll(newUUID()+newUUID(), "-", "")[:40]
 	h.forgetGrants()
-	h.oauth.codes[key] = &code{grant: g, redirectURI: redirectURI, expires: h.clock().Add(codeLives)}
+	h.oauth.codes[key] = &code{grant: g, redirectURI: redirectURI, expires: h.clock().Add(cmp.Or(h.config.CodeLives, codeLives))}
 	h.notice.changed()
 	return key, nil
 }
