@@ -210,10 +210,7 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 	if locationID == "" {
 		return is, "the event names no location", nil
 	}
-	c, ok, err := r.Store.Connection(ctx, locationID)
-	if err == nil && !ok && locationID == r.Settings.LocationID { // nothing has served with these settings yet
-		c, ok = store.Connection{Source: FromSettings, State: store.ConnectionActive}, true
-	}
+	c, ok, err := r.stored(ctx, locationID)
 	switch {
 	case err != nil:
 		return is, "", err
@@ -243,6 +240,16 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 		return is, fmt.Sprintf("location %s has no CalendarHero account: set MILEPOST_CALENDARHERO_TOKEN, or give it one of its own with `milepost connections set`", locationID), nil
 	}
 	return is, "", nil
+}
+
+// stored reads a connection, or that of the settings where nothing has served
+// with these settings yet.
+func (r *Registry) stored(ctx context.Context, locationID string) (c store.Connection, ok bool, err error) {
+	c, ok, err = r.Store.Connection(ctx, locationID)
+	if err == nil && !ok && locationID == r.Settings.LocationID {
+		c, ok = store.Connection{LocationID: locationID, Source: FromSettings, State: store.ConnectionActive}, true
+	}
+	return c, ok, err
 }
 
 // connect makes the clients of a connection.

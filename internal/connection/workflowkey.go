@@ -19,7 +19,7 @@ const workflowKeyLength = 26 // of rand.Text
 // kept. othersUntil is when the location's other keys expire; the zero time
 // leaves them alone.
 func (r *Registry) NewWorkflowKey(ctx context.Context, locationID string, othersUntil time.Time) (string, error) {
-	c, ok, err := r.Store.Connection(ctx, locationID)
+	c, ok, err := r.stored(ctx, locationID)
 	switch {
 	case err != nil:
 		return "", err
