@@ -129,6 +129,7 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 	}
 	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID)
 	if findErr != nil {
+		s.surelyGone = clients.ReasonOf(findErr) == clients.NotFound // its contact is gone, and no search knows it
 		return task, findErr
 	}
 	if found.ContactID == "" || found.ContactID == s.contactID {

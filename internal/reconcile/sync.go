@@ -173,7 +173,7 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	if err != nil && !missing {
 		return facts, "", err
 	}
-	if doubt := s.doubt(*state, missing); doubt != nil {
+	if doubt := s.doubt(*state, missing); doubt != nil && !s.surelyGone {
 		return facts, "", doubt
 	}
 	if missing {
@@ -195,7 +195,9 @@ type entitySync struct {
 	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
-	links     map[string]store.Link
+	// surelyGone: more than one answer says that the record is gone.
+	surelyGone bool
+	links      map[string]store.Link
 }
 
 // tell notes something done: what in the log, detail beside it in the timeline.
