@@ -186,9 +186,8 @@ func (w *world) suffer(t *testing.T, f failure, email string) {
 	if f.tries > 0 && seen.calls != f.tries*max(1, seen.failed) {
 		t.Errorf("%d attempts made %d calls, want %d each", seen.count, seen.calls, f.tries)
 	}
-	if len(w.log.lines(f.log)) == logged {
-		t.Errorf("the log has no line with %q:\n%s", f.log, strings.Join(w.log.lines(id), ""))
-	}
+	// It is written a moment after the outcome.
+	w.eventually("the log has a line with "+f.log, func() bool { return len(w.log.lines(f.log)) > logged })
 	for _, line := range append(w.log.lines(), d.Detail) {
 		if strings.Contains(line, hlToken) || strings.Contains(line, chToken) {
 			t.Errorf("a token is shown: %s", line)
