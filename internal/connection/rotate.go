@@ -3,8 +3,8 @@ package connection
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
-	"strings"
 
 	"milepost/internal/secret"
 	"milepost/internal/store"
@@ -67,8 +67,8 @@ func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err
 			return n, locations, err
 		}
 		n++
-		kind, id, _ := cutLast(s.Name)
-		if kind == "grant/company" || slices.Contains(locations, id) {
+		id := path.Base(s.Name)
+		if s.Name == companyGrant(id) || slices.Contains(locations, id) {
 			continue
 		}
 		locations = append(locations, id)
@@ -84,13 +84,4 @@ func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err
 		err = r.Store.ReplaceKeyProbe(ctx, probe)
 	}
 	return n, locations, err
-}
-
-// cutLast cuts a secret's name at its last slash.
-func cutLast(name string) (kind, id string, ok bool) {
-	i := strings.LastIndex(name, "/")
-	if i < 0 {
-		return name, "", false
-	}
-	return name[:i], name[i+1:], true
 }
