@@ -11,6 +11,10 @@ const (
 	KindTask     Kind = "task"
 	KindNote     Kind = "note"
 	KindWorkflow Kind = "workflow" // what a workflow's webhook said last
+
+	// Records of CalendarHero.
+	KindMeeting         Kind = "meeting"              // a meeting request that was not made here
+	KindCalendarContact Kind = "calendarhero_contact" // a contact that came by a scheduling link
 )
 
 // Facts are the HighLevel records one evaluation may read. What an automation
@@ -22,6 +26,11 @@ type Facts struct {
 	Note     Note     // set when a note is planned
 	Workflow Workflow // set when a workflow webhook is planned
 	Notes    []Note   // the contact's notes, for items that attach them; any order
+
+	// Meetings are the meeting requests in CalendarHero that were made for the
+	// record's items; of KindMeeting, the one that is planned.
+	Meetings        []Meeting
+	CalendarContact CalendarContact // set when a CalendarHero contact is planned
 }
 
 // Location is the HighLevel sub-account.
@@ -76,4 +85,51 @@ type Workflow struct {
 	CustomData map[string]any // the words of the webhook's Custom Data
 	Fields     map[string]any // everything else in it: custom fields by display name
 	Tags       []string       // of the contact, when it was sent
+}
+
+// MeetingState is what has become of a meeting request in CalendarHero.
+type MeetingState string
+
+// The states of a meeting request that exists or existed.
+const (
+	MeetingPending     MeetingState = "pending"     // waits for an answer of its invitees
+	MeetingBooked      MeetingState = "booked"      // a time is agreed
+	MeetingRescheduled MeetingState = "rescheduled" // booked, and moved since to a time other than asked for
+	MeetingExpired     MeetingState = "expired"     // nobody answered in time
+	MeetingCancelled   MeetingState = "cancelled"   // by its invitee or the account's holder
+	MeetingCompleted   MeetingState = "completed"   // its time has passed
+	MeetingGone        MeetingState = "gone"        // no list of CalendarHero shows it any more
+)
+
+// Ended reports whether nothing more becomes of the meeting.
+func (s MeetingState) Ended() bool {
+	switch s {
+	case MeetingExpired, MeetingCancelled, MeetingCompleted, MeetingGone:
+		return true
+	}
+	return false
+}
+
+// Meeting is a meeting request of CalendarHero.
+type Meeting struct {
+	ID         string // CalendarHero's
+	Item       string // key of the item that it was made for; "" = it was not made here
+	Title      string // without the marker
+	State      MeetingState
+	Type       string    // meeting type; "" = not told
+	Start, End time.Time // UTC, as CalendarHero shows them
+	Emails     []string  // of the invitees, lower case
+	// Happened are the triggers that hold for it, with when that was noticed. A
+	// meeting that is completed was booked and requested before.
+	Happened map[Trigger]time.Time
+}
+
+// CalendarContact is a contact of CalendarHero.
+type CalendarContact struct {
+	ID           string
+	Name         string
+	Emails       []string // the main one first
+	Phones       []string
+	Organization string
+	JobTitle     string
 }

@@ -12,14 +12,46 @@ const (
 	ItemNote    ItemKind = "note"
 	ItemEvent   ItemKind = "event"
 	ItemTask    ItemKind = "task"
+
+	// What is written in HighLevel. It stays there when it is no longer asked for.
+	ItemHighLevelNote  ItemKind = "highlevel_note"
+	ItemHighLevelTask  ItemKind = "highlevel_task"
+	ItemCompleteTask   ItemKind = "complete_task"   // of the task that the meeting was made for
+	ItemRescheduleTask ItemKind = "reschedule_task" // the same
+	ItemUpdateContact  ItemKind = "update_contact"
+	ItemUpsertContact  ItemKind = "upsert_contact"
+)
+
+// InHighLevel reports whether items of this kind are written in HighLevel.
+func (k ItemKind) InHighLevel() bool {
+	switch k {
+	case ItemTags, ItemHighLevelNote, ItemHighLevelTask, ItemCompleteTask, ItemRescheduleTask, ItemUpdateContact, ItemUpsertContact:
+		return true
+	}
+	return false
+}
+
+// ConflictRule says which side stands where both changed the same thing.
+type ConflictRule string
+
+// The conflict rules.
+const (
+	NewestWins       ConflictRule = "newest" // the later change; HighLevel's where that cannot be told
+	HighLevelWins    ConflictRule = "highlevel"
+	CalendarHeroWins ConflictRule = "calendarhero"
 )
 
 // Item is one thing that an automation wants to exist: pure data with no vendor
 // in it. Only the fields of its Kind are set.
 type Item struct {
-	Key        string // stable identity within its entity: automation id, "/", action number from 1
+	// Key is the stable identity within its entity: automation id, "/", action
+	// number from 1; of a CalendarHero trigger "@" and the key of the item that the
+	// meeting was made for, if it was made here.
+	Key        string
 	Automation string // the automation's name, for people
 	Kind       ItemKind
+	Conflict   ConflictRule // of contact, event and task
+	Meeting    string       // id of the meeting whose event asked for it; "" = none did
 
 	// event and task. A task ends at its due date.
 	Title       string
@@ -34,13 +66,21 @@ type Item struct {
 	Notes       []string // attached notes, newest first, plain text
 	Tags        []string // attached tags, sorted, no duplicates
 
-	// note
+	// note and highlevel_note; the body of highlevel_task
 	Text string // plain text
+
+	// highlevel_task has a Title too, and reschedule_task only Due.
+	Due        time.Time // UTC
+	AssignedTo string    // user id; "" = nobody
+
+	// update_contact: HighLevel's merge-field names without the "contact." in
+	// front, or keys of custom fields; "" is left alone.
+	ContactFields map[string]string
 
 	// tags, in HighLevel: lower case, sorted, no duplicates
 	AddTags, RemoveTags []string
 
-	// contact
+	// contact and upsert_contact
 	Contact ContactItem
 }
 
@@ -51,6 +91,12 @@ type ContactItem struct {
 	Phones       []string
 	Organization string
 	JobTitle     string
+
+	// Back says, of a contact that is kept in step both ways, which field of the
+	// HighLevel contact each part is written back to, by merge-field name without
+	// the "contact." in front; nil = one way only. Parts: name, email, phone,
+	// organization, job_title.
+	Back map[string]string
 }
 
 // Invite says who is asked to a meeting request.

@@ -24,6 +24,19 @@ const (
 
 var triggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged, WorkflowReceived}
 
+// CalendarHero's events, by its own names. All but the last are of a meeting
+// request, and hold once that has happened to it.
+const (
+	NewMeetingRequest       Trigger = "calendarhero.new_meeting_request"
+	MeetingRequestSuccess   Trigger = "calendarhero.meeting_request_success"
+	MeetingRequestExpired   Trigger = "calendarhero.meeting_request_expired"
+	MeetingRequestCancelled Trigger = "calendarhero.meeting_request_cancelled"
+	MeetingMoved            Trigger = "calendarhero.meeting_rescheduled"
+	MeetingStarted          Trigger = "calendarhero.meeting_started"
+	MeetingOver             Trigger = "calendarhero.meeting_completed"
+	NewContactAdded         Trigger = "calendarhero.new_contact_added"
+)
+
 // laterTriggers have a name already, so that whoever tries one learns that it
 // is no spelling mistake.
 var laterTriggers = []string{
