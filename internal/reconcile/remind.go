@@ -3,12 +3,14 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
 	"milepost/internal/connection"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 // remindJob sends one reminder, if its meeting request is still the one it was
@@ -46,4 +48,19 @@ func (r *Reconciler) remindJob(ctx context.Context, job *river.Job[store.RemindA
 		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
 	}
 	return err
+}
+
+// reminders lists the reminders of a link that still lie ahead.
+func reminders(link store.Link, before []time.Duration, now time.Time) []store.Reminder {
+	var out []store.Reminder
+	for _, d := range before {
+		at := link.Start.Add(-d)
+		if link.ItemKind == string(mapping.ItemTask) {
+			at = link.End.Add(-d)
+		}
+		if at.After(now) {
+			out = append(out, store.Reminder{At: at, Before: d})
+		}
+	}
+	return out
 }

@@ -238,21 +238,6 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" removed")
 }
 
-// reminders lists the reminders of a link that still lie ahead.
-func reminders(link store.Link, before []time.Duration, now time.Time) []store.Reminder {
-	var out []store.Reminder
-	for _, d := range before {
-		at := link.Start.Add(-d)
-		if link.ItemKind == string(mapping.ItemTask) {
-			at = link.End.Add(-d)
-		}
-		if at.After(now) {
-			out = append(out, store.Reminder{At: at, Before: d})
-		}
-	}
-	return out
-}
-
 // request is a composed meeting request with the fingerprints by which a
 // change of it is known. Its marker is not part of them.
 type request struct {
