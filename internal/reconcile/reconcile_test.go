@@ -96,6 +96,10 @@ func (o only) Installed(context.Context, store.Entity, highlevel.Event) (connect
 	return connection.Outcome{}, connection.ErrAwaited
 }
 
+func (o only) Accounts(context.Context) ([]connection.Account, error) {
+	return []connection.Account{{ID: o.conn.Account, Locations: []string{o.conn.LocationID}}}, nil
+}
+
 func (b *bundle) must(err error) {
 	b.t.Helper()
 	if err != nil {
