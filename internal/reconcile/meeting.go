@@ -357,6 +357,32 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	return out, nil
 }
 
+// lookAt reads what became of the meeting of a link since it was last heard of.
+func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began, s.now())
+	if err != nil {
+		return err
+	}
+	listed, ok := open[link.ObjectID]
+	if !ok {
+		closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, s.began, s.now())
+		if err != nil {
+			return err
+		}
+		if listed, ok = closed[link.ObjectID]; !ok {
+			return nil // it is not told where it is; the poll looks for it
+		}
+	}
+	m := s.meetings[link.ObjectID]
+	m.LocationID, m.ID, m.ContactID = link.Entity.LocationID, link.ObjectID, s.contactID
+	m, _ = s.observe(m, listed, true, nil, []store.Link{link})
+	if s.meetings == nil {
+		s.meetings = map[string]store.Meeting{}
+	}
+	s.meetings[m.ID] = m
+	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
+}
+
 // foreignMeeting finds whose meeting it is that people made in CalendarHero: the
 // first contact of the location that was invited. It says why nothing is to be
 // done for it, or "".

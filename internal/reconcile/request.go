@@ -38,10 +38,23 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
+	asked := want
 	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
 		return err
 	}
-	switch s.decide(link, item, want) {
+	todo := s.decide(link, item, want)
+	if todo == doReplace || todo == doRemove {
+		// Not over what somebody changed in CalendarHero a moment ago.
+		if err := s.lookAt(ctx, link); err != nil {
+			return err
+		}
+		want = asked
+		if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+			return err
+		}
+		todo = s.decide(link, item, want)
+	}
+	switch todo {
 	case doNothing:
 		return nil
 	case doSkip:

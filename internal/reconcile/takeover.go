@@ -43,7 +43,8 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	state, ended := mapping.MeetingState(m.State), mapping.MeetingState(m.State).Ended()
 	moved := !ended && !(near(m.Start, link.Start) && near(m.End, link.End))
 	retimed := !item.Start.Equal(link.SourceStart) || !item.End.Equal(link.SourceEnd)
-	ends := ended && !mapping.MeetingState(link.Meeting).Ended()
+	// Nobody changed what only passed.
+	calledOff := (state == mapping.MeetingCancelled || state == mapping.MeetingGone) && !mapping.MeetingState(link.Meeting).Ended()
 	changed := want.material != link.Material
 	var told []store.TimelineEntry
 	tell := func(what, detail string) { told = append(told, s.tell(what, detail)) }
@@ -57,12 +58,12 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	}
 
 	switch {
-	case ends && changed && !s.recordWins(item, m):
-		s.conflicted(item, "the meeting ended in CalendarHero")
+	case calledOff && changed && !s.recordWins(item, m):
+		s.conflicted(item, "that it was called off in CalendarHero stands")
 		tell("conflict", fmt.Sprintf("%s: %s in CalendarHero stands; HighLevel asked for %s, %s", link.Title, m.State, item.Title, span(item.Start, item.End, item.Zone)))
 		link.Material, link.Content, link.SourceStart, link.SourceEnd = want.material, want.content, item.Start, item.End
-	case ends && changed:
-		s.conflicted(item, "the record changed in HighLevel")
+	case calledOff && changed:
+		s.conflicted(item, "the change in HighLevel stands")
 		tell("conflict", fmt.Sprintf("%s: HighLevel's change stands, so it is made again; it was %s in CalendarHero", link.Title, m.State))
 	case ended:
 	case !retimed:
