@@ -11,10 +11,8 @@ func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *test
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		s := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_000_000).UTC()
-		must(0, s.AddHookKey(ctx, store.HookKey{Digest: "d", Account: "a", Home: "loc2", CreatedAt: now}, store.Secret{Name: "calendarhero-hook/a", Sealed: "sealed"}))(t)
-		must(0, s.SetHookHome(ctx, "a", "loc1"))(t)
-		must(0, s.SetHookHome(ctx, "b", "loc3"))(t)
-		want := store.HookKey{Digest: "d", Account: "a", Home: "loc1", CreatedAt: now}
+		must(0, s.AddHookKey(ctx, store.HookKey{Digest: "d", Account: "a", CreatedAt: now}, store.Secret{Name: "calendarhero-hook/a", Sealed: "sealed"}))(t)
+		want := store.HookKey{Digest: "d", Account: "a", CreatedAt: now}
 		if k, ok, err := s.HookKey(ctx, "d"); err != nil || !ok || k != want {
 			t.Errorf("the key reads back as %+v, %v, %v", k, ok, err)
 		}
