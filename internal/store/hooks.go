@@ -11,7 +11,6 @@ import (
 type HookKey struct {
 	Digest    string // SHA-256 of the key, hex
 	Account   string
-	Home      string // the location that the account's webhooks are stored for
 	CreatedAt time.Time
 }
 
@@ -38,14 +37,14 @@ type Hook struct {
 	Allowed   bool      // the operator lets another tool's be displaced, once
 	CheckedAt time.Time // zero = never
 	SetAt     time.Time // when ours was registered last; zero = it is not registered
-	SeenAt    time.Time // when ours was last read there; zero = never since it is registered
+	SeenAt    time.Time // when ours was last read there; zero = never: maybe it cannot be read
 }
 
 // AddHookKey stores a new key of k.Account, and with it the key's secret.
 func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_keys (digest, account, home_id, created_at) VALUES ($1, $2, $3, $4)`,
-			k.Digest, k.Account, k.Home, micros(k.CreatedAt)); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_keys (digest, account, created_at) VALUES ($1, $2, $3)`,
+			k.Digest, k.Account, micros(k.CreatedAt)); err != nil {
 			return err
 		}
 		return tx.putSecrets(ctx, k.CreatedAt, []Secret{sealed})
@@ -58,10 +57,10 @@ func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error 
 
 // HookKey looks a key up by its digest; ok is false where there never was one.
 func (s *Store) HookKey(ctx context.Context, digest string) (k HookKey, ok bool, err error) {
-	rows, err := s.Query(ctx, `SELECT digest, account, home_id, created_at FROM calendarhero_keys WHERE digest = $1`, digest)
+	rows, err := s.Query(ctx, `SELECT digest, account, created_at FROM calendarhero_keys WHERE digest = $1`, digest)
 	list, err := collect(rows, err, func(r Rows) (k HookKey, err error) {
 		var created int64
-		err = r.Scan(&k.Digest, &k.Account, &k.Home, &created)
+		err = r.Scan(&k.Digest, &k.Account, &created)
 		k.CreatedAt = fromMicros(created)
 		return k, err
 	})
@@ -72,18 +71,6 @@ func (s *Store) HookKey(ctx context.Context, digest string) (k HookKey, ok bool,
 		return HookKey{}, false, nil
 	}
 	return list[0], true, nil
-}
-
-// SetHookHome has the webhooks of an account stored for another location.
-func (s *Store) SetHookHome(ctx context.Context, account, home string) error {
-	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE calendarhero_keys SET home_id = $2 WHERE account = $1 AND home_id <> $2`, account, home)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("note the location that a CalendarHero account's webhooks are stored for: %w", err)
-	}
-	return nil
 }
 
 const hookColumns = `account, event, state, problem, hook_id, url_digest, allowed, checked_at, set_at, seen_at`

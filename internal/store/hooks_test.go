@@ -11,10 +11,8 @@ func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *test
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		s := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_000_000).UTC()
-		must(0, s.AddHookKey(ctx, store.HookKey{Digest: "d", Account: "a", Home: "loc2", CreatedAt: now}, store.Secret{Name: "calendarhero-hook/a", Sealed: "sealed"}))(t)
-		must(0, s.SetHookHome(ctx, "a", "loc1"))(t)
-		must(0, s.SetHookHome(ctx, "b", "loc3"))(t)
-		want := store.HookKey{Digest: "d", Account: "a", Home: "loc1", CreatedAt: now}
+		must(0, s.AddHookKey(ctx, store.HookKey{Digest: "d", Account: "a", CreatedAt: now}, store.Secret{Name: "calendarhero-hook/a", Sealed: "sealed"}))(t)
+		want := store.HookKey{Digest: "d", Account: "a", CreatedAt: now}
 		if k, ok, err := s.HookKey(ctx, "d"); err != nil || !ok || k != want {
 			t.Errorf("the key reads back as %+v, %v, %v", k, ok, err)
 		}
@@ -22,8 +20,10 @@ func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *test
 			t.Errorf("an unknown key: %v, %v", ok, err)
 		}
 
-		first := store.Hook{Account: "a", Event: "meeting_started", State: store.HookForeign, Problem: "p", HookID: "h", URLDigest: "u", Allowed: true,
-			CheckedAt: now, SetAt: now.Add(1000), SeenAt: now.Add(2000)}
+		first := store.Hook{
+			Account: "a", Event: "meeting_started", State: store.HookForeign, Problem: "p", HookID: "h", URLDigest: "u", Allowed: true,
+			CheckedAt: now, SetAt: now.Add(1000), SeenAt: now.Add(2000),
+		}
 		must(0, s.SaveHooks(ctx, first, store.Hook{Account: "b", Event: "meeting_started", State: store.HookOff}))(t)
 		if list := must(s.HooksOf(ctx, "a"))(t); len(list) != 1 || list[0] != first {
 			t.Errorf("it reads back as %+v, want %+v", list, first)

@@ -6,10 +6,8 @@
 CREATE TABLE calendarhero_keys (
 	digest     TEXT   PRIMARY KEY, -- hex
 	account    TEXT   NOT NULL,    -- a digest of its token
-	home_id    TEXT   NOT NULL,    -- the location that its webhooks are stored for
 	created_at BIGINT NOT NULL
 );
-CREATE INDEX calendarhero_keys_account ON calendarhero_keys (account);
 
 -- What is known of each account's webhooks.
 CREATE TABLE calendarhero_hooks (
@@ -22,6 +20,6 @@ CREATE TABLE calendarhero_hooks (
 	allowed    INTEGER NOT NULL, -- 1 = another tool's may be displaced, once
 	checked_at BIGINT  NOT NULL,
 	set_at     BIGINT  NOT NULL, -- when ours was registered last; 0 = it is not
-	seen_at    BIGINT  NOT NULL, -- when ours was read there last; 0 = never since
+	seen_at    BIGINT  NOT NULL, -- when ours was read there last; 0 = never
 	PRIMARY KEY (account, event)
 );
