@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"milepost/clients"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -15,6 +16,7 @@ import (
 // is. Time passes where a sync has to wait.
 func (b *bundle) settle() {
 	b.t.Helper()
+	b.pass(time.Second) // since it last looked
 	accounts, err := b.connections.Accounts(b.t.Context())
 	b.must(err)
 	for _, a := range accounts {
@@ -30,6 +32,10 @@ func (b *bundle) settle() {
 		b.must(err)
 		res, err := b.sync(b.t.Context(), &state)
 		var w *wait
+		if clients.ReasonOf(err) == clients.Unclear {
+			b.pass(unclearSettle)
+			continue
+		}
 		if errors.As(err, &w) {
 			if !w.doubted.IsZero() {
 				state.GoneAt = w.doubted
