@@ -88,11 +88,11 @@ func TestTheRecipesAreSwitchedOnUnderStableIDs(t *testing.T) {
 func TestTheRecipesOnAContact(t *testing.T) {
 	want := Plan{Items: []Item{
 		{
-			Key: "contact-to-calendarhero-contact/1", Automation: "Contact to CalendarHero contact", Kind: ItemContact,
+			Key: "contact-to-calendarhero-contact/1", Automation: "Contact to CalendarHero contact", Kind: ItemContact, Conflict: NewestWins,
 			Contact: ContactItem{Name: "Ann Lee", Emails: []string{"ann@example.com"}, Phones: []string{"+15550100"}, Organization: "Lee Ltd"},
 		},
 		{
-			Key: "milestone-to-calendar-event/1", Automation: "Milestone to calendar event", Kind: ItemEvent,
+			Key: "milestone-to-calendar-event/1", Automation: "Milestone to calendar event", Kind: ItemEvent, Conflict: NewestWins,
 			Title: "Closing: Ann Lee", Start: at("2026-12-01T14:00:00Z"), End: at("2026-12-01T14:30:00Z"), Zone: newYork(),
 			DateOnly: true, Invite: Invite{Who: InviteOwner}, Reminders: []time.Duration{24 * time.Hour, time.Hour},
 			Notes: []string{"newest & first", "newest & last", "oldest"}, Tags: []string{"buyer", "vip"},
@@ -115,7 +115,7 @@ func TestTheRecipesOnAnEmptyContactWantNothingAndSayWhy(t *testing.T) {
 
 func TestTheRecipesOnATask(t *testing.T) {
 	want := Plan{Items: []Item{{
-		Key: "task-to-calendar-task/1", Automation: "Task to calendar task", Kind: ItemTask,
+		Key: "task-to-calendar-task/1", Automation: "Task to calendar task", Kind: ItemTask, Conflict: NewestWins,
 		Title: "Call Ann (Ann Lee)", Description: "About the offer",
 		Start: at("2026-12-01T14:45:00Z"), End: at("2026-12-01T15:00:00Z"), Zone: newYork(),
 		Invite: Invite{Who: InviteOwner}, Reminders: []time.Duration{24 * time.Hour, time.Hour},
