@@ -617,56 +617,6 @@ func TestARecordThatWasSyncedIsNoNewOneThoughNoFingerprintWasKept(t *testing.T) 
 // conn is the one connection.
 func (b *bundle) conn() *connection.Connection { return b.connections.(only).conn }
 
-func TestAReminderNudgesOnlyWhatIsStillOpen(t *testing.T) {
-	remind := func(b *bundle, e store.Entity, generation int64) error {
-		job := &river.Job[store.RemindArgs]{Args: store.RemindArgs{
-			LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID, Item: b.item(e).Item, Generation: generation, Before: time.Hour,
-		}}
-		return b.remindJob(b.t.Context(), job)
-	}
-	mails := func(b *bundle) (n int) {
-		for _, m := range b.ch.Mails() {
-			if m.Kind == sandbox.MailRemind {
-				n++
-			}
-		}
-		return n
-	}
-	for _, c := range []struct {
-		name   string
-		before func(b *bundle, e store.Entity)
-		mails  int
-		snooze bool
-		fails  bool
-	}{
-		{name: "open", before: func(*bundle, store.Entity) {}, mails: 1},
-		{name: "booked", before: func(b *bundle, _ store.Entity) { b.must(b.ch.Accept(b.ch.Requests()[0].ID)) }},
-		{name: "deleted by a person", before: func(b *bundle, _ store.Entity) { b.must(b.ch.Cancel(b.ch.Requests()[0].ID)) }},
-		{name: "replaced", before: func(b *bundle, e store.Entity) { b.setDate(e, "2030-05-04"); b.do(e) }},
-		{name: "over", before: func(b *bundle, _ store.Entity) { b.pass(48 * time.Hour) }},
-		{name: "of a location that is no longer connected", before: func(b *bundle, _ store.Entity) { b.connections = only{&connection.Connection{}} }},
-		{name: "limited", before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.RateLimited(0)) }, snooze: true},
-		{name: "a lost answer is not repeated", before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.LoseAnswer()) }, mails: 1},
-		{name: "a refused token is tried again", before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.FailWith(401)) }, fails: true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := setup(t, toOwner)
-			e := b.jane("2030-05-02")
-			b.do(e)
-			generation := b.item(e).Generation
-			c.before(b, e)
-			err := remind(b, e, generation)
-			var snooze *rivertype.JobSnoozeError
-			if errors.As(err, &snooze) != c.snooze || (err != nil && snooze == nil) != c.fails {
-				t.Errorf("it ended with %v", err)
-			}
-			if n := mails(b); n != c.mails {
-				t.Errorf("%d reminders were mailed, want %d", n, c.mails)
-			}
-		})
-	}
-}
-
 // item is the link of the one request of an entity.
 func (b *bundle) item(e store.Entity) store.Link {
 	b.t.Helper()

@@ -34,7 +34,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	link, err := s.resolve(ctx, s.links[item.Key], item.Reminders)
+	link, err := s.resolve(ctx, s.links[item.Key], item)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 // resolve settles a link whose last call may or may not have taken effect; the
 // link it returns is live or gone. A delete is sent again. The object of a
 // create is looked for by its marker, and adopted where it is there.
-func (s *entitySync) resolve(ctx context.Context, link store.Link, before []time.Duration) (store.Link, error) {
+func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
 		if err := s.delete(ctx, link); err != nil {
@@ -139,7 +139,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, before []time
 		return link, err
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
-	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, before, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
+	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
 // settled returns nil once the create of an uncertain link may be looked for.
@@ -189,7 +189,7 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
-	if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item.Reminders, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
+	if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
 		return err
 	}
 	if s.automations.LooksAt(mapping.NewMeetingRequest) {
@@ -265,7 +265,7 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	if s.over(link) {
 		return s.leave(ctx, link, "it is over")
 	}
-	link, err := s.resolve(ctx, link, nil)
+	link, err := s.resolve(ctx, link, mapping.Item{})
 	if err != nil || link.State == store.LinkGone {
 		return err
 	}

@@ -51,7 +51,7 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 
 	link.Meeting = m.State
 	if moved {
-		tell(link.ItemKind+" moved in CalendarHero", fmt.Sprintf("%s: from %s to %s", link.Title, span(link.Start, link.End, item.Zone), span(m.Start, m.End, item.Zone)))
+		tell(link.ItemKind+" moved in CalendarHero", fmt.Sprintf("%s: from %s to %s", link.Title, period(link.Start, link.End, item.Zone), period(m.Start, m.End, item.Zone)))
 		link.Start, link.End = m.Start, m.End
 	} else if link.Meeting != before.Meeting && !(state == mapping.MeetingPending && before.Meeting == "") {
 		tell(link.ItemKind+" "+m.State+" in CalendarHero", link.Title)
@@ -60,7 +60,7 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	switch {
 	case calledOff && changed && !s.recordWins(item, m):
 		s.conflicted(item, "that it was called off in CalendarHero stands")
-		tell("conflict", fmt.Sprintf("%s: %s in CalendarHero stands; HighLevel asked for %s, %s", link.Title, m.State, item.Title, span(item.Start, item.End, item.Zone)))
+		tell("conflict", fmt.Sprintf("%s: %s in CalendarHero stands; HighLevel asked for %s, %s", link.Title, m.State, item.Title, period(item.Start, item.End, item.Zone)))
 		link.Material, link.Content, link.SourceStart, link.SourceEnd = want.material, want.content, item.Start, item.End
 	case calledOff && changed:
 		s.conflicted(item, "the change in HighLevel stands")
@@ -75,19 +75,19 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 		want.pin(link.Start, link.End)
 	case moved && !s.recordWins(item, m):
 		s.conflicted(item, "the time in CalendarHero stands")
-		tell("conflict", fmt.Sprintf("%s: %s of CalendarHero stands; HighLevel asked for %s", link.Title, span(m.Start, m.End, item.Zone), span(item.Start, item.End, item.Zone)))
+		tell("conflict", fmt.Sprintf("%s: %s of CalendarHero stands; HighLevel asked for %s", link.Title, period(m.Start, m.End, item.Zone), period(item.Start, item.End, item.Zone)))
 		accept(&link, item, want)
 		want.pin(link.Start, link.End)
 	case moved:
 		s.conflicted(item, "the time in HighLevel stands")
-		tell("conflict", fmt.Sprintf("%s: %s of HighLevel stands; CalendarHero had %s", link.Title, span(item.Start, item.End, item.Zone), span(m.Start, m.End, item.Zone)))
+		tell("conflict", fmt.Sprintf("%s: %s of HighLevel stands; CalendarHero had %s", link.Title, period(item.Start, item.End, item.Zone), period(m.Start, m.End, item.Zone)))
 	}
 	if link == before {
 		return link, nil
 	}
 	var anew []store.Reminder
 	if moved {
-		anew = reminders(link, item.Reminders, s.now())
+		anew = reminders(link, item, s.now())
 	}
 	s.links[item.Key] = link
 	return link, s.store.SaveLink(ctx, link, s.now(), anew, told...)
@@ -143,8 +143,8 @@ func (s *entitySync) conflicted(item mapping.Item, why string) {
 	s.notes = append(s.notes, fmt.Sprintf("%s: both sides changed; %s", item.Automation, why))
 }
 
-// span writes a time from and to for people, in the location's zone.
-func span(start, end time.Time, zone *time.Location) string {
+// period writes a time from and to for people, in the location's zone.
+func period(start, end time.Time, zone *time.Location) string {
 	if zone == nil {
 		zone = time.UTC
 	}
