@@ -252,7 +252,10 @@ func stateOf(r listedAs, before mapping.MeetingState, moved bool, events []strin
 func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute }
 
 // asMoved reports whether a status says that the meeting was moved.
-func asMoved(status string) bool { return strings.Contains(strings.ToLower(status), "resched") }
+func asMoved(status string) bool {
+	status = strings.ToLower(status)
+	return strings.Contains(status, "resched") || strings.Contains(status, "moved")
+}
 
 // ended is how a meeting ended of which no list says it: by the event, else by
 // whether its time has come.
