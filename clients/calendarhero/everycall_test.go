@@ -204,7 +204,7 @@ func callAll(t *testing.T, client *calendarhero.Client, fake *sandbox.CalendarHe
 
 func TestTheCredentialsOfAProviderAreNeitherKeptNorShown(t *testing.T) {
 	client, fake := against(t, func(*calendarhero.Config) {})
-	raw, err := client.Get(t.Context(), "/provider")
+	raw, err := client.Get(t.Context(), "/provider", nil)
 	if err != nil || !strings.Contains(string(raw), "ya29.pr0vider") {
 		t.Fatalf("the sandbox shows no credentials to drop: %s, %v", raw, err)
 	}
@@ -357,7 +357,7 @@ var everyCall = map[string]struct {
 	}},
 	"DeleteDirectory": {3, func(ctx context.Context, c *calendarhero.Client) error { return c.DeleteDirectory(ctx, id1) }},
 	"Providers":       {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Providers(ctx, false)) }},
-	"Get":             {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Get(ctx, "/user")) }},
+	"Get":             {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Get(ctx, "/user", nil)) }},
 }
 
 func TestEveryCallIsRepeatedWhereThatDoesNoHarm(t *testing.T) {
