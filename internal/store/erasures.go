@@ -222,6 +222,7 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 			eraseDeliveriesOf,
 			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
+			`DELETE FROM meetings WHERE location_id = $1 AND contact_id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, statement, locationID, contactID); err != nil {
 				return err
