@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,8 +24,9 @@ const (
 // heroes are CalendarHero accounts by their tokens, at one address.
 type heroes struct {
 	*bundle
-	url string
-	of  map[string]*sandbox.CalendarHero
+	url     string
+	of      map[string]*sandbox.CalendarHero
+	refused atomic.Int64 // calls with the token of none of them
 }
 
 func (b *bundle) heroes(config sandbox.CalendarHeroConfig, tokens ...string) *heroes {
@@ -39,6 +41,7 @@ func (b *bundle) heroes(config sandbox.CalendarHeroConfig, tokens ...string) *he
 			account.ServeHTTP(w, r)
 			return
 		}
+		h.refused.Add(1)
 		http.Error(w, `{"statusCode":401,"error":"Unauthorized","message":"Invalid token"}`, http.StatusUnauthorized)
 	}))
 	b.t.Cleanup(server.Close)
@@ -333,8 +336,8 @@ func TestAFailedCallDisturbsNoOtherAndABadTokenIsOneWarning(t *testing.T) {
 		if hk := h.hook(r, first); hk.State != store.HookFailed || !strings.Contains(hk.Problem, "500") {
 			t.Errorf("it is known as %+v", hk)
 		}
-		if n, m := h.lines(`"level":"warn"`), h.lines("Invalid token"); n != 2 || m != 1 {
-			t.Errorf("%d warnings, of which %d are of the token; want 2 and 1:\n%s", n, m, h.log)
+		if n, m := h.lines(`"level":"warn"`), h.lines("Invalid token"); n != 2 || m != 1 || h.refused.Load() != 1 {
+			t.Errorf("%d warnings, of which %d are of the token that was tried %d times; want 2, 1 and 1:\n%s", n, m, h.refused.Load(), h.log)
 		}
 		h.check(r)
 		h.key("ch")
