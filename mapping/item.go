@@ -95,8 +95,9 @@ type ContactItem struct {
 	// Back says, of a contact that is kept in step both ways, which field of the
 	// HighLevel contact each part is written back to, by merge-field name without
 	// the "contact." in front; nil = one way only. Parts: name, email, phone,
-	// organization, job_title.
-	Back map[string]string
+	// organization, job_title. It is no part of what is wanted, hence of no
+	// fingerprint.
+	Back map[string]string `json:"-"`
 }
 
 // Invite says who is asked to a meeting request.
