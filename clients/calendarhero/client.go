@@ -105,13 +105,14 @@ type route struct {
 	ids       []string
 	query     url.Values
 	body      any
+	secrets   []string // of the body, that no error may show
 }
 
 // do fills in the ids, the last of which is the subject of errors, and calls.
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Query: r.query, Body: r.body, Out: out,
+		Query: r.query, Body: r.body, Out: out, Secrets: r.secrets,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {

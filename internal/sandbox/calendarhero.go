@@ -28,6 +28,13 @@ type CalendarHeroConfig struct {
 	// RequireInvitee refuses a request without contactEmails and contacts.
 	// Whether CalendarHero does is not known.
 	RequireInvitee bool
+	// ForgetDeleted leaves cancelled requests out of the closed list, and
+	// NoHook404 answers 404 where no webhook is registered; MergeContacts keeps
+	// what an update of a contact does not name. None of these is known either.
+	ForgetDeleted, NoHook404, MergeContacts bool
+	// Word is CalendarHero's word for a status of ours (see MeetingRequest), in
+	// lists and webhooks; nil = the same. The real words are not known.
+	Word func(status string) string
 	// MaxTake caps the `take` of GET /meeting/tasks, and is its default; 0 =
 	// no cap. The real one is not known.
 	MaxTake int
@@ -65,8 +72,8 @@ type Mail struct {
 // CalendarHero is a fake of one CalendarHero account. It may be used by
 // several goroutines.
 //
-// A meeting request is active until Accept books it (upcoming); Cancel, a
-// DELETE or the end of its time closes it. Time is looked at with every
+// A meeting request is active until Accept or Reschedule books it (upcoming);
+// Cancel, a DELETE or the end of its time closes it. Time is looked at with every
 // request and every method, so a fake that nobody asks closes nothing.
 type CalendarHero struct {
 	config CalendarHeroConfig
@@ -106,6 +113,9 @@ func NewCalendarHero(config CalendarHeroConfig) *CalendarHero {
 	if config.HookBackoff == nil {
 		config.HookBackoff = exponential
 	}
+	if config.Word == nil {
+		config.Word = func(status string) string { return status }
+	}
 	if config.Log <= 0 {
 		config.Log = 10000
 	}
@@ -135,6 +145,16 @@ func (c *CalendarHero) User() CalendarUser { return c.config.User }
 
 // Sent returns the webhooks that are remembered, oldest first.
 func (c *CalendarHero) Sent() []SentWebhook { return c.sender.snapshot() }
+
+// Resend sends a webhook of Sent once more, to where its event goes now.
+func (c *CalendarHero) Resend(id string) error {
+	for _, s := range c.sender.snapshot() {
+		if s.ID == id {
+			return c.sender.resend(id, c.Hooks()[s.Type])
+		}
+	}
+	return c.sender.resend(id, "")
+}
 
 // WaitIdle blocks until no webhook is under way or waits for a retry.
 func (c *CalendarHero) WaitIdle(ctx context.Context) error { return c.sender.waitIdle(ctx) }

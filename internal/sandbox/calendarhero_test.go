@@ -291,8 +291,8 @@ func TestCalendarHeroTellsItsHooksWhatHappens(t *testing.T) {
 		c.want(200, "POST", "/webhook/"+event, `{"hookUrl":"http://hooks.example/`+event+`"}`)
 	}
 	a, b := c.make(aRequest), c.make(aRequest)
-	must(t, c.Reschedule(a, c.clock.Now().Add(time.Hour), c.clock.Now().Add(2*time.Hour)))
 	must(t, c.Accept(a))
+	must(t, c.Reschedule(a, c.clock.Now().Add(time.Hour), c.clock.Now().Add(2*time.Hour)))
 	must(t, c.Cancel(b))
 	c.clock.advance(2 * time.Hour)
 	c.Settle()
@@ -301,7 +301,7 @@ func TestCalendarHeroTellsItsHooksWhatHappens(t *testing.T) {
 	for _, s := range c.Sent() {
 		got = append(got, s.Type)
 	}
-	want := []string{"new_meeting_request", "new_meeting_request", "meeting_rescheduled", "meeting_request_success", "meeting_request_cancelled", "meeting_completed"}
+	want := []string{"new_meeting_request", "new_meeting_request", "meeting_request_success", "meeting_rescheduled", "meeting_request_cancelled", "meeting_started", "meeting_completed"}
 	if !slices.Equal(got, want) {
 		t.Errorf("sent %v, want %v", got, want)
 	}
