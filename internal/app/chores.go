@@ -57,6 +57,22 @@ func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
 	return max(a.clock.Real(time.Minute), time.Second)
 }
 
+// hooksEvery is how often CalendarHero is asked whether its webhooks still come here.
+const hooksEvery = 15 * time.Minute
+
+// checkHooks is a chore that looks at once at the webhooks of all CalendarHero
+// accounts, then every hooksEvery, and at those of a new account within a minute.
+func (a *App) checkHooks() func(context.Context) (next time.Duration) {
+	age := time.Duration(0)
+	return func(ctx context.Context) (next time.Duration) {
+		if err := a.connections.CheckHooks(ctx, age); err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("the webhooks of CalendarHero were not all checked; tried again in a minute")
+		}
+		age = hooksEvery
+		return max(a.clock.Real(time.Minute), time.Second)
+	}
+}
+
 // warnOfOldTokens says once a day which Private Integration Tokens should be rotated.
 func (a *App) warnOfOldTokens(ctx context.Context) (next time.Duration) {
 	if err := a.connections.WarnOfOldTokens(ctx); err != nil && ctx.Err() == nil {

@@ -134,6 +134,8 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
 	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
 		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
+	case d.Entity.ID == "" && d.Entity.Kind == store.KindCalendarContact:
+		return fmt.Sprintf("the %s event names no contact id", d.Type)
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
 	case d.Entity.Kind == store.KindInstall:
