@@ -96,16 +96,26 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Generation: link.Generation, Content: content, Title: want.Name,
 	}
-	if !found {
-		return s.createInHighLevel(ctx, link, want, phone)
-	}
-	s.learn(have.ID)
 	var told []store.TimelineEntry
-	if missing, what := missingFields(have, want, phone); len(what) > 0 {
-		if _, err := s.then.UpdateContact(ctx, have.ID, missing); err != nil {
+	if !found {
+		if have, err = s.createInHighLevel(ctx, &link, want, phone); err != nil {
 			return err
 		}
-		told = append(told, s.tell("contact filled in HighLevel", strings.Join(what, "\n")))
+	}
+	s.contactID = have.ID
+	if !found {
+		told = append(told, s.tell("contact added in HighLevel", want.Name))
+	}
+	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: have.ID}) // to be linked
+	if missing, what := missingFields(have, want, phone); len(what) > 0 {
+		switch _, err := s.then.UpdateContact(ctx, have.ID, missing); {
+		case clients.ReasonOf(err) == clients.Invalid: // as of a phone that another contact has
+			s.notes = append(s.notes, item.Automation+": "+silent(err))
+		case err != nil:
+			return err
+		default:
+			told = append(told, s.tell("contact filled in HighLevel", strings.Join(what, "\n")))
+		}
 	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
@@ -139,10 +149,10 @@ func (s *entitySync) findInHighLevel(ctx context.Context, link store.Link, email
 			return have, err == nil, err
 		}
 	}
-	for i, email := range emails {
-		if i > 0 {
-			phone = ""
-		}
+	if !strings.HasPrefix(phone, "+") {
+		phone = "" // it would match nothing
+	}
+	for _, email := range emails {
 		have, found, err := s.then.FindDuplicate(ctx, s.entity.LocationID, email, phone)
 		if found {
 			have, err = s.then.Contact(ctx, have.ID) // whole
@@ -150,14 +160,22 @@ func (s *entitySync) findInHighLevel(ctx context.Context, link store.Link, email
 		if found || err != nil {
 			return have, found, beside(err)
 		}
+		phone = ""
 	}
 	return highlevel.Contact{}, false, nil
 }
 
-func (s *entitySync) createInHighLevel(ctx context.Context, link store.Link, want mapping.ContactItem, phone string) error {
-	link.State, link.Generation, link.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
-	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-		return err
+// createInHighLevel adds the contact. A number without its country is left for
+// later: an upsert could match it with that of another contact, which FindDuplicate
+// did not, and write over it.
+func (s *entitySync) createInHighLevel(ctx context.Context, link *store.Link, want mapping.ContactItem, phone string) (highlevel.Contact, error) {
+	creating := *link
+	creating.State, creating.Generation, creating.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
+	if err := s.store.SaveLink(ctx, creating, s.now(), nil); err != nil {
+		return highlevel.Contact{}, err
+	}
+	if !strings.HasPrefix(phone, "+") {
+		phone = ""
 	}
 	contact := highlevel.NewContact{LocationID: s.entity.LocationID}
 	contact.Source = highlevel.Set(upsertSource)
@@ -170,21 +188,13 @@ func (s *entitySync) createInHighLevel(ctx context.Context, link store.Link, wan
 		}
 	}
 	stored, _, err := s.then.UpsertContact(ctx, highlevel.UpsertContact{NewContact: contact})
-	ctx, cancel := detached(ctx)
-	defer cancel()
 	if err != nil {
-		return s.notCreated(ctx, link, err)
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		return stored, s.notCreated(ctx, creating, err)
 	}
-	s.learn(stored.ID)
-	link.State, link.ObjectID, link.Owned = store.LinkLive, stored.ID, true
-	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact added in HighLevel", want.Name))
-}
-
-// learn notes whose contact it is, and has that contact synced: it is found in
-// CalendarHero by its address, and the two are linked.
-func (s *entitySync) learn(contactID string) {
-	s.contactID = contactID
-	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: contactID})
+	link.Generation, link.ObjectID, link.Owned = creating.Generation, stored.ID, true
+	return stored, nil
 }
 
 // missingFields are those that a contact has nothing in, and what they get.
