@@ -33,6 +33,14 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return nil
 	case !bothWays && link.Base == "" && link.State == store.LinkLive && link.Content == content:
 		return nil
+	case bothWays && link.State == store.LinkLive && link.Content == content:
+		have, err := linkedContact(ctx, s.conn.CalendarHero, link)
+		if err != nil && clients.ReasonOf(err) != clients.NotFound {
+			return err
+		}
+		if err == nil && inStep(want, have, link) {
+			return nil
+		}
 	}
 	release, err := s.leaseAddresses(ctx, want.Emails)
 	if err != nil {

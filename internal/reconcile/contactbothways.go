@@ -55,6 +55,18 @@ func asWritten(want mapping.ContactItem) string {
 	return encoded(base)
 }
 
+// inStep reports whether both sides are as they were last seen, and all that was
+// written then was taken.
+func inStep(want mapping.ContactItem, have calendarhero.Contact, link store.Link) bool {
+	base := seenParts(link, have.ID)
+	for _, p := range contactParts {
+		if (base[p.name] != seen{HighLevel: p.digest(p.wanted(want)), CalendarHero: p.digest(p.held(have))}) {
+			return false
+		}
+	}
+	return true
+}
+
 // bothWays merges a contact that both sides have, part by part: what changed on
 // one side only goes to the other, a part that is empty clears nothing, and where
 // both changed the item's rule decides. Each side is compared with what it was
