@@ -291,6 +291,10 @@ func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 		return s.applyHighLevelTask(ctx, item)
 	case mapping.ItemCompleteTask, mapping.ItemRescheduleTask:
 		return s.applyTaskChange(ctx, item)
+	case mapping.ItemUpdateContact:
+		return s.applyUpdateContact(ctx, item)
+	case mapping.ItemUpsertContact:
+		return s.applyUpsertContact(ctx, item)
 	}
 	return fmt.Errorf("automation %q wants an item of unknown kind %q", item.Automation, item.Kind)
 }
