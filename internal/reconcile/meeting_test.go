@@ -248,3 +248,22 @@ func TestBothSidesChangeTheTime(t *testing.T) {
 		})
 	}
 }
+
+func TestABookedMeetingIsNotUndoneForADescription(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	r := b.request()
+	b.must(b.ch.Accept(r.ID))
+	b.must(b.hl.AddTags(e.ID, "vip"))
+	b.ask(e)
+	b.ask(e)
+	if got := b.request(); got.ID != r.ID || got.State != sandbox.StateUpcoming {
+		t.Errorf("it is %s now, after %d posts", got.State, b.posts())
+	}
+	b.setDate(e, "2030-06-05")
+	b.ask(e)
+	if got := b.request(); !strings.Contains(got.Description, "vip") {
+		t.Errorf("the next date does not bring the description along: %q", got.Description)
+	}
+}

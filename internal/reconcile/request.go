@@ -27,8 +27,9 @@ const (
 
 // applyRequest brings the meeting request of an event or task item in step.
 // CalendarHero has no update: a material change deletes and creates again, and
-// that mails people. A change of the description alone does so only where the
-// invitee is the owner, and else waits for the next material change.
+// that mails people and undoes their answer. A change of the description alone
+// does so only where the invitee is the owner and has not accepted yet, and else
+// waits for the next material change.
 func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error {
 	want, err := s.compose(ctx, item)
 	if err != nil {
@@ -61,7 +62,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
 	case doWait:
-		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee")
+		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee and undo an answer")
 		return nil
 	case doCreate:
 		return s.create(ctx, link, item, want)
@@ -103,7 +104,7 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 		return doCreate
 	case link.Material == want.material && past:
 		return doNothing
-	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+	case link.Material == want.material && (item.Invite.Who != mapping.InviteOwner || link.Meeting != string(mapping.MeetingPending)):
 		return doWait
 	case past:
 		return doRemove
