@@ -250,6 +250,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("automations: [{name: A, on: contact.tagged, tag: x, do: [contact: , tags: {add: [a], keywords: {b: c}, keywords_of: d}]}]"))
 	f.Add([]byte("{name: A, on: workflow.received, milestone: {name: custom_data.a, date: workflow.fields['B']}, if: workflow.tags == [], do: [event: {title: x, start: '{{ milestone.date }}'}]}"))
 	f.Add([]byte("- &a {name: A, on: note.changed, do: [note: {text: |\n {{ note.body }}}]}\n- *a\n"))
+	f.Add([]byte(everything))
+	f.Add([]byte("{name: A, on: calendarhero.meeting_rescheduled, if: meeting.ours, do: [reschedule_task: , update_contact: {fields: {a: '{{ meeting.end }}'}}, highlevel_note: {text: x}]}"))
+	f.Add([]byte("{name: A, on: contact.changed, conflict: highlevel, do: [contact: {two_way: true, emails: ['{{ contact.email }}']}]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := Load("f.yaml", data)
 		if err != nil {
@@ -271,9 +274,9 @@ func FuzzLoad(f *testing.F) {
 			}
 			ids[a.ID] = true
 		}
-		for _, kind := range []Kind{KindContact, KindTask, KindNote, KindWorkflow} {
+		for _, kind := range []Kind{KindContact, KindTask, KindNote, KindWorkflow, KindMeeting, KindCalendarContact} {
 			set.Needs(kind)
-			set.Plan(kind, fullFacts())
+			set.Plan(kind, meetingFacts())
 		}
 	})
 }

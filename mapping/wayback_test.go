@@ -164,6 +164,75 @@ func TestWhatCannotBeWrittenInAContactIsAProblem(t *testing.T) {
 	}
 }
 
+func TestTheRecipesOnMeetings(t *testing.T) {
+	s := recipeSet(t)
+	f := meetingFacts()
+	f.Task.Completed = true // so that its own recipe wants nothing
+	want := []Item{{
+		Key: "rescheduled-meeting-moves-the-task/1@task-to-calendar-task/1", Automation: "Rescheduled meeting moves the task",
+		Kind: ItemRescheduleTask, Meeting: "m1", Due: at("2026-12-03T15:00:00Z"),
+	}}
+	if diff := cmp.Diff(want, s.Plan(KindTask, f).Items); diff != "" {
+		t.Error(diff)
+	}
+	for name, tt := range map[string]struct {
+		state  MeetingState
+		events []Trigger
+		want   string // the text of the one note
+	}{
+		"asked for": {MeetingPending, []Trigger{NewMeetingRequest}, ""},
+		"booked":    {MeetingBooked, []Trigger{NewMeetingRequest, MeetingRequestSuccess}, "Meeting booked: Call Ann, 2026-12-03 09:45 (America/New_York)"},
+		"moved":     {MeetingRescheduled, []Trigger{NewMeetingRequest, MeetingRequestSuccess, MeetingMoved}, "Meeting moved: Call Ann, now 2026-12-03 09:45 (America/New_York)"},
+		"cancelled": {MeetingCancelled, []Trigger{NewMeetingRequest, MeetingRequestSuccess, MeetingRequestCancelled}, "Meeting cancelled: Call Ann, 2026-12-03 09:45 (America/New_York)"},
+		"over":      {MeetingCompleted, []Trigger{NewMeetingRequest, MeetingRequestSuccess, MeetingStarted, MeetingOver}, ""},
+		"expired":   {MeetingExpired, []Trigger{NewMeetingRequest, MeetingRequestExpired}, ""},
+	} {
+		f := foreignFacts()
+		f.Meetings[0].State, f.Meetings[0].Happened = tt.state, happened(tt.events...)
+		p := s.Plan(KindMeeting, f)
+		var got []string
+		for _, item := range p.Items {
+			got = append(got, item.Text)
+		}
+		if strings.Join(got, "|") != tt.want || len(p.Problems) != 0 {
+			t.Errorf("%s: got %+v, want the note %q", name, p, tt.want)
+		}
+		f.Meetings[0].Item = "milestone-to-calendar-event/1"
+		f.Contact.Custom = nil
+		if p := s.Plan(KindContact, f); len(p.Problems) != 0 || slices.ContainsFunc(p.Items, func(i Item) bool { return i.Meeting != "" }) {
+			t.Errorf("%s, and made by Milepost: got %+v, want nothing", name, p)
+		}
+	}
+}
+
+// Whoever switches one on finds it working.
+func TestTheRecipesThatAreSwitchedOffWorkToo(t *testing.T) {
+	s, err := Load("recipes.yaml", []byte(strings.ReplaceAll(string(Recipes()), "enabled: false", "enabled: true")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for event, want := range map[Trigger][]ItemKind{
+		MeetingRequestSuccess: {ItemTags, ItemHighLevelNote}, MeetingRequestCancelled: {ItemTags, ItemHighLevelNote},
+		MeetingRequestExpired: {ItemHighLevelNote}, MeetingOver: {ItemCompleteTask},
+	} {
+		f := meetingFacts()
+		f.Meetings[0].State, f.Meetings[0].Happened = MeetingBooked, happened(event)
+		var got []ItemKind
+		for _, item := range s.Plan(KindTask, f).Items {
+			if item.Meeting != "" {
+				got = append(got, item.Kind)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", event, diff)
+		}
+	}
+	p := s.Plan(KindCalendarContact, Facts{CalendarContact: CalendarContact{Name: "Ann Lee", Emails: []string{"a@example.com"}}})
+	if len(p.Items) != 1 || p.Items[0].Contact.Name != "Ann Lee" {
+		t.Errorf("of a new contact %+v", p)
+	}
+}
+
 func TestANewCalendarHeroContact(t *testing.T) {
 	s := mustLoad(t, `
 - { name: All, on: calendarhero.new_contact_added, if: calendarhero_contact.email != "", do: [upsert_contact: {}] }

@@ -38,7 +38,23 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	switch s.decide(link, item, want) {
+	asked := want
+	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+		return err
+	}
+	todo := s.decide(link, item, want)
+	if todo == doReplace || todo == doRemove {
+		// Not over what somebody changed in CalendarHero a moment ago.
+		if err := s.lookAt(ctx, link); err != nil {
+			return err
+		}
+		want = asked
+		if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+			return err
+		}
+		todo = s.decide(link, item, want)
+	}
+	switch todo {
 	case doNothing:
 		return nil
 	case doSkip:
@@ -70,16 +86,21 @@ const (
 	doRemove // it moved into the past
 )
 
-// decide compares the request that is wanted with the one that its settled link tells of.
+// decide compares the request that is wanted with the one that its settled link
+// tells of. A meeting that ended is made again only for a material change of the
+// record.
 func (s *entitySync) decide(link store.Link, item mapping.Item, want request) action {
 	past := !want.End.After(s.now())
+	ended := mapping.MeetingState(link.Meeting).Ended()
 	switch {
 	case link.State != store.LinkLive && past:
 		return doSkip
 	case link.State != store.LinkLive:
 		return doCreate
-	case link.Content == want.content:
+	case link.Content == want.content, ended && (link.Material == want.material || past):
 		return doNothing
+	case ended:
+		return doCreate
 	case link.Material == want.material && past:
 		return doNothing
 	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
@@ -154,6 +175,7 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkCreating, Generation: link.Generation + 1,
 		Material: want.material, Content: want.content, Title: item.Title, Start: want.Start, End: want.End,
+		SourceStart: item.Start, SourceEnd: item.End, Meeting: string(mapping.MeetingPending),
 		AttemptedAt: s.now(),
 	}
 	link.Marker = marker(link)
@@ -167,7 +189,18 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
-	return s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title))
+	if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
+		return err
+	}
+	if s.automations.LooksAt(mapping.NewMeetingRequest) {
+		s.touch = append(s.touch, s.entity)
+	}
+	m := store.Meeting{
+		LocationID: s.entity.LocationID, ID: id, ContactID: s.contactID, State: link.Meeting, Title: want.marked(link.Marker).Subject,
+		Type: want.Type, Start: link.Start, End: link.End, Emails: want.ContactEmails,
+	}
+	m.Happened = happened(m, s.now())
+	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 }
 
 // notCreated notes what a failed create means for its link, and returns why it
@@ -192,7 +225,7 @@ func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause erro
 
 // over reports whether the time of a link's meeting has passed. CalendarHero
 // then closes it by itself, and a delete would tell its invitees of nothing.
-func (s *entitySync) over(link store.Link) bool { return !link.End.After(s.now()) }
+func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
 
 // delete notes the delete of a link's object and sends it, unless the meeting
 // is over. An object that is already gone is deleted. A crash or a lost answer
@@ -205,10 +238,14 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) error {
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
 		return err
 	}
+	s.ended[link.ObjectID] = true
 	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
+	if err == nil || clients.ReasonOf(err) == clients.NotFound {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		return s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
+	}
 	switch clients.ReasonOf(err) {
-	case clients.NotFound:
-		return nil
 	case clients.Invalid: // as of one that was closed by hand? Then it is in no list.
 		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 		if lookErr != nil || found == "" {
@@ -231,6 +268,9 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	link, err := s.resolve(ctx, link, mapping.Item{})
 	if err != nil || link.State == store.LinkGone {
 		return err
+	}
+	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() {
+		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
 	}
 	if err := s.delete(ctx, link); err != nil {
 		return err
@@ -287,12 +327,20 @@ func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, e
 		Length: item.End.Sub(item.Start), Type: kind,
 		ContactEmails: []string{address}, Description: describe(item), Location: item.Place,
 	}}
+	r.digest()
+	return r, nil
+}
+
+// digest takes the fingerprints of what is asked for.
+func (r *request) digest() {
 	r.content = fingerprint(r.MeetingRequest)
 	bare := r.MeetingRequest
 	bare.Description = ""
 	r.material = fingerprint(bare)
-	return r, nil
 }
+
+// pin has the request ask for other times; what it is known by stays as it is.
+func (r *request) pin(start, end time.Time) { r.Start, r.End, r.Length = start, end, end.Sub(start) }
 
 // longestDescription bounds a description, in bytes; CalendarHero names no limit.
 const longestDescription = 8000

@@ -199,6 +199,29 @@ func (ReconcileArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
+// PollArgs asks for the meeting requests of a CalendarHero account to be looked
+// at, again and again: the job snoozes until the next time.
+type PollArgs struct {
+	Account string `json:"account" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (PollArgs) Kind() string { return "poll" }
+
+// InsertOpts keeps one live job per account.
+func (PollArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// QueuePolls sees to it that each account has its job.
+func (s *Store) QueuePolls(ctx context.Context, accounts []string) error {
+	jobs := make([]river.InsertManyParams, len(accounts))
+	for i, id := range accounts {
+		jobs[i] = river.InsertManyParams{Args: PollArgs{Account: id}}
+	}
+	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
+}
+
 // QueueReconciliations sees to it that each location has its job.
 func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) error {
 	jobs := make([]river.InsertManyParams, len(locationIDs))
