@@ -40,6 +40,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	if err != nil {
 		return m, false, err
 	}
+	if len(events) == 1 && events[0] == string(mapping.NewMeetingRequest) {
+		if ours, err := s.justMade(ctx, *state); ours || err != nil {
+			return m, true, err
+		}
+	}
 	since := s.began
 	if len(events) == 0 { // the poll has just looked
 		since = since.Add(-pollFresh)
@@ -129,6 +134,20 @@ func (s *entitySync) tellOthers(ctx context.Context, id string) error {
 		}
 	}
 	return nil
+}
+
+// justMade reports whether a new request is one that was made here, of which
+// there is nothing to read. The event is faster than the note of the create, so
+// it waits a moment for that.
+func (s *entitySync) justMade(ctx context.Context, state store.EntityState) (bool, error) {
+	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, "")
+	if err != nil || len(links) > 0 {
+		return len(links) > 0, err
+	}
+	if state.GoneAt.IsZero() {
+		return false, &wait{d: 2 * time.Second, why: "it may be a request that is just being made here", quiet: true, doubted: s.now()}
+	}
+	return false, nil
 }
 
 // contactOf is the contact of an entity; "" where it is not known.
