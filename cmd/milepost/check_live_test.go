@@ -40,7 +40,6 @@ func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the report's mode is %v, %v", info.Mode(), err)
 	}
-	t.Logf("%s", written)
 	user := world.CalendarHero.User()
 	for _, secret := range []string{world.CalendarHeroToken, user.Email, user.Name, user.ID, "S3cret", "other.example"} {
 		if strings.Contains(string(written)+out.String(), secret) {
@@ -68,5 +67,22 @@ func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
 	command.CalendarHeroToken, command.DataDir = "", t.TempDir()
 	if err := command.reportLive(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "MILEPOST_CALENDARHERO_TOKEN") {
 		t.Errorf("no token: %v", err)
+	}
+}
+
+func TestCheckLiveReadsTheAccountOfAConnectedLocation(t *testing.T) {
+	r := setupCommands(t)
+	path := filepath.Join(t.TempDir(), "report.md")
+	if out, err := r.run("check", "--live", "--report", path); err == nil || !strings.Contains(out, "no CalendarHero account is known") {
+		t.Errorf("nothing is connected: %v\n%s", err, out)
+	}
+	r.connect()
+	for _, args := range [][]string{{}, {"--location", place}} {
+		if out := r.must(append([]string{"check", "--live", "--report", path}, args...)...); !strings.Contains(out, "0 differences that matter") {
+			t.Errorf("says %s", out)
+		}
+	}
+	if out, err := r.run("check", "--live", "--report", path, "--location", "elsewhere0000000001"); err == nil {
+		t.Errorf("a location that is not connected: %s", out)
 	}
 }
