@@ -37,10 +37,10 @@ var relied = map[string][]string{
 	"GET /user/meeting":              nil,
 	"GET /contact":                   {"search"},
 	"GET /contact/{id}":              {"basic"},
-	"POST /contact":                  {"name", "email", "telephone", "title", "organization"},
-	"PUT /contact/{id}":              {"name", "email", "telephone", "title", "organization", "defaultEmail"},
+	"POST /contact":                  {"name", "email", "telephone", "title", "organization", "defaultEmail"},
+	"PUT /contact/{id}":              {"name", "email", "telephone", "title", "organization", "defaultEmail", "providerId", "userId"}, // all that was read is written back
 	"POST /meeting/tasks":            {"subject", "type", "dateStart", "dateEnd", "meetingLength", "contactEmails", "description", "location"},
-	"GET /meeting/tasks":             {"state"},
+	"GET /meeting/tasks":             {"state", "skip", "take"},
 	"DELETE /meeting/tasks/{id}":     nil,
 	"PUT /meeting/tasks/{id}/remind": nil,
 	"POST /webhook/{event}":          {"hookUrl"},
@@ -239,7 +239,7 @@ func (e *examination) hooks() {
 		}
 		o, err := clients.ParseObject(raw)
 		s := e.shape("GET "+path, raw, 4, 0)
-		if err != nil {
+		if err != nil || len(o) == 0 {
 			e.note("GET %s: no sample is shown, but %s", path, s.kind())
 			continue
 		}
