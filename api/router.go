@@ -20,6 +20,7 @@ import (
 type Routes struct {
 	HighLevelWebhooks http.Handler
 	WorkflowWebhooks  http.Handler
+	CalendarHero      http.Handler                // its webhooks
 	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
 	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
@@ -31,6 +32,7 @@ func Public(routes Routes) http.Handler {
 	r := base(routes)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
 	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
+	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.CalendarHero)
 	if routes.OAuth != nil {
 		r.Get(handlers.InstallPath, routes.OAuth.Install)
 		r.Get(handlers.CallbackPath, routes.OAuth.Callback)

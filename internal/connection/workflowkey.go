@@ -12,7 +12,11 @@ import (
 	"milepost/internal/store"
 )
 
-const workflowKeyLength = 26 // of rand.Text
+// looksLikeKey reports whether a text may be a key of ours (rand.Text): what is
+// none is not worth a query.
+func looksLikeKey(s string) bool {
+	return len(s) == 26 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
 
 // NewWorkflowKey makes a key for the workflow webhooks of a connected location:
 // 26 letters and digits with 130 random bits, of which only the SHA-256 is
@@ -36,8 +40,8 @@ func (r *Registry) NewWorkflowKey(ctx context.Context, locationID string, others
 // ok is false for a key that is unknown, revoked or expired. An error means
 // that it could not be found out.
 func (r *Registry) WorkflowLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
-	if len(key) != workflowKeyLength || strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-		return "", false, nil // no key of ours: not worth a query
+	if !looksLikeKey(key) {
+		return "", false, nil
 	}
 	k, ok, err := r.Store.WorkflowKey(ctx, workflowDigest(key))
 	if err != nil || !ok || !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(r.Now()) {

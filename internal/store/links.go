@@ -46,19 +46,26 @@ type Link struct {
 	Title       string    // for people
 	Start, End  time.Time // of an event or task; zero for others
 	AttemptedAt time.Time // when the last create was about to be sent
-	Left        string    // why the object stays though its entity is gone; "" = it does not. No personal data
+	// SourceStart and SourceEnd are the times that the record asked for when it was
+	// last looked at; Start and End those that the meeting has.
+	SourceStart, SourceEnd time.Time
+	Meeting                string // the mapping.MeetingState that was last looked at; "" of other items
+	Base                   string // of a contact, what both sides last had: JSON, part to digest
+	Left                   string // why the object stays though its entity is gone; "" = it does not. No personal data
 }
 
 func scanLink(r Rows) (l Link, err error) {
-	var owned, start, end, attempted int64
+	var owned, start, end, attempted, sourceStart, sourceEnd int64
 	err = r.Scan(&l.Entity.LocationID, &l.Entity.Kind, &l.Entity.ID, &l.Item, &l.ItemKind, &l.Automation, &l.State,
-		&l.ObjectID, &owned, &l.Marker, &l.Generation, &l.Material, &l.Content, &l.Title, &start, &end, &attempted, &l.Left)
+		&l.ObjectID, &owned, &l.Marker, &l.Generation, &l.Material, &l.Content, &l.Title, &start, &end, &attempted, &l.Left,
+		&sourceStart, &sourceEnd, &l.Meeting, &l.Base)
 	l.Owned, l.Start, l.End, l.AttemptedAt = owned == 1, fromMicros(start), fromMicros(end), fromMicros(attempted)
+	l.SourceStart, l.SourceEnd = fromMicros(sourceStart), fromMicros(sourceEnd)
 	return l, err
 }
 
 const linkColumns = `location_id, kind, entity_id, item, item_kind, automation, state, object_id, owned, marker, generation,
-	material, content, title, start_at, end_at, attempted_at, left_why`
+	material, content, title, start_at, end_at, attempted_at, left_why, source_start_at, source_end_at, meeting, base`
 
 // Links reads the links of an entity, gone ones included, by item key.
 func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
@@ -104,26 +111,10 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 	return sole, nil
 }
 
-// Reminder is a time to remind of a link's object.
-type Reminder struct {
-	At     time.Time
-	Before time.Duration // how long before the event or due date that is
-}
-
-// SaveLink writes a link, and in the same transaction queues its reminders and
-// adds to the timeline.
+// SaveLink writes a link, and in the same transaction queues its reminders,
+// which are soonest first, and adds to the timeline.
 func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders []Reminder, timeline ...TimelineEntry) error {
-	jobs := make([]river.InsertManyParams, len(reminders))
-	for i, r := range reminders {
-		jobs[i] = river.InsertManyParams{
-			Args: RemindArgs{
-				LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
-				Item: l.Item, Generation: l.Generation, Before: r.Before,
-			},
-			InsertOpts: &river.InsertOpts{ScheduledAt: r.At},
-		}
-	}
-	return s.saveLink(ctx, l, now, jobs, timeline)
+	return s.saveLink(ctx, l, now, remindJobs(l, now, reminders), timeline)
 }
 
 // GiveUp marks a link gone whose create was looked for and not found, and
@@ -143,16 +134,19 @@ func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []rive
 			owned = 1
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO links (`+linkColumns+`, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 			ON CONFLICT (location_id, kind, entity_id, item) DO UPDATE SET
 				item_kind = excluded.item_kind, automation = excluded.automation, state = excluded.state,
 				object_id = excluded.object_id, owned = excluded.owned, marker = excluded.marker,
 				generation = excluded.generation, material = excluded.material, content = excluded.content,
 				title = excluded.title, start_at = excluded.start_at, end_at = excluded.end_at,
-				attempted_at = excluded.attempted_at, left_why = excluded.left_why, updated_at = excluded.updated_at`,
+				attempted_at = excluded.attempted_at, left_why = excluded.left_why,
+				source_start_at = excluded.source_start_at, source_end_at = excluded.source_end_at,
+				meeting = excluded.meeting, base = excluded.base, updated_at = excluded.updated_at`,
 			l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.ItemKind, l.Automation, string(l.State), l.ObjectID,
 			owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
-			micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left, micros(now)); err != nil {
+			micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left,
+			micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base, micros(now)); err != nil {
 			return err
 		}
 		if err := s.queue.insert(ctx, tx, jobs); err != nil {

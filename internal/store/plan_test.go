@@ -22,6 +22,8 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		countOwed:         "entities_contact (location_id=? AND contact_id=?)",
 		listDeliveriesOf:  "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
 		eraseDeliveriesOf: "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
+
+		listContactsToLookAt: "links_two_way (location_id=? AND looked_at<?)",
 	} {
 		plan := explain(t, st, query)
 		if !strings.Contains(plan, want) || strings.Contains(plan, "(location_id=?)") || strings.Contains(plan, "ORDER BY") {
