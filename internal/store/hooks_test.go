@@ -20,8 +20,10 @@ func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *test
 			t.Errorf("an unknown key: %v, %v", ok, err)
 		}
 
-		first := store.Hook{Account: "a", Event: "meeting_started", State: store.HookForeign, Problem: "p", HookID: "h", URLDigest: "u", Allowed: true,
-			CheckedAt: now, SetAt: now.Add(1000), SeenAt: now.Add(2000)}
+		first := store.Hook{
+			Account: "a", Event: "meeting_started", State: store.HookForeign, Problem: "p", HookID: "h", URLDigest: "u", Allowed: true,
+			CheckedAt: now, SetAt: now.Add(1000), SeenAt: now.Add(2000),
+		}
 		must(0, s.SaveHooks(ctx, first, store.Hook{Account: "b", Event: "meeting_started", State: store.HookOff}))(t)
 		if list := must(s.HooksOf(ctx, "a"))(t); len(list) != 1 || list[0] != first {
 			t.Errorf("it reads back as %+v, want %+v", list, first)
