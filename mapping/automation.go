@@ -181,3 +181,8 @@ func contactReference(text string) (key string, ok bool) {
 		return r != '_' && r != '-' && !isWordRune(r)
 	})
 }
+
+// LooksAt reports whether an automation that is switched on has this trigger.
+func (s *Set) LooksAt(t Trigger) bool {
+	return s != nil && slices.ContainsFunc(s.automations, func(a *Automation) bool { return a.Enabled && a.On == t })
+}

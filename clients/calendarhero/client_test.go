@@ -246,7 +246,7 @@ func TestRecordsAreReadWithTolerance(t *testing.T) {
 		}
 	})
 	user, err := client.User(t.Context())
-	if want := (calendarhero.User{ID: "1", Email: "a@b.c", Timezone: "America/Toronto"}); err != nil || user != want {
+	if want := (calendarhero.User{ID: "1", Email: "a@b.c", Timezone: "America/Toronto"}); err != nil || !cmp.Equal(user, want) {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	contacts, err := client.SearchContacts(t.Context(), "x")

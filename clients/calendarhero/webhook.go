@@ -1,11 +1,9 @@
 package calendarhero
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,56 +47,17 @@ func (c *Client) Hook(ctx context.Context, event string) (hook Hook, registered 
 	if e, ok := errors.AsType[*clients.Error](err); ok && slices.Contains(noHook, e.Status) {
 		return Hook{}, false, nil
 	}
-	if err != nil || blank(out) {
+	if err != nil {
 		return Hook{}, false, err
 	}
-	hook, _ = findHook(clients.Object{"url": out}, 4) // it may be the bare URL
-	return hook, true, nil
+	hook, registered = registration(out)
+	return hook, registered, nil
 }
 
 var noHook = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented}
 
-// blank reports whether JSON says nothing: it is null, false, an empty text,
-// or holds nothing else; or it is an object whose URL is empty.
-func blank(raw json.RawMessage) bool {
-	var list []json.RawMessage
-	if o, err := clients.ParseObject(raw); err == nil {
-		for _, key := range hookKeys {
-			if url, has := o[key]; has {
-				return blank(url)
-			}
-		}
-		list = slices.Collect(maps.Values(o))
-	} else if json.Unmarshal(raw, &list) != nil {
-		return slices.Contains([]string{"", "false", `""`}, string(bytes.TrimSpace(raw)))
-	}
-	return !slices.ContainsFunc(list, func(item json.RawMessage) bool { return !blank(item) })
-}
-
-var hookKeys = []string{"hookUrl", "hookURL", "url"}
-
-// findHook looks for a URL in an object and, that far down, in what it holds.
-func findHook(o clients.Object, depth int) (hook Hook, found bool) {
-	for _, key := range hookKeys {
-		if urls := o.Texts(key); len(urls) > 0 {
-			return Hook{ID: o.Text("id"), URL: urls[0]}, true
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(o)) {
-		held := o.Objects(key)
-		if one, err := clients.ParseObject(o[key]); err == nil {
-			held = []clients.Object{one}
-		}
-		for _, inner := range held {
-			if depth == 0 {
-				return Hook{}, false
-			}
-			if hook, found = findHook(inner, depth-1); found {
-				return hook, found
-			}
-		}
-	}
-	return Hook{}, false
+type hookBody struct {
+	HookURL string `json:"hookUrl"`
 }
 
 // SetHook sends an event to a URL from now on, in place of wherever it went
@@ -106,13 +65,10 @@ func findHook(o clients.Object, depth int) (hook Hook, found bool) {
 // returns the registration's id, "" where none is told. It is tried again, for
 // the same URL twice is one registration.
 func (c *Client) SetHook(ctx context.Context, event, hookURL string) (id string, err error) {
-	body := struct {
-		HookURL string `json:"hookUrl"`
-	}{hookURL}
 	var out json.RawMessage
 	err = c.do(ctx, route{
 		operation: "set webhook", method: http.MethodPost, path: "/webhook/%s", ids: []string{event},
-		effect: clients.Idempotent, body: body, secrets: hookSecrets(hookURL),
+		effect: clients.Idempotent, body: hookBody{hookURL}, secrets: hookSecrets(hookURL),
 	}, &out)
 	o, _ := clients.ParseObject(out)
 	return o.Text("id"), err

@@ -103,6 +103,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if a.publicLn, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("public listener (MILEPOST_LISTEN): %w", err)
 	}
+	if cfg.VendorsHere {
+		a.connections.PublicURL = a.PublicURL()
+	}
 	if a.adminLn, err = net.Listen("tcp", cfg.AdminListen); err != nil {
 		return nil, fmt.Errorf("admin listener (MILEPOST_ADMIN_LISTEN): %w", err)
 	}

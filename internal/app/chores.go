@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"milepost/internal/connection"
 	"milepost/internal/store"
 )
 
@@ -28,11 +29,12 @@ func repeat(ctx context.Context, first time.Duration, chore func(context.Context
 func (a *App) prune(ctx context.Context) (next time.Duration) {
 	n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
 	m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
-	err = errors.Join(err, deliveriesErr, a.store.PruneLeases(ctx, a.clock.Now()))
+	k, meetingsErr := a.store.PruneMeetings(ctx, a.clock.Now().Add(-deliveriesKept))
+	err = errors.Join(err, deliveriesErr, meetingsErr, a.store.PruneLeases(ctx, a.clock.Now()))
 	if err != nil && ctx.Err() == nil {
 		a.logger.Error().Err(err).Msg("old webhooks and leases were not deleted; tried again in an hour")
 	}
-	if err == nil && n+m > 0 {
+	if err == nil && n+m+k > 0 {
 		return time.Second // there may be more; the inbox must not stall meanwhile
 	}
 	return time.Hour
@@ -50,6 +52,17 @@ func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
 	}
 	if err == nil {
 		err = a.store.QueueReconciliations(ctx, ids)
+	}
+	var accounts []connection.Account
+	if err == nil {
+		accounts, err = a.connections.Accounts(ctx)
+	}
+	if err == nil {
+		ids = ids[:0]
+		for _, account := range accounts {
+			ids = append(ids, account.ID)
+		}
+		err = a.store.QueuePolls(ctx, ids)
 	}
 	if err != nil && ctx.Err() == nil {
 		a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")

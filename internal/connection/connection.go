@@ -329,6 +329,7 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 		return err
 	}
 	var secrets []store.Secret
+	moved := false // to another CalendarHero account
 	if highLevelToken != "" {
 		var tokens []string
 		sealed, err := r.Store.Secret(ctx, tokensName(locationID))
@@ -356,43 +357,58 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 			return err
 		}
 		secrets = append(secrets, s)
-		if conn, err := r.Lookup(ctx, locationID); err == nil && conn.Account != accountOf(calendarHeroToken) {
-			r.leave(ctx, locationID)
+		if conn, err := r.Lookup(ctx, locationID); err == nil {
+			moved = conn.Account != accountOf(calendarHeroToken)
 		}
 	}
 	c.LocationID, c.State, c.Problem = locationID, store.ConnectionActive, ""
-	if err := r.Store.SaveConnection(ctx, c, r.Now(), secrets...); err != nil {
+	save := func() error {
+		err := r.Store.SaveConnection(ctx, c, r.Now(), secrets...)
+		r.forget(locationID)
 		return err
 	}
-	r.forget(locationID)
+	if moved {
+		var said string
+		said, err = r.leaving(ctx, locationID, save)
+		r.tell(locationID, said)
+	} else {
+		err = save()
+	}
+	if err != nil {
+		return err
+	}
 	_, _, _, err = r.TokenAge(ctx, c) // it counts from now
 	return err
 }
 
 // Remove is the operator's: it drops the tokens of a location and its workflow
-// keys, and no INSTALL brings it back, only Set or a grant of that location. Call
-// LeaveHooks before it.
-func (r *Registry) Remove(ctx context.Context, locationID string) error {
-	err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
-	r.grants.drop(locationGrant(locationID))
-	r.forget(locationID)
-	return err
+// keys, and no INSTALL brings it back, only Set or a grant of that location. The
+// webhooks of a CalendarHero account that no location uses any more are deleted
+// there; said is what a person should know of that, "" = nothing.
+func (r *Registry) Remove(ctx context.Context, locationID string) (said string, err error) {
+	return r.leaving(ctx, locationID, func() error {
+		err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
+		r.grants.drop(locationGrant(locationID))
+		r.forget(locationID)
+		return err
+	})
 }
 
 // uninstalled drops the tokens of a location where the app is no more.
 func (r *Registry) uninstalled(ctx context.Context, locationID string) error {
-	r.leave(ctx, locationID)
-	err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
-	r.grants.drop(locationGrant(locationID))
-	r.forget(locationID)
+	said, err := r.leaving(ctx, locationID, func() error {
+		err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
+		r.grants.drop(locationGrant(locationID))
+		r.forget(locationID)
+		return err
+	})
+	r.tell(locationID, said)
 	return err
 }
 
-// leave is LeaveHooks where nobody waits for what it says, and nothing depends on it.
-func (r *Registry) leave(ctx context.Context, locationID string) {
-	if said, err := r.LeaveHooks(ctx, locationID); err != nil {
-		r.Logger.Warn().Err(err).Str("location", locationID).Msg("the webhooks of a CalendarHero account that is used no more could not be deleted there")
-	} else if said != "" {
+// tell logs what is said of a location, if anything is.
+func (r *Registry) tell(locationID, said string) {
+	if said != "" {
 		r.Logger.Info().Str("location", locationID).Msg(said)
 	}
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -25,6 +26,9 @@ type CalendarHeroConfig struct {
 	// it is created. Whether CalendarHero does is not known; by default the
 	// request waits for its invitee (see Accept).
 	BookAtOnce bool
+	// ProviderSecret is what GET /provider shows of the connected calendar's
+	// credentials; a client must not keep it.
+	ProviderSecret string
 	// RequireInvitee refuses a request without contactEmails and contacts.
 	// Whether CalendarHero does is not known.
 	RequireInvitee bool
@@ -79,10 +83,12 @@ type CalendarHero struct {
 	config CalendarHeroConfig
 	clock  func() time.Time
 	router chi.Router
-	sender *sender
-	calls  calls
-	faults Faults
-	notice notice
+	// operations is the route table, for swagger.json.
+	operations []heroOperation
+	sender     *sender
+	calls      calls
+	faults     Faults
+	notice     notice
 
 	mu       sync.Mutex
 	requests []*MeetingRequest // live, as they were made
@@ -90,6 +96,8 @@ type CalendarHero struct {
 	contacts []*CalendarContact
 	hooks    map[string]hook
 	mails    []Mail
+
+	directories []heroDirectory
 }
 
 type hook struct {
@@ -110,6 +118,7 @@ func NewCalendarHero(config CalendarHeroConfig) *CalendarHero {
 	if config.MeetingTypes == nil {
 		config.MeetingTypes = map[string]time.Duration{"meeting": 30 * time.Minute, "call": 15 * time.Minute, "coffee": 45 * time.Minute}
 	}
+	config.MeetingTypes = maps.Clone(config.MeetingTypes) // types can be deleted
 	if config.HookBackoff == nil {
 		config.HookBackoff = exponential
 	}
