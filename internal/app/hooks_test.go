@@ -117,7 +117,7 @@ func TestAWebhookOfCalendarHeroIsAHintAndHostileOnesChangeNothing(t *testing.T) 
 		t.Fatalf("%d of what is refused were stored", n)
 	}
 
-	for _, c := range []struct{ name, to, body, kind, id string }{
+	for i, c := range []struct{ name, to, body, kind, id string }{
 		{"a text", to, good, "meeting", "0123456789abcdef01234567"},
 		{"a number", to, `{"id":12345}`, "meeting", "12345"},
 		{"none", to, `{"status":"scheduled"}`, "meeting", ""},
@@ -134,8 +134,14 @@ func TestAWebhookOfCalendarHeroIsAHintAndHostileOnesChangeNothing(t *testing.T) 
 		if status, answer := w.postHook(c.to, c.body); status != 200 {
 			t.Errorf("an id that is %s: %d %s", c.name, status, answer)
 		}
-		w.settle()
-		d := w.deliveries()[0]
+		var d store.Delivery
+		w.eventually("it is handed on", func() bool {
+			list := w.deliveries()
+			if len(list) == i+1 {
+				d = list[0]
+			}
+			return len(list) == i+1
+		})
 		if d.Entity.Kind != c.kind || d.Entity.ID != c.id || d.Entity.LocationID != location {
 			t.Errorf("an id that is %s is stored as %+v", c.name, d.Entity)
 		}
