@@ -224,6 +224,7 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
 			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
+			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf,
 			// Not the rows: what people made in CalendarHero would be news once more.
 			`UPDATE meetings SET title = '', emails = '[]' WHERE location_id = $1 AND contact_id = $2`,
 		} {
