@@ -71,18 +71,24 @@ func printHooks(out io.Writer, hooks []store.Hook) error {
 	fmt.Fprintln(table, "EVENT\tTOLD IS\tCHECKED\tWHAT TO DO")
 	for _, h := range hooks {
 		checked := "never"
-		if !h.CheckedAt.IsZero() {
+		switch {
+		case h.State == store.HookOurs && h.Blind():
+			checked = "cannot be read"
+		case !h.CheckedAt.IsZero():
 			checked = h.CheckedAt.Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, told(h.State), checked, h.Problem)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, told(h), checked, h.Problem)
 	}
 	return table.Flush()
 }
 
 // told says who is told of an event.
-func told(state store.HookState) string {
-	switch state {
+func told(h store.Hook) string {
+	switch h.State {
 	case store.HookOurs:
+		if h.Blind() {
+			return "not known"
+		}
 		return "Milepost"
 	case store.HookForeign:
 		return "another tool"
@@ -125,16 +131,20 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 		}
 		if len(others) > 0 && !c.Yes {
 			for _, other := range others {
+				if other.Unread != "" {
+					fmt.Fprintf(out, "%s: it is not known who is told now (%s); another tool would be told no longer\n", other.Event, other.Unread)
+					continue
+				}
 				fmt.Fprintf(out, "%s: another tool (%s) is told now, and would be told no longer\n", other.Event, other.Host)
 			}
-			return fmt.Errorf("nothing was changed: %d events would be taken from another tool; add --yes to do it", len(others))
+			return fmt.Errorf("nothing was changed: %d events would be taken from another tool, or might be; add --yes to do it", len(others))
 		}
 		hooks, err := state.Connections.TakeHooks(ctx, account, events)
 		if err != nil {
 			return err
 		}
 		for _, other := range others {
-			if slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Event == other.Event && h.State == store.HookOurs }) {
+			if other.Unread == "" && slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Event == other.Event && h.State == store.HookOurs }) {
 				fmt.Fprintf(out, "%s: another tool (%s) is told no longer\n", other.Event, other.Host)
 			}
 		}
@@ -145,6 +155,7 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 type releaseHooksCmd struct {
 	app.Config `embed:""`
 	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
+	Yes        bool   `help:"Delete also what cannot be read, and so may be another tool's by now."`
 }
 
 // Run deletes Milepost's webhooks.
@@ -156,7 +167,27 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		hooks, err := state.Connections.ReleaseHooks(ctx, account)
+		reports, err := state.Connections.HookReports(ctx)
+		if err != nil {
+			return err
+		}
+		unread, would := 0, "would be"
+		if c.Yes {
+			would = "is"
+		}
+		for _, report := range reports {
+			for _, h := range report.Hooks {
+				if report.ID == account.ID && h.Blind() {
+					fmt.Fprintf(out, "%s: it cannot be read who is told now; Milepost was registered last %s, and a tool that was since %s told no longer\n",
+						h.Event, h.SetAt.Format(time.RFC3339), would)
+					unread++
+				}
+			}
+		}
+		if unread > 0 && !c.Yes {
+			return fmt.Errorf("nothing was changed: %d events may be another tool's by now; add --yes to delete them all the same", unread)
+		}
+		hooks, err := state.Connections.ReleaseHooks(ctx, account, c.Yes)
 		if err != nil {
 			return err
 		}
@@ -165,7 +196,7 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "Nothing is registered at this account until `milepost hooks take %s`; what happens there is found by polling.\n", c.Location)
 		if slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Problem != "" }) {
-			return errors.New("not all could be deleted; a running milepost tries it again")
+			return errors.New("not all could be deleted; a running milepost tries it again, and --yes deletes unread")
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"milepost/clients/calendarhero"
+	"milepost/internal/sandbox"
 )
 
 // ours counts the events that go to this Milepost.
@@ -71,5 +72,29 @@ func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) 
 	r.env = append(r.env, "MILEPOST_PUBLIC_URL=")
 	if said, err := r.run("hooks", "take", place); err == nil || !strings.Contains(said, "MILEPOST_PUBLIC_URL") {
 		t.Errorf("without a public URL: %v %s", err, said)
+	}
+}
+
+func TestWhatCannotBeReadIsSaidSoAndReleasedOnlyWithYes(t *testing.T) {
+	const zapier = "https://hooks.zapier.example/hooks/catch/1"
+	r := setupCommands(t)
+	r.env = append(r.env, "MILEPOST_PUBLIC_URL=https://milepost.example.com")
+	r.connect()
+	r.ch.Faults().Next("GET /webhook/{event}", -1, sandbox.FailWith(405))
+	r.must("hooks", "take", place)
+	if err := r.ch.SetHook("meeting_rescheduled", zapier); err != nil { // which cannot be noticed
+		t.Fatal(err)
+	}
+	if said := r.must("hooks"); strings.Count(said, "cannot be read  ") != 8 || strings.Count(said, "Milepost was registered last 20") != 8 {
+		t.Errorf("the list says %s", said)
+	}
+	for _, command := range []string{"take", "release"} {
+		said, err := r.run("hooks", command, place)
+		if err == nil || !strings.Contains(said, "meeting_rescheduled: it ") || !strings.Contains(said, "--yes") || r.ch.Hooks()["meeting_rescheduled"] != zapier || r.ours() != 7 {
+			t.Errorf("%s without --yes: %v %s\n%v", command, err, said, r.ch.Hooks())
+		}
+	}
+	if said := r.must("hooks", "release", place, "--yes"); len(r.ch.Hooks()) != 0 || strings.Count(said, "is told no longer") != 8 {
+		t.Errorf("the release says %s, and leaves %v", said, r.ch.Hooks())
 	}
 }

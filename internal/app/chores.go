@@ -84,15 +84,17 @@ func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
 const hooksEvery = 15 * time.Minute
 
 // checkHooks is a chore that looks at once at the webhooks of all CalendarHero
-// accounts, then every hooksEvery, and at those of a new account within a minute.
+// accounts, then every hooksEvery, at those of a new account within a minute,
+// and at what failed when it is to be tried again.
 func (a *App) checkHooks() func(context.Context) (next time.Duration) {
 	age := time.Duration(0)
 	return func(ctx context.Context) (next time.Duration) {
-		if err := a.connections.CheckHooks(ctx, age); err != nil && ctx.Err() == nil {
+		next, err := a.connections.CheckHooks(ctx, age)
+		if err != nil && ctx.Err() == nil {
 			a.logger.Error().Err(err).Msg("the webhooks of CalendarHero were not all checked; tried again in a minute")
 		}
 		age = hooksEvery
-		return max(a.clock.Real(time.Minute), time.Second)
+		return max(a.clock.Real(next), time.Second)
 	}
 }
 

@@ -44,9 +44,10 @@ func (r *Registry) hookURLs(ctx context.Context, a Account) (hookURLs, error) {
 	return urls, r.Store.AddHookKey(ctx, store.HookKey{Digest: hookDigest(urls.key), Account: a.ID, CreatedAt: r.Now()}, secret)
 }
 
-// register brings the registrations of an account in step, and tells the log
-// what it did and what is wrong now that was not before.
-func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook) ([]store.Hook, error) {
+// register brings those registrations of an account in step that are due, and
+// tells the log what it did and what is wrong now that was not before. What was
+// tried last comes last, so that what fails keeps no other away.
+func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook, due func(store.Hook) bool) ([]store.Hook, error) {
 	r.forget(a.Home()) // it may have been removed since
 	conn, err := r.Lookup(ctx, a.Home())
 	if errors.As(err, new(*Absent)) || err == nil && conn.Account != a.ID {
@@ -59,14 +60,29 @@ func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook) 
 		return nil, err
 	}
 	check := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: urls}
+	var turn []*store.Hook
 	for i := range hooks {
-		if err := check.event(ctx, &hooks[i]); err != nil {
-			return hooks[:i], err
+		if due(hooks[i]) {
+			turn = append(turn, &hooks[i])
+		}
+	}
+	slices.SortStableFunc(turn, func(a, b *store.Hook) int { return a.CheckedAt.Compare(b.CheckedAt) })
+	for _, h := range turn {
+		if err := check.event(ctx, h); err != nil {
+			return hooks, err
+		}
+	}
+	for i := range hooks {
+		if h := &hooks[i]; h.NextAt.Before(check.until) {
+			h.NextAt = check.until
 		}
 	}
 	check.tell()
 	return hooks, nil
 }
+
+// everyHook is a due of all.
+func everyHook(store.Hook) bool { return true }
 
 // hookCheck is one look through an account's registrations.
 type hookCheck struct {
@@ -74,52 +90,119 @@ type hookCheck struct {
 	account Account
 	hero    *calendarhero.Client
 	urls    hookURLs
-	refused error // the token is not taken: there is no need to ask again
+	unread  *clients.Error // why the last read failed; nil = it did not
+	row     int            // failures in a row that may pass
+	stop    *clients.Error // why nothing more is asked for now; nil = it is
+	until   time.Time      // CalendarHero wants not to be called before; zero = it did not say
 
 	did    map[string][]string // what was done, to the events
 	began  []store.Hook        // those with a new problem
+	blind  []string            // events that cannot be read, as is known now
 	failed error               // the first call that failed anew
 }
 
 // event checks one registration. It fails where the check is to be broken off.
 func (c *hookCheck) event(ctx context.Context, h *store.Hook) error {
 	was := *h
-	did, err := "", c.refused
-	if err == nil {
+	did, err := "", error(c.stop)
+	if c.stop == nil {
 		did, err = c.settle(ctx, h)
 	}
 	if failed, ok := errors.AsType[*clients.Error](err); ok {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return ctx.Err() // shutting down
 		}
-		c.refuse(failed)
-		if h.Problem = failed.Error(); h.State != store.HookOff {
-			h.State = store.HookFailed
-		}
-		if was.State != h.State && c.failed == nil {
+		if c.fail(h, failed); was.FailedAt.IsZero() && c.failed == nil {
 			c.failed = failed
 		}
 	} else if err != nil {
 		return err
+	} else {
+		c.pass(h)
 	}
-	h.CheckedAt = c.Now()
+	if h.State == store.HookOurs && h.Blind() && !was.Blind() {
+		c.blind = append(c.blind, h.Event)
+	}
 	if did != "" {
 		if c.did == nil {
 			c.did = map[string][]string{}
 		}
 		c.did[did] = append(c.did[did], h.Event)
 	}
-	if h.Problem != "" && (h.State != was.State || h.URLDigest != was.URLDigest) {
+	anew := h.State != was.State || h.URLDigest != was.URLDigest
+	if h.State == store.HookFailed {
+		anew = was.FailedAt.IsZero()
+	}
+	if h.Problem != "" && anew {
 		c.began = append(c.began, *h)
 	}
 	return nil
 }
 
-// refuse notes that a token is not taken, if that is what failed.
-func (c *hookCheck) refuse(failed *clients.Error) {
-	if failed.Reason == clients.Unauthorized || failed.Reason == clients.Forbidden {
-		c.refused = failed
+// pass notes that a registration was checked.
+func (c *hookCheck) pass(h *store.Hook) {
+	c.row = 0
+	h.CheckedAt, h.NextAt = c.Now(), time.Time{}
+	if c.unread == nil { // else it was registered unread, and still cannot be read
+		h.FailedAt = time.Time{}
 	}
+}
+
+// fail notes that CalendarHero could not be asked or told of a registration, and
+// when that is tried again: soon, then ever more rarely. It stops where asking
+// for the others is of no use now; those get the same failure, untried.
+func (c *hookCheck) fail(h *store.Hook, failed *clients.Error) {
+	now, wait := c.Now(), hookLatest
+	if h.FailedAt.IsZero() {
+		h.FailedAt = now
+	}
+	passes := failed.Reason == clients.Unavailable || failed.Reason == clients.Unclear || failed.Reason == clients.RateLimited
+	if passes {
+		wait = min(max(3*now.Sub(h.FailedAt), hookSoonest), hookLatest)
+	}
+	if c.stop == nil {
+		h.CheckedAt = now
+		if passes {
+			c.row++
+		}
+		if refused(failed) || failed.RetryAfter > 0 || c.row == 2 {
+			c.stop = failed
+		}
+		if failed.RetryAfter > 0 {
+			c.until = now.Add(failed.RetryAfter)
+		}
+	}
+	h.NextAt = now.Add(wait)
+	if h.NextAt.Before(c.until) {
+		h.NextAt = c.until
+	}
+	since := h.FailedAt.Format(time.RFC3339)
+	switch {
+	case h.State == store.HookOff:
+		h.Problem = fmt.Sprintf("could not be deleted since %s, and is tried again by itself: %v", since, failed)
+		return
+	case failed == c.unread && !refused(failed):
+		h.Problem = fmt.Sprintf("could not be read since %s, and is tried again by itself; nothing is registered unread: %v. To have Milepost told without knowing who is now: %s --yes",
+			since, failed, c.take(h.Event))
+	default:
+		h.Problem = fmt.Sprintf("could not be registered since %s, and is tried again by itself: %v", since, failed)
+	}
+	if !h.SetAt.IsZero() {
+		h.Problem += ". Milepost was registered last " + h.SetAt.Format(time.RFC3339)
+	}
+	h.State = store.HookFailed
+}
+
+// refused reports whether a failure is that the token is not taken.
+func refused(failed *clients.Error) bool {
+	return failed.Reason == clients.Unauthorized || failed.Reason == clients.Forbidden
+}
+
+// read reads one registration, and notes why it could not be.
+func (c *hookCheck) read(ctx context.Context, event string) (found calendarhero.Hook, registered bool, err error) {
+	found, registered, err = c.hero.Hook(ctx, event)
+	c.unread, _ = errors.AsType[*clients.Error](err)
+	return found, registered, err
 }
 
 // What is done to a registration, in words for the log.
@@ -128,6 +211,7 @@ const (
 	hookRepaired   = "repaired: it had vanished"
 	hookRenewed    = "renewed: an older URL of this Milepost was there"
 	hookTook       = "taken over from another tool, as allowed"
+	hookUnread     = "registered without having read who was, as allowed"
 	hookDeleted    = "deleted"
 )
 
@@ -144,25 +228,37 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 		}
 		return did, err
 	}
-	found, registered, err := c.hero.Hook(ctx, h.Event)
-	if err != nil {
+	var found calendarhero.Hook
+	var registered bool
+	if !h.Allowed || c.unread == nil { // else it is no use, and not needed
+		found, registered, err = c.read(ctx, h.Event)
+	}
+	if err != nil && (!h.Allowed || c.unread == nil || refused(c.unread)) {
 		return "", err
 	}
 	whose, err := c.whose(ctx, found.URL)
 	if err != nil {
 		return "", err
 	}
-	ours := func() { h.State, h.Problem, h.URLDigest, h.Allowed = store.HookOurs, "", "", false }
+	ours := func() {
+		h.State, h.Problem, h.URLDigest, h.Allowed = store.HookOurs, "", "", false
+		if h.Blind() {
+			h.Problem = fmt.Sprintf("CalendarHero does not let it be read who is told; Milepost was registered last %s. If another tool was since, and Milepost is to be told instead: %s --yes",
+				h.SetAt.Format(time.RFC3339), c.take(h.Event))
+		}
+	}
 	want := c.urls.of(h.Event)
 	switch {
+	case c.unread != nil:
+		did = hookUnread
 	case registered && sameURL(found.URL, want):
-		ours()
 		h.HookID, h.SeenAt = found.ID, now
 		if h.SetAt.IsZero() {
 			h.SetAt = now
 		}
+		ours()
 		return "", nil
-	case (!registered || found.URL == "") && !h.Allowed && !h.SetAt.IsZero() && h.SeenAt.IsZero() && (registered || now.Sub(h.SetAt) < hookBlind):
+	case (!registered || found.URL == "") && !h.Allowed && h.Blind() && (registered || now.Sub(h.SetAt) < hookBlind):
 		ours() // as far as is known: this server does not let it be read
 		return "", nil
 	case !registered && !h.SetAt.IsZero() && !h.SeenAt.IsZero():
@@ -191,12 +287,14 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 	if err != nil {
 		return "", err
 	}
-	ours()
-	h.HookID, h.SetAt = id, now
+	h.HookID, h.SetAt, h.SeenAt = id, now, time.Time{}
 	// Once ours has been read there it is known that it can be, and that it vanished when it cannot.
-	if found, registered, err = c.hero.Hook(ctx, h.Event); err == nil && registered && sameURL(found.URL, want) {
-		h.SeenAt = now
+	if c.unread == nil {
+		if found, registered, err = c.read(ctx, h.Event); err == nil && registered && sameURL(found.URL, want) {
+			h.SeenAt = now
+		}
 	}
+	ours()
 	return did, nil
 }
 
@@ -205,23 +303,26 @@ func (c *hookCheck) take(event string) string {
 	return fmt.Sprintf("milepost hooks take %s --event %s", c.account.Home(), event)
 }
 
-// delete ends a registration where it is ours, and notes that it is none any more.
+// delete ends a registration where it is ours, and notes that it is none any
+// more. What was registered and cannot be read is deleted where that is allowed.
 func (c *hookCheck) delete(ctx context.Context, h *store.Hook) (deleted bool, err error) {
-	found, registered, err := c.hero.Hook(ctx, h.Event)
-	if err != nil {
+	found, registered, err := c.read(ctx, h.Event)
+	unread := h.Allowed && !h.SetAt.IsZero() && c.unread != nil && !refused(c.unread)
+	if err != nil && !unread {
 		return false, err
 	}
 	whose, err := c.whose(ctx, found.URL)
 	if err != nil {
 		return false, err
 	}
-	unreadable := (!registered || found.URL == "") && !h.SetAt.IsZero() && h.SeenAt.IsZero()
-	if deleted = whose == hookOfThis || unreadable; deleted {
+	unread = unread || (!registered || found.URL == "") && h.Allowed && h.Blind()
+	if deleted = whose == hookOfThis || unread; deleted {
 		if err := c.hero.DeleteHook(ctx, h.Event); err != nil && clients.ReasonOf(err) != clients.NotFound {
 			return false, err
 		}
 	}
-	h.HookID, h.URLDigest, h.Problem, h.SetAt = "", "", "", time.Time{}
+	c.unread = nil
+	h.HookID, h.URLDigest, h.Problem, h.Allowed, h.SetAt = "", "", "", false, time.Time{}
 	return deleted, nil
 }
 
@@ -285,10 +386,14 @@ var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:-]{1,253}$`) // nothing that wo
 // tell logs one line for each thing that was done, and for each kind of problem
 // that began.
 func (c *hookCheck) tell() {
-	for _, did := range []string{hookRegistered, hookRepaired, hookRenewed, hookTook, hookDeleted} {
+	for _, did := range []string{hookRegistered, hookRepaired, hookRenewed, hookTook, hookUnread, hookDeleted} {
 		if events := c.did[did]; len(events) > 0 {
 			c.Logger.Info().Str("location", c.account.Home()).Strs("events", events).Msg("webhooks of CalendarHero " + did)
 		}
+	}
+	if len(c.blind) > 0 {
+		c.Logger.Info().Str("location", c.account.Home()).Strs("events", c.blind).
+			Msg("CalendarHero does not let it be read who is registered for its webhooks: another tool that registers later is not noticed")
 	}
 	of := map[store.HookState][]string{}
 	for _, h := range c.began {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"milepost/clients"
+	"milepost/clients/calendarhero"
 	"milepost/internal/store"
 )
 
@@ -25,13 +27,9 @@ func (r *Registry) HookReports(ctx context.Context) ([]HookReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err := r.Store.Hooks(ctx)
+	of, err := r.hooksByAccount(ctx)
 	if err != nil {
 		return nil, err
-	}
-	of := map[string][]store.Hook{}
-	for _, h := range known {
-		of[h.Account] = append(of[h.Account], h)
 	}
 	reports := make([]HookReport, len(list))
 	for i, a := range list {
@@ -41,41 +39,65 @@ func (r *Registry) HookReports(ctx context.Context) ([]HookReport, error) {
 	return reports, nil
 }
 
-// OtherHook is an event of which another tool is told now.
+// OtherHook is an event of which another tool is told now, or may be.
 type OtherHook struct {
-	Event string
-	Host  string // of its URL, which may hold a secret; or in words why it is not known
+	Event  string
+	Host   string // of its URL, which may hold a secret; or in words why it is not known
+	Unread string // why it cannot be read whether another tool is told; "" = it is
 }
 
 // OtherHooks reads at CalendarHero which of the events TakeHooks would take away
-// from another tool.
+// from another tool, or might, because CalendarHero does not say.
 func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (others []OtherHook, err error) {
 	conn, err := r.Lookup(ctx, a.Home())
 	if err != nil {
 		return nil, err
 	}
 	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}}
-	for _, event := range events {
-		found, registered, err := c.hero.Hook(ctx, event)
-		if err != nil {
-			return nil, err
+	known, err := r.Store.HooksOf(ctx, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range everyEvent(a, known) {
+		if !slices.Contains(events, h.Event) {
+			continue
+		}
+		var found calendarhero.Hook
+		var registered bool
+		if c.stop == nil {
+			if found, registered, err = c.read(ctx, h.Event); err == nil {
+				c.pass(&h)
+			} else if c.unread == nil || refused(c.unread) || ctx.Err() != nil {
+				return nil, err
+			} else {
+				c.fail(&h, c.unread)
+			}
+		}
+		if c.unread != nil {
+			others = append(others, OtherHook{Event: h.Event, Unread: c.unread.Error()})
+			continue
+		}
+		if (!registered || found.URL == "") && h.Blind() {
+			others = append(others, OtherHook{Event: h.Event, Unread: "CalendarHero does not let it be read"})
+			continue
 		}
 		whose, err := c.whose(ctx, found.URL)
 		if err != nil {
 			return nil, err
 		}
 		if registered && whose == hookOfOthers {
-			others = append(others, OtherHook{event, hostOf(found.URL)})
+			others = append(others, OtherHook{Event: h.Event, Host: hostOf(found.URL)})
 		}
 	}
 	return others, nil
 }
 
 // errBusy means that another process is at an account's registrations.
-var errBusy = errors.New("another process is at the webhooks of this account just now: try again in a minute")
+var errBusy = errors.New("another process is at the webhooks of this account just now, or was stopped at it: try again in three minutes")
 
 // TakeHooks has Milepost told of events from now on, also where another tool is
-// told so far, and ends a ReleaseHooks of them. It returns what became of all of
+// told so far or it cannot be read whether one is, and ends a ReleaseHooks of
+// them. It returns what became of all of
 // the account's events. The permission is used up when it was made use of: a
 // tool that registers itself later is left alone again.
 func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (hooks []store.Hook, err error) {
@@ -84,12 +106,12 @@ func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (h
 			if slices.Contains(events, known[i].Event) {
 				known[i].Allowed = true
 				if known[i].State == store.HookOff {
-					known[i].State, known[i].Problem = "", ""
+					known[i].State, known[i].Problem, known[i].FailedAt = "", "", time.Time{}
 				}
 			}
 		}
 		var err error
-		hooks, err = r.register(ctx, a, known)
+		hooks, err = r.register(ctx, a, known, everyHook)
 		return hooks, err
 	})
 	if err == nil && !done {
@@ -99,12 +121,13 @@ func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (h
 }
 
 // ReleaseHooks deletes what is ours at CalendarHero and leaves all events of the
-// account alone until TakeHooks. What could not be deleted is tried again by
-// CheckHooks; its Problem says why.
-func (r *Registry) ReleaseHooks(ctx context.Context, a Account) (hooks []store.Hook, err error) {
+// account alone until TakeHooks. What was registered but cannot be read, and so
+// may be another tool's by now, is deleted only if unread allows it. What could
+// not be deleted is tried again by CheckHooks; its Problem says why.
+func (r *Registry) ReleaseHooks(ctx context.Context, a Account, unread bool) (hooks []store.Hook, err error) {
 	done, err := r.alone(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
 		for i := range known {
-			known[i].State, known[i].Allowed = store.HookOff, false
+			known[i].State, known[i].Allowed, known[i].FailedAt = store.HookOff, unread, time.Time{}
 		}
 		hooks = known
 		_, err := r.deleteAll(ctx, a, a.Home(), hooks)
@@ -126,20 +149,21 @@ func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, 
 	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}}
 	for i := range hooks {
 		h := &hooks[i]
-		was, err := false, c.refused
-		if err == nil {
+		was, err := false, error(c.stop)
+		if c.stop == nil {
 			was, err = c.delete(ctx, h)
 		}
 		if was {
 			deleted++
 		}
 		if failed, ok := errors.AsType[*clients.Error](err); ok {
-			c.refuse(failed)
-			h.Problem = "it could not be deleted: " + failed.Error()
+			h.State = store.HookOff
+			c.fail(h, failed)
 		} else if err != nil {
 			return deleted, err
+		} else {
+			c.pass(h)
 		}
-		h.CheckedAt = c.Now()
 	}
 	return deleted, nil
 }
@@ -148,13 +172,18 @@ func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, 
 // last one with its account, what is ours there is deleted before. Nothing keeps
 // it from dropping; said is what a person should know, "" = nothing.
 func (r *Registry) leaving(ctx context.Context, locationID string, drop func() error) (said string, err error) {
-	var deleted, left int
+	var deleted, left, unread int
 	var problem string
 	dropped := false
 	a, last, err := r.lastWithHooks(ctx, locationID)
 	if err == nil && last {
 		var done bool
 		done, err = r.alone(ctx, a, hookWait, func(ctx context.Context, hooks []store.Hook) (_ []store.Hook, err error) {
+			for i := range hooks {
+				if hooks[i].Allowed = true; hooks[i].Blind() {
+					unread++
+				}
+			}
 			if deleted, err = r.deleteAll(ctx, a, locationID, hooks); err != nil {
 				return nil, err
 			}
@@ -183,6 +212,9 @@ func (r *Registry) leaving(ctx context.Context, locationID string, drop func() e
 		said = fmt.Sprintf("%d webhooks of its CalendarHero account are left there, and what they send is refused from now on: %s", left, problem)
 	case deleted > 0:
 		said = fmt.Sprintf("the %d webhooks of its CalendarHero account are deleted there", deleted)
+	}
+	if deleted > 0 && unread > 0 {
+		said += fmt.Sprintf("; %d could not be read before: another tool that registered itself there since has to do so again", unread)
 	}
 	if !dropped {
 		return said, drop()

@@ -24,6 +24,13 @@ const (
 	hookWait   = 30 * time.Second // how long a command waits for a process that is at it
 	hookBlind  = 24 * time.Hour   // after which ours is registered again where it cannot be read
 	hooksLanes = 4                // accounts at once
+
+	// What failed is tried again after three times as long as it has failed,
+	// within these: at 15 s, 1 min, 4 min, 16 min, and each quarter of an hour then.
+	hookSoonest = 15 * time.Second
+	hookLatest  = 15 * time.Minute
+	hookSlack   = 5 * time.Second // what is due so soon is done with the rest of its account
+	hookWake    = time.Minute     // after which a new account is looked for
 )
 
 // HookLocation returns the location that a webhook under a key is stored for:
@@ -53,25 +60,23 @@ func hookDigest(key string) string {
 // CheckHooks sees to it that CalendarHero tells this Milepost of every event of
 // each account, where no other tool is told. It reads what is registered first:
 // what is missing is registered, what is ours and wrong is put right, and
-// another tool's is left alone unless TakeHooks allowed it. Accounts that were
-// checked within age, by whatever process, are left for later. Without a
-// PublicURL it does nothing. What is wrong with an account is logged when it
-// begins and kept for HookReport; the error is of the state database.
-func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) error {
+// another tool's is left alone unless TakeHooks allowed it. What was checked
+// within age, by whatever process, is left for later, and so is what failed
+// until it is to be tried again, however old. Without a PublicURL it does
+// nothing. What is wrong with an account is logged when it begins and kept for
+// HookReport; the error is of the state database. It returns how long to wait
+// for the next check, at most a minute.
+func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) (next time.Duration, err error) {
 	if r.PublicURL == "" {
-		return nil
+		return hookWake, nil
 	}
 	list, err := r.Accounts(ctx)
 	if err != nil {
-		return err
+		return hookWake, err
 	}
-	known, err := r.Store.Hooks(ctx)
+	of, err := r.hooksByAccount(ctx)
 	if err != nil {
-		return err
-	}
-	of := map[string][]store.Hook{}
-	for _, h := range known {
-		of[h.Account] = append(of[h.Account], h)
+		return hookWake, err
 	}
 	var (
 		due   = make(chan Account)
@@ -83,10 +88,7 @@ func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) error {
 		lanes.Go(func() {
 			for a := range due {
 				_, err := r.alone(ctx, a, 0, func(ctx context.Context, hooks []store.Hook) ([]store.Hook, error) {
-					if r.checkedWithin(age, hooks) { // by another process, meanwhile
-						return nil, nil
-					}
-					return r.register(ctx, a, hooks)
+					return r.register(ctx, a, hooks, r.due(age, hookSlack)) // what another process did not, meanwhile
 				})
 				if err != nil {
 					mu.Lock()
@@ -97,20 +99,48 @@ func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) error {
 		})
 	}
 	for _, a := range list {
-		if ctx.Err() == nil && !r.checkedWithin(age, of[a.ID]) {
+		if ctx.Err() == nil && slices.ContainsFunc(everyEvent(a, of[a.ID]), r.due(age, 0)) {
 			due <- a
 		}
 	}
 	close(due)
 	lanes.Wait()
-	return errors.Join(errs...)
+	of, err = r.hooksByAccount(ctx)
+	next = hookWake
+	for _, a := range list {
+		for _, h := range of[a.ID] {
+			if !h.NextAt.IsZero() {
+				wait := h.NextAt.Sub(r.Now())
+				if wait <= 0 { // it was left to another process
+					wait = hookSoonest
+				}
+				next = min(next, wait)
+			}
+		}
+	}
+	return next, errors.Join(append(errs, err)...)
 }
 
-// checkedWithin reports whether every event was checked within a time.
-func (r *Registry) checkedWithin(age time.Duration, hooks []store.Hook) bool {
-	after := r.Now().Add(-age)
-	return len(hooks) >= len(calendarhero.Events) &&
-		!slices.ContainsFunc(hooks, func(h store.Hook) bool { return !h.CheckedAt.After(after) })
+// due tells which registrations are to be checked now or within slack: those
+// that were not within age, and those that failed and are to be tried again.
+func (r *Registry) due(age, slack time.Duration) func(store.Hook) bool {
+	now := r.Now().Add(slack)
+	return func(h store.Hook) bool {
+		if !h.NextAt.IsZero() {
+			return !now.Before(h.NextAt)
+		}
+		return !h.CheckedAt.After(now.Add(-age))
+	}
+}
+
+// hooksByAccount is what is known of all registrations.
+func (r *Registry) hooksByAccount(ctx context.Context) (map[string][]store.Hook, error) {
+	known, err := r.Store.Hooks(ctx)
+	of := map[string][]store.Hook{}
+	for _, h := range known {
+		of[h.Account] = append(of[h.Account], h)
+	}
+	return of, err
 }
 
 // alone does something with an account's registrations while no other process

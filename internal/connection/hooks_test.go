@@ -63,7 +63,15 @@ func (h *heroes) process(change ...func(*connection.Config)) *connection.Registr
 func (h *heroes) check(r *connection.Registry) {
 	h.t.Helper()
 	h.clock.advance(15*time.Minute + time.Second)
-	h.must(r.CheckHooks(h.t.Context(), 15*time.Minute))
+	h.checkNow(r)
+}
+
+// checkNow checks what is due, and returns how long to wait for the next time.
+func (h *heroes) checkNow(r *connection.Registry) (next time.Duration) {
+	h.t.Helper()
+	next, err := r.CheckHooks(h.t.Context(), 15*time.Minute)
+	h.must(err)
+	return next
 }
 
 // hook is what is known of an event at the account of north.
@@ -158,7 +166,7 @@ func TestEachAccountIsRegisteredOnceUnderItsOwnKey(t *testing.T) {
 		}
 
 		_, written := h.calls("ch-own")
-		b.must(other.CheckHooks(t.Context(), 15*time.Minute)) // another process, at once
+		h.checkNow(other) // another process, at once
 		read, _ := h.calls("ch-own")
 		h.check(other)
 		if again, rewritten := h.calls("ch-own"); again != read+8 || rewritten != written {
@@ -315,10 +323,137 @@ func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 		if n := posts(); n != 16 || h.hook(r, "meeting_started").State != store.HookOurs {
 			t.Errorf("%d registrations after a day, want 16", n)
 		}
+		if hk := h.hook(r, "meeting_started"); !hk.Blind() || !strings.Contains(hk.Problem, "does not let it be read") || !strings.Contains(hk.Problem, hk.SetAt.Format(time.RFC3339)) {
+			t.Errorf("it is known as %+v", hk)
+		}
+		if n := h.lines("another tool that registers later is not noticed"); n != 1 {
+			t.Errorf("%d lines say that nothing can be read, want one:\n%s", n, h.log)
+		}
+		account, _, err := r.AccountOf(t.Context(), north)
+		b.must(err)
+		b.must(h.of["ch"].SetHook("meeting_rescheduled", zapier)) // unnoticed
+		others, err := r.OtherHooks(t.Context(), account, calendarhero.Events)
+		if err != nil || len(others) != 8 || others[0].Unread == "" {
+			t.Errorf("to be displaced may be %+v, %v; want all", others, err)
+		}
+		if _, err = r.ReleaseHooks(t.Context(), account, false); err != nil || len(h.of["ch"].Hooks()) != 8 {
+			t.Errorf("what cannot be read was deleted unasked: %v, %v", h.of["ch"].Hooks(), err)
+		}
+		_, err = r.TakeHooks(t.Context(), account, calendarhero.Events)
+		b.must(err)
+		h.key("ch")
 		said, err := r.Remove(t.Context(), north)
-		if err != nil || len(h.of["ch"].Hooks()) != 0 {
+		if err != nil || len(h.of["ch"].Hooks()) != 0 || !strings.Contains(said, "8 could not be read") {
 			t.Errorf("after the removal: %q, %v, %v", said, err, h.of["ch"].Hooks())
 		}
+	})
+}
+
+func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		r := h.process()
+		b.must(r.Set(t.Context(), north, "pit", "ch"))
+		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, sandbox.FailWith(500))
+		b.must(h.of["ch"].SetHook("meeting_started", zapier))
+		since := h.clock.now().Add(15*time.Minute + time.Second).Format(time.RFC3339)
+		for range 8 {
+			h.check(r)
+		}
+		if n := len(h.of["ch"].Hooks()); n != 1 {
+			t.Errorf("%d were registered unread", n-1)
+		}
+		for _, event := range calendarhero.Events {
+			if p := h.hook(r, event).Problem; !strings.Contains(p, "could not be read since "+since) || !strings.Contains(p, "500") || !strings.Contains(p, "hooks take "+north+" --event "+event+" --yes") {
+				t.Errorf("of %s it is said: %s", event, p)
+			}
+		}
+		if n := h.lines(`"level":"warn"`); n != 1 {
+			t.Errorf("%d warnings, want one:\n%s", n, h.log)
+		}
+
+		account, _, err := r.AccountOf(t.Context(), north)
+		b.must(err)
+		if others, err := r.OtherHooks(t.Context(), account, calendarhero.Events); err != nil || len(others) != 8 || !strings.Contains(others[7].Unread, "500") {
+			t.Errorf("to be displaced may be %+v, %v; want all", others, err)
+		}
+		_, err = r.TakeHooks(t.Context(), account, calendarhero.Events)
+		b.must(err)
+		h.key("ch")
+		if hk := h.hook(r, "meeting_started"); hk.State != store.HookOurs || !hk.Blind() {
+			t.Errorf("after it was taken it is known as %+v", hk)
+		}
+		_, written := h.calls("ch")
+		h.check(r)
+		h.check(r)
+		if _, again := h.calls("ch"); again != written || h.lines(`"level":"warn"`) != 1 {
+			t.Errorf("%d written again; the log:\n%s", again-written, h.log)
+		}
+		if p := h.hook(r, "meeting_started").Problem; !strings.Contains(p, "registered last") {
+			t.Errorf("it is said: %s", p)
+		}
+		hooks, err := r.ReleaseHooks(t.Context(), account, false)
+		if err != nil || len(h.of["ch"].Hooks()) != 8 || !strings.Contains(hooks[0].Problem, "could not be deleted") {
+			t.Errorf("released unread: %+v, %v", hooks, err)
+		}
+		if _, err = r.ReleaseHooks(t.Context(), account, true); err != nil || len(h.of["ch"].Hooks()) != 0 {
+			t.Errorf("released as allowed: %v, %v", h.of["ch"].Hooks(), err)
+		}
+	})
+}
+
+func TestWhatFailedIsTriedAgainSoonAndThenEverMoreRarely(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, b *bundle) {
+		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch", "ch-busy")
+		r, other := h.process(), h.process()
+		b.must(r.Set(t.Context(), north, "pit", "ch"))
+		posts := func() int { return h.of["ch"].Calls()["POST /webhook/{event}"] }
+		h.of["ch"].Faults().Next("POST /webhook/{event}", -1, sandbox.FailWith(500))
+		var tries []time.Duration // after the first
+		start, last := h.clock.now(), 0
+		for h.clock.now().Sub(start) < time.Hour {
+			r, other = other, r
+			next := h.checkNow(r)
+			if n := posts(); n > last {
+				tries, last = append(tries, h.clock.now().Sub(start).Round(5*time.Second)), n
+				if n > 6*len(tries) {
+					t.Fatalf("%d registrations in %d looks, want two with their retries in each", n, len(tries))
+				}
+			}
+			h.clock.advance(min(next, 5*time.Second))
+		}
+		want := []time.Duration{0, 15 * time.Second, time.Minute, 4 * time.Minute, 16 * time.Minute, 31 * time.Minute, 46 * time.Minute}
+		if !slices.Equal(tries, want) {
+			t.Errorf("tried after %v, want %v", tries, want)
+		}
+		if n := h.lines(`"level":"warn"`); n != 1 {
+			t.Errorf("%d warnings, want one:\n%s", n, h.log)
+		}
+		h.of["ch"].Faults().Clear()
+		h.check(r)
+		h.key("ch")
+		if hk := h.hook(r, "meeting_started"); hk.Problem != "" || !hk.FailedAt.IsZero() || !hk.NextAt.IsZero() {
+			t.Errorf("it is known as %+v", hk)
+		}
+
+		// Two events that always fail keep no other away.
+		b.must(r.Set(t.Context(), south, "pit-south", "ch-busy"))
+		h.of["ch-busy"].Faults().Next("GET /webhook/{event}", 6, sandbox.FailWith(500))
+		h.checkNow(r)
+		h.of["ch-busy"].Faults().Next("GET /webhook/{event}", 1, sandbox.RateLimited(10*time.Minute))
+		h.clock.advance(15 * time.Second)
+		h.checkNow(r)
+		read, _ := h.calls("ch-busy")
+		for range 39 {
+			h.clock.advance(15 * time.Second)
+			h.checkNow(r)
+		}
+		if again, _ := h.calls("ch-busy"); again != read {
+			t.Errorf("%d calls before CalendarHero wanted them", again-read)
+		}
+		h.clock.advance(15 * time.Second)
+		h.checkNow(r)
+		h.key("ch-busy")
 	})
 }
 
@@ -419,7 +554,7 @@ func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 		account, _, err := r.AccountOf(t.Context(), north)
 		b.must(err)
 		ch.Faults().Next("DELETE /webhook/{event}", 3, sandbox.FailWith(503))
-		hooks, err := r.ReleaseHooks(t.Context(), account)
+		hooks, err := r.ReleaseHooks(t.Context(), account, false)
 		b.must(err)
 		if n := len(ch.Hooks()); n != 1 || hooks[0].Problem == "" || hooks[1].Problem != "" {
 			t.Errorf("%d are left, known as %+v", n, hooks)

@@ -34,11 +34,17 @@ type Hook struct {
 	Problem   string    // for people: what is wrong, and what to do; "" = nothing is
 	HookID    string    // CalendarHero's; "" = not told
 	URLDigest string    // of the URL that was found there last, hex; "" = none was
-	Allowed   bool      // the operator lets another tool's be displaced, once
+	Allowed   bool      // the operator lets another tool's be displaced, once; where it is off: deleted unread
 	CheckedAt time.Time // zero = never
 	SetAt     time.Time // when ours was registered last; zero = it is not registered
-	SeenAt    time.Time // when ours was last read there; zero = never: maybe it cannot be read
+	SeenAt    time.Time // when ours was last read there; zero = not since SetAt: maybe it cannot be read
+	FailedAt  time.Time // since when CalendarHero cannot be asked or told; zero = it can
+	NextAt    time.Time // not to be checked before; zero = when its turn comes
 }
+
+// Blind reports whether ours was registered and never read there since: what is
+// there now is not known.
+func (h Hook) Blind() bool { return !h.SetAt.IsZero() && h.SeenAt.IsZero() }
 
 // AddHookKey stores a new key of k.Account, and with it the key's secret.
 func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error {
@@ -73,7 +79,7 @@ func (s *Store) HookKey(ctx context.Context, digest string) (k HookKey, ok bool,
 	return list[0], true, nil
 }
 
-const hookColumns = `account, event, state, problem, hook_id, url_digest, allowed, checked_at, set_at, seen_at`
+const hookColumns = `account, event, state, problem, hook_id, url_digest, allowed, checked_at, set_at, seen_at, failed_at, next_at`
 
 // Hooks lists what is known of all accounts' registrations, in the order of
 // account and event.
@@ -89,10 +95,11 @@ func (s *Store) HooksOf(ctx context.Context, account string) ([]Hook, error) {
 func (s *Store) hooks(ctx context.Context, query string, args ...any) ([]Hook, error) {
 	rows, err := s.Query(ctx, query, args...)
 	list, err := collect(rows, err, func(r Rows) (h Hook, err error) {
-		var allowed, checked, set, seen int64
-		err = r.Scan(&h.Account, &h.Event, &h.State, &h.Problem, &h.HookID, &h.URLDigest, &allowed, &checked, &set, &seen)
+		var allowed, checked, set, seen, failed, next int64
+		err = r.Scan(&h.Account, &h.Event, &h.State, &h.Problem, &h.HookID, &h.URLDigest, &allowed, &checked, &set, &seen, &failed, &next)
 		h.Allowed = allowed == 1
 		h.CheckedAt, h.SetAt, h.SeenAt = fromMicros(checked), fromMicros(set), fromMicros(seen)
+		h.FailedAt, h.NextAt = fromMicros(failed), fromMicros(next)
 		return h, err
 	})
 	if err != nil {
@@ -109,12 +116,13 @@ func (s *Store) SaveHooks(ctx context.Context, hooks ...Hook) error {
 			if h.Allowed {
 				allowed = 1
 			}
-			if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_hooks (`+hookColumns+`) VALUES `+placeholders(1, 10)+`
+			if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_hooks (`+hookColumns+`) VALUES `+placeholders(1, 12)+`
 				ON CONFLICT (account, event) DO UPDATE SET state = excluded.state, problem = excluded.problem,
 					hook_id = excluded.hook_id, url_digest = excluded.url_digest, allowed = excluded.allowed,
-					checked_at = excluded.checked_at, set_at = excluded.set_at, seen_at = excluded.seen_at`,
+					checked_at = excluded.checked_at, set_at = excluded.set_at, seen_at = excluded.seen_at,
+					failed_at = excluded.failed_at, next_at = excluded.next_at`,
 				h.Account, h.Event, string(h.State), h.Problem, h.HookID, h.URLDigest, allowed,
-				micros(h.CheckedAt), micros(h.SetAt), micros(h.SeenAt)); err != nil {
+				micros(h.CheckedAt), micros(h.SetAt), micros(h.SeenAt), micros(h.FailedAt), micros(h.NextAt)); err != nil {
 				return err
 			}
 		}

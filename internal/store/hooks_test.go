@@ -22,7 +22,7 @@ func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *test
 
 		first := store.Hook{
 			Account: "a", Event: "meeting_started", State: store.HookForeign, Problem: "p", HookID: "h", URLDigest: "u", Allowed: true,
-			CheckedAt: now, SetAt: now.Add(1000), SeenAt: now.Add(2000),
+			CheckedAt: now, SetAt: now.Add(1000), SeenAt: now.Add(2000), FailedAt: now.Add(3000), NextAt: now.Add(4000),
 		}
 		must(0, s.SaveHooks(ctx, first, store.Hook{Account: "b", Event: "meeting_started", State: store.HookOff}))(t)
 		if list := must(s.HooksOf(ctx, "a"))(t); len(list) != 1 || list[0] != first {
