@@ -120,7 +120,7 @@ func duration(d time.Duration) string {
 		if n := d / part.unit; n > 0 {
 			b.WriteString(strconv.Itoa(int(n)))
 			b.WriteByte(part.letter)
-			d -= n * part.unit
+			d %= part.unit
 		}
 	}
 	if b.Len() == len("PT") {
