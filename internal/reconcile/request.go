@@ -69,10 +69,23 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	case doRemove:
 		return s.removeRequest(ctx, link)
 	}
-	if err := s.delete(ctx, link); err != nil {
+	missing, err := s.delete(ctx, link)
+	if err != nil {
 		return err
 	}
+	if missing && link.Material == want.material {
+		return s.calledOff(ctx, link)
+	}
 	return s.create(ctx, link, item, want)
+}
+
+// calledOff is for a request that somebody deleted in CalendarHero, which came
+// out when only its description was to be renewed: nothing asks for it anew. What
+// became of it is for the sync of the meeting to say.
+func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
+	link.State, link.Meeting = store.LinkLive, string(mapping.MeetingGone)
+	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindMeeting), ID: link.ObjectID})
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
 // action is what is to be done with a meeting request.
@@ -118,7 +131,7 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
-		if err := s.delete(ctx, link); err != nil {
+		if _, err := s.delete(ctx, link); err != nil {
 			return link, err
 		}
 		err := s.forget(ctx, link, link.ItemKind+" removed")
@@ -229,35 +242,39 @@ func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause erro
 func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
 
 // delete notes the delete of a link's object and sends it, unless the meeting
-// is over. An object that is already gone is deleted. A crash or a lost answer
-// leaves the link deleting, so that nothing is believed of its object.
-func (s *entitySync) delete(ctx context.Context, link store.Link) error {
+// is over. An object that is already gone is deleted; missing reports that it
+// surely was gone before. A crash or a lost answer leaves the link deleting, so
+// that nothing is believed of its object.
+func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
-		return nil
+		return false, nil
 	}
+	first := link.State != store.LinkDeleting
 	link.State = store.LinkDeleting
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-		return err
+		return false, err
 	}
 	s.ended[link.ObjectID] = true
-	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
-	if err == nil || clients.ReasonOf(err) == clients.NotFound {
+	err = s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
+	failed, _ := errors.AsType[*clients.Error](err)
+	switch {
+	case err == nil:
 		ctx, cancel := detached(ctx)
 		defer cancel()
-		return s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
-	}
-	switch clients.ReasonOf(err) {
-	case clients.Invalid: // as of one that was closed by hand? Then it is in no list.
+		return false, s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
+	case clients.ReasonOf(err) == clients.NotFound:
+		return first && !failed.Again, nil
+	case clients.ReasonOf(err) == clients.Invalid: // as of one that was closed by hand? Then it is in no list.
 		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 		if lookErr != nil || found == "" {
-			return lookErr
+			return lookErr == nil && first, lookErr
 		}
 		link.State = store.LinkLive
 		if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-			return saveErr
+			return false, saveErr
 		}
 	}
-	return err
+	return false, err
 }
 
 // removeRequest deletes the object of a link, however its last call ended, and
@@ -273,7 +290,7 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() {
 		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
 	}
-	if err := s.delete(ctx, link); err != nil {
+	if _, err := s.delete(ctx, link); err != nil {
 		return err
 	}
 	return s.forget(ctx, link, link.ItemKind+" removed")
