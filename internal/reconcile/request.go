@@ -80,11 +80,16 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 }
 
 // calledOff is for a request that somebody deleted in CalendarHero, which came
-// out when only its description was to be renewed: nothing asks for it anew. What
-// became of it is for the sync of the meeting to say.
+// out when only its description was to be renewed: nothing asks for it anew.
 func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
-	link.State, link.Meeting = store.LinkLive, string(mapping.MeetingGone)
-	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindMeeting), ID: link.ObjectID})
+	m := s.seen(link)
+	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
+	m.Happened = happened(m, s.now())
+	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
+		return err
+	}
+	link.State, link.Meeting = store.LinkLive, m.State
+	s.touch = append(s.touch, s.entity) // for the automations that look at that
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
