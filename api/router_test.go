@@ -13,6 +13,7 @@ import (
 
 	"milepost/api"
 	"milepost/handlers"
+	"milepost/internal/store"
 )
 
 func TestTheKeyInTheURLOfAWebhookIsNeverLogged(t *testing.T) {
@@ -52,5 +53,41 @@ func TestTheKeyInTheURLOfAWebhookIsNeverLogged(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestTheKeyInACalendarsURLIsNeverLogged(t *testing.T) {
+	const key = "SECRETSECRETSECRETSECRET26"
+	var log bytes.Buffer
+	logger := zerolog.New(&log).Level(zerolog.DebugLevel)
+	for _, c := range []struct {
+		name, method, path string
+		feed               func(context.Context, string) (store.Feed, string, bool, error)
+		status             int
+	}{
+		{"an unknown key", "GET", key + ".ics", func(context.Context, string) (store.Feed, string, bool, error) { return store.Feed{}, "", false, nil }, 404},
+		{"the same by HEAD", "HEAD", key + ".ics", func(context.Context, string) (store.Feed, string, bool, error) { return store.Feed{}, "", false, nil }, 404},
+		{"a key that cannot be looked up", "GET", key + ".ics", func(context.Context, string) (store.Feed, string, bool, error) {
+			return store.Feed{}, "", false, errors.New("the disk is away")
+		}, 503},
+		{"a panic", "GET", key + ".ics", func(context.Context, string) (store.Feed, string, bool, error) { panic("a defect") }, 500},
+		{"another method", "POST", key + ".ics", nil, 405},
+		{"without its ending", "GET", key, nil, 404},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log.Reset()
+			handler := api.Public(api.Routes{
+				HighLevelWebhooks: http.NotFoundHandler(), WorkflowWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
+				Calendars: &handlers.Feed{Feed: c.feed, Logger: logger, Refusals: logger},
+			})
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(c.method, handlers.CalendarPath+c.path, nil))
+			if w.Code != c.status || w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%d %s, want the problem %d", w.Code, w.Header().Get("Content-Type"), c.status)
+			}
+			if said := log.String() + w.Body.String(); strings.Contains(said, "SECRET") || log.Len() == 0 {
+				t.Errorf("the log or the answer holds the key, or nothing was logged:\n%s", said)
+			}
+		})
 	}
 }
