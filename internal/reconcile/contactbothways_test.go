@@ -241,12 +241,14 @@ func TestBothChangedAndTheRuleDecides(t *testing.T) {
 				hanna()
 				carla()
 			}
-			p.hl.Faults().Next("PUT /contacts/{contactId}", 2, sandbox.FailWith(503))
-			p.ch.Faults().Next("PUT /contact/{id}", 2, sandbox.FailWith(503))
-			p.hl.Faults().Next("PUT /contacts/{contactId}", 4, sandbox.LoseAnswer())
-			p.ch.Faults().Next("PUT /contact/{id}", 4, sandbox.LoseAnswer())
-			for range 4 {
-				_, _ = p.try(p.e)
+			for _, fault := range []sandbox.Fault{sandbox.FailWith(503), sandbox.LoseAnswer()} {
+				p.hl.Faults().Next("PUT /contacts/{contactId}", -1, fault)
+				p.ch.Faults().Next("PUT /contact/{id}", -1, fault)
+				for range 2 {
+					_, _ = p.try(p.e)
+				}
+				p.hl.Faults().Clear()
+				p.ch.Faults().Clear()
 			}
 			p.settles()
 			if hero, level := p.hero().Name, p.level().Name(); hero != c.want || level != c.want {
@@ -424,28 +426,49 @@ func TestThePollLooksAtTheOldestAndStopsWhereItIsAskedTo(t *testing.T) {
 	}
 }
 
-// bodies has HighLevel called through a recorder, and returns what it was sent by
-// a method.
+func TestASideThatKeepsAValueInAFormOfItsOwnIsNotWrittenAgain(t *testing.T) {
+	p := paired(t, bothWays("newest"))
+	p.through(func(r *http.Request, body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte("smith"), []byte("Smith"))
+	})
+	p.editHero(func(c *sandbox.CalendarContact) { c.Name = "Jane smith" })
+	p.settles()
+	if hl, _ := p.writes(); hl != 1 || p.level().LastName != "Smith" || p.hero().Name != "Jane smith" {
+		t.Errorf("%d writes; HighLevel has %q, CalendarHero %q", hl, p.level().LastName, p.hero().Name)
+	}
+	if p.asked() {
+		t.Error("a poll asks for it again")
+	}
+}
+
+// bodies returns what HighLevel was sent by a method since.
 func (b *bundle) bodies(method string) func() []string {
 	var mu sync.Mutex
 	var sent []string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
+	b.through(func(r *http.Request, body []byte) []byte {
 		if r.Method == method {
 			mu.Lock()
+			defer mu.Unlock()
 			sent = append(sent, string(body))
-			mu.Unlock()
 		}
+		return body
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(sent)
+	}
+}
+
+// through has what is sent to HighLevel go through pass.
+func (b *bundle) through(pass func(r *http.Request, body []byte) []byte) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(pass(r, body)))
 		b.hl.ServeHTTP(w, r)
 	}))
 	b.t.Cleanup(server.Close)
 	own := *b.conn()
 	own.HighLevel = highlevel.New(highlevel.Config{BaseURL: server.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: func(int) time.Duration { return 0 }})
 	b.connections = only{&own}
-	return func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return slices.Clone(sent)
-	}
 }
