@@ -20,7 +20,7 @@ import (
 type Routes struct {
 	HighLevelWebhooks http.Handler
 	WorkflowWebhooks  http.Handler
-	CalendarHero      http.Handler                // its webhooks
+	CalendarHero      http.Handler // its webhooks
 	Calendars         http.Handler
 	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
