@@ -20,6 +20,7 @@ import (
 type Routes struct {
 	HighLevelWebhooks http.Handler
 	WorkflowWebhooks  http.Handler
+	CalendarHero      http.Handler // its webhooks
 	Calendars         http.Handler
 	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
@@ -32,6 +33,7 @@ func Public(routes Routes) http.Handler {
 	r := base(routes)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
 	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
+	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.CalendarHero)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r.Method(method, handlers.CalendarPath+"{key}.ics", routes.Calendars)
 	}

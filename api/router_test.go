@@ -16,7 +16,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestTheKeyInAWorkflowsURLIsNeverLogged(t *testing.T) {
+func TestTheKeyInTheURLOfAWebhookIsNeverLogged(t *testing.T) {
 	const key = "SECRETSECRETSECRETSECRET26"
 	var log bytes.Buffer
 	logger := zerolog.New(&log).Level(zerolog.DebugLevel)
@@ -33,21 +33,26 @@ func TestTheKeyInAWorkflowsURLIsNeverLogged(t *testing.T) {
 		{"another method", "GET", key, "", nil, 405, ""},
 		{"a longer path", "POST", key + "/", "{}", nil, 404, ""},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			log.Reset()
-			handler := api.Public(api.Routes{
-				HighLevelWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
-				WorkflowWebhooks: &handlers.WorkflowWebhooks{Location: c.location, Logger: logger},
+		for of, path := range map[string]string{
+			"a workflow": handlers.WorkflowPath + c.path, "CalendarHero": handlers.CalendarHeroPath + strings.Replace(c.path, key, key+"/meeting_started", 1),
+		} {
+			t.Run(c.name+" of "+of, func(t *testing.T) {
+				log.Reset()
+				handler := api.Public(api.Routes{
+					HighLevelWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
+					WorkflowWebhooks: &handlers.WorkflowWebhooks{Location: c.location, Logger: logger, Refusals: logger},
+					CalendarHero:     &handlers.CalendarHeroWebhooks{Location: c.location, Logger: logger, Refusals: logger},
+				})
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest(c.method, path, strings.NewReader(c.body)))
+				if w.Code != c.status || w.Header().Get("Retry-After") != c.retryAfter {
+					t.Errorf("%d, Retry-After %q; want %d and %q", w.Code, w.Header().Get("Retry-After"), c.status, c.retryAfter)
+				}
+				if said := log.String() + w.Body.String(); strings.Contains(said, "SECRET") || log.Len() == 0 {
+					t.Errorf("the log or the answer holds the key, or nothing was logged:\n%s", said)
+				}
 			})
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequest(c.method, handlers.WorkflowPath+c.path, strings.NewReader(c.body)))
-			if w.Code != c.status || w.Header().Get("Retry-After") != c.retryAfter {
-				t.Errorf("%d, Retry-After %q; want %d and %q", w.Code, w.Header().Get("Retry-After"), c.status, c.retryAfter)
-			}
-			if said := log.String() + w.Body.String(); strings.Contains(said, "SECRET") || log.Len() == 0 {
-				t.Errorf("the log or the answer holds the key, or nothing was logged:\n%s", said)
-			}
-		})
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"unicode/utf8"
 )
 
 // An Object is a JSON object read with tolerance: the vendors leave fields
@@ -19,6 +21,28 @@ func ParseObject(data []byte) (Object, error) {
 	}
 	if o == nil {
 		return nil, errors.New("null where an object was expected")
+	}
+	return o, nil
+}
+
+// ErrNoObject is wrapped by every error of ParseBody.
+var ErrNoObject = errors.New("the body is no JSON object")
+
+// ParseBody is ParseObject of a webhook's body, which whoever likes may have
+// sent. Its error does not quote the body.
+func ParseBody(body []byte) (Object, error) {
+	if len(body) == 0 {
+		return nil, fmt.Errorf("%w: it is empty", ErrNoObject)
+	}
+	if !utf8.Valid(body) {
+		return nil, fmt.Errorf("%w: it is not UTF-8", ErrNoObject)
+	}
+	o, err := ParseObject(body)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, fmt.Errorf("%w: %w at byte %d", ErrNoObject, syntax, syntax.Offset)
+	}
+	if err != nil { // valid JSON of another type; its text would quote the body
+		return nil, fmt.Errorf("%w: it is another JSON value", ErrNoObject)
 	}
 	return o, nil
 }

@@ -48,7 +48,7 @@ type Call struct {
 	Query     url.Values  // never shown in an error: it may hold personal data
 	Header    http.Header // sent in addition to the transport's, and in place of the same there
 	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
-	Out       any         // receives the JSON of a success; nil ignores the body
+	Out       any         // receives the JSON of a success, a *json.RawMessage also nil for an empty body; nil ignores the body
 	Turn      Turn        // how it stands in line where the API is rationed
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
@@ -216,9 +216,15 @@ func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 		return t.lost(ctx, call, sent, err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return t.answered(call, res, body, auth)
+		failed := t.answered(call, res, body, auth)
+		failed.Again = sent.again.Load()
+		return failed
 	}
 	if call.Out == nil {
+		return nil
+	}
+	if raw, ok := call.Out.(*json.RawMessage); ok && len(bytes.TrimSpace(body)) == 0 {
+		*raw = nil
 		return nil
 	}
 	if err := json.Unmarshal(body, call.Out); err != nil {

@@ -80,7 +80,7 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func readBody(w http.ResponseWriter, r *http.Request, logger zerolog.Logger) (body []byte, ok bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no HighLevel event is")
+		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no webhook is")
 		return nil, false
 	} else if err != nil {
 		refuse(w, r, logger, http.StatusBadRequest, "the body could not be read to its end")

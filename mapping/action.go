@@ -26,6 +26,11 @@ func (p fieldProblem) Error() string { return p.field + ": " + p.message }
 
 const noEmail = skip("the contact has no e-mail address")
 
+// noField is the reason where a location does not have a custom field.
+func noField(key string) skip {
+	return skip(fmt.Sprintf("this location has no custom field contact.%s", key))
+}
+
 // fill is a template's text, or a fieldProblem.
 func fill(field string, t *template, env map[string]any) (string, error) {
 	text, err := t.text(env)
@@ -46,6 +51,19 @@ func fillAll(field string, all []*template, env map[string]any) (out []string, e
 		out = append(out, texts(v)...)
 	}
 	return out, nil
+}
+
+// fillDate is a template's date in the location's zone, or a fieldProblem.
+func fillDate(field string, t *template, r *run, env map[string]any) (Date, error) {
+	v, err := t.value(env)
+	if err != nil {
+		return Date{}, fieldProblem{field, err.Error()}
+	}
+	date, err := ParseDate(v, r.zone)
+	if err != nil {
+		return Date{}, fieldProblem{field, err.Error()}
+	}
+	return date, nil
 }
 
 func readsOf(all ...*template) (r reads) {
@@ -76,7 +94,11 @@ func (a *noteAction) kind() ItemKind { return ItemNote }
 func (a *noteAction) reads() reads   { return a.text.reads }
 
 func (a *noteAction) item(_ *run, env map[string]any) (Item, error) {
-	text, err := fill("text", a.text, env)
+	return noteItem(a.text, env)
+}
+
+func noteItem(from *template, env map[string]any) (Item, error) {
+	text, err := fill("text", from, env)
 	if err != nil {
 		return Item{}, err
 	}
@@ -152,71 +174,6 @@ func (a *tagsAction) item(_ *run, env map[string]any) (Item, error) {
 		return Item{}, skip("there are no tags in it")
 	}
 	return item, nil
-}
-
-// contactAction makes a contact.
-type contactAction struct {
-	name, organization, jobTitle *template
-	emails, phones               []*template
-}
-
-func loadContact(f *fields) action {
-	return &contactAction{
-		name:         f.template("name", "{{ contact.name }}"),
-		emails:       f.templates("emails", "{{ contact.email }}"),
-		phones:       f.templates("phones", "{{ contact.phone }}"),
-		organization: f.template("organization", "{{ contact.company_name }}"),
-		jobTitle:     f.template("job_title", ""),
-	}
-}
-
-func (a *contactAction) kind() ItemKind { return ItemContact }
-
-func (a *contactAction) reads() reads {
-	return readsOf(append(append([]*template{a.name, a.organization, a.jobTitle}, a.emails...), a.phones...)...)
-}
-
-func (a *contactAction) item(_ *run, env map[string]any) (Item, error) {
-	var c ContactItem
-	for _, f := range []struct {
-		field string
-		from  *template
-		to    *string
-	}{
-		{"name", a.name, &c.Name},
-		{"organization", a.organization, &c.Organization},
-		{"job_title", a.jobTitle, &c.JobTitle},
-	} {
-		text, err := fill(f.field, f.from, env)
-		if err != nil {
-			return Item{}, err
-		}
-		*f.to = oneLine(text)
-	}
-	emails, err := fillAll("emails", a.emails, env)
-	if err != nil {
-		return Item{}, err
-	}
-	for _, list := range emails {
-		for _, e := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(",; \t\n", r) }) {
-			address, err := emailAddress(e)
-			if err != nil {
-				return Item{}, fieldProblem{"emails", err.Error()}
-			}
-			c.Emails = appendNew(c.Emails, address)
-		}
-	}
-	phones, err := fillAll("phones", a.phones, env)
-	if err != nil {
-		return Item{}, err
-	}
-	for _, p := range phones {
-		c.Phones = appendNew(c.Phones, oneLine(p))
-	}
-	if len(c.Emails) == 0 {
-		return Item{}, noEmail
-	}
-	return Item{Contact: c}, nil
 }
 
 // appendNew appends what is neither empty nor there already.

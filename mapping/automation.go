@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -13,6 +15,8 @@ type Automation struct {
 	Enabled bool
 	On      Trigger
 	Tag     string // of contact.tagged, lower case
+	// Conflict says which side stands for its contacts, events and tasks.
+	Conflict ConflictRule
 
 	milestone *milestone // of milestone.changed and workflow.received
 	condition *expression
@@ -31,9 +35,9 @@ func (a *Automation) Actions() []ItemKind {
 }
 
 // needsContact tells that the automation cannot do without a contact: it reads
-// one, or writes its tags.
+// one, or writes to it in HighLevel.
 func (a *Automation) needsContact() bool {
-	return a.reads.contact || slices.Contains(a.Actions(), ItemTags)
+	return a.reads.contact || slices.ContainsFunc(a.Actions(), ItemKind.InHighLevel)
 }
 
 // Set is a compiled list of automations, immutable and safe for concurrent use.
@@ -74,7 +78,7 @@ func (s *Set) Needs(kind Kind) Needs {
 	var n Needs
 	for _, a := range s.looking(kind) {
 		n.Any = true
-		n.Contact = n.Contact || a.reads.contact || a.On.Kind() == KindContact
+		n.Contact = n.Contact || a.reads.contact || kind == KindContact || kind == KindMeeting
 		n.CustomFields = n.CustomFields || a.reads.custom
 		n.Notes = n.Notes || a.reads.notes
 	}
@@ -90,6 +94,19 @@ func (s *Set) Needs(kind Kind) Needs {
 	}
 	n.Contact = n.Contact || n.CustomFields
 	return n
+}
+
+// NeedsOfMeetings tells what the automations that are switched on read for the
+// meetings of a record, whatever its kind: to be added to its own Needs where it
+// has any. The contact is always read, for what they want is written to it.
+func (s *Set) NeedsOfMeetings() Needs { return s.Needs(KindMeeting) }
+
+// And puts the needs of two evaluations together.
+func (n Needs) And(more Needs) Needs {
+	return Needs{
+		Any: n.Any || more.Any, Contact: n.Contact || more.Contact,
+		CustomFields: n.CustomFields || more.CustomFields, Notes: n.Notes || more.Notes,
+	}
 }
 
 // noteWriters are the automations that make note items of notes.
@@ -132,6 +149,30 @@ var standardFields = map[string]bool{
 	"dnd": true, "tags": true,
 }
 
+// writableFields are those of the standard fields that HighLevel's
+// PUT /contacts/{contactId} takes as a text (HighLevel OpenAPI, UpdateContactDto).
+var writableFields = []string{
+	"name", "first_name", "last_name", "email", "phone", "address1", "city", "state", "postal_code",
+	"country", "website", "timezone", "date_of_birth", "source", "assigned_to",
+}
+
+// writable tells why a field of the contact cannot be written; nil if it can.
+// A key that is no standard field is taken for a custom field.
+func writable(key string) error {
+	_, form := contactReference("contact." + key)
+	switch {
+	case !form:
+		return fmt.Errorf(`%s is not the key of a field; expected one such as last_meeting, without "contact." in front`, quoteShort(key))
+	case key == "tags":
+		return errors.New("tags are written by an action of their own: tags: { add: […], remove: […] }")
+	case key == "company_name":
+		return errors.New("contact.company_name cannot be written; HighLevel sets it only when it makes the contact")
+	case standardFields[key] && !slices.Contains(writableFields, key):
+		return fmt.Errorf("contact.%s cannot be written; expected a custom field or %s", key, enumerate(writableFields))
+	}
+	return nil
+}
+
 // contactReference takes "contact.closing_date" apart. A key is what HighLevel
 // makes of a field's name: lower-case letters, digits and underscores.
 func contactReference(text string) (key string, ok bool) {
@@ -139,4 +180,9 @@ func contactReference(text string) (key string, ok bool) {
 	return key, ok && key != "" && !strings.ContainsFunc(key, func(r rune) bool {
 		return r != '_' && r != '-' && !isWordRune(r)
 	})
+}
+
+// LooksAt reports whether an automation that is switched on has this trigger.
+func (s *Set) LooksAt(t Trigger) bool {
+	return s != nil && slices.ContainsFunc(s.automations, func(a *Automation) bool { return a.Enabled && a.On == t })
 }

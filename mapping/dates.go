@@ -54,6 +54,15 @@ func (d Date) String() string {
 	return ""
 }
 
+// day writes the day alone, of an instant in the zone that it was read in, and
+// nothing for a cleared date.
+func (d Date) day() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.at.Format(time.DateOnly)
+}
+
 // ParseDate reads a date in any of the forms in which HighLevel hands them out
 // (the same DATE field comes in different ones, depending on who wrote it):
 //

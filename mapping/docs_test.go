@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,5 +40,29 @@ func TestTheAutomationsInTheDocumentationLoad(t *testing.T) {
 	}
 	if found < 4 {
 		t.Errorf("only %d were found", found)
+	}
+}
+
+func TestTheDocumentationNamesEveryTriggerActionAndField(t *testing.T) {
+	page, err := os.ReadFile("../docs/automations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Clone(actionNames)
+	for _, trigger := range triggers {
+		names = append(names, string(trigger))
+	}
+	for _, rule := range []ConflictRule{NewestWins, HighLevelWins, CalendarHeroWins} {
+		names = append(names, string(rule))
+	}
+	for field := range records["meeting"] {
+		if field != "id" {
+			names = append(names, "meeting."+field)
+		}
+	}
+	for _, name := range names {
+		if !regexp.MustCompile("`"+regexp.QuoteMeta(name)+"[:`]").Match(page) && !regexp.MustCompile("`"+regexp.QuoteMeta(name)+" with").Match(page) {
+			t.Errorf("%s is not explained", name)
+		}
 	}
 }

@@ -43,7 +43,16 @@ var records = map[string]types.Map{
 		"id": types.String, "name": types.String, "fields": types.TypeOf(map[string]any{}), "tags": types.TypeOf([]string{}),
 	},
 	"milestone": {"name": types.String, "date": types.Any},
-	"location":  {"id": types.String, "name": types.String, "timezone": types.String},
+	"meeting": {
+		"id": types.String, "title": types.String, "state": types.String, "start": types.Any, "end": types.Any, "type": types.String,
+		"emails": types.TypeOf([]string{}), "ours": types.Bool, "automation": types.String,
+	},
+	"calendarhero_contact": {
+		"id": types.String, "name": types.String, "first_name": types.String, "last_name": types.String,
+		"email": types.String, "emails": types.TypeOf([]string{}), "phone": types.String, "phones": types.TypeOf([]string{}),
+		"company_name": types.String, "job_title": types.String,
+	},
+	"location": {"id": types.String, "name": types.String, "timezone": types.String},
 }
 
 func scopeOf(t Trigger) scope {
@@ -55,6 +64,11 @@ func scopeOf(t Trigger) scope {
 		names["task"] = records["task"]
 	case t.Kind() == KindNote:
 		names["note"] = records["note"]
+	case t.Kind() == KindMeeting:
+		names["meeting"], names["task"] = records["meeting"], records["task"]
+	case t == NewContactAdded:
+		delete(names, "contact") // of HighLevel
+		names["calendarhero_contact"] = records["calendarhero_contact"]
 	case t == WorkflowReceived:
 		names["workflow"], names["custom_data"] = records["workflow"], types.TypeOf(map[string]any{})
 	}
@@ -278,7 +292,7 @@ func (r *reader) identifier(n *ast.IdentifierNode) {
 	if r.scope.has(n.Value) || slices.Contains(functions(), n.Value) {
 		return
 	}
-	if _, elsewhere := records[n.Value]; elsewhere || n.Value == "custom_data" {
+	if _, elsewhere := records[n.Value]; elsewhere || n.Value == "custom_data" || n.Value == "contact" {
 		r.fail(n, fmt.Sprintf("%s is not there with %q; known are %s", n.Value, r.scope.trigger, enumerate(sortedNames(r.scope.names))))
 		return
 	}

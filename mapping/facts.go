@@ -28,7 +28,7 @@ type Facts struct {
 	Notes    []Note   // the contact's notes, for items that attach them; any order
 
 	// Meetings are the meeting requests in CalendarHero that were made for the
-	// record's items; of KindMeeting, the one that is planned.
+	// record's items, at most one for each; of KindMeeting, the one that is planned.
 	Meetings        []Meeting
 	CalendarContact CalendarContact // set when a CalendarHero contact is planned
 }

@@ -14,13 +14,16 @@ const (
 	ItemTask    ItemKind = "task"
 
 	// What is written in HighLevel. It stays there when it is no longer asked for.
-	ItemHighLevelNote  ItemKind = "highlevel_note"
-	ItemHighLevelTask  ItemKind = "highlevel_task"
-	ItemCompleteTask   ItemKind = "complete_task"   // of the task that the meeting was made for
-	ItemRescheduleTask ItemKind = "reschedule_task" // the same
 	ItemUpdateContact  ItemKind = "update_contact"
 	ItemUpsertContact  ItemKind = "upsert_contact"
+	ItemRescheduleTask ItemKind = "reschedule_task" // of the task that the meeting was made for
+	ItemCompleteTask   ItemKind = "complete_task"   // the same
+	ItemHighLevelTask  ItemKind = "highlevel_task"
+	ItemHighLevelNote  ItemKind = "highlevel_note"
 )
+
+// twoSided reports whether items of this kind can change on both sides.
+func (k ItemKind) twoSided() bool { return k == ItemContact || k == ItemEvent || k == ItemTask }
 
 // InHighLevel reports whether items of this kind are written in HighLevel.
 func (k ItemKind) InHighLevel() bool {
@@ -60,7 +63,7 @@ type Item struct {
 	Zone        *time.Location
 	DateOnly    bool // the source was a date without a time
 	Invite      Invite
-	Reminders   []time.Duration // before Start (event) or End (task), longest first
+	Reminders   []time.Duration // before Start (event) or End (task), longest first; see Before
 	Type        string          // meeting type; empty for the account's default
 	Place       string
 	Notes       []string // attached notes, newest first, plain text
@@ -73,8 +76,9 @@ type Item struct {
 	Due        time.Time // UTC
 	AssignedTo string    // user id; "" = nobody
 
-	// update_contact: HighLevel's merge-field names without the "contact." in
-	// front, or keys of custom fields; "" is left alone.
+	// update_contact: what to write by merge-field name or key of a custom field,
+	// without the "contact." in front. Never empty, and no value is ""; a date is
+	// 2026-12-01, an e-mail address in lower case.
 	ContactFields map[string]string
 
 	// tags, in HighLevel: lower case, sorted, no duplicates
@@ -95,8 +99,9 @@ type ContactItem struct {
 	// Back says, of a contact that is kept in step both ways, which field of the
 	// HighLevel contact each part is written back to, by merge-field name without
 	// the "contact." in front; nil = one way only. Parts: name, email, phone,
-	// organization, job_title.
-	Back map[string]string
+	// organization, job_title. It is no part of what is wanted, hence of no
+	// fingerprint.
+	Back map[string]string `json:"-"`
 }
 
 // Invite says who is asked to a meeting request.

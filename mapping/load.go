@@ -110,7 +110,7 @@ func (l *loader) automation(node *yaml.Node) {
 		l.add(node.Line, "", "an automation must be a list of fields (name: value), this is empty")
 		return
 	}
-	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "enabled", "on", "tag", "milestone", "if", "do")
+	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "enabled", "on", "tag", "milestone", "if", "conflict", "do")
 	if f == nil {
 		return
 	}
@@ -138,6 +138,7 @@ func (l *loader) automation(node *yaml.Node) {
 		a.reads.add(a.condition.reads)
 	}
 	l.actions(f, a)
+	l.conflict(f, a)
 }
 
 // identify gives the automation its name and id, which no other may have.
@@ -183,24 +184,54 @@ func (l *loader) tagOf(f *fields, a *Automation) {
 	}
 }
 
-// actionLoaders has a function for every action that is supported.
-var actionLoaders = map[string]func(f *fields) action{
-	"contact": loadContact, "tags": loadTags, "note": loadNote, "event": loadEvent, "task": loadTask,
+// conflict reads which side stands. It comes after the actions, for only some of
+// them have two sides.
+func (l *loader) conflict(f *fields, a *Automation) {
+	a.Conflict = NewestWins
+	if !f.has("conflict") {
+		return
+	}
+	rules := []ConflictRule{NewestWins, HighLevelWins, CalendarHeroWins}
+	switch rule := ConflictRule(f.text("conflict")); {
+	case !slices.Contains(rules, rule):
+		f.wrong("conflict", "%v", unknown("rule", string(rule), rules))
+	case len(a.actions) > 0 && !slices.ContainsFunc(a.Actions(), ItemKind.twoSided):
+		f.wrong("conflict", "goes with the actions contact, event and task only")
+	default:
+		a.Conflict = rule
+	}
+}
+
+// actionType is what there is to know of an action before it is read.
+type actionType struct {
+	load   func(f *fields) action
+	on     []Trigger // those that it goes with
+	fields []string
+}
+
+// actionTypes has every action that is supported. What happens in CalendarHero
+// makes nothing there: that would go round.
+var actionTypes = map[string]actionType{
+	"event":           {loadEvent, highLevelTriggers, append([]string{"start"}, meetingFields...)},
+	"task":            {loadTask, highLevelTriggers, append([]string{"due"}, meetingFields...)},
+	"note":            {loadNote, highLevelTriggers, []string{"text"}},
+	"contact":         {loadContact, highLevelTriggers, []string{"name", "emails", "phones", "organization", "job_title", "two_way"}},
+	"tags":            {loadTags, contactTriggers, []string{"add", "hashtags_of", "keywords", "keywords_of", "remove"}},
+	"highlevel_note":  {loadHighLevelNote, contactTriggers, []string{"text"}},
+	"highlevel_task":  {loadHighLevelTask, contactTriggers, []string{"title", "body", "due", "at", "assigned_to"}},
+	"complete_task":   {loadCompleteTask, meetingTriggers, nil},
+	"reschedule_task": {loadRescheduleTask, meetingTriggers, []string{"due", "at"}},
+	"update_contact":  {loadUpdateContact, meetingTriggers, []string{"fields"}},
+	"upsert_contact":  {loadUpsertContact, newContactOnly, []string{"name", "emails", "phones", "organization"}},
 }
 
 var (
-	actionNames  = []string{"event", "task", "note", "contact", "tags"}
-	laterActions = []string{"highlevel_task", "highlevel_note", "complete_task", "request"}
+	actionNames = []string{
+		"event", "task", "note", "contact", "tags", "highlevel_note", "highlevel_task", "complete_task", "reschedule_task",
+		"update_contact", "upsert_contact",
+	}
+	laterActions = []string{"request"}
 )
-
-// actionFields are the fields of each action.
-var actionFields = map[string][]string{
-	"contact": {"name", "emails", "phones", "organization", "job_title"},
-	"tags":    {"add", "hashtags_of", "keywords", "keywords_of", "remove"},
-	"note":    {"text"},
-	"event":   append([]string{"start"}, meetingFields...),
-	"task":    append([]string{"due"}, meetingFields...),
-}
 
 func (l *loader) actions(f *fields, a *Automation) {
 	list := f.values["do"]
@@ -222,18 +253,21 @@ func (l *loader) actions(f *fields, a *Automation) {
 			continue
 		}
 		name := one.keys[0]
+		known, ok := actionTypes[name]
 		switch {
 		case slices.Contains(laterActions, name):
 			l.add(entry.Line, "do", "%q is not supported yet; supported are %s", name, enumerate(actionNames))
-		case actionLoaders[name] == nil:
+		case !ok:
 			l.add(entry.Line, "do", "%v", unknown("action", name, actionNames))
+		case !slices.Contains(known.on, a.On):
+			l.add(entry.Line, "do", "%q does not go with on: %s; it goes with %s", name, a.On, enumerate(known.on))
 		default:
 			body := one.values[name]
 			if body.Line == 0 {
 				body.Line = entry.Line
 			}
-			if fields := fieldsOf(l.mistakes, name+".", body, f.scope, actionFields[name]...); fields != nil {
-				act := actionLoaders[name](fields)
+			if fields := fieldsOf(l.mistakes, name+".", body, f.scope, known.fields...); fields != nil {
+				act := known.load(fields)
 				a.actions = append(a.actions, act)
 				a.reads.add(act.reads())
 			}

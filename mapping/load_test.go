@@ -66,6 +66,8 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 	const head = "name: A\non: task.changed\n"
 	const contact = "name: A\non: contact.changed\n"
 	const workflow = "name: A\non: workflow.received\n"
+	const meeting = "name: A\non: calendarhero.meeting_started\n"
+	const arrived = "name: A\non: calendarhero.new_contact_added\n"
 	const milestone = "name: A\non: milestone.changed\n"
 	tests := []struct{ name, source, want string }{
 		{"no YAML", "name: [", "f.yaml:1: this is not YAML: did not find expected node content"},
@@ -88,7 +90,7 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"no trigger", "name: A\ndo: [note: {}]\n", "f.yaml:1: on: is required"},
 		{"an unknown trigger", "name: A\non: task.chagned\ndo: [note: {}]\n", `f.yaml:2: on: unknown trigger "task.chagned"; did you mean "task.changed"?`},
 		{"a trigger for later", "name: A\non: appointment.changed\ndo: [note: {}]\n", `f.yaml:2: on: "appointment.changed" is not supported yet; supported are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`},
-		{"a CalendarHero trigger", "name: A\non: calendarhero.meeting_scheduled\ndo: [note: {}]\n", `f.yaml:2: on: "calendarhero.meeting_scheduled" is not supported yet`},
+		{"no event of CalendarHero", "name: A\non: calendarhero.meeting_completd\ndo: [note: {}]\n", `f.yaml:2: on: unknown trigger "calendarhero.meeting_completd"; did you mean "calendarhero.meeting_completed"?`},
 		{"no tag", "name: A\non: contact.tagged\ndo: [contact: {}]\n", "f.yaml:1: tag: is required"},
 		{"a tag too many", contact + "tag: vip\ndo: [contact: {}]\n", "f.yaml:3: tag: goes with on: contact.tagged only"},
 
@@ -120,7 +122,7 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"an empty list of actions", head + "do: []\n", "f.yaml:3: do: there is no action"},
 		{"actions that are no list", head + "do:\n  task: {title: x}\n", "f.yaml:4: do: must be a list of actions (- event: …), this is a list of fields"},
 		{"an unknown action", head + "do:\n  - tsak: {title: x}\n", `f.yaml:4: do: unknown action "tsak"; did you mean "task"?`},
-		{"an action for later", head + "do:\n  - complete_task: {}\n", `f.yaml:4: do: "complete_task" is not supported yet; supported are event, task, note, contact, tags`},
+		{"an action for later", head + "do:\n  - request: {}\n", `f.yaml:4: do: "request" is not supported yet; supported are event, task, note, contact, tags, highlevel_note, highlevel_task`},
 		{"two actions in one entry", head + "do:\n  - task: {title: x}\n    tags: {add: x}\n", "f.yaml:4: do: must have one action in each entry, this has 2"},
 		{"an action that is text", head + "do:\n  - task\n", `f.yaml:4: do: must be a list of fields (name: value), this is the value "task"`},
 
@@ -141,6 +143,41 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"an unknown attachment", head + "do:\n  - task: {title: x, attach: [notes, tag]}\n", `f.yaml:4: task.attach: unknown attachment "tag"; did you mean "tags"?`},
 		{"an empty type", head + "do:\n  - task:\n      title: x\n      types:\n        vip:\n", "f.yaml:7: task.types.vip: is empty"},
 		{"a tag twice", head + "do:\n  - task:\n      title: x\n      types:\n        vip: a\n        VIP: b\n", "f.yaml:8: task.types.VIP: is there twice (upper and lower case are the same)"},
+		{"a note in CalendarHero from CalendarHero", meeting + "do:\n  - note: {text: x}\n", `f.yaml:4: do: "note" does not go with on: calendarhero.meeting_started; it goes with contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`},
+		{"an event in CalendarHero from CalendarHero", meeting + "do:\n  - event: {title: x}\n", `f.yaml:4: do: "event" does not go with on: calendarhero.meeting_started; it goes with contact.changed, `},
+		{"tags of a contact that is not there yet", arrived + "do:\n  - tags: {add: x}\n", `f.yaml:4: do: "tags" does not go with on: calendarhero.new_contact_added; it goes with contact.changed, `},
+		{"a task to complete without a meeting", head + "do:\n  - complete_task: {}\n", `f.yaml:4: do: "complete_task" does not go with on: task.changed; it goes with calendarhero.new_meeting_request, calendarhero.meeting_request_success, calendarhero.meeting_request_expired, calendarhero.meeting_request_cancelled, calendarhero.meeting_rescheduled, calendarhero.meeting_started, calendarhero.meeting_completed`},
+		{"an upsert of a meeting", meeting + "do:\n  - upsert_contact: {}\n", `f.yaml:4: do: "upsert_contact" does not go with on: calendarhero.meeting_started; it goes with calendarhero.new_contact_added`},
+		{"a milestone of a meeting", meeting + "if: milestone.name == 'x'\ndo: [complete_task: {}]\n", `f.yaml:3: if: milestone is not there with "calendarhero.meeting_started"; known are contact, location, meeting, task`},
+		{"a slip in a meeting's field", meeting + "if: meeting.our\ndo: [complete_task: {}]\n", `f.yaml:3: if: unknown meeting field "our"; did you mean "ours"?`},
+		{"a meeting elsewhere", head + "if: meeting.ours\ndo: [task: {title: x}]\n", `f.yaml:3: if: meeting is not there with "task.changed"; known are contact, location, task`},
+		{"HighLevel's contact where there is none", arrived + "if: contact.email != nil\ndo: [upsert_contact: {}]\n", `f.yaml:3: if: contact is not there with "calendarhero.new_contact_added"; known are calendarhero_contact, location`},
+		{"a HighLevel note without text", meeting + "do:\n  - highlevel_note: {}\n", "f.yaml:4: highlevel_note.text: is required"},
+		{"a HighLevel task without due date", meeting + "do:\n  - highlevel_task: {title: x}\n", "f.yaml:4: highlevel_task.due: is required"},
+		{"a HighLevel task without title", meeting + "do:\n  - highlevel_task: {due: x}\n", "f.yaml:4: highlevel_task.title: is required"},
+		{"a field of complete_task", meeting + "do:\n  - complete_task:\n      task: x\n", `f.yaml:5: complete_task: unknown field "task"; there are none`},
+		{"a slip in what a task moves to", meeting + "do:\n  - reschedule_task:\n      due: '{{ meeting.ends }}'\n", `f.yaml:5: reschedule_task.due: unknown meeting field "ends"; did you mean "end"?`},
+
+		{"no fields to write", meeting + "do:\n  - update_contact: {}\n", "f.yaml:4: update_contact.fields: is required"},
+		{"an empty list of fields to write", meeting + "do:\n  - update_contact: {fields: {}}\n", "f.yaml:4: update_contact.fields: is empty; expected { <field of the contact>: <text>, … }"},
+		{"fields that are a list", meeting + "do:\n  - update_contact: {fields: [a]}\n", "f.yaml:4: update_contact.fields: must be a list of fields (name: value), this is a list"},
+		{"tags among the fields", meeting + "do:\n  - update_contact:\n      fields:\n        city: x\n        tags: x\n", "f.yaml:7: update_contact.fields.tags: tags are written by an action of their own: tags: { add: […], remove: […] }"},
+		{"a company to write", meeting + "do:\n  - update_contact: {fields: {company_name: x}}\n", "f.yaml:4: update_contact.fields.company_name: contact.company_name cannot be written; HighLevel sets it only when it makes the contact"},
+		{"a field that nobody can write", meeting + "do:\n  - update_contact: {fields: {date_added: x}}\n", "f.yaml:4: update_contact.fields.date_added: contact.date_added cannot be written; expected a custom field or name, first_name, "},
+		{"a field with contact. in front", meeting + "do:\n  - update_contact: {fields: {contact.city: x}}\n", `f.yaml:4: update_contact.fields.contact.city: "contact.city" is not the key of a field; expected one such as last_meeting, without "contact." in front`},
+		{"a field without value", meeting + "do:\n  - update_contact:\n      fields:\n        city:\n", "f.yaml:6: update_contact.fields.city: is empty; a field cannot be cleared"},
+		{"a slip in a field to write", meeting + "do:\n  - update_contact:\n      fields:\n        city: '{{ meting.type }}'\n", `f.yaml:6: update_contact.fields.city: unknown name "meting"; did you mean "meeting"?`},
+
+		{"an unknown conflict rule", head + "conflict: newst\ndo: [task: {title: x}]\n", `f.yaml:3: conflict: unknown rule "newst"; did you mean "newest"?`},
+		{"a conflict of one side", head + "do: [tags: {add: x}]\nconflict: newest\n", "f.yaml:4: conflict: goes with the actions contact, event and task only"},
+		{"two ways in text", contact + "do:\n  - contact: {two_way: both}\n", `f.yaml:4: contact.two_way: must be true or false, this is the value "both"`},
+		{"two ways of two fields", contact + "do:\n  - contact:\n      two_way: true\n      name: '{{ contact.first_name }} {{ contact.last_name }}'\n", "f.yaml:6: contact.name: with two_way it must be one field of the contact and nothing else, such as {{ contact.name }}"},
+		{"two ways of an expression", contact + "do:\n  - contact:\n      two_way: true\n      emails: ['{{ lower(string(contact.email)) }}', '{{ contact.other }}']\n", "f.yaml:6: contact.emails: with two_way it must be one field of the contact and nothing else, such as {{ contact.email }}"},
+		{"two ways of a plain text", contact + "do:\n  - contact: {two_way: true, organization: Lee Ltd}\n", "f.yaml:4: contact.organization: with two_way it must be one field of the contact and nothing else, such as {{ contact.company_name }}"},
+		{"two ways of what cannot be written", contact + "do:\n  - contact: {two_way: true, job_title: '{{ contact.type }}'}\n", "f.yaml:4: contact.job_title: with two_way it must be a field that can be written back: contact.type cannot be written; expected a custom field or name, "},
+		{"two ways of a company as a name", contact + "do:\n  - contact: {two_way: true, name: '{{ contact.company_name }}'}\n", "f.yaml:4: contact.name: with two_way it must be a field that can be written back: contact.company_name cannot be written; "},
+		{"two ways of one field twice", contact + "do:\n  - contact: {two_way: true, job_title: '{{contact.name}}'}\n", "f.yaml:4: contact.job_title: with two_way no two may be the same field; contact.name is that of name already"},
+
 		{"no tags", head + "do:\n  - tags: {}\n", "f.yaml:4: tags: there is nothing to add or remove; expected one of add, hashtags_of, keywords, remove"},
 		{"keywords of nothing", head + "do:\n  - tags: {keywords: {a: b}}\n", "f.yaml:4: tags.keywords_of: is required with on: task.changed"},
 		{"a text but no keywords", head + "do:\n  - tags: {add: x, keywords_of: y}\n", "f.yaml:4: tags.keywords_of: needs keywords: { word: tag }"},
@@ -177,7 +214,7 @@ my.yaml:6: task.duration: "long" is not a duration; expected a form like 30m, 1h
 my.yaml:6: task.title: there is a "{{" without its "}}"
 my.yaml:7: do: unknown action "tasks"; did you mean "task"?
 my.yaml:8: name: "one" is the name of the automation in line 2 already
-my.yaml:9: on: unknown trigger "nothing"; known are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`
+my.yaml:9: on: unknown trigger "nothing"; known are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received, calendarhero.new_meeting_request, calendarhero.meeting_request_success, calendarhero.meeting_request_expired, calendarhero.meeting_request_cancelled, calendarhero.meeting_rescheduled, calendarhero.meeting_started, calendarhero.meeting_completed, calendarhero.new_contact_added`
 	if err == nil {
 		t.Fatal("there was no error")
 	}
@@ -213,6 +250,9 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("automations: [{name: A, on: contact.tagged, tag: x, do: [contact: , tags: {add: [a], keywords: {b: c}, keywords_of: d}]}]"))
 	f.Add([]byte("{name: A, on: workflow.received, milestone: {name: custom_data.a, date: workflow.fields['B']}, if: workflow.tags == [], do: [event: {title: x, start: '{{ milestone.date }}'}]}"))
 	f.Add([]byte("- &a {name: A, on: note.changed, do: [note: {text: |\n {{ note.body }}}]}\n- *a\n"))
+	f.Add([]byte(everything))
+	f.Add([]byte("{name: A, on: calendarhero.meeting_rescheduled, if: meeting.ours, do: [reschedule_task: , update_contact: {fields: {a: '{{ meeting.end }}'}}, highlevel_note: {text: x}]}"))
+	f.Add([]byte("{name: A, on: contact.changed, conflict: highlevel, do: [contact: {two_way: true, emails: ['{{ contact.email }}']}]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := Load("f.yaml", data)
 		if err != nil {
@@ -234,9 +274,9 @@ func FuzzLoad(f *testing.F) {
 			}
 			ids[a.ID] = true
 		}
-		for _, kind := range []Kind{KindContact, KindTask, KindNote, KindWorkflow} {
+		for _, kind := range []Kind{KindContact, KindTask, KindNote, KindWorkflow, KindMeeting, KindCalendarContact} {
 			set.Needs(kind)
-			set.Plan(kind, fullFacts())
+			set.Plan(kind, meetingFacts())
 		}
 	})
 }

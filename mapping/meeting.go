@@ -120,14 +120,10 @@ func (m *meeting) item(r *run, env map[string]any) (Item, error) {
 
 // when sets the item's times.
 func (m *meeting) when(item *Item, r *run, env map[string]any) error {
-	v, err := m.date.value(env)
-	if err != nil {
-		return fieldProblem{m.dateField, err.Error()}
-	}
-	date, err := ParseDate(v, r.zone)
+	date, err := fillDate(m.dateField, m.date, r, env)
 	switch {
 	case err != nil:
-		return fieldProblem{m.dateField, err.Error()}
+		return err
 	case date.IsZero() && m.what == ItemTask:
 		return skip("the task has no due date")
 	case date.IsZero():

@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -167,7 +166,7 @@ func (m *milestone) field(c Contact, key string) (CustomField, error) {
 	}
 	field, ok := c.Custom[key]
 	if !ok {
-		return field, skip(fmt.Sprintf("this location has no custom field contact.%s", key))
+		return field, noField(key)
 	}
 	return field, nil
 }

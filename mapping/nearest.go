@@ -10,6 +10,9 @@ func unknown[S ~string](what, name string, known []S) error {
 	if near, ok := nearest(name, known); ok {
 		return fmt.Errorf("unknown %s %q; did you mean %q?", what, name, near)
 	}
+	if len(known) == 0 {
+		return fmt.Errorf("unknown %s %q; there are none", what, name)
+	}
 	return fmt.Errorf("unknown %s %q; known are %s", what, name, enumerate(known))
 }
 

@@ -6,17 +6,27 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
-// Plan says what should exist for one record of this kind: pure, and it never
-// fails as a whole. An automation that cannot be computed gives Problems and
-// leaves the others alone. Facts are only read.
+// Plan says what should exist for one record of this kind and its meetings:
+// pure, and it never fails as a whole. An automation that cannot be computed
+// gives Problems and leaves the others alone. What did not happen to a meeting is
+// not told in Skipped. Facts are only read.
 func (s *Set) Plan(kind Kind, f Facts) Plan {
 	var plan Plan
 	r := newRun(s, kind, f)
-	for _, a := range s.looking(kind) {
-		r.evaluate(a, &plan)
+	if kind != KindMeeting { // whose automations look at its meeting
+		for _, a := range s.looking(kind) {
+			r.evaluate(a, &plan)
+		}
+	}
+	for _, m := range f.Meetings {
+		one := r.withMeeting(m)
+		for _, a := range s.looking(KindMeeting) {
+			if _, happened := m.Happened[a.On]; happened {
+				one.evaluate(a, &plan)
+			}
+		}
 	}
 	slices.SortStableFunc(plan.Items, func(a, b Item) int {
 		return slices.Index(applyingOrder, a.Kind) - slices.Index(applyingOrder, b.Kind)
@@ -24,98 +34,11 @@ func (s *Set) Plan(kind Kind, f Facts) Plan {
 	return plan
 }
 
-// applyingOrder: a contact must be there before it is invited.
-var applyingOrder = []ItemKind{ItemContact, ItemTags, ItemNote, ItemEvent, ItemTask}
-
-// run is the evaluation of one record.
-type run struct {
-	set   *Set
-	facts Facts
-	zone  *time.Location
-	tags  []string
-	env   map[string]any // what every automation may read; milestone comes on top
-	notes *[]string      // once they have been computed
-}
-
-func newRun(s *Set, kind Kind, f Facts) *run {
-	r := &run{set: s, facts: f, zone: utcIfNil(f.Location.Zone), tags: tagSet(f.Contact.Tags)}
-	r.env = map[string]any{
-		"contact": contactFields(f.Contact, r.tags, r.zone),
-		"location": map[string]any{
-			"id": f.Location.ID, "name": f.Location.Name, "timezone": r.zone.String(),
-		},
-	}
-	switch kind {
-	case KindTask:
-		r.env["task"] = map[string]any{
-			"id": f.Task.ID, "title": f.Task.Title, "body": PlainText(f.Task.Body), "due": taskDue(f.Task.Due, r.zone),
-			"completed": f.Task.Completed, "assigned_to": f.Task.AssignedTo,
-		}
-	case KindNote:
-		r.env["note"] = map[string]any{
-			"id": f.Note.ID, "title": f.Note.Title, "body": PlainText(f.Note.Body),
-			"date_added": noteDate(f.Note.DateAdded, r.zone), "user_id": f.Note.UserID,
-		}
-	case KindWorkflow:
-		r.env["workflow"] = map[string]any{
-			"id": f.Workflow.ID, "name": f.Workflow.Name, "fields": f.Workflow.Fields, "tags": tagSet(f.Workflow.Tags),
-		}
-		r.env["custom_data"] = f.Workflow.CustomData
-	}
-	return r
-}
-
-// contactFields puts standard and custom fields together under the names that
-// expressions use. Standard fields win. A date without a time is always written
-// 2026-12-01, however HighLevel stored it, so that dates can be compared.
-func contactFields(c Contact, tags []string, zone *time.Location) map[string]any {
-	fields := make(map[string]any, len(c.Custom)+len(c.Fields)+2)
-	for key, f := range c.Custom {
-		fields[key] = f.Value
-		if strings.EqualFold(f.Type, "DATE") {
-			fields[key] = civilText(f.Value, zone)
-		}
-	}
-	maps.Copy(fields, c.Fields)
-	if born, ok := fields["date_of_birth"]; ok {
-		fields["date_of_birth"] = civilText(born, zone)
-	}
-	if c.ID != "" {
-		fields["id"] = c.ID
-	}
-	fields["tags"] = tags
-	return fields
-}
-
-// civilText writes a date without a time as 2026-12-01, and leaves what is none.
-func civilText(v any, zone *time.Location) any {
-	if d, err := ParseDate(v, zone); err == nil && d.DateOnly() {
-		return d.String()
-	}
-	return v
-}
-
-// taskDue reads a due date. Unlike a date field it always has a time of day, so
-// midnight UTC is no date alone: it is four in the afternoon in Los Angeles. What
-// cannot be read stays as it is, for the action to complain about.
-func taskDue(due string, zone *time.Location) any {
-	d, err := ParseDate(due, zone)
-	switch {
-	case err != nil:
-		return due
-	case d.IsZero():
-		return nil
-	case d.DateOnly() && (strings.ContainsAny(due, "Tt:") || digitsForm.MatchString(due)):
-		d = Date{at: d.at.In(zone), kind: dateInstant}
-	}
-	return d
-}
-
-func noteDate(t time.Time, zone *time.Location) any {
-	if d, err := ParseDate(t, zone); err == nil && !d.IsZero() {
-		return d
-	}
-	return nil
+// applyingOrder: a contact must be there before it is invited. HighLevel's own
+// records come last, and of them the note that tells what happened.
+var applyingOrder = []ItemKind{
+	ItemContact, ItemTags, ItemNote, ItemEvent, ItemTask,
+	ItemUpdateContact, ItemUpsertContact, ItemRescheduleTask, ItemCompleteTask, ItemHighLevelTask, ItemHighLevelNote,
 }
 
 // evaluate adds what one automation wants to the plan.
@@ -123,6 +46,9 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 	env, err := r.concerns(a)
 	for i, act := range a.actions {
 		key := fmt.Sprintf("%s/%d", a.ID, i+1)
+		if r.meeting.Item != "" {
+			key += "@" + r.meeting.Item
+		}
 		item, actErr := Item{}, err
 		if err == nil {
 			item, actErr = act.item(r, env)
@@ -131,7 +57,10 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 		var wrong fieldProblem
 		switch {
 		case actErr == nil:
-			item.Key, item.Automation, item.Kind = key, a.Name, act.kind()
+			item.Key, item.Automation, item.Kind, item.Meeting = key, a.Name, act.kind(), r.meeting.ID
+			if item.Kind.twoSided() {
+				item.Conflict = a.Conflict
+			}
 			plan.Items = append(plan.Items, item)
 		case errors.As(actErr, &why):
 			skipped := Skipped{Automation: a.Name, Reason: string(why)}
@@ -150,6 +79,12 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 // what its actions may read. It fails with skip or fieldProblem.
 func (r *run) concerns(a *Automation) (map[string]any, error) {
 	switch {
+	case r.written:
+		return nil, skip("it was written by Milepost itself")
+	case a.On.Kind() == KindMeeting && r.facts.Contact.ID == "" && r.meeting.Item != "":
+		return nil, skip("what the meeting was made for has no contact in HighLevel")
+	case a.On.Kind() == KindMeeting && r.facts.Contact.ID == "":
+		return nil, skip("no contact in HighLevel has the e-mail address of an invitee")
 	case a.On == ContactTagged && !slices.Contains(r.tags, a.Tag):
 		return nil, skip(fmt.Sprintf("the contact does not have the tag %q", a.Tag))
 	case a.On == TaskCompleted && !r.facts.Task.Completed:

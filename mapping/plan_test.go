@@ -68,7 +68,7 @@ func recipeSet(t testing.TB) *Set {
 	return s
 }
 
-func TestTheRecipesAreSwitchedOnUnderStableIDs(t *testing.T) {
+func TestTheRecipesHaveStableIDs(t *testing.T) {
 	var got []string
 	for _, a := range recipeSet(t).Automations() {
 		got = append(got, fmt.Sprintf("%s %s %v", a.ID, a.On, a.Enabled))
@@ -79,6 +79,15 @@ func TestTheRecipesAreSwitchedOnUnderStableIDs(t *testing.T) {
 		"workflow-milestone-to-calendar-event workflow.received true",
 		"task-to-calendar-task task.changed true",
 		"note-to-calendar-note-with-tags note.changed true",
+		"rescheduled-meeting-moves-the-task calendarhero.meeting_rescheduled true",
+		"scheduled-meeting-to-highlevel-note calendarhero.meeting_request_success true",
+		"moved-scheduled-meeting-to-highlevel-note calendarhero.meeting_rescheduled true",
+		"cancelled-scheduled-meeting-to-highlevel-note calendarhero.meeting_request_cancelled true",
+		"booked-meeting-to-highlevel-note calendarhero.meeting_request_success false",
+		"cancelled-meeting-to-highlevel-note calendarhero.meeting_request_cancelled false",
+		"expired-meeting-to-highlevel-note calendarhero.meeting_request_expired false",
+		"completed-meeting-completes-the-task calendarhero.meeting_completed false",
+		"new-calendarhero-contact-to-highlevel-contact calendarhero.new_contact_added false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -88,11 +97,14 @@ func TestTheRecipesAreSwitchedOnUnderStableIDs(t *testing.T) {
 func TestTheRecipesOnAContact(t *testing.T) {
 	want := Plan{Items: []Item{
 		{
-			Key: "contact-to-calendarhero-contact/1", Automation: "Contact to CalendarHero contact", Kind: ItemContact,
-			Contact: ContactItem{Name: "Ann Lee", Emails: []string{"ann@example.com"}, Phones: []string{"+15550100"}, Organization: "Lee Ltd"},
+			Key: "contact-to-calendarhero-contact/1", Automation: "Contact to CalendarHero contact", Kind: ItemContact, Conflict: HighLevelWins,
+			Contact: ContactItem{
+				Name: "Ann Lee", Emails: []string{"ann@example.com"}, Phones: []string{"+15550100"}, Organization: "Lee Ltd",
+				Back: map[string]string{"name": "name", "email": "email", "phone": "phone"},
+			},
 		},
 		{
-			Key: "milestone-to-calendar-event/1", Automation: "Milestone to calendar event", Kind: ItemEvent,
+			Key: "milestone-to-calendar-event/1", Automation: "Milestone to calendar event", Kind: ItemEvent, Conflict: NewestWins,
 			Title: "Closing: Ann Lee", Start: at("2026-12-01T14:00:00Z"), End: at("2026-12-01T14:30:00Z"), Zone: newYork(),
 			DateOnly: true, Invite: Invite{Who: InviteOwner}, Reminders: []time.Duration{24 * time.Hour, time.Hour},
 			Notes: []string{"newest & first", "newest & last", "oldest"}, Tags: []string{"buyer", "vip"},
@@ -115,7 +127,7 @@ func TestTheRecipesOnAnEmptyContactWantNothingAndSayWhy(t *testing.T) {
 
 func TestTheRecipesOnATask(t *testing.T) {
 	want := Plan{Items: []Item{{
-		Key: "task-to-calendar-task/1", Automation: "Task to calendar task", Kind: ItemTask,
+		Key: "task-to-calendar-task/1", Automation: "Task to calendar task", Kind: ItemTask, Conflict: NewestWins,
 		Title: "Call Ann (Ann Lee)", Description: "About the offer",
 		Start: at("2026-12-01T14:45:00Z"), End: at("2026-12-01T15:00:00Z"), Zone: newYork(),
 		Invite: Invite{Who: InviteOwner}, Reminders: []time.Duration{24 * time.Hour, time.Hour},
@@ -180,6 +192,7 @@ func TestTheRecipesNeed(t *testing.T) {
 		KindTask:      {Any: true, Contact: true, Notes: true},
 		KindNote:      {Any: true},
 		KindWorkflow:  {Any: true, Contact: true, Notes: true},
+		KindMeeting:   {Any: true, Contact: true},
 		"appointment": {},
 	} {
 		if diff := cmp.Diff(want, s.Needs(kind)); diff != "" {
@@ -450,6 +463,9 @@ const everything = `
 - { name: T, on: task.changed, do: [task: { title: "{{ task.title }} {{ contact.f0 }}", attach: [notes, tags] }] }
 - { name: D, on: task.completed, do: [note: { text: "{{ task.body }}" }] }
 - { name: N, on: note.changed, if: "not (note.title contains 'x')", do: [note: {}, tags: { hashtags_of: "{{ note.body }}", keywords: { the word: k } }] }
+- { name: Q, on: calendarhero.meeting_request_success, if: meeting.title != "x", do: [highlevel_note: { text: "{{ meeting.title }} {{ meeting.start }} {{ task.title }}" }, tags: { add: "{{ meeting.emails }}" }, complete_task: {}] }
+- { name: V, on: calendarhero.meeting_rescheduled, do: [reschedule_task: {}, highlevel_task: { title: "{{ meeting.title }}", due: "{{ contact.f1 }}" }, update_contact: { fields: { f0: "{{ meeting.start }}", email: "{{ meeting.title }}" } }] }
+- { name: K, on: calendarhero.new_contact_added, do: [upsert_contact: { name: "{{ calendarhero_contact.last_name }}" }] }
 `
 
 // drawFacts draws facts with what HighLevel may really hand out, and worse.
@@ -477,6 +493,16 @@ func drawFacts(t *rapid.T) Facts {
 		Task:  Task{ID: "t", Title: text.Draw(t, "title"), Body: text.Draw(t, "body"), Due: text.Draw(t, "due"), Completed: rapid.Bool().Draw(t, "completed")},
 		Note:  note.Draw(t, "note"),
 		Notes: rapid.SliceOfN(note, 0, 4).Draw(t, "notes"),
+		CalendarContact: CalendarContact{
+			Name: text.Draw(t, "calendar name"), Emails: rapid.SliceOfN(text, 0, 2).Draw(t, "emails"), Phones: rapid.SliceOfN(text, 0, 2).Draw(t, "phones"),
+		},
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "meetings") {
+		start := time.Unix(rapid.Int64Range(-1e10, 1e11).Draw(t, "start"), 0)
+		f.Meetings = append(f.Meetings, Meeting{
+			ID: fmt.Sprint("m", i), Item: []string{"", "t/1"}[i], Title: text.Draw(t, "meeting"), Start: start, End: start.Add(time.Hour),
+			Emails: rapid.SliceOfN(text, 0, 2).Draw(t, "invitees"), Happened: happened(rapid.SliceOf(rapid.SampledFrom(meetingTriggers)).Draw(t, "happened")...),
+		})
 	}
 	for _, key := range []string{"name", "email", "phone", "date_of_birth"} {
 		f.Contact.Fields[key] = value.Draw(t, key)
@@ -500,7 +526,7 @@ func TestEqualFactsGiveEqualPlansInWhateverOrderTheyCome(t *testing.T) {
 			shuffled.Contact.Tags[i], shuffled.Contact.Tags[j] = shuffled.Contact.Tags[j], shuffled.Contact.Tags[i]
 		})
 		for _, s := range sets {
-			for _, kind := range []Kind{KindContact, KindTask, KindNote} {
+			for _, kind := range []Kind{KindContact, KindTask, KindNote, KindMeeting, KindCalendarContact} {
 				p := s.Plan(kind, f)
 				if diff := cmp.Diff(p, s.Plan(kind, f), sameZone); diff != "" {
 					rt.Fatalf("the same facts: %s", diff)
@@ -527,9 +553,14 @@ func sound(t *rapid.T, p Plan) {
 		case !set(item.AddTags), !set(item.RemoveTags), !set(item.Tags):
 			t.Fatalf("tags are not in order: %+v", item)
 		case item.Kind == ItemTags && len(item.AddTags)+len(item.RemoveTags) == 0,
-			item.Kind == ItemNote && item.Text == "",
-			item.Kind == ItemContact && len(item.Contact.Emails) == 0:
+			(item.Kind == ItemNote || item.Kind == ItemHighLevelNote) && item.Text == "",
+			item.Kind == ItemHighLevelTask && (item.Title == "" || item.Due.IsZero()),
+			item.Kind == ItemRescheduleTask && item.Due.IsZero(),
+			item.Kind == ItemUpdateContact && len(item.ContactFields) == 0,
+			(item.Kind == ItemContact || item.Kind == ItemUpsertContact) && len(item.Contact.Emails) == 0:
 			t.Fatalf("an empty item: %+v", item)
+		case item.Kind.twoSided() != (item.Conflict != ""), strings.Contains(item.Key, "@") && item.Meeting == "":
+			t.Fatalf("got %+v", item)
 		case item.Kind == ItemEvent || item.Kind == ItemTask:
 			if item.Title == "" || len([]rune(item.Title)) > 200 || strings.ContainsAny(item.Title, "\r\n") {
 				t.Fatalf("the title %q", item.Title)

@@ -7,8 +7,9 @@ import (
 
 // template is a text with {{ expression }} holes; safe for concurrent use.
 type template struct {
-	parts []part
-	reads reads
+	source string
+	parts  []part
+	reads  reads
 }
 
 // part is literal text, or a hole.
@@ -20,7 +21,7 @@ type part struct {
 // compileTemplate compiles a text with holes. A hole ends at the first }} outside
 // quotes. Its errors are *expressionError, with the line in the whole text.
 func compileTemplate(source string, s scope) (*template, error) {
-	t := &template{}
+	t := &template{source: source}
 	rest := source
 	fail := func(message string) error {
 		return &expressionError{1 + strings.Count(source[:len(source)-len(rest)], "\n"), message}
@@ -85,6 +86,14 @@ func (t *template) literal() (string, bool) {
 		return t.parts[0].text, true
 	}
 	return "", false
+}
+
+// contactField tells that the template is exactly {{ contact.<key> }}, and which.
+func (t *template) contactField() (key string, ok bool) {
+	inner, opened := strings.CutPrefix(strings.TrimSpace(t.source), "{{")
+	inner, closed := strings.CutSuffix(inner, "}}")
+	key, ok = contactReference(strings.TrimSpace(inner))
+	return key, ok && opened && closed
 }
 
 // value fills the holes in. A template that is exactly one hole, give or take

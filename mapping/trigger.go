@@ -3,7 +3,6 @@ package mapping
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Trigger names what makes an automation look at a record. Since every sync
@@ -22,8 +21,6 @@ const (
 	WorkflowReceived Trigger = "workflow.received" // a workflow webhook; what it said last holds
 )
 
-var triggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged, WorkflowReceived}
-
 // CalendarHero's events, by its own names. All but the last are of a meeting
 // request, and hold once that has happened to it.
 const (
@@ -37,6 +34,17 @@ const (
 	NewContactAdded         Trigger = "calendarhero.new_contact_added"
 )
 
+var (
+	highLevelTriggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged, WorkflowReceived}
+	meetingTriggers   = []Trigger{
+		NewMeetingRequest, MeetingRequestSuccess, MeetingRequestExpired, MeetingRequestCancelled, MeetingMoved, MeetingStarted, MeetingOver,
+	}
+	newContactOnly = []Trigger{NewContactAdded}
+
+	contactTriggers = slices.Concat(highLevelTriggers, meetingTriggers) // those whose records are of a HighLevel contact
+	triggers        = slices.Concat(contactTriggers, newContactOnly)
+)
+
 // laterTriggers have a name already, so that whoever tries one learns that it
 // is no spelling mistake.
 var laterTriggers = []string{
@@ -44,7 +52,8 @@ var laterTriggers = []string{
 	"appointment.changed", "opportunity.stage_changed",
 }
 
-// Kind tells which records the trigger looks at.
+// Kind tells which records the trigger looks at. Those of KindMeeting look at the
+// meetings of every record as well.
 func (t Trigger) Kind() Kind {
 	switch t {
 	case TaskChanged, TaskCompleted:
@@ -53,6 +62,11 @@ func (t Trigger) Kind() Kind {
 		return KindNote
 	case WorkflowReceived:
 		return KindWorkflow
+	case NewContactAdded:
+		return KindCalendarContact
+	}
+	if slices.Contains(meetingTriggers, t) {
+		return KindMeeting
 	}
 	return KindContact
 }
@@ -61,7 +75,7 @@ func parseTrigger(text string) (Trigger, error) {
 	if slices.Contains(triggers, Trigger(text)) {
 		return Trigger(text), nil
 	}
-	if slices.Contains(laterTriggers, text) || strings.HasPrefix(text, "calendarhero.") {
+	if slices.Contains(laterTriggers, text) {
 		return "", fmt.Errorf("%q is not supported yet; supported are %s", text, enumerate(triggers))
 	}
 	return "", unknown("trigger", text, triggers)

@@ -22,7 +22,7 @@ func workflowFacts(custom map[string]any) Facts {
 func TestTheRecipeOnAWorkflowWebhook(t *testing.T) {
 	p := recipeSet(t).Plan(KindWorkflow, workflowFacts(map[string]any{"milestone_title": "Closing", "milestone_date": "12/01/2026"}))
 	want := Plan{Items: []Item{{
-		Key: "workflow-milestone-to-calendar-event/1", Automation: "Workflow milestone to calendar event", Kind: ItemEvent,
+		Key: "workflow-milestone-to-calendar-event/1", Automation: "Workflow milestone to calendar event", Kind: ItemEvent, Conflict: NewestWins,
 		Title: "Closing: Ann Lee", Start: at("2026-12-01T14:00:00Z"), End: at("2026-12-01T14:30:00Z"), Zone: newYork(),
 		DateOnly: true, Invite: Invite{Who: InviteOwner}, Reminders: []time.Duration{24 * time.Hour, time.Hour},
 		Notes: []string{"newest & first", "newest & last", "oldest"}, Tags: []string{"buyer", "vip"},

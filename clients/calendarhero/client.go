@@ -1,9 +1,16 @@
 // Package calendarhero is a client of the CalendarHero API: user, meeting
-// types, contacts and meeting requests.
+// types, contacts, meeting requests, meetings, webhooks, directories and
+// providers.
 //
 // CalendarHero publishes no contract that could be checked here. The package
 // relies only on what connectors that run against it rely on, sends documented
 // keys only, and reads answers with tolerance. Failures are *clients.Error.
+//
+// The API has more calls, whose bodies are not documented and so are not
+// guessed: PUT /user and /user/settings/*, PUT /user/meeting, POST
+// /user/meeting/{type} and its /share, GET /user/calendly (a GET that imports),
+// /msg/web and /search. What is not known of the answers that are read is in
+// uncertain.go.
 //
 // Creating, deleting and reminding of a meeting request mails people. There is
 // no idempotency key: a create whose answer is lost is Unclear, and the caller
@@ -105,13 +112,14 @@ type route struct {
 	ids       []string
 	query     url.Values
 	body      any
+	secrets   []string // of the body, that no error may show
 }
 
 // do fills in the ids, the last of which is the subject of errors, and calls.
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Query: r.query, Body: r.body, Out: out,
+		Query: r.query, Body: r.body, Out: out, Secrets: r.secrets,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {
@@ -140,6 +148,39 @@ func (c *Client) create(ctx context.Context, operation, path string, body any) (
 		}
 	}
 	return id, nil
+}
+
+// get reads what has no known shape; nil where the answer is empty.
+func (c *Client) get(ctx context.Context, operation, path string, query url.Values) (json.RawMessage, error) {
+	var out json.RawMessage
+	err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: path, query: query}, &out)
+	return out, err
+}
+
+// Get reads a path of the API as it is, to compare its shape with what is
+// known of it. It may hold personal data, of /provider even credentials.
+func (c *Client) Get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	return c.get(ctx, "get "+path, path, query)
+}
+
+// list reads an array, without what cannot be read or is not whole. An answer
+// that is no array is Unavailable: it is no empty list.
+func list[T any](ctx context.Context, c *Client, r route, whole func(T) bool) ([]T, error) {
+	var out *[]json.RawMessage
+	if err := c.do(ctx, r, &out); err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, unreadable(r.operation, "")
+	}
+	var records []T
+	for _, raw := range *out {
+		var record T
+		if json.Unmarshal(raw, &record) == nil && whole(record) {
+			records = append(records, record)
+		}
+	}
+	return records, nil
 }
 
 func unreadable(operation, subject string) error {

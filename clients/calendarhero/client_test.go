@@ -234,6 +234,14 @@ func TestAMeetingRequestWithoutATimeIsNotSent(t *testing.T) {
 	}
 }
 
+func TestADigestOfAMeetingRequestOutlivesNewFields(t *testing.T) {
+	got, err := json.Marshal(calendarhero.MeetingRequest{Subject: "s"})
+	want := `{"Subject":"s","Start":"0001-01-01T00:00:00Z","End":"0001-01-01T00:00:00Z","Length":0,"Type":"","ContactEmails":null,"ContactIDs":null,"Description":"","Location":""}`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 func TestRecordsAreReadWithTolerance(t *testing.T) {
 	client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -246,7 +254,7 @@ func TestRecordsAreReadWithTolerance(t *testing.T) {
 		}
 	})
 	user, err := client.User(t.Context())
-	if want := (calendarhero.User{ID: "1", Email: "a@b.c", Timezone: "America/Toronto"}); err != nil || user != want {
+	if want := (calendarhero.User{ID: "1", Email: "a@b.c", Timezone: "America/Toronto"}); err != nil || !cmp.Equal(user, want) {
 		t.Errorf("got %+v, %v", user, err)
 	}
 	contacts, err := client.SearchContacts(t.Context(), "x")

@@ -2,7 +2,6 @@ package calendarhero
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -57,27 +56,53 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// SearchContacts finds contacts by e-mail address, "@domain" or "First Last".
-// Nothing found is an empty list. What the API counts as a match is not
-// documented: compare Emails before taking one for the person sought.
-func (c *Client) SearchContacts(ctx context.Context, search string) ([]Contact, error) {
+// ContactQuery says which contacts to list. Search and Filter exclude each other.
+type ContactQuery struct {
+	Search       string // e-mail address, "@domain" or "First Last"
+	Filter       string // "popular", "recent", or one letter a to z
+	All          bool   // keep those that CalendarHero takes for duplicates
+	IncludeTeams bool
+}
+
+// Contacts lists contacts. Nothing found is an empty list.
+func (c *Client) Contacts(ctx context.Context, q ContactQuery) ([]Contact, error) {
 	const operation = "search contacts"
-	var out *[]json.RawMessage
-	err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: "/contact", query: url.Values{"search": {search}}}, &out)
-	if err != nil {
-		return nil, err
+	if q.Search != "" && q.Filter != "" {
+		return nil, &clients.Error{API: API, Operation: operation, Reason: clients.Invalid, Message: "either a search or a filter can be given"}
 	}
-	if out == nil {
-		return nil, unreadable(operation, "")
-	}
-	var contacts []Contact
-	for _, raw := range *out {
-		var contact Contact
-		if json.Unmarshal(raw, &contact) == nil && contact.ID != "" {
-			contacts = append(contacts, contact)
+	query := url.Values{}
+	for key, value := range map[string]string{"search": q.Search, "filter": q.Filter} {
+		if value != "" {
+			query.Set(key, value)
 		}
 	}
-	return contacts, nil
+	for key, wanted := range map[string]bool{"all": q.All, "includeTeams": q.IncludeTeams} {
+		if wanted {
+			query.Set(key, "true")
+		}
+	}
+	return list(ctx, c, route{operation: operation, method: http.MethodGet, path: "/contact", query: query}, func(c Contact) bool { return c.ID != "" })
+}
+
+// SearchContacts finds contacts by e-mail address, "@domain" or "First Last".
+// What the API counts as a match is not documented: compare Emails before
+// taking one for the person sought.
+func (c *Client) SearchContacts(ctx context.Context, search string) ([]Contact, error) {
+	return c.Contacts(ctx, ContactQuery{Search: search})
+}
+
+// ContactCount tells how many contacts the account has.
+func (c *Client) ContactCount(ctx context.Context) (int, error) {
+	const operation = "count contacts"
+	out, err := c.get(ctx, operation, "/contact/count", nil)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := number(out)
+	if !ok {
+		return 0, unreadable(operation, "")
+	}
+	return n, nil
 }
 
 // Contact fetches one contact, without the insights that CalendarHero gathers about people.

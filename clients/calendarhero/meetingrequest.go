@@ -23,6 +23,19 @@ type MeetingRequest struct {
 	ContactIDs    []string      // the same, by contact id
 	Description   string        // plain text with line breaks; invitees read it
 	Location      string
+	// Callers keep digests of this type's JSON, so what is added to it is left
+	// out of that where it is not set: a stored request must not seem changed.
+	Locations []string `json:",omitempty"` // preferred ones, by name
+	// Seats of the room to book, 0 = no room, nil = not said. The API takes the
+	// number under three names, and which one counts is not documented.
+	Capacity     *int  `json:",omitempty"`
+	RoomCapacity *int  `json:",omitempty"`
+	Room         *Room `json:",omitempty"`
+}
+
+// Room is what a meeting request says of the room.
+type Room struct {
+	Capacity int `json:"capacity"`
 }
 
 type meetingRequestBody struct {
@@ -35,6 +48,14 @@ type meetingRequestBody struct {
 	Contacts      []contactRef `json:"contacts,omitempty"`
 	Description   string       `json:"description,omitempty"`
 	Location      string       `json:"location,omitempty"`
+	Locations     []nameRef    `json:"locations,omitempty"`
+	Capacity      *int         `json:"capacity,omitempty"`
+	RoomCapacity  *int         `json:"roomCapacity,omitempty"`
+	Room          *Room        `json:"room,omitempty"`
+}
+
+type nameRef struct {
+	Name string `json:"name"`
 }
 
 type contactRef struct {
@@ -58,7 +79,10 @@ func (c *Client) CreateMeetingRequest(ctx context.Context, r MeetingRequest) (st
 		Subject: r.Subject, Type: r.Type,
 		DateStart: r.Start.UTC().Format(timeFormat), DateEnd: r.End.UTC().Format(timeFormat),
 		MeetingLength: int(r.Length / time.Minute), ContactEmails: r.ContactEmails,
-		Description: r.Description, Location: r.Location,
+		Description: r.Description, Location: r.Location, Capacity: r.Capacity, RoomCapacity: r.RoomCapacity, Room: r.Room,
+	}
+	for _, name := range r.Locations {
+		body.Locations = append(body.Locations, nameRef{name})
 	}
 	for _, id := range r.ContactIDs {
 		body.Contacts = append(body.Contacts, contactRef{id})
@@ -124,28 +148,26 @@ func moment(text string) time.Time {
 	return time.Time{}
 }
 
-const (
-	requestPage  = 100
-	requestPages = 1000
-	// Up to requestOverlap items are read again with each page, so that one
-	// that moves up because another is deleted in between is not missed.
-	requestOverlap = 10
-)
-
 // MeetingRequests lists all meeting requests of a state. It fails rather than
 // return a part: the list is what a caller searches before it creates again.
 // A server that ignores skip and take, as connectors leave open, costs one
 // call more and is read as one page.
 func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedRequest, error) {
+	return c.MeetingRequestsOfType(ctx, state, "")
+}
+
+// MeetingRequestsOfType is MeetingRequests of one meeting type; "" = of all.
+func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType string) ([]ListedRequest, error) {
 	const operation = "list meeting requests"
 	var all []ListedRequest
 	seen := map[string]bool{}
 	for skip, page := 0, 0; page < requestPages; page++ {
 		var out *[]json.RawMessage
-		err := c.do(ctx, route{
-			operation: operation, method: http.MethodGet, path: "/meeting/tasks",
-			query: url.Values{"state": {state}, "skip": {strconv.Itoa(skip)}, "take": {strconv.Itoa(requestPage)}},
-		}, &out)
+		query := url.Values{"state": {state}, "skip": {strconv.Itoa(skip)}, "take": {strconv.Itoa(requestPage)}}
+		if meetingType != "" {
+			query.Set("type", meetingType)
+		}
+		err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: "/meeting/tasks", query: query}, &out)
 		if err != nil {
 			return nil, err
 		}
@@ -170,6 +192,12 @@ func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedReq
 		API: API, Operation: operation, Subject: state, Status: http.StatusOK,
 		Reason: clients.Unavailable, Message: "the list does not end",
 	}
+}
+
+// MeetingRequestTally fetches the count of the meeting requests of a state, as
+// it is: its shape is not documented.
+func (c *Client) MeetingRequestTally(ctx context.Context, state string) (json.RawMessage, error) {
+	return c.get(ctx, "tally meeting requests", "/meeting/tasks", url.Values{"state": {state}, "tally": {"true"}})
 }
 
 // DeleteMeetingRequest cancels a meeting request; its invitees are told.

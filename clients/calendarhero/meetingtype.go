@@ -3,8 +3,8 @@ package calendarhero
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -18,37 +18,46 @@ type MeetingType struct {
 	Length time.Duration // 0 = not said
 }
 
-// MeetingTypes lists the account's meeting types, by name. The API answers
-// an object keyed by name, {"meeting":{"meetingLength":{"value":30},…},…}; an
-// array of names or of objects with a name is read too.
+// MeetingTypes lists the account's meeting types, by name.
 func (c *Client) MeetingTypes(ctx context.Context) ([]MeetingType, error) {
+	return c.meetingTypes(ctx, nil)
+}
+
+// MeetingTypeNames is MeetingTypes without their settings: what is not asked
+// for is not sent.
+func (c *Client) MeetingTypeNames(ctx context.Context) ([]string, error) {
+	types, err := c.meetingTypes(ctx, url.Values{"onlyTypes": {"true"}})
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.Name
+	}
+	return names, err
+}
+
+func (c *Client) meetingTypes(ctx context.Context, query url.Values) ([]MeetingType, error) {
 	const operation = "list meeting types"
-	var out json.RawMessage
-	if err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: "/user/meeting"}, &out); err != nil {
+	out, err := c.get(ctx, operation, "/user/meeting", query)
+	if err != nil {
 		return nil, err
 	}
-	var types []MeetingType
-	if byName, err := clients.ParseObject(out); err == nil {
-		for name, raw := range byName {
-			settings, _ := clients.ParseObject(raw)
-			types = append(types, MeetingType{Name: name, Length: length(settings)})
-		}
-	} else {
-		list := clients.Object{"types": out}
-		if len(out) == 0 || out[0] != '[' {
-			return nil, unreadable(operation, "")
-		}
-		for _, name := range list.Texts("types") {
-			types = append(types, MeetingType{Name: name})
-		}
-		for _, settings := range list.Objects("types") {
-			if name := settings.Text("name"); name != "" {
-				types = append(types, MeetingType{Name: name, Length: length(settings)})
-			}
-		}
+	settings, ok := typeSettings(out)
+	if !ok {
+		return nil, unreadable(operation, "")
+	}
+	types := make([]MeetingType, 0, len(settings))
+	for name, settings := range settings {
+		types = append(types, MeetingType{Name: name, Length: length(settings)})
 	}
 	slices.SortFunc(types, func(a, b MeetingType) int { return cmp.Compare(a.Name, b.Name) })
 	return types, nil
+}
+
+// DeleteMeetingType deletes a meeting type and the link to book it. Some types
+// cannot be deleted: Invalid, probably.
+func (c *Client) DeleteMeetingType(ctx context.Context, name string) error {
+	return c.do(ctx, route{
+		operation: "delete meeting type", method: http.MethodDelete, path: "/user/meeting/%s", ids: []string{name}, effect: clients.Idempotent,
+	}, nil)
 }
 
 // length reads {"meetingLength":{"value":30}} or {"meetingLength":30}, in minutes.

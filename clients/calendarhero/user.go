@@ -15,6 +15,9 @@ type User struct {
 	Email    string
 	Name     string
 	Timezone string // IANA name, probably; may be ""
+
+	Plan, OrgID, VendastaUserID   string
+	Tags, Telephones, ExtraEmails []string // the tags are of the user, not of contacts
 }
 
 // UnmarshalJSON reads the record with tolerance.
@@ -23,7 +26,10 @@ func (u *User) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*u = User{ID: o.Text("id"), Name: o.Text("name"), Timezone: o.Text("timezone")}
+	*u = User{
+		ID: o.Text("id"), Name: o.Text("name"), Timezone: o.Text("timezone"), Plan: o.Text("plan"), OrgID: o.Text("orgId"),
+		VendastaUserID: o.Text("vendastaUserId"), Tags: o.Texts("tags"), Telephones: o.Texts("telephones"), ExtraEmails: o.Texts("extraEmails"),
+	}
 	if emails := o.Texts("email"); len(emails) > 0 {
 		u.Email = emails[0]
 	}
@@ -38,4 +44,27 @@ func (c *Client) User(ctx context.Context) (User, error) {
 		err = unreadable(opUser, "")
 	}
 	return user, err
+}
+
+// Org fetches the account's organisation, as it is: its shape is not documented.
+func (c *Client) Org(ctx context.Context) (clients.Object, error) {
+	return c.object(ctx, "get organisation", "/user/org")
+}
+
+// Savings fetches the statistics of the time saved, as they are: their shape is not documented.
+func (c *Client) Savings(ctx context.Context) (clients.Object, error) {
+	return c.object(ctx, "get savings", "/user/savings")
+}
+
+// object reads an object; an empty answer is one without fields.
+func (c *Client) object(ctx context.Context, operation, path string) (clients.Object, error) {
+	out, err := c.get(ctx, operation, path, nil)
+	if err != nil || out == nil {
+		return nil, err
+	}
+	o, err := clients.ParseRecord(out)
+	if err != nil {
+		return nil, unreadable(operation, "")
+	}
+	return o, nil
 }

@@ -3,8 +3,6 @@ package highlevel
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +13,7 @@ import (
 )
 
 // ErrNotEvent is wrapped by every error of ParseEvent: the body is no JSON object.
-var ErrNotEvent = errors.New("the body is no JSON object")
+var ErrNotEvent = clients.ErrNoObject
 
 // Event is the envelope of a webhook: which record to look at. What the
 // record holds is fetched, not read from here. Every field may be empty: no
@@ -85,18 +83,9 @@ func ParseEvent(body []byte) (Event, error) {
 }
 
 func parseEnvelope(body []byte) (clients.Object, error) {
-	if len(body) == 0 {
-		return nil, fmt.Errorf("%w: it is empty", ErrNotEvent)
-	}
-	if !utf8.Valid(body) {
-		return nil, fmt.Errorf("%w: it is not UTF-8", ErrNotEvent)
-	}
-	o, err := clients.ParseObject(body)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return nil, fmt.Errorf("%w: %w at byte %d", ErrNotEvent, syntax, syntax.Offset)
-	}
-	if err != nil { // valid JSON of another type; its text would quote the body
-		return nil, fmt.Errorf("%w: it is another JSON value", ErrNotEvent)
+	o, err := clients.ParseBody(body)
+	if err != nil {
+		return nil, err
 	}
 	if data, err := clients.ParseObject(o.Raw("data")); err == nil {
 		for key, value := range data {

@@ -137,8 +137,12 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 		if _, ok, err := state.Store.Connection(ctx, c.Location); err != nil || !ok {
 			return errors.Join(err, fmt.Errorf("location %s is not connected", c.Location))
 		}
-		if err := state.Connections.Remove(ctx, c.Location); err != nil {
+		said, err := state.Connections.Remove(ctx, c.Location)
+		if err != nil {
 			return err
+		}
+		if said != "" {
+			fmt.Println(said)
 		}
 		fmt.Printf("location %s is removed, its workflow and feed keys too; what was made in CalendarHero stays\n", c.Location)
 		return nil

@@ -98,7 +98,8 @@ func TestAFeedKeyIsShownOnceListedAndRevoked(t *testing.T) {
 		if _, _, ok, err := state.Connections.Feed(t.Context(), key); ok || err != nil {
 			t.Errorf("the key of a workflow opens a calendar: %v", err)
 		}
-		return state.Connections.Remove(t.Context(), "loc1")
+		_, err = state.Connections.Remove(t.Context(), "loc1")
+		return err
 	}); err != nil {
 		t.Fatal(err)
 	}

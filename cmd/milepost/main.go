@@ -18,6 +18,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Receive webhooks and keep CalendarHero in step."`
 	Sandbox     sandboxCmd     `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
 	Connections connectionsCmd `cmd:"" help:"Show and change the connected locations."`
+	Hooks       hooksCmd       `cmd:"" help:"Show and change who is told by CalendarHero's webhooks."`
 	Backfill    backfillCmd    `cmd:"" help:"Look through a location for what was never synced, and sync it."`
 	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and all that is stored of it here."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Make the URL for the Webhook actions of a location's workflows; rotate, list and revoke its keys."`

@@ -53,7 +53,7 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		HighLevelWebhookKeys: world.HighLevel.PublicKeyPEM(),
 		HighLevelClientID:    world.App.ClientID, HighLevelClientSecret: world.App.ClientSecret,
-		HighLevelAuthorizeURL: world.HighLevelURL + "/v2/oauth/chooselocation", ReconcileEvery: 5 * time.Second,
+		HighLevelAuthorizeURL: world.HighLevelURL + "/v2/oauth/chooselocation", ReconcileEvery: 5 * time.Second, VendorsHere: true,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
 	}, newLogger(c.LogLevel, "auto"))
 	if err != nil {

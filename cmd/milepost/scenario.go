@@ -20,6 +20,9 @@ type scenario struct {
 	milepost *app.App
 	seen     map[string]sandbox.MeetingRequest // requests told of, by id
 	tags     []string
+	notes    []string // bodies
+	due      time.Time
+	task     string // id of the one that moves
 	contact  sandbox.Contact
 }
 
@@ -75,6 +78,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			"HighLevel: a task is made: Order the survey, due " + day(5, 15).Format("Mon 2 Jan 15:04"),
 			func() (err error) {
 				task, err = hl.CreateTask(sandbox.Task{ContactID: s.contact.ID, Title: "Order the survey", DueDate: day(5, 15)})
+				s.task, s.due = task.ID, day(5, 15)
 				return err
 			},
 			s.one("Order the survey", ending(day(5, 15))),
@@ -82,12 +86,23 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		{
 			"HighLevel: the task is now due " + day(6, 11).Format("Mon 2 Jan 15:04") + "; HighLevel tells nobody of that,\n   so it arrives with the next event of the contact: her phone number changes",
 			func() error {
-				if err := hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = day(6, 11) }); err != nil {
+				s.due = day(6, 11)
+				if err := hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = s.due }); err != nil {
 					return err
 				}
 				return hl.UpdateContact(s.contact.ID, func(c *sandbox.Contact) { c.Phone = "+12125550178" })
 			},
 			s.one("Order the survey", ending(day(6, 11))),
+		},
+		{
+			"CalendarHero: somebody moves it to " + day(7, 14).Format("Mon 2 Jan 15:04"),
+			func() error {
+				return world.CalendarHero.Reschedule(s.named("Order the survey")[0].ID, day(7, 14).Add(-15*time.Minute), day(7, 14))
+			},
+			func() bool {
+				now, _ := hl.Task(task.ID)
+				return now.DueDate.Equal(day(7, 14)) && s.one("Order the survey", ending(day(7, 14)))()
+			},
 		},
 		{
 			"HighLevel: the task is completed", func() error { return hl.CompleteTask(task.ID) },
@@ -103,6 +118,17 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 				return s.one("Inspection: Nora Quist", saying("Prefers mornings, has a dog."))() &&
 					s.one("Inspection: Nora Quist", saying("Tags: vip"))() &&
 					slices.Contains(hl.Tags(s.contact.ID), "vip")
+			},
+		},
+		{
+			"CalendarHero: Nora books a consultation through a scheduling link, " + day(9, 10).Format("Mon 2 Jan 15:04"),
+			func() error {
+				_, err := world.CalendarHero.BookByLink(sandbox.CalendarContact{Name: s.contact.Name(), Email: []string{s.contact.Email}},
+					"Consultation", day(9, 10), day(9, 10).Add(time.Hour))
+				return err
+			},
+			func() bool {
+				return slices.ContainsFunc(hl.Notes(s.contact.ID), func(n sandbox.Note) bool { return strings.HasPrefix(n.Body, "Meeting booked: Consultation") })
 			},
 		},
 	}
@@ -217,5 +243,15 @@ func (s *scenario) tell() {
 	if tags := s.world.HighLevel.Tags(s.contact.ID); !slices.Equal(tags, s.tags) {
 		s.tags = tags
 		fmt.Fprintf(s.out, "   HighLevel     Nora's tags: %s\n", strings.Join(tags, ", "))
+	}
+	if task, ok := s.world.HighLevel.Task(s.task); ok && !task.DueDate.Equal(s.due) {
+		s.due = task.DueDate
+		fmt.Fprintf(s.out, "   HighLevel     %s is due %s\n", task.Title, task.DueDate.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"))
+	}
+	for _, n := range s.world.HighLevel.Notes(s.contact.ID) {
+		if text, _, written := strings.Cut(n.Body, "\n\n[ref:"); written && !slices.Contains(s.notes, text) {
+			s.notes = append(s.notes, text)
+			fmt.Fprintf(s.out, "   HighLevel     + note: %s\n", text)
+		}
 	}
 }

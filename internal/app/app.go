@@ -101,6 +101,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
 			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
+		CalendarHero: &handlers.CalendarHeroWebhooks{
+			Location: a.connections.HookLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+		},
 		Calendars: &handlers.Feed{
 			Feed: a.connections.Feed, Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
@@ -108,6 +111,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	if a.publicLn, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("public listener (MILEPOST_LISTEN): %w", err)
+	}
+	if cfg.VendorsHere {
+		a.connections.PublicURL = a.PublicURL()
 	}
 	if a.adminLn, err = net.Listen("tcp", cfg.AdminListen); err != nil {
 		return nil, fmt.Errorf("admin listener (MILEPOST_ADMIN_LISTEN): %w", err)
@@ -248,6 +254,11 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
+	if a.connections.PublicURL != "" {
+		background.Go(func() { repeat(work, 0, a.checkHooks()) })
+	} else {
+		a.logger.Info().Msg("MILEPOST_PUBLIC_URL is not set: CalendarHero's webhooks are not registered, and what happens there is found by polling")
+	}
 	if a.every > 0 {
 		background.Go(func() { repeat(work, 0, a.queueReconciliations) })
 	}

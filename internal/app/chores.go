@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"milepost/internal/connection"
 	"milepost/internal/store"
 )
 
@@ -32,6 +33,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		kept  time.Duration
 	}{
 		{a.store.PruneDeliveries, deliveriesKept},
+		{a.store.PruneMeetings, deliveriesKept},
 		{a.store.PruneItems, removedKept},
 		{a.store.PruneTimeline, timelineKept},
 	} {
@@ -61,10 +63,37 @@ func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
 	if err == nil {
 		err = a.store.QueueReconciliations(ctx, ids)
 	}
+	var accounts []connection.Account
+	if err == nil {
+		accounts, err = a.connections.Accounts(ctx)
+	}
+	if err == nil {
+		ids = ids[:0]
+		for _, account := range accounts {
+			ids = append(ids, account.ID)
+		}
+		err = a.store.QueuePolls(ctx, ids)
+	}
 	if err != nil && ctx.Err() == nil {
 		a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
 	}
 	return max(a.clock.Real(time.Minute), time.Second)
+}
+
+// hooksEvery is how often CalendarHero is asked whether its webhooks still come here.
+const hooksEvery = 15 * time.Minute
+
+// checkHooks is a chore that looks at once at the webhooks of all CalendarHero
+// accounts, then every hooksEvery, and at those of a new account within a minute.
+func (a *App) checkHooks() func(context.Context) (next time.Duration) {
+	age := time.Duration(0)
+	return func(ctx context.Context) (next time.Duration) {
+		if err := a.connections.CheckHooks(ctx, age); err != nil && ctx.Err() == nil {
+			a.logger.Error().Err(err).Msg("the webhooks of CalendarHero were not all checked; tried again in a minute")
+		}
+		age = hooksEvery
+		return max(a.clock.Real(time.Minute), time.Second)
+	}
 }
 
 // warnOfOldTokens says once a day which Private Integration Tokens should be rotated.

@@ -49,6 +49,10 @@ type Config struct {
 	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
 	LogFormat      string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
 
+	// VendorsHere says that both vendors are fakes on this machine, which reach the
+	// public listener at its own address.
+	VendorsHere bool `kong:"-"`
+
 	Clock Clock        `kong:"-"` // real time, unless a test sets it
 	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
 }

@@ -65,7 +65,7 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 		Settings: connection.Settings{
 			LocationID: c.HighLevelLocationID, HighLevelTokens: c.HighLevelTokens(), CalendarHeroToken: strings.TrimSpace(c.CalendarHeroToken),
 		},
-		Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
+		PublicURL: c.PublicURL, Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
 	return s, nil
 }

@@ -250,6 +250,14 @@ func (w *world) advance(d time.Duration) {
 	w.pause()
 	d = w.cfg.Clock.Real(d)
 	w.ahead.Add(int64(d))
+	w.hurry(d)
+	w.pause()
+}
+
+// hurry lets the jobs that wait for a time be handed out sooner by d: River's
+// clock is the machine's.
+func (w *world) hurry(d time.Duration) {
+	w.t.Helper()
 	const waiting = ` WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN ('sync', 'stray', 'remind')`
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
 		_, err := tx.Exec(context.Background(), `UPDATE river_job SET scheduled_at = `+w.sqlTime("scheduled_at", -d)+waiting)
@@ -259,7 +267,6 @@ func (w *world) advance(d time.Duration) {
 		_, err = tx.Exec(context.Background(), `UPDATE river_job SET state = 'available'`+waiting+` AND scheduled_at <= `+w.sqlTime("now", 0))
 		return err
 	}))
-	w.pause()
 }
 
 func (w *world) deliveries() []store.Delivery {

@@ -59,6 +59,7 @@ type Config struct {
 	HighLevel    highlevel.Config
 	CalendarHero calendarhero.Config
 	Settings     Settings
+	PublicURL    string // how CalendarHero reaches the public listener; "" = its webhooks are not registered
 	Logger       zerolog.Logger
 	Now          func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes; nil = as long as it says.
@@ -70,6 +71,7 @@ type Registry struct {
 	Config
 	mu     sync.Mutex
 	known  map[string]*known // by location id
+	shared accounts
 	grants grants
 }
 
@@ -99,7 +101,10 @@ const (
 func locationGrant(id string) string    { return "grant/location/" + id }
 func companyGrant(id string) string     { return "grant/company/" + id }
 func tokensName(id string) string       { return "highlevel-tokens/" + id }
-func calendarHeroName(id string) string { return "calendarhero-token/" + id }
+func calendarHeroName(id string) string { return calendarHeroNames + id }
+func hookName(account string) string    { return "calendarhero-hook/" + account }
+
+const calendarHeroNames = "calendarhero-token/"
 
 // Open makes the registry. It changes nothing: a command may look beside a
 // running Milepost.
@@ -203,6 +208,7 @@ func (r *Registry) forget(locationID string) {
 	if k := r.known[locationID]; k != nil {
 		k.at = time.Time{}
 	}
+	r.shared.at = time.Time{}
 }
 
 // read finds out what makes up the connection of a location now, or why there is none.
@@ -211,21 +217,14 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 		return is, "the event names no location", nil
 	}
 	c, ok, err := r.stored(ctx, locationID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return is, "", err
-	case !ok:
+	}
+	if !ok {
 		return is, fmt.Sprintf("location %s is not connected", locationID), nil
-	case c.ByOperator:
-		return is, fmt.Sprintf("location %s was removed by the operator", locationID), nil
-	case c.State == store.ConnectionRemoved:
-		return is, fmt.Sprintf("the app was uninstalled from location %s", locationID), nil
-	case c.State == store.ConnectionPending:
-		return is, fmt.Sprintf("location %s: %v", locationID, ErrAwaited), nil
-	case c.Source == FromSettings && locationID != r.Settings.LocationID:
-		return is, fmt.Sprintf("location %s was connected by settings that are no longer there", locationID), nil
-	case c.Source == FromOAuth && r.App == nil:
-		return is, fmt.Sprintf("location %s was connected by OAuth; set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET", locationID), nil
+	}
+	if why := r.unserved(c); why != "" {
+		return is, why, nil
 	}
 	is.source = c.Source
 	if c.Source == FromToken {
@@ -240,6 +239,24 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 		return is, fmt.Sprintf("location %s has no CalendarHero account: set MILEPOST_CALENDARHERO_TOKEN, or give it one of its own with `milepost connections set`", locationID), nil
 	}
 	return is, "", nil
+}
+
+// unserved says why nothing can be done for a location by what its connection
+// is, or "".
+func (r *Registry) unserved(c store.Connection) string {
+	switch {
+	case c.ByOperator:
+		return fmt.Sprintf("location %s was removed by the operator", c.LocationID)
+	case c.State == store.ConnectionRemoved:
+		return fmt.Sprintf("the app was uninstalled from location %s", c.LocationID)
+	case c.State == store.ConnectionPending:
+		return fmt.Sprintf("location %s: %v", c.LocationID, ErrAwaited)
+	case c.Source == FromSettings && c.LocationID != r.Settings.LocationID:
+		return fmt.Sprintf("location %s was connected by settings that are no longer there", c.LocationID)
+	case c.Source == FromOAuth && r.App == nil:
+		return fmt.Sprintf("location %s was connected by OAuth; set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET", c.LocationID)
+	}
+	return ""
 }
 
 // stored reads a connection, or that of the settings where nothing has served
@@ -274,9 +291,8 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 			return nil, err
 		}
 	}
-	account := sha256.Sum256([]byte("milepost account\x00" + ch.Token))
 	return &Connection{
-		LocationID: locationID, Account: hex.EncodeToString(account[:]),
+		LocationID: locationID, Account: accountOf(ch.Token),
 		HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch),
 	}, nil
 }
@@ -313,6 +329,7 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 		return err
 	}
 	var secrets []store.Secret
+	moved := false // to another CalendarHero account
 	if highLevelToken != "" {
 		var tokens []string
 		sealed, err := r.Store.Secret(ctx, tokensName(locationID))
@@ -340,31 +357,60 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 			return err
 		}
 		secrets = append(secrets, s)
+		if conn, err := r.Lookup(ctx, locationID); err == nil {
+			moved = conn.Account != accountOf(calendarHeroToken)
+		}
 	}
 	c.LocationID, c.State, c.Problem = locationID, store.ConnectionActive, ""
-	if err := r.Store.SaveConnection(ctx, c, r.Now(), secrets...); err != nil {
+	save := func() error {
+		err := r.Store.SaveConnection(ctx, c, r.Now(), secrets...)
+		r.forget(locationID)
 		return err
 	}
-	r.forget(locationID)
+	if moved {
+		var said string
+		said, err = r.leaving(ctx, locationID, save)
+		r.tell(locationID, said)
+	} else {
+		err = save()
+	}
+	if err != nil {
+		return err
+	}
 	_, _, _, err = r.TokenAge(ctx, c) // it counts from now
 	return err
 }
 
 // Remove is the operator's: it drops the tokens of a location and its workflow
-// keys, and no INSTALL brings it back, only Set or a grant of that location.
-func (r *Registry) Remove(ctx context.Context, locationID string) error {
-	err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
-	r.grants.drop(locationGrant(locationID))
-	r.forget(locationID)
-	return err
+// keys, and no INSTALL brings it back, only Set or a grant of that location. The
+// webhooks of a CalendarHero account that no location uses any more are deleted
+// there; said is what a person should know of that, "" = nothing.
+func (r *Registry) Remove(ctx context.Context, locationID string) (said string, err error) {
+	return r.leaving(ctx, locationID, func() error {
+		err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
+		r.grants.drop(locationGrant(locationID))
+		r.forget(locationID)
+		return err
+	})
 }
 
 // uninstalled drops the tokens of a location where the app is no more.
 func (r *Registry) uninstalled(ctx context.Context, locationID string) error {
-	err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
-	r.grants.drop(locationGrant(locationID))
-	r.forget(locationID)
+	said, err := r.leaving(ctx, locationID, func() error {
+		err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
+		r.grants.drop(locationGrant(locationID))
+		r.forget(locationID)
+		return err
+	})
+	r.tell(locationID, said)
 	return err
+}
+
+// tell logs what is said of a location, if anything is.
+func (r *Registry) tell(locationID, said string) {
+	if said != "" {
+		r.Logger.Info().Str("location", locationID).Msg(said)
+	}
 }
 
 func secretsOf(locationID string) []string {

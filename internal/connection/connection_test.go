@@ -511,7 +511,8 @@ func TestALocationThatIsRemovedDuringARefreshStaysRemoved(t *testing.T) {
 		called := make(chan error, 1)
 		go func() { called <- b.call(r, north) }()
 		<-armed.Hit()
-		b.must(r.Remove(t.Context(), north))
+		_, err := r.Remove(t.Context(), north)
+		b.must(err)
 		close(hold)
 		<-called
 		if c := b.state(r, north); c.State != store.ConnectionRemoved {

@@ -23,7 +23,8 @@ func TestWhatTheOperatorRemovedComesBackByNoInstallAndNoCommand(t *testing.T) {
 		key, err := r.NewWorkflowKey(t.Context(), north, time.Time{})
 		b.must(err)
 		for _, id := range []string{north, south} {
-			b.must(r.Remove(t.Context(), id))
+			_, err := r.Remove(t.Context(), id)
+			b.must(err)
 		}
 		if _, ok, err := r.WorkflowLocation(t.Context(), key); ok || err != nil {
 			t.Errorf("a workflow key of a removed location is valid (%v)", err)

@@ -118,7 +118,7 @@ func (l *sqliteLog) cursor(ctx context.Context, tx *store.Tx) (cursor int64, err
 }
 
 // deliveredBody selects the body of what cannot be fetched (store.Delivered).
-const deliveredBody = `CASE WHEN kind IN ('` + store.KindWorkflow + `', '` + store.KindInstall + `') THEN body END`
+const deliveredBody = `CASE WHEN kind IN ('` + store.KindWorkflow + `', '` + store.KindInstall + `', '` + store.KindCalendarContact + `') THEN body END`
 
 // scanDelivery reads id, webhook_id, type, location_id, kind, entity_id,
 // contact_id, deleted, received_at, deliveredBody.

@@ -70,7 +70,7 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 	switch {
 	case item.Kind == mapping.ItemTask && facts.Task.Completed:
 		i.Status = store.StatusCompleted
-	case state == mapping.MeetingCancelled:
+	case state == mapping.MeetingCancelled || state == mapping.MeetingGone:
 		i.Status = store.StatusCancelled
 	case item.Kind == mapping.ItemEvent && (state == mapping.MeetingPending || state == mapping.MeetingExpired):
 		i.Status = store.StatusTentative // nobody agreed to it

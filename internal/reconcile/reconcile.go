@@ -35,6 +35,8 @@ type Connections interface {
 	// Installed brings a location or agency in step with whether the app is
 	// installed there; it fails with connection.ErrAwaited where it is too early to tell.
 	Installed(ctx context.Context, e store.Entity, event highlevel.Event) (connection.Outcome, error)
+	// Accounts lists the CalendarHero accounts of the locations that are served.
+	Accounts(ctx context.Context) ([]connection.Account, error)
 }
 
 // Reconciler works the sync, remind and stray jobs.
@@ -50,6 +52,7 @@ type Reconciler struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session // by location id
+	boards   map[string]*board   // by CalendarHero account
 }
 
 // session is a connection with what is remembered beside it; a connection
@@ -58,6 +61,7 @@ type session struct {
 	*connection.Connection
 	about  about  // what is read rarely
 	parked parked // until when CalendarHero asked us to wait; HighLevel's is in the location's budget
+	board  *board // what the account's lists show
 }
 
 // Config is what a Reconciler needs.
@@ -79,7 +83,7 @@ type Config struct {
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
-		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{},
+		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{},
 		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies,
 	}
 	if r.now == nil {
@@ -102,7 +106,10 @@ func (r *Reconciler) session(ctx context.Context, locationID string) (*session, 
 	defer r.mu.Unlock()
 	s := r.sessions[locationID]
 	if s == nil || s.Connection != conn {
-		s = &session{Connection: conn}
+		if r.boards[conn.Account] == nil {
+			r.boards[conn.Account] = &board{}
+		}
+		s = &session{Connection: conn, board: r.boards[conn.Account]}
 		r.sessions[locationID] = s
 	}
 	return s, nil
@@ -114,7 +121,9 @@ func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
 	river.AddWorker(workers, river.WorkFunc(r.strayJob))
 	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
+	river.AddWorker(workers, river.WorkFunc(r.contactsJob))
 	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
+	river.AddWorker(workers, river.WorkFunc(r.pollJob))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity
@@ -133,6 +142,8 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
 	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
 		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
+	case d.Entity.ID == "" && d.Entity.Kind == store.KindCalendarContact:
+		return fmt.Sprintf("the %s event names no contact id", d.Type)
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
 	case d.Entity.Kind == store.KindInstall:
@@ -141,6 +152,9 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	_, err := r.connections.Lookup(ctx, d.Entity.LocationID)
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
 		return absent.Why
+	}
+	if mapping.Kind(d.Entity.Kind) == mapping.KindMeeting {
+		return "" // what became of it is kept, whether an automation looks at it or not
 	}
 	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)

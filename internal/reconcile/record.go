@@ -42,6 +42,12 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			return facts, err
 		}
 		facts.Contact.ID = s.contactID
+	case mapping.KindMeeting:
+		facts.Contact.ID = s.contactID
+	case mapping.KindCalendarContact:
+		if facts.CalendarContact, err = s.readCalendarContact(ctx); err != nil {
+			return facts, err
+		}
 	}
 	if needs.Contact || needs.CustomFields {
 		hl := s.then
@@ -61,6 +67,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		facts.Contact = contactFacts(contact, definitions)
 		if s.entity.ID == contact.ID {
 			s.mark = contact.DateUpdated
+			s.changedAt, _ = time.Parse(time.RFC3339, contact.DateUpdated) // else it is not told
 		}
 	}
 	if needs.Notes {

@@ -27,35 +27,70 @@ const (
 
 // applyRequest brings the meeting request of an event or task item in step.
 // CalendarHero has no update: a material change deletes and creates again, and
-// that mails people. A change of the description alone does so only where the
-// invitee is the owner, and else waits for the next material change.
+// that mails people and undoes their answer. A change of the description alone
+// does so only where the invitee is the owner and has not accepted yet, and else
+// waits for the next material change.
 func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error {
 	want, err := s.compose(ctx, item)
 	if err != nil {
 		return err
 	}
-	link, err := s.resolve(ctx, s.links[item.Key], item.Reminders)
+	link, err := s.resolve(ctx, s.links[item.Key], item)
 	if err != nil {
 		return err
 	}
-	switch s.decide(link, item, want) {
+	asked := want
+	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+		return err
+	}
+	todo := s.decide(link, item, want)
+	if todo == doReplace || todo == doRemove {
+		// Not over what somebody changed in CalendarHero a moment ago.
+		if err := s.lookAt(ctx, link); err != nil {
+			return err
+		}
+		want = asked
+		if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+			return err
+		}
+		todo = s.decide(link, item, want)
+	}
+	switch todo {
 	case doNothing:
 		return nil
 	case doSkip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
 	case doWait:
-		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee")
+		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee and undo an answer")
 		return nil
 	case doCreate:
 		return s.create(ctx, link, item, want)
 	case doRemove:
 		return s.removeRequest(ctx, link)
 	}
-	if err := s.delete(ctx, link); err != nil {
+	missing, err := s.delete(ctx, link)
+	if err != nil {
 		return err
 	}
+	if missing && link.Material == want.material {
+		return s.calledOff(ctx, link)
+	}
 	return s.create(ctx, link, item, want)
+}
+
+// calledOff is for a request that somebody deleted in CalendarHero, which came
+// out when only its description was to be renewed: nothing asks for it anew.
+func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
+	m := s.seen(link)
+	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
+	m.Happened = happened(m, s.now())
+	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
+		return err
+	}
+	link.State, link.Meeting = store.LinkLive, m.State
+	s.touch = append(s.touch, s.entity) // for the automations that look at that
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
 // action is what is to be done with a meeting request.
@@ -70,19 +105,24 @@ const (
 	doRemove // it moved into the past
 )
 
-// decide compares the request that is wanted with the one that its settled link tells of.
+// decide compares the request that is wanted with the one that its settled link
+// tells of. A meeting that ended is made again only for a material change of the
+// record.
 func (s *entitySync) decide(link store.Link, item mapping.Item, want request) action {
 	past := !want.End.After(s.now())
+	ended := mapping.MeetingState(link.Meeting).Ended()
 	switch {
 	case link.State != store.LinkLive && past:
 		return doSkip
 	case link.State != store.LinkLive:
 		return doCreate
-	case link.Content == want.content:
+	case link.Content == want.content, ended && (link.Material == want.material || past):
 		return doNothing
+	case ended:
+		return doCreate
 	case link.Material == want.material && past:
 		return doNothing
-	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+	case link.Material == want.material && (item.Invite.Who != mapping.InviteOwner || link.Meeting != string(mapping.MeetingPending)):
 		return doWait
 	case past:
 		return doRemove
@@ -93,10 +133,10 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 // resolve settles a link whose last call may or may not have taken effect; the
 // link it returns is live or gone. A delete is sent again. The object of a
 // create is looked for by its marker, and adopted where it is there.
-func (s *entitySync) resolve(ctx context.Context, link store.Link, before []time.Duration) (store.Link, error) {
+func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
-		if err := s.delete(ctx, link); err != nil {
+		if _, err := s.delete(ctx, link); err != nil {
 			return link, err
 		}
 		err := s.forget(ctx, link, link.ItemKind+" removed")
@@ -118,7 +158,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, before []time
 		return link, err
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
-	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, before, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
+	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
 // settled returns nil once the create of an uncertain link may be looked for.
@@ -154,6 +194,7 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkCreating, Generation: link.Generation + 1,
 		Material: want.material, Content: want.content, Title: item.Title, Start: want.Start, End: want.End,
+		SourceStart: item.Start, SourceEnd: item.End, Meeting: string(mapping.MeetingPending),
 		AttemptedAt: s.now(),
 	}
 	link.Marker = marker(link)
@@ -167,7 +208,18 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
-	return s.store.SaveLink(ctx, link, s.now(), reminders(link, item.Reminders, s.now()), s.tell(link.ItemKind+" created", link.Title))
+	if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
+		return err
+	}
+	if s.automations.LooksAt(mapping.NewMeetingRequest) {
+		s.touch = append(s.touch, s.entity)
+	}
+	m := store.Meeting{
+		LocationID: s.entity.LocationID, ID: id, ContactID: s.contactID, State: link.Meeting, Title: want.marked(link.Marker).Subject,
+		Type: want.Type, Start: link.Start, End: link.End, Emails: want.ContactEmails,
+	}
+	m.Happened = happened(m, s.now())
+	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 }
 
 // notCreated notes what a failed create means for its link, and returns why it
@@ -192,34 +244,42 @@ func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause erro
 
 // over reports whether the time of a link's meeting has passed. CalendarHero
 // then closes it by itself, and a delete would tell its invitees of nothing.
-func (s *entitySync) over(link store.Link) bool { return !link.End.After(s.now()) }
+func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
 
 // delete notes the delete of a link's object and sends it, unless the meeting
-// is over. An object that is already gone is deleted. A crash or a lost answer
-// leaves the link deleting, so that nothing is believed of its object.
-func (s *entitySync) delete(ctx context.Context, link store.Link) error {
+// is over. An object that is already gone is deleted; missing reports that it
+// surely was gone before. A crash or a lost answer leaves the link deleting, so
+// that nothing is believed of its object.
+func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
-		return nil
+		return false, nil
 	}
+	first := link.State != store.LinkDeleting
 	link.State = store.LinkDeleting
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-		return err
+		return false, err
 	}
-	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
-	switch clients.ReasonOf(err) {
-	case clients.NotFound:
-		return nil
-	case clients.Invalid: // as of one that was closed by hand? Then it is in no list.
+	s.ended[link.ObjectID] = true
+	err = s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
+	failed, _ := errors.AsType[*clients.Error](err)
+	switch {
+	case err == nil:
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		return false, s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
+	case clients.ReasonOf(err) == clients.NotFound:
+		return first && !failed.Again, nil
+	case clients.ReasonOf(err) == clients.Invalid: // as of one that was closed by hand? Then it is in no list.
 		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 		if lookErr != nil || found == "" {
-			return lookErr
+			return lookErr == nil && first, lookErr
 		}
 		link.State = store.LinkLive
 		if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-			return saveErr
+			return false, saveErr
 		}
 	}
-	return err
+	return false, err
 }
 
 // removeRequest deletes the object of a link, however its last call ended, and
@@ -228,11 +288,14 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	if s.over(link) {
 		return s.leave(ctx, link, "it is over")
 	}
-	link, err := s.resolve(ctx, link, nil)
+	link, err := s.resolve(ctx, link, mapping.Item{})
 	if err != nil || link.State == store.LinkGone {
 		return err
 	}
-	if err := s.delete(ctx, link); err != nil {
+	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() {
+		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
+	}
+	if _, err := s.delete(ctx, link); err != nil {
 		return err
 	}
 	return s.forget(ctx, link, link.ItemKind+" removed")
@@ -287,12 +350,20 @@ func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, e
 		Length: item.End.Sub(item.Start), Type: kind,
 		ContactEmails: []string{address}, Description: describe(item), Location: item.Place,
 	}}
+	r.digest()
+	return r, nil
+}
+
+// digest takes the fingerprints of what is asked for.
+func (r *request) digest() {
 	r.content = fingerprint(r.MeetingRequest)
 	bare := r.MeetingRequest
 	bare.Description = ""
 	r.material = fingerprint(bare)
-	return r, nil
 }
+
+// pin has the request ask for other times; what it is known by stays as it is.
+func (r *request) pin(start, end time.Time) { r.Start, r.End, r.Length = start, end, end.Sub(start) }
 
 // longestDescription bounds a description, in bytes; CalendarHero names no limit.
 const longestDescription = 8000

@@ -67,6 +67,7 @@ type result struct {
 	timeline    []store.TimelineEntry
 	touch       []store.Entity
 	erase       string // the contact of which what is stored is to be erased
+	conflict    bool   // both sides had changed
 }
 
 func (res *result) outcome() string {
@@ -75,6 +76,8 @@ func (res *result) outcome() string {
 		return store.Invalid
 	case res.gone:
 		return store.Gone
+	case res.conflict:
+		return store.Conflict
 	case len(res.did) > 0:
 		return store.Done
 	case len(res.notes) == 0 && len(res.skipped) > 0:
@@ -113,7 +116,10 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		return nil, err
 	}
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
-	s := &entitySync{Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark}}
+	s := &entitySync{
+		Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
+		began: r.now(), ended: map[string]bool{},
+	}
 	if state.Kind == string(mapping.KindContact) {
 		s.contactID = state.ID
 	}
@@ -125,7 +131,15 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		return nil, err
 	}
 	takesAlong := mayTakeAlong(state.Kind, state.DeleteAsked()) && (state.Kind == string(mapping.KindContact) || len(s.links) > 0)
-	if !needs.Any && gone == "" && !takesAlong {
+	if state.Kind != string(mapping.KindMeeting) {
+		if s.own, err = s.ownMeetings(ctx); err != nil {
+			return nil, err
+		}
+		if len(s.own) > 0 {
+			needs = needs.And(r.automations.NeedsOfMeetings())
+		}
+	}
+	if !needs.Any && gone == "" && !takesAlong && state.Kind != string(mapping.KindMeeting) {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.parked.left(r.now()); left > 0 {
@@ -134,6 +148,18 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
 	if state.Outcome == store.Waiting {
 		s.first = conn.HighLevel.With(clients.Waited)
+	}
+	if state.Kind == string(mapping.KindMeeting) && gone == "" {
+		m, owned, err := s.syncMeeting(ctx, state)
+		if err != nil || owned {
+			return s.result, err
+		}
+		why, err := s.foreignMeeting(ctx, m)
+		if err != nil || why != "" {
+			s.skipped = append(s.skipped, why)
+			return s.result, err
+		}
+		needs, s.own = r.automations.NeedsOfMeetings(), []mapping.Meeting{meetingFacts(m, "")}
 	}
 	var facts mapping.Facts
 	if gone == "" {
@@ -156,6 +182,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	case err != nil:
 		return nil, err
 	default:
+		s.facts = facts
 		plan := r.automations.Plan(mapping.Kind(state.Kind), facts)
 		if err := s.apply(ctx, plan); err != nil {
 			return nil, err
@@ -176,6 +203,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 // is believed, the state no longer says that there is a doubt.
 func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
 	facts, err = s.read(ctx, needs)
+	facts.Meetings = s.own
 	missing := clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
 	if err != nil && !missing {
 		return facts, "", err
@@ -205,6 +233,13 @@ type entitySync struct {
 	// surelyGone: more than one answer says that the record is gone.
 	surelyGone bool
 	links      map[string]store.Link
+	facts      mapping.Facts // as they were read
+	changedAt  time.Time     // when the record changed, where HighLevel tells; else zero
+
+	began    time.Time                // the sync
+	own      []mapping.Meeting        // of the entity
+	meetings map[string]store.Meeting // the same by id, as they are stored
+	ended    map[string]bool          // those that this sync replaced or removed, by id
 }
 
 // tell notes something done: what in the log, detail beside it in the timeline.
@@ -245,6 +280,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 }
 
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
+	if s.ended[item.Meeting] {
+		return nil // what was just replaced or removed tells of nothing any more
+	}
 	switch item.Kind {
 	case mapping.ItemContact:
 		return s.applyContact(ctx, item)
@@ -254,6 +292,16 @@ func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 		return s.applyNote(ctx, item)
 	case mapping.ItemEvent, mapping.ItemTask:
 		return s.applyRequest(ctx, item)
+	case mapping.ItemHighLevelNote:
+		return s.applyHighLevelNote(ctx, item)
+	case mapping.ItemHighLevelTask:
+		return s.applyHighLevelTask(ctx, item)
+	case mapping.ItemCompleteTask, mapping.ItemRescheduleTask:
+		return s.applyTaskChange(ctx, item)
+	case mapping.ItemUpdateContact:
+		return s.applyUpdateContact(ctx, item)
+	case mapping.ItemUpsertContact:
+		return s.applyUpsertContact(ctx, item)
 	}
 	return fmt.Errorf("automation %q wants an item of unknown kind %q", item.Automation, item.Kind)
 }
@@ -271,6 +319,13 @@ func (s *entitySync) remove(ctx context.Context, link store.Link) error {
 			return s.removeContact(ctx, link)
 		}
 		return s.leave(ctx, link, noLongerKept) // until the HighLevel contact is gone
+	}
+	if mapping.ItemKind(link.ItemKind) != mapping.ItemTags && mapping.ItemKind(link.ItemKind).InHighLevel() {
+		if s.gone {
+			link.State = store.LinkGone
+			return s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+		return nil // what was written in HighLevel stays there
 	}
 	// Tags stay where they are: that the note said so remains true. A note has no
 	// object.
@@ -330,7 +385,7 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 	case kind == mapping.KindContact && s.gone:
 		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
 		return err
-	case kind == mapping.KindTask, kind == mapping.KindWorkflow, s.contactID == "":
+	case kind == mapping.KindTask, kind == mapping.KindWorkflow, kind == mapping.KindMeeting, kind == mapping.KindCalendarContact, s.contactID == "":
 		return nil
 	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -25,9 +26,19 @@ type CalendarHeroConfig struct {
 	// it is created. Whether CalendarHero does is not known; by default the
 	// request waits for its invitee (see Accept).
 	BookAtOnce bool
+	// ProviderSecret is what GET /provider shows of the connected calendar's
+	// credentials; a client must not keep it.
+	ProviderSecret string
 	// RequireInvitee refuses a request without contactEmails and contacts.
 	// Whether CalendarHero does is not known.
 	RequireInvitee bool
+	// ForgetDeleted leaves cancelled requests out of the closed list, and
+	// NoHook404 answers 404 where no webhook is registered; MergeContacts keeps
+	// what an update of a contact does not name. None of these is known either.
+	ForgetDeleted, NoHook404, MergeContacts bool
+	// Word is CalendarHero's word for a status of ours (see MeetingRequest), in
+	// lists and webhooks; nil = the same. The real words are not known.
+	Word func(status string) string
 	// MaxTake caps the `take` of GET /meeting/tasks, and is its default; 0 =
 	// no cap. The real one is not known.
 	MaxTake int
@@ -65,17 +76,19 @@ type Mail struct {
 // CalendarHero is a fake of one CalendarHero account. It may be used by
 // several goroutines.
 //
-// A meeting request is active until Accept books it (upcoming); Cancel, a
-// DELETE or the end of its time closes it. Time is looked at with every
+// A meeting request is active until Accept or Reschedule books it (upcoming);
+// Cancel, a DELETE or the end of its time closes it. Time is looked at with every
 // request and every method, so a fake that nobody asks closes nothing.
 type CalendarHero struct {
 	config CalendarHeroConfig
 	clock  func() time.Time
 	router chi.Router
-	sender *sender
-	calls  calls
-	faults Faults
-	notice notice
+	// operations is the route table, for swagger.json.
+	operations []heroOperation
+	sender     *sender
+	calls      calls
+	faults     Faults
+	notice     notice
 
 	mu       sync.Mutex
 	requests []*MeetingRequest // live, as they were made
@@ -83,6 +96,8 @@ type CalendarHero struct {
 	contacts []*CalendarContact
 	hooks    map[string]hook
 	mails    []Mail
+
+	directories []heroDirectory
 }
 
 type hook struct {
@@ -103,8 +118,12 @@ func NewCalendarHero(config CalendarHeroConfig) *CalendarHero {
 	if config.MeetingTypes == nil {
 		config.MeetingTypes = map[string]time.Duration{"meeting": 30 * time.Minute, "call": 15 * time.Minute, "coffee": 45 * time.Minute}
 	}
+	config.MeetingTypes = maps.Clone(config.MeetingTypes) // types can be deleted
 	if config.HookBackoff == nil {
 		config.HookBackoff = exponential
+	}
+	if config.Word == nil {
+		config.Word = func(status string) string { return status }
 	}
 	if config.Log <= 0 {
 		config.Log = 10000
@@ -135,6 +154,16 @@ func (c *CalendarHero) User() CalendarUser { return c.config.User }
 
 // Sent returns the webhooks that are remembered, oldest first.
 func (c *CalendarHero) Sent() []SentWebhook { return c.sender.snapshot() }
+
+// Resend sends a webhook of Sent once more, to where its event goes now.
+func (c *CalendarHero) Resend(id string) error {
+	for _, s := range c.sender.snapshot() {
+		if s.ID == id {
+			return c.sender.resend(id, c.Hooks()[s.Type])
+		}
+	}
+	return c.sender.resend(id, "")
+}
 
 // WaitIdle blocks until no webhook is under way or waits for a retry.
 func (c *CalendarHero) WaitIdle(ctx context.Context) error { return c.sender.waitIdle(ctx) }

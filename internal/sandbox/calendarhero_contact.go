@@ -64,6 +64,26 @@ func (c *CalendarHero) SeedContact(contact CalendarContact) (CalendarContact, er
 	return made.clone(), nil
 }
 
+// EditContact lets change edit a contact as somebody does in CalendarHero,
+// which tells no one. Id and date stay, and an e-mail address must.
+func (c *CalendarHero) EditContact(id string, change func(*CalendarContact)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	contact := c.contact(id)
+	if contact == nil {
+		return fmt.Errorf("edit contact %s: no such contact", id)
+	}
+	edited := contact.clone()
+	change(&edited)
+	if len(edited.Email) == 0 {
+		return fmt.Errorf("edit contact %s: CalendarHero keeps no contact without e-mail", id)
+	}
+	edited.ID, edited.DateAdded = contact.ID, contact.DateAdded
+	*contact = edited
+	c.notice.changed()
+	return nil
+}
+
 // Contacts returns the contacts as they were made.
 func (c *CalendarHero) Contacts() []CalendarContact {
 	c.mu.Lock()
@@ -216,12 +236,21 @@ func (c *CalendarHero) getContact(call *heroCall) (int, any, *boom) {
 	return http.StatusOK, answer, nil
 }
 
-// updateContact replaces the contact. Whether CalendarHero merges is not
-// known, so what a caller leaves out is lost here.
+// updateContact replaces the contact: whether CalendarHero merges is not
+// known, so what a caller leaves out is lost here, but with MergeContacts.
 func (c *CalendarHero) updateContact(call *heroCall) (int, any, *boom) {
 	contact, no := c.pathContact(call)
 	if no != nil {
 		return 0, nil, no
+	}
+	if c.config.MergeContacts {
+		kept := contact.answer()
+		kept["defaultEmail"] = contact.DefaultEmail
+		for key, value := range kept {
+			if _, sent := call.body[key]; !sent {
+				call.body[key] = plainJSON(value)
+			}
+		}
 	}
 	updated, no := readContact(call)
 	if no != nil {

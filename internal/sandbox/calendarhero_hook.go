@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,6 +26,35 @@ func (c *CalendarHero) Hooks() map[string]string {
 	return out
 }
 
+// SetHook registers a URL as another tool does: silently, in place of what
+// was there.
+func (c *CalendarHero) SetHook(event, url string) error {
+	if !slices.Contains(heroEvents, event) {
+		return fmt.Errorf("set webhook: CalendarHero has no event %q", event)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setHook(event, url)
+	return nil
+}
+
+// DropHook makes the registration of an event vanish.
+func (c *CalendarHero) DropHook(event string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.hooks, event)
+	c.notice.changed()
+}
+
+func (c *CalendarHero) setHook(event, url string) (id string) {
+	if id = c.hooks[event].id; id == "" {
+		id = objectID()
+	}
+	c.hooks[event] = hook{id, url}
+	c.notice.changed()
+	return id
+}
+
 func (call *heroCall) event() (string, *boom) {
 	event := chi.URLParam(call.r, "event")
 	if !slices.Contains(heroEvents, event) {
@@ -46,13 +76,7 @@ func (c *CalendarHero) putHook(call *heroCall) (int, any, *boom) {
 	if u, err := url.Parse(target); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return 0, nil, invalid("payload", "hookUrl", "must be a valid uri")
 	}
-	id := c.hooks[event].id
-	if id == "" {
-		id = objectID()
-	}
-	c.hooks[event] = hook{id, target}
-	c.notice.changed()
-	return http.StatusOK, map[string]any{"id": id}, nil
+	return http.StatusOK, map[string]any{"id": c.setHook(event, target)}, nil
 }
 
 // getHook answers an empty object where nothing is registered; the real shape is not known.
@@ -62,7 +86,11 @@ func (c *CalendarHero) getHook(call *heroCall) (int, any, *boom) {
 		return 0, nil, no
 	}
 	h, ok := c.hooks[event]
-	if !ok {
+	switch {
+	case ok:
+	case c.config.NoHook404:
+		return 0, nil, boomf(http.StatusNotFound, "Webhook not found")
+	default:
 		return http.StatusOK, map[string]any{}, nil
 	}
 	return http.StatusOK, map[string]any{"id": h.id, "hookUrl": h.url}, nil
@@ -84,9 +112,9 @@ func (c *CalendarHero) sampleHook(call *heroCall) (int, any, *boom) {
 		return 0, nil, no
 	}
 	if event == "new_contact_added" {
-		return http.StatusOK, map[string]any{"id": "0123456789abcdef01234567", "name": "Jane Doe", "email": []string{"jane@example.com"}}, nil
+		return http.StatusOK, heroNewContact{"0123456789abcdef01234567", "Jane Doe", []string{"jane@example.com"}}, nil
 	}
-	return http.StatusOK, heroEvent{"0123456789abcdef01234567", "scheduled", "2026-12-01T15:00:00.000Z", "2026-12-01T15:30:00.000Z"}, nil
+	return http.StatusOK, heroEvent{"0123456789abcdef01234567", c.config.Word("scheduled"), "2026-12-01T15:00:00.000Z", "2026-12-01T15:30:00.000Z"}, nil
 }
 
 // heroEvent is flat, unsigned and does not name its event.
@@ -97,12 +125,23 @@ type heroEvent struct {
 	DateScheduledEnd   string `json:"dateScheduledEnd"`
 }
 
-// raise sends an event to its hook, where one is registered.
+// heroNewContact is what a receiver must cope with; the real shape is not known.
+type heroNewContact struct {
+	ID    string   `json:"id"`
+	Name  string   `json:"name"`
+	Email []string `json:"email"`
+}
+
+// raise tells of what happened to a request.
 func (c *CalendarHero) raise(event string, r *MeetingRequest) {
+	c.tell(event, heroEvent{r.ID, c.config.Word(r.Status), isoMillis(r.Start), isoMillis(r.End)})
+}
+
+// tell sends an event to its hook, where one is registered.
+func (c *CalendarHero) tell(event string, body any) {
 	h, ok := c.hooks[event]
 	if !ok {
 		return
 	}
-	body := plainJSON(heroEvent{r.ID, r.Status, isoMillis(r.Start), isoMillis(r.End)})
-	c.sender.send(newUUID(), event, h.url, http.Header{"Content-Type": {"application/json"}}, body, c.clock())
+	c.sender.send(newUUID(), event, h.url, http.Header{"Content-Type": {"application/json"}}, plainJSON(body), c.clock())
 }

@@ -40,14 +40,22 @@ type heroEndpoint func(*heroCall) (status int, answer any, no *boom)
 
 // heroRoute says what a route takes beside its path; what is not listed is refused.
 type heroRoute struct {
-	query []string
-	body  []string // nil = no body is read
+	query    []string
+	body     []string // nil = no body is read
+	required []string // of these, for swagger.json; the handler refuses what lacks them
+	open     bool     // no token is asked for
+}
+
+type heroOperation struct {
+	method, pattern string
+	takes           heroRoute
 }
 
 func (c *CalendarHero) routes() chi.Router {
 	router := chi.NewRouter()
 	add := func(method, pattern string, takes heroRoute, handle heroEndpoint) {
 		operation := method + " " + pattern
+		c.operations = append(c.operations, heroOperation{method, pattern, takes})
 		router.Method(method, pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.calls.add(operation)
 			c.faults.serve(operation, w, r, func(w http.ResponseWriter, status int) {
@@ -55,20 +63,31 @@ func (c *CalendarHero) routes() chi.Router {
 			}, func(w http.ResponseWriter, r *http.Request) { c.handle(w, r, takes, handle) })
 		}))
 	}
+	add("GET", "/swagger.json", heroRoute{open: true}, c.getSwagger)
 	add("GET", "/user", heroRoute{}, c.getUser)
+	add("GET", "/user/org", heroRoute{}, c.getOrg)
+	add("GET", "/user/savings", heroRoute{}, c.getSavings)
+	add("GET", "/user/directories", heroRoute{}, c.listDirectories)
+	add("POST", "/user/directories", heroRoute{body: []string{"directory"}, required: []string{"directory"}}, c.createDirectory)
+	add("GET", "/user/directories/{uuid}", heroRoute{}, c.getDirectory)
+	add("PUT", "/user/directories/{uuid}", heroRoute{body: []string{"directory"}, required: []string{"directory"}}, c.updateDirectory)
+	add("DELETE", "/user/directories/{uuid}", heroRoute{}, c.deleteDirectory)
+	add("GET", "/provider", heroRoute{query: []string{"org"}}, c.listProviders)
 	add("GET", "/user/meeting", heroRoute{query: []string{"onlyTypes"}}, c.getMeetingTypes)
+	add("DELETE", "/user/meeting/{type}", heroRoute{}, c.deleteMeetingType)
 	add("GET", "/contact", heroRoute{query: []string{"search", "filter", "all", "includeTeams"}}, c.findContacts)
-	add("POST", "/contact", heroRoute{body: contactKeys}, c.createContact)
+	add("POST", "/contact", heroRoute{body: contactKeys, required: []string{"email"}}, c.createContact)
 	add("GET", "/contact/count", heroRoute{}, c.countContacts)
 	add("GET", "/contact/{id}", heroRoute{query: []string{"basic"}}, c.getContact)
-	add("PUT", "/contact/{id}", heroRoute{body: append(slices.Clone(contactKeys), "providerId", "userId")}, c.updateContact)
+	add("PUT", "/contact/{id}", heroRoute{body: append(slices.Clone(contactKeys), "providerId", "userId"), required: []string{"email"}}, c.updateContact)
 	add("DELETE", "/contact/{id}", heroRoute{}, c.deleteContact)
-	add("POST", "/meeting/tasks", heroRoute{body: requestKeys}, c.createRequest)
+	add("POST", "/meeting/tasks", heroRoute{body: requestKeys, required: []string{"subject", "dateStart", "dateEnd"}}, c.createRequest)
 	add("GET", "/meeting/tasks", heroRoute{query: []string{"state", "skip", "take", "type", "tally"}}, c.listRequests)
 	add("DELETE", "/meeting/tasks/{id}", heroRoute{}, c.deleteRequest)
 	add("PUT", "/meeting/tasks/{id}/remind", heroRoute{}, c.remindRequest)
-	add("GET", "/meeting", heroRoute{query: []string{"start", "end"}}, c.listMeetings)
-	add("POST", "/webhook/{event}", heroRoute{body: []string{"hookUrl"}}, c.putHook)
+	add("GET", "/meeting", heroRoute{query: []string{"start", "end"}, required: []string{"start", "end"}}, c.listMeetings)
+	add("GET", "/meeting/categories", heroRoute{}, c.countMeetings)
+	add("POST", "/webhook/{event}", heroRoute{body: []string{"hookUrl"}, required: []string{"hookUrl"}}, c.putHook)
 	add("GET", "/webhook/{event}", heroRoute{}, c.getHook)
 	add("DELETE", "/webhook/{event}", heroRoute{}, c.deleteHook)
 	add("GET", "/webhook/{event}/sample", heroRoute{}, c.sampleHook)
@@ -84,6 +103,18 @@ func (c *CalendarHero) routes() chi.Router {
 	return router
 }
 
+// authenticate takes the bare token and a bearer's.
+func (c *CalendarHero) authenticate(r *http.Request) *boom {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch {
+	case token == "":
+		return boomf(http.StatusUnauthorized, "Missing authentication")
+	case c.config.Token == "" || token != c.config.Token:
+		return boomf(http.StatusUnauthorized, "Invalid token")
+	}
+	return nil
+}
+
 // handle checks token, query keys and body keys, in this order.
 func (c *CalendarHero) handle(w http.ResponseWriter, r *http.Request, takes heroRoute, handle heroEndpoint) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
@@ -92,15 +123,8 @@ func (c *CalendarHero) handle(w http.ResponseWriter, r *http.Request, takes hero
 		return
 	}
 	status, answer, no := func() (int, any, *boom) {
-		token := r.Header.Get("Authorization")
-		if token == "" {
-			return 0, nil, boomf(http.StatusUnauthorized, "Missing authentication")
-		}
-		if bare, ok := strings.CutPrefix(token, "Bearer "); ok {
-			token = bare
-		}
-		if c.config.Token == "" || token != c.config.Token {
-			return 0, nil, boomf(http.StatusUnauthorized, "Invalid token")
+		if no := c.authenticate(r); no != nil && !takes.open {
+			return 0, nil, no
 		}
 		call := &heroCall{r: r, query: r.URL.Query(), body: map[string]json.RawMessage{}}
 		for key := range call.query {

@@ -20,7 +20,8 @@ func (c *CalendarHero) Accept(id string) error {
 	})
 }
 
-// Reschedule moves a request; its length stays within the new times.
+// Reschedule moves a request as an invitee does who picks another time: it is
+// booked then. Its length stays within the new times.
 func (c *CalendarHero) Reschedule(id string, start, end time.Time) error {
 	return c.withRequest("reschedule", id, func(r *MeetingRequest) error {
 		if !end.After(start) {
@@ -28,10 +29,69 @@ func (c *CalendarHero) Reschedule(id string, start, end time.Time) error {
 		}
 		r.Start, r.End, r.DateUpdated = start.UTC(), end.UTC(), c.clock()
 		r.Length = min(r.Length, end.Sub(start))
-		r.Status = "rescheduled"
+		r.State, r.Status, r.started = StateUpcoming, "rescheduled", false
 		c.raise("meeting_rescheduled", r)
+		c.settle()
 		return nil
 	})
+}
+
+// Request makes a request as the holder does by hand in CalendarHero: its
+// invitees are mailed.
+func (c *CalendarHero) Request(subject string, invitees []string, start, end time.Time) (MeetingRequest, error) {
+	if subject == "" || len(invitees) == 0 || !end.After(start) {
+		return MeetingRequest{}, fmt.Errorf("request a meeting: a subject, an invitee and a time are needed")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.newRequest(subject, start, end)
+	c.inviteEmails(r, invitees)
+	c.open(r)
+	return r.clone(), nil
+}
+
+// BookByLink books a meeting as a person does on a scheduling link: nothing
+// waits for an answer. Somebody who is no contact yet becomes one.
+func (c *CalendarHero) BookByLink(contact CalendarContact, subject string, start, end time.Time) (MeetingRequest, error) {
+	if subject == "" || len(contact.Email) == 0 || !end.After(start) {
+		return MeetingRequest{}, fmt.Errorf("book by link: a subject, an e-mail address and a time are needed")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	email := contact.mainEmail()
+	if c.contactByEmail(email) == nil {
+		made := newCalendarContact(contact.clone(), c.clock())
+		c.contacts = append(c.contacts, made)
+		c.tell("new_contact_added", heroNewContact{made.ID, made.Name, made.Email})
+	}
+	r := c.newRequest(subject, start, end)
+	r.Invitees = []string{email}
+	c.requests = append(c.requests, r)
+	c.book(r)
+	c.settle()
+	c.notice.changed()
+	return r.clone(), nil
+}
+
+// newRequest is an active request that fills its time, and that nobody knows of yet.
+func (c *CalendarHero) newRequest(subject string, start, end time.Time) *MeetingRequest {
+	now := c.clock()
+	return &MeetingRequest{
+		ID: objectID(), Subject: subject, Start: start.UTC(), End: end.UTC(), Length: end.Sub(start),
+		State: StateActive, Status: "pending", DateAdded: now, DateUpdated: now,
+	}
+}
+
+// open makes a request known, and mails its invitees.
+func (c *CalendarHero) open(r *MeetingRequest) {
+	c.requests = append(c.requests, r)
+	c.mail(MailInvite, r)
+	c.raise("new_meeting_request", r)
+	if c.config.BookAtOnce && r.Length == r.End.Sub(r.Start) {
+		c.book(r)
+	}
+	c.settle()
+	c.notice.changed()
 }
 
 // Cancel does what the holder's click in CalendarHero does: the request is
@@ -43,7 +103,8 @@ func (c *CalendarHero) Cancel(id string) error {
 	})
 }
 
-// Settle closes the requests whose end has passed. Every request to the API
+// Settle starts the booked requests whose start has passed, and closes those
+// whose end has. Every request to the API
 // and every accessor does this first.
 func (c *CalendarHero) Settle() {
 	c.mu.Lock()
@@ -106,6 +167,10 @@ func (c *CalendarHero) settle() {
 	now := c.clock()
 	over := false
 	for _, r := range slices.Clone(c.requests) {
+		if r.State == StateUpcoming && !r.started && !now.Before(r.Start) {
+			r.started = true
+			c.raise("meeting_started", r)
+		}
 		if now.Before(r.End) {
 			continue
 		}

@@ -28,6 +28,8 @@ type MeetingRequest struct {
 	State                  RequestState
 	Status                 string // taskStatus: pending, scheduled, rescheduled, completed, expired, cancelled (real values unknown)
 	DateAdded, DateUpdated time.Time
+
+	started bool // meeting_started was raised for Start
 }
 
 func (r *MeetingRequest) clone() MeetingRequest {
@@ -97,6 +99,18 @@ func (c *CalendarHero) createRequest(call *heroCall) (int, any, *boom) {
 			r.Length = time.Duration(n * float64(time.Minute))
 		}
 	}
+	for key, form := range map[string]any{
+		"locations": new([]struct {
+			Name string `json:"name"`
+		}),
+		"room": new(struct {
+			Capacity float64 `json:"capacity"`
+		}),
+	} {
+		if raw, ok := call.body[key]; ok && strictJSON(raw, form) != nil {
+			return 0, nil, invalid("payload", key, "holds a key that is not allowed")
+		}
+	}
 	if r.Length > r.End.Sub(r.Start) {
 		return 0, nil, invalid("payload", "meetingLength", "does not fit between dateStart and dateEnd")
 	}
@@ -106,14 +120,7 @@ func (c *CalendarHero) createRequest(call *heroCall) (int, any, *boom) {
 	if c.config.RequireInvitee && len(r.Invitees) == 0 {
 		return 0, nil, invalid("payload", "contactEmails", "must contain at least 1 items")
 	}
-	c.requests = append(c.requests, r)
-	c.mail(MailInvite, r)
-	c.raise("new_meeting_request", r)
-	if c.config.BookAtOnce && r.Length == r.End.Sub(r.Start) {
-		c.book(r)
-	}
-	c.settle()
-	c.notice.changed()
+	c.open(r)
 	return http.StatusOK, map[string]any{"id": r.ID}, nil
 }
 
@@ -145,18 +152,20 @@ func (c *CalendarHero) invite(call *heroCall, r *MeetingRequest) *boom {
 		}
 		invitees = append(invitees, contact.mainEmail())
 	}
+	c.inviteEmails(r, append(invitees, emails...))
+	return nil
+}
+
+// inviteEmails makes contacts of those who are none, each address once.
+func (c *CalendarHero) inviteEmails(r *MeetingRequest, emails []string) {
 	for _, email := range emails {
 		if c.contactByEmail(email) == nil {
 			c.contacts = append(c.contacts, newCalendarContact(CalendarContact{Name: email, Email: []string{email}}, c.clock()))
 		}
-		invitees = append(invitees, email)
-	}
-	for _, email := range invitees {
 		if !slices.Contains(r.Invitees, email) {
 			r.Invitees = append(r.Invitees, email)
 		}
 	}
-	return nil
 }
 
 // answer is the list's view of a request: it has no description.
@@ -170,7 +179,7 @@ func (c *CalendarHero) answer(r *MeetingRequest) map[string]any {
 		contacts = append(contacts, map[string]any{"contactName": name, "contactEmails": []string{email}})
 	}
 	return map[string]any{
-		"id": r.ID, "info": r.Subject, "dates": []string{isoMillis(r.Start), isoMillis(r.End)}, "taskStatus": r.Status,
+		"id": r.ID, "info": r.Subject, "dates": []string{isoMillis(r.Start), isoMillis(r.End)}, "taskStatus": c.config.Word(r.Status),
 		"meetingLength": r.Length.Minutes(), "meetingType": r.Type, "contacts": contacts,
 		"dateAdded": isoMillis(r.DateAdded), "dateUpdated": isoMillis(r.DateUpdated),
 	}
@@ -193,9 +202,15 @@ func (c *CalendarHero) listRequests(call *heroCall) (int, any, *boom) {
 	}
 	var found []*MeetingRequest
 	for _, r := range slices.Concat(c.requests, c.closed) {
+		if r.Status == "cancelled" && c.config.ForgetDeleted {
+			continue
+		}
 		if (state == "" || r.State == state) && (call.query.Get("type") == "" || r.Type == call.query.Get("type")) {
 			found = append(found, r)
 		}
+	}
+	if call.query.Get("tally") == "true" { // the real shape is not known
+		return http.StatusOK, map[string]any{"count": len(found)}, nil
 	}
 	found = found[min(page["skip"], len(found)):]
 	take := page["take"]

@@ -101,6 +101,13 @@ func TestCalendarHeroRefusesWhatItsDocumentsDoNotKnow(t *testing.T) {
 		{400, "POST", "/meeting/tasks", `{"subject":"s","dateStart":"2026-12-01T15:00:00Z","dateEnd":"2026-12-01T15:30:00Z","type":"party"}`},
 		{400, "POST", "/meeting/tasks", `{"subject":"s","dateStart":"2026-12-01T15:00:00Z","dateEnd":"2026-12-01T15:30:00Z","contactEmails":["jane"]}`},
 		{400, "POST", "/meeting/tasks", `{"subject":"s","dateStart":"2026-12-01T15:00:00Z","dateEnd":"2026-12-01T15:30:00Z","contacts":[{"email":"a@b.example"}]}`},
+		{400, "POST", "/meeting/tasks", `{"subject":"s","dateStart":"2026-12-01T15:00:00Z","dateEnd":"2026-12-01T15:30:00Z","locations":["office"]}`},
+		{400, "POST", "/meeting/tasks", `{"subject":"s","dateStart":"2026-12-01T15:00:00Z","dateEnd":"2026-12-01T15:30:00Z","room":{"seats":4}}`},
+		{400, "POST", "/user/directories", `{"directoryName":"d","meetingTypes":[]}`},
+		{400, "POST", "/user/directories", `{"directory":{"directoryName":"d"}}`},
+		{400, "POST", "/user/directories", `{"directory":{"directoryName":"d","meetingTypes":[],"tags":[]}}`},
+		{404, "GET", "/user/directories/" + unknown, ""},
+		{404, "DELETE", "/user/meeting/party", ""},
 		{400, "POST", "/meeting/tasks", `{`},
 		{400, "GET", "/meeting/tasks?state=done", ""},
 		{400, "GET", "/meeting/tasks?take=all", ""},
@@ -291,8 +298,8 @@ func TestCalendarHeroTellsItsHooksWhatHappens(t *testing.T) {
 		c.want(200, "POST", "/webhook/"+event, `{"hookUrl":"http://hooks.example/`+event+`"}`)
 	}
 	a, b := c.make(aRequest), c.make(aRequest)
-	must(t, c.Reschedule(a, c.clock.Now().Add(time.Hour), c.clock.Now().Add(2*time.Hour)))
 	must(t, c.Accept(a))
+	must(t, c.Reschedule(a, c.clock.Now().Add(time.Hour), c.clock.Now().Add(2*time.Hour)))
 	must(t, c.Cancel(b))
 	c.clock.advance(2 * time.Hour)
 	c.Settle()
@@ -301,7 +308,7 @@ func TestCalendarHeroTellsItsHooksWhatHappens(t *testing.T) {
 	for _, s := range c.Sent() {
 		got = append(got, s.Type)
 	}
-	want := []string{"new_meeting_request", "new_meeting_request", "meeting_rescheduled", "meeting_request_success", "meeting_request_cancelled", "meeting_completed"}
+	want := []string{"new_meeting_request", "new_meeting_request", "meeting_request_success", "meeting_rescheduled", "meeting_request_cancelled", "meeting_started", "meeting_completed"}
 	if !slices.Equal(got, want) {
 		t.Errorf("sent %v, want %v", got, want)
 	}

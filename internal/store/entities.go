@@ -12,7 +12,7 @@ import (
 // Entity names one HighLevel record.
 type Entity struct {
 	LocationID string
-	Kind       string // contact, task, note; workflow and install, see Delivered
+	Kind       string // contact, task, note; meeting; those of Delivered
 	ID         string
 }
 

@@ -221,8 +221,11 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 		for _, statement := range []string{
 			`UPDATE links SET title = '' WHERE title <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			eraseDeliveriesOf,
+			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
 			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
+			// Not the rows: what people made in CalendarHero would be news once more.
+			`UPDATE meetings SET title = '', emails = '[]' WHERE location_id = $1 AND contact_id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, statement, locationID, contactID); err != nil {
 				return err

@@ -111,26 +111,10 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 	return sole, nil
 }
 
-// Reminder is a time to remind of a link's object.
-type Reminder struct {
-	At     time.Time
-	Before time.Duration // how long before the event or due date that is
-}
-
-// SaveLink writes a link, and in the same transaction queues its reminders and
-// adds to the timeline.
+// SaveLink writes a link, and in the same transaction queues its reminders,
+// which are soonest first, and adds to the timeline.
 func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders []Reminder, timeline ...TimelineEntry) error {
-	jobs := make([]river.InsertManyParams, len(reminders))
-	for i, r := range reminders {
-		jobs[i] = river.InsertManyParams{
-			Args: RemindArgs{
-				LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
-				Item: l.Item, Generation: l.Generation, Before: r.Before,
-			},
-			InsertOpts: &river.InsertOpts{ScheduledAt: r.At},
-		}
-	}
-	return s.saveLink(ctx, l, now, jobs, timeline)
+	return s.saveLink(ctx, l, now, remindJobs(l, now, reminders), timeline)
 }
 
 // GiveUp marks a link gone whose create was looked for and not found, and

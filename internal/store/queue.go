@@ -26,6 +26,8 @@ type Queue interface {
 	// hurry makes the job of an entity due, where it waits.
 	hurry(ctx context.Context, tx *Tx, e Entity) error
 	complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error
+	// note leaves a value on a job, as its output, where its next run finds it.
+	note(ctx context.Context, tx *Tx, id int64, value any) error
 }
 
 // QueueConfig says how jobs are worked.
@@ -133,14 +135,19 @@ func (SyncArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// RemindArgs asks for one reminder of a meeting request.
+// RemindArgs asks for one reminder of a meeting request, made for the times that
+// the meeting had then: a request that is replaced or moved drops it.
 type RemindArgs struct {
 	LocationID string        `json:"location_id" river:"unique"`
 	RecordKind string        `json:"kind"        river:"unique"`
 	EntityID   string        `json:"id"          river:"unique"`
 	Item       string        `json:"item"        river:"unique"`
-	Generation int64         `json:"generation"  river:"unique"` // of the link; a replaced request drops its reminders
+	Generation int64         `json:"generation"  river:"unique"` // of the link
 	Before     time.Duration `json:"before"      river:"unique"`
+	At         time.Time     `json:"at"          river:"unique"` // its moment; zero in the jobs of an earlier version
+	Of         time.Time     `json:"of"          river:"unique"` // as Reminder.Of
+	Next       time.Time     `json:"next"`                       // the moment of the one after it; zero = it is the last
+	NextBefore time.Duration `json:"next_before"`
 }
 
 // Kind is the job's name in River's tables.
@@ -192,11 +199,48 @@ func (ReconcileArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// QueueReconciliations sees to it that each location has its job.
+// PollArgs asks for the meeting requests of a CalendarHero account to be looked
+// at, again and again: the job snoozes until the next time.
+type PollArgs struct {
+	Account string `json:"account" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (PollArgs) Kind() string { return "poll" }
+
+// InsertOpts keeps one live job per account.
+func (PollArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// QueuePolls sees to it that each account has its job.
+func (s *Store) QueuePolls(ctx context.Context, accounts []string) error {
+	jobs := make([]river.InsertManyParams, len(accounts))
+	for i, id := range accounts {
+		jobs[i] = river.InsertManyParams{Args: PollArgs{Account: id}}
+	}
+	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
+}
+
+// ContactsArgs asks for the contacts of a location that are kept in step both
+// ways to be looked at in CalendarHero, again and again as ReconcileArgs does.
+type ContactsArgs struct {
+	LocationID string `json:"location_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (ContactsArgs) Kind() string { return "contacts" }
+
+// InsertOpts keeps one live job per location.
+func (ContactsArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// QueueReconciliations sees to it that each location has its jobs.
 func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) error {
-	jobs := make([]river.InsertManyParams, len(locationIDs))
-	for i, id := range locationIDs {
-		jobs[i] = river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}
+	var jobs []river.InsertManyParams
+	for _, id := range locationIDs {
+		jobs = append(jobs, river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}, river.InsertManyParams{Args: ContactsArgs{LocationID: id}})
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
 		// Those of an earlier version are in the queue of all.
@@ -253,5 +297,10 @@ func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, e Entity) error {
 
 func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error {
 	_, err := river.JobCompleteTx[D](ctx, tx.raw.(T), job)
+	return err
+}
+
+func (q *riverQueue[D, T]) note(ctx context.Context, tx *Tx, id int64, value any) error {
+	_, err := q.client.JobUpdateTx(ctx, tx.raw.(T), id, &river.JobUpdateParams{Output: value})
 	return err
 }

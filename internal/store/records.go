@@ -11,10 +11,16 @@ import (
 const (
 	KindWorkflow = "workflow" // a workflow webhook's body, one for each contact, workflow and milestone_id
 	KindInstall  = "install"  // INSTALL or UNINSTALL of the app at a location or an agency
+
+	// A contact that came by a CalendarHero scheduling link. What the webhook says
+	// of it is kept for the search by its e-mail address.
+	KindCalendarContact = "calendarhero_contact"
 )
 
 // Delivered reports whether records of this kind cannot be fetched.
-func Delivered(kind string) bool { return kind == KindWorkflow || kind == KindInstall }
+func Delivered(kind string) bool {
+	return kind == KindWorkflow || kind == KindInstall || kind == KindCalendarContact
+}
 
 // Record is the newest delivery of a record that cannot be fetched.
 type Record struct {

@@ -138,3 +138,13 @@ func (s *Store) ReplaceKeyProbe(ctx context.Context, sealed string) error {
 	}
 	return nil
 }
+
+// SecretsUnder lists the secrets whose names begin with a prefix, by name.
+func (s *Store) SecretsUnder(ctx context.Context, prefix string) ([]Secret, error) {
+	rows, err := s.Query(ctx, `SELECT name, sealed FROM secrets WHERE substr(name, 1, length($1)) = $1 ORDER BY name`, prefix)
+	list, err := collect(rows, err, func(r Rows) (v Secret, err error) { return v, r.Scan(&v.Name, &v.Sealed) })
+	if err != nil {
+		return nil, fmt.Errorf("list the secrets %s: %w", prefix, err)
+	}
+	return list, nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"milepost/clients/calendarhero"
+	"milepost/internal/app"
+	"milepost/internal/connection"
+	"milepost/internal/store"
+)
+
+type hooksCmd struct {
+	List    listHooksCmd    `cmd:"" default:"withargs" help:"Show for each CalendarHero account and event who is told of it, and what to do where it is not Milepost."`
+	Take    takeHooksCmd    `cmd:"" help:"Let Milepost be told in place of another tool, or again after a release."`
+	Release releaseHooksCmd `cmd:"" help:"Delete Milepost's webhooks at a CalendarHero account, and register none there until they are taken again."`
+}
+
+type listHooksCmd struct {
+	app.Config `embed:""`
+}
+
+// Run lists the webhooks of all CalendarHero accounts.
+func (c *listHooksCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
+
+func (c *listHooksCmd) list(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		reports, err := state.Connections.HookReports(ctx)
+		if err != nil {
+			return err
+		}
+		if c.PublicURL == "" {
+			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set: no webhooks are registered, and what happens in CalendarHero is found by polling.\n\n")
+		}
+		if len(reports) == 0 {
+			fmt.Fprintln(out, "No location with a CalendarHero account is active; `milepost connections` says why.")
+			return nil
+		}
+		for i, report := range reports {
+			if i > 0 {
+				fmt.Fprintln(out)
+			}
+			fmt.Fprintf(out, "CalendarHero account of %s\n", locations(report.Account))
+			if err := printHooks(out, report.Hooks); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// locations names an account for people: it has no name of its own here, and
+// its token is a secret.
+func locations(a connection.Account) string {
+	const most = 5
+	if n := len(a.Locations); n > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(a.Locations[:most], ", "), n-most)
+	}
+	return strings.Join(a.Locations, ", ")
+}
+
+func printHooks(out io.Writer, hooks []store.Hook) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "EVENT\tTOLD IS\tCHECKED\tWHAT TO DO")
+	for _, h := range hooks {
+		checked := "never"
+		if !h.CheckedAt.IsZero() {
+			checked = h.CheckedAt.Format(time.RFC3339)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, told(h.State), checked, h.Problem)
+	}
+	return table.Flush()
+}
+
+// told says who is told of an event.
+func told(state store.HookState) string {
+	switch state {
+	case store.HookOurs:
+		return "Milepost"
+	case store.HookForeign:
+		return "another tool"
+	case store.HookUnknown, store.HookFailed:
+		return "not known"
+	case store.HookOff:
+		return "released"
+	}
+	return "-"
+}
+
+type takeHooksCmd struct {
+	app.Config `embed:""`
+	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
+	Event      string `placeholder:"EVENT" help:"This event alone; all by default."`
+	Yes        bool   `help:"Do it: the tools that are told now are told no longer."`
+}
+
+// Run takes the events over.
+func (c *takeHooksCmd) Run(ctx context.Context) error { return c.take(ctx, os.Stdout) }
+
+func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
+	events := calendarhero.Events
+	switch {
+	case c.PublicURL == "":
+		return errors.New("set MILEPOST_PUBLIC_URL to the address at which CalendarHero reaches this Milepost")
+	case c.Event != "" && !slices.Contains(events, c.Event):
+		return fmt.Errorf("%q is no event of CalendarHero; its events are %s", c.Event, strings.Join(events, ", "))
+	case c.Event != "":
+		events = []string{c.Event}
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		account, err := accountOf(ctx, state, c.Location)
+		if err != nil {
+			return err
+		}
+		others, err := state.Connections.OtherHooks(ctx, account, events)
+		if err != nil {
+			return err
+		}
+		if len(others) > 0 && !c.Yes {
+			for _, other := range others {
+				fmt.Fprintf(out, "%s: another tool (%s) is told now, and would be told no longer\n", other.Event, other.Host)
+			}
+			return fmt.Errorf("nothing was changed: %d events would be taken from another tool; add --yes to do it", len(others))
+		}
+		hooks, err := state.Connections.TakeHooks(ctx, account, events)
+		if err != nil {
+			return err
+		}
+		for _, other := range others {
+			if slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Event == other.Event && h.State == store.HookOurs }) {
+				fmt.Fprintf(out, "%s: another tool (%s) is told no longer\n", other.Event, other.Host)
+			}
+		}
+		return printHooks(out, hooks)
+	})
+}
+
+type releaseHooksCmd struct {
+	app.Config `embed:""`
+	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
+}
+
+// Run deletes Milepost's webhooks.
+func (c *releaseHooksCmd) Run(ctx context.Context) error { return c.release(ctx, os.Stdout) }
+
+func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		account, err := accountOf(ctx, state, c.Location)
+		if err != nil {
+			return err
+		}
+		hooks, err := state.Connections.ReleaseHooks(ctx, account)
+		if err != nil {
+			return err
+		}
+		if err := printHooks(out, hooks); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "Nothing is registered at this account until `milepost hooks take %s`; what happens there is found by polling.\n", c.Location)
+		if slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Problem != "" }) {
+			return errors.New("not all could be deleted; a running milepost tries it again")
+		}
+		return nil
+	})
+}
+
+func accountOf(ctx context.Context, state *app.State, location string) (connection.Account, error) {
+	account, ok, err := state.Connections.AccountOf(ctx, location)
+	if err == nil && !ok {
+		err = fmt.Errorf("location %s is not active, or has no CalendarHero account; `milepost connections` lists those that are", location)
+	}
+	return account, err
+}

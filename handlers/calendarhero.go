@@ -1,0 +1,81 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
+
+	"milepost/clients/calendarhero"
+	"milepost/internal/connection"
+	"milepost/internal/inbox"
+	"milepost/internal/respond"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// CalendarHeroPath is where the webhooks of CalendarHero go; the account's key, "/"
+// and the event follow.
+const CalendarHeroPath = connection.HookPath
+
+// CalendarHeroWebhooks accepts the webhooks of CalendarHero. They are unsigned
+// and name neither their account nor their event, so the key in the URL says
+// which account may send them, and the URL's end what happened. The body is a
+// hint which meeting to look at. They have no delivery id: two equal ones are
+// two looks, and the second finds nothing changed.
+//
+// Whether CalendarHero sends a refused webhook again is not known. So what may be
+// of use is stored, and one without an id is skipped later, where it is seen.
+type CalendarHeroWebhooks struct {
+	// Location returns the location that a key's webhooks are stored for; ok is
+	// false for a key that is unknown or no longer used.
+	Location func(ctx context.Context, key string) (locationID string, ok bool, err error)
+	Inbox    *inbox.Inbox
+	Logger   zerolog.Logger
+	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
+	Now      func() time.Time
+}
+
+func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	const nothing = "this is not the URL of a CalendarHero webhook, or no longer; `milepost hooks` shows what is registered"
+	event := chi.URLParam(r, "event")
+	if !slices.Contains(calendarhero.Events, event) {
+		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
+		return
+	}
+	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
+	switch {
+	case err != nil:
+		notStored(w, h.Logger, err)
+		return
+	case !ok:
+		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
+		return
+	}
+	logger := h.Refusals.With().Str("location", location).Str("event", event).Logger()
+	body, ok := readBody(w, r, logger)
+	if !ok {
+		return
+	}
+	id, err := calendarhero.ParseEvent(body)
+	if err != nil {
+		refuse(w, r, logger, http.StatusBadRequest, err.Error())
+		return
+	}
+	kind := string(mapping.KindMeeting)
+	if event == calendarhero.NewContactAdded {
+		kind = store.KindCalendarContact
+	}
+	_, err = h.Inbox.Accept(r.Context(), inbox.Webhook{
+		Type: "calendarhero." + event, Entity: store.Entity{LocationID: location, Kind: kind, ID: id},
+		ReceivedAt: h.Now(), Body: body,
+	})
+	if err != nil {
+		notStored(w, h.Logger, err)
+		return
+	}
+	respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
+}

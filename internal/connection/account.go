@@ -1,0 +1,116 @@
+package connection
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/internal/secret"
+	"milepost/internal/store"
+)
+
+// Account is a CalendarHero account and the locations that use it.
+type Account struct {
+	ID        string   // as Connection.Account
+	Locations []string // sorted; at least one
+}
+
+// Home is the location by which that is done which is the account's and no
+// location's.
+func (a Account) Home() string { return a.Locations[0] }
+
+// accountOf names the account of a token.
+func accountOf(token string) string {
+	sum := sha256.Sum256([]byte("milepost account\x00" + token))
+	return hex.EncodeToString(sum[:])
+}
+
+// accounts is what was last read of the accounts.
+type accounts struct {
+	at   time.Time
+	list []Account
+}
+
+// Accounts lists the CalendarHero accounts of the active connections, by id, as
+// they are or were within a second. Reading them costs two queries, whatever
+// the number of locations. An account whose token was lost with its key is left out.
+func (r *Registry) Accounts(ctx context.Context) ([]Account, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.shared.at.IsZero() && r.Now().Sub(r.shared.at) < fresh {
+		return r.shared.list, nil
+	}
+	list, err := r.readAccounts(ctx, func(c store.Connection) bool { return c.State == store.ConnectionActive })
+	if err == nil {
+		r.shared = accounts{r.Now(), list}
+	}
+	return list, err
+}
+
+// AccountOf returns the account of an active location; ok is false where the
+// location is not active, or has none.
+func (r *Registry) AccountOf(ctx context.Context, locationID string) (a Account, ok bool, err error) {
+	list, err := r.Accounts(ctx)
+	i := slices.IndexFunc(list, func(a Account) bool { return slices.Contains(a.Locations, locationID) })
+	if err != nil || i < 0 {
+		return Account{}, false, err
+	}
+	return list[i], true, nil
+}
+
+// readAccounts lists the accounts of those connections that are served and count.
+func (r *Registry) readAccounts(ctx context.Context, counts func(store.Connection) bool) ([]Account, error) {
+	list, err := r.Store.Connections(ctx) // by location
+	if err != nil {
+		return nil, err
+	}
+	isOfSettings := func(c store.Connection) bool { return c.LocationID == r.Settings.LocationID }
+	if r.Settings.LocationID != "" && !slices.ContainsFunc(list, isOfSettings) { // nothing has served with these settings yet
+		c, _, err := r.stored(ctx, r.Settings.LocationID)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	sealed, err := r.Store.SecretsUnder(ctx, calendarHeroNames)
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[string]store.Secret, len(sealed))
+	for _, s := range sealed {
+		own[strings.TrimPrefix(s.Name, calendarHeroNames)] = s
+	}
+	byID := map[string]*Account{}
+	for _, c := range list {
+		if !counts(c) || r.unserved(c) != "" {
+			continue
+		}
+		token := r.Settings.CalendarHeroToken
+		if s, ok := own[c.LocationID]; ok {
+			if !r.Ring.Has(secret.KeyID(s.Sealed)) {
+				continue
+			}
+			if err := r.open(s.Name, s.Sealed, &token); err != nil {
+				return nil, err
+			}
+		}
+		if token == "" {
+			continue
+		}
+		id := accountOf(token)
+		if byID[id] == nil {
+			byID[id] = &Account{ID: id}
+		}
+		byID[id].Locations = append(byID[id].Locations, c.LocationID)
+	}
+	out := make([]Account, 0, len(byID))
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		slices.Sort(byID[id].Locations)
+		out = append(out, *byID[id])
+	}
+	return out, nil
+}

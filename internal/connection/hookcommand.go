@@ -1,0 +1,203 @@
+package connection
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"milepost/clients"
+	"milepost/internal/store"
+)
+
+// HookReport is what is known of an account's registrations, one of each event
+// in the order of calendarhero.Events; the State is "" where none was checked yet.
+type HookReport struct {
+	Account
+	Hooks []store.Hook
+}
+
+// HookReports lists all accounts, by their home.
+func (r *Registry) HookReports(ctx context.Context) ([]HookReport, error) {
+	list, err := r.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.Store.Hooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string][]store.Hook{}
+	for _, h := range known {
+		of[h.Account] = append(of[h.Account], h)
+	}
+	reports := make([]HookReport, len(list))
+	for i, a := range list {
+		reports[i] = HookReport{Account: a, Hooks: everyEvent(a, of[a.ID])}
+	}
+	slices.SortFunc(reports, func(a, b HookReport) int { return cmp.Compare(a.Home(), b.Home()) })
+	return reports, nil
+}
+
+// OtherHook is an event of which another tool is told now.
+type OtherHook struct {
+	Event string
+	Host  string // of its URL, which may hold a secret; or in words why it is not known
+}
+
+// OtherHooks reads at CalendarHero which of the events TakeHooks would take away
+// from another tool.
+func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (others []OtherHook, err error) {
+	conn, err := r.Lookup(ctx, a.Home())
+	if err != nil {
+		return nil, err
+	}
+	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}}
+	for _, event := range events {
+		found, registered, err := c.hero.Hook(ctx, event)
+		if err != nil {
+			return nil, err
+		}
+		whose, err := c.whose(ctx, found.URL)
+		if err != nil {
+			return nil, err
+		}
+		if registered && whose == hookOfOthers {
+			others = append(others, OtherHook{event, hostOf(found.URL)})
+		}
+	}
+	return others, nil
+}
+
+// errBusy means that another process is at an account's registrations.
+var errBusy = errors.New("another process is at the webhooks of this account just now: try again in a minute")
+
+// TakeHooks has Milepost told of events from now on, also where another tool is
+// told so far, and ends a ReleaseHooks of them. It returns what became of all of
+// the account's events. The permission is used up when it was made use of: a
+// tool that registers itself later is left alone again.
+func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (hooks []store.Hook, err error) {
+	done, err := r.alone(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
+		for i := range known {
+			if slices.Contains(events, known[i].Event) {
+				known[i].Allowed = true
+				if known[i].State == store.HookOff {
+					known[i].State, known[i].Problem = "", ""
+				}
+			}
+		}
+		var err error
+		hooks, err = r.register(ctx, a, known)
+		return hooks, err
+	})
+	if err == nil && !done {
+		err = errBusy
+	}
+	return hooks, err
+}
+
+// ReleaseHooks deletes what is ours at CalendarHero and leaves all events of the
+// account alone until TakeHooks. What could not be deleted is tried again by
+// CheckHooks; its Problem says why.
+func (r *Registry) ReleaseHooks(ctx context.Context, a Account) (hooks []store.Hook, err error) {
+	done, err := r.alone(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
+		for i := range known {
+			known[i].State, known[i].Allowed = store.HookOff, false
+		}
+		hooks = known
+		_, err := r.deleteAll(ctx, a, a.Home(), hooks)
+		return hooks, err
+	})
+	if err == nil && !done {
+		err = errBusy
+	}
+	return hooks, err
+}
+
+// deleteAll deletes what is ours, and returns how many were. What could not be
+// deleted has a Problem.
+func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, hooks []store.Hook) (deleted int, err error) {
+	conn, err := r.Lookup(ctx, locationID)
+	if err != nil {
+		return 0, err
+	}
+	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}}
+	for i := range hooks {
+		h := &hooks[i]
+		was, err := false, c.refused
+		if err == nil {
+			was, err = c.delete(ctx, h)
+		}
+		if was {
+			deleted++
+		}
+		if failed, ok := errors.AsType[*clients.Error](err); ok {
+			c.refuse(failed)
+			h.Problem = "it could not be deleted: " + failed.Error()
+		} else if err != nil {
+			return deleted, err
+		}
+		h.CheckedAt = c.Now()
+	}
+	return deleted, nil
+}
+
+// leaving drops the CalendarHero token of a location by drop. Where it is the
+// last one with its account, what is ours there is deleted before. Nothing keeps
+// it from dropping; said is what a person should know, "" = nothing.
+func (r *Registry) leaving(ctx context.Context, locationID string, drop func() error) (said string, err error) {
+	var deleted, left int
+	var problem string
+	dropped := false
+	a, last, err := r.lastWithHooks(ctx, locationID)
+	if err == nil && last {
+		var done bool
+		done, err = r.alone(ctx, a, hookWait, func(ctx context.Context, hooks []store.Hook) (_ []store.Hook, err error) {
+			if deleted, err = r.deleteAll(ctx, a, locationID, hooks); err != nil {
+				return nil, err
+			}
+			for _, h := range hooks {
+				if h.Problem != "" {
+					left++
+					problem = cmp.Or(problem, h.Problem)
+				}
+			}
+			dropped = true
+			if err := drop(); err != nil { // before another process can register anew
+				return nil, err
+			}
+			return nil, r.Store.ForgetHooks(context.WithoutCancel(ctx), a.ID, hookName(a.ID))
+		})
+		if err == nil && !done {
+			err = errBusy
+		}
+	}
+	switch {
+	case err != nil && dropped:
+		return "", err
+	case err != nil:
+		said = "the webhooks of its CalendarHero account could not be deleted there, and what they send is refused from now on: " + err.Error()
+	case left > 0:
+		said = fmt.Sprintf("%d webhooks of its CalendarHero account are left there, and what they send is refused from now on: %s", left, problem)
+	case deleted > 0:
+		said = fmt.Sprintf("the %d webhooks of its CalendarHero account are deleted there", deleted)
+	}
+	if !dropped {
+		return said, drop()
+	}
+	return said, nil
+}
+
+// lastWithHooks returns the account of a location where no other location uses
+// it and something is known of its webhooks; else false.
+func (r *Registry) lastWithHooks(ctx context.Context, locationID string) (a Account, last bool, err error) {
+	list, err := r.readAccounts(ctx, func(store.Connection) bool { return true })
+	i := slices.IndexFunc(list, func(a Account) bool { return slices.Contains(a.Locations, locationID) })
+	if err != nil || i < 0 || len(list[i].Locations) > 1 {
+		return Account{}, false, err
+	}
+	known, err := r.Store.HooksOf(ctx, list[i].ID)
+	return list[i], len(known) > 0, err
+}

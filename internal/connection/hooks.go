@@ -1,0 +1,163 @@
+package connection
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"milepost/clients/calendarhero"
+	"milepost/internal/store"
+)
+
+// HookPath is where CalendarHero's webhooks go; the account's key, "/" and the
+// event follow.
+const HookPath = "/webhooks/calendarhero/"
+
+const (
+	hookTime   = 2 * time.Minute // for all of an account's registrations
+	hookLease  = 3 * time.Minute
+	hookWait   = 30 * time.Second // how long a command waits for a process that is at it
+	hookBlind  = 24 * time.Hour   // after which ours is registered again where it cannot be read
+	hooksLanes = 4                // accounts at once
+)
+
+// HookLocation returns the location that a webhook under a key is stored for:
+// its account's home. ok is false for a key that is none, or whose account no
+// active location uses. An error means that it could not be found out.
+func (r *Registry) HookLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
+	if !isKey(key) {
+		return "", false, nil
+	}
+	k, ok, err := r.Store.HookKey(ctx, hookDigest(key))
+	if err != nil || !ok {
+		return "", false, err
+	}
+	list, err := r.Accounts(ctx)
+	i := slices.IndexFunc(list, func(a Account) bool { return a.ID == k.Account })
+	if err != nil || i < 0 {
+		return "", false, err
+	}
+	return list[i].Home(), true, nil
+}
+
+func hookDigest(key string) string {
+	sum := sha256.Sum256([]byte("milepost calendarhero key\x00" + key))
+	return hex.EncodeToString(sum[:])
+}
+
+// CheckHooks sees to it that CalendarHero tells this Milepost of every event of
+// each account, where no other tool is told. It reads what is registered first:
+// what is missing is registered, what is ours and wrong is put right, and
+// another tool's is left alone unless TakeHooks allowed it. Accounts that were
+// checked within age, by whatever process, are left for later. Without a
+// PublicURL it does nothing. What is wrong with an account is logged when it
+// begins and kept for HookReport; the error is of the state database.
+func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) error {
+	if r.PublicURL == "" {
+		return nil
+	}
+	list, err := r.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := r.Store.Hooks(ctx)
+	if err != nil {
+		return err
+	}
+	of := map[string][]store.Hook{}
+	for _, h := range known {
+		of[h.Account] = append(of[h.Account], h)
+	}
+	var (
+		due   = make(chan Account)
+		lanes sync.WaitGroup
+		mu    sync.Mutex
+		errs  []error
+	)
+	for range hooksLanes {
+		lanes.Go(func() {
+			for a := range due {
+				_, err := r.alone(ctx, a, 0, func(ctx context.Context, hooks []store.Hook) ([]store.Hook, error) {
+					if r.checkedWithin(age, hooks) { // by another process, meanwhile
+						return nil, nil
+					}
+					return r.register(ctx, a, hooks)
+				})
+				if err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, a := range list {
+		if ctx.Err() == nil && !r.checkedWithin(age, of[a.ID]) {
+			due <- a
+		}
+	}
+	close(due)
+	lanes.Wait()
+	return errors.Join(errs...)
+}
+
+// checkedWithin reports whether every event was checked within a time.
+func (r *Registry) checkedWithin(age time.Duration, hooks []store.Hook) bool {
+	after := r.Now().Add(-age)
+	return len(hooks) >= len(calendarhero.Events) &&
+		!slices.ContainsFunc(hooks, func(h store.Hook) bool { return !h.CheckedAt.After(after) })
+}
+
+// alone does something with an account's registrations while no other process
+// does, and keeps what it returns. It waits for another one at most for wait;
+// with none it returns false without an error.
+func (r *Registry) alone(ctx context.Context, a Account, wait time.Duration, do func(context.Context, []store.Hook) ([]store.Hook, error)) (done bool, err error) {
+	name, holder := "calendarhero hooks "+a.ID, rand.Text()
+	for giveUp := time.Now().Add(wait); ; {
+		now := r.Now()
+		taken, err := r.Store.Lease(ctx, name, holder, now, now.Add(hookLease))
+		if err != nil {
+			return false, err
+		}
+		if taken {
+			break
+		}
+		if !time.Now().Before(giveUp) {
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	kept := context.WithoutCancel(ctx) // what was done is noted
+	defer func() { err = errors.Join(err, r.Store.Release(kept, name, holder)) }()
+	known, err := r.Store.HooksOf(ctx, a.ID)
+	if err != nil {
+		return false, err
+	}
+	hooks := everyEvent(a, known)
+	bounded, cancel := context.WithTimeout(ctx, hookTime)
+	defer cancel()
+	hooks, err = do(bounded, hooks)
+	return true, errors.Join(err, r.Store.SaveHooks(kept, hooks...))
+}
+
+// everyEvent is what is known in the order of calendarhero.Events, with an empty
+// state where nothing is.
+func everyEvent(a Account, known []store.Hook) []store.Hook {
+	hooks := make([]store.Hook, len(calendarhero.Events))
+	for i, event := range calendarhero.Events {
+		hooks[i] = store.Hook{Account: a.ID, Event: event}
+		if j := slices.IndexFunc(known, func(h store.Hook) bool { return h.Event == event }); j >= 0 {
+			hooks[i] = known[j]
+		}
+	}
+	return hooks
+}

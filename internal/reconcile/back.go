@@ -1,0 +1,177 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// What is written in HighLevel because of what happened in CalendarHero. Each
+// item is written once for each change of what it asks for: what a person
+// changes or deletes there afterwards stays as that person left it. Notes and
+// tasks carry a marker as the last line of their body, by which a create whose
+// answer was lost is found, and by which the echo of our own write is known.
+
+// signed is a body with the marker of a link.
+func signed(body, marker string) string {
+	return strings.TrimSpace(body + "\n\n[ref: " + marker + "]")
+}
+
+// written finds out what became of the object of an item in HighLevel: the link
+// is live or gone then. find looks for the object with a marker, and returns its
+// id, or "".
+func (s *entitySync) written(ctx context.Context, item mapping.Item, find func(marker string) (id string, err error)) (store.Link, error) {
+	link := s.links[item.Key]
+	if !link.State.Uncertain() {
+		return link, nil
+	}
+	if err := s.settled(link); err != nil {
+		return link, err
+	}
+	found, err := find(link.Marker)
+	if err != nil {
+		return link, err
+	}
+	link.State = store.LinkGone
+	if found != "" {
+		link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
+	}
+	return link, s.store.SaveLink(ctx, link, s.now(), nil)
+}
+
+// write makes or updates the object of an item in HighLevel.
+func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
+	create func(marker string) (id string, err error), update func(id, marker string) error,
+) error {
+	what := strings.ReplaceAll(string(item.Kind), "_", " ")
+	next := store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		ObjectID: link.ObjectID, Owned: link.Owned, Marker: link.Marker, Generation: link.Generation, AttemptedAt: link.AttemptedAt,
+		Content: content, Title: title,
+	}
+	if link.State == store.LinkLive {
+		next.State = store.LinkLive
+		err := update(link.ObjectID, link.Marker)
+		if clients.ReasonOf(err) == clients.NotFound { // a person deleted it
+			return s.store.SaveLink(ctx, next, s.now(), nil)
+		}
+		if err != nil {
+			return err
+		}
+		return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" updated", title))
+	}
+	next.State, next.ObjectID, next.Generation, next.AttemptedAt = store.LinkCreating, "", link.Generation+1, s.now()
+	next.Marker = marker(next)
+	if err := s.store.SaveLink(ctx, next, s.now(), nil); err != nil {
+		return err
+	}
+	id, err := create(next.Marker)
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err != nil {
+		return s.notCreated(ctx, next, err)
+	}
+	next.State, next.ObjectID, next.Owned = store.LinkLive, id, true
+	return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" created", title))
+}
+
+// applyHighLevelNote keeps a note of the contact in HighLevel.
+func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
+	link, err := s.written(ctx, item, func(marker string) (string, error) {
+		notes, err := s.then.Notes(ctx, s.contactID)
+		for _, n := range notes {
+			if strings.Contains(n.Body, marker) {
+				return n.ID, err
+			}
+		}
+		return "", err
+	})
+	content := fingerprint(item.Text)
+	if err != nil || link.State == store.LinkLive && link.Content == content {
+		return err
+	}
+	return s.write(ctx, link, item, content, clip(firstLine(item.Text), 200),
+		func(marker string) (string, error) {
+			note, err := s.then.CreateNote(ctx, s.contactID, highlevel.NewNote{Body: signed(item.Text, marker)})
+			return note.ID, err
+		},
+		func(id, marker string) error {
+			body := signed(item.Text, marker)
+			_, err := s.then.UpdateNote(ctx, s.contactID, id, highlevel.NoteFields{Body: &body})
+			return err
+		})
+}
+
+// applyHighLevelTask keeps a task of the contact in HighLevel.
+func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
+	link, err := s.written(ctx, item, func(marker string) (string, error) {
+		tasks, err := s.then.Tasks(ctx, s.contactID)
+		for _, t := range tasks {
+			if strings.Contains(t.Body, marker) {
+				return t.ID, err
+			}
+		}
+		return "", err
+	})
+	content := fingerprint([]string{item.Title, item.Text, item.Due.UTC().Format(time.RFC3339), item.AssignedTo})
+	if err != nil || link.State == store.LinkLive && link.Content == content {
+		return err
+	}
+	return s.write(ctx, link, item, content, item.Title,
+		func(marker string) (string, error) {
+			task, err := s.then.CreateTask(ctx, s.contactID, highlevel.NewTask{
+				Title: item.Title, Body: signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
+			})
+			return task.ID, err
+		},
+		func(id, marker string) error {
+			body := signed(item.Text, marker)
+			fields := highlevel.TaskFields{Title: &item.Title, Body: &body, DueDate: item.Due}
+			if item.AssignedTo != "" {
+				fields.AssignedTo = &item.AssignedTo
+			}
+			_, err := s.then.UpdateTask(ctx, s.contactID, id, fields)
+			return err
+		})
+}
+
+// applyTaskChange completes the task that a meeting was made for, or moves it to
+// where the meeting is.
+func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) error {
+	if s.facts.Task.ID == "" {
+		return fmt.Errorf("automation %q changes the task of a meeting that was made for none", item.Automation)
+	}
+	link := s.links[item.Key]
+	content := fingerprint([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
+	if link.State == store.LinkLive && link.Content == content {
+		return nil
+	}
+	link = store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: s.facts.Task.ID, Generation: link.Generation + 1, Content: content, Title: s.facts.Task.Title,
+	}
+	var err error
+	what := "task completed in HighLevel"
+	if item.Kind == mapping.ItemCompleteTask {
+		if s.facts.Task.Completed {
+			return s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+		_, err = s.then.CompleteTask(ctx, s.contactID, link.ObjectID, true)
+	} else {
+		what = "task moved in HighLevel"
+		if due, dueErr := time.Parse(time.RFC3339, s.facts.Task.Due); dueErr == nil && near(due, item.Due) {
+			return s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+		_, err = s.then.UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
+	}
+	if err != nil {
+		return err
+	}
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
+}

@@ -1,0 +1,440 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients/calendarhero"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// A meeting request moves by what we write (request.go), and by what becomes of
+// it in CalendarHero. The latter is read here from CalendarHero's lists, when a
+// webhook or the poll says that there is something to see. docs/meetings.md
+// has the states.
+
+// pollFresh is how long what the poll saw is believed by those that it asks.
+const pollFresh = 30 * time.Second
+
+// trace matches the marker in the title of a request that was made here.
+var trace = regexp.MustCompile(` ?\[(mp-[a-z2-7]{8})\]`)
+
+// markerIn returns the marker in a title; "" where it has none.
+func markerIn(title string) string {
+	if m := trace.FindStringSubmatch(title); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// syncMeeting brings what is known of a meeting request in step with
+// CalendarHero. One that was made here is its owner's, who is asked to look at
+// it; for another, owned is false, and m is what is known of it now.
+func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) (m store.Meeting, owned bool, err error) {
+	events, err := s.store.EventsOwed(ctx, s.entity)
+	if err != nil {
+		return m, false, err
+	}
+	if len(events) == 1 && events[0] == string(mapping.NewMeetingRequest) {
+		if ours, err := s.justMade(ctx, *state); ours || err != nil {
+			return m, true, err
+		}
+	}
+	since := s.began
+	if len(events) == 0 { // the poll has just looked
+		since = since.Add(-pollFresh)
+	}
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
+	if err != nil {
+		return m, false, err
+	}
+	listed, isListed := open[s.entity.ID]
+	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, markerIn(listed.Title))
+	if err != nil {
+		return m, false, err
+	}
+	location := s.entity.LocationID
+	for _, l := range links {
+		if l.State.Uncertain() { // the worker that made it is about to note its id
+			return m, true, &wait{d: 2 * time.Second, why: "the meeting request is just being made"}
+		}
+		if l.ObjectID == s.entity.ID && l.State != store.LinkGone {
+			location, owned = l.Entity.LocationID, true
+			s.touch, s.contactID = append(s.touch, l.Entity), s.contactOf(ctx, l.Entity)
+		}
+	}
+	known, err := s.store.Meetings(ctx, location, s.entity.ID)
+	if err != nil {
+		return m, owned, err
+	}
+	m, isKnown := known[s.entity.ID]
+	m.LocationID, m.ID = location, s.entity.ID
+	if owned {
+		m.ContactID = s.contactID
+	}
+	if !isListed {
+		closed, err := s.lookBack(ctx, events)
+		if err != nil {
+			return m, owned, err
+		}
+		listed, isListed = closed[s.entity.ID]
+	}
+	if !owned && markerIn(listed.Title+m.Title) != "" {
+		// Replaced or removed here meanwhile: who did that has noted it.
+		return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
+	}
+	if !isListed && !isKnown && !owned && len(events) == 0 {
+		return m, true, nil // nothing was ever seen of it
+	}
+	next, doubt := s.observe(m, listed, isListed, events, links)
+	if doubt != nil {
+		if wait := s.lookAgain(*state, doubt); wait != nil {
+			return m, owned, wait
+		}
+	}
+	if !isListed && !isKnown && !owned {
+		s.skipped = append(s.skipped, "no list of CalendarHero shows the meeting request")
+		return m, true, nil
+	}
+	if isKnown && owned && fingerprint(news(next)) == fingerprint(news(m)) {
+		s.touch = nil // its owner knows
+	}
+	if isKnown && fingerprint(next) == fingerprint(m) {
+		return m, owned, nil
+	}
+	if !owned && !isKnown {
+		if err := s.tellOthers(ctx, m.ID); err != nil {
+			return m, false, err
+		}
+	}
+	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{next}, nil)
+}
+
+// news is what an owner is told of a meeting.
+func news(m store.Meeting) any { return []any{m.State, m.Start, m.End, m.Happened} }
+
+// tellOthers has the other locations of the account look at a meeting that
+// people made: a webhook is of the account, and is told to one of them.
+func (s *entitySync) tellOthers(ctx context.Context, id string) error {
+	accounts, err := s.connections.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if a.ID != s.conn.Account || a.Home() != s.entity.LocationID {
+			continue
+		}
+		for _, location := range a.Locations[1:] {
+			s.touch = append(s.touch, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id})
+		}
+	}
+	return nil
+}
+
+// justMade reports whether a new request is one that was made here, of which
+// there is nothing to read. The event is faster than the note of the create, so
+// it waits a moment for that.
+func (s *entitySync) justMade(ctx context.Context, state store.EntityState) (bool, error) {
+	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, "")
+	if err != nil || len(links) > 0 {
+		return len(links) > 0, err
+	}
+	if state.GoneAt.IsZero() {
+		return false, &wait{d: 2 * time.Second, why: "it may be a request that is just being made here", quiet: true, doubted: s.now()}
+	}
+	return false, nil
+}
+
+// contactOf is the contact of an entity; "" where it is not known.
+func (s *entitySync) contactOf(ctx context.Context, e store.Entity) string {
+	if e.Kind == string(mapping.KindContact) {
+		return e.ID
+	}
+	state, err := s.store.EntityState(ctx, e)
+	if err != nil {
+		return ""
+	}
+	return state.ContactID
+}
+
+// endings are the events after which a request is in no open list.
+var endings = map[mapping.Trigger]mapping.MeetingState{
+	mapping.MeetingRequestExpired:   mapping.MeetingExpired,
+	mapping.MeetingRequestCancelled: mapping.MeetingCancelled,
+	mapping.MeetingOver:             mapping.MeetingCompleted,
+}
+
+// lookBack returns what is closed, unless an event says how the meeting ended:
+// then it need not be searched for in a list that only grows.
+func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]listedAs, error) {
+	for trigger := range endings {
+		if slices.Contains(events, string(trigger)) {
+			return nil, nil
+		}
+	}
+	return s.conn.board.lookBack(ctx, s.conn.CalendarHero, s.began, s.now())
+}
+
+// lookAgain says how long to wait before the lists are looked at again, since
+// they and an event contradict each other, or they no longer show what they
+// did; nil once they are to be believed.
+func (s *entitySync) lookAgain(state store.EntityState, why error) error {
+	first := state.GoneAt
+	if first.IsZero() || first.After(s.now()) {
+		first = s.now()
+	}
+	next, more := nextLook(s.now().Sub(first), 2*time.Second, 10*time.Second, time.Minute)
+	if !more {
+		return nil
+	}
+	return &wait{d: next, why: why.Error(), doubted: first}
+}
+
+// observe returns what is known of a meeting after a look at the lists. doubt
+// says why the lists should be looked at once more; what is returned beside it
+// is what to believe when they still say the same.
+func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, events []string, links []store.Link) (_ store.Meeting, doubt error) {
+	said := func(t mapping.Trigger) bool { return slices.Contains(events, string(t)) }
+	before := mapping.MeetingState(m.State)
+	if !isListed {
+		m.State = string(ended(events, before, m.End, s.now()))
+		byEvent := said(mapping.MeetingRequestExpired) || said(mapping.MeetingRequestCancelled) || said(mapping.MeetingOver)
+		if !byEvent && !before.Ended() {
+			if m.MissingAt.IsZero() {
+				m.MissingAt = s.now()
+			}
+			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for once more in a minute")
+		}
+		m.Happened = happened(m, s.now())
+		return m, doubt
+	}
+	m.MissingAt, m.Status, m.Title, m.Type, m.ChangedAt = time.Time{}, listed.Status, listed.Title, listed.Type, listed.DateUpdated
+	movedBefore := before == mapping.MeetingRescheduled
+	same := near(m.Start, listed.Start) && near(m.End, listed.End)
+	if !listed.Start.IsZero() && listed.End.After(listed.Start) {
+		m.Start, m.End = listed.Start, listed.End
+	}
+	m.Emails = nil
+	for _, e := range listed.Emails {
+		m.Emails = append(m.Emails, strings.ToLower(e))
+	}
+	moved := movedBefore || asMoved(listed.Status) || (!same && (before == mapping.MeetingBooked || before == mapping.MeetingPending))
+	for _, l := range links {
+		if l.ObjectID == m.ID && l.Meeting != string(mapping.MeetingRescheduled) && !m.Start.IsZero() {
+			moved = moved || !near(m.Start, l.Start) || !near(m.End, l.End)
+		}
+	}
+	state := stateOf(listed, before, moved, events, s.now())
+	m.State = string(state)
+	switch {
+	case state.Ended():
+	case said(mapping.MeetingRequestExpired), said(mapping.MeetingRequestCancelled), said(mapping.MeetingOver):
+		doubt = fmt.Errorf("an event says that the meeting ended, and CalendarHero's list still shows it; it is asked again")
+	case said(mapping.MeetingRequestSuccess) && state == mapping.MeetingPending:
+		doubt = fmt.Errorf("an event says that the meeting was booked, and CalendarHero's list does not show it yet; it is asked again")
+	case said(mapping.MeetingMoved) && same && before != "" && !movedBefore:
+		doubt = fmt.Errorf("an event says that the meeting was moved, and CalendarHero's list does not show it yet; it is asked again")
+	}
+	m.Happened = happened(m, s.now())
+	return m, doubt
+}
+
+// stateOf is the state of a request that a list shows. The lists are what the
+// connectors in the field go by; the words of the status are not documented, so
+// they only tell apart how a closed one ended.
+func stateOf(r listedAs, before mapping.MeetingState, moved bool, events []string, now time.Time) mapping.MeetingState {
+	switch {
+	case r.list != calendarhero.StateClosed && moved:
+		return mapping.MeetingRescheduled
+	case r.list == calendarhero.StateActive:
+		return mapping.MeetingPending
+	case r.list == calendarhero.StateUpcoming:
+		return mapping.MeetingBooked
+	}
+	word := strings.ToLower(r.Status)
+	for part, state := range map[string]mapping.MeetingState{
+		"cancel": mapping.MeetingCancelled, "expire": mapping.MeetingExpired, "complete": mapping.MeetingCompleted,
+	} {
+		if strings.Contains(word, part) {
+			return state
+		}
+	}
+	return ended(events, before, r.End, now)
+}
+
+// near reports whether two times are the same but for what CalendarHero rounds.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute }
+
+// asMoved reports whether a status says that the meeting was moved.
+func asMoved(status string) bool {
+	status = strings.ToLower(status)
+	return strings.Contains(status, "resched") || strings.Contains(status, "moved")
+}
+
+// ended is how a meeting ended of which no list says it: by the event, else by
+// whether its time has come.
+func ended(events []string, before mapping.MeetingState, end, now time.Time) mapping.MeetingState {
+	for trigger, state := range endings {
+		if slices.Contains(events, string(trigger)) {
+			return state
+		}
+	}
+	booked := before == mapping.MeetingBooked || before == mapping.MeetingRescheduled
+	switch {
+	case before.Ended():
+		return before
+	case !end.IsZero() && !end.After(now) && booked:
+		return mapping.MeetingCompleted
+	case !end.IsZero() && !end.After(now):
+		return mapping.MeetingExpired
+	}
+	return mapping.MeetingGone
+}
+
+// happened adds to what has happened to a meeting what its state tells of.
+// Whoever looks late finds that it was requested and booked before it was over.
+func happened(m store.Meeting, now time.Time) map[string]time.Time {
+	out := make(map[string]time.Time, len(m.Happened)+2)
+	for trigger, at := range m.Happened {
+		out[trigger] = at
+	}
+	note := func(triggers ...mapping.Trigger) {
+		for _, t := range triggers {
+			if _, noted := out[string(t)]; !noted {
+				out[string(t)] = now
+			}
+		}
+	}
+	note(mapping.NewMeetingRequest)
+	started := !m.Start.IsZero() && !m.Start.After(now)
+	switch mapping.MeetingState(m.State) {
+	case mapping.MeetingPending:
+		delete(out, string(mapping.MeetingRequestCancelled)) // it is there again
+	case mapping.MeetingRescheduled:
+		note(mapping.MeetingRequestSuccess, mapping.MeetingMoved)
+		if started {
+			note(mapping.MeetingStarted)
+		}
+	case mapping.MeetingBooked:
+		note(mapping.MeetingRequestSuccess)
+		if started {
+			note(mapping.MeetingStarted)
+		}
+	case mapping.MeetingCompleted:
+		note(mapping.MeetingRequestSuccess, mapping.MeetingStarted, mapping.MeetingOver)
+	case mapping.MeetingExpired:
+		note(mapping.MeetingRequestExpired)
+	case mapping.MeetingCancelled, mapping.MeetingGone:
+		note(mapping.MeetingRequestCancelled)
+	}
+	return out
+}
+
+// meetingFacts is a meeting as automations see it. What was so before Milepost
+// looked for the first time did not happen for them.
+func meetingFacts(m store.Meeting, item string) mapping.Meeting {
+	out := mapping.Meeting{
+		ID: m.ID, Item: item, Title: strings.TrimSpace(trace.ReplaceAllString(m.Title, "")), State: mapping.MeetingState(m.State),
+		Type: m.Type, Start: m.Start, End: m.End, Emails: m.Emails, Happened: map[mapping.Trigger]time.Time{},
+	}
+	for trigger, at := range m.Happened {
+		if !at.IsZero() {
+			out.Happened[mapping.Trigger(trigger)] = at
+		}
+	}
+	return out
+}
+
+// ownMeetings reads what is known of the meetings that were made for the entity.
+func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error) {
+	items := map[string]string{}
+	for key, l := range s.links {
+		if l.State == store.LinkLive && l.ObjectID != "" && (l.ItemKind == string(mapping.ItemEvent) || l.ItemKind == string(mapping.ItemTask)) {
+			items[l.ObjectID] = key
+		}
+	}
+	if len(items) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, 0, len(items))
+	for id := range items {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	var err error
+	if s.meetings, err = s.store.Meetings(ctx, s.entity.LocationID, ids...); err != nil {
+		return nil, err
+	}
+	var out []mapping.Meeting
+	for _, id := range ids {
+		if m, ok := s.meetings[id]; ok {
+			out = append(out, meetingFacts(m, items[id]))
+		}
+	}
+	return out, nil
+}
+
+// lookAt reads what became of the meeting of a link since it was last heard of.
+func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began, s.now())
+	if err != nil {
+		return err
+	}
+	listed, ok := open[link.ObjectID]
+	if !ok {
+		closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, s.began, s.now())
+		if err != nil {
+			return err
+		}
+		if listed, ok = closed[link.ObjectID]; !ok {
+			return nil // it is not told where it is; the poll looks for it
+		}
+	}
+	m := s.meetings[link.ObjectID]
+	m.LocationID, m.ID, m.ContactID = link.Entity.LocationID, link.ObjectID, s.contactID
+	m, _ = s.observe(m, listed, true, nil, []store.Link{link})
+	if s.meetings == nil {
+		s.meetings = map[string]store.Meeting{}
+	}
+	s.meetings[m.ID] = m
+	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
+}
+
+// foreignMeeting finds whose meeting it is that people made in CalendarHero: the
+// first contact of the location that was invited. It says why nothing is to be
+// done for it, or "".
+func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why string, err error) {
+	s.meetings = map[string]store.Meeting{m.ID: m}
+	switch {
+	case !s.automations.NeedsOfMeetings().Any:
+		return "no automation that is switched on looks at meetings", nil
+	case s.contactID != "":
+		return "", nil
+	}
+	owner, err := s.conn.owner(ctx, s.now())
+	if err != nil {
+		return "", err
+	}
+	for _, email := range m.Emails {
+		if strings.EqualFold(email, owner.Email) {
+			continue
+		}
+		contact, found, err := s.first.FindDuplicate(ctx, s.entity.LocationID, email, "")
+		if err != nil {
+			return "", err
+		}
+		if found {
+			s.contactID, m.ContactID = contact.ID, contact.ID
+			if err := s.store.LearnContact(ctx, s.entity, contact.ID); err != nil {
+				return "", err
+			}
+			return "", s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
+		}
+	}
+	return "nobody who was invited is a contact of the location", nil
+}

@@ -1,0 +1,166 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/connection"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// pollJob looks at what is open in a CalendarHero account, and asks for the
+// meetings to be synced that differ from what is known of them. Webhooks only
+// make it faster: they are unsigned, are lost, and another tool may have taken
+// them.
+func (r *Reconciler) pollJob(ctx context.Context, job *river.Job[store.PollArgs]) error {
+	every := r.every / 3
+	if every <= 0 {
+		return nil // switched off
+	}
+	accounts, err := r.connections.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		if a.ID != job.Args.Account {
+			continue
+		}
+		found, err := r.poll(ctx, a)
+		log := r.logger.Debug()
+		if found > 0 {
+			log = r.logger.Info()
+		}
+		var failed *clients.Error
+		switch _, absent := errors.AsType[*connection.Absent](err); {
+		case absent:
+			return nil
+		case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
+			return r.snooze(jitter(min(max(failed.RetryAfter, rateLimitWait), longestWait)))
+		case err != nil:
+			r.logger.Warn().Err(err).Str("location", a.Home()).Msg("the meetings in CalendarHero were not looked at; tried again later")
+		default:
+			log.Str("location", a.Home()).Int("found", found).Msg("meetings looked at")
+		}
+		return r.snooze(jitter(every))
+	}
+	return nil // no longer connected: its job comes back with it
+}
+
+// pollsOf is the name under which it is noted since when the meetings of a
+// location are looked at.
+func pollsOf(locationID string) string { return locationID + "/meetings" }
+
+// poll returns how many meetings it asked to be synced.
+func (r *Reconciler) poll(ctx context.Context, a connection.Account) (found int, err error) {
+	conn, err := r.session(ctx, a.Home())
+	if err != nil {
+		return 0, err
+	}
+	if left := conn.parked.left(r.now()); left > 0 {
+		return 0, nil
+	}
+	open, err := conn.board.look(ctx, conn.CalendarHero, r.now(), r.now())
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]store.Meeting{} // of those made here, whichever location's they are
+	var touch []store.Entity
+	for _, location := range a.Locations {
+		of, more, err := r.pollLocation(ctx, location, open)
+		if err != nil {
+			return 0, err
+		}
+		touch = append(touch, more...)
+		for id, m := range of {
+			known[id] = m
+		}
+	}
+	for id, listed := range open {
+		if m, ok := known[id]; markerIn(listed.Title) != "" && (!ok || r.differs(m, listed)) {
+			touch = append(touch, store.Entity{LocationID: a.Home(), Kind: string(mapping.KindMeeting), ID: id})
+		}
+	}
+	return len(touch), r.store.Touch(ctx, touch, false)
+}
+
+// pollLocation compares what is open with what a location knows. It returns
+// what it knows, and those that are to be looked at: all that no list shows any
+// more, and of those that people made, the new and changed ones. The first time
+// those that are there are only noted: they are no news.
+func (r *Reconciler) pollLocation(ctx context.Context, location string, open map[string]listedAs) (map[string]store.Meeting, []store.Entity, error) {
+	list, err := r.store.OpenMeetings(ctx, location)
+	if err != nil {
+		return nil, nil, err
+	}
+	var touch []store.Entity
+	ask := func(id string) {
+		touch = append(touch, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id})
+	}
+	known := make(map[string]store.Meeting, len(list))
+	for _, m := range list {
+		known[m.ID] = m
+		if _, isListed := open[m.ID]; !isListed {
+			ask(m.ID)
+		}
+	}
+	at, err := r.store.Reconciliation(ctx, pollsOf(location))
+	if err != nil {
+		return nil, nil, err
+	}
+	looks := r.automations.NeedsOfMeetings().Any
+	first := looks && at.FinishedAt.IsZero()
+	var noted []store.Meeting
+	for id, listed := range open {
+		m, ok := known[id]
+		switch {
+		case markerIn(listed.Title) != "":
+		case first && !ok:
+			noted = append(noted, r.asFound(location, listed))
+		case ok && r.differs(m, listed), looks && !ok:
+			ask(id)
+		}
+	}
+	if err := r.store.SaveMeetings(ctx, noted, nil); err != nil {
+		return nil, nil, err
+	}
+	if first || !looks && !at.FinishedAt.IsZero() { // what comes while nothing looks is no news later
+		at.LocationID, at.FinishedAt = location, r.now()
+		if !looks {
+			at.FinishedAt = time.Time{}
+		}
+		err = r.store.SaveReconciliation(ctx, at, nil)
+	}
+	return known, touch, err
+}
+
+// asFound is a meeting that was there before Milepost looked for the first time.
+func (r *Reconciler) asFound(location string, listed listedAs) store.Meeting {
+	m := store.Meeting{LocationID: location, ID: listed.ID}
+	s := entitySync{Reconciler: r}
+	m, _ = s.observe(m, listed, true, nil, nil)
+	for trigger := range m.Happened {
+		m.Happened[trigger] = time.Time{}
+	}
+	return m
+}
+
+// differs reports whether a list shows something else of a meeting than is known,
+// or time has passed that says something.
+func (r *Reconciler) differs(m store.Meeting, listed listedAs) bool {
+	state := mapping.MeetingState(m.State)
+	_, started := m.Happened[string(mapping.MeetingStarted)]
+	booked := state == mapping.MeetingBooked || state == mapping.MeetingRescheduled
+	return state.Ended() || booked != (listed.list == calendarhero.StateUpcoming) && state != mapping.MeetingRescheduled ||
+		booked && !started && !m.Start.IsZero() && !m.Start.After(r.now()) ||
+		m.Status != "" && m.Status != listed.Status ||
+		!listed.Start.IsZero() && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
+		m.Title != "" && // else it was erased with its contact
+			(m.Title != listed.Title || !strings.EqualFold(strings.Join(m.Emails, " "), strings.Join(listed.Emails, " ")))
+}

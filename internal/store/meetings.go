@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Meeting is a meeting request of CalendarHero as a list showed it last. One
+// that was made here is kept for the location of its link; another for each
+// location that was told of it.
+type Meeting struct {
+	LocationID string
+	ID         string    // CalendarHero's
+	ContactID  string    // whose it is; "" until known
+	State      string    // a mapping.MeetingState
+	Status     string    // CalendarHero's own word
+	Title      string    // with the marker, where it has one; "" once its contact is erased
+	Type       string    // name of a meeting type
+	Start, End time.Time // UTC; zero where not told
+	Emails     []string  // of its invitees
+	// Happened are the triggers that hold for it, with when that was noticed. The
+	// zero time: it was so before Milepost looked for the first time.
+	Happened  map[string]time.Time
+	ChangedAt time.Time // as CalendarHero says; zero = it does not
+	MissingAt time.Time // since when no list shows it; zero = one does
+}
+
+const meetingColumns = `location_id, id, contact_id, state, status, title, type, start_at, end_at, emails, happened, changed_at, missing_at`
+
+func scanMeeting(r Rows) (m Meeting, err error) {
+	var start, end, changed, missing int64
+	var emails, happened string
+	err = r.Scan(&m.LocationID, &m.ID, &m.ContactID, &m.State, &m.Status, &m.Title, &m.Type, &start, &end, &emails, &happened, &changed, &missing)
+	if err != nil {
+		return m, err
+	}
+	m.Start, m.End, m.ChangedAt, m.MissingAt = fromMicros(start), fromMicros(end), fromMicros(changed), fromMicros(missing)
+	if err := json.Unmarshal([]byte(emails), &m.Emails); err != nil {
+		return m, err
+	}
+	noticed := map[string]int64{}
+	if err := json.Unmarshal([]byte(happened), &noticed); err != nil {
+		return m, err
+	}
+	m.Happened = make(map[string]time.Time, len(noticed))
+	for trigger, at := range noticed {
+		m.Happened[trigger] = fromMicros(at)
+	}
+	return m, nil
+}
+
+// Meetings reads what is known of meeting requests, by id; one that is not known is not in it.
+func (s *Store) Meetings(ctx context.Context, locationID string, ids ...string) (map[string]Meeting, error) {
+	out := make(map[string]Meeting, len(ids))
+	for len(ids) > 0 {
+		n := min(len(ids), 500)
+		args := []any{locationID}
+		for _, id := range ids[:n] {
+			args = append(args, id)
+		}
+		rows, err := s.Query(ctx, `SELECT `+meetingColumns+` FROM meetings WHERE location_id = $1 AND id IN (`+parameters(2, n)+`)`, args...)
+		list, err := collect(rows, err, scanMeeting)
+		if err != nil {
+			return nil, fmt.Errorf("read the meetings of location %s: %w", locationID, err)
+		}
+		for _, m := range list {
+			out[m.ID] = m
+		}
+		ids = ids[n:]
+	}
+	return out, nil
+}
+
+// OpenMeetings lists the meetings of a location of which more may become.
+func (s *Store) OpenMeetings(ctx context.Context, locationID string) ([]Meeting, error) {
+	rows, err := s.Query(ctx, listOpenMeetings, locationID)
+	list, err := collect(rows, err, scanMeeting)
+	if err != nil {
+		return nil, fmt.Errorf("list the open meetings of location %s: %w", locationID, err)
+	}
+	return list, nil
+}
+
+const listOpenMeetings = `SELECT ` + meetingColumns + ` FROM meetings
+	WHERE location_id = $1 AND state IN ('pending', 'booked', 'rescheduled') ORDER BY id`
+
+// SaveMeetings notes what the lists of CalendarHero show, and in the same
+// transaction asks for entities to be looked at.
+func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, touch []Entity) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		for _, m := range meetings {
+			if err := tx.saveMeeting(ctx, m); err != nil {
+				return err
+			}
+		}
+		return tx.touch(ctx, touch, false)
+	})
+	if err != nil {
+		return fmt.Errorf("note %d meetings: %w", len(meetings), err)
+	}
+	return nil
+}
+
+func (tx *Tx) saveMeeting(ctx context.Context, m Meeting) error {
+	if m.Emails == nil {
+		m.Emails = []string{}
+	}
+	emails, err := json.Marshal(m.Emails)
+	if err != nil {
+		return err
+	}
+	noticed := make(map[string]int64, len(m.Happened))
+	for trigger, at := range m.Happened {
+		noticed[trigger] = micros(at)
+	}
+	happened, err := json.Marshal(noticed)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO meetings (`+meetingColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (location_id, id) DO UPDATE SET
+			contact_id = CASE WHEN excluded.contact_id = '' THEN meetings.contact_id ELSE excluded.contact_id END,
+			state = excluded.state, status = excluded.status, title = excluded.title, type = excluded.type,
+			start_at = excluded.start_at, end_at = excluded.end_at, emails = excluded.emails, happened = excluded.happened,
+			changed_at = excluded.changed_at, missing_at = excluded.missing_at`,
+		m.LocationID, m.ID, m.ContactID, m.State, m.Status, m.Title, m.Type, micros(m.Start), micros(m.End),
+		string(emails), string(happened), micros(m.ChangedAt), micros(m.MissingAt))
+	return err
+}
+
+// ForgetMeeting drops what is known of a meeting that was deleted here.
+func (s *Store) ForgetMeeting(ctx context.Context, locationID, id string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM meetings WHERE location_id = $1 AND id = $2`, locationID, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget meeting %s: %w", id, err)
+	}
+	return nil
+}
+
+// PruneMeetings forgets some of the meetings that ended before a time, and
+// returns how many.
+func (s *Store) PruneMeetings(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM meetings WHERE (location_id, id) IN (SELECT location_id, id FROM meetings
+			WHERE state NOT IN ('pending', 'booked', 'rescheduled') AND end_at < $1 LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget meetings that ended before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
+}
+
+// LinksOfRequest lists the links, of whichever location, to a meeting request:
+// by its id, or by its marker where a create has not learnt the id.
+func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, error) {
+	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE object_id = $1 AND item_kind IN ('event', 'task')
+		UNION SELECT `+linkColumns+` FROM links WHERE marker = $2 AND marker <> '' AND item_kind IN ('event', 'task')`, id, marker)
+	links, err := collect(rows, err, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("look for the link of meeting %s: %w", id, err)
+	}
+	return links, nil
+}
+
+// EventsOwed lists the types of the webhooks of an entity that have no outcome yet.
+func (s *Store) EventsOwed(ctx context.Context, e Entity) ([]string, error) {
+	rows, err := s.Query(ctx, `SELECT DISTINCT type FROM deliveries
+		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND finished_at = 0`, e.LocationID, e.Kind, e.ID)
+	types, err := collect(rows, err, func(r Rows) (t string, err error) { return t, r.Scan(&t) })
+	if err != nil {
+		return nil, fmt.Errorf("list what is owed of %s: %w", e, err)
+	}
+	return types, nil
+}

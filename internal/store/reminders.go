@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// Reminder is a time to remind of a link's object.
+type Reminder struct {
+	At     time.Time
+	Before time.Duration // how long before the event or due date that is
+	Of     time.Time     // the start of the event or the due date that it was computed from
+}
+
+// remindJobs are the jobs of a link's reminders, soonest first. River's clock is
+// the machine's, which need not be the one that now was read from.
+func remindJobs(l Link, now time.Time, reminders []Reminder) []river.InsertManyParams {
+	jobs := make([]river.InsertManyParams, len(reminders))
+	for i, r := range reminders {
+		args := RemindArgs{
+			LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
+			Item: l.Item, Generation: l.Generation, Before: r.Before, At: r.At.UTC(), Of: r.Of.UTC(),
+		}
+		if i+1 < len(reminders) {
+			args.Next, args.NextBefore = reminders[i+1].At.UTC(), reminders[i+1].Before
+		}
+		jobs[i] = river.InsertManyParams{
+			Args: args, InsertOpts: &river.InsertOpts{ScheduledAt: time.Now().Add(r.At.Sub(now))},
+		}
+	}
+	return jobs
+}
+
+// NoteReminder notes on a reminder's job that it is about to be sent, or that it
+// was not. A run that finds the former was preceded by one whose end nobody saw.
+func (s *Store) NoteReminder(ctx context.Context, job *river.Job[RemindArgs], sending bool) error {
+	err := s.InTx(ctx, func(tx *Tx) error { return s.queue.note(ctx, tx, job.ID, sending) })
+	if err != nil {
+		return fmt.Errorf("note how far the reminder of %s is: %w", job.Args.Entity(), err)
+	}
+	return nil
+}
+
+// ReminderNoted reports whether an earlier run of the job was about to send.
+func ReminderNoted(job *river.Job[RemindArgs]) bool { return string(job.Output()) == "true" }
+
+// FinishReminder completes a reminder's job and adds to the timeline, in one
+// transaction. It is for River's workers: ctx must come from there.
+func (s *Store) FinishReminder(ctx context.Context, job *river.Job[RemindArgs], timeline ...TimelineEntry) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.appendTimeline(ctx, timeline); err != nil {
+			return err
+		}
+		return s.queue.complete(ctx, tx, &river.Job[SyncArgs]{JobRow: job.JobRow})
+	})
+	if err != nil {
+		return fmt.Errorf("record the end of the reminder of %s: %w", job.Args.Entity(), err)
+	}
+	return nil
+}

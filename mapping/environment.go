@@ -1,0 +1,146 @@
+package mapping
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// run is the evaluation of one record.
+type run struct {
+	set   *Set
+	facts Facts
+	zone  *time.Location
+	tags  []string
+	env   map[string]any // what every automation may read; milestone comes on top
+	notes *[]string      // once they have been computed
+
+	written bool    // the record was written by Milepost itself
+	meeting Meeting // that is looked at; the zero one if it is the record itself
+}
+
+func newRun(s *Set, kind Kind, f Facts) *run {
+	r := &run{set: s, facts: f, zone: utcIfNil(f.Location.Zone), tags: tagSet(f.Contact.Tags)}
+	r.env = map[string]any{
+		"contact": contactFields(f.Contact, r.tags, r.zone),
+		"location": map[string]any{
+			"id": f.Location.ID, "name": f.Location.Name, "timezone": r.zone.String(),
+		},
+	}
+	switch kind {
+	case KindTask:
+		r.written = WrittenHere(f.Task.Body)
+		r.env["task"] = r.taskFields(f.Task)
+	case KindNote:
+		r.written = WrittenHere(f.Note.Body)
+		r.env["note"] = map[string]any{
+			"id": f.Note.ID, "title": f.Note.Title, "body": PlainText(f.Note.Body),
+			"date_added": moment(f.Note.DateAdded, r.zone), "user_id": f.Note.UserID,
+		}
+	case KindWorkflow:
+		r.env["workflow"] = map[string]any{
+			"id": f.Workflow.ID, "name": f.Workflow.Name, "fields": f.Workflow.Fields, "tags": tagSet(f.Workflow.Tags),
+		}
+		r.env["custom_data"] = f.Workflow.CustomData
+	case KindCalendarContact:
+		r.env["calendarhero_contact"] = calendarContactFields(f.CalendarContact)
+	}
+	return r
+}
+
+// withMeeting is the evaluation of a meeting of the record. One recipe serves
+// all of them, so there is a task of that name, without any value, also where the
+// record is none.
+func (r *run) withMeeting(m Meeting) *run {
+	one := *r
+	one.meeting = m
+	automation, _, _ := strings.Cut(m.Item, "/")
+	one.env = map[string]any{
+		"contact": r.env["contact"], "location": r.env["location"], "task": r.taskFields(r.facts.Task),
+		"meeting": map[string]any{
+			"id": m.ID, "title": m.Title, "state": string(m.State), "start": moment(m.Start, r.zone), "end": moment(m.End, r.zone),
+			"type": m.Type, "emails": slices.Clone(m.Emails), "ours": m.Item != "", "automation": automation,
+		},
+	}
+	return &one
+}
+
+func (r *run) taskFields(t Task) map[string]any {
+	return map[string]any{
+		"id": t.ID, "title": t.Title, "body": PlainText(t.Body), "due": taskDue(t.Due, r.zone),
+		"completed": t.Completed, "assigned_to": t.AssignedTo,
+	}
+}
+
+// calendarContactFields are under the names that a HighLevel contact's fields
+// have, with the first word of the name as the first name.
+func calendarContactFields(c CalendarContact) map[string]any {
+	first := func(list []string) string {
+		if len(list) == 0 {
+			return ""
+		}
+		return list[0]
+	}
+	name := oneLine(c.Name)
+	firstName, lastName, _ := strings.Cut(name, " ")
+	return map[string]any{
+		"id": c.ID, "name": name, "first_name": firstName, "last_name": lastName,
+		"email": first(c.Emails), "emails": slices.Clone(c.Emails), "phone": first(c.Phones), "phones": slices.Clone(c.Phones),
+		"company_name": c.Organization, "job_title": c.JobTitle,
+	}
+}
+
+// contactFields puts standard and custom fields together under the names that
+// expressions use. Standard fields win. A date without a time is always written
+// 2026-12-01, however HighLevel stored it, so that dates can be compared.
+func contactFields(c Contact, tags []string, zone *time.Location) map[string]any {
+	fields := make(map[string]any, len(c.Custom)+len(c.Fields)+2)
+	for key, f := range c.Custom {
+		fields[key] = f.Value
+		if strings.EqualFold(f.Type, "DATE") {
+			fields[key] = civilText(f.Value, zone)
+		}
+	}
+	maps.Copy(fields, c.Fields)
+	if born, ok := fields["date_of_birth"]; ok {
+		fields["date_of_birth"] = civilText(born, zone)
+	}
+	if c.ID != "" {
+		fields["id"] = c.ID
+	}
+	fields["tags"] = tags
+	return fields
+}
+
+// civilText writes a date without a time as 2026-12-01, and leaves what is none.
+func civilText(v any, zone *time.Location) any {
+	if d, err := ParseDate(v, zone); err == nil && d.DateOnly() {
+		return d.String()
+	}
+	return v
+}
+
+// taskDue reads a due date. Unlike a date field it always has a time of day, so
+// midnight UTC is no date alone: it is four in the afternoon in Los Angeles. What
+// cannot be read stays as it is, for the action to complain about.
+func taskDue(due string, zone *time.Location) any {
+	d, err := ParseDate(due, zone)
+	switch {
+	case err != nil:
+		return due
+	case d.IsZero():
+		return nil
+	case d.DateOnly() && (strings.ContainsAny(due, "Tt:") || digitsForm.MatchString(due)):
+		d = Date{at: d.at.In(zone), kind: dateInstant}
+	}
+	return d
+}
+
+// moment is an instant in the zone; nil for none.
+func moment(t time.Time, zone *time.Location) any {
+	if d, err := ParseDate(t, zone); err == nil && !d.IsZero() {
+		return d
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package mapping
+
+import "time"
+
+// highLevelNote writes a note in HighLevel.
+type highLevelNote struct{ text *template }
+
+func loadHighLevelNote(f *fields) action {
+	f.required("text")
+	return &highLevelNote{f.template("text", "")}
+}
+
+func (a *highLevelNote) kind() ItemKind { return ItemHighLevelNote }
+func (a *highLevelNote) reads() reads   { return a.text.reads }
+
+func (a *highLevelNote) item(_ *run, env map[string]any) (Item, error) {
+	return noteItem(a.text, env)
+}
+
+// dueDate is when a task in HighLevel is due.
+type dueDate struct {
+	date  *template
+	clock time.Duration // for a date alone
+}
+
+func loadDueDate(f *fields, otherwise string) dueDate {
+	return dueDate{f.template("due", otherwise), f.clock("at", "17:00")}
+}
+
+func (d dueDate) instant(r *run, env map[string]any) (time.Time, error) {
+	date, err := fillDate("due", d.date, r, env)
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case date.IsZero():
+		return time.Time{}, skip("there is no due date")
+	}
+	return date.Instant(d.clock, r.zone).UTC(), nil
+}
+
+// highLevelTask writes a task in HighLevel.
+type highLevelTask struct {
+	title, body, assignedTo *template
+	due                     dueDate
+}
+
+func loadHighLevelTask(f *fields) action {
+	f.required("title")
+	f.required("due")
+	return &highLevelTask{
+		title: f.template("title", ""), body: f.template("body", ""), assignedTo: f.template("assigned_to", ""), due: loadDueDate(f, ""),
+	}
+}
+
+func (a *highLevelTask) kind() ItemKind { return ItemHighLevelTask }
+func (a *highLevelTask) reads() reads   { return readsOf(a.title, a.body, a.assignedTo, a.due.date) }
+
+func (a *highLevelTask) item(r *run, env map[string]any) (item Item, err error) {
+	if item.Due, err = a.due.instant(r, env); err != nil {
+		return Item{}, err
+	}
+	for _, f := range []struct {
+		field string
+		from  *template
+		to    *string
+		clean func(string) string
+	}{
+		{"title", a.title, &item.Title, oneLine},
+		{"body", a.body, &item.Text, tidy},
+		{"assigned_to", a.assignedTo, &item.AssignedTo, oneLine},
+	} {
+		text, err := fill(f.field, f.from, env)
+		if err != nil {
+			return Item{}, err
+		}
+		*f.to = f.clean(text)
+	}
+	if item.Title == "" {
+		return Item{}, skip("the title is empty")
+	}
+	return item, nil
+}
+
+const notOfTask = skip("the meeting was not made for a task")
+
+// completeTask completes the task that the meeting was made for.
+type completeTask struct{}
+
+func loadCompleteTask(*fields) action { return completeTask{} }
+
+func (completeTask) kind() ItemKind { return ItemCompleteTask }
+func (completeTask) reads() reads   { return reads{} }
+
+// item is wanted also when the task is completed already: what is written once
+// is not written again when a person opens the task once more.
+func (completeTask) item(r *run, _ map[string]any) (Item, error) {
+	if r.facts.Task.ID == "" {
+		return Item{}, notOfTask
+	}
+	return Item{}, nil
+}
+
+// rescheduleTask moves the due date of the task that the meeting was made for.
+type rescheduleTask struct{ due dueDate }
+
+func loadRescheduleTask(f *fields) action {
+	return &rescheduleTask{loadDueDate(f, "{{ meeting.end }}")}
+}
+
+func (a *rescheduleTask) kind() ItemKind { return ItemRescheduleTask }
+func (a *rescheduleTask) reads() reads   { return a.due.date.reads }
+
+func (a *rescheduleTask) item(r *run, env map[string]any) (item Item, err error) {
+	if r.facts.Task.ID == "" {
+		return Item{}, notOfTask
+	}
+	item.Due, err = a.due.instant(r, env)
+	return item, err
+}
