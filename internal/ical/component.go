@@ -29,6 +29,7 @@ type Component struct {
 	Text       string // DESCRIPTION
 	Location   string
 	Categories []string
+	Free       bool // of an event: its time is still to be had
 
 	// Start and End are written in their own location. A to-do has its due date as
 	// End and no Start, a journal entry has a Start alone.
@@ -58,6 +59,9 @@ func (w *Writer) Component(c Component) {
 	case Event:
 		w.at("DTSTART", c.Start)
 		w.at("DTEND", c.End)
+		if c.Free {
+			w.put("TRANSP", "TRANSPARENT")
+		}
 	case Journal:
 		w.at("DTSTART", c.Start)
 	case Todo:

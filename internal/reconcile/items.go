@@ -62,6 +62,9 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 		},
 	}
 	state := mapping.MeetingState(link.Meeting)
+	if link.State == store.LinkGone && !state.Ended() {
+		state = "" // there is no meeting any more, and that is as it should be
+	}
 	if link.State != "" && link.State != store.LinkGone {
 		i.Start, i.End = link.Start, link.End
 		i.Content.DateOnly = item.DateOnly && link.Start.Equal(item.Start) && link.End.Equal(item.End)
