@@ -93,7 +93,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	}
 	next, doubt := s.observe(m, listed, isListed, events, links)
 	if doubt != nil {
-		if wait := s.lookAgain(*state, doubt); wait != nil {
+		looks := []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
+		if len(open) == 0 && !isListed { // all at once? More likely, CalendarHero has a bad day
+			looks = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+		}
+		if wait := s.lookAgain(*state, doubt, looks); wait != nil {
 			return m, owned, wait
 		}
 	}
@@ -183,12 +187,12 @@ func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]
 // lookAgain says how long to wait before the lists are looked at again, since
 // they and an event contradict each other, or they no longer show what they
 // did; nil once they are to be believed.
-func (s *entitySync) lookAgain(state store.EntityState, why error) error {
+func (s *entitySync) lookAgain(state store.EntityState, why error, looks []time.Duration) error {
 	first := state.GoneAt
 	if first.IsZero() || first.After(s.now()) {
 		first = s.now()
 	}
-	next, more := nextLook(s.now().Sub(first), 2*time.Second, 10*time.Second, time.Minute)
+	next, more := nextLook(s.now().Sub(first), looks...)
 	if !more {
 		return nil
 	}
@@ -208,7 +212,7 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 			if m.MissingAt.IsZero() {
 				m.MissingAt = s.now()
 			}
-			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for once more in a minute")
+			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for again")
 		}
 		m.Happened = happened(m, s.now())
 		return m, doubt
