@@ -168,6 +168,18 @@ func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, 
 	return links, nil
 }
 
+// WroteInHighLevel reports whether a marker is that of a note or task which was
+// written in a location of HighLevel.
+func (s *Store) WroteInHighLevel(ctx context.Context, locationID, marker string) (bool, error) {
+	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE marker = $1 AND marker <> '' AND location_id = $2
+		AND item_kind IN ('highlevel_note', 'highlevel_task')`, marker, locationID)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return false, fmt.Errorf("look for what was written with a marker: %w", err)
+	}
+	return n[0] > 0, nil
+}
+
 // EventsOwed lists the types of the webhooks of an entity that have no outcome yet.
 func (s *Store) EventsOwed(ctx context.Context, e Entity) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT DISTINCT type FROM deliveries
