@@ -387,7 +387,7 @@ func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	before := m
 	m, _ = s.observe(m, listed, true, nil, []store.Link{link})
 	if fingerprint(news(m)) != fingerprint(news(before)) {
-		s.touch = append(s.touch, s.entity)
+		s.stale, s.touch = true, append(s.touch, s.entity)
 	}
 	if s.meetings == nil {
 		s.meetings = map[string]store.Meeting{}
