@@ -20,7 +20,8 @@ import (
 type Routes struct {
 	HighLevelWebhooks http.Handler
 	WorkflowWebhooks  http.Handler
-	CalendarHero      http.Handler                // its webhooks
+	CalendarHero      http.Handler // its webhooks
+	Calendars         http.Handler
 	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
 	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
@@ -33,6 +34,9 @@ func Public(routes Routes) http.Handler {
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
 	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
 	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.CalendarHero)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		r.Method(method, handlers.CalendarPath+"{key}.ics", routes.Calendars)
+	}
 	if routes.OAuth != nil {
 		r.Get(handlers.InstallPath, routes.OAuth.Install)
 		r.Get(handlers.CallbackPath, routes.OAuth.Callback)

@@ -54,6 +54,7 @@ type Error struct {
 	Message    string        // the vendor's own words, shortened
 	TraceID    string        // HighLevel's traceId, for their support; may be empty
 	Todo       string        // what a person can do; may be empty
+	Again      bool          // an earlier try of the same call may have been carried out
 	RetryAfter time.Duration // how long to wait before the next try, at most 24 h; 0 = not said
 	Err        error         // the cause below, e.g. a network error; may be nil
 }

@@ -37,7 +37,7 @@ func retryWait(retry int) time.Duration {
 }
 
 // sending notes whether a connection was had: before that nothing was sent.
-type sending struct{ asked, connected atomic.Bool }
+type sending struct{ asked, connected, again atomic.Bool }
 
 func (s *sending) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -61,12 +61,17 @@ func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) re
 			if _, held := errors.AsType[heldBack](err); held || errors.Is(err, errTooLarge) {
 				return false, nil
 			}
+			sent.again.Store(!sent.nothing())
 			return call.Effect != Once || sent.nothing(), nil
 		}
 		if call.Effect == Once || !passing(res.StatusCode) {
 			return false, nil
 		}
-		return t.retryAfter(res) <= longestWait, nil
+		if t.retryAfter(res) > longestWait {
+			return false, nil
+		}
+		sent.again.Store(sent.again.Load() || res.StatusCode != http.StatusTooManyRequests)
+		return true, nil
 	}
 }
 

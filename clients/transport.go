@@ -216,7 +216,9 @@ func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 		return t.lost(ctx, call, sent, err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return t.answered(call, res, body, auth)
+		failed := t.answered(call, res, body, auth)
+		failed.Again = sent.again.Load()
+		return failed
 	}
 	if call.Out == nil {
 		return nil

@@ -159,8 +159,8 @@ func (c *Client) get(ctx context.Context, operation, path string, query url.Valu
 
 // Get reads a path of the API as it is, to compare its shape with what is
 // known of it. It may hold personal data, of /provider even credentials.
-func (c *Client) Get(ctx context.Context, path string) (json.RawMessage, error) {
-	return c.get(ctx, "get "+path, path, nil)
+func (c *Client) Get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	return c.get(ctx, "get "+path, path, query)
 }
 
 // list reads an array, without what cannot be read or is not whole. An answer

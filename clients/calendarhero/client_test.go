@@ -234,6 +234,14 @@ func TestAMeetingRequestWithoutATimeIsNotSent(t *testing.T) {
 	}
 }
 
+func TestADigestOfAMeetingRequestOutlivesNewFields(t *testing.T) {
+	got, err := json.Marshal(calendarhero.MeetingRequest{Subject: "s"})
+	want := `{"Subject":"s","Start":"0001-01-01T00:00:00Z","End":"0001-01-01T00:00:00Z","Length":0,"Type":"","ContactEmails":null,"ContactIDs":null,"Description":"","Location":""}`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 func TestRecordsAreReadWithTolerance(t *testing.T) {
 	client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

@@ -13,15 +13,19 @@ import (
 // Nothing else is read here, for the body is not signed and does not name its
 // event: what it says is a hint to look. The error is clients.ErrNoObject.
 func ParseEvent(body []byte) (id string, err error) {
-	const longest = 64 // CalendarHero's own have 24
 	o, err := clients.ParseBody(body)
 	if err != nil {
 		return "", err
 	}
-	id = strings.TrimSpace(o.Text("id"))
-	unseen := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
-	if _, err := clients.PathID(id); err != nil || len(id) > longest || strings.ContainsFunc(id, unseen) || id == "true" || id == "false" {
-		return "", nil
+	if id = strings.TrimSpace(o.Text("id")); !usableID(id) {
+		id = ""
 	}
 	return id, nil
+}
+
+func usableID(id string) bool {
+	const longest = 64 // CalendarHero's own have 24
+	unseen := func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }
+	_, err := clients.PathID(id)
+	return err == nil && len(id) <= longest && !strings.ContainsFunc(id, unseen) && id != "true" && id != "false"
 }

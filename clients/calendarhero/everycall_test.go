@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,7 +109,7 @@ func callAll(t *testing.T, client *calendarhero.Client, fake *sandbox.CalendarHe
 	ok(err)
 	same("names of meeting types", []string{"call", "meeting"}, names)
 
-	id, err := client.CreateContact(ctx, calendarhero.Contact{Name: "Jane Doe", Emails: []string{"jane@doe.example"}, Title: "Buyer", Telephones: []string{"+12125550199"}})
+	id, err := client.CreateContact(ctx, calendarhero.Contact{Name: "Jane Doe", Emails: []string{"jane@doe.example"}, DefaultEmail: "jane@doe.example", Title: "Buyer", Organization: "Doe", Telephones: []string{"+12125550199"}})
 	ok(err)
 	again, err := client.CreateContact(ctx, calendarhero.Contact{Name: "Jane Doe", Emails: []string{"jane@doe.example"}})
 	ok(err)
@@ -128,7 +129,7 @@ func callAll(t *testing.T, client *calendarhero.Client, fake *sandbox.CalendarHe
 	ok(client.DeleteContact(ctx, again))
 	contact, err := client.Contact(ctx, id)
 	ok(err)
-	contact.Organization, contact.UserID = "Doe & Co", user.ID
+	contact.Organization, contact.UserID, contact.ProviderIDs = "Doe & Co", user.ID, []string{"google"}
 	ok(client.UpdateContact(ctx, id, contact))
 	found, err := client.SearchContacts(ctx, "JANE@doe.example")
 	ok(err)
@@ -203,7 +204,7 @@ func callAll(t *testing.T, client *calendarhero.Client, fake *sandbox.CalendarHe
 
 func TestTheCredentialsOfAProviderAreNeitherKeptNorShown(t *testing.T) {
 	client, fake := against(t, func(*calendarhero.Config) {})
-	raw, err := client.Get(t.Context(), "/provider")
+	raw, err := client.Get(t.Context(), "/provider", nil)
 	if err != nil || !strings.Contains(string(raw), "ya29.pr0vider") {
 		t.Fatalf("the sandbox shows no credentials to drop: %s, %v", raw, err)
 	}
@@ -221,6 +222,73 @@ func TestTheCredentialsOfAProviderAreNeitherKeptNorShown(t *testing.T) {
 	if _, err := client.Providers(t.Context(), false); err == nil || strings.Contains(err.Error(), "pr0vider") {
 		t.Error(err)
 	}
+}
+
+func TestTheTableOfOperationsIsWhatGoesOverTheWire(t *testing.T) {
+	wire := &wireTap{seen: map[string]map[string]bool{}}
+	client, fake := against(t, func(c *calendarhero.Config) { c.HTTP = &http.Client{Transport: wire} })
+	callAll(t, client, fake)
+	for _, o := range calendarhero.Operations() {
+		if !documented[o.Name()] {
+			t.Errorf("%s is in the table, but not documented", o.Name())
+		}
+		said, sent := map[string]bool{}, map[string]bool{}
+		for _, key := range o.Query {
+			said[key] = true
+		}
+		for _, f := range o.Body {
+			said[f.Key+" "+f.Type] = true
+		}
+		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\{.*?\}`).ReplaceAllString(o.Name(), "[^/]+") + "$")
+		for line, keys := range wire.seen {
+			literal := slices.ContainsFunc(calendarhero.Operations(), func(other calendarhero.Operation) bool { return other.Name() == line })
+			if line == o.Name() || !literal && pattern.MatchString(line) {
+				maps.Copy(sent, keys)
+			}
+		}
+		if diff := cmp.Diff(said, sent); diff != "" {
+			t.Errorf("%s: (-said +sent)\n%s", o.Name(), diff)
+		}
+	}
+	if calls := documentedCalls(); len(calendarhero.Operations()) != calls {
+		t.Errorf("%d operations in the table, %d are called", len(calendarhero.Operations()), calls)
+	}
+}
+
+func documentedCalls() (n int) {
+	for _, called := range documented {
+		if called {
+			n++
+		}
+	}
+	return n
+}
+
+// wireTap notes the query keys and the body keys, with their types, of each path.
+type wireTap struct{ seen map[string]map[string]bool }
+
+func (w *wireTap) RoundTrip(r *http.Request) (*http.Response, error) {
+	line := r.Method + " " + r.URL.Path
+	if w.seen[line] == nil {
+		w.seen[line] = map[string]bool{}
+	}
+	for key := range r.URL.Query() {
+		w.seen[line][key] = true
+	}
+	if r.GetBody != nil {
+		body, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		var sent map[string]any
+		if json.NewDecoder(body).Decode(&sent) == nil {
+			for key, value := range sent {
+				kinds := map[reflect.Kind]string{reflect.String: "string", reflect.Float64: "number", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Map: "object"}
+				w.seen[line][key+" "+kinds[reflect.TypeOf(value).Kind()]] = true
+			}
+		}
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func only[A any](_ A, err error) error          { return err }
@@ -289,7 +357,7 @@ var everyCall = map[string]struct {
 	}},
 	"DeleteDirectory": {3, func(ctx context.Context, c *calendarhero.Client) error { return c.DeleteDirectory(ctx, id1) }},
 	"Providers":       {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Providers(ctx, false)) }},
-	"Get":             {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Get(ctx, "/user")) }},
+	"Get":             {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Get(ctx, "/user", nil)) }},
 }
 
 func TestEveryCallIsRepeatedWhereThatDoesNoHarm(t *testing.T) {

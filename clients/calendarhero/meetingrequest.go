@@ -23,11 +23,14 @@ type MeetingRequest struct {
 	ContactIDs    []string      // the same, by contact id
 	Description   string        // plain text with line breaks; invitees read it
 	Location      string
-	Locations     []string // preferred ones, by name
+	// Callers keep digests of this type's JSON, so what is added to it is left
+	// out of that where it is not set: a stored request must not seem changed.
+	Locations []string `json:",omitempty"` // preferred ones, by name
 	// Seats of the room to book, 0 = no room, nil = not said. The API takes the
 	// number under three names, and which one counts is not documented.
-	Capacity, RoomCapacity *int
-	Room                   *Room
+	Capacity     *int  `json:",omitempty"`
+	RoomCapacity *int  `json:",omitempty"`
+	Room         *Room `json:",omitempty"`
 }
 
 // Room is what a meeting request says of the room.

@@ -56,18 +56,19 @@ func (c *Client) Hook(ctx context.Context, event string) (hook Hook, registered 
 
 var noHook = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented}
 
+type hookBody struct {
+	HookURL string `json:"hookUrl"`
+}
+
 // SetHook sends an event to a URL from now on, in place of wherever it went
 // before: whoever had registered hears no more of it, so read Hook first. It
 // returns the registration's id, "" where none is told. It is tried again, for
 // the same URL twice is one registration.
 func (c *Client) SetHook(ctx context.Context, event, hookURL string) (id string, err error) {
-	body := struct {
-		HookURL string `json:"hookUrl"`
-	}{hookURL}
 	var out json.RawMessage
 	err = c.do(ctx, route{
 		operation: "set webhook", method: http.MethodPost, path: "/webhook/%s", ids: []string{event},
-		effect: clients.Idempotent, body: body, secrets: hookSecrets(hookURL),
+		effect: clients.Idempotent, body: hookBody{hookURL}, secrets: hookSecrets(hookURL),
 	}, &out)
 	o, _ := clients.ParseObject(out)
 	return o.Text("id"), err

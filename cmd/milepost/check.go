@@ -21,11 +21,17 @@ import (
 
 type checkCmd struct {
 	Contact    string `help:"Id of a contact to read; without it a contact that does not exist is asked for, which tells as much." placeholder:"ID"`
+	Live       bool   `help:"Read all of CalendarHero's API that can be read, compare it with what Milepost relies on, and write a report that holds no value of the account. Changes nothing."`
+	Report     string `help:"With --live: where the report goes." default:"milepost-check-live.md" placeholder:"FILE"`
+	Location   string `help:"With --live: the connected location whose CalendarHero account is read." placeholder:"ID"`
 	app.Config `embed:"" group:"Settings"`
 }
 
 // Run tries what a running Milepost needs of both vendors, and changes nothing.
 func (c *checkCmd) Run(ctx context.Context) error {
+	if c.Live {
+		return c.reportLive(ctx, os.Stdout)
+	}
 	return c.report(ctx, os.Stdout)
 }
 
@@ -75,7 +81,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) error {
 // stored tries the locations that were connected by OAuth or by command, and
 // returns how many there are. Where Milepost never ran there are none.
 func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error) {
-	if _, err := os.Stat(filepath.Join(c.DataDir, "milepost.db")); err != nil && c.DatabaseURL == "" {
+	if !c.everRan() {
 		return 0, nil // nothing is stored yet, and this makes nothing
 	}
 	return n, withState(ctx, c.Config, func(state *app.State) error {
@@ -99,6 +105,12 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 		}
 		return nil
 	})
+}
+
+// everRan reports whether there is a database to look into.
+func (c *checkCmd) everRan() bool {
+	_, err := os.Stat(filepath.Join(c.DataDir, "milepost.db"))
+	return err == nil || c.DatabaseURL != ""
 }
 
 // checkReport is what was tried, a line each.

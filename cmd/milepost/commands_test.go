@@ -263,3 +263,20 @@ func TestAnInterruptedBackfillGoesOnWhereItWas(t *testing.T) {
 		t.Errorf("%d requests, want 460", n)
 	}
 }
+
+func TestCheckLiveReadsTheAccountOfAConnectedLocation(t *testing.T) {
+	r := setupCommands(t)
+	path := filepath.Join(t.TempDir(), "report.md")
+	if out, err := r.run("check", "--live", "--report", path); err == nil || !strings.Contains(out, "no CalendarHero account is known") {
+		t.Errorf("nothing is connected: %v\n%s", err, out)
+	}
+	r.connect()
+	for _, args := range [][]string{{}, {"--location", place}} {
+		if out := r.must(append([]string{"check", "--live", "--report", path}, args...)...); !strings.Contains(out, "0 differences that matter") {
+			t.Errorf("says %s", out)
+		}
+	}
+	if out, err := r.run("check", "--live", "--report", path, "--location", "elsewhere0000000001"); err == nil {
+		t.Errorf("a location that is not connected: %s", out)
+	}
+}

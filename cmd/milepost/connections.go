@@ -144,7 +144,7 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 		if said != "" {
 			fmt.Println(said)
 		}
-		fmt.Printf("location %s is removed, its workflow keys too; what was made in CalendarHero stays\n", c.Location)
+		fmt.Printf("location %s is removed, its workflow and feed keys too; what was made in CalendarHero stays\n", c.Location)
 		return nil
 	})
 }

@@ -42,6 +42,17 @@ type process struct {
 	cmd  *exec.Cmd
 }
 
+// between sets it up between the two fakes, for one location.
+func (p *process) between(hl *sandbox.HighLevel, hlURL, chURL, dir, location, app string) {
+	p.env = []string{
+		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir,
+		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlURL, "MILEPOST_HIGHLEVEL_TOKEN=pit-crash", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
+		"MILEPOST_HIGHLEVEL_APP_ID=" + app, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + hl.PublicKeyPEM(),
+		"MILEPOST_CALENDARHERO_BASE_URL=" + chURL, "MILEPOST_CALENDARHERO_TOKEN=ch-crash",
+		"MILEPOST_LOG_LEVEL=error", "DATABASE_URL=",
+	}
+}
+
 // start runs `milepost serve` and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
@@ -113,13 +124,7 @@ func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 	}
 	dir := t.TempDir()
 	p := &process{t: t, addr: freeAddress(t)}
-	p.env = []string{
-		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir,
-		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlServer.URL, "MILEPOST_HIGHLEVEL_TOKEN=pit-crash", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
-		"MILEPOST_HIGHLEVEL_APP_ID=" + app, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + hl.PublicKeyPEM(),
-		"MILEPOST_CALENDARHERO_BASE_URL=" + chServer.URL, "MILEPOST_CALENDARHERO_TOKEN=ch-crash",
-		"MILEPOST_LOG_LEVEL=error", "DATABASE_URL=",
-	}
+	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.start()
 
 	var mu sync.Mutex

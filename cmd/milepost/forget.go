@@ -57,13 +57,13 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if done.Objects+done.Payloads+done.Entries == 0 && len(left) == 0 {
+		if done.Objects+done.Payloads+done.Entries+done.Items == 0 && len(left) == 0 {
 			fmt.Fprintf(out, "nothing was known of contact %s in location %s: check both ids\n", c.Contact, c.Location)
 			fmt.Fprintln(out, "Should it come to be, it is not synced until `milepost forget --undo`.")
 			return nil
 		}
-		fmt.Fprintf(out, "contact %s is forgotten: %d objects removed from CalendarHero, %d webhook bodies and %d entries of its timeline erased\n",
-			c.Contact, done.Objects, done.Payloads, done.Entries)
+		fmt.Fprintf(out, "contact %s is forgotten: %d objects removed from CalendarHero, %d webhook bodies, %d entries of its timeline and %d of its calendar erased\n",
+			c.Contact, done.Objects, done.Payloads, done.Entries, done.Items)
 		if len(left) > 0 {
 			fmt.Fprintln(out, "These stay in CalendarHero; remove there by hand what should not:")
 		}

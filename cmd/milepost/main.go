@@ -22,6 +22,8 @@ type cli struct {
 	Backfill    backfillCmd    `cmd:"" help:"Look through a location for what was never synced, and sync it."`
 	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and all that is stored of it here."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Make the URL for the Webhook actions of a location's workflows; rotate, list and revoke its keys."`
+	FeedKey     feedKeyCmd     `cmd:"" help:"Make the URL of a location's calendar, or of one contact's or user's; list and revoke its keys."`
+	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`
 	Keys        keysCmd        `cmd:"" help:"Make and change the encryption keys of stored tokens."`
 	Check       checkCmd       `cmd:"" help:"Try the configured tokens and say what is wrong with them."`
 	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready."`

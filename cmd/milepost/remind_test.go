@@ -46,13 +46,7 @@ func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	p.env = []string{
-		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir,
-		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlServer.URL, "MILEPOST_HIGHLEVEL_TOKEN=pit-crash", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
-		"MILEPOST_HIGHLEVEL_APP_ID=" + app, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + hl.PublicKeyPEM(),
-		"MILEPOST_CALENDARHERO_BASE_URL=" + chServer.URL, "MILEPOST_CALENDARHERO_TOKEN=ch-crash",
-		"MILEPOST_LOG_LEVEL=error", "DATABASE_URL=",
-	}
+	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.start()
 	// Time enough for the request to be made before the reminder's moment.
 	if _, err := hl.CreateTask(sandbox.Task{ContactID: contact.ID, Title: "Call", DueDate: time.Now().Add(time.Hour + 6*time.Second)}); err != nil {

@@ -9,10 +9,13 @@ type versionCmd struct{}
 
 // Run prints the version that the build recorded.
 func (versionCmd) Run() error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	fmt.Println("milepost", version)
+	fmt.Println("milepost", version())
 	return nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
 }

@@ -43,7 +43,11 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		case c.List:
 			return listWorkflowKeys(out, c.Location, keys, now)
 		case c.Revoke != "":
-			return revokeWorkflowKeys(ctx, out, state, keys, c.Revoke)
+			digests := make([]string, len(keys))
+			for i, k := range keys {
+				digests[i] = k.Digest
+			}
+			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeWorkflowKeys, "webhooks to these URLs are refused")
 		}
 		var until time.Time
 		if c.Rotate {
@@ -53,11 +57,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		if err != nil {
 			return err
 		}
-		base := cmp.Or(strings.TrimSuffix(c.PublicURL, "/"), "https://YOUR-HOST")
-		fmt.Fprintf(out, "URL for the Webhook actions of location %s, shown this once:\n\n  %s%s%s\n\n", c.Location, base, handlers.WorkflowPath, key)
-		if c.PublicURL == "" {
-			fmt.Fprintln(out, "Put your own host in; set MILEPOST_PUBLIC_URL to have it printed.")
-		}
+		printURL(out, "URL for the Webhook actions of location "+c.Location, c.PublicURL, handlers.WorkflowPath+key)
 		fmt.Fprintln(out, "What to paste beside it is in docs/workflows.md. Whoever knows this URL can send webhooks for the location.")
 		if n := len(valid(keys, now)); n > 0 && c.Rotate {
 			fmt.Fprintf(out, "The keys made before are valid until %s at the latest: replace their URLs by then.\n", until.UTC().Format(time.RFC3339))
@@ -88,21 +88,31 @@ func listWorkflowKeys(out io.Writer, location string, keys []store.WorkflowKey, 
 	return table.Flush()
 }
 
-func revokeWorkflowKeys(ctx context.Context, out io.Writer, state *app.State, keys []store.WorkflowKey, which string) error {
-	var digests []string
-	for _, k := range keys {
-		if which == "all" || len(which) >= keyIDLength && strings.HasPrefix(k.Digest, strings.ToLower(which)) {
-			digests = append(digests, k.Digest)
+// revokeKeys ends the keys of a location whose id is which, or all, and says what
+// that means.
+func revokeKeys(ctx context.Context, out io.Writer, digests []string, which string, revoke func(context.Context, ...string) (int64, error), means string) error {
+	var ended []string
+	for _, d := range digests {
+		if which == "all" || len(which) >= keyIDLength && strings.HasPrefix(d, strings.ToLower(which)) {
+			ended = append(ended, d)
 		}
 	}
-	if len(digests) == 0 {
+	if len(ended) == 0 {
 		return fmt.Errorf("the location has no key %q; --list shows the ids", which)
 	}
-	n, err := state.Store.RevokeWorkflowKeys(ctx, digests...)
+	n, err := revoke(ctx, ended...)
 	if err == nil {
-		fmt.Fprintf(out, "%d revoked: webhooks to these URLs are refused from now on\n", n)
+		fmt.Fprintf(out, "%d revoked: %s from now on\n", n, means)
 	}
 	return err
+}
+
+// printURL shows a URL with a key in it, which is kept nowhere.
+func printURL(out io.Writer, what, publicURL, path string) {
+	fmt.Fprintf(out, "%s, shown this once:\n\n  %s%s\n\n", what, cmp.Or(strings.TrimSuffix(publicURL, "/"), "https://YOUR-HOST"), path)
+	if publicURL == "" {
+		fmt.Fprintln(out, "Put your own host in; set MILEPOST_PUBLIC_URL to have it printed.")
+	}
 }
 
 // valid are the keys that still let something in.

@@ -58,6 +58,12 @@ const (
 // manual resend for 30 days.
 const inboxKept = 35 * 24 * time.Hour
 
+// removedKept is how long calendars are told that an item is gone.
+const removedKept = 90 * 24 * time.Hour
+
+// timelineKept is how long it can be looked up what happened to a contact's items.
+const timelineKept = 400 * 24 * time.Hour
+
 // deliveriesKept is how long it can be looked up what became of a webhook.
 const deliveriesKept = 90 * 24 * time.Hour
 
@@ -97,6 +103,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		},
 		CalendarHero: &handlers.CalendarHeroWebhooks{
 			Location: a.connections.HookLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+		},
+		Calendars: &handlers.Feed{
+			Feed: a.connections.Feed, Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}

@@ -24,17 +24,27 @@ func repeat(ctx context.Context, first time.Duration, chore func(context.Context
 	}
 }
 
-// prune deletes webhooks that no vendor can send again, and what is known of
-// older ones.
+// prune deletes webhooks that no vendor can send again, what is known of older
+// ones, items that are long gone, and what happened long ago.
 func (a *App) prune(ctx context.Context) (next time.Duration) {
 	n, err := a.inbox.Prune(ctx, a.clock.Now().Add(-inboxKept))
-	m, deliveriesErr := a.store.PruneDeliveries(ctx, a.clock.Now().Add(-deliveriesKept))
-	k, meetingsErr := a.store.PruneMeetings(ctx, a.clock.Now().Add(-deliveriesKept))
-	err = errors.Join(err, deliveriesErr, meetingsErr, a.store.PruneLeases(ctx, a.clock.Now()))
-	if err != nil && ctx.Err() == nil {
-		a.logger.Error().Err(err).Msg("old webhooks and leases were not deleted; tried again in an hour")
+	for _, old := range []struct {
+		prune func(context.Context, time.Time) (int64, error)
+		kept  time.Duration
+	}{
+		{a.store.PruneDeliveries, deliveriesKept},
+		{a.store.PruneMeetings, deliveriesKept},
+		{a.store.PruneItems, removedKept},
+		{a.store.PruneTimeline, timelineKept},
+	} {
+		m, pruneErr := old.prune(ctx, a.clock.Now().Add(-old.kept))
+		n, err = n+m, errors.Join(err, pruneErr)
 	}
-	if err == nil && n+m+k > 0 {
+	err = errors.Join(err, a.store.PruneLeases(ctx, a.clock.Now()))
+	if err != nil && ctx.Err() == nil {
+		a.logger.Error().Err(err).Msg("what is old was not deleted; tried again in an hour")
+	}
+	if err == nil && n > 0 {
 		return time.Second // there may be more; the inbox must not stall meanwhile
 	}
 	return time.Hour

@@ -3,6 +3,7 @@ package connection_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -45,6 +46,7 @@ type bundle struct {
 	ring  *secret.Ring
 	clock *clock
 	log   *strings.Builder
+	logTo io.Writer // the log, for any number of processes at once
 	open  func() *store.Store
 }
 
@@ -67,6 +69,7 @@ func setup(t *testing.T, open func() (*store.Store, error)) *bundle {
 		t.Fatal(err)
 	}
 	b := &bundle{t: t, ring: ring, clock: &clock{}, log: &strings.Builder{}}
+	b.logTo = zerolog.SyncWriter(b.log)
 	b.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: b.clock.now})
 	t.Cleanup(b.hl.Close)
 	b.hl.AddApp(sandbox.OAuthApp{ClientID: clientID, ClientSecret: secretOf})
@@ -101,7 +104,7 @@ func (b *bundle) process(change ...func(*connection.Config)) *connection.Registr
 		}),
 		HighLevel: highlevel.Config{BaseURL: b.url, RetryWait: func(int) time.Duration { return 0 }, Now: b.clock.now},
 		Settings:  connection.Settings{CalendarHeroToken: "calendarhero"},
-		Logger:    zerolog.New(b.log), Now: b.clock.now,
+		Logger:    zerolog.New(b.logTo), Now: b.clock.now,
 	}
 	for _, c := range change {
 		c(&cfg)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -273,11 +274,13 @@ func sameURL(a, b string) bool {
 // hostOf is what may be shown of another tool's URL.
 func hostOf(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil || u.Hostname() == "" {
+	if err != nil || !plainHost.MatchString(u.Hostname()) {
 		return "its address cannot be read"
 	}
 	return u.Hostname()
 }
+
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:-]{1,253}$`) // nothing that would steer a terminal
 
 // tell logs one line for each thing that was done, and for each kind of problem
 // that began.

@@ -30,7 +30,7 @@ const (
 // its account's home. ok is false for a key that is none, or whose account no
 // active location uses. An error means that it could not be found out.
 func (r *Registry) HookLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
-	if !looksLikeKey(key) {
+	if !isKey(key) {
 		return "", false, nil
 	}
 	k, ok, err := r.Store.HookKey(ctx, hookDigest(key))

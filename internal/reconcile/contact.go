@@ -20,13 +20,27 @@ import (
 const contactLease = 35 * time.Second
 
 // applyContact brings the CalendarHero contact of an item in step: found by
-// e-mail first, merged into what is there, created where there is none.
+// e-mail first, merged into what is there, created where there is none. One that
+// is kept in step both ways and that a person deleted in CalendarHero is not made
+// again until its HighLevel contact changes.
 func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error {
 	want := item.Contact
 	link := s.links[item.Key]
 	content := fingerprint(want)
-	if link.State == store.LinkLive && link.Content == content {
+	bothWays := want.Back != nil
+	switch {
+	case bothWays && link.Base == deletedThere && link.Content == content:
 		return nil
+	case !bothWays && link.Base == "" && link.State == store.LinkLive && link.Content == content:
+		return nil
+	case bothWays && link.State == store.LinkLive && link.Content == content:
+		have, err := linkedContact(ctx, s.conn.CalendarHero, link)
+		if err != nil && clients.ReasonOf(err) != clients.NotFound {
+			return err
+		}
+		if err == nil && inStep(want, have, link) {
+			return nil
+		}
 	}
 	release, err := s.leaseAddresses(ctx, want.Emails)
 	if err != nil {
@@ -42,6 +56,10 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
+	if bothWays && have.ID == "" && link.State == store.LinkLive && link.Content == content {
+		link.Base = deletedThere
+		return s.forget(ctx, link, "contact deleted in CalendarHero")
+	}
 	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
 	if link.State.Uncertain() {
 		owned = asSent(have, link)
@@ -50,8 +68,14 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
 	}
-	if have.ID == "" {
+	switch {
+	case have.ID == "" && bothWays:
+		link.Base = asWritten(want)
 		return s.createContact(ctx, link, want)
+	case have.ID == "":
+		return s.createContact(ctx, link, want)
+	case bothWays:
+		return s.bothWays(ctx, item, link, have)
 	}
 	merged := merge(have, want)
 	if fingerprint(merged) == fingerprint(have) {
@@ -103,23 +127,53 @@ func addressLease(account, email string) string {
 // e-mail addresses, else the zero Contact.
 func (s *entitySync) findContact(ctx context.Context, link store.Link, emails []string) (calendarhero.Contact, error) {
 	if link.State == store.LinkLive {
-		have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+		have, err := linkedContact(ctx, s.conn.CalendarHero, link)
 		if clients.ReasonOf(err) != clients.NotFound {
 			return have, err
 		}
 	}
+	return searchContact(ctx, s.conn.CalendarHero, link.ObjectID, emails)
+}
+
+// linkedContact returns the contact the link points to. Where CalendarHero does
+// not know its id it is looked for by its name: a server may have no more than
+// the search (calendarhero.md §5.6).
+func linkedContact(ctx context.Context, ch *calendarhero.Client, link store.Link) (calendarhero.Contact, error) {
+	have, missing := ch.Contact(ctx, link.ObjectID)
+	if clients.ReasonOf(missing) != clients.NotFound || link.Title == "" {
+		return have, missing
+	}
+	found, err := ch.SearchContacts(ctx, link.Title)
+	if err != nil {
+		return calendarhero.Contact{}, err
+	}
+	if i := slices.IndexFunc(found, func(c calendarhero.Contact) bool { return c.ID == link.ObjectID }); i >= 0 {
+		return found[i], nil
+	}
+	return calendarhero.Contact{}, missing
+}
+
+// searchContact returns the contact of that id, else one that has one of the
+// e-mail addresses, else the zero Contact.
+func searchContact(ctx context.Context, ch *calendarhero.Client, id string, emails []string) (other calendarhero.Contact, err error) {
 	for _, email := range emails {
-		found, err := s.conn.CalendarHero.SearchContacts(ctx, email)
+		found, err := ch.SearchContacts(ctx, email)
 		if err != nil {
 			return calendarhero.Contact{}, err
 		}
 		for _, c := range found { // the search also finds similar ones
-			if slices.ContainsFunc(c.Emails, func(e string) bool { return strings.EqualFold(e, email) }) {
+			switch {
+			case id != "" && c.ID == id:
 				return c, nil
+			case other.ID == "" && slices.ContainsFunc(c.Emails, func(e string) bool { return strings.EqualFold(e, email) }):
+				other = c
 			}
 		}
+		if other.ID != "" {
+			return other, nil
+		}
 	}
-	return calendarhero.Contact{}, nil
+	return other, nil
 }
 
 func (s *entitySync) createContact(ctx context.Context, link store.Link, want mapping.ContactItem) error {
@@ -171,7 +225,7 @@ func merge(have calendarhero.Contact, want mapping.ContactItem) calendarhero.Con
 	replace(&have.Organization, want.Organization)
 	replace(&have.Title, want.JobTitle)
 	have.Emails = union(have.Emails, want.Emails, strings.EqualFold)
-	have.Telephones = union(have.Telephones, want.Phones, func(a, b string) bool { return a == b })
+	have.Telephones = union(have.Telephones, want.Phones, samePhone)
 	return have
 }
 

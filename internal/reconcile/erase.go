@@ -55,7 +55,7 @@ func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArg
 		return r.snooze(eraseWait)
 	}
 	r.logger.Info().Str("location", location).Str("id", contact).Bool("on_request", done.OnRequest).
-		Int64("payloads", done.Payloads).Int64("timeline", done.Entries).Int64("objects", done.Objects).
+		Int64("payloads", done.Payloads).Int64("timeline", done.Entries).Int64("items", done.Items).Int64("objects", done.Objects).
 		Msg("what was stored of a contact is erased")
 	return nil
 }

@@ -40,6 +40,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	if err != nil {
 		return m, false, err
 	}
+	if len(events) == 1 && events[0] == string(mapping.NewMeetingRequest) {
+		if ours, err := s.justMade(ctx, *state); ours || err != nil {
+			return m, true, err
+		}
+	}
 	since := s.began
 	if len(events) == 0 { // the poll has just looked
 		since = since.Add(-pollFresh)
@@ -92,7 +97,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	}
 	next, doubt := s.observe(m, listed, isListed, events, links)
 	if doubt != nil {
-		if wait := s.lookAgain(*state, doubt); wait != nil {
+		looks := []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
+		if len(open) == 0 && !isListed { // all at once? More likely, CalendarHero has a bad day
+			looks = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+		}
+		if wait := s.lookAgain(*state, doubt, looks); wait != nil {
 			return m, owned, wait
 		}
 	}
@@ -139,6 +148,20 @@ func (s *entitySync) tellOthers(ctx context.Context, id string) error {
 	return nil
 }
 
+// justMade reports whether a new request is one that was made here, of which
+// there is nothing to read. The event is faster than the note of the create, so
+// it waits a moment for that.
+func (s *entitySync) justMade(ctx context.Context, state store.EntityState) (bool, error) {
+	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, "")
+	if err != nil || len(links) > 0 {
+		return len(links) > 0, err
+	}
+	if state.GoneAt.IsZero() {
+		return false, &wait{d: 2 * time.Second, why: "it may be a request that is just being made here", quiet: true, doubted: s.now()}
+	}
+	return false, nil
+}
+
 // contactOf is the contact of an entity; "" where it is not known.
 func (s *entitySync) contactOf(ctx context.Context, e store.Entity) string {
 	if e.Kind == string(mapping.KindContact) {
@@ -172,12 +195,12 @@ func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]
 // lookAgain says how long to wait before the lists are looked at again, since
 // they and an event contradict each other, or they no longer show what they
 // did; nil once they are to be believed.
-func (s *entitySync) lookAgain(state store.EntityState, why error) error {
+func (s *entitySync) lookAgain(state store.EntityState, why error, looks []time.Duration) error {
 	first := state.GoneAt
 	if first.IsZero() || first.After(s.now()) {
 		first = s.now()
 	}
-	next, more := nextLook(s.now().Sub(first), 2*time.Second, 10*time.Second, time.Minute)
+	next, more := nextLook(s.now().Sub(first), looks...)
 	if !more {
 		return nil
 	}
@@ -197,7 +220,7 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 			if m.MissingAt.IsZero() {
 				m.MissingAt = s.now()
 			}
-			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for once more in a minute")
+			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for again")
 		}
 		m.Happened = happened(m, s.now())
 		return m, doubt
@@ -260,7 +283,10 @@ func stateOf(r listedAs, before mapping.MeetingState, moved bool, events []strin
 func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute }
 
 // asMoved reports whether a status says that the meeting was moved.
-func asMoved(status string) bool { return strings.Contains(strings.ToLower(status), "resched") }
+func asMoved(status string) bool {
+	status = strings.ToLower(status)
+	return strings.Contains(status, "resched") || strings.Contains(status, "moved")
+}
 
 // ended is how a meeting ended of which no list says it: by the event, else by
 // whether its time has come.

@@ -248,3 +248,58 @@ func TestBothSidesChangeTheTime(t *testing.T) {
 		})
 	}
 }
+
+func TestABookedMeetingIsNotUndoneForADescription(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	r := b.request()
+	b.must(b.ch.Accept(r.ID))
+	b.must(b.hl.AddTags(e.ID, "vip"))
+	b.ask(e)
+	b.ask(e)
+	if got := b.request(); got.ID != r.ID || got.State != sandbox.StateUpcoming {
+		t.Errorf("it is %s now, after %d posts", got.State, b.posts())
+	}
+	b.setDate(e, "2030-06-05")
+	b.ask(e)
+	if got := b.request(); !strings.Contains(got.Description, "vip") {
+		t.Errorf("the next date does not bring the description along: %q", got.Description)
+	}
+}
+
+func TestARequestThatWasCancelledIsNotMadeAgainForADescription(t *testing.T) {
+	b := setup(t, toOwner, func(c *sandbox.CalendarHeroConfig) { c.ForgetDeleted = true })
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	conn, err := b.session(t.Context(), location)
+	b.must(err)
+	b.must(conn.CalendarHero.DeleteMeetingRequest(t.Context(), b.request().ID))
+	b.must(b.hl.AddTags(e.ID, "vip"))
+	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false)) // before any poll
+	for range 3 {
+		b.do(e)
+	}
+	b.settle()
+	if l := b.link(e); b.posts() != 1 || l.Meeting != "gone" {
+		t.Errorf("%d posts, the link says %s", b.posts(), l.Meeting)
+	}
+	b.setDate(e, "2030-06-05")
+	b.ask(e)
+	if b.request().Start.Day() != 5 {
+		t.Error("a new date does not make it again")
+	}
+}
+
+func TestALostAnswerOfADeleteIsNoCancellation(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	b.must(b.hl.AddTags(e.ID, "vip"))
+	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, sandbox.LoseAnswer())
+	b.ask(e)
+	b.ask(e)
+	if got := b.request(); !strings.Contains(got.Description, "vip") {
+		t.Errorf("the description is %q", got.Description)
+	}
+}

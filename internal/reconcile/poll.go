@@ -159,7 +159,8 @@ func (r *Reconciler) differs(m store.Meeting, listed listedAs) bool {
 	booked := state == mapping.MeetingBooked || state == mapping.MeetingRescheduled
 	return state.Ended() || booked != (listed.list == calendarhero.StateUpcoming) && state != mapping.MeetingRescheduled ||
 		booked && !started && !m.Start.IsZero() && !m.Start.After(r.now()) ||
-		m.Status != "" && m.Status != listed.Status || m.Title != listed.Title ||
+		m.Status != "" && m.Status != listed.Status ||
 		!listed.Start.IsZero() && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
-		!strings.EqualFold(strings.Join(m.Emails, " "), strings.Join(listed.Emails, " "))
+		m.Title != "" && // else it was erased with its contact
+			(m.Title != listed.Title || !strings.EqualFold(strings.Join(m.Emails, " "), strings.Join(listed.Emails, " ")))
 }

@@ -80,7 +80,7 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 	link := s.links[item.Key]
 	switch item.Kind {
 	case mapping.ItemContact:
-		if link.State == store.LinkLive && link.Content == fingerprint(item.Contact) {
+		if (link.State == store.LinkLive || link.Base == deletedThere) && link.Content == fingerprint(item.Contact) {
 			return "", nil
 		}
 		return fmt.Sprintf("create or update contact %q", item.Contact.Name), nil

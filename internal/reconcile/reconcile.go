@@ -121,6 +121,7 @@ func (r *Reconciler) Register(workers *river.Workers) {
 	river.AddWorker(workers, river.WorkFunc(r.remindJob))
 	river.AddWorker(workers, river.WorkFunc(r.strayJob))
 	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
+	river.AddWorker(workers, river.WorkFunc(r.contactsJob))
 	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
 	river.AddWorker(workers, river.WorkFunc(r.pollJob))
 }

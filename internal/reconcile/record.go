@@ -44,6 +44,10 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		facts.Contact.ID = s.contactID
 	case mapping.KindMeeting:
 		facts.Contact.ID = s.contactID
+	case mapping.KindCalendarContact:
+		if facts.CalendarContact, err = s.readCalendarContact(ctx); err != nil {
+			return facts, err
+		}
 	}
 	if needs.Contact || needs.CustomFields {
 		hl := s.then

@@ -410,3 +410,20 @@ func TestRemindersKeepTheTimeOfDayThroughDST(t *testing.T) {
 		})
 	}
 }
+
+// In a night that an hour is missing from, a day before is less than 23h30m before.
+func TestTheReminderThatComesFirstIsNotAlwaysTheLongestBefore(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := store.Link{ItemKind: string(mapping.ItemEvent), Start: time.Date(2027, 3, 14, 9, 0, 0, 0, zone)}
+	item := mapping.Item{Zone: zone, Reminders: []time.Duration{24 * time.Hour, 23*time.Hour + 30*time.Minute, 23 * time.Hour}}
+	var before []string
+	for _, r := range reminders(link, item, link.Start.AddDate(0, 0, -3)) {
+		before = append(before, span(r.Before))
+	}
+	if want := []string{"23h30m", "1d"}; !slices.Equal(before, want) { // 23h before is the same moment as the latter
+		t.Errorf("%v, want %v", before, want)
+	}
+}

@@ -27,8 +27,9 @@ const (
 
 // applyRequest brings the meeting request of an event or task item in step.
 // CalendarHero has no update: a material change deletes and creates again, and
-// that mails people. A change of the description alone does so only where the
-// invitee is the owner, and else waits for the next material change.
+// that mails people and undoes their answer. A change of the description alone
+// does so only where the invitee is the owner and has not accepted yet, and else
+// waits for the next material change.
 func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error {
 	want, err := s.compose(ctx, item)
 	if err != nil {
@@ -62,7 +63,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
 	case doWait:
-		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee")
+		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee and undo an answer")
 		return nil
 	case doCreate:
 		return s.create(ctx, link, item, want)
@@ -74,8 +75,12 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 			return err
 		}
 	}
-	if err := s.delete(ctx, link); err != nil {
+	missing, err := s.delete(ctx, link)
+	if err != nil {
 		return err
+	}
+	if missing && link.Material == want.material {
+		return s.calledOff(ctx, link)
 	}
 	return s.create(ctx, link, item, want)
 }
@@ -94,6 +99,20 @@ func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool,
 		return true, s.applyTaskChange(ctx, item)
 	}
 	return false, nil
+}
+
+// calledOff is for a request that somebody deleted in CalendarHero, which came
+// out when only its description was to be renewed: nothing asks for it anew.
+func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
+	m := s.seen(link)
+	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
+	m.Happened = happened(m, s.now())
+	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
+		return err
+	}
+	link.State, link.Meeting = store.LinkLive, m.State
+	s.touch = append(s.touch, s.entity) // for the automations that look at that
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
 // action is what is to be done with a meeting request.
@@ -125,7 +144,7 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 		return doCreate
 	case link.Material == want.material && past:
 		return doNothing
-	case link.Material == want.material && item.Invite.Who != mapping.InviteOwner:
+	case link.Material == want.material && (item.Invite.Who != mapping.InviteOwner || link.Meeting != string(mapping.MeetingPending)):
 		return doWait
 	case past:
 		return doRemove
@@ -147,7 +166,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 				link.Start, link.End = m.Start, m.End
 			}
 		}
-		if err := s.delete(ctx, link); err != nil {
+		if _, err := s.delete(ctx, link); err != nil {
 			return link, err
 		}
 		err := s.forget(ctx, link, link.ItemKind+" removed")
@@ -258,35 +277,39 @@ func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause erro
 func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
 
 // delete notes the delete of a link's object and sends it, unless the meeting
-// is over. An object that is already gone is deleted. A crash or a lost answer
-// leaves the link deleting, so that nothing is believed of its object.
-func (s *entitySync) delete(ctx context.Context, link store.Link) error {
+// is over. An object that is already gone is deleted; missing reports that it
+// surely was gone before. A crash or a lost answer leaves the link deleting, so
+// that nothing is believed of its object.
+func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
-		return nil
+		return false, nil
 	}
+	first := link.State != store.LinkDeleting
 	link.State = store.LinkDeleting
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-		return err
+		return false, err
 	}
 	s.ended[link.ObjectID] = true
-	err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
-	if err == nil || clients.ReasonOf(err) == clients.NotFound {
+	err = s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
+	failed, _ := errors.AsType[*clients.Error](err)
+	switch {
+	case err == nil:
 		ctx, cancel := detached(ctx)
 		defer cancel()
-		return s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
-	}
-	switch clients.ReasonOf(err) {
-	case clients.Invalid: // as of one that was closed by hand? Then it is in no list.
+		return false, s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
+	case clients.ReasonOf(err) == clients.NotFound:
+		return first && !failed.Again, nil
+	case clients.ReasonOf(err) == clients.Invalid: // as of one that was closed by hand? Then it is in no list.
 		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 		if lookErr != nil || found == "" {
-			return lookErr
+			return lookErr == nil && first, lookErr
 		}
 		link.State = store.LinkLive
 		if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
-			return saveErr
+			return false, saveErr
 		}
 	}
-	return err
+	return false, err
 }
 
 // wanted is an item with the request that its record asks for.
@@ -310,7 +333,7 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() {
 		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
 	}
-	if err := s.delete(ctx, link); err != nil {
+	if _, err := s.delete(ctx, link); err != nil {
 		return err
 	}
 	return s.forget(ctx, link, link.ItemKind+" removed")

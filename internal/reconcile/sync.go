@@ -174,13 +174,20 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		if err := s.removeAll(ctx, nil); err != nil {
 			return nil, err
 		}
+		if err := s.record(ctx, facts, mapping.Plan{}); err != nil {
+			return nil, err
+		}
 	case clients.ReasonOf(err) == clients.Invalid:
 		s.cannot(err.Error(), silent(err)) // what exists stays as it is
 	case err != nil:
 		return nil, err
 	default:
 		s.facts = facts
-		if err := s.apply(ctx, r.automations.Plan(mapping.Kind(state.Kind), facts)); err != nil {
+		plan := r.automations.Plan(mapping.Kind(state.Kind), facts)
+		if err := s.apply(ctx, plan); err != nil {
+			return nil, err
+		}
+		if err := s.record(ctx, facts, plan); err != nil {
 			return nil, err
 		}
 	}
@@ -295,6 +302,10 @@ func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 		return s.applyHighLevelTask(ctx, item)
 	case mapping.ItemCompleteTask, mapping.ItemRescheduleTask:
 		return s.applyTaskChange(ctx, item)
+	case mapping.ItemUpdateContact:
+		return s.applyUpdateContact(ctx, item)
+	case mapping.ItemUpsertContact:
+		return s.applyUpsertContact(ctx, item)
 	}
 	return fmt.Errorf("automation %q wants an item of unknown kind %q", item.Automation, item.Kind)
 }

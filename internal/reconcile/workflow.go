@@ -25,7 +25,7 @@ func (s *entitySync) readWorkflow(ctx context.Context, needs mapping.Needs) (map
 		failed.Reason, failed.Message = clients.Invalid, err.Error()
 		return mapping.Workflow{}, needs, failed
 	}
-	s.contactID = event.ContactID
+	s.contactID, s.changedAt = event.ContactID, record.ReceivedAt
 	if s.contactID == "" { // then there is nothing to fetch; the plan says what that leaves undone
 		needs = mapping.Needs{Any: needs.Any}
 	}

@@ -113,8 +113,12 @@ func (s *Store) RemoveConnection(ctx context.Context, locationID string, now tim
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `DELETE FROM workflow_keys WHERE location_id = $1`, locationID)
-		return err
+		for _, keys := range []string{"workflow_keys", "feed_keys"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+keys+` WHERE location_id = $1`, locationID); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("remove the connection of location %s: %w", locationID, err)

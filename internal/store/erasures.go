@@ -19,6 +19,7 @@ type Erasure struct {
 	Payloads   int64     // webhooks whose bodies were erased
 	Entries    int64     // of the timeline, erased
 	Objects    int64     // made in CalendarHero for it and removed; what stays is told by Left
+	Items      int64     // of its calendar, emptied
 }
 
 // EraseArgs asks for what is stored of a contact to be erased once its items
@@ -115,11 +116,11 @@ const listForgotten = `SELECT location_id, contact_id FROM erasures WHERE on_req
 // Erasure reads what becomes of a contact's traces; ok is false where nobody
 // asked for it.
 func (s *Store) Erasure(ctx context.Context, locationID, contactID string) (e Erasure, ok bool, err error) {
-	rows, err := s.Query(ctx, `SELECT location_id, contact_id, on_request, asked_at, done_at, payloads, entries, objects FROM erasures
+	rows, err := s.Query(ctx, `SELECT location_id, contact_id, on_request, asked_at, done_at, payloads, entries, objects, items FROM erasures
 		WHERE location_id = $1 AND contact_id = $2`, locationID, contactID)
 	list, err := collect(rows, err, func(r Rows) (e Erasure, err error) {
 		var onRequest, asked, done int64
-		err = r.Scan(&e.LocationID, &e.ContactID, &onRequest, &asked, &done, &e.Payloads, &e.Entries, &e.Objects)
+		err = r.Scan(&e.LocationID, &e.ContactID, &onRequest, &asked, &done, &e.Payloads, &e.Entries, &e.Objects, &e.Items)
 		e.OnRequest, e.AskedAt, e.DoneAt = onRequest == 1, fromMicros(asked), fromMicros(done)
 		return e, err
 	})
@@ -194,7 +195,7 @@ const listDeliveriesOf = `SELECT id FROM deliveries WHERE (location_id, kind, en
 const eraseDeliveriesOf = `UPDATE deliveries SET detail = '' WHERE detail <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf
 
 // Erase removes what is stored of a contact and its records but ids, digests
-// and outcomes: details, titles, the timeline, what was delivered. payloads
+// and outcomes: details, titles, the timeline, the content of items, what was delivered. payloads
 // is how many bodies the inbox has erased; standing says why objects that were
 // made for it still stand, "" where none do. The job, unless it is nil, is
 // completed in the same transaction. Where the erasure was asked for again since
@@ -220,18 +221,25 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 		for _, statement := range []string{
 			`UPDATE links SET title = '' WHERE title <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			eraseDeliveriesOf,
+			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
 			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
-			`DELETE FROM meetings WHERE location_id = $1 AND contact_id = $2`,
+			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf,
+			// Not the rows: what people made in CalendarHero would be news once more.
+			`UPDATE meetings SET title = '', emails = '[]' WHERE location_id = $1 AND contact_id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, statement, locationID, contactID); err != nil {
 				return err
 			}
 		}
+		items, err := tx.eraseItems(ctx, locationID, contactID, now)
+		if err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, `UPDATE erasures SET done_at = CASE WHEN asked_at = $7 THEN CAST($3 AS BIGINT) ELSE 0 END,
-				payloads = payloads + $4, entries = entries + $5, objects = objects + $6
+				payloads = payloads + $4, entries = entries + $5, objects = objects + $6, items = items + $8
 			WHERE location_id = $1 AND contact_id = $2 RETURNING done_at`,
-			locationID, contactID, micros(now), payloads, entries, objects, micros(begun.AskedAt))
+			locationID, contactID, micros(now), payloads, entries, objects, micros(begun.AskedAt), items)
 		done, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
 		if err != nil {
 			return err

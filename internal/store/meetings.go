@@ -16,7 +16,7 @@ type Meeting struct {
 	ContactID  string    // whose it is; "" until known
 	State      string    // a mapping.MeetingState
 	Status     string    // CalendarHero's own word
-	Title      string    // with the marker, where it has one
+	Title      string    // with the marker, where it has one; "" once its contact is erased
 	Type       string    // name of a meeting type
 	Start, End time.Time // UTC; zero where not told
 	Emails     []string  // of its invitees

@@ -22,10 +22,43 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		countOwed:         "entities_contact (location_id=? AND contact_id=?)",
 		listDeliveriesOf:  "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
 		eraseDeliveriesOf: "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
+
+		listContactsToLookAt: "links_two_way (location_id=? AND looked_at<?)",
+		eraseItemsByContact:  "items_contact (location_id=? AND contact_id=?)",
+		eraseItemsByEntity:   "sqlite_autoindex_items_1 (location_id=? AND kind=? AND entity_id=?)",
+		pruneItems:           "items_removed (removed_at<?)",
 	} {
 		plan := explain(t, st, query)
 		if !strings.Contains(plan, want) || strings.Contains(plan, "(location_id=?)") || strings.Contains(plan, "ORDER BY") {
 			t.Errorf("%s\nwants %s, is read by\n%s", query, want, plan)
+		}
+	}
+}
+
+// Whether a feed changed is told by its index alone, and a page of it is read in
+// the index's order.
+func TestAFeedIsReadByItsIndex(t *testing.T) {
+	st, err := OpenSQLite(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for _, c := range []struct {
+		feed         Feed
+		state, index string
+	}{
+		{Feed{LocationID: "loc"}, "(location_id=?", "items_location (location_id=?"}, // any index holds the state of all
+		{Feed{LocationID: "loc", ContactID: "c"}, "items_contact (location_id=? AND contact_id=?", "items_contact (location_id=? AND contact_id=?"},
+		{Feed{LocationID: "loc", AssignedTo: "u"}, "items_assigned (location_id=? AND assigned_to=?", "items_assigned (location_id=? AND assigned_to=?"},
+	} {
+		condition, _ := c.feed.where()
+		state := explain(t, st, readFeedState+condition)
+		if !strings.HasPrefix(state, "SEARCH items USING COVERING INDEX") || !strings.Contains(state, c.state+")") || !strings.Contains(state, "COVERING INDEX items_changed (location_id=?)") {
+			t.Errorf("the state of a feed wants %s, is read by\n%s", c.state, state)
+		}
+		page := explain(t, st, `SELECT `+itemColumns+` FROM items WHERE `+condition+pageOfFeed)
+		if !strings.Contains(page, "INDEX "+c.index+" AND uid>?)") || strings.Contains(page, "ORDER BY") {
+			t.Errorf("a page of a feed wants %s, is read by\n%s", c.index, page)
 		}
 	}
 }

@@ -222,11 +222,25 @@ func (s *Store) QueuePolls(ctx context.Context, accounts []string) error {
 	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
 }
 
-// QueueReconciliations sees to it that each location has its job.
+// ContactsArgs asks for the contacts of a location that are kept in step both
+// ways to be looked at in CalendarHero, again and again as ReconcileArgs does.
+type ContactsArgs struct {
+	LocationID string `json:"location_id" river:"unique"`
+}
+
+// Kind is the job's name in River's tables.
+func (ContactsArgs) Kind() string { return "contacts" }
+
+// InsertOpts keeps one live job per location.
+func (ContactsArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// QueueReconciliations sees to it that each location has its jobs.
 func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) error {
-	jobs := make([]river.InsertManyParams, len(locationIDs))
-	for i, id := range locationIDs {
-		jobs[i] = river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}
+	var jobs []river.InsertManyParams
+	for _, id := range locationIDs {
+		jobs = append(jobs, river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}, river.InsertManyParams{Args: ContactsArgs{LocationID: id}})
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
 		// Those of an earlier version are in the queue of all.

@@ -8,6 +8,7 @@ import (
 
 // TimelineEntry is one thing that happened to a contact's items, for people.
 type TimelineEntry struct {
+	ID        int64 // given when it is stored; grows
 	At        time.Time
 	Entity    Entity
 	ContactID string
@@ -28,16 +29,51 @@ func (tx *Tx) appendTimeline(ctx context.Context, entries []TimelineEntry) error
 
 // Timeline lists what happened to a contact's items, oldest first.
 func (s *Store) Timeline(ctx context.Context, locationID, contactID string) ([]TimelineEntry, error) {
-	rows, err := s.Query(ctx, `SELECT at, location_id, contact_id, kind, entity_id, what, detail FROM timeline
-		WHERE location_id = $1 AND contact_id = $2 ORDER BY id`, locationID, contactID)
+	return s.timeline(ctx, listTimelineOfContact+` ORDER BY id`, locationID, contactID)
+}
+
+// TimelinePage lists the newest limit entries of a location that are older than
+// the one numbered before (0 = from the newest on), newest first. contactID
+// names the contact whose they are; "" = any.
+func (s *Store) TimelinePage(ctx context.Context, locationID, contactID string, before int64, limit int) ([]TimelineEntry, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	if contactID == "" {
+		return s.timeline(ctx, pageOfTimeline, locationID, before, limit)
+	}
+	return s.timeline(ctx, listTimelineOfContact+` AND id < $3 ORDER BY id DESC LIMIT $4`, locationID, contactID, before, limit)
+}
+
+const (
+	timelineColumns       = `id, at, location_id, contact_id, kind, entity_id, what, detail`
+	listTimelineOfContact = `SELECT ` + timelineColumns + ` FROM timeline WHERE location_id = $1 AND contact_id = $2`
+	pageOfTimeline        = `SELECT ` + timelineColumns + ` FROM timeline WHERE location_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`
+)
+
+func (s *Store) timeline(ctx context.Context, query, locationID string, args ...any) ([]TimelineEntry, error) {
+	rows, err := s.Query(ctx, query, append([]any{locationID}, args...)...)
 	out, err := collect(rows, err, func(r Rows) (t TimelineEntry, err error) {
 		var at int64
-		err = r.Scan(&at, &t.Entity.LocationID, &t.ContactID, &t.Entity.Kind, &t.Entity.ID, &t.What, &t.Detail)
+		err = r.Scan(&t.ID, &at, &t.Entity.LocationID, &t.ContactID, &t.Entity.Kind, &t.Entity.ID, &t.What, &t.Detail)
 		t.At = fromMicros(at)
 		return t, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the timeline of contact %s: %w", contactID, err)
+		return nil, fmt.Errorf("read the timeline of location %s: %w", locationID, err)
 	}
 	return out, nil
+}
+
+// PruneTimeline deletes some of the entries before a time, and returns how many;
+// 0 = the oldest is not that old.
+func (s *Store) PruneTimeline(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM timeline WHERE at < $1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete the timeline before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
 }

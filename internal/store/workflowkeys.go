@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -70,11 +71,16 @@ func (s *Store) workflowKeys(ctx context.Context, where, arg string) ([]Workflow
 }
 
 // RevokeWorkflowKeys deletes keys by their digests and returns how many there were.
-func (s *Store) RevokeWorkflowKeys(ctx context.Context, digests ...string) (revoked int64, err error) {
+func (s *Store) RevokeWorkflowKeys(ctx context.Context, digests ...string) (int64, error) {
+	return s.revoke(ctx, "workflow_keys", digests)
+}
+
+// revoke deletes keys of a table.
+func (s *Store) revoke(ctx context.Context, table string, digests []string) (revoked int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		revoked = 0
 		for _, d := range digests {
-			n, err := tx.Exec(ctx, `DELETE FROM workflow_keys WHERE digest = $1`, d)
+			n, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE digest = $1`, d)
 			if err != nil {
 				return err
 			}
@@ -83,7 +89,7 @@ func (s *Store) RevokeWorkflowKeys(ctx context.Context, digests ...string) (revo
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("revoke workflow keys: %w", err)
+		return 0, fmt.Errorf("revoke %s: %w", strings.ReplaceAll(table, "_", " "), err)
 	}
 	return revoked, nil
 }

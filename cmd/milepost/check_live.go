@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"milepost/clients/calendarhero"
+	"milepost/internal/app"
+	"milepost/internal/connection"
+	"milepost/internal/contract"
+	"milepost/internal/store"
+)
+
+// errDiffers makes the exit status follow what was found.
+var errDiffers = errors.New("CalendarHero is not as Milepost relies on it to be; the report says where")
+
+var errNoAccount = errors.New("no CalendarHero account is known: give MILEPOST_CALENDARHERO_TOKEN, or connect a location: see `milepost connections --help`")
+
+// reportLive reads all that can be read of a CalendarHero account, compares it
+// with what Milepost relies on, and writes what it found to the report file.
+func (c *checkCmd) reportLive(ctx context.Context, out io.Writer) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	var report contract.Report
+	err := c.withAccount(ctx, func(ch *calendarhero.Client) (err error) {
+		report, err = contract.Examine(ctx, ch)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := writePrivate(c.Report, report.Markdown(version())); err != nil {
+		return err
+	}
+	for _, line := range report.Differs {
+		fmt.Fprintf(out, "FAIL  %s\n", line)
+	}
+	fmt.Fprintf(out, "%d differences that matter, %d other notes; nothing was changed.\n", len(report.Differs), len(report.Notes))
+	fmt.Fprintf(out, "The report is in %s. It holds names of fields and types, and no value of the account: look through it, then send it to us.\n", c.Report)
+	if len(report.Differs) > 0 {
+		return errDiffers
+	}
+	return nil
+}
+
+// withAccount finds the CalendarHero account to read: of the location that was
+// named, of the settings, or of the only connected location.
+func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client) error) error {
+	if c.Location == "" && c.CalendarHeroToken != "" {
+		return do(c.CalendarHeroClient())
+	}
+	if !c.everRan() {
+		return errNoAccount
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		location := c.Location
+		if location == "" {
+			list, err := state.Store.Connections(ctx)
+			if err != nil {
+				return err
+			}
+			for _, conn := range list {
+				if conn.Source == connection.FromSettings || conn.State == store.ConnectionRemoved {
+					continue
+				}
+				if location != "" {
+					return errors.New("several locations are connected: name one with --location, see `milepost connections`")
+				}
+				location = conn.LocationID
+			}
+			if location == "" {
+				return errNoAccount
+			}
+		}
+		live, err := state.Connections.Lookup(ctx, location)
+		if err != nil {
+			return err
+		}
+		return do(live.CalendarHero)
+	})
+}
+
+// writePrivate writes a file that only its owner can read, also where it was there before.
+func writePrivate(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	err = errors.Join(os.Chmod(path, 0o600), func() error { _, err := io.WriteString(f, text); return err }(), f.Close())
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}

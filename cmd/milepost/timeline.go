@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+)
+
+type timelineCmd struct {
+	Location   string `arg:"" help:"Id of the HighLevel location."`
+	Contact    string `placeholder:"ID" help:"Only what happened to the items of this HighLevel contact."`
+	Since      string `default:"all" placeholder:"DAY" help:"Only what happened since: a day (2026-11-01), a length of time (90d), or all."`
+	Limit      int    `default:"200" help:"At most so many entries, the newest."`
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run prints the timeline.
+func (c *timelineCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, time.Now()) }
+
+func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
+	if c.Limit < 1 {
+		return errors.New("--limit must be at least 1")
+	}
+	since, err := parseSince(c.Since, now)
+	if err != nil {
+		return err
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		entries, err := newestEntries(ctx, state.Store, c.Location, c.Contact, since, c.Limit)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			fmt.Fprintf(out, "nothing is known to have happened in location %s\n", c.Location)
+			return nil
+		}
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "WHEN\tCONTACT\tRECORD\tWHAT\tDETAIL")
+		for _, e := range slices.Backward(entries) {
+			fmt.Fprintf(table, "%s\t%s\t%s %s\t%s\t%s\n", e.At.Format(time.RFC3339), oneLine(e.ContactID), e.Entity.Kind, oneLine(e.Entity.ID), e.What, oneLine(e.Detail))
+		}
+		return table.Flush()
+	})
+}
+
+// newestEntries lists the newest limit entries since a time, newest first. A
+// clock that was put back may have older ones between them.
+func newestEntries(ctx context.Context, st *store.Store, location, contact string, since time.Time, limit int) (entries []store.TimelineEntry, err error) {
+	const most = 500
+	for before := int64(0); len(entries) < limit; {
+		page, err := st.TimelinePage(ctx, location, contact, before, most)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page {
+			if !e.At.Before(since) && len(entries) < limit {
+				entries = append(entries, e)
+			}
+		}
+		if len(page) < most || page[len(page)-1].At.Before(since) {
+			break
+		}
+		before = page[len(page)-1].ID
+	}
+	return entries, nil
+}
+
+// oneLine makes a line of a text that came from elsewhere, without what would
+// steer a terminal, and cuts a long one.
+func oneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	const longest = 100
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,212 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// readCalendarContact reads the CalendarHero contact that a webhook told of. What
+// the webhook said is only where to look: by its id, else by its addresses.
+func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarContact, error) {
+	record, _, err := s.store.Record(ctx, s.entity)
+	if err != nil {
+		return mapping.CalendarContact{}, err
+	}
+	var told calendarhero.Contact
+	_ = json.Unmarshal(record.Body, &told) // a body that was erased, or says nothing, tells no addresses
+	have, err := s.conn.CalendarHero.Contact(ctx, s.entity.ID)
+	if reason := clients.ReasonOf(err); reason == clients.NotFound || reason == clients.Invalid {
+		missing := err
+		if have, err = searchContact(ctx, s.conn.CalendarHero, s.entity.ID, told.Emails); err == nil && have.ID == "" {
+			err = gone(missing)
+		}
+	}
+	if err != nil {
+		return mapping.CalendarContact{}, err
+	}
+	return calendarContactFacts(have), nil
+}
+
+// gone is a failure to read a contact that no search finds either.
+func gone(missing error) error {
+	return &clients.Error{
+		API: calendarhero.API, Operation: "find contact", Reason: clients.NotFound,
+		Message: "CalendarHero has no contact of this id or these addresses", Err: missing,
+	}
+}
+
+func calendarContactFacts(c calendarhero.Contact) mapping.CalendarContact {
+	facts := mapping.CalendarContact{ID: c.ID, Name: c.Name, Phones: c.Telephones, Organization: c.Organization, JobTitle: c.Title}
+	for _, email := range c.Emails {
+		facts.Emails = append(facts.Emails, strings.ToLower(email))
+	}
+	if c.DefaultEmail != "" {
+		facts.Emails = leading(facts.Emails, strings.ToLower(c.DefaultEmail), strings.EqualFold)
+	}
+	return facts
+}
+
+// upsertSource is the source of a HighLevel contact that came from CalendarHero.
+const upsertSource = "CalendarHero"
+
+// applyUpsertContact sees to it that HighLevel has a contact for one that came by
+// a scheduling link: one with its e-mail or phone, whose empty fields are filled
+// and whose others are left, or else a new one. The account's owner and contacts
+// that were made for one of HighLevel's are no news. After a lost answer the
+// contact is looked for before it is made again.
+func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) error {
+	want := item.Contact
+	link := s.links[item.Key]
+	content := fingerprint(want)
+	if link.State == store.LinkLive && link.Content == content {
+		return nil
+	}
+	if !link.State.Uncertain() {
+		why, err := s.noNews(ctx, want)
+		if why != "" {
+			s.skipped = append(s.skipped, item.Automation+": "+why)
+		}
+		if why != "" || err != nil {
+			return err
+		}
+	}
+	release, err := s.leaseAddresses(ctx, want.Emails)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if link.State.Uncertain() {
+		if err := s.settled(link); err != nil {
+			return err
+		}
+	}
+	phone := internationalPhone(firstOf(want.Phones), "")
+	have, found, err := s.findInHighLevel(ctx, link, want.Emails, phone)
+	if err != nil {
+		return err
+	}
+	link = store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: have.ID, Generation: link.Generation, Content: content, Title: want.Name,
+	}
+	var told []store.TimelineEntry
+	if !found {
+		if have, err = s.createInHighLevel(ctx, &link, want, phone); err != nil {
+			return err
+		}
+	}
+	s.contactID = have.ID
+	if !found {
+		told = append(told, s.tell("contact added in HighLevel", want.Name))
+	}
+	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: have.ID}) // to be linked
+	if missing, what := missingFields(have, want, phone); len(what) > 0 {
+		switch _, err := s.then.UpdateContact(ctx, have.ID, missing); {
+		case clients.ReasonOf(err) == clients.Invalid: // as of a phone that another contact has
+			s.notes = append(s.notes, item.Automation+": "+silent(err))
+		case err != nil:
+			return err
+		default:
+			told = append(told, s.tell("contact filled in HighLevel", strings.Join(what, "\n")))
+		}
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	return s.store.SaveLink(ctx, link, s.now(), nil, told...)
+}
+
+// noNews says why a contact is not to be made in HighLevel, or "".
+func (s *entitySync) noNews(ctx context.Context, want mapping.ContactItem) (string, error) {
+	owner, err := s.conn.owner(ctx, s.now())
+	if err != nil {
+		return "", err
+	}
+	for _, email := range want.Emails {
+		if strings.EqualFold(email, owner.Email) {
+			return "it is the owner of the CalendarHero account", nil
+		}
+	}
+	linked, err := s.store.ContactLinked(ctx, s.entity.LocationID, s.entity.ID)
+	if linked {
+		return "it is that of a HighLevel contact already", err
+	}
+	return "", err
+}
+
+// findInHighLevel returns the contact that the link points to, else the one that
+// has one of the addresses or the phone.
+func (s *entitySync) findInHighLevel(ctx context.Context, link store.Link, emails []string, phone string) (highlevel.Contact, bool, error) {
+	if link.State == store.LinkLive {
+		have, err := s.then.Contact(ctx, link.ObjectID)
+		if clients.ReasonOf(err) != clients.NotFound {
+			return have, err == nil, err
+		}
+	}
+	if !strings.HasPrefix(phone, "+") {
+		phone = "" // it would match nothing
+	}
+	for _, email := range emails {
+		have, found, err := s.then.FindDuplicate(ctx, s.entity.LocationID, email, phone)
+		if found {
+			have, err = s.then.Contact(ctx, have.ID) // whole
+		}
+		if found || err != nil {
+			return have, found, beside(err)
+		}
+		phone = ""
+	}
+	return highlevel.Contact{}, false, nil
+}
+
+// createInHighLevel adds the contact. A number without its country is left for
+// later: an upsert could match it with that of another contact, which FindDuplicate
+// did not, and write over it.
+func (s *entitySync) createInHighLevel(ctx context.Context, link *store.Link, want mapping.ContactItem, phone string) (highlevel.Contact, error) {
+	creating := *link
+	creating.State, creating.Generation, creating.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
+	if err := s.store.SaveLink(ctx, creating, s.now(), nil); err != nil {
+		return highlevel.Contact{}, err
+	}
+	if !strings.HasPrefix(phone, "+") {
+		phone = ""
+	}
+	contact := highlevel.NewContact{LocationID: s.entity.LocationID}
+	contact.Source = highlevel.Set(upsertSource)
+	for _, field := range []struct {
+		to    *highlevel.Text
+		value string
+	}{{&contact.Name, want.Name}, {&contact.Email, firstOf(want.Emails)}, {&contact.Phone, phone}, {&contact.CompanyName, want.Organization}} {
+		if field.value != "" {
+			*field.to = highlevel.Set(field.value)
+		}
+	}
+	stored, _, err := s.then.UpsertContact(ctx, highlevel.UpsertContact{NewContact: contact})
+	if err != nil {
+		ctx, cancel := detached(ctx)
+		defer cancel()
+		return stored, s.notCreated(ctx, creating, err)
+	}
+	link.Generation, link.ObjectID, link.Owned = creating.Generation, stored.ID, true
+	return stored, nil
+}
+
+// missingFields are those that a contact has nothing in, and what they get.
+func missingFields(have highlevel.Contact, want mapping.ContactItem, phone string) (write highlevel.ContactFields, what []string) {
+	if have.FirstName == "" && have.LastName == "" && have.Name == "" && want.Name != "" {
+		write.Name, what = highlevel.Set(want.Name), append(what, "name: "+want.Name)
+	}
+	if email := firstOf(want.Emails); have.Email == "" && email != "" {
+		write.Email, what = highlevel.Set(email), append(what, "email: "+email)
+	}
+	if have.Phone == "" && phone != "" {
+		write.Phone, what = highlevel.Set(phone), append(what, "phone: "+phone)
+	}
+	return write, what
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ContactsToLookAt lists at most limit links of a location's contacts that are
+// kept in step both ways and were not looked at since a time, the one that was
+// looked at longest ago first. CalendarHero has no event for a changed contact.
+func (s *Store) ContactsToLookAt(ctx context.Context, locationID string, since time.Time, limit int) ([]Link, error) {
+	rows, err := s.Query(ctx, listContactsToLookAt, locationID, micros(since), limit)
+	links, err := collect(rows, err, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("list the contacts of location %s that are to be looked at: %w", locationID, err)
+	}
+	return links, nil
+}
+
+const listContactsToLookAt = `SELECT ` + linkColumns + ` FROM links
+	WHERE location_id = $1 AND item_kind = 'contact' AND base <> '' AND state = 'live' AND looked_at <= $2
+	ORDER BY looked_at LIMIT $3`
+
+// NoteLooks notes that contacts were looked at in CalendarHero: same are as both
+// sides last had them, and of those that differ a sync is asked for.
+func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Time) error {
+	entities := make([]Entity, len(differ))
+	for i, l := range differ {
+		entities[i] = l.Entity
+	}
+	slices.SortFunc(entities, Entity.Compare) // see take
+	entities = slices.Compact(entities)
+	err := s.InTx(ctx, func(tx *Tx) error {
+		for i, l := range slices.Concat(same, differ) {
+			sameAt := int64(0)
+			if i < len(same) {
+				sameAt = micros(now)
+			}
+			if _, err := tx.Exec(ctx, `UPDATE links SET looked_at = $5, same_at = CASE WHEN $6 = 0 THEN same_at ELSE CAST($6 AS BIGINT) END
+				WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4`,
+				l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, micros(now), sameAt); err != nil {
+				return err
+			}
+		}
+		return tx.touch(ctx, entities, false)
+	})
+	if err != nil {
+		return fmt.Errorf("note that %d contacts were looked at: %w", len(same)+len(differ), err)
+	}
+	return nil
+}
+
+// SameAt returns when the object of a link was last looked at and found as it
+// was; zero = never.
+func (s *Store) SameAt(ctx context.Context, l Link) (time.Time, error) {
+	rows, err := s.Query(ctx, `SELECT same_at FROM links WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4`,
+		l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item)
+	at, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read when item %s of %s was looked at: %w", l.Item, l.Entity, err)
+	}
+	if len(at) == 0 {
+		return time.Time{}, nil
+	}
+	return fromMicros(at[0]), nil
+}
+
+// Shared reports whether another live link has the same object, be it of the
+// same entity or of another location with the same CalendarHero account.
+func (s *Store) Shared(ctx context.Context, l Link) (bool, error) {
+	n, err := s.countLinks(ctx, `SELECT count(*) FROM links WHERE object_id = $1 AND item_kind = $2 AND state = 'live'
+		AND NOT (location_id = $3 AND kind = $4 AND entity_id = $5 AND item = $6)`,
+		l.ObjectID, l.ItemKind, l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item)
+	return n > 0, err
+}
+
+// ContactLinked reports whether a contact of CalendarHero is that of a contact
+// of the location.
+func (s *Store) ContactLinked(ctx context.Context, locationID, objectID string) (bool, error) {
+	n, err := s.countLinks(ctx, `SELECT count(*) FROM links WHERE location_id = $1 AND object_id = $2 AND item_kind = 'contact' AND state = 'live'`,
+		locationID, objectID)
+	return n > 0, err
+}
+
+func (s *Store) countLinks(ctx context.Context, query string, args ...any) (int64, error) {
+	rows, err := s.Query(ctx, query, args...)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count the links of an object: %w", err)
+	}
+	return n[0], nil
+}
