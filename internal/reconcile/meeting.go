@@ -77,6 +77,10 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	if owned {
 		m.ContactID = s.contactID
 	}
+	if !isListed && mapping.MeetingState(m.State).Ended() {
+		s.touch = nil
+		return m, owned, nil // nothing more becomes of it, and what was told of it stays
+	}
 	if !isListed {
 		closed, err := s.lookBack(ctx, events)
 		if err != nil {
@@ -116,7 +120,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, false, err
 		}
 	}
-	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{next}, nil)
+	// Whoever is to look is asked in the same transaction: what is stored is no news
+	// to a sync that comes after a crash.
+	touch := s.touch
+	s.touch = nil
+	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{next}, touch)
 }
 
 // news is what an owner is told of a meeting.
@@ -383,7 +391,8 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	return out, nil
 }
 
-// lookAt reads what became of the meeting of a link since it was last heard of.
+// lookAt reads what became of the meeting of a link since it was last heard of. What
+// is news was not there when the sync began, so the entity is looked at again.
 func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began, s.now())
 	if err != nil {
@@ -401,7 +410,11 @@ func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	}
 	m := s.meetings[link.ObjectID]
 	m.LocationID, m.ID, m.ContactID = link.Entity.LocationID, link.ObjectID, s.contactID
+	before := m
 	m, _ = s.observe(m, listed, true, nil, []store.Link{link})
+	if fingerprint(news(m)) != fingerprint(news(before)) {
+		s.stale, s.touch = true, append(s.touch, s.entity)
+	}
 	if s.meetings == nil {
 		s.meetings = map[string]store.Meeting{}
 	}
