@@ -81,7 +81,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		s.touch = nil
 		return m, owned, nil // nothing more becomes of it, and what was told of it stays
 	}
-	if !isListed {
+	if !isListed && (isKnown || owned) {
 		closed, err := s.lookBack(ctx, events)
 		if err != nil {
 			return m, owned, err
@@ -89,8 +89,13 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		listed, isListed = closed[s.entity.ID]
 	}
 	if !owned && markerIn(listed.Title+m.Title) != "" {
-		// Replaced or removed here meanwhile: who did that has noted it.
-		return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
+		// Replaced or removed here meanwhile: who did that has noted it. Or a person
+		// wrote what looks like a marker.
+		if !isListed {
+			return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
+		}
+		m, _ = s.observe(m, listed, true, nil, nil)
+		return m, true, s.store.SaveMeetings(ctx, []store.Meeting{impersonal(m)}, nil)
 	}
 	if !isListed && !isKnown && !owned && len(events) == 0 {
 		return m, true, nil // nothing was ever seen of it
@@ -98,7 +103,10 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	next, doubt := s.observe(m, listed, isListed, events, links)
 	if doubt != nil {
 		looks := []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
-		if len(open) == 0 && !isListed { // all at once? More likely, CalendarHero has a bad day
+		switch {
+		case !isListed && !isKnown && !owned:
+			looks = looks[:2]
+		case !isListed && len(open) == 0: // all at once? More likely, CalendarHero has a bad day
 			looks = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 		}
 		if wait := s.lookAgain(*state, doubt, looks); wait != nil {
@@ -122,9 +130,21 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	}
 	// Whoever is to look is asked in the same transaction: what is stored is no news
 	// to a sync that comes after a crash.
-	touch := s.touch
+	touch, kept := s.touch, next
 	s.touch = nil
-	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{next}, touch)
+	if !owned {
+		kept.Emails = nil // erasing one contact would leave the addresses of the others
+		if kept.ContactID == "" {
+			kept = impersonal(kept)
+		}
+	}
+	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{kept}, touch)
+}
+
+// impersonal is what may be kept of a meeting that is no contact's.
+func impersonal(m store.Meeting) store.Meeting {
+	m.Title, m.Emails = "", nil
+	return m
 }
 
 // news is what an owner is told of a meeting.
@@ -450,6 +470,7 @@ func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why s
 			if err := s.store.LearnContact(ctx, s.entity, contact.ID); err != nil {
 				return "", err
 			}
+			m.Emails = nil
 			return "", s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 		}
 	}

@@ -140,6 +140,8 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 		return doCreate
 	case link.Content == want.content, ended && (link.Material == want.material || past):
 		return doNothing
+	case ended && link.Meeting == string(mapping.MeetingGone):
+		return doReplace // should it be there nevertheless
 	case ended:
 		return doCreate
 	case link.Material == want.material && past:

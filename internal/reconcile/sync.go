@@ -168,6 +168,11 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	switch {
 	case gone != "":
 		s.gone, s.notes = true, append(s.notes, gone)
+		if state.Kind == string(mapping.KindMeeting) {
+			if err := s.eraseMeeting(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if state.Kind == string(mapping.KindContact) {
 			s.erase = state.ID
 		}
