@@ -405,7 +405,9 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	var out []mapping.Meeting
 	for _, id := range ids {
 		if m, ok := s.meetings[id]; ok {
-			out = append(out, meetingFacts(m, items[id]))
+			facts := meetingFacts(m, items[id])
+			facts.Kind = mapping.ItemKind(s.links[facts.Item].ItemKind)
+			out = append(out, facts)
 		}
 	}
 	return out, nil
