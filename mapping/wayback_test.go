@@ -212,7 +212,7 @@ func TestTheRecipesThatAreSwitchedOffWorkToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for event, want := range map[Trigger][]ItemKind{
-		MeetingRequestSuccess: {ItemTags, ItemHighLevelNote}, MeetingRequestCancelled: {ItemTags, ItemHighLevelNote},
+		MeetingRequestSuccess: {ItemHighLevelNote}, MeetingRequestCancelled: {ItemHighLevelNote},
 		MeetingRequestExpired: {ItemHighLevelNote}, MeetingOver: {ItemCompleteTask},
 	} {
 		f := meetingFacts()
