@@ -216,7 +216,9 @@ func component(i store.Item, zone *time.Location) ical.Component {
 	}
 	switch i.Kind {
 	case store.ItemEvent:
-		c.Kind = ical.Event
+		// Should CalendarHero read this calendar too, the time of what waits for an
+		// answer must not be taken by itself.
+		c.Kind, c.Free = ical.Event, i.Status == store.StatusTentative
 	case store.ItemTask:
 		c.Kind, c.DateOnly = ical.Todo, i.Content.DateOnly
 		if i.Status == store.StatusCompleted {

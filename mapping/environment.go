@@ -30,10 +30,10 @@ func newRun(s *Set, kind Kind, f Facts) *run {
 	}
 	switch kind {
 	case KindTask:
-		r.written = WrittenHere(f.Task.Body)
+		r.written = f.Task.Written
 		r.env["task"] = r.taskFields(f.Task)
 	case KindNote:
-		r.written = WrittenHere(f.Note.Body)
+		r.written = f.Note.Written
 		r.env["note"] = map[string]any{
 			"id": f.Note.ID, "title": f.Note.Title, "body": PlainText(f.Note.Body),
 			"date_added": moment(f.Note.DateAdded, r.zone), "user_id": f.Note.UserID,

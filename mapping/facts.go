@@ -67,6 +67,7 @@ type Task struct {
 	AssignedTo string // user id
 	Due        string // as HighLevel wrote it, e.g. 2026-12-01T15:00:00Z; may be empty
 	Completed  bool
+	Written    bool `json:"-"` // by Milepost itself (see WrittenMarker): it plans nothing
 }
 
 // Note is a HighLevel note. Body is as HighLevel stores it, which may be HTML.
@@ -76,6 +77,7 @@ type Note struct {
 	Title     string
 	UserID    string
 	DateAdded time.Time // zero when unknown
+	Written   bool      `json:"-"` // as of a Task; it is not attached either
 }
 
 // Workflow is what a workflow's webhook said. Values are decoded JSON; what is
@@ -112,9 +114,10 @@ func (s MeetingState) Ended() bool {
 
 // Meeting is a meeting request of CalendarHero.
 type Meeting struct {
-	ID         string // CalendarHero's
-	Item       string // key of the item that it was made for; "" = it was not made here
-	Title      string // without the marker
+	ID         string   // CalendarHero's
+	Item       string   // key of the item that it was made for; "" = it was not made here
+	Kind       ItemKind // of that item: event or task
+	Title      string   // without the marker
 	State      MeetingState
 	Type       string    // meeting type; "" = not told
 	Start, End time.Time // UTC, as CalendarHero shows them

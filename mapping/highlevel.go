@@ -100,20 +100,31 @@ func (completeTask) item(r *run, _ map[string]any) (Item, error) {
 	return Item{}, nil
 }
 
-// rescheduleTask moves the due date of the task that the meeting was made for.
-type rescheduleTask struct{ due dueDate }
+// rescheduleTask moves the due date of the task that the meeting was made for: to
+// where its item has the due date, which is the end of a task and the start of an
+// event, unless the automation says otherwise.
+type rescheduleTask struct{ start, end dueDate }
 
 func loadRescheduleTask(f *fields) action {
-	return &rescheduleTask{loadDueDate(f, "{{ meeting.end }}")}
+	end := loadDueDate(f, "{{ meeting.end }}")
+	start := end
+	if !f.has("due") {
+		start.date = f.template("due", "{{ meeting.start }}")
+	}
+	return &rescheduleTask{start, end}
 }
 
 func (a *rescheduleTask) kind() ItemKind { return ItemRescheduleTask }
-func (a *rescheduleTask) reads() reads   { return a.due.date.reads }
+func (a *rescheduleTask) reads() reads   { return a.end.date.reads }
 
 func (a *rescheduleTask) item(r *run, env map[string]any) (item Item, err error) {
 	if r.facts.Task.ID == "" {
 		return Item{}, notOfTask
 	}
-	item.Due, err = a.due.instant(r, env)
+	due := a.end
+	if r.meeting.Kind == ItemEvent {
+		due = a.start
+	}
+	item.Due, err = due.instant(r, env)
 	return item, err
 }

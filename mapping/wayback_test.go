@@ -123,7 +123,7 @@ func TestWhyAMeetingAsksForNothing(t *testing.T) {
 		"no contact has the address":     {KindMeeting, func(f *Facts) { f.Contact, f.Meetings[0].Item = Contact{}, "" }, []Skipped{{"A", "no contact in HighLevel has the e-mail address of an invitee"}}},
 		"it was not made for a task":     {KindContact, func(f *Facts) { f.Task = Task{} }, []Skipped{{"A", "the meeting was not made for a task"}}},
 		"its times are not known":        {KindTask, func(f *Facts) { f.Meetings[0].End = time.Time{} }, []Skipped{{"A", "the condition is not met"}}},
-		"its task was written by us too": {KindTask, func(f *Facts) { f.Task.Body = "x\n[ref: mp-abcdefg2]" }, []Skipped{{"A", "it was written by Milepost itself"}}},
+		"its task was written by us too": {KindTask, func(f *Facts) { f.Task.Written = true }, []Skipped{{"A", "it was written by Milepost itself"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := meetingFacts()
@@ -212,7 +212,7 @@ func TestTheRecipesThatAreSwitchedOffWorkToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for event, want := range map[Trigger][]ItemKind{
-		MeetingRequestSuccess: {ItemTags, ItemHighLevelNote}, MeetingRequestCancelled: {ItemTags, ItemHighLevelNote},
+		MeetingRequestSuccess: {ItemHighLevelNote}, MeetingRequestCancelled: {ItemHighLevelNote},
 		MeetingRequestExpired: {ItemHighLevelNote}, MeetingOver: {ItemCompleteTask},
 	} {
 		f := meetingFacts()
@@ -290,7 +290,7 @@ func TestMeetingsNeed(t *testing.T) {
 	}
 }
 
-func TestWhatMilepostWroteIsKnownByItsLastLine(t *testing.T) {
+func TestWhatMilepostWroteIsKnownByItsEnd(t *testing.T) {
 	for body, want := range map[string]bool{
 		"Booked\n\n[ref: mp-abcdefg2]":                        true,
 		"[ref: mp-abcdefg2]":                                  true,
@@ -300,25 +300,26 @@ func TestWhatMilepostWroteIsKnownByItsLastLine(t *testing.T) {
 		"<div>Booked</div>\n<div>[ref: mp-abcdefg2]</div>\n ": true,
 		"":                                        false,
 		"Booked":                                  false,
-		"Booked [ref: mp-abcdefg2]":               false,
+		"Hello <title>\n\n[ref: mp-abcdefg2]":     true,
+		"<style> <!-- \n\n[ref: mp-abcdefg2]":     true,
+		"Booked [ref: mp-abcdefg2]":               true,
 		"Booked\n[ref: mp-abcdefg2]\nand more":    false,
 		"Booked\n[ref: mp-abcdefg]":               false,
 		"Booked\n[ref: mp-abcdefg1]":              false,
 		"Booked\n[ref: mp-ABCDEFG2]":              false,
 		"Booked\n[ref: xx-abcdefg2]":              false,
-		"<p>Booked <b>[ref: mp-abcdefg2]</b></p>": false,
+		"<p>Booked <b>[ref: mp-abcdefg2]</b></p>": true,
 	} {
-		if got := WrittenHere(body); got != want {
-			t.Errorf("WrittenHere(%q) = %v, want %v", body, got, want)
+		if got := WrittenMarker(body); got != map[bool]string{true: "mp-abcdefg2"}[want] {
+			t.Errorf("WrittenMarker(%q) = %q, want one: %v", body, got, want)
 		}
 	}
 }
 
 func TestWhatMilepostWroteGoesNowhere(t *testing.T) {
-	const marker = "<p>[ref: mp-abcdefg2]</p>"
 	s := recipeSet(t)
 	f := fullFacts()
-	f.Task.Body, f.Note.Body = f.Task.Body+marker, f.Note.Body+marker
+	f.Task.Written, f.Note.Written = true, true
 	for kind, name := range map[Kind]string{KindTask: "Task to calendar task", KindNote: "Note to calendar note with tags"} {
 		want := Plan{Skipped: []Skipped{{name, "it was written by Milepost itself"}}}
 		if diff := cmp.Diff(want, s.Plan(kind, f)); diff != "" {
@@ -326,7 +327,7 @@ func TestWhatMilepostWroteGoesNowhere(t *testing.T) {
 		}
 	}
 	f = fullFacts()
-	f.Notes[0].Body += marker
+	f.Notes[0].Written = true
 	p := s.Plan(KindTask, f)
 	if len(p.Items) != 1 {
 		t.Fatalf("got %+v", p)

@@ -1,16 +1,18 @@
 package mapping
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
-var writtenForm = regexp.MustCompile(`^\[ref: mp-[a-z2-7]{8}\]$`)
+// writtenForm is the marker at the end of a body, of which HighLevel may have made
+// HTML. Nothing before it matters: people's texts may hold any markup.
+var writtenForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})\](?:\s|&nbsp;|</?[a-zA-Z][^<>]*>)*$`)
 
-// WrittenHere reports whether the body of a HighLevel note or task is one that
-// Milepost wrote: its last line is the marker, "[ref: mp-…]" with eight characters
-// of base32 in lower case. HighLevel may have made HTML of it.
-func WrittenHere(body string) bool {
-	text := PlainText(body)
-	return writtenForm.MatchString(text[strings.LastIndexByte(text, '\n')+1:])
+// WrittenMarker returns the marker at the end of the body of a HighLevel
+// note or task, "mp-" and eight characters of base32 in lower case, as Milepost
+// writes it; "" where there is none. Anybody can write that: whether the
+// marker is one of ours is for the caller to look up.
+func WrittenMarker(body string) string {
+	if m := writtenForm.FindStringSubmatch(body); m != nil {
+		return m[1]
+	}
+	return ""
 }

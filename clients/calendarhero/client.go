@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"milepost/clients"
@@ -52,14 +53,17 @@ type Config struct {
 }
 
 // Client calls the API as one CalendarHero user. It is safe for concurrent use.
-type Client struct{ transport *clients.Transport }
+type Client struct {
+	transport *clients.Transport
+	take      atomic.Int32 // index of the one of requestTakes that is taken
+}
 
 // New returns a client. It makes no call; a bad setting is reported by the first one.
 func New(cfg Config) *Client {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = DefaultBaseURL
 	}
-	return &Client{clients.NewTransport(clients.TransportConfig{
+	return &Client{transport: clients.NewTransport(clients.TransportConfig{
 		API:       API,
 		BaseURL:   cfg.BaseURL,
 		Authorize: func(context.Context, string) (string, error) { return authorization(cfg) },

@@ -337,6 +337,27 @@ func TestAllPagesAreListedOnce(t *testing.T) {
 	}
 }
 
+func TestAServerThatRefusesALongPageIsAskedForAShorterOne(t *testing.T) {
+	for limit, calls := range map[int]int{50: 6, 20: 9, 0: 4} { // 60 requests, and what was refused
+		whole := requestPages(60, 1000, limit == 0)
+		client, seen := setup(t, func(w http.ResponseWriter, r *http.Request) {
+			if take, _ := strconv.Atoi(r.URL.Query().Get("take")); take > limit {
+				answer(400, `{"statusCode":400,"error":"Bad Request","message":"take is too large"}`)(w, r)
+				return
+			}
+			whole(w, r)
+		})
+		got, err := client.MeetingRequests(t.Context(), calendarhero.StateActive)
+		if err != nil || len(got) != 60 || len(seen.all()) > calls {
+			t.Errorf("at most %d at once: got %d, %v after %d calls", limit, len(got), err, len(seen.all()))
+		}
+		before := len(seen.all())
+		if _, err := client.MeetingRequests(t.Context(), calendarhero.StateUpcoming); err != nil || len(seen.all())-before >= calls {
+			t.Errorf("at most %d at once: it did not learn: %v, %d calls more", limit, err, len(seen.all())-before)
+		}
+	}
+}
+
 func TestAListIsWholeOrAnError(t *testing.T) {
 	for _, body := range []string{`null`, `{}`, `{"tasks":[]}`, `<html>`} {
 		client, _ := setup(t, answer(200, body))

@@ -163,11 +163,21 @@ func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType s
 	seen := map[string]bool{}
 	for skip, page := 0, 0; page < requestPages; page++ {
 		var out *[]json.RawMessage
-		query := url.Values{"state": {state}, "skip": {strconv.Itoa(skip)}, "take": {strconv.Itoa(requestPage)}}
+		query := url.Values{"state": {state}}
+		choice := c.take.Load()
+		take := requestTakes[choice]
+		if take > 0 {
+			query.Set("skip", strconv.Itoa(skip))
+			query.Set("take", strconv.Itoa(take))
+		}
 		if meetingType != "" {
 			query.Set("type", meetingType)
 		}
 		err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: "/meeting/tasks", query: query}, &out)
+		if clients.ReasonOf(err) == clients.Invalid && take > 0 {
+			c.take.CompareAndSwap(choice, choice+1)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +193,7 @@ func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType s
 				fresh++
 			}
 		}
-		if fresh == 0 {
+		if fresh == 0 || take == 0 {
 			return all, nil
 		}
 		skip += len(*out) - min(requestOverlap, len(*out)/4)

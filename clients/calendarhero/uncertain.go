@@ -112,11 +112,13 @@ func typeSettings(raw json.RawMessage) (map[string]clients.Object, bool) {
 }
 
 // How GET /meeting/tasks pages is known of one connector only: whether skip and
-// take are kept to, and what the largest take is, is not. Up to requestOverlap
-// items are read again with each page, so that one that moves up because
-// another is deleted in between is not missed.
+// take are kept to, and what the largest take is, is not: a server that refuses
+// the first of requestTakes is asked for less, and at last for all there is (0).
+// Up to requestOverlap items are read again with each page, so that one that
+// moves up because another is deleted in between is not missed.
+var requestTakes = []int{100, 50, 20, 0}
+
 const (
-	requestPage    = 100
 	requestPages   = 1000
 	requestOverlap = 10
 )

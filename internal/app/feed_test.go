@@ -72,7 +72,7 @@ func TestASubscribedCalendarFollowsHighLevel(t *testing.T) {
 			start, err := event.Props.DateTime("DTSTART", time.UTC)
 			w.must(err)
 			if !start.Equal(time.Date(2030, 5, 2, 13, 0, 0, 0, time.UTC)) || property(event, "SUMMARY") != "Closing: Jane Verysecretname" ||
-				!strings.Contains(property(event, "DESCRIPTION"), "prefers mornings") || property(event, "CATEGORIES") != "vip" || len(event.Children) != 2 {
+				!strings.Contains(property(event, "DESCRIPTION"), "prefers mornings") || property(event, "CATEGORIES") != "vip" || property(event, "TRANSP") != "TRANSPARENT" || len(event.Children) != 2 {
 				t.Errorf("the milestone is at %v, %+v", start, event.Props)
 			}
 			if due, err := todo.Props.DateTime("DUE", time.UTC); err != nil || !due.Equal(time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)) || property(todo, "STATUS") != "NEEDS-ACTION" {

@@ -29,6 +29,7 @@ type Component struct {
 	Text       string // DESCRIPTION
 	Location   string
 	Categories []string
+	Free       bool // of an event: its time is still to be had
 
 	// Start and End are written in their own location. A to-do has its due date as
 	// End and no Start, a journal entry has a Start alone.
@@ -58,6 +59,9 @@ func (w *Writer) Component(c Component) {
 	case Event:
 		w.at("DTSTART", c.Start)
 		w.at("DTEND", c.End)
+		if c.Free {
+			w.put("TRANSP", "TRANSPARENT")
+		}
 	case Journal:
 		w.at("DTSTART", c.Start)
 	case Todo:
@@ -120,7 +124,7 @@ func duration(d time.Duration) string {
 		if n := d / part.unit; n > 0 {
 			b.WriteString(strconv.Itoa(int(n)))
 			b.WriteByte(part.letter)
-			d -= n * part.unit
+			d %= part.unit
 		}
 	}
 	if b.Len() == len("PT") {

@@ -20,8 +20,13 @@ func (w *Writer) TimeZone(zone *time.Location, from, to time.Time) {
 	if zone == time.UTC || zone.String() == "UTC" || zone == time.Local {
 		return
 	}
-	from, to = latest(from, firstOnset).In(zone), earliest(to, lastOnset).In(zone)
-	if to.Before(from) {
+	if from.Before(firstOnset) {
+		from = firstOnset
+	}
+	if to.After(lastOnset) {
+		to = lastOnset
+	}
+	if from, to = from.In(zone), to.In(zone); to.Before(from) {
 		return
 	}
 	w.zones[zone.String()] = span{from, to}
@@ -38,7 +43,9 @@ func (w *Writer) TimeZone(zone *time.Location, from, to time.Time) {
 		}
 		// Go ends a rule's leap years a day early, and on that day gives an end that
 		// has passed.
-		t = latest(end, t.Add(time.Hour))
+		if t = t.Add(time.Hour); t.Before(end) {
+			t = end
+		}
 	}
 	w.put("END", "VTIMEZONE")
 }
@@ -104,18 +111,4 @@ func offsetText(seconds int) string {
 		text += fmt.Sprintf("%02d", seconds%60)
 	}
 	return text
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -141,6 +141,11 @@ func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) 
 		})
 }
 
+// taskContent is by what it is known that a task was moved or completed.
+func taskContent(item mapping.Item) string {
+	return fingerprint([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
+}
+
 // applyTaskChange completes the task that a meeting was made for, or moves it to
 // where the meeting is.
 func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) error {
@@ -148,7 +153,7 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 		return fmt.Errorf("automation %q changes the task of a meeting that was made for none", item.Automation)
 	}
 	link := s.links[item.Key]
-	content := fingerprint([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
+	content := taskContent(item)
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}
@@ -156,6 +161,7 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: s.facts.Task.ID, Generation: link.Generation + 1, Content: content, Title: s.facts.Task.Title,
 	}
+	s.links[item.Key] = link // it is asked for once in a sync
 	var err error
 	what := "task completed in HighLevel"
 	if item.Kind == mapping.ItemCompleteTask {
@@ -169,6 +175,9 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 			return s.store.SaveLink(ctx, link, s.now(), nil)
 		}
 		_, err = s.then.UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
+		if err == nil {
+			err = s.followed(ctx, item.Meeting, item.Due)
+		}
 	}
 	if err != nil {
 		return err

@@ -77,13 +77,20 @@ func TestAMovedMeetingMovesItsTask(t *testing.T) {
 	if got := b.hl.Tasks(contact)[0].DueDate; !got.Equal(movedTo.Add(45 * time.Minute)) {
 		t.Errorf("the task is due at %s", got)
 	}
+	// And once more, before HighLevel's record is read again.
+	again := movedTo.Add(24 * time.Hour)
+	b.must(b.ch.Reschedule(r.ID, again, again.Add(45*time.Minute)))
+	b.settle()
+	if got := b.hl.Tasks(contact)[0].DueDate; !got.Equal(again.Add(45 * time.Minute)) {
+		t.Errorf("after the second move the task is due at %s", got)
+	}
 	b.ask(e)
 	b.ask(e)
 	if got := b.request(); got.ID != r.ID || b.posts() != 1 {
 		t.Errorf("the echo made it again: %d posts", b.posts())
 	}
-	if n := b.hl.Calls()["PUT /contacts/{contactId}/tasks/{taskId}"]; n != 1 {
-		t.Errorf("%d writes of the task, want 1: %v", n, b.hl.Calls())
+	if n := b.hl.Calls()["PUT /contacts/{contactId}/tasks/{taskId}"]; n != 3 {
+		t.Errorf("%d writes of tasks, want two of this one and one of that to prepare it: %v", n, b.hl.Calls())
 	}
 }
 

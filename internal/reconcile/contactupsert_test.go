@@ -165,6 +165,9 @@ func TestAContactThatIsGoneBeforeItIsReadIsNotFound(t *testing.T) {
 	if _, err := b.upsert(e); clients.ReasonOf(err) != clients.NotFound {
 		t.Errorf("%v", err)
 	}
+	if err := b.doubt(store.EntityState{Entity: e}, true); err == nil || !strings.HasPrefix(err.Error(), "CalendarHero does not find") {
+		t.Errorf("what it waits for: %v", err)
+	}
 }
 
 func TestFieldsOfAContactAreWrittenOnceAndAlone(t *testing.T) {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"time"
 
+	"milepost/clients/calendarhero"
 	"milepost/internal/store"
 )
 
@@ -22,12 +23,12 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 	if first.IsZero() || first.After(r.now()) { // by a clock that was put back since
 		first = r.now()
 	}
-	looks, why := []time.Duration{time.Minute}, "HighLevel does not find the record; it is asked once more in a minute before the items are removed"
+	looks, why := []time.Duration{time.Minute}, whose(state)+" does not find the record; it is asked once more in a minute before the items are removed"
 	switch {
 	case !gone:
-		why = "an event says that the record was deleted, and HighLevel still shows it; it is asked once more in a minute"
+		why = "an event says that the record was deleted, and " + whose(state) + " still shows it; it is asked once more in a minute"
 	case neverRead(state):
-		looks, why = newRecordLooks(), "HighLevel does not find the new record yet; it is asked again for ten minutes"
+		looks, why = newRecordLooks(), whose(state)+" does not find the new record yet; it is asked again for ten minutes"
 	}
 	next, more := nextLook(r.now().Sub(first), looks...)
 	if !more {
@@ -51,15 +52,23 @@ func newRecordLooks() []time.Duration {
 	}
 }
 
+// whose says which vendor has the record.
+func whose(state store.EntityState) string {
+	if state.Kind == store.KindCalendarContact {
+		return calendarhero.API
+	}
+	return "HighLevel"
+}
+
 // whyGone says why a record is taken for deleted.
 func whyGone(state store.EntityState) string {
 	switch {
 	case state.DeleteAsked():
-		return "HighLevel says that the record was deleted"
+		return whose(state) + " says that the record was deleted"
 	case neverRead(state):
-		return "HighLevel did not find the record for ten minutes"
+		return whose(state) + " did not find the record for ten minutes"
 	}
-	return "HighLevel no longer finds the record"
+	return whose(state) + " no longer finds the record"
 }
 
 // nextLook is how long to wait for the next of several looks, which come at

@@ -83,7 +83,8 @@ func (r *Reconciler) standing(ctx context.Context, e store.Erasure) (why string,
 
 // dropped says why nothing of the entity is to exist, whatever its record says;
 // "" where that is for the record to say. A person asked for its contact to be
-// forgotten; or, of what a workflow said, the contact was deleted.
+// forgotten; or, of what a workflow said and of a
+// meeting that people made, the contact was deleted.
 func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	contact := store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: s.contactID}
 	if contact.ID == "" {
@@ -94,9 +95,11 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	case err != nil:
 		return "", err
 	case e.OnRequest:
-		s.erase = contact.ID // what came of it since
+		if s.entity.Kind != string(mapping.KindMeeting) {
+			s.erase = contact.ID // what came of it since
+		}
 		return "the contact was forgotten on request; `milepost forget --undo` lets it be synced again", nil
-	case s.entity.Kind != store.KindWorkflow:
+	case s.entity.Kind != store.KindWorkflow && s.entity.Kind != string(mapping.KindMeeting):
 		return "", nil
 	}
 	state, err := s.store.EntityState(ctx, contact)
@@ -104,4 +107,17 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 		why = "the contact was deleted in HighLevel"
 	}
 	return why, err
+}
+
+// eraseMeeting drops what is known of a meeting whose contact is erased, and what
+// a webhook said of it since.
+func (s *entitySync) eraseMeeting(ctx context.Context) error {
+	events, err := s.store.EventsOwed(ctx, s.entity)
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 {
+		s.erase = s.contactID
+	}
+	return s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID)
 }

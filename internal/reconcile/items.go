@@ -61,11 +61,14 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 			Notes: item.Notes, Tags: item.Tags, Reminders: item.Reminders, DateOnly: item.DateOnly,
 		},
 	}
-	var state mapping.MeetingState
+	state := mapping.MeetingState(link.Meeting)
+	if link.State == store.LinkGone && !state.Ended() {
+		state = "" // there is no meeting any more, and that is as it should be
+	}
 	if link.State != "" && link.State != store.LinkGone {
 		i.Start, i.End = link.Start, link.End
 		i.Content.DateOnly = item.DateOnly && link.Start.Equal(item.Start) && link.End.Equal(item.End)
-		state = cmp.Or(mapping.MeetingState(link.Meeting), mapping.MeetingPending) // it was not looked at since it was asked for
+		state = cmp.Or(state, mapping.MeetingPending) // it was not looked at since it was asked for
 	}
 	switch {
 	case item.Kind == mapping.ItemTask && facts.Task.Completed:

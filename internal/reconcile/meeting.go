@@ -77,7 +77,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	if owned {
 		m.ContactID = s.contactID
 	}
-	if !isListed {
+	if !isListed && mapping.MeetingState(m.State).Ended() {
+		s.touch = nil
+		return m, owned, nil // nothing more becomes of it, and what was told of it stays
+	}
+	if !isListed && (isKnown || owned) {
 		closed, err := s.lookBack(ctx, events)
 		if err != nil {
 			return m, owned, err
@@ -85,15 +89,27 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		listed, isListed = closed[s.entity.ID]
 	}
 	if !owned && markerIn(listed.Title+m.Title) != "" {
-		// Replaced or removed here meanwhile: who did that has noted it.
-		return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
+		// Replaced or removed here meanwhile: who did that has noted it. Or a person
+		// wrote what looks like a marker.
+		if !isListed {
+			return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
+		}
+		m, _ = s.observe(m, listed, true, nil, nil)
+		return m, true, s.store.SaveMeetings(ctx, []store.Meeting{impersonal(m)}, nil)
 	}
 	if !isListed && !isKnown && !owned && len(events) == 0 {
 		return m, true, nil // nothing was ever seen of it
 	}
 	next, doubt := s.observe(m, listed, isListed, events, links)
 	if doubt != nil {
-		if wait := s.lookAgain(*state, doubt); wait != nil {
+		looks := []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
+		switch {
+		case !isListed && !isKnown && !owned:
+			looks = looks[:2]
+		case !isListed && len(open) == 0: // all at once? More likely, CalendarHero has a bad day
+			looks = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+		}
+		if wait := s.lookAgain(*state, doubt, looks); wait != nil {
 			return m, owned, wait
 		}
 	}
@@ -112,7 +128,23 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, false, err
 		}
 	}
-	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{next}, nil)
+	// Whoever is to look is asked in the same transaction: what is stored is no news
+	// to a sync that comes after a crash.
+	touch, kept := s.touch, next
+	s.touch = nil
+	if !owned {
+		kept.Emails = nil // erasing one contact would leave the addresses of the others
+		if kept.ContactID == "" {
+			kept = impersonal(kept)
+		}
+	}
+	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{kept}, touch)
+}
+
+// impersonal is what may be kept of a meeting that is no contact's.
+func impersonal(m store.Meeting) store.Meeting {
+	m.Title, m.Emails = "", nil
+	return m
 }
 
 // news is what an owner is told of a meeting.
@@ -183,12 +215,12 @@ func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]
 // lookAgain says how long to wait before the lists are looked at again, since
 // they and an event contradict each other, or they no longer show what they
 // did; nil once they are to be believed.
-func (s *entitySync) lookAgain(state store.EntityState, why error) error {
+func (s *entitySync) lookAgain(state store.EntityState, why error, looks []time.Duration) error {
 	first := state.GoneAt
 	if first.IsZero() || first.After(s.now()) {
 		first = s.now()
 	}
-	next, more := nextLook(s.now().Sub(first), 2*time.Second, 10*time.Second, time.Minute)
+	next, more := nextLook(s.now().Sub(first), looks...)
 	if !more {
 		return nil
 	}
@@ -208,7 +240,7 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 			if m.MissingAt.IsZero() {
 				m.MissingAt = s.now()
 			}
-			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for once more in a minute")
+			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for again")
 		}
 		m.Happened = happened(m, s.now())
 		return m, doubt
@@ -373,13 +405,16 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	var out []mapping.Meeting
 	for _, id := range ids {
 		if m, ok := s.meetings[id]; ok {
-			out = append(out, meetingFacts(m, items[id]))
+			facts := meetingFacts(m, items[id])
+			facts.Kind = mapping.ItemKind(s.links[facts.Item].ItemKind)
+			out = append(out, facts)
 		}
 	}
 	return out, nil
 }
 
-// lookAt reads what became of the meeting of a link since it was last heard of.
+// lookAt reads what became of the meeting of a link since it was last heard of. What
+// is news was not there when the sync began, so the entity is looked at again.
 func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began, s.now())
 	if err != nil {
@@ -397,7 +432,11 @@ func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	}
 	m := s.meetings[link.ObjectID]
 	m.LocationID, m.ID, m.ContactID = link.Entity.LocationID, link.ObjectID, s.contactID
+	before := m
 	m, _ = s.observe(m, listed, true, nil, []store.Link{link})
+	if fingerprint(news(m)) != fingerprint(news(before)) {
+		s.stale, s.touch = true, append(s.touch, s.entity)
+	}
 	if s.meetings == nil {
 		s.meetings = map[string]store.Meeting{}
 	}
@@ -433,6 +472,7 @@ func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why s
 			if err := s.store.LearnContact(ctx, s.entity, contact.ID); err != nil {
 				return "", err
 			}
+			m.Emails = nil
 			return "", s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 		}
 	}

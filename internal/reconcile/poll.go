@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -145,6 +144,7 @@ func (r *Reconciler) asFound(location string, listed listedAs) store.Meeting {
 	m := store.Meeting{LocationID: location, ID: listed.ID}
 	s := entitySync{Reconciler: r}
 	m, _ = s.observe(m, listed, true, nil, nil)
+	m = impersonal(m)
 	for trigger := range m.Happened {
 		m.Happened[trigger] = time.Time{}
 	}
@@ -161,6 +161,5 @@ func (r *Reconciler) differs(m store.Meeting, listed listedAs) bool {
 		booked && !started && !m.Start.IsZero() && !m.Start.After(r.now()) ||
 		m.Status != "" && m.Status != listed.Status ||
 		!listed.Start.IsZero() && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
-		m.Title != "" && // else it was erased with its contact
-			(m.Title != listed.Title || !strings.EqualFold(strings.Join(m.Emails, " "), strings.Join(listed.Emails, " ")))
+		m.Title != "" && m.Title != listed.Title // else it is no contact's, or was erased with its contact
 }

@@ -25,6 +25,9 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		if facts.Task, err = s.readTask(ctx); err != nil {
 			return facts, err
 		}
+		if facts.Task.Written, err = s.wrote(ctx, facts.Task.Body); err != nil {
+			return facts, err
+		}
 	case mapping.KindNote:
 		if s.contactID == "" {
 			return facts, &clients.Error{
@@ -37,6 +40,9 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			return facts, err
 		}
 		facts.Note = noteFacts(note)
+		if facts.Note.Written, err = s.wrote(ctx, note.Body); err != nil {
+			return facts, err
+		}
 	case mapping.KindWorkflow:
 		if facts.Workflow, needs, err = s.readWorkflow(ctx, needs); err != nil {
 			return facts, err
@@ -76,7 +82,11 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 			return facts, err
 		}
 		for _, n := range notes {
-			facts.Notes = append(facts.Notes, noteFacts(n))
+			note := noteFacts(n)
+			if note.Written, err = s.wrote(ctx, n.Body); err != nil {
+				return facts, err
+			}
+			facts.Notes = append(facts.Notes, note)
 		}
 	}
 	var remark string
@@ -85,6 +95,16 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		s.notes = append(s.notes, remark)
 	}
 	return facts, beside(err)
+}
+
+// wrote reports whether a note or task with this body was written by Milepost
+// itself. Anybody can write what looks like its marker.
+func (s *entitySync) wrote(ctx context.Context, body string) (bool, error) {
+	marker := mapping.WrittenMarker(body)
+	if marker == "" {
+		return false, nil
+	}
+	return s.store.WroteInHighLevel(ctx, s.entity.LocationID, marker)
 }
 
 // beside is the failure to read what is no part of the record. "Not found"

@@ -35,6 +35,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
+	s.wanted[item.Key] = wanted{want, item}
 	link, err := s.resolve(ctx, s.links[item.Key], item)
 	if err != nil {
 		return err
@@ -69,6 +70,11 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	case doRemove:
 		return s.removeRequest(ctx, link)
 	}
+	if !near(want.End, item.End) { // it stays where it was moved to
+		if first, err := s.moveTask(ctx, link); err != nil || first {
+			return err
+		}
+	}
 	missing, err := s.delete(ctx, link)
 	if err != nil {
 		return err
@@ -77,6 +83,22 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		return s.calledOff(ctx, link)
 	}
 	return s.create(ctx, link, item, want)
+}
+
+// moveTask moves the task of a meeting that is about to be replaced: the new one
+// was never moved. first is true where the record has to be read again before.
+func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool, err error) {
+	if s.stale {
+		return true, nil
+	}
+	for _, item := range s.planned {
+		if item.Kind != mapping.ItemRescheduleTask || item.Meeting != link.ObjectID || s.links[item.Key].Content == taskContent(item) {
+			continue
+		}
+		s.touch = append(s.touch, s.entity)
+		return true, s.applyTaskChange(ctx, item)
+	}
+	return false, nil
 }
 
 // calledOff is for a request that somebody deleted in CalendarHero, which came
@@ -118,6 +140,8 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 		return doCreate
 	case link.Content == want.content, ended && (link.Material == want.material || past):
 		return doNothing
+	case ended && link.Meeting == string(mapping.MeetingGone):
+		return doReplace // should it be there nevertheless
 	case ended:
 		return doCreate
 	case link.Material == want.material && past:
@@ -136,6 +160,14 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
+		if !link.SourceStart.IsZero() && !s.over(link) { // it is replaced; it may have been moved meanwhile
+			if err := s.lookAt(ctx, link); err != nil {
+				return link, err
+			}
+			if m := s.seen(link); !mapping.MeetingState(m.State).Ended() {
+				link.Start, link.End = m.Start, m.End
+			}
+		}
 		if _, err := s.delete(ctx, link); err != nil {
 			return link, err
 		}
@@ -282,9 +314,17 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 	return false, err
 }
 
+// wanted is an item with the request that its record asks for.
+type wanted struct {
+	request
+	item mapping.Item
+}
+
 // removeRequest deletes the object of a link, however its last call ended, and
 // marks the link gone. A meeting that is over is left as it is.
 func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
+	// What is asked for after this begins anew, wherever the meeting was moved to.
+	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
 	if s.over(link) {
 		return s.leave(ctx, link, "it is over")
 	}

@@ -118,7 +118,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
 	s := &entitySync{
 		Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
-		began: r.now(), ended: map[string]bool{},
+		began: r.now(), ended: map[string]bool{}, wanted: map[string]wanted{},
 	}
 	if state.Kind == string(mapping.KindContact) {
 		s.contactID = state.ID
@@ -168,6 +168,11 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	switch {
 	case gone != "":
 		s.gone, s.notes = true, append(s.notes, gone)
+		if state.Kind == string(mapping.KindMeeting) {
+			if err := s.eraseMeeting(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if state.Kind == string(mapping.KindContact) {
 			s.erase = state.ID
 		}
@@ -236,7 +241,10 @@ type entitySync struct {
 	facts      mapping.Facts // as they were read
 	changedAt  time.Time     // when the record changed, where HighLevel tells; else zero
 
-	began    time.Time                // the sync
+	began    time.Time // the sync
+	planned  []mapping.Item
+	stale    bool                     // there is news that the plan does not know
+	wanted   map[string]wanted        // by item key
 	own      []mapping.Meeting        // of the entity
 	meetings map[string]store.Meeting // the same by id, as they are stored
 	ended    map[string]bool          // those that this sync replaced or removed, by id
@@ -262,6 +270,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	for _, item := range plan.Items {
 		keep[item.Key] = true
 	}
+	s.planned = plan.Items
 	refused := s.removeAll(ctx, keep)
 	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
 		return refused

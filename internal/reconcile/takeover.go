@@ -34,12 +34,22 @@ func (s *entitySync) seen(link store.Link) store.Meeting {
 // the record, Start, End and Meeting of CalendarHero.
 func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping.Item, want *request) (store.Link, error) {
 	if link.State != store.LinkLive {
+		// A replacement was interrupted: what it was to be made for still holds.
+		if !link.SourceStart.IsZero() && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd) {
+			want.pin(link.Start, link.End)
+		}
 		return link, nil
 	}
 	if link.SourceStart.IsZero() { // it was made by an earlier version
 		link.SourceStart, link.SourceEnd = link.Start, link.End
 	}
 	m, before := s.seen(link), link
+	if item.Conflict == mapping.NewestWins && mapping.MeetingState(m.State).Ended() && m.State != link.Meeting && want.material != link.Material {
+		if err := s.lookAt(ctx, link); err != nil { // no webhook tells when it was called off
+			return link, err
+		}
+		m = s.seen(link)
+	}
 	state, ended := mapping.MeetingState(m.State), mapping.MeetingState(m.State).Ended()
 	moved := !ended && !(near(m.Start, link.Start) && near(m.End, link.End))
 	retimed := !item.Start.Equal(link.SourceStart) || !item.End.Equal(link.SourceEnd)
@@ -91,6 +101,25 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	}
 	s.links[item.Key] = link
 	return link, s.store.SaveLink(ctx, link, s.now(), anew, told...)
+}
+
+// followed notes that Milepost itself has given the record the times of its
+// meeting: only what a person changes there from now on is a change.
+func (s *entitySync) followed(ctx context.Context, meetingID string, due time.Time) error {
+	for key, link := range s.links {
+		want, ok := s.wanted[key]
+		if !ok || link.ObjectID != meetingID {
+			continue
+		}
+		item := want.item
+		item.Start, item.End = due.Add(item.Start.Sub(item.End)), due
+		want.pin(item.Start, item.End)
+		want.digest()
+		accept(&link, item, &want.request)
+		s.links[key] = link
+		return s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	return nil
 }
 
 // accept notes the times that a record asks for without a new request. Whatever

@@ -215,7 +215,10 @@ func (n Noted) changes(have []Item) (changed []Item) {
 // next is the row that follows on an item when it becomes i, and whether that
 // is another one. Of the zero Item it is the first.
 func (i Item) next(to Item, now time.Time) (_ Item, differs bool) {
-	to.UID, to.Sequence, to.Revision, to.CreatedAt, to.UpdatedAt = i.UID, i.Sequence, i.Revision+1, i.CreatedAt, latest(now, i.UpdatedAt.Add(time.Microsecond))
+	if !now.After(i.UpdatedAt) { // the clock was put back
+		now = i.UpdatedAt.Add(time.Microsecond)
+	}
+	to.UID, to.Sequence, to.Revision, to.CreatedAt, to.UpdatedAt = i.UID, i.Sequence, i.Revision+1, i.CreatedAt, now
 	if i.UID == "" {
 		to.UID, to.CreatedAt = uuid.NewString(), now
 		return to, true
@@ -228,13 +231,6 @@ func (i Item) next(to Item, now time.Time) (_ Item, differs bool) {
 	is, isErr := to.Content.text()
 	return to, material || was != is || wasErr != nil || isErr != nil ||
 		i.Automation != to.Automation || i.ContactID != to.ContactID || i.AssignedTo != to.AssignedTo
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func (tx *Tx) saveItem(ctx context.Context, i Item) error {

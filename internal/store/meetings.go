@@ -142,12 +142,19 @@ func (s *Store) ForgetMeeting(ctx context.Context, locationID, id string) error 
 	return nil
 }
 
-// PruneMeetings forgets some of the meetings that ended before a time, and
-// returns how many.
+// PruneMeetings forgets some of the meetings that ended, and of the ids that were
+// last looked at, before a time, and returns how many.
 func (s *Store) PruneMeetings(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM meetings WHERE (location_id, id) IN (SELECT location_id, id FROM meetings
 			WHERE state NOT IN ('pending', 'booked', 'rescheduled') AND end_at < $1 LIMIT $2)`, micros(before), pruneBatch)
+		if err != nil {
+			return err
+		}
+		// Whoever has an account's key can make ids up.
+		m, err := tx.Exec(ctx, `DELETE FROM entities WHERE (location_id, kind, id) IN (SELECT location_id, kind, id FROM entities
+			WHERE kind = 'meeting' AND wanted = done AND synced_at < $1 LIMIT $2)`, micros(before), pruneBatch)
+		n += m
 		return err
 	})
 	if err != nil {
@@ -166,6 +173,18 @@ func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, 
 		return nil, fmt.Errorf("look for the link of meeting %s: %w", id, err)
 	}
 	return links, nil
+}
+
+// WroteInHighLevel reports whether a marker is that of a note or task which was
+// written in a location of HighLevel.
+func (s *Store) WroteInHighLevel(ctx context.Context, locationID, marker string) (bool, error) {
+	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE marker = $1 AND marker <> '' AND location_id = $2
+		AND item_kind IN ('highlevel_note', 'highlevel_task')`, marker, locationID)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return false, fmt.Errorf("look for what was written with a marker: %w", err)
+	}
+	return n[0] > 0, nil
 }
 
 // EventsOwed lists the types of the webhooks of an entity that have no outcome yet.

@@ -148,11 +148,11 @@ func inChunks(ids []string, first []any, do func(in string, args []any) error) e
 
 // MissingTasks lists, in the order of their ids from the one behind after, at
 // most limit of a location's tasks that were open when a reconciliation last
-// came by, or have items since, and that none saw open which began between two
+// came by, or have items since that could be removed, and that none saw open which began between two
 // times.
 func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities e
-		WHERE location_id = $1 AND kind = 'task' AND id > $2 AND open_at NOT BETWEEN $3 AND $4 AND (swept <> '' OR `+hasItems+`)
+		WHERE location_id = $1 AND kind = 'task' AND id > $2 AND open_at NOT BETWEEN $3 AND $4 AND (swept <> '' OR `+hasRemovable+`)
 		ORDER BY id LIMIT $5`, locationID, after, micros(from), micros(until), limit)
 	ids, err := collect(rows, err, scanID)
 	if err != nil {
@@ -161,9 +161,15 @@ func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until
 	return ids, nil
 }
 
-// hasItems holds for an entity e for which something exists, or may.
-const hasItems = `EXISTS (SELECT 1 FROM links l
-	WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone')`
+// hasItems holds for an entity e for which something exists, or may; hasRemovable
+// where it is not only what was written in HighLevel, which stays.
+const (
+	itemsOf = `EXISTS (SELECT 1 FROM links l
+	WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone'`
+	hasItems     = itemsOf + `)`
+	hasRemovable = itemsOf + ` AND l.item_kind NOT IN
+		('tags', 'update_contact', 'upsert_contact', 'reschedule_task', 'complete_task', 'highlevel_task', 'highlevel_note'))`
+)
 
 // CountContactsWithItems counts the contacts of a location of which, or of whose
 // tasks and notes, items exist.

@@ -19,6 +19,7 @@ CREATE TABLE meetings (
 	PRIMARY KEY (location_id, id)
 );
 CREATE INDEX meetings_open ON meetings (location_id, id) WHERE state IN ('pending', 'booked', 'rescheduled');
+CREATE INDEX entities_meetings ON entities (synced_at) WHERE kind = 'meeting';
 CREATE INDEX meetings_contact ON meetings (location_id, contact_id);
 
 -- What was last seen of both sides, so that it is known which of them changed:
