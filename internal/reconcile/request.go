@@ -184,12 +184,29 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 	if err != nil {
 		return link, err
 	}
+	closed := false
+	if found == "" { // somebody may have called it off meanwhile, and would not be asked again
+		requests, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, s.began, s.now())
+		if err != nil {
+			return link, err
+		}
+		for id, r := range requests {
+			if strings.Contains(r.Title, link.Marker) {
+				found, closed = id, true
+			}
+		}
+	}
 	if found == "" {
 		err := s.store.GiveUp(ctx, link, s.now())
 		link.State = store.LinkGone
 		return link, err
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
+	if closed {
+		if err := s.lookAt(ctx, link); err != nil {
+			return link, err
+		}
+	}
 	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 

@@ -1,0 +1,682 @@
+package reconcile
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
+	"modernc.org/sqlite"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/connection"
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// history is one made-up story of a location and its CalendarHero account: what
+// people do on both sides, what becomes of the webhooks, how the vendors fail and
+// when Milepost dies. It plays River itself, one job after the other on a clock of
+// its own, so its seed tells all of it: the same seed, the same story.
+type history struct {
+	*bundle
+	rng   *rand.Rand
+	story []string
+	tally tally
+	rule  mapping.ConflictRule
+	cfg   Config
+	mort  *mortality
+	wire  map[string]*wire // by vendor
+
+	began    time.Time
+	people   []string // contact ids by place; "" = nobody
+	untold   []webhook
+	sent     map[string]int // webhooks of a vendor that are seen
+	past     []webhook      // told, to be told again
+	needWalk bool           // something was lost that only the walk finds
+	due      map[store.Entity]time.Time
+	fails    map[store.Entity]int
+	polled   time.Time
+	swept    time.Time
+	armed    []*sandbox.Armed
+	meetings int // made by people in CalendarHero
+	asked    int // times that a clash asked for
+	ledger   *ledger
+}
+
+// webhook is one that waits to be told, or never is.
+type webhook struct {
+	vendor, kind string
+	body         []byte
+	fate         string
+}
+
+// stage is what the histories of a test share.
+type stage struct {
+	root  string
+	empty string // a data directory whose database is made and empty
+	step  string // the name of an SQL function that every write calls
+	mort  atomic.Pointer[mortality]
+	n     int
+}
+
+// newStage prepares for histories: each begins with a copy of one database, for
+// its schema takes longer to make than a history to play.
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // a crash here is one of the process, not of the disk
+		if s.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(s.root) })
+	}
+	err := sqlite.RegisterScalarFunction(s.step, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		if m := s.mort.Load(); m != nil && m.write() {
+			return nil, errDied
+		}
+		return int64(0), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.empty = s.dir(t)
+	st, err := store.OpenSQLite(t.Context(), s.empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = st.InTx(t.Context(), func(tx *store.Tx) error {
+		for _, table := range []string{"entities", "links", "meetings", "timeline", "leases", "reconciliations"} {
+			for _, what := range []string{"INSERT", "UPDATE", "DELETE"} {
+				_, err := tx.Exec(t.Context(), fmt.Sprintf(`CREATE TRIGGER step_%[1]s_%[2]s BEFORE %[2]s ON %[1]s BEGIN SELECT %[3]s(); END`, table, what, s.step))
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err = errors.Join(err, st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *stage) dir(t *testing.T) string {
+	t.Helper()
+	s.n++
+	path := filepath.Join(s.root, fmt.Sprint(s.n))
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// begin starts a history.
+func (s *stage) begin(t *testing.T, seed uint64) *history {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, seed) // the vendors' ids
+	h := &history{
+		bundle: &bundle{t: t}, rng: rand.New(rand.NewPCG(seed, 1)), mort: &mortality{frozen: make(chan struct{}), over: make(chan struct{})},
+		sent: map[string]int{}, due: map[store.Entity]time.Time{}, fails: map[store.Entity]int{},
+	}
+	h.tally = newTally()
+	h.tally.histories = 1
+	h.began = time.Date(2030, 10, 30, 12, 0, 0, 0, time.UTC) // the clocks change on the 3rd of November
+	h.set(h.began)
+	clock := func() time.Time { return time.UnixMicro(h.micros.Load()).UTC() }
+	h.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
+	h.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+	})
+	h.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
+		Clock: clock, Token: "ch-test", User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+	})
+	for _, event := range calendarhero.Events {
+		h.must(h.ch.SetHook(event, "")) // remembered, and sent by the history
+	}
+	hl, ch := httptest.NewServer(h.hl), httptest.NewServer(h.ch)
+
+	dir := s.dir(t)
+	entries, err := os.ReadDir(s.empty)
+	h.must(err)
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(s.empty, e.Name()))
+		h.must(err)
+		h.must(os.WriteFile(filepath.Join(dir, e.Name()), b, 0o600))
+	}
+	st, err := store.OpenSQLite(t.Context(), dir)
+	h.must(err)
+	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	h.must(err)
+
+	h.rule = choose(h, mapping.NewestWins, mapping.HighLevelWins, mapping.CalendarHeroWins)
+	set, err := mapping.Load("automations.yaml", []byte(automationsOf(h.rule)))
+	h.must(err)
+	noWait := func(int) time.Duration { return 0 }
+	transport := &http.Transport{}
+	h.wire = map[string]*wire{}
+	client := func(vendor string) *http.Client {
+		h.wire[vendor] = &wire{next: transport, mort: h.mort, note: func(r *http.Request) { h.tell("    %s %s", r.Method, r.URL.Path) }, pass: h.pass}
+		return &http.Client{Transport: h.wire[vendor]}
+	}
+	h.cfg = Config{
+		Store: st, Automations: set, Logger: zerolog.Nop(), Now: clock, Every: 15 * time.Minute,
+		Real: func(time.Duration) time.Duration { return 0 },
+		Connections: only{&connection.Connection{
+			LocationID:   location,
+			HighLevel:    highlevel.New(highlevel.Config{BaseURL: hl.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: noWait, HTTP: client("HighLevel")}),
+			CalendarHero: calendarhero.New(calendarhero.Config{BaseURL: ch.URL, Token: "ch-test", RetryWait: noWait, HTTP: client("CalendarHero")}),
+		}},
+	}
+	h.Reconciler = New(h.cfg)
+	h.ledger = newLedger(h)
+	s.mort.Store(h.mort)
+	t.Cleanup(func() {
+		s.mort.Store(nil)
+		close(h.mort.over)
+		h.mort.all.Wait()
+		transport.CloseIdleConnections()
+		hl.Close()
+		ch.Close()
+		h.hl.Close()
+		h.ch.Close()
+		_ = st.Close()
+		_ = os.RemoveAll(dir)
+	})
+	h.sweepAll() // what was there before is no news
+	h.pollAll()
+	return h
+}
+
+// automationsOf are the recipes with the whole way back switched on, and a rule
+// for conflicts. What CalendarHero contacts become in HighLevel is another matter.
+func automationsOf(rule mapping.ConflictRule) string {
+	all, _, _ := strings.Cut(string(mapping.Recipes()), "# Whoever is new in CalendarHero")
+	all = strings.ReplaceAll(all, "enabled: false", "enabled: true")
+	for _, id := range []string{"milestone-to-calendar-event", "task-to-calendar-task"} {
+		all = strings.Replace(all, "- id: "+id+"\n", "- id: "+id+"\n  conflict: "+string(rule)+"\n", 1)
+	}
+	return all
+}
+
+// tell adds a line to the story.
+func (h *history) tell(format string, args ...any) {
+	h.story = append(h.story, h.now().Format("02 15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+// fail ends the history, and tells it.
+func (h *history) fail(format string, args ...any) {
+	h.t.Helper()
+	h.t.Fatalf("%s\n\nThe history, whose conflicts end by %q:\n  %s", fmt.Sprintf(format, args...), h.rule, strings.Join(h.story, "\n  "))
+}
+
+// choose draws one of the options.
+func choose[T any](h *history, options ...T) T { return options[h.rng.IntN(len(options))] }
+
+var errDied = errors.New("the process died")
+
+// mortality is when the process dies: at the nth write to its database, or the nth
+// call of a vendor, before it is sent or after it took effect.
+type mortality struct {
+	mu     sync.Mutex
+	mortal bool // a job is under way; what the history itself writes kills nobody
+	place  string
+	left   int
+	dead   bool
+	frozen chan struct{} // a call of the dead process
+	over   chan struct{}
+	all    sync.WaitGroup
+}
+
+const (
+	atWrite    = "at a write"
+	beforeCall = "before a call"
+	afterCall  = "after a call"
+)
+
+// write reports whether the process died at this write.
+func (m *mortality) write() bool { return m.strikes(atWrite) }
+
+// strikes reports whether the process is dead once it is at a place.
+func (m *mortality) strikes(place string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case !m.mortal:
+		return false
+	case m.dead:
+		return true
+	case m.place != place || m.left == 0:
+		return false
+	}
+	m.left--
+	m.dead = m.left == 0
+	return m.dead
+}
+
+// freeze holds the goroutine of a dead process, locks and leases and all, until
+// the history is over.
+func (m *mortality) freeze() {
+	select {
+	case m.frozen <- struct{}{}:
+	case <-m.over:
+	}
+	<-m.over
+	runtime.Goexit()
+}
+
+// wire carries the calls of one vendor.
+type wire struct {
+	next http.RoundTripper
+	mort *mortality
+	note func(*http.Request)
+	pass func(time.Duration)
+
+	mu       sync.Mutex
+	writes   int // that were sent, without reminders
+	requests int // of them those of meeting requests
+	timeouts int // so many of the next writes take effect and time out
+	timedOut int
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if w.mort.strikes(beforeCall) {
+		w.mort.freeze()
+	}
+	w.pass(40 * time.Millisecond) // no two calls are at one time
+	write := r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/search") && !strings.HasSuffix(r.URL.Path, "/remind")
+	request := write && strings.HasPrefix(r.URL.Path, "/meeting/")
+	w.mu.Lock()
+	late := false
+	if write {
+		w.writes++
+		if request {
+			w.requests++
+		}
+		w.note(r)
+		if late = w.timeouts > 0; late {
+			w.timeouts--
+			w.timedOut++
+		}
+	}
+	w.mu.Unlock()
+	res, err := w.next.RoundTrip(r)
+	if w.mort.strikes(afterCall) {
+		w.mort.freeze()
+	}
+	if late && err == nil {
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		return nil, os.ErrDeadlineExceeded
+	}
+	return res, err
+}
+
+// written counts the writes that were sent to both vendors.
+func (h *history) written() (n int) {
+	for _, w := range h.wire {
+		n += w.writes
+	}
+	return n
+}
+
+// live has the process do something. died is true where it died meanwhile; then
+// another one is there, with the same database.
+func (h *history) live(do func(ctx context.Context) error) (err error, died bool) {
+	h.mort.mu.Lock()
+	h.mort.mortal = true
+	h.mort.mu.Unlock()
+	done := make(chan error, 1)
+	h.mort.all.Go(func() { done <- do(context.Background()) })
+	select {
+	case err = <-done:
+	case <-h.mort.frozen:
+	}
+	h.mort.mu.Lock()
+	defer h.mort.mu.Unlock()
+	h.mort.mortal = false
+	if !h.mort.dead {
+		return err, false
+	}
+	h.tell("  Milepost dies %s, and is started", h.mort.place)
+	h.tally.crashes[h.mort.place]++
+	h.mort.dead, h.mort.place = false, ""
+	h.Reconciler = New(h.cfg)
+	return nil, true
+}
+
+// carryOut works the sync of an entity as its job does.
+func (h *history) carryOut(e store.Entity) {
+	h.t.Helper()
+	h.tally.syncs++
+	said := ""
+	err, died := h.live(func(ctx context.Context) error {
+		state, err := h.store.EntityState(ctx, e)
+		if err != nil {
+			return err
+		}
+		res, err := h.Reconciler.sync(ctx, &state)
+		if err != nil {
+			_ = h.postpone(ctx, newJob(), state, err)
+			return err
+		}
+		said = res.outcome() + " " + res.detail()
+		// No job is there to be completed: it is as if one more sync were wanted.
+		h.spared(func() { h.must(h.store.Touch(ctx, []store.Entity{e}, false)) })
+		_, err = h.store.FinishSync(ctx, newJob(), store.Finish{
+			Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
+			Outcome: res.outcome(), Detail: res.detail(), Now: h.now(), Touch: res.touch, Timeline: res.timeline, Erase: res.erase,
+		})
+		h.spared(func() {
+			h.must(h.store.InTx(ctx, func(tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE entities SET wanted = wanted - 1 WHERE kind = $1 AND id = $2`, e.Kind, e.ID)
+				return err
+			}))
+		})
+		return err
+	})
+	switch {
+	case died:
+		delete(h.due, e)
+	case err != nil:
+		h.due[e] = h.now().Add(h.delay(e, err))
+		h.tell("  sync of %s: %v; again in %s", h.name(e), err, h.due[e].Sub(h.now()))
+	default:
+		delete(h.due, e)
+		delete(h.fails, e)
+		h.tell("  sync of %s: %s", h.name(e), said)
+	}
+	h.look()
+}
+
+// spared does what the process does not.
+func (h *history) spared(do func()) {
+	set := func(mortal bool) {
+		h.mort.mu.Lock()
+		defer h.mort.mu.Unlock()
+		h.mort.mortal = mortal
+	}
+	h.mort.mu.Lock()
+	dead := h.mort.dead
+	h.mort.mu.Unlock()
+	if dead {
+		return
+	}
+	set(false)
+	do()
+	set(true)
+}
+
+// delay is after what time River hands a failed sync out again, without the
+// chance that it adds.
+func (h *history) delay(e store.Entity, cause error) time.Duration {
+	if w, ok := errors.AsType[*wait](cause); ok {
+		return min(w.d, longestWait)
+	}
+	failed, ok := errors.AsType[*clients.Error](cause)
+	switch {
+	case ok && failed.Reason == clients.RateLimited && failed.RetryAfter > 0:
+		return min(failed.RetryAfter, longestWait)
+	case ok && failed.Reason == clients.RateLimited:
+		return rateLimitWait
+	case ok && failed.Reason == clients.Unclear:
+		return unclearSettle
+	}
+	h.fails[e]++
+	return min(2*time.Second<<min(h.fails[e], 9), longestWait)
+}
+
+func (h *history) pollAll() {
+	h.t.Helper()
+	h.polled = h.now()
+	found := 0
+	err, _ := h.live(func(ctx context.Context) error {
+		accounts, err := h.connections.Accounts(ctx)
+		if err != nil {
+			return err
+		}
+		found, err = h.poll(ctx, accounts[0])
+		return err
+	})
+	h.tell("  poll: %d found, %v", found, err)
+	h.look()
+}
+
+// contactsAll looks at the contacts in CalendarHero.
+func (h *history) contactsAll() {
+	h.t.Helper()
+	found := 0
+	err, _ := h.live(func(ctx context.Context) (err error) {
+		_, found, err = h.contactsPoll(ctx, location, 100)
+		return err
+	})
+	h.tell("  contacts: %d found, %v", found, err)
+	h.look()
+}
+
+// sweepAll carries on with the sweep of the location to its end, or until it fails.
+func (h *history) sweepAll() {
+	h.t.Helper()
+	h.swept = h.now()
+	found := int64(0)
+	err, _ := h.live(func(ctx context.Context) error {
+		at, err := h.store.Reconciliation(ctx, location)
+		if err != nil {
+			return err
+		}
+		since := at.Until
+		if since.IsZero() {
+			since = h.began
+		}
+		at, err = h.Sweep(ctx, location, location, since.Add(-sweepOverlap), false, nil)
+		found = at.Touched
+		return err
+	})
+	h.tell("  sweep: %d found, %v", found, err)
+	h.look()
+}
+
+// remindAll works the reminders that are due.
+func (h *history) remindAll() {
+	h.t.Helper()
+	type row struct {
+		id       int64
+		args     string
+		metadata string
+	}
+	var rows []row
+	h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
+		list, err := tx.Query(h.t.Context(), `SELECT id, json(args), json(metadata) FROM river_job WHERE kind = 'remind' ORDER BY id`)
+		if err != nil {
+			return err
+		}
+		defer list.Close()
+		for list.Next() {
+			var r row
+			if err := list.Scan(&r.id, &r.args, &r.metadata); err != nil {
+				return err
+			}
+			rows = append(rows, r)
+		}
+		return list.Err()
+	}))
+	for _, r := range rows {
+		job := &river.Job[store.RemindArgs]{JobRow: &rivertype.JobRow{ID: r.id, Metadata: []byte(r.metadata), State: rivertype.JobStateRunning}}
+		h.must(json.Unmarshal([]byte(r.args), &job.Args))
+		if job.Args.At.After(h.now()) {
+			continue
+		}
+		var told []store.TimelineEntry
+		err, died := h.live(func(ctx context.Context) (err error) {
+			told, err = h.remind(ctx, job)
+			return err
+		})
+		if died || err != nil {
+			continue
+		}
+		for _, entry := range told {
+			h.tell("  %s", entry.What)
+		}
+		h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(h.t.Context(), `DELETE FROM river_job WHERE id = $1`, r.id)
+			return err
+		}))
+	}
+}
+
+// owedAll lists the entities that are to be synced.
+func (h *history) owedAll() (list []store.Entity) {
+	h.t.Helper()
+	h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
+		rows, err := tx.Query(h.t.Context(), `SELECT location_id, kind, id FROM entities WHERE wanted > done ORDER BY kind, id`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var e store.Entity
+			if err := rows.Scan(&e.LocationID, &e.Kind, &e.ID); err != nil {
+				return err
+			}
+			list = append(list, e)
+		}
+		return rows.Err()
+	}))
+	return list
+}
+
+// work works at most n syncs that are due, in any order, and reports whether
+// nothing is owed any more. next is when the next one is due.
+func (h *history) work(n int) (idle bool, next time.Time) {
+	h.t.Helper()
+	for range n {
+		var ready []store.Entity
+		owed := h.owedAll()
+		next = time.Time{}
+		for _, e := range owed {
+			if at := h.due[e]; at.After(h.now()) {
+				if next.IsZero() || at.Before(next) {
+					next = at
+				}
+				continue
+			}
+			ready = append(ready, e)
+		}
+		if len(ready) == 0 {
+			return len(owed) == 0, next
+		}
+		h.carryOut(choose(h, ready...))
+	}
+	return false, time.Time{}
+}
+
+// hear takes up the webhooks that the vendors have sent, and decides what becomes
+// of each.
+func (h *history) hear() {
+	for _, vendor := range []string{"HighLevel", "CalendarHero"} {
+		sent := h.hl.Sent()
+		if vendor == "CalendarHero" {
+			sent = h.ch.Sent()
+		}
+		for _, s := range sent[h.sent[vendor]:] {
+			w := webhook{vendor: vendor, kind: s.Type, body: s.Body, fate: choose(h, "soon", "soon", "soon", "soon", "twice", "late", "late", "lost")}
+			if w.fate == "lost" {
+				h.tally.lost++
+				h.tell("  %s %s is lost", vendor, s.Type)
+				// Neither changes the dateUpdated of a contact that is there.
+				h.needWalk = h.needWalk || strings.HasPrefix(s.Type, "Note") || s.Type == "ContactDelete"
+				continue
+			}
+			h.untold = append(h.untold, w)
+			if w.fate == "twice" {
+				h.untold = append(h.untold, w)
+				h.tally.duplicated++
+			}
+		}
+		h.sent[vendor] = len(sent)
+	}
+}
+
+// deliver tells one of the webhooks that wait; which says of which fates.
+func (h *history) deliver(fates string) bool {
+	var which []int
+	for i, w := range h.untold {
+		if strings.Contains(fates, w.fate) {
+			which = append(which, i)
+		}
+	}
+	if len(which) == 0 {
+		return false
+	}
+	i := choose(h, which...)
+	w := h.untold[i]
+	h.untold = append(h.untold[:i:i], h.untold[i+1:]...)
+	h.past = append(h.past, w)
+	h.arrive(w)
+	return true
+}
+
+// arrive has Milepost take a webhook, as its handlers and its inbox do.
+func (h *history) arrive(w webhook) {
+	h.t.Helper()
+	h.tally.told++
+	d := store.Delivery{ID: int64(h.tally.told), ReceivedAt: h.now()}
+	if w.vendor == "HighLevel" {
+		event, err := highlevel.ParseEvent(w.body)
+		h.must(err)
+		d.WebhookID, d.Type, d.ContactID, d.Deleted = fmt.Sprint(d.ID), event.Type, event.ContactID, event.Deleted
+		d.Entity = store.Entity{LocationID: event.LocationID, Kind: event.Kind, ID: event.EntityID}
+	} else {
+		id, err := calendarhero.ParseEvent(w.body)
+		h.must(err)
+		d.Type, d.Entity = "calendarhero."+w.kind, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id}
+		if w.kind == calendarhero.NewContactAdded {
+			d.Entity.Kind, d.Body = store.KindCalendarContact, w.body
+		}
+	}
+	d.Skip = h.Skip(h.t.Context(), d)
+	_, err := h.store.Dispatch(h.t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return []store.Delivery{d}, nil })
+	h.must(err)
+	if d.Deleted {
+		delete(h.due, d.Entity) // its job waits no longer
+	}
+	h.tell("  %s is told: %s %s %s", w.vendor, d.Type, h.name(d.Entity), d.Skip)
+}
+
+// look takes up what a job did on both sides.
+func (h *history) look() {
+	h.hear()
+	h.ledger.revise(false)
+}
+
+// name is an entity in the story.
+func (h *history) name(e store.Entity) string {
+	for i, id := range h.people {
+		if id != "" && e.ID == id {
+			return fmt.Sprintf("person %d", i)
+		}
+	}
+	return e.Kind + " " + e.ID[:min(4, len(e.ID))]
+}
