@@ -110,7 +110,8 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 }
 
 // eraseMeeting drops what is known of a meeting whose contact is erased, and what
-// a webhook said of it since.
+// a webhook said of it since. While CalendarHero shows it, it stays known that it is
+// there, and nothing personal: the poll would ask for it again and again.
 func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	events, err := s.store.EventsOwed(ctx, s.entity)
 	if err != nil {
@@ -119,5 +120,16 @@ func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	if len(events) > 0 {
 		s.erase = s.contactID
 	}
-	return s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID)
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began.Add(-pollFresh), s.now())
+	if err != nil {
+		return err
+	}
+	if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID); err != nil {
+		return err
+	}
+	listed, ok := open[s.entity.ID]
+	if !ok {
+		return nil
+	}
+	return s.store.SaveMeetings(ctx, []store.Meeting{s.asFound(s.entity.LocationID, listed)}, nil)
 }
