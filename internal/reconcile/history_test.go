@@ -87,7 +87,7 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // a crash here is one of the process, not of the disk
-		if s.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil {
+		if s.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil { //nolint:usetesting // in memory, not where t.TempDir is
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = os.RemoveAll(s.root) })

@@ -31,7 +31,6 @@ type ledger struct {
 	renamed map[int]bool        // in CalendarHero
 	edits   int                 // by people, on both sides
 	mailed  int                 // mails that people cause
-	budget  int                 // writes that all this may cost
 }
 
 // itemID names what one meeting request is for.
