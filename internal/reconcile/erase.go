@@ -109,8 +109,8 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	return why, err
 }
 
-// eraseMeeting drops what is known of a meeting whose contact is erased, and what
-// a webhook said of it since.
+// eraseMeeting leaves of a meeting whose contact is erased what shows that there
+// is no news of it, and has erased what a webhook said of it since.
 func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	events, err := s.store.EventsOwed(ctx, s.entity)
 	if err != nil {
@@ -119,5 +119,20 @@ func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	if len(events) > 0 {
 		s.erase = s.contactID
 	}
-	return s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID)
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began.Add(-pollFresh), s.now())
+	if err != nil {
+		return err
+	}
+	listed, ok := open[s.entity.ID]
+	if !ok {
+		return s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID)
+	}
+	known, err := s.store.Meetings(ctx, s.entity.LocationID, s.entity.ID)
+	if err != nil {
+		return err
+	}
+	m := known[s.entity.ID]
+	m.LocationID, m.ID, m.ContactID = s.entity.LocationID, s.entity.ID, s.contactID
+	m, _ = s.observe(m, listed, true, nil, nil)
+	return s.store.SaveMeetings(ctx, []store.Meeting{impersonal(m)}, nil)
 }
