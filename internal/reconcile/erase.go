@@ -109,8 +109,9 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	return why, err
 }
 
-// eraseMeeting leaves of a meeting whose contact is erased what shows that there
-// is no news of it, and has erased what a webhook said of it since.
+// eraseMeeting drops what is known of a meeting whose contact is erased, and what
+// a webhook said of it since. While CalendarHero shows it, it stays known that it is
+// there, and nothing personal: the poll would ask for it again and again.
 func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	events, err := s.store.EventsOwed(ctx, s.entity)
 	if err != nil {
@@ -123,16 +124,12 @@ func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listed, ok := open[s.entity.ID]
-	if !ok {
-		return s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID)
-	}
-	known, err := s.store.Meetings(ctx, s.entity.LocationID, s.entity.ID)
-	if err != nil {
+	if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, s.entity.ID); err != nil {
 		return err
 	}
-	m := known[s.entity.ID]
-	m.LocationID, m.ID, m.ContactID = s.entity.LocationID, s.entity.ID, s.contactID
-	m, _ = s.observe(m, listed, true, nil, nil)
-	return s.store.SaveMeetings(ctx, []store.Meeting{impersonal(m)}, nil)
+	listed, ok := open[s.entity.ID]
+	if !ok {
+		return nil
+	}
+	return s.store.SaveMeetings(ctx, []store.Meeting{s.asFound(s.entity.LocationID, listed)}, nil)
 }
