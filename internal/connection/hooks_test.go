@@ -356,17 +356,22 @@ func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
 		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, sandbox.FailWith(500))
 		b.must(h.of["ch"].SetHook("meeting_started", zapier))
-		since := h.clock.now().Add(15*time.Minute + time.Second).Format(time.RFC3339)
-		for range 8 {
+		h.check(r)
+		since := h.hook(r, "meeting_started").FailedAt
+		for range 7 {
 			h.check(r)
 		}
 		if n := len(h.of["ch"].Hooks()); n != 1 {
 			t.Errorf("%d were registered unread", n-1)
 		}
 		for _, event := range calendarhero.Events {
-			if p := h.hook(r, event).Problem; !strings.Contains(p, "could not be read since "+since) || !strings.Contains(p, "500") || !strings.Contains(p, "hooks take "+north+" --event "+event+" --yes") {
+			hk := h.hook(r, event)
+			if p := hk.Problem; !strings.Contains(p, "could not be read since "+hk.FailedAt.Format(time.RFC3339)) || !strings.Contains(p, "500") || !strings.Contains(p, "hooks take "+north+" --event "+event+" --yes") {
 				t.Errorf("of %s it is said: %s", event, p)
 			}
+		}
+		if hk := h.hook(r, "meeting_started"); since.IsZero() || hk.FailedAt != since {
+			t.Errorf("it failed since %v, then since %v", since, hk.FailedAt)
 		}
 		if n := h.lines(`"level":"warn"`); n != 1 {
 			t.Errorf("%d warnings, want one:\n%s", n, h.log)

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -165,5 +166,70 @@ func TestAMeetingThatPeopleMadeIsNotedAtItsContact(t *testing.T) {
 	b.all()
 	if n := len(b.hl.Notes(jane.ID)); n != 3 || b.posts() != 0 {
 		t.Errorf("%d notes, %d requests made here: %+v", n, b.posts(), b.hl.Notes(jane.ID))
+	}
+}
+
+func TestWhoBooksBeforeTheyAreAContactHasItInTheirNotes(t *testing.T) {
+	b := setup(t, "")
+	b.settle()
+	_, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", movedTo, movedTo.Add(time.Hour))
+	b.must(err)
+	b.settle()
+	jane := b.jane("")
+	b.ask(jane)
+	if n := len(b.hl.Notes(jane.ID)); n != 1 {
+		t.Errorf("%d notes", n)
+	}
+}
+
+func TestAMilestoneFollowsItsMeetingHoweverOftenItMoves(t *testing.T) {
+	b := setup(t, toOwner+`
+- name: Follow
+  on: calendarhero.meeting_rescheduled
+  do:
+    - update_contact: { fields: { milestone_date: "{{ meeting.start }}" } }
+`)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	r := b.request()
+	for days := range 3 {
+		to := movedTo.AddDate(0, 0, days)
+		b.must(b.ch.Reschedule(r.ID, to, to.Add(30*time.Minute)))
+		b.settle() // the record is read with what was written of the move before
+	}
+	b.ask(e)
+	b.ask(e)
+	c, _ := b.hl.Contact(e.ID)
+	if got := b.request(); got.ID != r.ID || b.posts() != 1 || !strings.Contains(fmt.Sprint(c.CustomFields), "2030-06-06") {
+		t.Errorf("%d posts; the contact says %v", b.posts(), c.CustomFields)
+	}
+	// What a person says afterwards is a change.
+	b.setDate(e, "2030-06-20")
+	b.ask(e)
+	if got := b.request(); got.Start.Day() != 20 {
+		t.Errorf("it is at %s", got.Start)
+	}
+}
+
+func TestAMeetingThatNoListShowsAfterItsEndDidNotTakePlace(t *testing.T) {
+	b := setup(t, wayBack, func(c *sandbox.CalendarHeroConfig) { c.ForgetDeleted = true })
+	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
+	e, contact := b.task(due)
+	other, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "X", Email: []string{"x@example.com"}}, "Before", due.Add(-2*time.Hour), due.Add(-time.Hour))
+	b.must(err)
+	b.ask(e)
+	for _, r := range b.ch.Requests() {
+		if r.ID != other.ID {
+			b.must(b.ch.Accept(r.ID))
+			b.settle()
+			conn, err := b.session(t.Context(), location)
+			b.must(err)
+			b.must(conn.CalendarHero.DeleteMeetingRequest(t.Context(), r.ID)) // while Milepost is down
+		}
+	}
+	b.set(due.Add(time.Hour))
+	b.settle()
+	if b.hl.Tasks(contact)[0].Completed || b.link(e).Meeting != "gone" {
+		t.Errorf("the task is completed: %v; the meeting is %s", b.hl.Tasks(contact)[0].Completed, b.link(e).Meeting)
 	}
 }

@@ -181,6 +181,9 @@ func (s *entitySync) applyUpdateContact(ctx context.Context, item mapping.Item) 
 	}
 	var told []store.TimelineEntry
 	if len(written) > 0 {
+		if err := s.follows(ctx, item.Meeting); err != nil {
+			return err
+		}
 		if _, err := s.then.UpdateContact(ctx, s.contactID, write); err != nil {
 			return err
 		}

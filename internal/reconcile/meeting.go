@@ -81,12 +81,14 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		s.touch = nil
 		return m, owned, nil // nothing more becomes of it, and what was told of it stays
 	}
+	tells := false // the list of what is closed tells of those that took place
 	if !isListed && (isKnown || owned) {
 		closed, err := s.lookBack(ctx, events)
 		if err != nil {
 			return m, owned, err
 		}
 		listed, isListed = closed[s.entity.ID]
+		tells = len(closed) > 0
 	}
 	if !owned && markerIn(listed.Title+m.Title) != "" {
 		// Replaced or removed here meanwhile: who did that has noted it. Or a person
@@ -101,6 +103,10 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		return m, true, nil // nothing was ever seen of it
 	}
 	next, doubt := s.observe(m, listed, isListed, events, links)
+	if byTime := next.State == string(mapping.MeetingCompleted); byTime && !isListed && tells && !slices.Contains(events, string(mapping.MeetingOver)) {
+		next.State, next.Happened = string(mapping.MeetingGone), m.Happened
+		next.Happened = happened(next, s.now())
+	}
 	if doubt != nil {
 		looks := []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
 		switch {
@@ -442,6 +448,29 @@ func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	}
 	s.meetings[m.ID] = m
 	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
+}
+
+// claimMeetings has the open meetings looked at that people made with the e-mail
+// address of a contact that is new: they were nobody's until now.
+func (s *entitySync) claimMeetings(ctx context.Context, email string) error {
+	if !s.automations.NeedsOfMeetings().Any || email == "" {
+		return nil
+	}
+	list, err := s.store.OpenMeetings(ctx, s.entity.LocationID)
+	if err != nil || !slices.ContainsFunc(list, func(m store.Meeting) bool { return m.ContactID == "" }) {
+		return err
+	}
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, s.began.Add(-pollFresh), s.now())
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		invited := slices.ContainsFunc(open[m.ID].Emails, func(e string) bool { return strings.EqualFold(e, email) })
+		if m.ContactID == "" && invited {
+			s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindMeeting), ID: m.ID})
+		}
+	}
+	return nil
 }
 
 // foreignMeeting finds whose meeting it is that people made in CalendarHero: the

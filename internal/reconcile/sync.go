@@ -195,6 +195,11 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 		if err := s.record(ctx, facts, plan); err != nil {
 			return nil, err
 		}
+		if email, _ := facts.Contact.Fields["email"].(string); state.Kind == string(mapping.KindContact) && neverRead(*state) {
+			if err := s.claimMeetings(ctx, email); err != nil {
+				return nil, err
+			}
+		}
 	}
 	s.result.contactID = s.contactID
 	if len(s.invalid) > 0 && err != nil {

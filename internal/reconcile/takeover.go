@@ -43,7 +43,14 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	if link.SourceStart.IsZero() { // it was made by an earlier version
 		link.SourceStart, link.SourceEnd = link.Start, link.End
 	}
-	m, before := s.seen(link), link
+	before := link
+	if !link.FollowedStart.IsZero() && !(item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)) {
+		if agrees(item, link.FollowedStart, link.FollowedEnd) { // the echo of our own write
+			accept(&link, item, want)
+		}
+		link.FollowedStart, link.FollowedEnd = time.Time{}, time.Time{}
+	}
+	m := s.seen(link)
 	if item.Conflict == mapping.NewestWins && mapping.MeetingState(m.State).Ended() && m.State != link.Meeting && want.material != link.Material {
 		if err := s.lookAt(ctx, link); err != nil { // no webhook tells when it was called off
 			return link, err
@@ -79,7 +86,7 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	case !retimed:
 		// The meeting's times stand, be they the record's or not.
 		want.pin(link.Start, link.End)
-	case agrees(item, link):
+	case agrees(item, link.Start, link.End):
 		// HighLevel followed: what is asked for is where the meeting is.
 		accept(&link, item, want)
 		want.pin(link.Start, link.End)
@@ -137,13 +144,13 @@ func accept(link *store.Link, item mapping.Item, want *request) {
 	link.SourceStart, link.SourceEnd = item.Start, item.End
 }
 
-// agrees reports whether an item asks for the time at which its meeting is. Of an
-// event that is its start, of a task its end: CalendarHero may have given the
-// meeting another length. Of a date without a time it is the day.
-func agrees(item mapping.Item, link store.Link) bool {
-	asked, is := item.Start, link.Start
+// agrees reports whether an item asks for the time of a meeting. Of an event that
+// is its start, of a task its end: CalendarHero may have given the meeting another
+// length. Of a date without a time it is the day.
+func agrees(item mapping.Item, start, end time.Time) bool {
+	asked, is := item.Start, start
 	if item.Kind == mapping.ItemTask {
-		asked, is = item.End, link.End
+		asked, is = item.End, end
 	}
 	if !item.DateOnly {
 		return near(asked, is)
@@ -153,6 +160,20 @@ func agrees(item mapping.Item, link store.Link) bool {
 		zone = time.UTC
 	}
 	return asked.In(zone).Format(time.DateOnly) == is.In(zone).Format(time.DateOnly)
+}
+
+// follows notes, before a write to the contact because of a meeting, the times
+// that it has: the contact's fields may be what its item goes by.
+func (s *entitySync) follows(ctx context.Context, meetingID string) error {
+	for key, link := range s.links {
+		if meetingID == "" || link.ObjectID != meetingID || link.State != store.LinkLive {
+			continue
+		}
+		link.FollowedStart, link.FollowedEnd = link.Start, link.End
+		s.links[key] = link
+		return s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	return nil
 }
 
 // recordWins reports whether HighLevel's change stands against one of the

@@ -49,23 +49,28 @@ type Link struct {
 	// SourceStart and SourceEnd are the times that the record asked for when it was
 	// last looked at; Start and End those that the meeting has.
 	SourceStart, SourceEnd time.Time
-	Meeting                string // the mapping.MeetingState that was last looked at; "" of other items
-	Base                   string // of a contact, what both sides last had: JSON, part to digest
-	Left                   string // why the object stays though its entity is gone; "" = it does not. No personal data
+	// FollowedStart and FollowedEnd are the meeting's times that were last written
+	// to the record: when it asks for them, that is no change of a person's.
+	FollowedStart, FollowedEnd time.Time
+	Meeting                    string // the mapping.MeetingState that was last looked at; "" of other items
+	Base                       string // of a contact, what both sides last had: JSON, part to digest
+	Left                       string // why the object stays though its entity is gone; "" = it does not. No personal data
 }
 
 func scanLink(r Rows) (l Link, err error) {
-	var owned, start, end, attempted, sourceStart, sourceEnd int64
+	var owned, start, end, attempted, sourceStart, sourceEnd, followedStart, followedEnd int64
 	err = r.Scan(&l.Entity.LocationID, &l.Entity.Kind, &l.Entity.ID, &l.Item, &l.ItemKind, &l.Automation, &l.State,
 		&l.ObjectID, &owned, &l.Marker, &l.Generation, &l.Material, &l.Content, &l.Title, &start, &end, &attempted, &l.Left,
-		&sourceStart, &sourceEnd, &l.Meeting, &l.Base)
+		&sourceStart, &sourceEnd, &l.Meeting, &l.Base, &followedStart, &followedEnd)
 	l.Owned, l.Start, l.End, l.AttemptedAt = owned == 1, fromMicros(start), fromMicros(end), fromMicros(attempted)
 	l.SourceStart, l.SourceEnd = fromMicros(sourceStart), fromMicros(sourceEnd)
+	l.FollowedStart, l.FollowedEnd = fromMicros(followedStart), fromMicros(followedEnd)
 	return l, err
 }
 
 const linkColumns = `location_id, kind, entity_id, item, item_kind, automation, state, object_id, owned, marker, generation,
-	material, content, title, start_at, end_at, attempted_at, left_why, source_start_at, source_end_at, meeting, base`
+	material, content, title, start_at, end_at, attempted_at, left_why, source_start_at, source_end_at, meeting, base,
+	followed_start_at, followed_end_at`
 
 // Links reads the links of an entity, gone ones included, by item key.
 func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
@@ -134,7 +139,7 @@ func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []rive
 			owned = 1
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO links (`+linkColumns+`, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 			ON CONFLICT (location_id, kind, entity_id, item) DO UPDATE SET
 				item_kind = excluded.item_kind, automation = excluded.automation, state = excluded.state,
 				object_id = excluded.object_id, owned = excluded.owned, marker = excluded.marker,
@@ -142,11 +147,13 @@ func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []rive
 				title = excluded.title, start_at = excluded.start_at, end_at = excluded.end_at,
 				attempted_at = excluded.attempted_at, left_why = excluded.left_why,
 				source_start_at = excluded.source_start_at, source_end_at = excluded.source_end_at,
-				meeting = excluded.meeting, base = excluded.base, updated_at = excluded.updated_at`,
+				meeting = excluded.meeting, base = excluded.base,
+				followed_start_at = excluded.followed_start_at, followed_end_at = excluded.followed_end_at, updated_at = excluded.updated_at`,
 			l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.ItemKind, l.Automation, string(l.State), l.ObjectID,
 			owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
 			micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left,
-			micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base, micros(now)); err != nil {
+			micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base,
+			micros(l.FollowedStart), micros(l.FollowedEnd), micros(now)); err != nil {
 			return err
 		}
 		if err := s.queue.insert(ctx, tx, jobs); err != nil {

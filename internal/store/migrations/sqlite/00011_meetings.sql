@@ -25,8 +25,11 @@ CREATE INDEX meetings_contact ON meetings (location_id, contact_id);
 -- What was last seen of both sides, so that it is known which of them changed:
 -- the times that HighLevel's record asks for, and the state of the meeting (its
 -- times are start_at and end_at). Of a contact, a digest of each of its parts.
+-- The times that Milepost was last about to write to the record are followed_*.
 ALTER TABLE links ADD COLUMN source_start_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE links ADD COLUMN source_end_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE links ADD COLUMN followed_start_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE links ADD COLUMN followed_end_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE links ADD COLUMN meeting TEXT NOT NULL DEFAULT '';
 ALTER TABLE links ADD COLUMN base TEXT NOT NULL DEFAULT ''; -- JSON
 UPDATE links SET source_start_at = start_at, source_end_at = end_at, meeting = 'pending'
