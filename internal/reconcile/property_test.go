@@ -19,7 +19,7 @@ import (
 //
 //	MILEPOST_HISTORIES=1000 go test -run TestBothSidesEndInStep ./internal/reconcile
 //	MILEPOST_HISTORY=17 go test -run TestBothSidesEndInStep ./internal/reconcile  # the one with that seed
-const usualStories = 15
+const usualStories = 10
 
 // TestBothSidesEndInStep makes up histories: edits on both sides whose webhooks come
 // twice, late, in another order or never, vendors that fail, and a Milepost that
