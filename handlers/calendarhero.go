@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -68,6 +69,13 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	kind := string(mapping.KindMeeting)
 	if event == calendarhero.NewContactAdded {
 		kind = store.KindCalendarContact
+	} else {
+		// Whose the meeting is is not known here, nor of which location: what else
+		// the body says of people would outlive them, and nobody reads it.
+		if body, err = json.Marshal(map[string]string{"id": id}); err != nil {
+			notStored(w, h.Logger, err)
+			return
+		}
 	}
 	_, err = h.Inbox.Accept(r.Context(), inbox.Webhook{
 		Type: "calendarhero." + event, Entity: store.Entity{LocationID: location, Kind: kind, ID: id},

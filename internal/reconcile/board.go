@@ -8,19 +8,28 @@ import (
 	"milepost/clients/calendarhero"
 )
 
+// The list of what is closed only grows, by each request that was replaced here,
+// too. What it tells is how a meeting ended; that it did is told by the others.
+// So it is given up after some seconds, and not begun again for some time.
+const (
+	lookBackTime = 8 * time.Second // of the 30 that a job has
+	lookBackRest = 10 * time.Minute
+)
+
 // board is what the lists of a CalendarHero account show, shared by all who
 // look at the same time: CalendarHero reads no request by its id, and many
 // meetings change together.
 type board struct {
-	mu     sync.Mutex
 	open   shown // active and upcoming
 	closed shown
 }
 
 // shown is what some lists showed, by id.
 type shown struct {
+	mu       sync.Mutex
 	at       time.Time // when the reading began
 	requests map[string]listedAs
+	tooLong  time.Time // when it was given up last
 }
 
 // listedAs is a request with the list that shows it.
@@ -31,17 +40,30 @@ type listedAs struct {
 
 // look returns what is active and upcoming, read no earlier than since.
 func (b *board) look(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]listedAs, error) {
-	return b.read(ctx, ch, &b.open, since, now, calendarhero.StateActive, calendarhero.StateUpcoming)
+	b.open.mu.Lock()
+	defer b.open.mu.Unlock()
+	return b.open.read(ctx, ch, since, now, calendarhero.StateActive, calendarhero.StateUpcoming)
 }
 
-// lookBack returns what is closed, read no earlier than since.
+// lookBack returns what is closed, read no earlier than since; nothing where that
+// takes too long.
 func (b *board) lookBack(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]listedAs, error) {
-	return b.read(ctx, ch, &b.closed, since, now, calendarhero.StateClosed)
+	b.closed.mu.Lock()
+	defer b.closed.mu.Unlock()
+	if ago := now.Sub(b.closed.tooLong); 0 <= ago && ago < lookBackRest {
+		return nil, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, lookBackTime)
+	defer cancel()
+	requests, err := b.closed.read(bounded, ch, since, now, calendarhero.StateClosed)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		b.closed.tooLong = now
+		return nil, nil //nolint:nilerr // it is not told
+	}
+	return requests, err
 }
 
-func (b *board) read(ctx context.Context, ch *calendarhero.Client, s *shown, since, now time.Time, lists ...string) (map[string]listedAs, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (s *shown) read(ctx context.Context, ch *calendarhero.Client, since, now time.Time, lists ...string) (map[string]listedAs, error) {
 	if s.requests != nil && !s.at.Before(since) && !s.at.After(now) {
 		return s.requests, nil
 	}
@@ -55,6 +77,6 @@ func (b *board) read(ctx context.Context, ch *calendarhero.Client, s *shown, sin
 			requests[r.ID] = listedAs{r, list}
 		}
 	}
-	*s = shown{now, requests}
+	s.at, s.requests = now, requests
 	return requests, nil
 }

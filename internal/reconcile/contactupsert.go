@@ -24,6 +24,7 @@ func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarC
 	have, err := s.conn.CalendarHero.Contact(ctx, s.entity.ID)
 	if reason := clients.ReasonOf(err); reason == clients.NotFound || reason == clients.Invalid {
 		missing := err
+		told.Emails = told.Emails[:min(len(told.Emails), addressesTried)]
 		if have, err = searchContact(ctx, s.conn.CalendarHero, s.entity.ID, told.Emails); err == nil && have.ID == "" {
 			err = gone(missing)
 		}
@@ -33,6 +34,10 @@ func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarC
 	}
 	return calendarContactFacts(have), nil
 }
+
+// addressesTried is by how many addresses of a webhook a contact is looked for:
+// each costs a call, and the webhook is not signed.
+const addressesTried = 5
 
 // gone is a failure to read a contact that no search finds either.
 func gone(missing error) error {
@@ -134,7 +139,8 @@ func (s *entitySync) noNews(ctx context.Context, want mapping.ContactItem) (stri
 		}
 	}
 	linked, err := s.store.ContactLinked(ctx, s.entity.LocationID, s.entity.ID)
-	if linked {
+	if linked != "" {
+		s.contactID = linked // with which what was told of it is erased
 		return "it is that of a HighLevel contact already", err
 	}
 	return "", err

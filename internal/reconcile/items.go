@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"milepost/internal/store"
@@ -44,7 +45,7 @@ func (s *entitySync) record(ctx context.Context, facts mapping.Facts, plan mappi
 			n.Items = append(n.Items, store.Item{
 				Key: item.Key, Kind: store.ItemNote, Automation: item.Automation, Status: store.StatusFinal,
 				Start: facts.Note.DateAdded.UTC(), Zone: facts.Location.Zone.String(),
-				Content: store.Content{Text: item.Text, Tags: slices.Compact(tags)},
+				Content: store.Content{Text: clip(item.Text, longestText), Tags: slices.Compact(tags)},
 			})
 		}
 	}
@@ -57,8 +58,8 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 	i := store.Item{
 		Key: item.Key, Kind: string(item.Kind), Automation: item.Automation, Start: item.Start, End: item.End, Zone: item.Zone.String(),
 		Content: store.Content{
-			Title: item.Title, Description: item.Description, Place: item.Place,
-			Notes: item.Notes, Tags: item.Tags, Reminders: item.Reminders, DateOnly: item.DateOnly,
+			Title: item.Title, Description: clip(item.Description, longestText), Place: item.Place,
+			Notes: newest(item.Notes), Tags: item.Tags, Reminders: item.Reminders, DateOnly: item.DateOnly,
 		},
 	}
 	state := mapping.MeetingState(link.Meeting)
@@ -85,4 +86,26 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 		i.Status = store.StatusNeedsAction
 	}
 	return i
+}
+
+// longestText bounds what an item says, in bytes: every request of a contact has
+// all its notes, and a calendar is read many items at a time.
+const longestText = 32 << 10
+
+// newest are as many of the notes, which are newest first, as an item may hold.
+func newest(notes []string) []string {
+	size := 0
+	for i, n := range notes {
+		if size += len(n); size > longestText {
+			kept := slices.Clone(notes[:i])
+			if i == 0 {
+				kept = append(kept, clip(n, longestText))
+			}
+			if older := len(notes) - len(kept); older > 0 {
+				kept = append(kept, fmt.Sprintf("(and %d older notes)", older))
+			}
+			return kept
+		}
+	}
+	return notes
 }

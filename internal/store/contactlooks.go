@@ -76,12 +76,20 @@ func (s *Store) Shared(ctx context.Context, l Link) (bool, error) {
 	return n > 0, err
 }
 
-// ContactLinked reports whether a contact of CalendarHero is that of a contact
-// of the location.
-func (s *Store) ContactLinked(ctx context.Context, locationID, objectID string) (bool, error) {
-	n, err := s.countLinks(ctx, `SELECT count(*) FROM links WHERE location_id = $1 AND object_id = $2 AND item_kind = 'contact' AND state = 'live'`,
-		locationID, objectID)
-	return n > 0, err
+// ContactLinked returns the contact of the location whose a contact of CalendarHero
+// is; "" where it is that of none.
+func (s *Store) ContactLinked(ctx context.Context, locationID, objectID string) (contactID string, err error) {
+	rows, err := s.Query(ctx, `SELECT CASE WHEN l.kind = 'contact' THEN l.entity_id ELSE coalesce(e.contact_id, '') END
+		FROM links l LEFT JOIN entities e ON e.location_id = l.location_id AND e.kind = l.kind AND e.id = l.entity_id
+		WHERE l.location_id = $1 AND l.object_id = $2 AND l.item_kind = 'contact' AND l.state = 'live' ORDER BY 1 DESC LIMIT 1`, locationID, objectID)
+	list, err := collect(rows, err, func(r Rows) (id string, err error) { return id, r.Scan(&id) })
+	if err != nil {
+		return "", fmt.Errorf("look whose contact %s is: %w", objectID, err)
+	}
+	if len(list) == 0 {
+		return "", nil
+	}
+	return list[0], nil
 }
 
 func (s *Store) countLinks(ctx context.Context, query string, args ...any) (int64, error) {

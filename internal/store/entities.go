@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -245,6 +246,7 @@ func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool) error 
 	if deleted {
 		nthDelete = 1
 	}
+	entities = slices.SortedFunc(slices.Values(entities), Entity.Compare) // see take
 	for _, e := range entities {
 		if _, err := tx.raise(ctx, e, "", 1, nthDelete); err != nil {
 			return err

@@ -220,6 +220,8 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 		}
 		for _, statement := range []string{
 			`UPDATE links SET title = '' WHERE title <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
+			// A digest of a telephone number alone tells the number to who tries them all.
+			`UPDATE links SET base = '' WHERE base <> '' AND state = 'gone' AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			eraseDeliveriesOf,
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
 			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
