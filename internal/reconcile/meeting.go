@@ -79,7 +79,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	}
 	if !isListed && mapping.MeetingState(m.State).Ended() {
 		s.touch = nil
-		return m, owned, nil // nothing more becomes of it, and what was told of it stays
+		return m, owned || markerIn(m.Title) != "", nil // nothing more becomes of it, and what was told of it stays
 	}
 	tells := false // the list of what is closed tells of those that took place
 	if !isListed && (isKnown || owned) {
@@ -200,18 +200,22 @@ func (s *entitySync) contactOf(ctx context.Context, e store.Entity) string {
 	return state.ContactID
 }
 
-// endings are the events after which a request is in no open list.
-var endings = map[mapping.Trigger]mapping.MeetingState{
-	mapping.MeetingRequestExpired:   mapping.MeetingExpired,
-	mapping.MeetingRequestCancelled: mapping.MeetingCancelled,
-	mapping.MeetingOver:             mapping.MeetingCompleted,
+// endings are the events after which a request is in no open list; the first that
+// was told counts.
+var endings = []struct {
+	trigger mapping.Trigger
+	state   mapping.MeetingState
+}{
+	{mapping.MeetingRequestCancelled, mapping.MeetingCancelled},
+	{mapping.MeetingOver, mapping.MeetingCompleted},
+	{mapping.MeetingRequestExpired, mapping.MeetingExpired},
 }
 
 // lookBack returns what is closed, unless an event says how the meeting ended:
 // then it need not be searched for in a list that only grows.
 func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]listedAs, error) {
-	for trigger := range endings {
-		if slices.Contains(events, string(trigger)) {
+	for _, e := range endings {
+		if slices.Contains(events, string(e.trigger)) {
 			return nil, nil
 		}
 	}
@@ -253,8 +257,11 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 	}
 	m.MissingAt, m.Status, m.Title, m.Type, m.ChangedAt = time.Time{}, listed.Status, listed.Title, listed.Type, listed.DateUpdated
 	movedBefore := before == mapping.MeetingRescheduled
+	if listed.list == calendarhero.StateActive && !asMoved(listed.Status) && !said(mapping.MeetingMoved) {
+		listed.Start, listed.End = asAsked(m, listed, links)
+	}
 	same := near(m.Start, listed.Start) && near(m.End, listed.End)
-	if !listed.Start.IsZero() && listed.End.After(listed.Start) {
+	if timed(listed) {
 		m.Start, m.End = listed.Start, listed.End
 	}
 	m.Emails = nil
@@ -282,6 +289,24 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 	return m, doubt
 }
 
+// timed reports whether a list shows times of a request.
+func timed(r listedAs) bool { return !r.Start.IsZero() && r.End.After(r.Start) }
+
+// asAsked are the times of a request that nobody has answered, which are those
+// that were asked for: what its list shows may be rounded, or a proposal. Only of
+// a request that people made there is nothing else to go by.
+func asAsked(m store.Meeting, listed listedAs, links []store.Link) (start, end time.Time) {
+	for _, l := range links {
+		if l.ObjectID == listed.ID {
+			return l.Start, l.End
+		}
+	}
+	if !m.Start.IsZero() {
+		return m.Start, m.End
+	}
+	return listed.Start, listed.End
+}
+
 // stateOf is the state of a request that a list shows. The lists are what the
 // connectors in the field go by; the words of the status are not documented, so
 // they only tell apart how a closed one ended.
@@ -294,13 +319,13 @@ func stateOf(r listedAs, before mapping.MeetingState, moved bool, events []strin
 	case r.list == calendarhero.StateUpcoming:
 		return mapping.MeetingBooked
 	}
-	word := strings.ToLower(r.Status)
-	for part, state := range map[string]mapping.MeetingState{
-		"cancel": mapping.MeetingCancelled, "expire": mapping.MeetingExpired, "complete": mapping.MeetingCompleted,
-	} {
-		if strings.Contains(word, part) {
-			return state
-		}
+	switch word := strings.ToLower(r.Status); {
+	case strings.Contains(word, "cancel"):
+		return mapping.MeetingCancelled
+	case strings.Contains(word, "expire"):
+		return mapping.MeetingExpired
+	case strings.Contains(word, "complete"):
+		return mapping.MeetingCompleted
 	}
 	return ended(events, before, r.End, now)
 }
@@ -317,9 +342,9 @@ func asMoved(status string) bool {
 // ended is how a meeting ended of which no list says it: by the event, else by
 // whether its time has come.
 func ended(events []string, before mapping.MeetingState, end, now time.Time) mapping.MeetingState {
-	for trigger, state := range endings {
-		if slices.Contains(events, string(trigger)) {
-			return state
+	for _, e := range endings {
+		if slices.Contains(events, string(e.trigger)) {
+			return e.state
 		}
 	}
 	booked := before == mapping.MeetingBooked || before == mapping.MeetingRescheduled

@@ -160,6 +160,6 @@ func (r *Reconciler) differs(m store.Meeting, listed listedAs) bool {
 	return state.Ended() || booked != (listed.list == calendarhero.StateUpcoming) && state != mapping.MeetingRescheduled ||
 		booked && !started && !m.Start.IsZero() && !m.Start.After(r.now()) ||
 		m.Status != "" && m.Status != listed.Status ||
-		!listed.Start.IsZero() && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
+		(listed.list == calendarhero.StateUpcoming || asMoved(listed.Status)) && timed(listed) && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
 		m.Title != "" && m.Title != listed.Title // else it is no contact's, or was erased with its contact
 }

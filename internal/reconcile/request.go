@@ -140,6 +140,8 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 		return doCreate
 	case link.Content == want.content, ended && (link.Material == want.material || past):
 		return doNothing
+	case link.Meeting == string(mapping.MeetingCompleted) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd):
+		return doNothing // it took place, and is asked for at no other time
 	case ended && link.Meeting == string(mapping.MeetingGone):
 		return doReplace // should it be there nevertheless
 	case ended:
@@ -268,7 +270,7 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		Type: want.Type, Start: link.Start, End: link.End, Emails: want.ContactEmails,
 	}
 	m.Happened = happened(m, s.now())
-	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
+	return s.store.NoteMeeting(ctx, m)
 }
 
 // notCreated notes what a failed create means for its link, and returns why it

@@ -152,6 +152,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	if state.Kind == string(mapping.KindMeeting) && gone == "" {
 		m, owned, err := s.syncMeeting(ctx, state)
 		if err != nil || owned {
+			s.result.contactID = s.contactID // with whom what was told of it is erased
 			return s.result, err
 		}
 		why, err := s.foreignMeeting(ctx, m)

@@ -103,6 +103,15 @@ func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, touch []En
 	return nil
 }
 
+// NoteMeeting notes a meeting that was just made, unless a list has shown it already.
+func (s *Store) NoteMeeting(ctx context.Context, m Meeting) error {
+	known, err := s.Meetings(ctx, m.LocationID, m.ID)
+	if err != nil || len(known) > 0 {
+		return err
+	}
+	return s.SaveMeetings(ctx, []Meeting{m}, nil)
+}
+
 func (tx *Tx) saveMeeting(ctx context.Context, m Meeting) error {
 	if m.Emails == nil {
 		m.Emails = []string{}
