@@ -97,7 +97,9 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
 		}
 		m, _ = s.observe(m, listed, true, nil, nil)
-		return m, true, s.store.SaveMeetings(ctx, []store.Meeting{impersonal(m)}, nil)
+		m = impersonal(m)
+		m.Title = "[" + markerIn(listed.Title) + "]" // that it looks like one of ours stays known
+		return m, true, s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 	}
 	if !isListed && !isKnown && !owned && len(events) == 0 {
 		return m, true, nil // nothing was ever seen of it

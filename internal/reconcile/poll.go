@@ -161,5 +161,5 @@ func (r *Reconciler) differs(m store.Meeting, listed listedAs) bool {
 		booked && !started && !m.Start.IsZero() && !m.Start.After(r.now()) ||
 		m.Status != "" && m.Status != listed.Status ||
 		(listed.list == calendarhero.StateUpcoming || asMoved(listed.Status)) && timed(listed) && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
-		m.Title != "" && m.Title != listed.Title // else it is no contact's, or was erased with its contact
+		m.Title != "" && markerIn(m.Title) == "" && m.Title != listed.Title // "": it is no contact's, or was erased with its contact
 }
