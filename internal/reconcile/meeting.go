@@ -59,12 +59,13 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		return m, false, err
 	}
 	location := s.entity.LocationID
+	var made store.Link
 	for _, l := range links {
 		if l.State.Uncertain() { // the worker that made it is about to note its id
 			return m, true, &wait{d: 2 * time.Second, why: "the meeting request is just being made"}
 		}
 		if l.ObjectID == s.entity.ID && l.State != store.LinkGone {
-			location, owned = l.Entity.LocationID, true
+			location, owned, made = l.Entity.LocationID, true, l
 			s.touch, s.contactID = append(s.touch, l.Entity), s.contactOf(ctx, l.Entity)
 		}
 	}
@@ -76,6 +77,9 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	m.LocationID, m.ID = location, s.entity.ID
 	if owned {
 		m.ContactID = s.contactID
+	}
+	if owned && m.Title == "" { // a crash came before it was noted
+		m.Title, m.Start, m.End = made.Title+" ["+made.Marker+"]", made.Start, made.End
 	}
 	if !isListed && mapping.MeetingState(m.State).Ended() {
 		s.touch = nil
@@ -181,8 +185,14 @@ func (s *entitySync) tellOthers(ctx context.Context, id string) error {
 // it waits a moment for that.
 func (s *entitySync) justMade(ctx context.Context, state store.EntityState) (bool, error) {
 	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, "")
-	if err != nil || len(links) > 0 {
-		return len(links) > 0, err
+	if err != nil {
+		return false, err
+	}
+	for _, l := range links {
+		known, err := s.store.Meetings(ctx, l.Entity.LocationID, s.entity.ID)
+		if len(known) > 0 || err != nil {
+			return true, err
+		}
 	}
 	if state.GoneAt.IsZero() {
 		return false, &wait{d: 2 * time.Second, why: "it may be a request that is just being made here", quiet: true, doubted: s.now()}
