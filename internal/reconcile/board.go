@@ -58,7 +58,7 @@ func (b *board) lookBack(ctx context.Context, ch *calendarhero.Client, since, no
 	requests, err := b.closed.read(bounded, ch, since, now, calendarhero.StateClosed)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		b.closed.tooLong = now
-		return nil, nil //nolint:nilerr // it is not told
+		return nil, nil // it is not told
 	}
 	return requests, err
 }

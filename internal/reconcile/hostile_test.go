@@ -139,3 +139,28 @@ func TestAMovedEventOfATaskMovesItOnce(t *testing.T) {
 		t.Errorf("it was made again: %v; the task is due %s", got.ID != r.ID, b.hl.Tasks(contact)[0].DueDate)
 	}
 }
+
+func TestAutomationsThatAnswerEachOtherComeToAnEnd(t *testing.T) {
+	b := setup(t, `
+- name: Milestone
+  on: milestone.changed
+  milestone: { name: contact.milestone, date: contact.milestone_date }
+  if: milestone.name != "" and milestone.date != nil
+  do:
+    - event: { title: "{{ milestone.name }}", start: "{{ milestone.date }}", description: "{{ contact.website }}" }
+- name: Asked
+  on: calendarhero.new_meeting_request
+  do:
+    - update_contact: { fields: { website: "https://example.com/{{ meeting.id }}" } }
+`)
+	jane := b.jane("2030-06-03")
+	for range 80 {
+		b.must(b.store.Touch(t.Context(), []store.Entity{jane}, false))
+		if _, err := b.run(jane); err != nil {
+			break
+		}
+	}
+	if n := b.posts(); n < mostOften || n > mostOften+1 {
+		t.Errorf("%d requests were made", n)
+	}
+}

@@ -333,6 +333,8 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 			return ""
 		case it.base == nil && !it.material && it.was.wanted && !it.was.times.end.IsZero() && len(made) > 0:
 			return "" // it ended before, and nothing asked for another
+		case !it.retimed && len(made) > 0 && made[len(made)-1].Status == "completed":
+			return "" // it took place, and nothing asked for another time
 		case it.must != nil:
 			return ""
 		}

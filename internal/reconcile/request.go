@@ -75,6 +75,9 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 			return err
 		}
 	}
+	if often, err := s.tooOften(ctx, link); often || err != nil {
+		return err
+	}
 	missing, err := s.delete(ctx, link)
 	if err != nil {
 		return err
@@ -83,6 +86,20 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		return s.calledOff(ctx, link)
 	}
 	return s.create(ctx, link, item, want)
+}
+
+// mostOften is how often the requests of one record are made in a day. Each time
+// people are mailed, and automations that answer each other would know no end.
+const mostOften = 24
+
+// tooOften reports whether a request is not to be replaced now, and says why.
+func (s *entitySync) tooOften(ctx context.Context, link store.Link) (bool, error) {
+	n, err := s.store.ToldSince(ctx, s.entity, s.contactID, link.ItemKind+" created", s.now().AddDate(0, 0, -1))
+	if err != nil || n < mostOften {
+		return false, err
+	}
+	s.held = &wait{d: longestWait, why: fmt.Sprintf("%s: it was made %d times within a day, so its change waits; do two automations answer each other?", link.Automation, n)}
+	return true, nil
 }
 
 // moveTask moves the task of a meeting that is about to be replaced: the new one

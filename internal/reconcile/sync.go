@@ -249,6 +249,7 @@ type entitySync struct {
 
 	began    time.Time // the sync
 	planned  []mapping.Item
+	held     *wait                    // why something is not done yet, though the rest is
 	stale    bool                     // there is news that the plan does not know
 	wanted   map[string]wanted        // by item key
 	own      []mapping.Meeting        // of the entity
@@ -290,6 +291,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 		if err != nil {
 			return err
 		}
+	}
+	if refused == nil && s.held != nil {
+		return s.held
 	}
 	return refused
 }

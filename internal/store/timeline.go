@@ -65,6 +65,18 @@ func (s *Store) timeline(ctx context.Context, query, locationID string, args ...
 	return out, nil
 }
 
+// ToldSince counts what was told of an entity since a time, in the same words.
+func (s *Store) ToldSince(ctx context.Context, e Entity, contactID, what string, since time.Time) (int64, error) {
+	rows, err := s.Query(ctx, `SELECT count(*) FROM timeline
+		WHERE location_id = $1 AND contact_id = $2 AND kind = $3 AND entity_id = $4 AND what = $5 AND at > $6`,
+		e.LocationID, contactID, e.Kind, e.ID, what, micros(since))
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count what was told of %s: %w", e, err)
+	}
+	return n[0], nil
+}
+
 // PruneTimeline deletes some of the entries before a time, and returns how many;
 // 0 = the oldest is not that old.
 func (s *Store) PruneTimeline(ctx context.Context, before time.Time) (n int64, err error) {
