@@ -75,7 +75,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	}
 	m, isKnown := known[s.entity.ID]
 	m.LocationID, m.ID = location, s.entity.ID
-	if owned {
+	if s.contactID != "" {
 		m.ContactID = s.contactID
 	}
 	if owned && m.Title == "" { // a crash came before it was noted
