@@ -120,8 +120,8 @@ func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (h
 	return hooks, err
 }
 
-// ReleaseHooks deletes what is ours at CalendarHero and leaves all events of the
-// account alone until TakeHooks. What was registered but cannot be read, and so
+// ReleaseHooks deletes what is ours at CalendarHero, ends the key in its URLs, and
+// leaves all events of the account alone until TakeHooks, which makes another key. What was registered but cannot be read, and so
 // may be another tool's by now, is deleted only if unread allows it. What could
 // not be deleted is tried again by CheckHooks; its Problem says why.
 func (r *Registry) ReleaseHooks(ctx context.Context, a Account, unread bool) (hooks []store.Hook, err error) {
@@ -130,8 +130,10 @@ func (r *Registry) ReleaseHooks(ctx context.Context, a Account, unread bool) (ho
 			known[i].State, known[i].Allowed, known[i].FailedAt = store.HookOff, unread, time.Time{}
 		}
 		hooks = known
-		_, err := r.deleteAll(ctx, a, a.Home(), hooks)
-		return hooks, err
+		if _, err := r.deleteAll(ctx, a, a.Home(), hooks); err != nil {
+			return hooks, err
+		}
+		return hooks, r.Store.EndHookKeys(ctx, a.ID, hookName(a.ID), r.Now())
 	})
 	if err == nil && !done {
 		err = errBusy

@@ -41,7 +41,7 @@ func (r *Registry) HookLocation(ctx context.Context, key string) (locationID str
 		return "", false, nil
 	}
 	k, ok, err := r.Store.HookKey(ctx, hookDigest(key))
-	if err != nil || !ok {
+	if err != nil || !ok || !k.EndedAt.IsZero() {
 		return "", false, err
 	}
 	list, err := r.Accounts(ctx)

@@ -2,6 +2,7 @@ package connection_test
 
 import (
 	"maps"
+	"path"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -563,6 +564,8 @@ func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 		h.check(r)
 		account, _, err := r.AccountOf(t.Context(), north)
 		b.must(err)
+		keyOf := func(url string) string { return path.Base(path.Dir(url)) }
+		old := keyOf(ch.Hooks()["meeting_started"])
 		ch.Faults().Next("DELETE /webhook/{event}", 3, sandbox.FailWith(503))
 		hooks, err := r.ReleaseHooks(t.Context(), account, false)
 		b.must(err)
@@ -579,6 +582,11 @@ func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 		h.check(r)
 		if hooks := ch.Hooks(); len(hooks) != 1 || hooks["meeting_started"] == "" {
 			t.Errorf("there are %v, want the one that was taken", hooks)
+		}
+		for key, want := range map[string]bool{old: false, keyOf(ch.Hooks()["meeting_started"]): true} {
+			if _, ok, err := r.HookLocation(t.Context(), key); ok != want || err != nil {
+				t.Errorf("a key lets in: %v, want %v (%v)", ok, want, err)
+			}
 		}
 	})
 }

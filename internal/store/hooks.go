@@ -12,6 +12,7 @@ type HookKey struct {
 	Digest    string // SHA-256 of the key, hex
 	Account   string
 	CreatedAt time.Time
+	EndedAt   time.Time // from then on it lets nothing in; zero = it does
 }
 
 // HookState says whose the registration of an event is.
@@ -49,7 +50,7 @@ func (h Hook) Blind() bool { return !h.SetAt.IsZero() && h.SeenAt.IsZero() }
 // AddHookKey stores a new key of k.Account, and with it the key's secret.
 func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_keys (digest, account, created_at) VALUES ($1, $2, $3)`,
+		if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_keys (digest, account, created_at, ended_at) VALUES ($1, $2, $3, 0)`,
 			k.Digest, k.Account, micros(k.CreatedAt)); err != nil {
 			return err
 		}
@@ -61,13 +62,29 @@ func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error 
 	return nil
 }
 
+// EndHookKeys ends the keys of an account, and drops the secret with the one in
+// use: the next URLs have another. They stay known as ours.
+func (s *Store) EndHookKeys(ctx context.Context, account, secret string, now time.Time) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE calendarhero_keys SET ended_at = $2 WHERE account = $1 AND ended_at = 0`, account, micros(now)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM secrets WHERE name = $1`, secret)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("end the keys for CalendarHero's webhooks: %w", err)
+	}
+	return nil
+}
+
 // HookKey looks a key up by its digest; ok is false where there never was one.
 func (s *Store) HookKey(ctx context.Context, digest string) (k HookKey, ok bool, err error) {
-	rows, err := s.Query(ctx, `SELECT digest, account, created_at FROM calendarhero_keys WHERE digest = $1`, digest)
+	rows, err := s.Query(ctx, `SELECT digest, account, created_at, ended_at FROM calendarhero_keys WHERE digest = $1`, digest)
 	list, err := collect(rows, err, func(r Rows) (k HookKey, err error) {
-		var created int64
-		err = r.Scan(&k.Digest, &k.Account, &created)
-		k.CreatedAt = fromMicros(created)
+		var created, ended int64
+		err = r.Scan(&k.Digest, &k.Account, &created, &ended)
+		k.CreatedAt, k.EndedAt = fromMicros(created), fromMicros(ended)
 		return k, err
 	})
 	if err != nil {

@@ -6,7 +6,8 @@
 CREATE TABLE calendarhero_keys (
 	digest     TEXT   PRIMARY KEY, -- hex
 	account    TEXT   NOT NULL,    -- a digest of its token
-	created_at BIGINT NOT NULL
+	created_at BIGINT NOT NULL,
+	ended_at   BIGINT NOT NULL     -- from then on it lets nothing in; 0 = it does
 );
 
 -- What is known of each account's webhooks.
