@@ -2,9 +2,9 @@ package connection_test
 
 import (
 	"maps"
-	"path"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"

@@ -138,12 +138,17 @@ func (s *entitySync) noNews(ctx context.Context, want mapping.ContactItem) (stri
 			return "it is the owner of the CalendarHero account", nil
 		}
 	}
-	linked, err := s.store.ContactLinked(ctx, s.entity.LocationID, s.entity.ID)
-	if linked != "" {
-		s.contactID = linked // with which what was told of it is erased
-		return "it is that of a HighLevel contact already", err
+	for _, id := range []string{s.entity.ID, s.facts.CalendarContact.ID} { // the webhook's, and that of whom its addresses are
+		linked, err := s.store.ContactLinked(ctx, s.entity.LocationID, id)
+		if err != nil {
+			return "", err
+		}
+		if linked != "" {
+			s.contactID = linked // with whom what was told of it is erased
+			return "it is that of a HighLevel contact already", nil
+		}
 	}
-	return "", err
+	return "", nil
 }
 
 // findInHighLevel returns the contact that the link points to, else the one that
