@@ -167,7 +167,7 @@ type Finish struct {
 	Outcome     string
 	Detail      string
 	Now         time.Time
-	Touch       []Entity // entities that must be looked at again because of this one
+	Touch       []Entity // entities that must be looked at again because of this one, perhaps itself
 	Erase       string   // the contact of which what is stored is to be erased; "" = none
 	Timeline    []TimelineEntry
 }
@@ -206,7 +206,7 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 				return err
 			}
 		}
-		if again = len(wanted) == 1 && wanted[0] > f.Seen; again {
+		if again = len(wanted) == 1 && wanted[0] > f.Seen || slices.Contains(f.Touch, e); again {
 			return nil
 		}
 		return s.queue.complete(ctx, tx, job)

@@ -57,7 +57,11 @@ func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store
 	s.mu.Lock()
 	s.synced[e] = v
 	s.mu.Unlock()
-	again, err := st.FinishSync(ctx, job, store.Finish{Entity: e, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()})
+	finish := store.Finish{Entity: e, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()}
+	if rand.IntN(20) == 0 {
+		finish.Touch = []store.Entity{e} // it wants to be looked at again itself
+	}
+	again, err := st.FinishSync(ctx, job, finish)
 	if err != nil {
 		return err
 	}
