@@ -161,6 +161,7 @@ type requestView struct {
 	MeetingRequest
 	Month, Day, Weekday string
 	Times, Full         string
+	StartInput          string
 }
 
 type mailView struct {
@@ -177,6 +178,8 @@ func (r requestView) StateText() string {
 		return "Ran out unanswered"
 	case r.Status == "completed":
 		return "Took place"
+	case r.State == StateUpcoming && r.Status == "rescheduled":
+		return "Booked, at another time than asked for"
 	case r.State == StateUpcoming:
 		return "Booked"
 	default:
@@ -239,7 +242,7 @@ func (w *World) requestView(r MeetingRequest) requestView {
 	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {
 		times = start.Format("Jan 2, 3:04 PM") + " – " + end.Format("Jan 2, 3:04 PM MST")
 	}
-	return requestView{r, start.Format("Jan"), start.Format("2"), start.Format("Mon"), times, start.Format("Monday, January 2, 2006")}
+	return requestView{r, start.Format("Jan"), start.Format("2"), start.Format("Mon"), times, start.Format("Monday, January 2, 2006"), start.Format("2006-01-02T15:04")}
 }
 
 // webhookLine tells how delivery stands, so that a person sees why nothing moves.

@@ -93,7 +93,7 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 // readTask takes title, description and due time (in the location's zone) from a form.
 func (w *World) readTask(r *http.Request, task Task) (Task, error) {
 	task.Title, task.Body = value(r, "title"), value(r, "body")
-	due, err := time.ParseInLocation("2006-01-02T15:04", value(r, "due"), w.TimeZone)
+	due, err := w.readTime(r, "due")
 	switch {
 	case task.Title == "":
 		return task, errors.New("A task needs a title.")
@@ -104,10 +104,45 @@ func (w *World) readTask(r *http.Request, task Task) (Task, error) {
 	return task, nil
 }
 
+// readTime takes a time in the location's zone from a form.
+func (w *World) readTime(r *http.Request, field string) (time.Time, error) {
+	at, err := time.ParseInLocation("2006-01-02T15:04", value(r, field), w.TimeZone)
+	if err != nil {
+		return at, errors.New("A date and a time are needed.")
+	}
+	return at, nil
+}
+
 // requestForms are what an invitee or the account's holder does in CalendarHero.
 func (w *World) requestForms(do func(string, func(*http.Request, string) (string, error))) {
 	do("/requests/{id}/accept", func(_ *http.Request, id string) (string, error) {
 		return "request-" + id, w.CalendarHero.Accept(id)
+	})
+	do("/requests/{id}/move", func(r *http.Request, id string) (string, error) {
+		start, err := w.readTime(r, "start")
+		if err != nil {
+			return "", err
+		}
+		for _, q := range w.CalendarHero.Requests() {
+			if q.ID == id {
+				return "request-" + id, w.CalendarHero.Reschedule(id, start, start.Add(q.End.Sub(q.Start)))
+			}
+		}
+		return "", errors.New("This meeting request is gone.")
+	})
+	do("/requests", func(r *http.Request, _ string) (string, error) {
+		start, err := w.readTime(r, "start")
+		switch {
+		case err != nil:
+			return "", err
+		case value(r, "subject") == "", value(r, "name") == "":
+			return "", errors.New("A booking needs a name and what it is about.")
+		case !isAddress(value(r, "email")):
+			return "", errors.New("A booking needs an e-mail address.")
+		}
+		booked, err := w.CalendarHero.BookByLink(
+			CalendarContact{Name: value(r, "name"), Email: []string{strings.ToLower(value(r, "email"))}}, value(r, "subject"), start, start.Add(30*time.Minute))
+		return "request-" + booked.ID, err
 	})
 	do("/requests/{id}/cancel", func(_ *http.Request, id string) (string, error) {
 		return "calendarhero", w.CalendarHero.Cancel(id)

@@ -206,13 +206,26 @@ func TestTheFormsOfThePageDoWhatTheySay(t *testing.T) {
 	}
 }
 
+func TestThePageBooksAndMovesMeetings(t *testing.T) {
+	w := startWorld(t)
+	booking := url.Values{"name": {"Ann Lee"}, "email": {"Ann@lee.example"}, "subject": {"Consultation"}, "start": {"2027-01-15T09:30"}}
+	if status, page := submit(t, w, "/requests", booking); status != 200 || !strings.Contains(page, "With ann@lee.example") {
+		t.Fatalf("the booking answered %d", status)
+	}
+	id := w.CalendarHero.Requests()[0].ID
+	status, page := submit(t, w, "/requests/"+id+"/move", url.Values{"start": {"2027-01-16T11:00"}})
+	if got := w.CalendarHero.Requests()[0].Start; status != 200 || !got.Equal(time.Date(2027, 1, 16, 16, 0, 0, 0, time.UTC)) || !strings.Contains(page, "at another time than asked for") {
+		t.Errorf("the move answered %d, and it is at %s", status, got)
+	}
+}
+
 func TestThePageSaysWhyAFormWasNotTaken(t *testing.T) {
 	w := startWorld(t)
 	contact := w.HighLevel.Contacts()[0].ID
 	for path, want := range map[string]string{
 		"/contacts": "A contact needs a name.", "/contacts/" + contact + "/tasks": "A task needs a title.",
 		"/contacts/" + contact + "/notes": "A note needs some text.", "/tasks/gone/complete": "no task",
-		"/requests/0123/accept": "no such live request",
+		"/requests/0123/accept": "no such live request", "/requests/0123/move": "A date and a time are needed.", "/requests": "A date and a time are needed.",
 	} {
 		if status, page := submit(t, w, path, nil); status != 422 || !strings.Contains(page, want) {
 			t.Errorf("%s answered %d without %q", path, status, want)
