@@ -45,13 +45,14 @@ func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store
 	s.active[e] = true
 	v := s.version[e]
 	s.mu.Unlock()
-	defer func() {
+	over := func() {
 		s.mu.Lock()
 		s.active[e] = false
 		s.mu.Unlock()
-	}()
+	}
 	s.runs.Add(1)
 	if rand.IntN(10) == 0 {
+		over()
 		return river.JobSnooze(time.Duration(rand.IntN(3)) * time.Millisecond)
 	}
 	s.mu.Lock()
@@ -61,6 +62,7 @@ func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store
 	if rand.IntN(20) == 0 {
 		finish.Touch = []store.Entity{e} // it wants to be looked at again itself
 	}
+	over() // the next one may begin as soon as the end is committed, before it is told here
 	again, err := st.FinishSync(ctx, job, finish)
 	if err != nil {
 		return err
