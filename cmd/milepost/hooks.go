@@ -37,7 +37,7 @@ func (c *listHooksCmd) list(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		if c.PublicURL == "" {
-			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set: no webhooks are registered, and what happens in CalendarHero is found by polling.\n\n")
+			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set here. Where `milepost serve` has none either it registers no webhooks, and what happens in CalendarHero is found by polling. This is what it noted last:\n\n")
 		}
 		if len(reports) == 0 {
 			fmt.Fprintln(out, "No location with a CalendarHero account is active; `milepost connections` says why.")
@@ -77,7 +77,11 @@ func printHooks(out io.Writer, hooks []store.Hook) error {
 		case !h.CheckedAt.IsZero():
 			checked = h.CheckedAt.Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, told(h), checked, h.Problem)
+		todo := h.Problem
+		if h.State == store.HookOff && todo == "" {
+			todo = "`milepost hooks take` registers it again"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, told(h), checked, todo)
 	}
 	return table.Flush()
 }

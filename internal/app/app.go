@@ -119,7 +119,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, fmt.Errorf("admin listener (MILEPOST_ADMIN_LISTEN): %w", err)
 	}
 	if app := cfg.app(); app != nil {
-		if cfg.PublicURL == "" {
+		if cfg.PublicURL == "" && !cfg.VendorsHere {
 			logger.Warn().Msg("OAuth is set up without MILEPOST_PUBLIC_URL: the redirect URL is made of the request's Host with http, which is not what the app is registered with behind a proxy with TLS")
 		}
 		routes.OAuth = &handlers.OAuth{
