@@ -225,7 +225,7 @@ func (r *Registry) leaving(ctx context.Context, locationID string, drop func() e
 }
 
 // lastWithHooks returns the account of a location where no other location uses
-// it and something is known of its webhooks; else false.
+// it and something is known of its webhooks, or is about to be; else false.
 func (r *Registry) lastWithHooks(ctx context.Context, locationID string) (a Account, last bool, err error) {
 	list, err := r.readAccounts(ctx, func(store.Connection) bool { return true })
 	i := slices.IndexFunc(list, func(a Account) bool { return slices.Contains(a.Locations, locationID) })
@@ -233,5 +233,9 @@ func (r *Registry) lastWithHooks(ctx context.Context, locationID string) (a Acco
 		return Account{}, false, err
 	}
 	known, err := r.Store.HooksOf(ctx, list[i].ID)
-	return list[i], len(known) > 0, err
+	if err != nil || len(known) > 0 {
+		return list[i], len(known) > 0, err
+	}
+	key, err := r.Store.Secret(ctx, hookName(list[i].ID)) // they are just being registered
+	return list[i], key != "", err
 }
