@@ -133,9 +133,13 @@ func TestAMovedEventOfATaskMovesItOnce(t *testing.T) {
 	r := b.request()
 	b.must(b.ch.Reschedule(r.ID, movedTo, movedTo.Add(30*time.Minute)))
 	b.settle()
+	// And once more, before HighLevel's record is read again.
+	again := movedTo.Add(24 * time.Hour)
+	b.must(b.ch.Reschedule(r.ID, again, again.Add(30*time.Minute)))
+	b.settle()
 	b.ask(e)
 	b.ask(e)
-	if got := b.request(); got.ID != r.ID || !b.hl.Tasks(contact)[0].DueDate.Equal(movedTo) {
+	if got := b.request(); got.ID != r.ID || !b.hl.Tasks(contact)[0].DueDate.Equal(again) {
 		t.Errorf("it was made again: %v; the task is due %s", got.ID != r.ID, b.hl.Tasks(contact)[0].DueDate)
 	}
 }

@@ -119,7 +119,11 @@ func (s *entitySync) followed(ctx context.Context, meetingID string, due time.Ti
 			continue
 		}
 		item := want.item
-		item.Start, item.End = due.Add(item.Start.Sub(item.End)), due
+		length := item.End.Sub(item.Start)
+		item.Start, item.End = due.Add(-length), due
+		if item.Kind == mapping.ItemEvent { // that starts when the task is due
+			item.Start, item.End = due, due.Add(length)
+		}
 		want.pin(item.Start, item.End)
 		want.digest()
 		accept(&link, item, &want.request)
