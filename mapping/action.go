@@ -40,6 +40,27 @@ func fill(field string, t *template, env map[string]any) (string, error) {
 	return text, nil
 }
 
+// textField is a text of an item: where it comes from, where it goes to, and how
+// it is tidied.
+type textField struct {
+	field string
+	from  *template
+	to    *string
+	clean func(string) string
+}
+
+// fillEach fills the texts of an item, or fails with the first fieldProblem.
+func fillEach(env map[string]any, texts ...textField) error {
+	for _, f := range texts {
+		text, err := fill(f.field, f.from, env)
+		if err != nil {
+			return err
+		}
+		*f.to = f.clean(text)
+	}
+	return nil
+}
+
 // fillAll gives the texts of a list of templates; a list in a hole gives each of
 // its entries.
 func fillAll(field string, all []*template, env map[string]any) (out []string, err error) {

@@ -84,20 +84,12 @@ func (a *contactAction) reads() reads {
 
 func (a *contactAction) item(_ *run, env map[string]any) (Item, error) {
 	c := ContactItem{Back: maps.Clone(a.back)}
-	for _, f := range []struct {
-		field string
-		from  *template
-		to    *string
-	}{
-		{"name", a.name, &c.Name},
-		{"organization", a.organization, &c.Organization},
-		{"job_title", a.jobTitle, &c.JobTitle},
-	} {
-		text, err := fill(f.field, f.from, env)
-		if err != nil {
-			return Item{}, err
-		}
-		*f.to = oneLine(text)
+	if err := fillEach(env,
+		textField{"name", a.name, &c.Name, oneLine},
+		textField{"organization", a.organization, &c.Organization, oneLine},
+		textField{"job_title", a.jobTitle, &c.JobTitle, oneLine},
+	); err != nil {
+		return Item{}, err
 	}
 	emails, err := fillAll("emails", a.emails, env)
 	if err != nil {

@@ -59,21 +59,12 @@ func (a *highLevelTask) item(r *run, env map[string]any) (item Item, err error) 
 	if item.Due, err = a.due.instant(r, env); err != nil {
 		return Item{}, err
 	}
-	for _, f := range []struct {
-		field string
-		from  *template
-		to    *string
-		clean func(string) string
-	}{
-		{"title", a.title, &item.Title, oneLine},
-		{"body", a.body, &item.Text, tidy},
-		{"assigned_to", a.assignedTo, &item.AssignedTo, oneLine},
-	} {
-		text, err := fill(f.field, f.from, env)
-		if err != nil {
-			return Item{}, err
-		}
-		*f.to = f.clean(text)
+	if err := fillEach(env,
+		textField{"title", a.title, &item.Title, oneLine},
+		textField{"body", a.body, &item.Text, tidy},
+		textField{"assigned_to", a.assignedTo, &item.AssignedTo, oneLine},
+	); err != nil {
+		return Item{}, err
 	}
 	if item.Title == "" {
 		return Item{}, skip("the title is empty")

@@ -79,22 +79,13 @@ func (m *meeting) item(r *run, env map[string]any) (Item, error) {
 	if err := m.when(&item, r, env); err != nil {
 		return Item{}, err
 	}
-	for _, f := range []struct {
-		field string
-		from  *template
-		to    *string
-		clean func(string) string
-	}{
-		{"title", m.title, &item.Title, oneLine},
-		{"description", m.description, &item.Description, tidy},
-		{"place", m.place, &item.Place, oneLine},
-		{"type", m.typ, &item.Type, oneLine},
-	} {
-		text, err := fill(f.field, f.from, env)
-		if err != nil {
-			return Item{}, err
-		}
-		*f.to = f.clean(text)
+	if err := fillEach(env,
+		textField{"title", m.title, &item.Title, oneLine},
+		textField{"description", m.description, &item.Description, tidy},
+		textField{"place", m.place, &item.Place, oneLine},
+		textField{"type", m.typ, &item.Type, oneLine},
+	); err != nil {
+		return Item{}, err
 	}
 	if item.Title == "" {
 		return Item{}, skip("the title is empty")

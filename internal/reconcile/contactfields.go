@@ -181,7 +181,7 @@ func (s *entitySync) applyUpdateContact(ctx context.Context, item mapping.Item) 
 	}
 	var told []store.TimelineEntry
 	if len(written) > 0 {
-		if err := s.follows(ctx, item.Meeting); err != nil {
+		if err := s.toFollow(ctx, item.Meeting); err != nil {
 			return err
 		}
 		if _, err := s.then.UpdateContact(ctx, s.contactID, write); err != nil {

@@ -166,9 +166,11 @@ func agrees(item mapping.Item, start, end time.Time) bool {
 	return asked.In(zone).Format(time.DateOnly) == is.In(zone).Format(time.DateOnly)
 }
 
-// follows notes, before a write to the contact because of a meeting, the times
-// that it has: the contact's fields may be what its item goes by.
-func (s *entitySync) follows(ctx context.Context, meetingID string) error {
+// toFollow notes, before a write to the contact because of a meeting, the times
+// that it has: the contact's fields may be what its item goes by. What the item
+// will ask for then, only the next read of the record tells; of a task that is
+// known at once (see followed).
+func (s *entitySync) toFollow(ctx context.Context, meetingID string) error {
 	for key, link := range s.links {
 		if meetingID == "" || link.ObjectID != meetingID || link.State != store.LinkLive {
 			continue
