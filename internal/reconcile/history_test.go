@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -63,6 +62,13 @@ type history struct {
 	meetings int // made by people in CalendarHero
 	asked    int // times that a clash asked for
 	ledger   *ledger
+
+	stage     *stage
+	dir       string // of the database in use
+	stores    []*store.Store
+	copies    []snapshot
+	backfills bool         // a backfill is to be run: the database was lost
+	skew      atomic.Int64 // how far Milepost's clock is ahead, in nanoseconds
 }
 
 // webhook is one that waits to be told, or never is.
@@ -79,13 +85,15 @@ type stage struct {
 	step  string // the name of an SQL function that every write calls
 	mort  atomic.Pointer[mortality]
 	n     int
+	// survives are the kinds of what happens beyond faults and crashes.
+	survives []string
 }
 
 // newStage prepares for histories: each begins with a copy of one database, for
 // its schema takes longer to make than a history to play.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
+	s := &stage{survives: strings.Fields(os.Getenv("MILEPOST_SURVIVE")), root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // a crash here is one of the process, not of the disk
 		if s.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil { //nolint:usetesting // in memory, not where t.TempDir is
 			t.Fatal(err)
@@ -138,7 +146,7 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, seed) // the vendors' ids
 	h := &history{
-		bundle: &bundle{t: t}, rng: rand.New(rand.NewPCG(seed, 1)), mort: &mortality{frozen: make(chan struct{}), over: make(chan struct{})},
+		bundle: &bundle{t: t}, stage: s, rng: rand.New(rand.NewPCG(seed, 1)), mort: &mortality{frozen: make(chan struct{}), over: make(chan struct{})},
 		sent: map[string]int{}, due: map[store.Entity]time.Time{}, fails: map[store.Entity]int{},
 	}
 	h.tally = newTally()
@@ -158,19 +166,6 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 	}
 	hl, ch := httptest.NewServer(h.hl), httptest.NewServer(h.ch)
 
-	dir := s.dir(t)
-	entries, err := os.ReadDir(s.empty)
-	h.must(err)
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(s.empty, e.Name()))
-		h.must(err)
-		h.must(os.WriteFile(filepath.Join(dir, e.Name()), b, 0o600))
-	}
-	st, err := store.OpenSQLite(t.Context(), dir)
-	h.must(err)
-	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
-	h.must(err)
-
 	h.rule = choose(h, mapping.NewestWins, mapping.HighLevelWins, mapping.CalendarHeroWins)
 	set, err := mapping.Load("automations.yaml", []byte(automationsOf(h.rule)))
 	h.must(err)
@@ -182,7 +177,8 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 		return &http.Client{Transport: h.wire[vendor]}
 	}
 	h.cfg = Config{
-		Store: st, Automations: set, Logger: zerolog.Nop(), Now: clock, Every: 15 * time.Minute,
+		Automations: set, Logger: zerolog.Nop(), Every: 15 * time.Minute,
+		Now:  func() time.Time { return clock().Add(time.Duration(h.skew.Load())) },
 		Real: func(time.Duration) time.Duration { return 0 },
 		Connections: only{&connection.Connection{
 			LocationID:   location,
@@ -190,7 +186,7 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 			CalendarHero: calendarhero.New(calendarhero.Config{BaseURL: ch.URL, Token: "ch-test", RetryWait: noWait, HTTP: client("CalendarHero")}),
 		}},
 	}
-	h.Reconciler = New(h.cfg)
+	h.useCopyOf(s.empty)
 	h.ledger = newLedger(h)
 	s.mort.Store(h.mort)
 	t.Cleanup(func() {
@@ -202,8 +198,9 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 		ch.Close()
 		h.hl.Close()
 		h.ch.Close()
-		_ = st.Close()
-		_ = os.RemoveAll(dir)
+		for _, st := range h.stores {
+			_ = st.Close()
+		}
 	})
 	h.sweepAll() // what was there before is no news
 	h.pollAll()

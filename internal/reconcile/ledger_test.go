@@ -67,6 +67,8 @@ type item struct {
 	moved    []times // to where people moved the request
 	off      bool    // a person called it off, or its time passed
 	must     *end    // how a clash must end; nil = there was none
+	forgot   bool    // Milepost's database went back to before some of it
+	lost     bool    // it was lost altogether
 }
 
 // end is the one right end of an item.
@@ -235,11 +237,18 @@ func (l *ledger) passes() {
 	}
 }
 
+// forget notes that Milepost's database went back to an older state, or was lost.
+func (l *ledger) forget(lost bool) {
+	for _, it := range l.items {
+		it.forgot, it.lost = true, it.lost || lost
+	}
+}
+
 // quiet begins anew: all that happened so far is settled.
 func (l *ledger) quiet() {
 	_, live, _ := l.requests()
 	for id, it := range l.items {
-		it.was, it.base, it.material, it.retimed, it.moved, it.off, it.must = it.now, nil, false, false, nil, false, nil
+		it.was, it.base, it.material, it.retimed, it.moved, it.off, it.must, it.forgot, it.lost = it.now, nil, false, false, nil, false, nil, false, false
 		if list := live[id]; len(list) == 1 {
 			it.base = &times{list[0].Start, list[0].End}
 		}
@@ -313,6 +322,10 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 		return fmt.Sprintf("%d live requests", len(live))
 	}
 	if !want.wanted {
+		if len(live) > 0 && it.lost && !l.exists(id) {
+			l.h.tally.survived["orphan"]++ // nobody knows any more what it was made for
+			return ""
+		}
 		if len(live) > 0 {
 			return fmt.Sprintf("%q is there, and nothing asks for it", live[0].Subject)
 		}
@@ -356,6 +369,11 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 	}
 	var right []times
 	switch {
+	case it.forgot: // who moved it, and from where, may be forgotten
+		right = append(append(right, want.times), it.moved...)
+		if it.base != nil {
+			right = append(right, *it.base)
+		}
 	case !it.retimed && it.off && it.material:
 		right = append(append(right, want.times), it.moved...) // it ended, and was asked for again
 		if it.base != nil {
@@ -384,6 +402,12 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 		return fmt.Sprintf("it is at %s, want one of %s", got, right)
 	}
 	return ""
+}
+
+// exists reports whether the record of an item is still there.
+func (l *ledger) exists(id itemID) bool {
+	_, ok := l.contents()[id]
+	return ok
 }
 
 func sameDay(a, b time.Time, zone *time.Location) bool {

@@ -17,6 +17,8 @@ import (
 
 // usualStories are as many as a run plays that does not ask for others:
 //
+// MILEPOST_SURVIVE="lie restore jump" adds gateways that lie, restores and clock jumps.
+//
 //	MILEPOST_HISTORIES=1000 go test -run TestBothSidesEndInStep ./internal/reconcile
 //	MILEPOST_HISTORY=17 go test -run TestBothSidesEndInStep ./internal/reconcile  # the one with that seed
 const usualStories = 10
@@ -92,7 +94,18 @@ func (h *history) person(do func()) {
 // step is one thing that happens.
 func (h *history) step() {
 	h.pass(choose(h, time.Second, 20*time.Second, time.Minute))
-	switch choose(h, "edit", "edit", "edit", "edit", "meeting", "meeting", "meeting", "fault", "crash", "time", "poll", "resend") {
+	happens := []string{"edit", "edit", "edit", "edit", "meeting", "meeting", "meeting", "fault", "crash", "time", "poll", "resend"}
+	switch choose(h, append(happens, h.stage.survives...)...) {
+	case "lie":
+		h.lie()
+	case "restore":
+		if len(h.copies) == 0 || h.rng.IntN(2) == 0 {
+			h.copyState()
+		} else {
+			h.restore()
+		}
+	case "jump":
+		h.jump()
 	case "edit":
 		h.tally.highlevel++
 		h.person(h.edit)
@@ -335,6 +348,7 @@ func (h *history) settle() {
 		w.timeouts = 0
 	}
 	h.mort.place = ""
+	h.skew.Store(0)
 	h.pass(10 * time.Minute) // after which all contacts are looked at in CalendarHero
 	h.rounds()
 	if h.needWalk {
@@ -364,6 +378,7 @@ func (h *history) rounds() {
 		h.pollAll()
 		h.contactsAll()
 		h.sweepAll()
+		h.backfill()
 		h.remindAll()
 		for h.deliver("soon twice late lost") {
 		}
@@ -559,10 +574,11 @@ type tally struct {
 	notes, writes, bound               int
 	exact, open                        int
 	clashes                            map[string]int
+	survived                           map[string]int
 }
 
 func newTally() tally {
-	return tally{crashes: map[string]int{}, armed: map[string]int{}, clashes: map[string]int{}}
+	return tally{crashes: map[string]int{}, armed: map[string]int{}, clashes: map[string]int{}, survived: map[string]int{}}
 }
 
 func (t *tally) add(o tally) {
@@ -584,7 +600,7 @@ func (t *tally) add(o tally) {
 	t.bound += o.bound
 	t.exact += o.exact
 	t.open += o.open
-	for _, m := range []struct{ to, from map[string]int }{{t.crashes, o.crashes}, {t.armed, o.armed}, {t.clashes, o.clashes}} {
+	for _, m := range []struct{ to, from map[string]int }{{t.crashes, o.crashes}, {t.armed, o.armed}, {t.clashes, o.clashes}, {t.survived, o.survived}} {
 		for k, v := range m.from {
 			m.to[k] += v
 		}
@@ -594,10 +610,10 @@ func (t *tally) add(o tally) {
 func (t tally) String() string {
 	return fmt.Sprintf(`%d histories: %d edits in HighLevel, %d in CalendarHero
 webhooks: %d told, of which %d again, and %d lost
-faults armed: %v, struck %d times; crashes: %v
+faults armed: %v, struck %d times; crashes: %v; survived: %v
 %d syncs, settled %d times; ends: %d with one right answer, %d with several; conflicts by rule: %v
 CalendarHero: %d requests made, %d removed, %d mails, of which %d reminders; HighLevel: %d notes of meetings
 %d writes, at most %d justified`,
-		t.histories, t.highlevel, t.calendarhero, t.told, t.duplicated, t.lost, t.armed, t.struck, t.crashes,
+		t.histories, t.highlevel, t.calendarhero, t.told, t.duplicated, t.lost, t.armed, t.struck, t.crashes, t.survived,
 		t.syncs, t.settled, t.exact, t.open, t.clashes, t.creates, t.deletes, t.mails, t.reminders, t.notes, t.writes, t.bound)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -148,6 +149,13 @@ func (f *Faults) Next(pattern string, n int, fault Fault) *Armed {
 	defer f.mu.Unlock()
 	f.armed = append(f.armed, a)
 	return a
+}
+
+// Disarm disarms one fault, if it is still armed.
+func (f *Faults) Disarm(a *Armed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = slices.DeleteFunc(f.armed, func(other *Armed) bool { return other == a })
 }
 
 // Clear disarms every fault. Requests that are held stay held.

@@ -1,0 +1,183 @@
+package reconcile
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// What a history survives besides faults and crashes: gateways that answer in a
+// vendor's place as if nothing were there, a database that is restored from an
+// older copy or lost, and a clock that jumps.
+
+// snapshot is a copy of the database, with how many webhooks had arrived by then.
+type snapshot struct {
+	dir  string
+	told int // of history.past
+}
+
+// now is the true time. Milepost's own clock may differ from it by the skew.
+func (h *history) now() time.Time { return time.UnixMicro(h.micros.Load()).UTC() }
+
+// lies are answers that a gateway, a wrong setting or a lagging index gives to
+// requests for records that are there.
+var lies = []struct {
+	vendor, pattern string
+	status          int
+	body            string
+}{
+	{"HighLevel", "*", 404, ""},
+	{"HighLevel", "*", 404, `{"statusCode":404,"message":"Not Found"}`},
+	{"HighLevel", "*", 404, `{"message":"no Route matched with those values"}`},
+	{"HighLevel", "*", 410, ""},
+	{"HighLevel", "*", 400, `{"statusCode":400,"message":"Bad Request"}`},
+	{"HighLevel", "*", 403, `<html><body>Forbidden</body></html>`},
+	{"HighLevel", "*", 405, ""},
+	{"HighLevel", "GET /contacts/*", 404, `{"statusCode":404,"message":"Not Found"}`},
+	{"HighLevel", "*", 200, `{}`},
+	{"HighLevel", "*", 200, `<html><body>Welcome</body></html>`},
+	{"HighLevel", "POST /locations/{locationId}/tasks/search", 200, `{"tasks":[]}`},
+	{"HighLevel", "POST /contacts/search", 200, `{"contacts":[],"total":0}`},
+	{"HighLevel", "GET /contacts/{contactId}/notes", 200, `{"notes":[]}`},
+	{"HighLevel", "GET /contacts/{contactId}/notes", 200, `{}`},
+	{"CalendarHero", "*", 404, ""},
+	{"CalendarHero", "*", 404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
+	{"CalendarHero", "*", 405, ""},
+	{"CalendarHero", "*", 302, ""},
+	{"CalendarHero", "*", 200, `{}`},
+	{"CalendarHero", "GET /meeting/tasks", 200, `[]`},
+	{"CalendarHero", "GET /contact", 200, `[]`},
+}
+
+// lie has a gateway answer for a while, in which Milepost works on.
+func (h *history) lie() {
+	lie := choose(h, lies...)
+	faults := h.hl.Faults()
+	if lie.vendor == "CalendarHero" {
+		faults = h.ch.Faults()
+	}
+	turns := 1 + h.rng.IntN(4)
+	h.tell("%s: a gateway answers %d %q to %s", lie.vendor, lie.status, lie.body, lie.pattern)
+	armed := faults.Next(lie.pattern, -1, sandbox.Say(lie.status, lie.body))
+	h.armed = append(h.armed, armed)
+	h.tally.survived["lying gateway"]++
+	for range turns {
+		h.work(1 + h.rng.IntN(8))
+		switch choose(h, "edit", "poll", "deliver", "work") {
+		case "edit":
+			h.tally.highlevel++
+			h.person(h.edit)
+		case "poll":
+			h.pollAll()
+			h.contactsAll()
+			h.sweepAll()
+			h.remindAll()
+		case "deliver":
+			h.deliver("soon twice late")
+		}
+		h.pass(choose(h, 20*time.Second, 70*time.Second, 6*time.Minute))
+	}
+	if h.rng.IntN(3) > 0 { // else it goes on until all faults are over
+		faults.Disarm(armed)
+		h.tell("%s: the gateway is gone", lie.vendor)
+	}
+}
+
+// copyState copies the database, as a backup does while Milepost runs.
+func (h *history) copyState() {
+	h.t.Helper()
+	dir := h.stage.dir(h.t)
+	db, err := sql.Open("sqlite", filepath.Join(h.dir, "milepost.db"))
+	h.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(h.t.Context(), `VACUUM INTO $1`, filepath.Join(dir, "milepost.db"))
+	h.must(err)
+	h.copies = append(h.copies, snapshot{dir, len(h.past)})
+	h.tell("the database is copied")
+}
+
+// restore has the process start on an older copy of its database, or on an empty
+// one. The inbox may be the current one: then its webhooks since the copy are
+// dispatched again. If it is lost as well, only a look at everything finds what
+// they told of.
+func (h *history) restore() {
+	h.t.Helper()
+	inbox := choose(h, true, false)
+	from := snapshot{dir: h.stage.empty}
+	what := "an empty database"
+	if len(h.copies) > 0 && h.rng.IntN(3) > 0 {
+		from = choose(h, h.copies...)
+		what = "an older copy of the database"
+	} else {
+		h.backfills = true
+	}
+	h.tally.survived[what]++
+	h.tell("Milepost is started on %s; the inbox is there: %v", what, inbox)
+	h.useCopyOf(from.dir)
+	h.needWalk = true
+	h.ledger.forget(h.backfills)
+	if inbox {
+		for _, w := range h.past[from.told:] {
+			h.arrive(w)
+		}
+	}
+	if h.rng.IntN(2) == 0 {
+		h.backfill()
+	}
+}
+
+// useCopyOf continues on a copy of the database in a directory.
+func (h *history) useCopyOf(from string) {
+	h.t.Helper()
+	h.dir = h.stage.dir(h.t)
+	entries, err := os.ReadDir(from)
+	h.must(err)
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(from, e.Name()))
+		h.must(err)
+		h.must(os.WriteFile(filepath.Join(h.dir, e.Name()), b, 0o600))
+	}
+	st, err := store.OpenSQLite(h.t.Context(), h.dir)
+	h.must(err)
+	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	h.must(err)
+	h.stores = append(h.stores, st)
+	h.cfg.Store = st
+	h.Reconciler = New(h.cfg)
+	clear(h.due)
+	clear(h.fails)
+}
+
+// backfill looks at all records of the location, which a person asks for after
+// the database was lost.
+func (h *history) backfill() {
+	h.t.Helper()
+	if !h.backfills {
+		return
+	}
+	found := int64(0)
+	err, died := h.live(func(ctx context.Context) error {
+		at, err := h.Sweep(ctx, location+"/backfill", location, time.Time{}, false, nil)
+		found = at.Touched
+		return err
+	})
+	if err == nil && !died {
+		h.backfills = false
+	}
+	h.tell("  backfill: %d found, %v", found, err)
+	h.look()
+}
+
+// jump sets Milepost's clock to another time, or right again.
+func (h *history) jump() {
+	skew := choose(h, 0, 0, -time.Minute, -time.Hour, -48*time.Hour, time.Minute)
+	h.tell("Milepost's clock jumps from %s to %s beside the true time", time.Duration(h.skew.Load()), skew)
+	h.skew.Store(int64(skew))
+	h.tally.survived["clock jump"]++
+}
