@@ -89,7 +89,7 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // as Next below
 	next := latest(s.Next, now)
 	if limit := now.Add(2*s.Interval + 2*begunPatience); next.After(limit) {
-		next = limit // no call of ours did that: a clock was put back, or the interval is now shorter
+		next, s.Next = limit, limit // no call of ours did that: the interval is now shorter
 	}
 	ready := next.Add(-time.Duration(burst(s)-1) * gap)
 	why := fmt.Sprintf("location %s has used its allowance of %d calls in %s", location, s.Max, s.Interval)

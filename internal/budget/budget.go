@@ -38,10 +38,12 @@ type Config struct {
 type Budget struct {
 	cfg Config
 	row sync.Mutex // of who works the row; the calls that wait for it share one visit
+	// behind is how far Now is behind the row's clock. row guards it.
+	behind time.Duration
 
 	mu        sync.Mutex
 	asks      []*ask
-	state     store.Budget // the row as it was last seen
+	state     store.Budget // the row as it was last seen, by this process's clock
 	seen      time.Time    // when that was
 	day       highlevel.Allowance
 	free      int       // calls sent while no limit was known
@@ -156,9 +158,7 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 	// Some of them may outlive the caller whose ctx this is.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rowLimit)
 	defer cancel()
-	var now time.Time
-	all := func(s *store.Budget) {
-		now = b.cfg.Now()
+	all := func(s *store.Budget, now time.Time) {
 		b.mu.Lock()
 		day := b.day
 		b.mu.Unlock()
@@ -172,15 +172,16 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 	b.mu.Lock()
 	state := b.state
 	b.mu.Unlock()
+	var now time.Time
 	var err error
 	if state.Max == 0 { // then there is nothing to note
-		if state, err = b.cfg.Store.Budget(ctx, b.cfg.LocationID); err == nil && state.Max == 0 {
+		if state, now, err = b.read(ctx); err == nil && state.Max == 0 {
 			s := state
-			all(&s)
+			all(&s, now)
 		}
 	}
 	if err == nil && (state.Max > 0 || state.ParkedUntil.After(now.Add(longestPark))) {
-		state, err = b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, all)
+		state, now, err = b.update(ctx, all)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -215,8 +216,8 @@ func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rowLimit)
 	defer cancel()
 	var news string
-	state, err := b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, func(s *store.Budget) {
-		news = learn(s, b.cfg.LocationID, a, adopt, free, reset, b.cfg.Now())
+	state, now, err := b.update(ctx, func(s *store.Budget, now time.Time) {
+		news = learn(s, b.cfg.LocationID, a, adopt, free, reset, now)
 	})
 	if err != nil {
 		b.cfg.Logger.Error().Err(err).Str("location", b.cfg.LocationID).Msg("what HighLevel told of its rate limits was not noted")
@@ -245,6 +246,7 @@ func (b *Budget) notice(a highlevel.Allowance, now time.Time) (adopt bool, reset
 		return false, now
 	}
 	s := &b.state
+	b.confirmed, b.reset = earliest(b.confirmed, now), earliest(b.reset, now.Add(a.Interval)) // the clock may have been put back
 	switch told, used := int64(a.Max)*int64(s.Interval), int64(s.Max)*int64(a.Interval); {
 	case a.Max == s.Max && a.Interval == s.Interval:
 		b.confirmed = now

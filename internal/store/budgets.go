@@ -20,16 +20,17 @@ type Budget struct {
 	DailyMax       int           // calls a day; 0 = not told
 	DailyRemaining int           // of them at DailyAt
 	DailyAt        time.Time
+	WorkedAt       time.Time // the latest moment at which a process worked it; never goes back
 }
 
-const budgetColumns = `burst_max, burst_micros, next_at, queue_at, backfill_at, calls, works, parked_until, parked_why, daily_max, daily_remaining, daily_at`
+const budgetColumns = `burst_max, burst_micros, next_at, queue_at, backfill_at, calls, works, parked_until, parked_why, daily_max, daily_remaining, daily_at, worked_at`
 
 func scanBudget(r Rows) (b Budget, err error) {
-	var interval, next, queue, backfill, parked, daily int64
-	err = r.Scan(&b.Max, &interval, &next, &queue, &backfill, &b.Calls, &b.Works, &parked, &b.ParkedWhy, &b.DailyMax, &b.DailyRemaining, &daily)
+	var interval, next, queue, backfill, parked, daily, worked int64
+	err = r.Scan(&b.Max, &interval, &next, &queue, &backfill, &b.Calls, &b.Works, &parked, &b.ParkedWhy, &b.DailyMax, &b.DailyRemaining, &daily, &worked)
 	b.Interval = time.Duration(interval) * time.Microsecond
 	b.Next, b.Queue, b.BackfillQueue = fromMicros(next), fromMicros(queue), fromMicros(backfill)
-	b.ParkedUntil, b.DailyAt = fromMicros(parked), fromMicros(daily)
+	b.ParkedUntil, b.DailyAt, b.WorkedAt = fromMicros(parked), fromMicros(daily), fromMicros(worked)
 	return b, err
 }
 
@@ -53,7 +54,7 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 	err = s.InTx(ctx, func(tx *Tx) error {
 		// A row that is there is locked by updating nothing: the same statement makes one.
 		rows, err := tx.Query(ctx, `INSERT INTO budgets (location_id, `+budgetColumns+`)
-			VALUES ($1, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0)
+			VALUES ($1, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0)
 			ON CONFLICT (location_id) DO UPDATE SET location_id = excluded.location_id
 			RETURNING `+budgetColumns, locationID)
 		list, err := collect(rows, err, scanBudget)
@@ -66,9 +67,9 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 			return nil
 		}
 		_, err = tx.Exec(ctx, `UPDATE budgets SET burst_max = $2, burst_micros = $3, next_at = $4, queue_at = $5, backfill_at = $6,
-			calls = $7, works = $8, parked_until = $9, parked_why = $10, daily_max = $11, daily_remaining = $12, daily_at = $13 WHERE location_id = $1`,
+			calls = $7, works = $8, parked_until = $9, parked_why = $10, daily_max = $11, daily_remaining = $12, daily_at = $13, worked_at = $14 WHERE location_id = $1`,
 			locationID, b.Max, b.Interval.Microseconds(), micros(b.Next), micros(b.Queue), micros(b.BackfillQueue),
-			b.Calls, b.Works, micros(b.ParkedUntil), b.ParkedWhy, b.DailyMax, b.DailyRemaining, micros(b.DailyAt))
+			b.Calls, b.Works, micros(b.ParkedUntil), b.ParkedWhy, b.DailyMax, b.DailyRemaining, micros(b.DailyAt), micros(b.WorkedAt))
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,69 @@
+package budget
+
+import (
+	"context"
+	"time"
+
+	"milepost/internal/store"
+)
+
+// The times of a row are by a clock that never goes back: the latest that any
+// process had when it worked the row. A process whose own clock is behind it,
+// because it was put back or because another machine's clock is ahead, adds the
+// difference. So all processes agree on how much time went by, and none of them
+// takes a moment that another one noted for one that is hours away.
+
+// worthALine is how far a clock must be behind to be logged.
+const worthALine = time.Second
+
+// read returns the row by this process's clock, and that clock's time.
+func (b *Budget) read(ctx context.Context) (s store.Budget, now time.Time, err error) {
+	s, err = b.cfg.Store.Budget(ctx, b.cfg.LocationID)
+	if err == nil {
+		now = b.own(&s)
+	}
+	return s, now, err
+}
+
+// update changes the row, which change sees by this process's clock.
+func (b *Budget) update(ctx context.Context, change func(s *store.Budget, now time.Time)) (s store.Budget, now time.Time, err error) {
+	s, err = b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, func(row *store.Budget) {
+		own := *row
+		now = b.own(&own)
+		before := own
+		change(&own, now)
+		if own != before {
+			*row = own
+			shift(row, b.behind)
+			row.WorkedAt = now.Add(b.behind)
+		}
+	})
+	if err == nil {
+		shift(&s, -b.behind)
+	}
+	return s, now, err
+}
+
+// own translates a row to this process's clock, and returns that clock's time.
+// b.row is held.
+func (b *Budget) own(s *store.Budget) (now time.Time) {
+	now = b.cfg.Now()
+	if more := s.WorkedAt.Sub(now.Add(b.behind)); !s.WorkedAt.IsZero() && more > 0 {
+		b.behind += more
+		if more > worthALine {
+			b.cfg.Logger.Info().Str("location", b.cfg.LocationID).Str("behind", b.behind.Round(time.Millisecond).String()).
+				Msg("clock is behind the one that last worked the rate limit; it was put back, or another machine's clock is ahead")
+		}
+	}
+	shift(s, -b.behind)
+	return now
+}
+
+// shift moves the moments of a budget. A day is not moved: it is HighLevel's.
+func shift(s *store.Budget, by time.Duration) {
+	for _, at := range []*time.Time{&s.Next, &s.Queue, &s.BackfillQueue, &s.ParkedUntil, &s.WorkedAt} {
+		if !at.IsZero() {
+			*at = at.Add(by)
+		}
+	}
+}
