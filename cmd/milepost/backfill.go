@@ -15,10 +15,11 @@ import (
 )
 
 type backfillCmd struct {
-	Location   string `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
-	Since      string `required:"" help:"Contacts changed since then are looked at: a day (2026-11-01), a length of time (90d), or all. Open tasks always are." placeholder:"DAY"`
-	DryRun     bool   `help:"Only list what would change."`
-	Wait       bool   `help:"Wait until a running milepost has worked all of it."`
+	Location string `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
+	Since    string `required:"" help:"Contacts changed since then are looked at: a day (2026-11-01), a length of time (90d), or all. Open tasks always are." placeholder:"DAY"`
+	DryRun   bool   `help:"Only list what would change."`
+	asJSON
+	Wait       bool `help:"Wait until a running milepost has worked all of it."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -39,12 +40,18 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 	if c.Location == "" {
 		return errors.New("which location? Give --location")
 	}
+	if c.JSON && !c.DryRun {
+		return errors.New("--json goes with --dry-run, which lists what would change")
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		reconciler, err := state.Reconciler(c.Config)
 		if err != nil {
 			return err
 		}
 		bar := progress{out: out, terminal: terminal}
+		if c.JSON {
+			bar = progress{out: io.Discard}
+		}
 		var found []store.Found
 		name := "backfill/" + c.Location + "/" + c.Since
 		at, err := reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
@@ -81,18 +88,34 @@ type previewer interface {
 	Preview(ctx context.Context, f store.Found) ([]string, error)
 }
 
+// previewRow is one record that would change something, for programs.
+type previewRow struct {
+	Kind    string   `json:"kind"`
+	ID      string   `json:"id"`
+	Changes []string `json:"changes"`
+}
+
 // list says what would change, a line each.
 func (c *backfillCmd) list(ctx context.Context, out io.Writer, reconciler previewer, found []store.Found) error {
-	changes := 0
+	changes, rows := 0, []previewRow{}
 	for _, f := range found {
 		lines, err := reconciler.Preview(ctx, f)
 		if err != nil {
 			return err
 		}
+		if c.JSON {
+			if len(lines) > 0 {
+				rows = append(rows, previewRow{f.Kind, f.ID, lines})
+			}
+			continue
+		}
 		for _, line := range lines {
 			fmt.Fprintf(out, "%s %s: %s\n", f.Kind, f.ID, line)
 			changes++
 		}
+	}
+	if c.JSON {
+		return printJSON(out, rows)
 	}
 	fmt.Fprintf(out, "%d records differ from what was last seen; %d changes would be made, none was\n", len(found), changes)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,10 +21,11 @@ import (
 )
 
 type checkCmd struct {
-	Contact    string `help:"Id of a contact to read; without it a contact that does not exist is asked for, which tells as much." placeholder:"ID"`
-	Live       bool   `help:"Read all of CalendarHero's API that can be read, compare it with what Milepost relies on, and write a report that holds no value of the account. Changes nothing."`
-	Report     string `help:"With --live: where the report goes." default:"milepost-check-live.md" placeholder:"FILE"`
-	Location   string `help:"With --live: the connected location whose CalendarHero account is read." placeholder:"ID"`
+	Contact  string `help:"Id of a contact to read; without it a contact that does not exist is asked for, which tells as much." placeholder:"ID"`
+	Live     bool   `help:"Read all of CalendarHero's API that can be read, compare it with what Milepost relies on, and write a report that holds no value of the account. Changes nothing."`
+	Report   string `help:"With --live: where the report goes." default:"milepost-check-live.md" placeholder:"FILE"`
+	Location string `help:"With --live: the connected location whose CalendarHero account is read." placeholder:"ID"`
+	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -38,17 +40,23 @@ func (c *checkCmd) Run(ctx context.Context) error {
 // errCheckFailed makes the exit status follow the report.
 var errCheckFailed = errors.New("not all is well; what to do stands behind each failure")
 
-func (c *checkCmd) report(ctx context.Context, out io.Writer) error {
+func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	r := &checkReport{out: out}
+	if c.JSON {
+		r.rows = []checkRow{}
+		defer func(to io.Writer) { err = errors.Join(printJSON(to, r.rows), err) }(out)
+		out = io.Discard
+		r.out = out
+	}
 	tokens := c.HighLevelTokens()
 	for i, token := range tokens {
 		if len(tokens) > 1 { // one is being rotated
-			fmt.Fprintf(out, "\nHighLevel token %d of %d\n", i+1, len(tokens))
+			r.of("HighLevel token %d of %d", i+1, len(tokens))
 		}
 		r.highLevel(ctx, c.HighLevelClient(token), c.HighLevelLocationID, c.Contact)
 	}
@@ -94,7 +102,7 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 				continue
 			}
 			n++
-			fmt.Fprintf(r.out, "\nlocation %s %s\n", conn.LocationID, conn.Name)
+			r.of("location %s %s", conn.LocationID, conn.Name)
 			live, err := state.Connections.Lookup(ctx, conn.LocationID)
 			if err != nil {
 				r.line("connection", func() (string, error) { return "", err })
@@ -113,25 +121,64 @@ func (c *checkCmd) everRan() bool {
 	return err == nil || c.DatabaseURL != ""
 }
 
-// checkReport is what was tried, a line each.
+// checkReport prints what was tried, a line each, and keeps it if rows is not nil.
 type checkReport struct {
 	out    io.Writer
+	about  string
 	failed bool
+	rows   []checkRow
 }
 
-func (r *checkReport) line(what string, try func() (string, error)) {
+// checkRow is one thing that was tried, for programs.
+type checkRow struct {
+	About  string `json:"about,omitempty"` // the token or location, if there are several
+	What   string `json:"what"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// of begins the part about a token or location.
+func (r *checkReport) of(format string, args ...any) {
+	r.about = strings.TrimSpace(fmt.Sprintf(format, args...))
+	fmt.Fprintf(r.out, "\n%s\n", r.about)
+}
+
+// line tries one thing and reports it. If it failed for a reason that makes every
+// other call with the same token fail as well, there is no point in trying more.
+func (r *checkReport) line(what string, try func() (string, error)) (pointless bool) {
 	said, err := try()
+	word := "ok"
 	if err != nil {
-		r.failed = true
-		fmt.Fprintf(r.out, "FAIL  %-34s %v\n", what, err)
-		return
+		r.failed, word, said = true, "FAIL", err.Error()
 	}
-	fmt.Fprintf(r.out, "ok    %-34s %s\n", what, said)
+	fmt.Fprintf(r.out, "%-5s %-34s %s\n", word, what, said)
+	if r.rows != nil {
+		r.rows = append(r.rows, checkRow{r.about, what, err == nil, said})
+	}
+	return hopeless(err)
+}
+
+// hopeless reports whether every other call with the same token fails for the
+// same reason: the token is wrong, of another location, or the vendor is away.
+func hopeless(err error) bool {
+	failed, ok := errors.AsType[*clients.Error](err)
+	if !ok {
+		return false
+	}
+	switch failed.Reason {
+	case clients.Unauthorized, clients.Unavailable, clients.Inactive:
+		return true
+	case clients.Forbidden:
+		return failed.Status == http.StatusForbidden
+	}
+	return false
 }
 
 // highLevel tries what is needed of a location; contact may be "".
 func (r *checkReport) highLevel(ctx context.Context, hl *highlevel.Client, location, contact string) {
-	r.line("HighLevel location", func() (string, error) { return checkLocation(ctx, hl, location) })
+	if r.line("HighLevel location", func() (string, error) { return checkLocation(ctx, hl, location) }) {
+		return
+	}
 	r.line("HighLevel users", func() (string, error) {
 		users, err := hl.Users(ctx, location)
 		return fmt.Sprintf("%d users", len(users)), err
@@ -146,7 +193,9 @@ func (r *checkReport) highLevel(ctx context.Context, hl *highlevel.Client, locat
 
 // calendarHero tries what is needed of an account.
 func (r *checkReport) calendarHero(ctx context.Context, ch *calendarhero.Client) {
-	r.line("CalendarHero account", func() (string, error) { return checkAccount(ctx, ch) })
+	if r.line("CalendarHero account", func() (string, error) { return checkAccount(ctx, ch) }) {
+		return
+	}
 	r.line("CalendarHero meeting types", func() (string, error) {
 		types, err := ch.MeetingTypes(ctx)
 		names := make([]string, len(types))

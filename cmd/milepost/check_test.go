@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -19,8 +20,8 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(world.Close)
-	nothing := httptest.NewServer(nil)
-	nothing.Close() // nobody listens there
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(silent.Close)
 	good := app.Config{
 		HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
@@ -32,11 +33,11 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 		says   string
 	}{
 		{"all is well", func(*app.Config) {}, 0, "America/New_York"},
-		{"a wrong HighLevel token", func(c *app.Config) { c.HighLevelToken = "pit-wrong" }, 5, "Invalid"},
-		{"a token that is being rotated", func(c *app.Config) { c.HighLevelToken += ",pit-old" }, 5, "token 2 of 2"},
-		{"a token of another location", func(c *app.Config) { c.HighLevelLocationID = "elsewhere0000000001" }, 4, "403"},
-		{"a wrong CalendarHero token", func(c *app.Config) { c.CalendarHeroToken = "wrong" }, 2, "CalendarHero"},
-		{"nobody at the other end", func(c *app.Config) { c.CalendarHeroBaseURL = nothing.URL }, 2, "refused"},
+		{"a wrong HighLevel token", func(c *app.Config) { c.HighLevelToken = "pit-wrong" }, 1, "Invalid"},
+		{"a token that is being rotated", func(c *app.Config) { c.HighLevelToken += ",pit-old" }, 1, "token 2 of 2"},
+		{"a token of another location", func(c *app.Config) { c.HighLevelLocationID = "elsewhere0000000001" }, 1, "403"},
+		{"a wrong CalendarHero token", func(c *app.Config) { c.CalendarHeroToken = "wrong" }, 1, "CalendarHero"},
+		{"a vendor that hangs up", func(c *app.Config) { c.CalendarHeroBaseURL = silent.URL }, 1, "EOF"},
 		{"nothing set", func(c *app.Config) { c.HighLevelToken, c.HighLevelLocationID, c.CalendarHeroToken = "", "", "" }, 2, "MILEPOST_CALENDARHERO_TOKEN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,14 +17,25 @@ import (
 )
 
 type connectionsCmd struct {
-	List   listConnectionsCmd  `cmd:"" default:"withargs" help:"Show every location with its state, and what to do where it is not active."`
-	Set    setConnectionCmd    `cmd:"" help:"Connect a location by a Private Integration Token, rotate that, or give it a CalendarHero account of its own."`
-	Allow  allowAgencyCmd      `cmd:"" help:"Let the locations of an agency be connected by OAuth, beside those that may be already."`
-	Remove removeConnectionCmd `cmd:"" help:"Drop the tokens of a location; its events are skipped from then on."`
+	List   listConnectionsCmd  `cmd:"" default:"withargs" help:"Show every location with its state, and what to do if it is not active."`
+	Set    setConnectionCmd    `cmd:"" help:"Connect a location by a Private Integration Token, rotate the token, or give the location its own CalendarHero account."`
+	Allow  allowAgencyCmd      `cmd:"" help:"Allow an agency to connect its locations by OAuth."`
+	Remove removeConnectionCmd `cmd:"" help:"Delete the tokens of a location; its events are skipped from then on."`
 }
 
 type listConnectionsCmd struct {
-	app.Config `embed:""`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// connectionRow is one location in the list.
+type connectionRow struct {
+	Location  string `json:"location"`
+	Name      string `json:"name"`
+	By        string `json:"by"`
+	State     string `json:"state"`
+	TokenDays *int   `json:"token_days"` // null if the token's age is not known
+	Todo      string `json:"what_to_do"`
 }
 
 // Run lists the connections.
@@ -41,19 +51,9 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		allowed := strings.Join(agencies, ", ")
-		if allowed == "" {
-			allowed = "none yet; the first that installs it, or what `milepost connections allow` names"
-		}
-		fmt.Fprintf(out, "Agencies that may install the app: %s\n\n", allowed)
-		if len(list) == 0 {
-			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
-			return nil
-		}
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "LOCATION\tNAME\tBY\tSTATE\tTOKEN\tWHAT TO DO")
+		rows := []connectionRow{}
 		for _, conn := range list {
-			token := "-"
+			row := connectionRow{Location: conn.LocationID, Name: conn.Name, By: conn.Source, State: string(conn.State)}
 			todo := conn.Problem
 			age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
 			if err != nil && !errors.Is(err, secret.ErrUnknownKey) {
@@ -65,19 +65,50 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 				todo = err.Error()
 			}
 			if ok {
-				token = fmt.Sprintf("%d days", int(age.Hours()/24))
+				days := int(age.Hours() / 24)
+				row.TokenDays = &days
 			}
 			if rotate {
 				todo = strings.TrimPrefix(todo+"; rotate the token", "; ")
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", conn.LocationID, conn.Name, conn.Source, conn.State, token, todo)
+			row.Todo = todo
+			rows = append(rows, row)
 		}
-		return table.Flush()
+		if c.JSON {
+			if agencies == nil {
+				agencies = []string{}
+			}
+			return printJSON(out, map[string]any{"agencies": agencies, "locations": rows})
+		}
+		allowed := strings.Join(agencies, ", ")
+		if allowed == "" {
+			allowed = "none yet; the first that installs it, or what `milepost connections allow` names"
+		}
+		fmt.Fprintf(out, "Agencies that may install the app: %s\n\n", allowed)
+		if len(rows) == 0 {
+			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
+			return nil
+		}
+		return printList(out, c.asJSON, rows,
+			column[connectionRow]{"LOCATION", func(r connectionRow) string { return r.Location }},
+			column[connectionRow]{"NAME", func(r connectionRow) string { return r.Name }},
+			column[connectionRow]{"BY", func(r connectionRow) string { return r.By }},
+			column[connectionRow]{"STATE", func(r connectionRow) string { return r.State }},
+			column[connectionRow]{"TOKEN", connectionRow.tokenAge},
+			column[connectionRow]{"WHAT TO DO", func(r connectionRow) string { return r.Todo }},
+		)
 	})
 }
 
+func (r connectionRow) tokenAge() string {
+	if r.TokenDays == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d days", *r.TokenDays)
+}
+
 type setConnectionCmd struct {
-	app.Config            `embed:""`
+	app.Config            `embed:"" group:"Settings"`
 	Location              string `arg:"" help:"Id of the HighLevel location."`
 	HighLevelTokenFile    string `name:"token-file" type:"existingfile" placeholder:"FILE" help:"File that holds its Private Integration Token; the one before is kept behind it while it is still valid."`
 	CalendarHeroTokenFile string `name:"calendarhero-file" type:"existingfile" placeholder:"FILE" help:"File that holds the token of its CalendarHero account."`
@@ -111,7 +142,7 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 }
 
 type allowAgencyCmd struct {
-	app.Config `embed:""`
+	app.Config `embed:"" group:"Settings"`
 	Company    string `arg:"" help:"Id of the agency (companyId), as the refusal page shows it."`
 }
 
@@ -127,7 +158,7 @@ func (c *allowAgencyCmd) Run(ctx context.Context) error {
 }
 
 type removeConnectionCmd struct {
-	app.Config `embed:""`
+	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of the HighLevel location."`
 }
 

@@ -25,15 +25,6 @@ import (
 	"milepost/internal/store"
 )
 
-// TestMain lets this test program be milepost itself, so that a test can kill it.
-func TestMain(m *testing.M) {
-	if os.Getenv("MILEPOST_TEST_AS_MAIN") != "" {
-		main()
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
 // process is a milepost of its own, with the fakes in this one.
 type process struct {
 	t    *testing.T

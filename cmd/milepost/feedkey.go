@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"milepost/handlers"
@@ -14,10 +13,11 @@ import (
 )
 
 type feedKeyCmd struct {
-	Location   string `arg:"" help:"Id of the HighLevel location."`
-	Contact    string `xor:"whose" placeholder:"ID" help:"Only what belongs to this HighLevel contact."`
-	User       string `xor:"whose" placeholder:"ID" help:"Only what is assigned to this HighLevel user."`
-	List       bool   `xor:"what" help:"Show the keys in place of making one; the keys themselves are not kept."`
+	Location string `arg:"" help:"Id of the HighLevel location."`
+	Contact  string `xor:"whose" placeholder:"ID" help:"Only what belongs to this HighLevel contact."`
+	User     string `xor:"whose" placeholder:"ID" help:"Only what is assigned to this HighLevel user."`
+	List     bool   `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
+	asJSON
 	Revoke     string `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
 }
@@ -32,7 +32,7 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		case err != nil:
 			return err
 		case c.List:
-			return listFeedKeys(out, c.Location, keys)
+			return listFeedKeys(out, c.asJSON, c.Location, keys)
 		case c.Revoke != "":
 			digests := make([]string, len(keys))
 			for i, k := range keys {
@@ -62,15 +62,25 @@ func whose(f store.Feed) string {
 	return "everything"
 }
 
-func listFeedKeys(out io.Writer, location string, keys []store.FeedKey) error {
-	if len(keys) == 0 {
+func listFeedKeys(out io.Writer, as asJSON, location string, keys []store.FeedKey) error {
+	if len(keys) == 0 && !as.JSON {
 		fmt.Fprintf(out, "location %s has no feed keys; `milepost feed-key %s` makes one\n", location, location)
 		return nil
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tMADE\tSHOWS")
-	for _, k := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", k.Digest[:keyIDLength], k.CreatedAt.Format(time.RFC3339), whose(k.Feed))
+	type row struct {
+		ID        string    `json:"id"`
+		CreatedAt time.Time `json:"created_at"`
+		Contact   string    `json:"contact,omitempty"`
+		User      string    `json:"user,omitempty"`
+		shows     string
 	}
-	return table.Flush()
+	rows := make([]row, len(keys))
+	for i, k := range keys {
+		rows[i] = row{k.Digest[:keyIDLength], k.CreatedAt.UTC(), k.Feed.ContactID, k.Feed.AssignedTo, whose(k.Feed)}
+	}
+	return printList(out, as, rows,
+		column[row]{"ID", func(r row) string { return r.ID }},
+		column[row]{"MADE", func(r row) string { return r.CreatedAt.Format(time.RFC3339) }},
+		column[row]{"SHOWS", func(r row) string { return r.shows }},
+	)
 }

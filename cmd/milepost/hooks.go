@@ -18,13 +18,14 @@ import (
 )
 
 type hooksCmd struct {
-	List    listHooksCmd    `cmd:"" default:"withargs" help:"Show for each CalendarHero account and event who is told of it, and what to do where it is not Milepost."`
-	Take    takeHooksCmd    `cmd:"" help:"Let Milepost be told in place of another tool, or again after a release."`
-	Release releaseHooksCmd `cmd:"" help:"Delete Milepost's webhooks at a CalendarHero account, and register none there until they are taken again."`
+	List    listHooksCmd    `cmd:"" default:"withargs" help:"Show who receives each event of each CalendarHero account, and what to do if it is not Milepost."`
+	Take    takeHooksCmd    `cmd:"" help:"Register Milepost's webhooks, replacing another tool's or after a release."`
+	Release releaseHooksCmd `cmd:"" help:"Delete Milepost's webhooks at a CalendarHero account; none is registered there again until hooks take."`
 }
 
 type listHooksCmd struct {
-	app.Config `embed:""`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
 }
 
 // Run lists the webhooks of all CalendarHero accounts.
@@ -35,6 +36,9 @@ func (c *listHooksCmd) list(ctx context.Context, out io.Writer) error {
 		reports, err := state.Connections.HookReports(ctx)
 		if err != nil {
 			return err
+		}
+		if c.JSON {
+			return printJSON(out, hookRows(reports))
 		}
 		if c.PublicURL == "" {
 			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set here. Where `milepost serve` has none either it registers no webhooks, and what happens in CalendarHero is found by polling. This is what it noted last:\n\n")
@@ -54,6 +58,25 @@ func (c *listHooksCmd) list(ctx context.Context, out io.Writer) error {
 		}
 		return nil
 	})
+}
+
+// hookRow is one event of one CalendarHero account, for programs.
+type hookRow struct {
+	Locations []string   `json:"locations"` // those that use the account
+	Event     string     `json:"event"`
+	State     string     `json:"state"`
+	CheckedAt *time.Time `json:"checked_at"`
+	Problem   string     `json:"what_to_do"`
+}
+
+func hookRows(reports []connection.HookReport) []hookRow {
+	rows := []hookRow{}
+	for _, report := range reports {
+		for _, h := range report.Hooks {
+			rows = append(rows, hookRow{report.Locations, h.Event, string(h.State), moment(h.CheckedAt), h.Problem})
+		}
+	}
+	return rows
 }
 
 // locations names an account for people: it has no name of its own here, and
@@ -105,10 +128,10 @@ func told(h store.Hook) string {
 }
 
 type takeHooksCmd struct {
-	app.Config `embed:""`
+	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
 	Event      string `placeholder:"EVENT" help:"This event alone; all by default."`
-	Yes        bool   `help:"Do it: the tools that are told now are told no longer."`
+	Yes        bool   `help:"Replace the webhooks of other tools, which then receive nothing."`
 }
 
 // Run takes the events over.
@@ -157,9 +180,9 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 }
 
 type releaseHooksCmd struct {
-	app.Config `embed:""`
+	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
-	Yes        bool   `help:"Delete also what cannot be read, and so may be another tool's by now."`
+	Yes        bool   `help:"Also delete webhooks that cannot be read and may belong to another tool by now."`
 }
 
 // Run deletes Milepost's webhooks.

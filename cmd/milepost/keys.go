@@ -12,8 +12,8 @@ import (
 
 type keysCmd struct {
 	Generate generateKeyCmd `cmd:"" help:"Print a new encryption key for MILEPOST_ENCRYPTION_KEYS."`
-	Drop     dropKeysCmd    `cmd:"" help:"Drop the stored tokens whose key is lost for good; their locations are to be connected again."`
-	Rotate   rotateKeysCmd  `cmd:"" help:"Encrypt every stored token again, under the first key; milepost serve may be running."`
+	Drop     dropKeysCmd    `cmd:"" help:"Delete stored tokens whose key is lost for good; connect their locations again."`
+	Rotate   rotateKeysCmd  `cmd:"" help:"Re-encrypt every stored token with the first key, also while Milepost runs."`
 }
 
 type generateKeyCmd struct{}
@@ -25,7 +25,7 @@ func (generateKeyCmd) Run() error {
 }
 
 type rotateKeysCmd struct {
-	app.Config `embed:""`
+	app.Config `embed:"" group:"Settings"`
 }
 
 // Run puts a new key in front of the key file, or takes the one that stands
@@ -51,7 +51,7 @@ func (c *rotateKeysCmd) rotate(ctx context.Context, out io.Writer) error {
 }
 
 type dropKeysCmd struct {
-	app.Config `embed:""`
+	app.Config `embed:"" group:"Settings"`
 }
 
 // Run drops what nobody can read any more.

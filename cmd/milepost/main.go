@@ -3,9 +3,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // locations have time zones; the machine may know none
 
@@ -18,40 +20,84 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" help:"Receive webhooks and keep CalendarHero in step."`
 	Sandbox     sandboxCmd     `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
 	Connections connectionsCmd `cmd:"" help:"Show and change the connected locations."`
-	Hooks       hooksCmd       `cmd:"" help:"Show and change who is told by CalendarHero's webhooks."`
-	Backfill    backfillCmd    `cmd:"" help:"Look through a location for what was never synced, and sync it."`
-	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and all that is stored of it here."`
-	WorkflowKey workflowKeyCmd `cmd:"" help:"Make the URL for the Webhook actions of a location's workflows; rotate, list and revoke its keys."`
-	FeedKey     feedKeyCmd     `cmd:"" help:"Make the URL of a location's calendar, or of one contact's or user's; list and revoke its keys."`
-	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`
-	Keys        keysCmd        `cmd:"" help:"Make and change the encryption keys of stored tokens."`
-	Check       checkCmd       `cmd:"" help:"Try the configured tokens and say what is wrong with them."`
-	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready."`
+	Hooks       hooksCmd       `cmd:"" help:"Show, register and delete Milepost's webhooks at CalendarHero."`
+	Backfill    backfillCmd    `cmd:"" help:"Find the records of a location that were never synced, and sync them."`
+	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and erase all data stored about it here."`
+	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
+	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of the calendar of a location, contact or user; list and revoke its keys."`
+	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, the newest last."`
+	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
+	Check       checkCmd       `cmd:"" help:"Try the tokens and show what is wrong with them."`
+	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready; exits 1 if not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
+	Help        helpCmd        `cmd:"" help:"Print the commands, or the flags of one command."`
 }
 
+// helpCmd is only listed: run turns "help COMMAND" into "COMMAND --help".
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"The command."`
+}
+
+// The exit statuses, which scripts may rely on.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the command was understood, and failed
+	exitUsage  = 2 // the command line or the environment is wrong; nothing was done
+)
+
 func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run runs the command line and returns the exit status.
+func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	parser := kong.Must(&cli{},
 		kong.Name("milepost"),
-		kong.Description("Milepost keeps CalendarHero in step with HighLevel contacts."),
+		kong.Description("Milepost keeps CalendarHero in step with HighLevel contacts.\n\nExit status: 0 done, 1 failed, 2 wrong command line or environment."),
 		kong.Resolvers(app.SecretFiles(os.LookupEnv)),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.ShortUsageOnError(),
+		kong.ExplicitGroups([]kong.Group{{
+			Key: "Settings", Title: "Settings:", Description: "Also read from the environment, under the name behind each; README.md explains them.",
+		}}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
-	notYet, err := app.CheckEnvironment(parser.Model, os.Environ())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "milepost:", err)
-		os.Exit(2)
+	switch {
+	case len(args) == 0:
+		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(args[1:], "--help")
+	case args[0] == "--version":
+		args = []string{"version"}
 	}
-	command, err := parser.Parse(os.Args[1:])
-	parser.FatalIfErrorf(err)
-	for _, name := range notYet {
-		fmt.Fprintf(os.Stderr, "milepost: %s is set, but this version does not use it yet\n", name)
+	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+		notYet, err := app.CheckEnvironment(parser.Model, os.Environ())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "milepost:", err)
+			return exitUsage
+		}
+		for _, name := range notYet {
+			fmt.Fprintf(os.Stderr, "milepost: %s is set, but this version does not use it yet\n", name)
+		}
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case errors.Is(err, app.ErrAutomations):
+		fmt.Fprintln(os.Stderr, "milepost:", err)
+		return exitFailed
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "milepost:", err)
+		if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil && parse.Context.Selected() != nil {
+			fmt.Fprintf(os.Stderr, "milepost: `milepost %s --help` lists its flags\n", parse.Context.Selected().Path())
+		} else {
+			fmt.Fprintln(os.Stderr, "milepost: `milepost help` lists the commands")
+		}
+		return exitUsage
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "milepost:", err)
-		os.Exit(1)
+		return exitFailed
 	}
+	return exitOK
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -17,10 +16,11 @@ import (
 )
 
 type timelineCmd struct {
-	Location   string `arg:"" help:"Id of the HighLevel location."`
-	Contact    string `placeholder:"ID" help:"Only what happened to the items of this HighLevel contact."`
-	Since      string `default:"all" placeholder:"DAY" help:"Only what happened since: a day (2026-11-01), a length of time (90d), or all."`
-	Limit      int    `default:"200" help:"At most so many entries, the newest."`
+	Location string `arg:"" help:"Id of the HighLevel location."`
+	Contact  string `placeholder:"ID" help:"Only what happened to the items of this HighLevel contact."`
+	Since    string `default:"all" placeholder:"DAY" help:"Only what happened since: a day (2026-11-01), a length of time (90d), or all."`
+	Limit    int    `default:"200" help:"At most so many entries, the newest."`
+	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -40,17 +40,33 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 		if err != nil {
 			return err
 		}
-		if len(entries) == 0 {
+		slices.Reverse(entries)
+		if len(entries) == 0 && !c.JSON {
 			fmt.Fprintf(out, "nothing is known to have happened in location %s\n", c.Location)
 			return nil
 		}
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "WHEN\tCONTACT\tRECORD\tWHAT\tDETAIL")
-		for _, e := range slices.Backward(entries) {
-			fmt.Fprintf(table, "%s\t%s\t%s %s\t%s\t%s\n", e.At.Format(time.RFC3339), oneLine(e.ContactID), e.Entity.Kind, oneLine(e.Entity.ID), e.What, oneLine(e.Detail))
+		rows := make([]timelineRow, len(entries))
+		for i, e := range entries {
+			rows[i] = timelineRow{e.At.UTC(), e.ContactID, e.Entity.Kind, e.Entity.ID, e.What, e.Detail}
 		}
-		return table.Flush()
+		return printList(out, c.asJSON, rows,
+			column[timelineRow]{"WHEN", func(r timelineRow) string { return r.At.Format(time.RFC3339) }},
+			column[timelineRow]{"CONTACT", func(r timelineRow) string { return oneLine(r.Contact) }},
+			column[timelineRow]{"RECORD", func(r timelineRow) string { return r.Kind + " " + oneLine(r.ID) }},
+			column[timelineRow]{"WHAT", func(r timelineRow) string { return r.What }},
+			column[timelineRow]{"DETAIL", func(r timelineRow) string { return oneLine(r.Detail) }},
+		)
 	})
+}
+
+// timelineRow is one entry, oldest first.
+type timelineRow struct {
+	At      time.Time `json:"at"`
+	Contact string    `json:"contact"`
+	Kind    string    `json:"kind"`
+	ID      string    `json:"id"`
+	What    string    `json:"what"`
+	Detail  string    `json:"detail"`
 }
 
 // newestEntries lists the newest limit entries since a time, newest first. A

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"milepost/handlers"
@@ -17,11 +16,12 @@ import (
 )
 
 type workflowKeyCmd struct {
-	Location   string        `arg:"" help:"Id of the HighLevel location."`
-	Rotate     bool          `xor:"what" help:"Let the keys that are there expire after --overlap."`
-	Overlap    time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s ends them now."`
-	List       bool          `xor:"what" help:"Show the keys in place of making one; the keys themselves are not kept."`
-	Revoke     string        `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
+	Location string        `arg:"" help:"Id of the HighLevel location."`
+	Rotate   bool          `xor:"what" help:"Let the keys that are there expire after --overlap."`
+	Overlap  time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s ends them now."`
+	List     bool          `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
+	asJSON
+	Revoke     string `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -41,7 +41,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		case err != nil:
 			return err
 		case c.List:
-			return listWorkflowKeys(out, c.Location, keys, now)
+			return listWorkflowKeys(out, c.asJSON, c.Location, keys, now)
 		case c.Revoke != "":
 			digests := make([]string, len(keys))
 			for i, k := range keys {
@@ -68,24 +68,34 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 	})
 }
 
-func listWorkflowKeys(out io.Writer, location string, keys []store.WorkflowKey, now time.Time) error {
-	if len(keys) == 0 {
+func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.WorkflowKey, now time.Time) error {
+	if len(keys) == 0 && !as.JSON {
 		fmt.Fprintf(out, "location %s has no workflow keys; `milepost workflow-key %s` makes one\n", location, location)
 		return nil
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tMADE\tVALID")
-	for _, k := range keys {
-		validity := "until revoked"
-		switch {
-		case !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now):
-			validity = "expired " + k.ExpiresAt.Format(time.RFC3339)
-		case !k.ExpiresAt.IsZero():
-			validity = "until " + k.ExpiresAt.Format(time.RFC3339)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", k.Digest[:keyIDLength], k.CreatedAt.Format(time.RFC3339), validity)
+	type row struct {
+		ID        string     `json:"id"`
+		CreatedAt time.Time  `json:"created_at"`
+		ExpiresAt *time.Time `json:"expires_at"` // null if it is valid until it is revoked
+		Expired   bool       `json:"expired"`
 	}
-	return table.Flush()
+	rows := make([]row, len(keys))
+	for i, k := range keys {
+		rows[i] = row{k.Digest[:keyIDLength], k.CreatedAt.UTC(), moment(k.ExpiresAt), !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now)}
+	}
+	return printList(out, as, rows,
+		column[row]{"ID", func(r row) string { return r.ID }},
+		column[row]{"MADE", func(r row) string { return r.CreatedAt.Format(time.RFC3339) }},
+		column[row]{"VALID", func(r row) string {
+			switch {
+			case r.ExpiresAt == nil:
+				return "until revoked"
+			case r.Expired:
+				return "expired " + r.ExpiresAt.Format(time.RFC3339)
+			}
+			return "until " + r.ExpiresAt.Format(time.RFC3339)
+		}},
+	)
 }
 
 // revokeKeys ends the keys of a location whose id is which, or all, and says what

@@ -219,14 +219,20 @@ func (c *Config) parse() (s settings, err error) {
 	if c.Automations != "" {
 		file = c.Automations
 		if source, err = os.ReadFile(c.Automations); err != nil {
-			problem("MILEPOST_AUTOMATIONS: %w", err)
+			problem("%w: %w", ErrAutomations, err)
 		}
 	}
-	if s.automations, err = mapping.Load(file, source); err != nil {
-		problem("automations: %w", err)
+	if err == nil {
+		if s.automations, err = mapping.Load(file, source); err != nil {
+			problem("%w: %w", ErrAutomations, err)
+		}
 	}
 	return s, errors.Join(problems...)
 }
+
+// ErrAutomations means that the automations cannot be used: the file is missing or
+// has mistakes. The command line and the other settings may be right.
+var ErrAutomations = errors.New("automations")
 
 // Validate names everything that is wrong with the configuration.
 func (c *Config) Validate() error {

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// milepost runs the program and returns its output and exit status.
+func milepost(t *testing.T, env []string, args ...string) (out string, status int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+t.TempDir(), "DATABASE_URL="), env...)
+	b, err := cmd.CombinedOutput()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return string(b), exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b), 0
+}
+
+func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	if err := os.WriteFile(broken, []byte("- name: X\n  on: nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   []string
+		env    []string
+		status int
+		says   string
+		silent string // does not say
+	}{
+		{args: nil, status: 0, says: "backfill"},
+		{args: []string{"help"}, status: 0, says: "backfill"},
+		{args: []string{"help", "feed-key"}, status: 0, says: "--revoke"},
+		{args: []string{"help", "connections", "set"}, status: 0, says: "--token-file"},
+		{args: []string{"--version"}, status: 0, says: "milepost "},
+		{args: []string{"nonsense"}, status: 2, says: "milepost help"},
+		{args: []string{"serve", "--nope"}, status: 2, says: "serve --help", silent: "Usage:"},
+		{args: []string{"timeline"}, status: 2, says: "<location>"},
+		{args: []string{"timeline", "loc", "--limit", "many"}, status: 2, says: "--limit"},
+		{args: []string{"version"}, env: []string{"MILEPOST_LISTENN=:1"}, status: 2, says: "MILEPOST_LISTEN"},
+		{args: []string{"serve"}, env: []string{"MILEPOST_HIGHLEVEL_TOKEN=t"}, status: 2, says: "belong together"},
+		{args: []string{"serve"}, env: []string{"MILEPOST_AUTOMATIONS=" + missing}, status: 1, says: "missing.yaml", silent: "--help"},
+		{args: []string{"check"}, env: []string{"MILEPOST_AUTOMATIONS=" + broken}, status: 1, says: "broken.yaml", silent: "--help"},
+		{args: []string{"connections", "remove", "nowhere"}, status: 1, says: "not connected"},
+		{args: []string{"check"}, status: 1, says: "MILEPOST_CALENDARHERO_TOKEN"},
+	} {
+		t.Run(strings.Join(append([]string{"milepost"}, c.args...), " "), func(t *testing.T) {
+			out, status := milepost(t, c.env, c.args...)
+			if status != c.status || !strings.Contains(out, c.says) || c.silent != "" && strings.Contains(out, c.silent) {
+				t.Errorf("status %d, want %d with %q and without %q:\n%s", status, c.status, c.says, c.silent, out)
+			}
+		})
+	}
+	if out, _ := milepost(t, []string{"MILEPOST_AUTOMATIONS=" + missing}, "serve"); strings.Count(out, "missing.yaml") != 1 {
+		t.Errorf("a missing file gives more than one error:\n%s", out)
+	}
+}
+
+func TestEverythingThatListsPrintsJSON(t *testing.T) {
+	for _, args := range []string{
+		"connections --json", "connections list --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json", "check --json", "version --json",
+	} {
+		t.Run(args, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
+			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+t.TempDir(), "DATABASE_URL=")
+			out, _ := cmd.Output() // check fails: nothing is configured
+			var v any
+			if err := json.Unmarshal(out, &v); err != nil || v == nil {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestEachCommandShowsItsOwnFlagsBeforeTheSettings(t *testing.T) {
+	for command, flag := range map[string]string{
+		"connections set": "--token-file", "hooks take": "--event", "backfill": "--since", "forget": "--undo", "workflow-key": "--rotate", "feed-key": "--contact", "timeline": "--limit", "check": "--live",
+	} {
+		out, status := milepost(t, nil, append(strings.Fields(command), "--help")...)
+		own, settings, apart := strings.Cut(out, "\nSettings:\n")
+		if status != 0 || !apart || !strings.Contains(own, flag) || strings.Contains(own, "--data-dir") || strings.Contains(settings, flag) {
+			t.Errorf("milepost %s --help does not keep %s apart from the settings:\n%s", command, flag, out)
+		}
+	}
+}

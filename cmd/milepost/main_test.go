@@ -1,0 +1,15 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestMain lets this test program be milepost itself, so that a test can run, watch
+// and kill it.
+func TestMain(m *testing.M) {
+	if os.Getenv("MILEPOST_TEST_AS_MAIN") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
