@@ -84,6 +84,65 @@ func (f Fault) WithHeader(key, value string) Fault {
 	return f
 }
 
+// GatewayAnswer is what something between Milepost and a vendor answers: a
+// gateway without a route, a proxy, or a wrong host.
+type GatewayAnswer struct {
+	Status int
+	Body   string
+}
+
+// Fault answers so instead of handling the request, with the Content-Type of
+// the body; a redirect leads to another host.
+func (g GatewayAnswer) Fault() Fault {
+	fault := Say(g.Status, g.Body)
+	switch {
+	case strings.HasPrefix(g.Body, "<"):
+		fault = fault.WithHeader("Content-Type", "text/html")
+	case g.Body == "":
+		fault = fault.WithHeader("Content-Type", "text/plain")
+	}
+	if g.Status >= 300 && g.Status < 400 {
+		fault = fault.WithHeader("Location", "https://elsewhere.invalid/")
+	}
+	return fault
+}
+
+// GatewayAnswers are answers of gateways that say nothing about any record.
+func GatewayAnswers() []GatewayAnswer {
+	const page = "<!DOCTYPE html><html><head><title>Not Found</title></head><body>Contact not found</body></html>"
+	return []GatewayAnswer{
+		{http.StatusNotFound, ""},
+		{http.StatusNotFound, `{"statusCode":404,"message":"Not Found"}`},
+		{http.StatusNotFound, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
+		{http.StatusNotFound, `{"message":"no Route matched with those values"}`},
+		{http.StatusNotFound, `{}`},
+		{http.StatusNotFound, `[]`},
+		{http.StatusNotFound, "default backend - 404"},
+		{http.StatusNotFound, page},
+		{http.StatusOK, ""},
+		{http.StatusOK, `{}`},
+		{http.StatusOK, `[]`},
+		{http.StatusOK, page},
+		{http.StatusMovedPermanently, ""},
+		{http.StatusFound, page},
+		{http.StatusTemporaryRedirect, ""},
+		{http.StatusBadRequest, ""},
+		{http.StatusBadRequest, `{"message":"Bad Request"}`},
+		{http.StatusBadRequest, page},
+		{http.StatusForbidden, ""},
+		{http.StatusForbidden, `{"message":"Forbidden"}`},
+		{http.StatusForbidden, page},
+		{http.StatusMethodNotAllowed, ""},
+		{http.StatusMethodNotAllowed, `{"statusCode":405,"error":"Method Not Allowed","message":"Method Not Allowed"}`},
+		{http.StatusNotAcceptable, page},
+		{http.StatusGone, ""},
+		{http.StatusGone, `{"statusCode":410,"message":"Gone"}`},
+		{http.StatusRequestEntityTooLarge, page},
+		{http.StatusUnsupportedMediaType, ""},
+		{http.StatusUnprocessableEntity, ""},
+	}
+}
+
 // Faults injects faults into the requests of one fake. Its zero value injects
 // none. It may be used by several goroutines.
 type Faults struct {
@@ -156,6 +215,12 @@ func (f *Faults) Disarm(a *Armed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.armed = slices.DeleteFunc(f.armed, func(other *Armed) bool { return other == a })
+}
+
+// Gateway arms a fault for every request: a gateway in front of the vendor
+// answers in its place, until Disarm or Clear.
+func (f *Faults) Gateway(status int, body string) *Armed {
+	return f.Next("*", -1, GatewayAnswer{Status: status, Body: body}.Fault())
 }
 
 // Clear disarms every fault. Requests that are held stay held.

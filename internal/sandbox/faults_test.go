@@ -118,3 +118,21 @@ func TestAFaultSaysWhatItIsTold(t *testing.T) {
 		t.Errorf("answered %d %v %s", res.StatusCode, res.Header, body)
 	}
 }
+
+func TestAGatewayAnswersEverythingUntilItIsDisarmed(t *testing.T) {
+	h := setupHighLevel(t)
+	other := h.Faults().Next("GET /locations/{locationId}", 1, FailWith(503))
+	gateway := h.Faults().Gateway(404, "")
+	res, err := h.raw("GET", "/contacts/"+h.contact.ID, "")
+	must(t, err)
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 404 || len(body) != 0 {
+		t.Errorf("answered %d %s %v", res.StatusCode, body, err)
+	}
+	h.Faults().Disarm(gateway)
+	h.want(200, "GET", "/contacts/"+h.contact.ID, "")
+	h.want(503, "GET", "/locations/"+testLocation, "")
+	if gateway.Hits() != 1 || other.Hits() != 1 {
+		t.Errorf("struck %d and %d times", gateway.Hits(), other.Hits())
+	}
+}
