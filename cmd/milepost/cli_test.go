@@ -68,7 +68,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	for _, args := range []string{
-		"connections --json", "connections list --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json", "check --json", "version --json",
+		"connections --json", "connections list --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

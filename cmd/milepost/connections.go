@@ -112,6 +112,7 @@ type setConnectionCmd struct {
 	Location              string `arg:"" help:"Id of the HighLevel location."`
 	HighLevelTokenFile    string `name:"token-file" type:"existingfile" placeholder:"FILE" help:"File that holds its Private Integration Token; the one before is kept behind it while it is still valid."`
 	CalendarHeroTokenFile string `name:"calendarhero-file" type:"existingfile" placeholder:"FILE" help:"File that holds the token of its CalendarHero account."`
+	Force                 bool   `help:"Store the tokens even if they do not work now."`
 }
 
 // Run stores the tokens, encrypted.
@@ -132,6 +133,9 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("%s does not hold one token", path)
 		}
 	}
+	if err := c.try(ctx, tokens[0], tokens[1]); err != nil {
+		return err
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if err := state.Connections.Set(ctx, c.Location, tokens[0], tokens[1]); err != nil {
 			return err
@@ -141,7 +145,34 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 	})
 }
 
+// try calls both vendors with the tokens, and fails if one does not work.
+func (c *setConnectionCmd) try(ctx context.Context, highLevel, calendarHero string) error {
+	if c.Force {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var failed []error
+	if highLevel != "" {
+		if _, err := c.HighLevelClient(highLevel).Location(ctx, c.Location); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if calendarHero != "" {
+		cfg := c.Config
+		cfg.CalendarHeroToken = calendarHero
+		if _, err := cfg.CalendarHeroClient().User(ctx); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w\nnothing was stored; to store the tokens all the same, add --force", errors.Join(failed...))
+}
+
 type allowAgencyCmd struct {
+	consent
 	app.Config `embed:"" group:"Settings"`
 	Company    string `arg:"" help:"Id of the agency (companyId), as the refusal page shows it."`
 }
@@ -149,6 +180,12 @@ type allowAgencyCmd struct {
 // Run allows the agency.
 func (c *allowAgencyCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if goOn, err := c.ask(os.Stdout,
+			fmt.Sprintf("Agency %s could connect all of its locations. Those without a CalendarHero account of their own would use the one of MILEPOST_CALENDARHERO_TOKEN.", c.Company),
+			"No command takes the permission back. Nobody is mailed now; once a location is connected, its automations mail the people that they invite.",
+		); err != nil || !goOn {
+			return err
+		}
 		if err := state.Store.AllowAgency(ctx, c.Company, time.Now()); err != nil {
 			return err
 		}
@@ -158,6 +195,7 @@ func (c *allowAgencyCmd) Run(ctx context.Context) error {
 }
 
 type removeConnectionCmd struct {
+	consent
 	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of the HighLevel location."`
 }
@@ -167,6 +205,12 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if _, ok, err := state.Store.Connection(ctx, c.Location); err != nil || !ok {
 			return errors.Join(err, fmt.Errorf("location %s is not connected", c.Location))
+		}
+		if goOn, err := c.ask(os.Stdout,
+			fmt.Sprintf("The tokens of location %s would be deleted, and its workflow and feed URLs would stop working. Its events would be skipped.", c.Location),
+			"What was made in CalendarHero stays, and nobody is mailed.",
+		); err != nil || !goOn {
+			return err
 		}
 		said, err := state.Connections.Remove(ctx, c.Location)
 		if err != nil {

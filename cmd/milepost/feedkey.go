@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
+	"milepost/clients/highlevel"
 	"milepost/handlers"
 	"milepost/internal/app"
 	"milepost/internal/store"
@@ -18,6 +20,7 @@ type feedKeyCmd struct {
 	User     string `xor:"whose" placeholder:"ID" help:"Only what is assigned to this HighLevel user."`
 	List     bool   `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
+	Force      bool   `help:"Create the key even if the contact or user cannot be found in HighLevel."`
 	Revoke     string `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
 }
@@ -40,6 +43,9 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 			}
 			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeFeedKeys, "these calendars are not found")
 		}
+		if err := c.find(ctx, state); err != nil {
+			return fmt.Errorf("%w\nno key was created; to create it all the same, add --force", err)
+		}
 		feed := store.Feed{LocationID: c.Location, ContactID: c.Contact, AssignedTo: c.User}
 		key, err := state.Connections.NewFeedKey(ctx, feed)
 		if err != nil {
@@ -49,6 +55,32 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(out, "How to subscribe is in docs/feed.md. Whoever knows this URL can read names, dates and notes in it.")
 		return nil
 	})
+}
+
+// find fails if HighLevel does not know the contact or user of the feed: a calendar
+// of nobody would stay empty without a word.
+func (c *feedKeyCmd) find(ctx context.Context, state *app.State) error {
+	if c.Force || c.Contact == "" && c.User == "" {
+		return nil
+	}
+	conn, err := state.Connections.Lookup(ctx, c.Location)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if c.Contact != "" {
+		_, err := conn.HighLevel.Contact(ctx, c.Contact)
+		return err
+	}
+	users, err := conn.HighLevel.Users(ctx, c.Location)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(users, func(u highlevel.User) bool { return u.ID == c.User }) {
+		return fmt.Errorf("location %s has no user %s", c.Location, c.User)
+	}
+	return nil
 }
 
 // whose says what a feed shows.

@@ -55,8 +55,8 @@ func TestAFeedKeyIsShownOnceListedAndRevoked(t *testing.T) {
 		t.Errorf("before any: %s", said)
 	}
 	key, all := opens(func(*feedKeyCmd) {})
-	_, contact := opens(func(c *feedKeyCmd) { c.Contact = "c1" })
-	_, user := opens(func(c *feedKeyCmd) { c.User = "u1" })
+	_, contact := opens(func(c *feedKeyCmd) { c.Contact, c.Force = "c1", true })
+	_, user := opens(func(c *feedKeyCmd) { c.User, c.Force = "u1", true })
 	for want, feed := range map[store.Feed]func() (store.Feed, bool){
 		{LocationID: "loc1"}: all, {LocationID: "loc1", ContactID: "c1"}: contact, {LocationID: "loc1", AssignedTo: "u1"}: user,
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"milepost/internal/app"
@@ -14,9 +15,10 @@ import (
 )
 
 type forgetCmd struct {
-	Location   string        `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
-	Contact    string        `required:"" help:"Id of the HighLevel contact." placeholder:"ID"`
-	Undo       bool          `help:"Let a forgotten contact be synced again."`
+	Location string `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
+	Contact  string `required:"" help:"Id of the HighLevel contact." placeholder:"ID"`
+	Undo     bool   `help:"Sync a forgotten contact again."`
+	consent
 	Timeout    time.Duration `default:"2m" help:"How long to wait for the running milepost to do it."`
 	app.Config `embed:"" group:"Settings"`
 }
@@ -46,6 +48,13 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 			}
 			return err
 		}
+		would, err := c.consequences(ctx, state.Store)
+		if err != nil {
+			return err
+		}
+		if goOn, err := c.ask(out, would...); err != nil || !goOn {
+			return err
+		}
 		if err := state.Store.Forget(ctx, c.Location, c.Contact, time.Now()); err != nil {
 			return err
 		}
@@ -73,6 +82,26 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(out, "It stays in HighLevel, and is not synced again until `milepost forget --undo`.")
 		return nil
 	})
+}
+
+// consequences says what forgetting the contact does, and who is mailed.
+func (c *forgetCmd) consequences(ctx context.Context, st *store.Store) ([]string, error) {
+	requests, err := st.OpenRequests(ctx, c.Location, c.Contact, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	would := []string{
+		fmt.Sprintf("Contact %s of location %s would be deleted in CalendarHero, and all data stored about it here erased.", c.Contact, c.Location),
+		"It stays in HighLevel, and is not synced again until `milepost forget --undo`.",
+	}
+	for _, r := range requests {
+		would = append(would, fmt.Sprintf("The meeting request %q, %s, would be cancelled. CalendarHero mails %s.",
+			oneLine(r.Title), r.Start.UTC().Format("2006-01-02 15:04 MST"), cmp.Or(strings.Join(r.Emails, ", "), "its invitees")))
+	}
+	if len(requests) == 0 {
+		would = append(would, "It has no open meeting request, so nobody is mailed.")
+	}
+	return would, nil
 }
 
 // waitErased waits until the running milepost has erased a contact.

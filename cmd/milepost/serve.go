@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
@@ -36,8 +37,7 @@ func newLogger(level, format string) zerolog.Logger {
 	return logger.Level(parsed).With().Timestamp().Logger()
 }
 
-// isTerminal reports whether a person may be looking.
+// isTerminal reports whether a person may be looking, or typing.
 func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())
 }

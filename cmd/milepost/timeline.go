@@ -41,6 +41,11 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 			return err
 		}
 		slices.Reverse(entries)
+		if len(entries) == 0 {
+			if err := c.known(ctx, state); err != nil {
+				return err
+			}
+		}
 		if len(entries) == 0 && !c.JSON {
 			fmt.Fprintf(out, "nothing is known to have happened in location %s\n", c.Location)
 			return nil
@@ -57,6 +62,25 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 			column[timelineRow]{"DETAIL", func(r timelineRow) string { return oneLine(r.Detail) }},
 		)
 	})
+}
+
+// known fails if the location was never connected: then the id is mistyped, most likely.
+func (c *timelineCmd) known(ctx context.Context, state *app.State) error {
+	list, err := state.Store.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(list))
+	for i, conn := range list {
+		ids[i] = conn.LocationID
+	}
+	if c.Location == c.HighLevelLocationID || slices.Contains(ids, c.Location) {
+		return nil
+	}
+	if len(ids) == 0 {
+		return fmt.Errorf("location %s is not connected, and no other is", c.Location)
+	}
+	return fmt.Errorf("location %s is not connected; connected are %s", c.Location, strings.Join(ids, ", "))
 }
 
 // timelineRow is one entry, oldest first.

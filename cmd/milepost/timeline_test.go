@@ -12,7 +12,7 @@ import (
 )
 
 func TestTheTimelineIsReadableAndItsNewestIsLast(t *testing.T) {
-	config := app.Config{DataDir: t.TempDir(), CalendarHeroAuth: "raw"}
+	config := app.Config{DataDir: t.TempDir(), CalendarHeroAuth: "raw", HighLevelLocationID: "loc", HighLevelToken: "pit-test", CalendarHeroToken: "ch-test"}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	if err := withState(t.Context(), config, func(state *app.State) error {
 		if _, err := state.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
@@ -48,13 +48,16 @@ func TestTheTimelineIsReadableAndItsNewestIsLast(t *testing.T) {
 		change func(*timelineCmd)
 		lines  int
 	}{
-		"one contact":      {func(c *timelineCmd) { c.Contact = "c1" }, 3},
-		"since":            {func(c *timelineCmd) { c.Since = "9d" }, 3},
-		"the newest":       {func(c *timelineCmd) { c.Limit = 1 }, 2},
-		"another location": {func(c *timelineCmd) { c.Location = "other" }, 1},
+		"one contact": {func(c *timelineCmd) { c.Contact = "c1" }, 3},
+		"since":       {func(c *timelineCmd) { c.Since = "9d" }, 3},
+		"the newest":  {func(c *timelineCmd) { c.Limit = 1 }, 2},
 	} {
 		if got := run(c.change); len(got) != c.lines || c.lines == 2 && !strings.HasSuffix(got[1], "é…") {
 			t.Errorf("%s: %q", what, got)
 		}
+	}
+	command := timelineCmd{Config: config, Location: "lok", Since: "all", Limit: 200}
+	if err := command.run(t.Context(), new(bytes.Buffer), now); err == nil || !strings.Contains(err.Error(), "lok is not connected") {
+		t.Errorf("a mistyped location: %v", err)
 	}
 }

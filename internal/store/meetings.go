@@ -73,6 +73,20 @@ func (s *Store) Meetings(ctx context.Context, locationID string, ids ...string) 
 	return out, nil
 }
 
+// OpenRequests lists the meetings that were made for a contact and its records and
+// end after a time: those whose removal mails their invitees.
+func (s *Store) OpenRequests(ctx context.Context, locationID, contactID string, after time.Time) ([]Meeting, error) {
+	rows, err := s.Query(ctx, `SELECT `+meetingColumns+` FROM meetings WHERE location_id = $1 AND end_at > $3
+		AND state NOT IN ('cancelled', 'expired', 'completed', 'gone') AND id IN
+			(SELECT object_id FROM links WHERE state = 'live' AND item_kind IN ('event', 'task') AND (location_id, kind, entity_id) IN `+entitiesOf+`)
+		ORDER BY start_at`, locationID, contactID, micros(after))
+	list, err := collect(rows, err, scanMeeting)
+	if err != nil {
+		return nil, fmt.Errorf("list the open requests of contact %s: %w", contactID, err)
+	}
+	return list, nil
+}
+
 // OpenMeetings lists the meetings of a location of which more may become.
 func (s *Store) OpenMeetings(ctx context.Context, locationID string) ([]Meeting, error) {
 	rows, err := s.Query(ctx, listOpenMeetings, locationID)
