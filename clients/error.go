@@ -57,6 +57,7 @@ type Error struct {
 	Again      bool          // an earlier try of the same call may have been carried out
 	RetryAfter time.Duration // how long to wait before the next try, at most 24 h; 0 = not said
 	Err        error         // the cause below, e.g. a network error; may be nil
+	unsent     bool          // for a cause that is not the vendor's, e.g. a database
 }
 
 // Error reads "HighLevel: get contact abc: 401: Invalid JWT (trace …): make a new token".

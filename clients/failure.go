@@ -25,7 +25,9 @@ func (t *Transport) refused(call Call, cause error) *Error {
 		}
 		return &own
 	}
-	return t.fail(call, Unavailable, cause) // e.g. the database that keeps them
+	own := t.fail(call, Unavailable, cause) // e.g. the database that keeps them
+	own.unsent = true
+	return own
 }
 
 // lost is a call without an answer.

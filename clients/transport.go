@@ -77,6 +77,10 @@ type TransportConfig struct {
 	Admit func(ctx context.Context, turn Turn) error
 	// Observe is told of every answer; nil = nobody asks.
 	Observe func(ctx context.Context, status int, h http.Header)
+	// Ended is told at the end of each call whether the vendor failed (no answer, or
+	// a 5xx) or answered, whatever it said; nil = nobody asks. It is not told of
+	// calls that say neither: those that were not sent, or were canceled.
+	Ended func(failed bool)
 	// RetryWait is the pause before the nth retry (1, 2); nil = about 0.3 s, then 1 s.
 	RetryWait func(retry int) time.Duration
 	HTTP      *http.Client // its transport, jar and time-out are used; nil = a pool of our own
@@ -163,6 +167,31 @@ func sameHostOnly(req *http.Request, via []*http.Request) error {
 // Do carries out one call. Every error is an *Error; when ctx ended first it
 // also is ctx's error (errors.Is).
 func (t *Transport) Do(ctx context.Context, call Call) error {
+	err := t.do(ctx, call)
+	if t.cfg.Ended != nil {
+		if failed, said := vendorFailed(err); said {
+			t.cfg.Ended(failed)
+		}
+	}
+	return err
+}
+
+// vendorFailed reports whether a call's end says that the vendor fails; said is
+// false where it says nothing of the vendor.
+func vendorFailed(err error) (failed, said bool) {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+		return false, true
+	case !ok, e.unsent, errors.Is(err, context.Canceled):
+		return false, false
+	case e.Reason == Unavailable, e.Reason == Unclear:
+		return true, true
+	}
+	return false, e.Status != 0
+}
+
+func (t *Transport) do(ctx context.Context, call Call) error {
 	if t.err != nil {
 		return t.fail(call, Invalid, t.err)
 	}

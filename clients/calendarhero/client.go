@@ -49,7 +49,8 @@ type Config struct {
 	HTTP    *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
-	Now       func() time.Time // nil = time.Now
+	Ended     func(failed bool) // told how each call ended, as clients.TransportConfig's; nil = nobody asks
+	Now       func() time.Time  // nil = time.Now
 }
 
 // Client calls the API as one CalendarHero user. It is safe for concurrent use.
@@ -69,6 +70,7 @@ func New(cfg Config) *Client {
 		Authorize: func(context.Context, string) (string, error) { return authorization(cfg) },
 		Explain:   explain,
 		RetryWait: cfg.RetryWait,
+		Ended:     cfg.Ended,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,
 	})}

@@ -41,8 +41,9 @@ type Config struct {
 	HTTP     *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
-	Budget    Budget           // rations the calls; nil = nobody does
-	Now       func() time.Time // nil = time.Now
+	Budget    Budget            // rations the calls; nil = nobody does
+	Ended     func(failed bool) // told how each call ended, as clients.TransportConfig's; nil = nobody asks
+	Now       func() time.Time  // nil = time.Now
 }
 
 // Client calls the API with the token of one location. It is safe for concurrent use.
@@ -71,6 +72,7 @@ func New(cfg Config) *Client {
 		Explain:   explain,
 		Limit:     limit,
 		RetryWait: cfg.RetryWait,
+		Ended:     cfg.Ended,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,
 	}

@@ -86,6 +86,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
 		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
+	a.connections.Ended = a.reconciler.Ended
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))

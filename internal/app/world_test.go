@@ -46,6 +46,9 @@ type world struct {
 	posted   atomic.Int64      // webhooks that post sent and Milepost stored
 	log      *logbook          // receives the log, where it is set
 	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
+
+	// before is called with each request to HighLevel or CalendarHero; true = it answered.
+	before func(http.ResponseWriter, *http.Request) (answered bool)
 }
 
 // now is the time for Milepost and both fakes.
@@ -81,6 +84,9 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 	})
 	t.Cleanup(w.ch.Close)
 	hl, ch := httptest.NewServer(w.hl), httptest.NewServer(w.ch)
+	if w.before != nil {
+		hl, ch = httptest.NewServer(w.past(w.hl)), httptest.NewServer(w.past(w.ch))
+	}
 	if w.contract != nil {
 		hl = httptest.NewServer(through(w.contract, hl))
 	}
@@ -127,6 +133,15 @@ func through(contract *testenv.Contract, server *httptest.Server) http.Handler {
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport: contract.Transport(http.DefaultTransport),
 	}
+}
+
+// past asks before first.
+func (w *world) past(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !w.before(rw, r) {
+			next.ServeHTTP(rw, r)
+		}
+	})
 }
 
 // start runs Milepost; it drains at the end of the test, or when stop is called.

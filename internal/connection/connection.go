@@ -59,9 +59,12 @@ type Config struct {
 	HighLevel    highlevel.Config
 	CalendarHero calendarhero.Config
 	Settings     Settings
-	PublicURL    string // how CalendarHero reaches the public listener; "" = its webhooks are not registered
-	Logger       zerolog.Logger
-	Now          func() time.Time // nil = time.Now
+	// Ended is told how each call for a lane ended: for a location at HighLevel, for
+	// an account at CalendarHero (LocationLane, AccountLane). nil = nobody asks.
+	Ended     func(lane string, failed bool)
+	PublicURL string // how CalendarHero reaches the public listener; "" = its webhooks are not registered
+	Logger    zerolog.Logger
+	Now       func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes; nil = as long as it says.
 	Real func(time.Duration) time.Duration
 }
@@ -291,10 +294,27 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 			return nil, err
 		}
 	}
+	account := accountOf(ch.Token)
+	hl.Ended, ch.Ended = r.ended(LocationLane(locationID)), r.ended(AccountLane(account))
 	return &Connection{
-		LocationID: locationID, Account: accountOf(ch.Token),
+		LocationID: locationID, Account: account,
 		HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch),
 	}, nil
+}
+
+// LocationLane names the lane of calls to HighLevel for a location.
+func LocationLane(locationID string) string { return "location " + locationID }
+
+// AccountLane names the lane of calls to a CalendarHero account.
+func AccountLane(account string) string { return "account " + account }
+
+// ended passes on how calls end. Ended may be set after the connections are opened.
+func (r *Registry) ended(lane string) func(failed bool) {
+	return func(failed bool) {
+		if r.Ended != nil {
+			r.Ended(lane, failed)
+		}
+	}
 }
 
 // seal encrypts a value as JSON under its name.

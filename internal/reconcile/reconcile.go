@@ -24,6 +24,7 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
+	"milepost/internal/lane"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -49,6 +50,7 @@ type Reconciler struct {
 	real        func(time.Duration) time.Duration
 	eraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
+	lanes       *lane.Lanes
 
 	mu       sync.Mutex
 	sessions map[string]*session // by location id
@@ -92,6 +94,7 @@ func New(cfg Config) *Reconciler {
 	if r.real == nil {
 		r.real = func(d time.Duration) time.Duration { return d }
 	}
+	r.lanes = lane.New(lane.Config{Real: r.real, Rests: r.rests})
 	return r
 }
 
@@ -117,13 +120,15 @@ func (r *Reconciler) session(ctx context.Context, locationID string) (*session, 
 
 // Register adds the workers.
 func (r *Reconciler) Register(workers *river.Workers) {
-	river.AddWorker(workers, river.WorkFunc(r.syncJob))
-	river.AddWorker(workers, river.WorkFunc(r.remindJob))
-	river.AddWorker(workers, river.WorkFunc(r.strayJob))
-	river.AddWorker(workers, river.WorkFunc(r.reconcileJob))
-	river.AddWorker(workers, river.WorkFunc(r.contactsJob))
-	river.AddWorker(workers, river.WorkFunc(r.eraseJob))
-	river.AddWorker(workers, river.WorkFunc(r.pollJob))
+	addWorker(r, workers, lane.Live, func(a store.SyncArgs) string { return a.LocationID }, r.syncJob)
+	addWorker(r, workers, lane.Live, func(a store.RemindArgs) string { return a.LocationID }, r.remindJob)
+	addWorker(r, workers, lane.Background, func(a store.StrayArgs) string { return a.LocationID }, r.strayJob)
+	addWorker(r, workers, lane.Background, func(a store.ReconcileArgs) string { return a.LocationID }, r.reconcileJob)
+	addWorker(r, workers, lane.Background, func(a store.ContactsArgs) string { return a.LocationID }, r.contactsJob)
+	addWorker(r, workers, lane.Background, func(a store.EraseArgs) string { return a.LocationID }, r.eraseJob)
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[store.PollArgs]) error {
+		return r.inLanes(ctx, lane.Background, job.JobRow, []lane.Key{accountKey(lane.Background, job.Args.Account)}, func() error { return r.pollJob(ctx, job) })
+	}))
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity

@@ -33,7 +33,7 @@ type Queue interface {
 // QueueConfig says how jobs are worked.
 type QueueConfig struct {
 	Workers    *river.Workers
-	MaxWorkers int // jobs at once in this process, beside those of the background; 0 = 16
+	MaxWorkers int // jobs at once in this process, beside those of the background; 0 = LiveWorkers
 	Logger     *slog.Logger
 	// Real returns how long a wait really takes, where a test lets time run
 	// faster; nil = as long as it says.
@@ -48,12 +48,18 @@ const (
 	longestBackoff = 15 * time.Minute // a job in back-off absorbs new events, so never longer
 	maxAttempts    = 1000             // some ten days at the longest back-off
 	completedKept  = time.Hour        // the deliveries keep the history
-	defaultWorkers = 16
+
+	// LiveWorkers is many more than a location or account may have, so that a few
+	// of them that hang leave enough to the others.
+	LiveWorkers = 32
 
 	// Jobs that nobody waits for have a queue of their own, lest they stand
 	// before those of webhooks: looking through a location takes minutes.
 	queueBackground   = "background"
-	backgroundWorkers = 4
+	BackgroundWorkers = 8
+
+	// PriorityLive is the priority of jobs that somebody waits for.
+	PriorityLive = 1
 
 	shortestBackoff = 2 * time.Second
 	fetchCooldown   = 10 * time.Millisecond
@@ -61,7 +67,7 @@ const (
 
 func (c QueueConfig) river() *river.Config {
 	if c.MaxWorkers == 0 {
-		c.MaxWorkers = defaultWorkers
+		c.MaxWorkers = LiveWorkers
 	}
 	if c.Workers == nil {
 		return &river.Config{Logger: c.Logger}
@@ -77,7 +83,7 @@ func (c QueueConfig) river() *river.Config {
 		JobTimeout:                  jobTimeout,
 		Logger:                      c.Logger,
 		MaxAttempts:                 maxAttempts,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}, queueBackground: {MaxWorkers: backgroundWorkers}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}, queueBackground: {MaxWorkers: BackgroundWorkers}},
 		RescueStuckJobsAfter:        rescueAfter,
 		RetryPolicy:                 Backoff{c.Real},
 		Workers:                     c.Workers,

@@ -1,0 +1,122 @@
+package app_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+)
+
+// slowPlace is a world with two connected locations. What HighLevel, or
+// CalendarHero, does with requests about the first one is up to the test.
+type slowPlace struct {
+	*world
+	mu      sync.Mutex
+	broken  map[string]bool // contact ids
+	release chan struct{}   // closed when requests hang no longer
+	hung    atomic.Int64    // requests that hang
+	ended   atomic.Int64    // those of them that ended
+}
+
+func newSlowPlace(t *testing.T, answer func(http.ResponseWriter, *http.Request, *slowPlace), configure ...func(*world, *sandbox.HighLevelConfig)) *slowPlace {
+	s := &slowPlace{broken: map[string]bool{}, release: make(chan struct{})}
+	s.world = oauthWorld(t, append(configure, func(w *world, _ *sandbox.HighLevelConfig) {
+		w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for id := range s.broken {
+				if strings.Contains(r.URL.Path, id) {
+					s.mu.Unlock()
+					answer(rw, r, s)
+					s.mu.Lock()
+					return true
+				}
+			}
+			return false
+		}
+	})...)
+	t.Cleanup(sync.OnceFunc(func() { close(s.release) }))
+	for _, id := range []string{location, otherPlace} {
+		s.install(browser(t), url.Values{"location": {id}})
+	}
+	s.settle()
+	return s
+}
+
+func hang(_ http.ResponseWriter, r *http.Request, s *slowPlace) {
+	s.hung.Add(1)
+	defer s.ended.Add(1)
+	select {
+	case <-s.release:
+	case <-r.Context().Done():
+	}
+}
+
+func fail(rw http.ResponseWriter, _ *http.Request, _ *slowPlace) {
+	http.Error(rw, `{"statusCode":500,"message":"Internal Server Error"}`, http.StatusInternalServerError)
+}
+
+// load makes contacts in a location and returns their ids.
+func (s *slowPlace) load(locationID string, n int, broken bool) (ids []string) {
+	s.t.Helper()
+	for i := range n {
+		c, err := s.hl.SeedContact(sandbox.Contact{LocationID: locationID, FirstName: "N", LastName: fmt.Sprint(i), Email: fmt.Sprintf("%s-%d@example.com", strings.ToLower(locationID[:4]), i)})
+		s.must(err)
+		ids = append(ids, c.ID)
+	}
+	s.mu.Lock()
+	for _, id := range ids {
+		if broken {
+			s.broken[id] = true
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range ids {
+		if status, body := s.postSigned(event("ContactUpdate", id, "locationId", locationID)); status != http.StatusOK {
+			s.t.Fatal(status, body)
+		}
+	}
+	return ids
+}
+
+func (s *slowPlace) allSynced(locationID string, ids []string) bool {
+	for _, id := range ids {
+		state, err := s.app.Store().EntityState(s.t.Context(), store.Entity{LocationID: locationID, Kind: "contact", ID: id})
+		if err != nil || state.SyncedAt.IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+func TestALocationWhoseCallsHangHoldsUpNoOther(t *testing.T) {
+	s := newSlowPlace(t, hang)
+	s.load(location, 300, true)
+	s.eventually("calls of the first location hang", func() bool { return s.hung.Load() >= 4 })
+	began := time.Now()
+	ids := s.load(otherPlace, 30, false)
+	s.eventually("the other location is served", func() bool { return s.allSynced(otherPlace, ids) })
+	t.Logf("the other location was served within %s", time.Since(began))
+	if n := s.ended.Load(); n > 0 {
+		t.Errorf("%d calls of the first location ended meanwhile: the other one may have waited for them", n)
+	}
+	if n := s.hung.Load(); n > 6 {
+		t.Errorf("the first location has %d calls under way, want 6 at most", n)
+	}
+}
+
+func TestALocationWhoseCallsFailHoldsUpNoOther(t *testing.T) {
+	s := newSlowPlace(t, fail)
+	s.load(location, 300, true)
+	began := time.Now()
+	ids := s.load(otherPlace, 30, false)
+	s.eventually("the other location is served", func() bool { return s.allSynced(otherPlace, ids) })
+	t.Logf("the other location was served within %s", time.Since(began))
+}
