@@ -39,6 +39,8 @@ type Config struct {
 	// Real returns how long a wait really takes, where a test lets time run
 	// faster; nil = as long as it says.
 	Real func(time.Duration) time.Duration
+	// Now tells how long a lane rests; nil = time.Now. It may jump.
+	Now func() time.Time
 	// Rests is told when a lane begins to rest, and when it is healed (resting is false).
 	Rests func(name string, resting bool)
 }
@@ -73,7 +75,7 @@ type lane struct {
 	count    [pools]count
 	failures int           // in a row
 	rest     time.Duration // the one under way, or that a probe is to end; 0 = healthy
-	until    time.Time     // when it ends
+	until    time.Time     // when it ends, by Config.Now
 	probing  bool
 }
 
@@ -100,6 +102,9 @@ func New(cfg Config) *Lanes {
 	if cfg.Real == nil {
 		cfg.Real = func(d time.Duration) time.Duration { return d }
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Rests == nil {
 		cfg.Rests = func(string, bool) {}
 	}
@@ -120,7 +125,7 @@ func (l *Lanes) Enter(ctx context.Context, pool Pool, first bool, keys ...Key) (
 		l.mu.Unlock()
 		return nil, wait
 	}
-	if !l.fits(w, now) {
+	if !l.fits(w) {
 		if !l.await(ctx, w) { // unlocks
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -137,6 +142,15 @@ func (l *Lanes) Enter(ctx context.Context, pool Pool, first bool, keys ...Key) (
 	return sync.OnceFunc(func() { l.leave(w, probes, began) }), 0
 }
 
+// left is how long a lane still rests, by Config.Now.
+func (l *Lanes) left(of *lane) time.Duration {
+	left := of.until.Sub(l.cfg.Now())
+	if of.rest == 0 || left > of.rest { // the clock was put back
+		return 0
+	}
+	return max(left, 0)
+}
+
 func (l *Lanes) lane(name string) *lane {
 	if l.lanes[name] == nil {
 		l.lanes[name] = &lane{name: name}
@@ -149,7 +163,7 @@ func (l *Lanes) lane(name string) *lane {
 func (l *Lanes) refuse(w *waiter, now time.Time) time.Duration {
 	for i, of := range w.lanes {
 		c, most := &of.count[w.pool], w.keys[i].Most
-		resting := of.rest > 0 && (of.probing || now.Before(of.until))
+		resting := of.rest > 0 && (of.probing || l.left(of) > 0)
 		full := c.running >= most
 		stuck := full && now.Sub(c.entered) > l.cfg.Real(stuckAfter)
 		crowded := full && c.took*time.Duration(c.waiting+1)/time.Duration(most) > l.cfg.Real(longestInPlace)
@@ -168,8 +182,8 @@ func (l *Lanes) moment(w *waiter, now time.Time) (wait time.Duration) {
 		c, most := &of.count[w.pool], w.keys[i].Most
 		from := now
 		switch {
-		case of.rest > 0 && now.Before(of.until):
-			from = of.until
+		case l.left(of) > 0:
+			from = now.Add(l.cfg.Real(l.left(of)))
 		case of.rest > 0 && of.probing, c.running >= most && now.Sub(c.entered) > l.cfg.Real(stuckAfter):
 			from = now.Add(l.cfg.Real(stuckWait))
 		case c.running >= most:
@@ -186,9 +200,9 @@ func (l *Lanes) moment(w *waiter, now time.Time) (wait time.Duration) {
 	return max(wait, 1) // a lane may have become free meanwhile
 }
 
-func (l *Lanes) fits(w *waiter, now time.Time) bool {
+func (l *Lanes) fits(w *waiter) bool {
 	for i, of := range w.lanes {
-		if of.rest > 0 && (of.probing || now.Before(of.until)) || of.count[w.pool].running >= w.keys[i].Most {
+		if of.rest > 0 && (of.probing || l.left(of) > 0) || of.count[w.pool].running >= w.keys[i].Most {
 			return false
 		}
 	}
@@ -268,7 +282,7 @@ func (l *Lanes) leave(w *waiter, probed []*lane, began time.Time) {
 func (l *Lanes) wake(now time.Time) {
 	for i := 0; i < len(l.waiting); {
 		w := l.waiting[i]
-		if !l.fits(w, now) {
+		if !l.fits(w) {
 			i++
 			continue
 		}
@@ -312,11 +326,11 @@ func (l *Lanes) Ended(name string, failed bool) {
 			}
 			l.wake(now)
 		}
-	case !now.Before(of.until): // those that were under way when the rest began tell nothing more
+	case l.left(of) == 0: // those that were under way when the rest began tell nothing more
 		of.failures++
 		if of.failures >= failuresToRest {
 			of.rest = min(max(2*of.rest, firstRest), longestRest)
-			of.until = now.Add(l.cfg.Real(of.rest))
+			of.until = l.cfg.Now().Add(of.rest)
 		}
 	}
 	is := of.rest > 0

@@ -94,7 +94,7 @@ func New(cfg Config) *Reconciler {
 	if r.real == nil {
 		r.real = func(d time.Duration) time.Duration { return d }
 	}
-	r.lanes = lane.New(lane.Config{Real: r.real, Rests: r.rests})
+	r.lanes = lane.New(lane.Config{Real: r.real, Now: r.now, Rests: r.rests})
 	return r
 }
 
