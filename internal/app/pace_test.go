@@ -120,3 +120,42 @@ func TestALocationWhoseCallsFailHoldsUpNoOther(t *testing.T) {
 	s.eventually("the other location is served", func() bool { return s.allSynced(otherPlace, ids) })
 	t.Logf("the other location was served within %s", time.Since(began))
 }
+
+func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
+	w := setup(t, limited(100, 0))
+	var found []store.Found
+	for i := range 2000 {
+		c, err := w.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Old", LastName: fmt.Sprint(i), Email: fmt.Sprintf("old%d@example.com", i)})
+		w.must(err)
+		found = append(found, store.Found{Entity: store.Entity{LocationID: location, Kind: "contact", ID: c.ID}, ContactID: c.ID, Differs: true})
+	}
+	live := []string{found[1999].ID} // it waits as the backfill's already
+	for i := range 19 {
+		live = append(live, w.contact("New", fmt.Sprint(i), fmt.Sprintf("new%d@example.com", i)))
+	}
+	w.must(w.app.Store().SaveReconciliation(t.Context(), store.Reconciliation{Name: "backfill", LocationID: location}, found))
+	synced := func() int {
+		return w.count(`SELECT count(*) FROM entities WHERE synced_at > 0`)
+	}
+	w.eventually("the backfill is at HighLevel's limit", func() bool { return synced() > 40 })
+	began := time.Now()
+	for _, id := range live {
+		w.postSigned(event("ContactUpdate", id))
+	}
+	isDone := func(id string) bool {
+		state, err := w.app.Store().EntityState(t.Context(), store.Entity{LocationID: location, Kind: "contact", ID: id})
+		return err == nil && !state.SyncedAt.IsZero()
+	}
+	w.eventually("the live webhooks are done", func() bool {
+		for _, id := range live {
+			if !isDone(id) {
+				return false
+			}
+		}
+		return true
+	})
+	t.Logf("20 live webhooks were done after %s, with %d of 2000 of the backfill done", time.Since(began), synced()-20)
+	if n := synced(); n > 500 {
+		t.Errorf("%d of the backfill went before", n)
+	}
+}

@@ -180,7 +180,7 @@ func (l *Lanes) refuse(w *waiter, now time.Time) time.Duration {
 func (l *Lanes) moment(w *waiter, now time.Time) (wait time.Duration) {
 	for i, of := range w.lanes {
 		c, most := &of.count[w.pool], w.keys[i].Most
-		from := now
+		var from time.Time
 		switch {
 		case l.left(of) > 0:
 			from = now.Add(l.cfg.Real(l.left(of)))

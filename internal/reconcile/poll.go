@@ -86,7 +86,7 @@ func (r *Reconciler) poll(ctx context.Context, a connection.Account) (found int,
 			touch = append(touch, store.Entity{LocationID: a.Home(), Kind: string(mapping.KindMeeting), ID: id})
 		}
 	}
-	return len(touch), r.store.Touch(ctx, touch, false)
+	return len(touch), r.store.TouchLater(ctx, touch)
 }
 
 // pollLocation compares what is open with what a location knows. It returns

@@ -40,7 +40,7 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 	again, err := r.store.FinishSync(ctx, job, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Timeline: res.timeline, Erase: res.erase,
+		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
 	})
 	if err != nil {
 		return err
@@ -148,6 +148,9 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
 	if state.Outcome == store.Waiting {
 		s.first = conn.HighLevel.With(clients.Waited)
+	}
+	if state.Backfill { // its first call only: what has begun is brought to its end
+		s.first = s.first.Backfill()
 	}
 	if state.Kind == string(mapping.KindMeeting) && gone == "" {
 		m, owned, err := s.syncMeeting(ctx, state)

@@ -85,7 +85,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 			}
 		}
 		n := int64(len(byEntity[e]))
-		wanted, err := tx.raise(ctx, e, contactID, n, nthDelete)
+		wanted, err := tx.raise(ctx, e, contactID, n, nthDelete, byEvent)
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	if err := tx.eraseSkipped(ctx, deliveries); err != nil {
 		return err
 	}
-	return tx.enqueue(ctx, entities)
+	return tx.enqueue(ctx, entities, byEvent)
 }
 
 const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at`

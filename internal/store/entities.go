@@ -41,6 +41,7 @@ type EntityState struct {
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
+	Backfill      bool // no event asked for the sync that is owed: it lets those go first that one asked for
 }
 
 // FingerprintGone is the fingerprint of a record that was there and is gone.
@@ -49,12 +50,13 @@ const FingerprintGone = "gone"
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
 
-const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark`
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill`
 
 func scanEntity(r Rows) (s EntityState, err error) {
-	var gone, synced int64
+	var gone, synced, backfill int64
 	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
-		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark)
+		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill)
+	s.Backfill = backfill == 1
 	s.GoneAt, s.SyncedAt = fromMicros(gone), fromMicros(synced)
 	return s, err
 }
@@ -119,24 +121,40 @@ func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) er
 	return nil
 }
 
+// asker is on whose behalf a sync is asked for.
+type asker int64
+
+const (
+	byEvent    asker = iota // a webhook, a person, or what a sync found to do
+	byBackfill              // nobody waits for it: a reconciliation, a backfill, a poll
+)
+
 // raise adds n to what is wanted of an entity and returns the new count. An
 // nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
 // A delete ends the doubt on whether a record is gone, so the job that waits for
-// that waits no longer.
-func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64) (wanted int64, err error) {
+// that waits no longer. An event on an entity that only a backfill asked for makes
+// its job one of those that go first, and due where it waits for its turn.
+func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (wanted int64, err error) {
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '')
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7)
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
 			wanted = entities.wanted + excluded.wanted,
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
 			deleted_wanted = CASE WHEN excluded.deleted_wanted = 0 THEN entities.deleted_wanted
-				ELSE entities.wanted + excluded.deleted_wanted END
-		RETURNING wanted, gone_at`,
-		e.LocationID, e.Kind, e.ID, contactID, n, nthDelete)
-	type count struct{ wanted, gone int64 }
-	counts, err := collect(rows, err, func(r Rows) (c count, err error) { return c, r.Scan(&c.wanted, &c.gone) })
-	if err == nil && nthDelete > 0 && counts[0].gone != 0 {
-		err = tx.store.queue.hurry(ctx, tx, e)
+				ELSE entities.wanted + excluded.deleted_wanted END,
+			backfill = CASE
+				WHEN excluded.wanted = 0 OR (excluded.backfill = 1 AND entities.wanted > entities.done) THEN entities.backfill
+				WHEN excluded.backfill = 0 AND entities.backfill = 1 THEN 2
+				ELSE excluded.backfill END
+		RETURNING wanted, gone_at, backfill`,
+		e.LocationID, e.Kind, e.ID, contactID, n, nthDelete, int64(by))
+	type count struct{ wanted, gone, backfill int64 }
+	counts, err := collect(rows, err, func(r Rows) (c count, err error) { return c, r.Scan(&c.wanted, &c.gone, &c.backfill) })
+	if err == nil && n > 0 {
+		doubted := counts[0].gone != 0
+		if deleted, raised := nthDelete > 0, counts[0].backfill == 2; doubted && deleted || by == byEvent && raised {
+			err = tx.store.queue.hurry(ctx, tx, e, !doubted || deleted)
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("raise what is wanted of %s: %w", e, err)
@@ -146,10 +164,14 @@ func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelet
 
 // enqueue asks for a sync of each entity. Where one is already asked for or
 // running, the raised counter makes it run again.
-func (tx *Tx) enqueue(ctx context.Context, entities []Entity) error {
+func (tx *Tx) enqueue(ctx context.Context, entities []Entity, by asker) error {
+	var opts *river.InsertOpts
+	if by == byBackfill {
+		opts = &river.InsertOpts{Priority: priorityBackfill}
+	}
 	jobs := make([]river.InsertManyParams, len(entities))
 	for i, e := range entities {
-		jobs[i] = river.InsertManyParams{Args: SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}}
+		jobs[i] = river.InsertManyParams{Args: SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}, InsertOpts: opts}
 	}
 	if err := tx.store.queue.insert(ctx, tx, jobs); err != nil {
 		return fmt.Errorf("queue %d syncs: %w", len(jobs), err)
@@ -168,6 +190,7 @@ type Finish struct {
 	Detail      string
 	Now         time.Time
 	Touch       []Entity // entities that must be looked at again because of this one, perhaps itself
+	Backfill    bool     // what is touched lets those go first that an event asks for, too
 	Erase       string   // the contact of which what is stored is to be erased; "" = none
 	Timeline    []TimelineEntry
 }
@@ -182,7 +205,7 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		rows, err := tx.Query(ctx, `UPDATE entities SET
 				done = CASE WHEN done > $4 THEN done ELSE $4 END,
 				contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
-				gone_at = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
+				gone_at = 0, backfill = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
 				-- What a reconciliation saw of a task is no longer what was synced: should
 				-- the task become again what it was, nothing but this would tell.
 				swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
@@ -195,7 +218,11 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Fini
 		if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
 			return err
 		}
-		if err := tx.touch(ctx, f.Touch, false); err != nil {
+		by := byEvent
+		if f.Backfill {
+			by = byBackfill
+		}
+		if err := tx.touch(ctx, f.Touch, false, by); err != nil {
 			return err
 		}
 		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
@@ -235,10 +262,15 @@ func (s *Store) Postpone(ctx context.Context, e Entity, seen int64, outcome, det
 
 // Touch asks for entities to be looked at again, without any webhook.
 func (s *Store) Touch(ctx context.Context, entities []Entity, deleted bool) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, deleted) })
+	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, deleted, byEvent) })
 }
 
-func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool) error {
+// TouchLater is Touch for what nobody waits for: events go first.
+func (s *Store) TouchLater(ctx context.Context, entities []Entity) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, false, byBackfill) })
+}
+
+func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool, by asker) error {
 	if len(entities) == 0 {
 		return nil
 	}
@@ -248,9 +280,9 @@ func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool) error 
 	}
 	entities = slices.SortedFunc(slices.Values(entities), Entity.Compare) // see take
 	for _, e := range entities {
-		if _, err := tx.raise(ctx, e, "", 1, nthDelete); err != nil {
+		if _, err := tx.raise(ctx, e, "", 1, nthDelete, by); err != nil {
 			return err
 		}
 	}
-	return tx.enqueue(ctx, entities)
+	return tx.enqueue(ctx, entities, by)
 }

@@ -45,7 +45,7 @@ func (s *Store) Forget(ctx context.Context, locationID, contactID string, now ti
 		if err := tx.askErasure(ctx, locationID, contactID, true, now); err != nil {
 			return err
 		}
-		return tx.touch(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, true)
+		return tx.touch(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, true, byEvent)
 	})
 	if err != nil {
 		return fmt.Errorf("ask for contact %s to be forgotten: %w", contactID, err)
@@ -60,7 +60,7 @@ func (s *Store) Remember(ctx context.Context, locationID, contactID string) (was
 		if was = n == 1; err != nil || !was {
 			return err
 		}
-		return tx.touch(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, false)
+		return tx.touch(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, false, byEvent)
 	})
 	if err != nil {
 		return false, fmt.Errorf("let contact %s be synced again: %w", contactID, err)

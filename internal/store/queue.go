@@ -23,8 +23,9 @@ type Queue interface {
 	Stop(ctx context.Context) error
 
 	insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error
-	// hurry makes the job of an entity due, where it waits.
-	hurry(ctx context.Context, tx *Tx, e Entity) error
+	// hurry makes the job of an entity one of those that go first, and due where
+	// it waits, if due is set.
+	hurry(ctx context.Context, tx *Tx, e Entity, due bool) error
 	complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error
 	// note leaves a value on a job, as its output, where its next run finds it.
 	note(ctx context.Context, tx *Tx, id int64, value any) error
@@ -59,7 +60,8 @@ const (
 	BackgroundWorkers = 8
 
 	// PriorityLive is the priority of jobs that somebody waits for.
-	PriorityLive = 1
+	PriorityLive     = 1
+	priorityBackfill = 3
 
 	shortestBackoff = 2 * time.Second
 	fetchCooldown   = 10 * time.Millisecond
@@ -292,10 +294,18 @@ func (q *riverQueue[D, T]) insert(ctx context.Context, tx *Tx, jobs []river.Inse
 	return q.insertMany(ctx, tx.raw.(T), jobs)
 }
 
-func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, e Entity) error {
+func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, e Entity, due bool) error {
 	res, err := q.client.InsertTx(ctx, tx.raw.(T), SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}, nil)
-	if err != nil || !res.UniqueSkippedAsDuplicate || res.Job.State != rivertype.JobStateScheduled {
+	if err != nil || !res.UniqueSkippedAsDuplicate {
 		return err
+	}
+	if res.Job.Priority > PriorityLive {
+		if _, err := tx.Exec(ctx, `UPDATE river_job SET priority = $2 WHERE id = $1`, res.Job.ID, PriorityLive); err != nil {
+			return err
+		}
+	}
+	if !due || res.Job.State != rivertype.JobStateScheduled {
+		return nil
 	}
 	_, err = q.client.JobRetryTx(ctx, tx.raw.(T), res.Job.ID)
 	return err

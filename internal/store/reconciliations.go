@@ -88,7 +88,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 				differ = append(differ, f.Entity)
 			}
 			if f.Swept != "" || f.Differs {
-				if _, err := tx.raise(ctx, f.Entity, f.ContactID, wanted, 0); err != nil {
+				if _, err := tx.raise(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill); err != nil {
 					return err
 				}
 				if _, err := tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
@@ -104,7 +104,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 		if err != nil || len(differ) == 0 {
 			return err
 		}
-		return tx.enqueue(ctx, differ)
+		return tx.enqueue(ctx, differ, byBackfill)
 	})
 	if err != nil {
 		return fmt.Errorf("note how far the reconciliation %s is: %w", v.Name, err)
