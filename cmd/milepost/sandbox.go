@@ -7,16 +7,22 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"milepost/handlers"
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	"milepost/internal/store"
 )
 
 type sandboxCmd struct {
-	Once      bool   `help:"Play the scenario and end; the exit status says whether the end state is right."`
-	Addresses string `help:"Write a JSON object with all addresses and tokens to this file once all is ready." placeholder:"FILE" type:"path"`
+	Once        bool   `help:"Play the scenario and end; the exit status says whether the end state is right."`
+	Automations string `help:"Use the automations of this YAML file instead of the recipes; the scenario is left out." placeholder:"FILE" type:"path"`
+	FakesOnly   bool   `help:"Run the fakes and the page alone, for a Milepost of your own; prints the settings that it needs."`
+	WebhookURL  string `default:"http://127.0.0.1:8080/webhooks/highlevel" help:"With --fakes-only: where the fake HighLevel sends its webhooks." placeholder:"URL"`
+	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file once all is ready." placeholder:"FILE" type:"path"`
 
 	Listen             string `default:"127.0.0.1:0" help:"Milepost's public listener."`
 	AdminListen        string `default:"127.0.0.1:0" help:"Milepost's admin listener."`
@@ -33,7 +39,9 @@ func (c *sandboxCmd) Run(ctx context.Context) error {
 }
 
 func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
+	var running atomic.Pointer[app.App]
 	world, err := sandbox.Start(ctx, sandbox.WorldConfig{
+		Did:           c.did(&running),
 		HighLevelAddr: c.HighLevelListen, CalendarHeroAddr: c.CalendarHeroListen, PageAddr: c.PageListen,
 		HighLevel: func(cfg *sandbox.HighLevelConfig) { cfg.RateLimit = true },
 	})
@@ -41,6 +49,9 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer world.Close()
+	if c.FakesOnly {
+		return c.fakes(ctx, out, world)
+	}
 	if c.DataDir == "" {
 		if c.DataDir, err = os.MkdirTemp("", "milepost-sandbox-"); err != nil {
 			return err
@@ -48,7 +59,8 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		defer os.RemoveAll(c.DataDir)
 	}
 	milepost, err := app.New(ctx, app.Config{
-		Listen: c.Listen, AdminListen: c.AdminListen, DataDir: c.DataDir,
+		Automations: c.Automations,
+		Listen:      c.Listen, AdminListen: c.AdminListen, DataDir: c.DataDir,
 		HighLevelBaseURL: world.HighLevelURL, HighLevelAppID: world.HighLevel.AppID(),
 		HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		HighLevelWebhookKeys: world.HighLevel.PublicKeyPEM(),
@@ -59,10 +71,11 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	running, stop := context.WithCancel(ctx)
+	work, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- milepost.Run(running) }()
+	go func() { done <- milepost.Run(work) }()
 	defer func() {
+		running.Store(nil)
 		stop()
 		err = errors.Join(err, <-done)
 	}()
@@ -71,6 +84,7 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	if err := milepost.WaitReady(starting); err != nil {
 		return fmt.Errorf("milepost did not become ready: %w", err)
 	}
+	running.Store(milepost)
 	world.HighLevel.SetWebhookURL(milepost.PublicURL() + "/webhooks/highlevel")
 
 	fmt.Fprintf(out, "Milepost      %s   (admin %s)\nHighLevel     %s   fake, location %s\nCalendarHero  %s   fake\nPage          %s   change a record, watch the calendar\nInstall       %s   connect a location as a HighLevel user does\n\n",
@@ -81,7 +95,9 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 	}
-	if err := play(ctx, out, world, milepost); err != nil {
+	if c.Automations != "" {
+		fmt.Fprintf(out, "Your automations of %s are in use, so the scenario is left out.\n", c.Automations)
+	} else if err := play(ctx, out, world, milepost); err != nil {
 		if c.Once || ctx.Err() != nil {
 			return err
 		}
@@ -100,17 +116,63 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	}
 }
 
+// did asks Milepost, once it runs, what it did about a record.
+func (c *sandboxCmd) did(running *atomic.Pointer[app.App]) func(ctx context.Context, locationID, kind, id string) sandbox.Effect {
+	if c.FakesOnly {
+		return nil
+	}
+	return func(ctx context.Context, locationID, kind, id string) sandbox.Effect {
+		milepost := running.Load()
+		if milepost == nil {
+			return sandbox.Effect{}
+		}
+		state, err := milepost.Store().EntityState(ctx, store.Entity{LocationID: locationID, Kind: kind, ID: id})
+		if err != nil {
+			return sandbox.Effect{}
+		}
+		return sandbox.Effect{Outcome: state.Outcome, Detail: state.Detail, At: state.SyncedAt}
+	}
+}
+
+// fakes serves the fakes until ctx ends.
+func (c *sandboxCmd) fakes(ctx context.Context, out io.Writer, world *sandbox.World) error {
+	world.HighLevel.SetWebhookURL(c.WebhookURL)
+	fmt.Fprintf(out, `The fakes run. Start Milepost with these settings:
+
+export MILEPOST_HIGHLEVEL_BASE_URL=%s
+export MILEPOST_HIGHLEVEL_TOKEN=%s
+export MILEPOST_HIGHLEVEL_LOCATION_ID=%s
+export MILEPOST_HIGHLEVEL_APP_ID=%s
+export MILEPOST_HIGHLEVEL_WEBHOOK_KEYS='%s'
+export MILEPOST_CALENDARHERO_BASE_URL=%s
+export MILEPOST_CALENDARHERO_TOKEN=%s
+
+Webhooks go to %s (--webhook-url). The page is at %s. Ctrl-C ends it.
+`, world.HighLevelURL, world.HighLevelToken, world.Location.ID, world.HighLevel.AppID(), strings.TrimSpace(world.HighLevel.PublicKeyPEM()),
+		world.CalendarHeroURL, world.CalendarHeroToken, c.WebhookURL, world.PageURL)
+	if c.Addresses != "" {
+		if err := writeAddresses(c.Addresses, world, nil); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
 // writeAddresses writes the file for programs that drive the sandbox. It
-// appears whole: written beside and renamed.
+// appears whole: written beside and renamed. milepost is nil if only the fakes run.
 func writeAddresses(path string, world *sandbox.World, milepost *app.App) error {
-	b, err := json.MarshalIndent(map[string]string{
+	addresses := map[string]string{
 		"highlevel": world.HighLevelURL, "calendarhero": world.CalendarHeroURL, "page": world.PageURL,
-		"public": milepost.PublicURL(), "admin": milepost.AdminURL(),
 		"location_id":     world.Location.ID,
 		"highlevel_token": world.HighLevelToken, "calendarhero_token": world.CalendarHeroToken,
 		"client_id": world.App.ClientID, "client_secret": world.App.ClientSecret,
-		"authorize": world.HighLevelURL + "/v2/oauth/chooselocation",
-	}, "", "  ")
+		"authorize": world.HighLevelURL + "/v2/oauth/chooselocation", "webhook_keys": world.HighLevel.PublicKeyPEM(),
+	}
+	if milepost != nil {
+		addresses["public"], addresses["admin"] = milepost.PublicURL(), milepost.AdminURL()
+	}
+	b, err := json.MarshalIndent(addresses, "", "  ")
 	if err != nil {
 		return err
 	}

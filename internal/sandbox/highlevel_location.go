@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -142,6 +143,28 @@ func (h *HighLevel) CustomFields(locationID string) []CustomField {
 		return slices.Clone(l.fields)
 	}
 	return nil
+}
+
+// AddCustomField adds the definition of a custom field to a location, as a person
+// does in HighLevel's settings.
+func (h *HighLevel) AddCustomField(locationID string, f CustomField) (CustomField, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l := h.locations[locationID]
+	switch {
+	case l == nil:
+		return f, fmt.Errorf("there is no location %s", locationID)
+	case strings.TrimSpace(f.Name) == "":
+		return f, errors.New("A custom field needs a name.")
+	case !slices.Contains(dataTypes, f.DataType):
+		return f, fmt.Errorf("There is no field type %q.", f.DataType)
+	}
+	if slices.ContainsFunc(l.fields, func(other CustomField) bool { return strings.EqualFold(other.Name, f.Name) }) {
+		return f, fmt.Errorf("There is a field %q already.", f.Name)
+	}
+	f = l.addField(f)
+	h.notice.changed()
+	return f, nil
 }
 
 // location finds the location that a path or body names, within the token's reach.

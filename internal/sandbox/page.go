@@ -98,12 +98,16 @@ func (w *World) streamChanges(rw http.ResponseWriter, r *http.Request) {
 	if _, err := fmt.Fprint(rw, "retry: 1000\n\n"); err != nil || control.Flush() != nil {
 		return
 	}
+	rest := 15 * time.Second
 	for {
 		left, right := w.HighLevel.notice.next(), w.CalendarHero.notice.next()
-		pulse := time.NewTimer(15 * time.Second)
+		pulse := time.NewTimer(rest)
+		rest = min(2*rest, 15*time.Second)
 		select {
 		case <-left:
+			rest = time.Second // what Milepost says of it comes a moment later
 		case <-right:
+			rest = time.Second
 		case <-pulse.C:
 		case <-r.Context().Done():
 			pulse.Stop()
@@ -129,7 +133,9 @@ type pageView struct {
 	Zone         string
 	Milestones   []string
 	Users        []User
+	Fields       []CustomField // beside the milestone's two
 	Contacts     []contactView
+	Latest       *effectView // what Milepost did last
 	Account      CalendarUser
 	Requests     []requestView
 	Closed       []requestView
@@ -142,19 +148,55 @@ type contactView struct {
 	Contact
 	Milestone, Date string // Date is YYYY-MM-DD
 	DateText        string
+	Past            bool // the milestone's day has passed
+	Fields          []fieldView
 	Tasks           []taskView
 	Notes           []noteView
+	Effect          effectView
 }
+
+// fieldView is the value that a contact has in a custom field.
+type fieldView struct {
+	CustomField
+	Value string
+}
+
+// effectView is what Milepost did about a record. Its zero value shows nothing.
+type effectView struct {
+	Effect
+	What, Anchor string // the record, and where it is on the page
+}
+
+// Words says what Milepost did and why.
+func (e effectView) Words() string {
+	words := map[string]string{
+		"unchanged": "nothing to change", "skipped": "skipped", "gone": "removed", "retry": "will retry", "waiting": "waiting",
+		"auth": "no working token", "invalid": "cannot be done", "conflict": "both sides changed",
+	}[e.Outcome]
+	switch {
+	case e.Detail == "":
+		return words
+	case words == "":
+		return e.Detail
+	}
+	return words + ": " + e.Detail
+}
+
+// When is the time of day.
+func (e effectView) When() string { return e.At.Format("3:04:05 PM") }
 
 type taskView struct {
 	Task
 	DueInput, DueText string
 	Who               string
+	Past              bool // it is overdue
+	Effect            effectView
 }
 
 type noteView struct {
 	Note
 	Text, When string
+	Effect     effectView
 }
 
 type requestView struct {
@@ -197,6 +239,26 @@ func (w *World) view(problem string) pageView {
 		Problem: problem, Location: w.Location, Zone: w.TimeZone.String(), Milestones: w.MilestoneField.Options, Users: w.Users,
 		Account: w.CalendarHero.User(), HeroContacts: w.CalendarHero.Contacts(), Webhooks: w.webhookLine(),
 	}
+	for _, f := range w.HighLevel.CustomFields(w.Location.ID) {
+		if f.Model == "contact" && f.ID != w.MilestoneField.ID && f.ID != w.DateField.ID {
+			v.Fields = append(v.Fields, f)
+		}
+	}
+	now := w.clock()
+	effect := func(kind, id, what, anchor string) effectView {
+		if w.did == nil {
+			return effectView{}
+		}
+		e := effectView{Effect: w.did(w.ctx, w.Location.ID, kind, id), What: what, Anchor: anchor}
+		if e.Outcome == "" {
+			return effectView{}
+		}
+		e.At = e.At.In(w.TimeZone)
+		if e.Outcome != "unchanged" && (v.Latest == nil || e.At.After(v.Latest.At)) {
+			v.Latest = &e
+		}
+		return e
+	}
 	names := map[string]string{}
 	for _, u := range w.Users {
 		names[u.ID] = u.Name()
@@ -209,13 +271,24 @@ func (w *World) view(problem string) pageView {
 		view.Milestone, view.Date = w.Milestone(c)
 		if day, err := time.Parse(time.DateOnly, view.Date); err == nil {
 			view.DateText = day.Format("Monday, January 2, 2006")
+			view.Past = view.Date < now.In(w.TimeZone).Format(time.DateOnly)
 		}
+		for _, f := range v.Fields {
+			held := fieldView{CustomField: f}
+			if value, ok := c.CustomFields[f.ID]; ok && value != nil {
+				held.Value = fmt.Sprint(value)
+			}
+			view.Fields = append(view.Fields, held)
+		}
+		view.Effect = effect("contact", c.ID, c.Name(), "contact-"+c.ID)
 		for _, t := range w.HighLevel.Tasks(c.ID) {
 			due := t.DueDate.In(w.TimeZone)
-			view.Tasks = append(view.Tasks, taskView{t, due.Format("2006-01-02T15:04"), due.Format("Mon, Jan 2, 3:04 PM"), names[t.AssignedTo]})
+			view.Tasks = append(view.Tasks, taskView{t, due.Format("2006-01-02T15:04"), due.Format("Mon, Jan 2, 3:04 PM"), names[t.AssignedTo],
+				!t.DueDate.After(now) && !t.Completed, effect("task", t.ID, "Task: "+t.Title, "contact-"+c.ID)})
 		}
 		for _, n := range w.HighLevel.Notes(c.ID) {
-			view.Notes = append(view.Notes, noteView{n, plainText(n.Body), n.DateAdded.In(w.TimeZone).Format("Jan 2, 3:04 PM")})
+			view.Notes = append(view.Notes, noteView{n, plainText(n.Body), n.DateAdded.In(w.TimeZone).Format("Jan 2, 3:04 PM"),
+				effect("note", n.ID, "A note about "+c.Name(), "contact-"+c.ID)})
 		}
 		slices.Reverse(view.Notes)
 		v.Contacts = append(v.Contacts, view)

@@ -42,6 +42,13 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 	onContact("/milestone", func(r *http.Request, id string) error {
 		return w.SetMilestone(id, value(r, "milestone"), value(r, "date"))
 	})
+	do("/fields", func(r *http.Request, _ string) (string, error) {
+		_, err := h.AddCustomField(w.Location.ID, CustomField{Name: value(r, "name"), DataType: value(r, "type")})
+		return "fields", err
+	})
+	onContact("/fields", func(r *http.Request, id string) error {
+		return h.SetCustomField(id, value(r, "field"), value(r, "value"))
+	})
 	onContact("/tags", func(r *http.Request, id string) error {
 		if value(r, "tag") == "" {
 			return errors.New("A tag needs a name.")

@@ -21,9 +21,19 @@ type WorldConfig struct {
 	AppID                             string
 	Empty                             bool // the location has users and fields, but no contacts
 
+	// Did says what Milepost last did about a record, e.g. a "task"; the zero Effect if it knows nothing of it. nil = nobody asks
+	// Milepost, and the page shows only the two services.
+	Did func(ctx context.Context, locationID, kind, id string) Effect
+
 	// HighLevel and CalendarHero change the configuration of the fakes last.
 	HighLevel    func(*HighLevelConfig)
 	CalendarHero func(*CalendarHeroConfig)
+}
+
+// Effect is what Milepost did about a record, in words, and when.
+type Effect struct {
+	Outcome, Detail string
+	At              time.Time
 }
 
 // World is one business in both fakes: a HighLevel location with people,
@@ -43,6 +53,7 @@ type World struct {
 	MilestoneField CustomField // contact.milestone
 	DateField      CustomField // contact.milestone_date
 
+	did     func(ctx context.Context, locationID, kind, id string) Effect
 	clock   func() time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -62,7 +73,7 @@ func Start(ctx context.Context, config WorldConfig) (*World, error) {
 	if config.CalendarHeroToken == "" {
 		config.CalendarHeroToken = "sandbox-calendarhero"
 	}
-	w := &World{HighLevelToken: config.HighLevelToken, CalendarHeroToken: config.CalendarHeroToken, clock: config.Clock}
+	w := &World{HighLevelToken: config.HighLevelToken, CalendarHeroToken: config.CalendarHeroToken, did: config.Did, clock: config.Clock}
 	if err := w.seed(config); err != nil {
 		return nil, err
 	}

@@ -317,3 +317,37 @@ func TestWaitingEndsWhenTheConditionHolds(t *testing.T) {
 		t.Error("waiting outlived its context")
 	}
 }
+
+func TestThePageSaysWhatMilepostDidAndThatAPastDateRemovesTheEvent(t *testing.T) {
+	w := startWorld(t, func(c *WorldConfig) {
+		c.Did = func(_ context.Context, locationID, kind, _ string) Effect {
+			if locationID == "" || kind != "task" {
+				return Effect{}
+			}
+			return Effect{Outcome: "skipped", Detail: "its time has passed", At: time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC)}
+		}
+	})
+	if _, page := get(t, w.PageURL+"/"); !strings.Contains(page, "Milepost: skipped: its time has passed") || !strings.Contains(page, `id="latest"`) {
+		t.Error("the page does not say what Milepost did")
+	}
+	id := w.HighLevel.Contacts()[0].ID
+	if status, page := submit(t, w, "/contacts/"+id+"/milestone", url.Values{"milestone": {w.MilestoneField.Options[0]}, "date": {"2020-01-02"}}); status != 200 || !strings.Contains(page, "This day has passed, so the event is removed.") {
+		t.Errorf("%d: a day that has passed is not said", status)
+	}
+}
+
+func TestACustomFieldIsAddedAndFilledOnThePage(t *testing.T) {
+	w := startWorld(t)
+	if status, _ := submit(t, w, "/fields", url.Values{"name": {"Renewal Date"}, "type": {"DATE"}}); status != 200 {
+		t.Fatalf("adding a field answers %d", status)
+	}
+	for _, wrong := range []url.Values{{"name": {"Renewal date"}, "type": {"DATE"}}, {"name": {" "}, "type": {"TEXT"}}, {"name": {"X"}, "type": {"SHOE"}}} {
+		if status, _ := submit(t, w, "/fields", wrong); status != 422 {
+			t.Errorf("%v answers %d, want 422", wrong, status)
+		}
+	}
+	id := w.HighLevel.Contacts()[0].ID
+	if status, page := submit(t, w, "/contacts/"+id+"/fields", url.Values{"field": {"contact.renewal_date"}, "value": {"2027-02-03"}}); status != 200 || !strings.Contains(page, "2027-02-03") {
+		t.Errorf("filling it answers %d", status)
+	}
+}

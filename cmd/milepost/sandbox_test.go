@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// runSandbox runs the command until its output holds a text, and returns the output.
+func runSandbox(t *testing.T, command *sandboxCmd, until string) string {
+	t.Helper()
+	command.Listen, command.AdminListen, command.HighLevelListen, command.CalendarHeroListen, command.PageListen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	command.LogLevel = "error"
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out := &stopper{text: until, stop: cancel}
+	if err := command.run(ctx, out); err != nil {
+		t.Fatalf("%v\n%s", err, &out.Buffer)
+	}
+	if !strings.Contains(out.String(), until) {
+		t.Fatalf("the sandbox never says %q:\n%s", until, &out.Buffer)
+	}
+	return out.String()
+}
+
+// stopper stops the sandbox once a text was written.
+type stopper struct {
+	bytes.Buffer
+	text string
+	stop func()
+}
+
+func (u *stopper) Write(p []byte) (int, error) {
+	n, err := u.Buffer.Write(p)
+	if strings.Contains(u.String(), u.text) {
+		u.stop()
+	}
+	return n, err
+}
+
+func TestTheFakesRunAloneForAMilepostOfOnesOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "addresses.json")
+	out := runSandbox(t, &sandboxCmd{FakesOnly: true, Addresses: path, WebhookURL: "http://127.0.0.1:1/webhooks/highlevel"}, "Ctrl-C ends it")
+	for _, name := range []string{"MILEPOST_HIGHLEVEL_BASE_URL", "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS", "MILEPOST_CALENDARHERO_TOKEN"} {
+		if !strings.Contains(out, "export "+name+"=") {
+			t.Errorf("%s is not printed:\n%s", name, out)
+		}
+	}
+}
+
+func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "automations.yaml")
+	yaml := "- id: mine\n  name: Mine\n  on: task.changed\n  do:\n    - task: { title: \"{{ task.title }}\", due: \"{{ task.due }}\" }\n"
+	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "addresses.json")
+	runSandbox(t, &sandboxCmd{Automations: file, Addresses: path}, "the scenario is left out")
+	b, err := os.ReadFile(path)
+	var addresses map[string]string
+	if err == nil {
+		err = json.Unmarshal(b, &addresses)
+	}
+	if err != nil || addresses["public"] == "" || addresses["webhook_keys"] == "" {
+		t.Errorf("the addresses are %v, %v", addresses, err)
+	}
+}
