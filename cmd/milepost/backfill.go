@@ -50,8 +50,9 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		}
 		bar := progress{out: out, terminal: terminal}
 		if c.JSON {
-			bar = progress{out: io.Discard}
+			bar = progress{out: os.Stderr, quiet: true}
 		}
+		reconciler.WaitAtLimit(bar.wait)
 		var found []store.Found
 		name := "backfill/" + c.Location + "/" + c.Since
 		at, err := reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
@@ -151,12 +152,17 @@ func waitForWork(ctx context.Context, out io.Writer, state *app.State) error {
 type progress struct {
 	out      io.Writer
 	terminal bool
+	quiet    bool // says only what it waits for
 	shown    time.Time
+	waited   time.Time // when a wait was last told
 	width    int
 }
 
 func (p *progress) show(at store.Reconciliation) {
 	now := time.Now()
+	if p.quiet {
+		return
+	}
 	if p.shown.IsZero() { // a first line after a while
 		p.shown = now
 	}
@@ -171,6 +177,18 @@ func (p *progress) show(at store.Reconciliation) {
 	}
 	line := fmt.Sprintf("%s%s  %d of %d contacts, %d tasks, %d to sync, %d calls",
 		strings.Repeat("█", full), strings.Repeat("░", cells-full), at.Contacts, at.ContactsTotal, at.Tasks, at.Touched, at.Calls)
+	p.print(line)
+}
+
+// wait says how long HighLevel's rate limit is waited for, every few seconds at most.
+func (p *progress) wait(d time.Duration) {
+	if now := time.Now(); d >= 2*time.Second && now.Sub(p.waited) >= 5*time.Second {
+		p.waited = now
+		p.print(fmt.Sprintf("waiting %d s for HighLevel's rate limit", int((d + time.Second - 1).Seconds())))
+	}
+}
+
+func (p *progress) print(line string) {
 	if p.terminal {
 		fmt.Fprintf(p.out, "\r%-*s", p.width, line)
 		p.width = len(line)

@@ -19,6 +19,14 @@ import (
 // changes nothing. It reads the record as a sync does. What a sync would
 // find out by asking CalendarHero (a contact that is there already) it leaves open.
 func (r *Reconciler) Preview(ctx context.Context, f store.Found) ([]string, error) {
+	lines, err := r.previewAs(ctx, f, clients.New)
+	for r.waits != nil && r.atLimit(ctx, err) {
+		lines, err = r.previewAs(ctx, f, clients.Waited)
+	}
+	return lines, err
+}
+
+func (r *Reconciler) previewAs(ctx context.Context, f store.Found, claim clients.Claim) ([]string, error) {
 	e := f.Entity
 	conn, err := r.session(ctx, e.LocationID)
 	if absent, ok := errors.AsType[*connection.Absent](err); ok {
@@ -32,7 +40,7 @@ func (r *Reconciler) Preview(ctx context.Context, f store.Found) ([]string, erro
 	}
 	kind := mapping.Kind(e.Kind)
 	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), result: &result{}}
-	s.first, s.then = conn.HighLevel.Backfill(), conn.HighLevel.Backfill()
+	s.first, s.then = conn.HighLevel.Backfill().With(claim), conn.HighLevel.With(clients.Begun)
 	if s.links, err = r.store.Links(ctx, e); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
 
+	"milepost/clients"
+	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/lane"
@@ -51,6 +53,7 @@ type Reconciler struct {
 	eraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
 	lanes       *lane.Lanes
+	waits       func(time.Duration) // is told of waits at HighLevel's rate limit; nil = none longer than longestTurn
 
 	mu       sync.Mutex
 	sessions map[string]*session // by location id
@@ -96,6 +99,35 @@ func New(cfg Config) *Reconciler {
 	}
 	r.lanes = lane.New(lane.Config{Real: r.real, Now: r.now, Rests: r.rests})
 	return r
+}
+
+// WaitAtLimit makes Sweep and Preview wait at HighLevel's rate limit, as a command
+// does, where a worker would come back later. tell is told of each wait.
+func (r *Reconciler) WaitAtLimit(tell func(time.Duration)) { r.waits = tell }
+
+// atLimit waits until a call that HighLevel's rate limit held back may be tried
+// again. It returns false where it is no such call, or its time is too far away.
+func (r *Reconciler) atLimit(ctx context.Context, err error) bool {
+	failed, ok := errors.AsType[*clients.Error](err)
+	if !ok || failed.Reason != clients.RateLimited || failed.API == calendarhero.API {
+		return false
+	}
+	d := failed.RetryAfter
+	switch {
+	case r.waits == nil && (failed.Status != 0 || d > longestTurn), d > longestWait:
+		return false
+	case r.waits != nil:
+		d = max(d, time.Second)
+		r.waits(d)
+	}
+	timer := time.NewTimer(r.real(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // session returns the session of a location. It fails with

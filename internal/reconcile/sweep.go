@@ -350,20 +350,10 @@ func latest(a, b time.Time) time.Time {
 // is half looked at would else be begun again.
 func (s *sweep) call(ctx context.Context, do func(*highlevel.Client) error) error {
 	err := do(s.hl)
-	for {
-		failed, ok := errors.AsType[*clients.Error](err)
-		if !ok || failed.Reason != clients.RateLimited || failed.Status != 0 || failed.RetryAfter > longestTurn {
-			return err
-		}
-		timer := time.NewTimer(s.real(failed.RetryAfter))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
+	for s.atLimit(ctx, err) {
 		err = do(s.hl.With(clients.Waited))
 	}
+	return err
 }
 
 func (s *sweep) entity(kind mapping.Kind, id string) store.Entity {
