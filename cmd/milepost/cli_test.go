@@ -51,6 +51,12 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"serve"}, env: []string{"MILEPOST_HIGHLEVEL_TOKEN=t"}, status: 2, says: "belong together"},
 		{args: []string{"serve"}, env: []string{"MILEPOST_AUTOMATIONS=" + missing}, status: 1, says: "missing.yaml", silent: "--help"},
 		{args: []string{"check"}, env: []string{"MILEPOST_AUTOMATIONS=" + broken}, status: 1, says: "broken.yaml", silent: "--help"},
+		{args: []string{"serve"}, env: []string{"MILEPOST_CALENDARHERO_BASE_URL=http://calendarhero.internal"}, status: 2, says: "MILEPOST_INSECURE_HTTP"},
+		{args: []string{"serve"}, env: []string{"MILEPOST_HIGHLEVEL_BASE_URL=http://10.1.2.3:80"}, status: 2, says: "unencrypted"},
+		{args: []string{"connections"}, env: []string{"MILEPOST_HIGHLEVEL_BASE_URL=http://10.1.2.3:80", "MILEPOST_INSECURE_HTTP=true"}, status: 0, says: "No location"},
+		{args: []string{"connections"}, env: []string{"MILEPOST_HIGHLEVEL_BASE_URL=http://[::1]:80", "MILEPOST_CALENDARHERO_BASE_URL=http://localhost"}, status: 0, says: "No location"},
+		{args: []string{"connections", "--calendarhero-token=s3cret"}, status: 0, says: "MILEPOST_CALENDARHERO_TOKEN_FILE", silent: "s3cret"},
+		{args: []string{"connections"}, env: []string{"MILEPOST_CALENDARHERO_TOKEN=s3cret"}, status: 0, says: "No location", silent: "list of processes"},
 		{args: []string{"connections", "remove", "nowhere"}, status: 1, says: "not connected"},
 		{args: []string{"check"}, status: 1, says: "MILEPOST_CALENDARHERO_TOKEN"},
 	} {

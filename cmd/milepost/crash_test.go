@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -257,4 +258,28 @@ func checkEnd(t *testing.T, dir string, acked map[string]bool) {
 			t.Errorf("webhook %s was answered 200 and is there %d times", id, there[id])
 		}
 	}
+}
+
+func TestAClosedTerminalDrainsAndASecondSignalEndsAtOnce(t *testing.T) {
+	r := setupCommands(t)
+	if err := r.end(syscall.SIGHUP); err != nil {
+		t.Errorf("after SIGHUP: %v, want the end of a drain", err)
+	}
+	r.start()
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if res, err := http.Get("http://" + r.addr + "/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusServiceUnavailable {
+				break // it drains
+			}
+		}
+	}
+	err := r.end(syscall.SIGTERM)
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("a second signal: %v, want the end by that signal", err)
+	}
+	r.start() // for the end of setupCommands
 }

@@ -51,8 +51,9 @@ func main() {
 
 // run runs the command line and returns the exit status.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	parser := kong.Must(&cli{},
 		kong.Name("milepost"),
 		kong.Description("Milepost keeps CalendarHero in step with HighLevel contacts.\n\nExit status: 0 done, 1 failed, 2 wrong command line or environment."),
@@ -95,9 +96,32 @@ func run(args []string) int {
 		}
 		return exitUsage
 	}
+	for _, flag := range secretFlags(command) {
+		fmt.Fprintf(os.Stderr, "milepost: --%s shows a secret in the list of processes; set %s or %s_FILE instead\n", flag.Name, flag.Envs[0], flag.Envs[0])
+	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "milepost:", err)
 		return exitFailed
 	}
 	return exitOK
+}
+
+// endingSignals are those after which a command finishes what it is doing. A
+// terminal that is closed sends SIGHUP, unless nohup has it ignored.
+func endingSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// secretFlags are the flags of the command line that hold a secret.
+func secretFlags(command *kong.Context) (flags []*kong.Flag) {
+	for _, part := range command.Path {
+		if part.Flag != nil && !part.Resolved && part.Flag.Tag.Has("secret") && len(part.Flag.Envs) > 0 {
+			flags = append(flags, part.Flag)
+		}
+	}
+	return flags
 }

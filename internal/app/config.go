@@ -30,6 +30,8 @@ type Config struct {
 	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
 	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys that encrypt stored tokens, id:base64, the first one encrypts; generated into the data directory by default."`
 
+	InsecureHTTP bool `name:"insecure-http" env:"MILEPOST_INSECURE_HTTP" help:"Allow base URLs with http:// on other machines. Tokens then travel unencrypted."`
+
 	HighLevelBaseURL      string   `name:"highlevel-base-url" default:"https://services.leadconnectorhq.com" env:"MILEPOST_HIGHLEVEL_BASE_URL" help:"HighLevel's API."`
 	HighLevelAppID        string   `name:"highlevel-app-id" env:"MILEPOST_HIGHLEVEL_APP_ID" help:"Id of the Marketplace app; events of other apps are ignored."`
 	HighLevelClientID     string   `name:"highlevel-client-id" env:"MILEPOST_HIGHLEVEL_CLIENT_ID" help:"OAuth client id of the Marketplace app; its part before the dash is the app id."`
@@ -191,14 +193,22 @@ func (c *Config) parse() (s settings, err error) {
 		}
 		s.proxies = append(s.proxies, prefix)
 	}
-	for _, u := range []struct{ name, value string }{
-		{"MILEPOST_HIGHLEVEL_BASE_URL", c.HighLevelBaseURL},
-		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL},
-		{"MILEPOST_PUBLIC_URL", c.PublicURL},
-		{"MILEPOST_HIGHLEVEL_AUTHORIZE_URL", c.HighLevelAuthorizeURL},
+	for _, u := range []struct {
+		name, value string
+		calls       bool // Milepost, or a person's browser, sends secrets there
+	}{
+		{"MILEPOST_HIGHLEVEL_BASE_URL", c.HighLevelBaseURL, true},
+		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL, true},
+		{"MILEPOST_HIGHLEVEL_AUTHORIZE_URL", c.HighLevelAuthorizeURL, true},
+		{"MILEPOST_PUBLIC_URL", c.PublicURL, false},
 	} {
-		if parsed, err := url.Parse(u.value); u.value != "" && (err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https") {
+		parsed, err := url.Parse(u.value)
+		switch {
+		case u.value == "":
+		case err != nil, parsed.Host == "", parsed.Scheme != "http" && parsed.Scheme != "https":
 			problem("%s is not a URL such as https://example.com", u.name)
+		case parsed.Scheme == "http" && u.calls && !c.InsecureHTTP && !isLoopback(parsed.Hostname()):
+			problem("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if the network between is yours", u.name, parsed.Host)
 		}
 	}
 	switch {
@@ -228,6 +238,12 @@ func (c *Config) parse() (s settings, err error) {
 		}
 	}
 	return s, errors.Join(problems...)
+}
+
+// isLoopback reports whether a host is this machine.
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && addr.IsLoopback()
 }
 
 // ErrAutomations means that the automations cannot be used: the file is missing or

@@ -283,12 +283,16 @@ func (w *World) view(problem string) pageView {
 		view.Effect = effect("contact", c.ID, c.Name(), "contact-"+c.ID)
 		for _, t := range w.HighLevel.Tasks(c.ID) {
 			due := t.DueDate.In(w.TimeZone)
-			view.Tasks = append(view.Tasks, taskView{t, due.Format("2006-01-02T15:04"), due.Format("Mon, Jan 2, 3:04 PM"), names[t.AssignedTo],
-				!t.DueDate.After(now) && !t.Completed, effect("task", t.ID, "Task: "+t.Title, "contact-"+c.ID)})
+			view.Tasks = append(view.Tasks, taskView{
+				t, due.Format("2006-01-02T15:04"), due.Format("Mon, Jan 2, 3:04 PM"), names[t.AssignedTo],
+				!t.DueDate.After(now) && !t.Completed, effect("task", t.ID, "Task: "+t.Title, "contact-"+c.ID),
+			})
 		}
 		for _, n := range w.HighLevel.Notes(c.ID) {
-			view.Notes = append(view.Notes, noteView{n, plainText(n.Body), n.DateAdded.In(w.TimeZone).Format("Jan 2, 3:04 PM"),
-				effect("note", n.ID, "A note about "+c.Name(), "contact-"+c.ID)})
+			view.Notes = append(view.Notes, noteView{
+				n, plainText(n.Body), n.DateAdded.In(w.TimeZone).Format("Jan 2, 3:04 PM"),
+				effect("note", n.ID, "A note about "+c.Name(), "contact-"+c.ID),
+			})
 		}
 		slices.Reverse(view.Notes)
 		v.Contacts = append(v.Contacts, view)
