@@ -13,9 +13,17 @@ import (
 // cannot be read is the zero value.
 type Object map[string]json.RawMessage
 
+// byteOrderMark begins what some senders call UTF-8. It says nothing, and
+// encoding/json rejects it.
+var byteOrderMark = []byte("\uFEFF")
+
+// WithoutMark returns data without its byte order mark, if it has one.
+func WithoutMark(data []byte) []byte { return bytes.TrimPrefix(data, byteOrderMark) }
+
 // ParseObject fails where data is anything but a JSON object.
 func ParseObject(data []byte) (Object, error) {
 	var o Object
+	data = WithoutMark(data)
 	if err := json.Unmarshal(data, &o); err != nil {
 		return nil, err
 	}

@@ -123,7 +123,8 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case len(locations) == 0:
-		p.Text = "The agency is connected. Each of its locations is connected when the app is installed there. You can close this page."
+		p.Title = "The agency is connected, but no location yet"
+		p.Text = "Milepost has nothing to keep in step so far. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve: each is connected as soon as the app is installed there. `milepost connections` lists them."
 	case len(locations) > 1:
 		p.Text = "Milepost now keeps the calendars of these locations in step. You can close this page."
 	}

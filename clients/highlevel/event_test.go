@@ -40,6 +40,7 @@ func TestEventsAreReadWithTolerance(t *testing.T) {
 		{"ids that cannot be ids", `{"type":"TaskDelete","id":"../x","contactId":{"a":1},"locationId":"a\nb","webhookId":"` + strings.Repeat("w", 129) + `","appId":true,"companyId":" x"}`, highlevel.Event{Type: "TaskDelete", Kind: "task", Deleted: true}},
 		{"an unknown type", `{"type":"InvoicePaid","id":"i1","contactId":"c1"}`, highlevel.Event{Type: "InvoicePaid", ContactID: "c1"}},
 		{"a longer word is another word", `{"type":"Notebook","id":"i1"}`, highlevel.Event{Type: "Notebook"}},
+		{"a byte order mark", "\ufeff" + `{"type":"NoteCreate","id":"n1"}`, highlevel.Event{Type: "NoteCreate", Kind: "note", EntityID: "n1"}},
 		{"no type", `{}`, highlevel.Event{}},
 		{"a time in milliseconds", `{"type":"INSTALL","timestamp":1795514400005}`, highlevel.Event{Type: "INSTALL", Timestamp: at, Kind: "install"}},
 		{"an install at a location", `{"type":"INSTALL","locationId":"l1","companyId":"g1"}`, highlevel.Event{Type: "INSTALL", LocationID: "l1", CompanyID: "g1", Kind: "install", EntityID: "l1"}},

@@ -85,6 +85,10 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 			allowed = "none yet; the first that installs it, or what `milepost connections allow` names"
 		}
 		fmt.Fprintf(out, "Agencies that may install the app: %s\n\n", allowed)
+		if len(rows) == 0 && len(agencies) > 0 {
+			fmt.Fprintf(out, "No location is connected: the app is not installed in any location of agency %s yet. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve.\n", allowed)
+			return nil
+		}
 		if len(rows) == 0 {
 			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
 			return nil

@@ -102,6 +102,14 @@ func TestALocationIsConnectedInTheBrowserAndItsMilestonesArrive(t *testing.T) {
 	}
 }
 
+func TestAnAgencyWithoutALocationIsToldWhatToDoNext(t *testing.T) {
+	w := oauthWorld(t)
+	status, page := w.install(browser(t), url.Values{"company": {agency}, "future": {"on"}})
+	if status != http.StatusOK || !strings.Contains(page, "but no location yet") || !strings.Contains(page, "install it in the locations") || strings.Contains(page, ">Connected<") {
+		t.Errorf("the person is shown %d %s", status, page)
+	}
+}
+
 func TestAnAgencyConnectsItsLocationsAndAnUninstallStopsOne(t *testing.T) {
 	w := oauthWorld(t)
 	status, page := w.install(browser(t), url.Values{"company": {agency}, "location": {location, otherPlace}, "future": {"on"}})

@@ -20,7 +20,7 @@ func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarC
 		return mapping.CalendarContact{}, err
 	}
 	var told calendarhero.Contact
-	_ = json.Unmarshal(record.Body, &told) // a body that was erased, or says nothing, tells no addresses
+	_ = json.Unmarshal(clients.WithoutMark(record.Body), &told) // a body that was erased, or says nothing, tells no addresses
 	have, err := s.conn.CalendarHero.Contact(ctx, s.entity.ID)
 	if reason := clients.ReasonOf(err); reason == clients.NotFound || reason == clients.Invalid {
 		missing := err
