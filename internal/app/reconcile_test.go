@@ -376,3 +376,19 @@ func TestWhatIsSwitchedOffIsNotQueued(t *testing.T) {
 		t.Errorf("%d reconciliations were queued", n)
 	}
 }
+
+func TestAShorterIntervalTakesEffectAtTheNextStart(t *testing.T) {
+	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 24 * 365 * time.Hour })
+	w.deaf()
+	w.eventually("it has looked", w.looks(1))
+	w.eventually("all periodic jobs wait for their next time", func() bool {
+		return w.count(`SELECT count(*) FROM river_job WHERE kind IN ('reconcile', 'contacts', 'poll') AND state <> 'scheduled'`) == 0
+	})
+	w.stop()
+	w.cfg.ReconcileEvery = time.Second
+	w.start()
+	w.deaf()
+	id := w.contact("Jane", "Doe", "jane@example.com")
+	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+	w.eventually("the change that no webhook told of is found", func() bool { return slices.Equal(w.subjects(), []string{"Closing: Jane Doe"}) })
+}

@@ -259,6 +259,20 @@ func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) 
 	})
 }
 
+// WakePeriodic makes the jobs due that repeat at an interval of the settings. Each
+// finds out by itself when it is due and waits again; without this, a shorter
+// interval would take effect only after the wait that the longer one began.
+func (s *Store) WakePeriodic(ctx context.Context) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE river_job SET scheduled_at = created_at WHERE kind IN ('reconcile', 'contacts', 'poll') AND state = 'scheduled'`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("make the periodic jobs due: %w", err)
+	}
+	return nil
+}
+
 // liveStates are the states in which a job blocks its twin.
 var liveStates = []rivertype.JobState{
 	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
