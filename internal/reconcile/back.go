@@ -152,6 +152,9 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 	if s.facts.Task.ID == "" {
 		return fmt.Errorf("automation %q changes the task of a meeting that was made for none", item.Automation)
 	}
+	if item.Kind == mapping.ItemRescheduleTask && s.superseded[item.Meeting] {
+		return nil // the task was given another time, and a new request was just made for that
+	}
 	link := s.links[item.Key]
 	content := taskContent(item)
 	if link.State == store.LinkLive && link.Content == content {

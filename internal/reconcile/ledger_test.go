@@ -31,6 +31,8 @@ type ledger struct {
 	renamed map[int]bool        // in CalendarHero
 	edits   int                 // by people, on both sides
 	mailed  int                 // mails that people cause
+
+	forgotten bool // Milepost's database went back to an older state, or was lost
 }
 
 // itemID names what one meeting request is for.
@@ -58,6 +60,7 @@ type item struct {
 	said           map[string]bool // the descriptions it had
 	moves, cancels int             // in CalendarHero, in all
 	reopened       bool            // the task, after all
+	blurred        bool            // which description its request has was forgotten once, and no list shows it
 
 	// since the last quiet point
 	was      content
@@ -84,6 +87,7 @@ type foreign struct {
 	contact string // whose it is; "" = nobody's who is known
 	title   string
 	seen    bool // it was live at a quiet point
+	forgot  bool // what Milepost knew of it may be lost: what was there before is not reported
 }
 
 func newLedger(h *history) *ledger {
@@ -239,8 +243,12 @@ func (l *ledger) passes() {
 
 // forget notes that Milepost's database went back to an older state, or was lost.
 func (l *ledger) forget(lost bool) {
+	l.forgotten = true
+	for _, f := range l.foreign {
+		f.forgot = true
+	}
 	for _, it := range l.items {
-		it.forgot, it.lost = true, it.lost || lost
+		it.forgot, it.blurred, it.lost = true, true, it.lost || lost
 	}
 }
 
@@ -360,11 +368,11 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 	switch {
 	case title != want.title:
 		return fmt.Sprintf("it is called %q, want %q", title, want.title)
-	case description != want.description && (r.State == sandbox.StateActive || !it.said[description]): // that of a booked one waits
+	case description != want.description && (r.State == sandbox.StateActive && !it.blurred || !it.said[description]): // that of a booked one waits, and no list shows one
 		return fmt.Sprintf("it says %q, want %q", description, want.description)
 	case it.off && !it.material && it.base != nil && len(it.moved) == 0:
 		return "it was called off, nothing in HighLevel changed, and it is there again"
-	case id.kind == "task" && !got.end.Equal(want.times.end):
+	case id.kind == "task" && !got.end.Equal(want.times.end) && !(it.forgot && it.moves > 0): // who changed it last is forgotten
 		return fmt.Sprintf("it ends at %s, and its task is due at %s", got.end, want.times.end)
 	}
 	var right []times
@@ -453,7 +461,7 @@ func (l *ledger) notes() (wrong []string) {
 	}
 	h.tally.notes = len(made)
 	for mark, n := range made {
-		if n > 1 {
+		if n > 1 && !(l.touched[mark] && l.forgotten) { // deleted by a person, and that was forgotten
 			complain("the note %s was made %d times", mark, n)
 		}
 	}
@@ -483,7 +491,7 @@ func (l *ledger) notes() (wrong []string) {
 			complain("%v has %d notes", key, n)
 		}
 	}
-	if known != len(made) {
+	if known != len(made) && !l.forgotten {
 		complain("of %d notes that Milepost wrote, %d are of known items", len(made), known)
 	}
 	wrong = append(wrong, l.foreignNotes()...)
@@ -524,7 +532,7 @@ func (l *ledger) foreignNotes() (wrong []string) {
 	h := l.h
 	for _, r := range slices.Concat(h.ch.Requests(), h.ch.Closed()) {
 		f := l.foreign[r.ID]
-		if f == nil || f.contact == "" {
+		if f == nil || f.contact == "" || f.forgot {
 			continue
 		}
 		if _, ok := h.hl.Contact(f.contact); !ok {

@@ -258,6 +258,9 @@ func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhe
 // create notes the create, sends it and notes its answer. A crash or a lost
 // answer leaves the link creating, to be resolved by the next run.
 func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.Item, want request) error {
+	if link.ObjectID != "" {
+		s.superseded[link.ObjectID] = true
+	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkCreating, Generation: link.Generation + 1,

@@ -118,7 +118,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
 	s := &entitySync{
 		Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
-		began: r.now(), ended: map[string]bool{}, wanted: map[string]wanted{},
+		began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
 	}
 	if state.Kind == string(mapping.KindContact) {
 		s.contactID = state.ID
@@ -257,7 +257,9 @@ type entitySync struct {
 	wanted   map[string]wanted        // by item key
 	own      []mapping.Meeting        // of the entity
 	meetings map[string]store.Meeting // the same by id, as they are stored
-	ended    map[string]bool          // those that this sync replaced or removed, by id
+	// superseded are the objects in whose place a new one was made in this sync.
+	superseded map[string]bool
+	ended      map[string]bool // those that this sync replaced or removed, by id
 }
 
 // tell notes something done: what in the log, detail beside it in the timeline.
