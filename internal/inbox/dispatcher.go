@@ -2,11 +2,14 @@ package inbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"milepost/internal/outage"
 	"milepost/internal/store"
 )
 
@@ -22,6 +25,7 @@ const (
 // Dispatch moves stored webhooks to the workers until ctx ends. skip says why
 // nothing is to be done for a delivery, or "" where its entity is to be synced.
 func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(context.Context, store.Delivery) string, logger zerolog.Logger) {
+	outages := outage.New(logger, "webhook dispatch", time.Now)
 	for wait := time.Duration(0); ; {
 		timer := time.NewTimer(wait)
 		select {
@@ -35,6 +39,14 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(contex
 		default:
 		}
 		start := time.Now()
+		if !in.joined.Load() {
+			// Nobody asked for it before: what is in the inbox counts as not dispatched.
+			if err := in.Join(ctx, st, JoinConfig{Logger: logger, Now: time.Now, EmptyState: Replay}); err != nil && ctx.Err() == nil {
+				outages.Failed(err)
+				wait = dispatchRetry
+				continue
+			}
+		}
 		moved, err := st.Dispatch(ctx, func(ctx context.Context, tx *store.Tx) ([]store.Delivery, error) {
 			deliveries, err := in.log.claim(ctx, tx, dispatchBatch)
 			// In the order of arrival, which the claim need not keep.
@@ -46,8 +58,18 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(contex
 		})
 		switch {
 		case err != nil && ctx.Err() == nil:
-			logger.Error().Err(err).Msg("stored webhooks wait; trying again")
+			if unreadable, ok := errors.AsType[*unreadableError](err); ok && store.Damaged(unreadable) {
+				cause := fmt.Errorf("read the stored webhooks: %w", unreadable.error)
+				in.unreadable.Store(&cause)
+			}
+			outages.Failed(err)
 			wait = dispatchRetry
+			continue
+		case err == nil:
+			in.unreadable.Store(nil)
+			outages.Succeeded()
+		}
+		switch {
 		case moved == dispatchBatch && len(in.stored) == 0:
 			wait = 0 // there is more, and nobody waits for an answer
 		default:

@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"milepost/internal/outage"
 	"milepost/internal/store"
 )
 
@@ -40,8 +42,16 @@ type log interface {
 	// claim takes up to limit webhooks that were not handed out yet, in the
 	// transaction that moves them.
 	claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error)
-	// ready fails where append would.
+	// ready fails where append would, as far as can be told without a write.
 	ready(ctx context.Context) error
+	// probe makes a durable write that stores no webhook.
+	probe(ctx context.Context) error
+	// check fails if the files are not the ones that were opened.
+	check() error
+	// verify fails if what is stored is damaged.
+	verify(ctx context.Context) error
+	// join does the work of Inbox.Join.
+	join(ctx context.Context, st *store.Store, cfg JoinConfig) error
 	// naming lists by id the webhooks with a body that named a contact. It may
 	// read all there is, and must hold up no append.
 	naming(ctx context.Context, locationID, contactID string) ([]int64, error)
@@ -59,6 +69,18 @@ const (
 	queueDepth = 4096 // requests waiting for a commit; beyond it Accept refuses
 )
 
+// After a failed commit the inbox tries by itself whether it can store again: a
+// load balancer may send nothing more.
+const (
+	probeEvery = time.Second
+	probeSize  = 64 << 10 // bytes
+)
+
+// unreadableError means that what the inbox stored cannot be read back.
+type unreadableError struct{ error }
+
+func (e *unreadableError) Unwrap() error { return e.error }
+
 // Inbox accepts webhooks. Safe for concurrent use.
 type Inbox struct {
 	log      log
@@ -67,6 +89,13 @@ type Inbox struct {
 	stopped  chan struct{}
 	loops    sync.WaitGroup
 	drained  chan struct{} // closed when no commit will follow
+
+	failing    atomic.Pointer[error] // of the last commit; nil = it succeeded
+	failed     chan struct{}         // signals the prober
+	unreadable atomic.Pointer[error] // while what is stored cannot be read back
+	halted     atomic.Pointer[error] // for good
+	outage     atomic.Pointer[outage.Log]
+	joined     atomic.Bool
 }
 
 type request struct {
@@ -82,11 +111,12 @@ type answer struct {
 func open(l log, committers int) *Inbox {
 	in := &Inbox{
 		log: l, requests: make(chan request, queueDepth), stored: make(chan struct{}, 1),
-		stopped: make(chan struct{}), drained: make(chan struct{}),
+		stopped: make(chan struct{}), drained: make(chan struct{}), failed: make(chan struct{}, 1),
 	}
 	for range committers {
 		in.loops.Go(in.commitLoop)
 	}
+	in.loops.Go(in.probeLoop)
 	return in
 }
 
@@ -94,13 +124,19 @@ func open(l log, committers int) *Inbox {
 // reports that its WebhookID is already stored; nothing more will come of it.
 // Any error wraps ErrNotStored: the sender must be told to try again.
 func (in *Inbox) Accept(ctx context.Context, w Webhook) (duplicate bool, err error) {
+	if err := in.refusing(); err != nil {
+		in.outage.Load().Failed(err)
+		return false, fmt.Errorf("%w: %w", ErrNotStored, err)
+	}
 	req := request{webhook: w, answer: make(chan answer, 1)}
 	select {
 	case <-in.stopped:
 		return false, fmt.Errorf("%w: shutting down", ErrNotStored)
 	case in.requests <- req:
 	default:
-		return false, fmt.Errorf("%w: %d webhooks are waiting for the disk already", ErrNotStored, queueDepth)
+		err := fmt.Errorf("%w: %d webhooks are waiting for the disk already", ErrNotStored, queueDepth)
+		in.outage.Load().Failed(err)
+		return false, err
 	}
 	select {
 	case a := <-req.answer:
@@ -132,7 +168,86 @@ func (in *Inbox) Ready(ctx context.Context) error {
 	if len(in.requests) == cap(in.requests) {
 		return fmt.Errorf("%d webhooks are waiting for the disk", cap(in.requests))
 	}
-	return in.log.ready(ctx)
+	if err := in.refusing(); err != nil {
+		return err
+	}
+	if err := in.failing.Load(); err != nil {
+		return *err
+	}
+	err := in.log.ready(ctx)
+	if err != nil && ctx.Err() == nil {
+		in.note(err, 1)
+	}
+	return err
+}
+
+// Halt makes every Accept fail from now on, and says why.
+func (in *Inbox) Halt(why error) {
+	in.halted.Store(&why)
+	in.outage.Load().Failed(why)
+}
+
+// Verify reads all that is stored and returns an error if it is damaged.
+func (in *Inbox) Verify(ctx context.Context) error { return in.log.verify(ctx) }
+
+// CheckFiles returns an error that wraps store.ErrFileLost if the inbox's files
+// were deleted or replaced.
+func (in *Inbox) CheckFiles() error { return in.log.check() }
+
+// refusing says why no webhook may be accepted, though it could be stored.
+func (in *Inbox) refusing() error {
+	if err := in.halted.Load(); err != nil {
+		return *err
+	}
+	if err := in.unreadable.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// note keeps what came of a commit of n webhooks, for Ready and the log.
+func (in *Inbox) note(err error, n int) {
+	if err == nil {
+		in.failing.Store(nil)
+		if in.refusing() == nil {
+			in.outage.Load().Succeeded()
+		}
+		return
+	}
+	in.failing.Store(&err)
+	for range n {
+		in.outage.Load().Failed(err)
+	}
+	select {
+	case in.failed <- struct{}{}:
+	default:
+	}
+}
+
+// probeLoop tries, after a failed commit, to write until that succeeds.
+func (in *Inbox) probeLoop() {
+	ticker := time.NewTicker(probeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-in.stopped:
+			return
+		case <-in.failed:
+		}
+		for in.failing.Load() != nil {
+			ticker.Reset(probeEvery)
+			select {
+			case <-in.stopped:
+				return
+			case <-ticker.C:
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 10*probeEvery)
+			if in.failing.Load() != nil {
+				in.note(in.log.probe(ctx), 1)
+			}
+			cancel()
+		}
+	}
 }
 
 // Prune deletes webhooks received before a time. Duplicates of them are no
@@ -206,6 +321,7 @@ func (in *Inbox) commitLoop() {
 		}
 		// Not the requests' contexts: a caller that gives up must not undo the others.
 		duplicate, err := in.log.append(context.Background(), webhooks)
+		in.note(err, len(batch))
 		for i, r := range batch {
 			a := answer{err: err}
 			if err == nil {

@@ -101,6 +101,26 @@ func (l *pgLog) ready(ctx context.Context) error {
 	return nil
 }
 
+// probe writes a lease that has expired. A transaction that changes nothing is not synced.
+func (l *pgLog) probe(ctx context.Context) error {
+	_, err := l.pool.Exec(ctx, `INSERT INTO leases (name, holder, expires_at) VALUES ('storage probe', '', 0)
+		ON CONFLICT (name) DO UPDATE SET expires_at = 0`)
+	return err
+}
+
+// join has little to do: the inbox and the state are one database and restored
+// together. A logical copy or replica may hold the rows without their sequence.
+func (l *pgLog) join(ctx context.Context, _ *store.Store, _ JoinConfig) error {
+	// nextval and not setval, which could undo what other processes do at the same time.
+	_, err := l.pool.Exec(ctx, `SELECT count(nextval(pg_get_serial_sequence('inbox', 'id')))
+		FROM generate_series(1, greatest((SELECT max(id) FROM inbox), (SELECT max(id) FROM deliveries))
+			- coalesce(pg_sequence_last_value(pg_get_serial_sequence('inbox', 'id')), 0))`)
+	if err != nil {
+		return fmt.Errorf("raise the numbers of webhooks above those of the deliveries: %w", err)
+	}
+	return nil
+}
+
 func (l *pgLog) naming(ctx context.Context, locationID, contactID string) ([]int64, error) {
 	rows, err := l.pool.Query(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
 	if err != nil {
@@ -122,6 +142,10 @@ func (l *pgLog) prune(ctx context.Context, before time.Time) (int64, error) {
 	}
 	return tag.RowsAffected(), nil
 }
+
+func (*pgLog) check() error { return nil } // the server's files are its own
+
+func (*pgLog) verify(context.Context) error { return nil }
 
 func (l *pgLog) close() error {
 	l.pool.Close()

@@ -21,52 +21,100 @@ var migrations embed.FS
 // sqliteLog is a file of its own, inbox.db: sharing a file with the job queue
 // made the acknowledgement ten times slower under load.
 type sqliteLog struct {
-	write, read *sql.DB
-	insert      *sql.Stmt
+	file     *store.SQLiteFile
+	insert   *sql.Stmt
+	insertAt *sql.Stmt // with a number; SQLite gives the next ones from there on
+	taken    int64     // read and written in a write transaction alone
 }
 
 // OpenSQLite opens, or makes, the inbox in the data directory dir.
 func OpenSQLite(ctx context.Context, dir string) (*Inbox, error) {
 	path := filepath.Join(dir, "inbox.db")
-	write, err := store.SQLiteDB(path, 1)
+	file, err := store.OpenSQLiteFile(ctx, path, 2, func(ctx context.Context, db *sql.DB) error {
+		return store.Migrate(ctx, goose.DialectSQLite3, db, migrations, "migrations")
+	})
 	if err != nil {
 		return nil, err
 	}
-	l := &sqliteLog{write: write}
-	if err := store.Migrate(ctx, goose.DialectSQLite3, write, migrations, "migrations"); err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare the inbox %s: %w", path, err), write.Close())
+	l := &sqliteLog{file: file}
+	const into, values = `INSERT INTO inbox (webhook_id, type, location_id, kind, entity_id, contact_id, deleted, received_at, body`,
+		`VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9`
+	if l.insert, err = file.Write.PrepareContext(ctx, into+`) `+values+`) ON CONFLICT (webhook_id) DO NOTHING`); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
-	if l.insert, err = write.PrepareContext(ctx, `INSERT INTO inbox
-		(webhook_id, type, location_id, kind, entity_id, contact_id, deleted, received_at, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (webhook_id) DO NOTHING`); err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	if l.read, err = store.SQLiteDB(path, 2); err != nil {
-		return nil, errors.Join(err, write.Close())
+	if l.insertAt, err = file.Write.PrepareContext(ctx, into+`, id) `+values+`, $10) ON CONFLICT (webhook_id) DO NOTHING`); err != nil {
+		return nil, errors.Join(err, l.insert.Close(), file.Close())
 	}
 	return open(l, 1), nil
 }
 
-func (l *sqliteLog) append(ctx context.Context, batch []Webhook) ([]bool, error) {
-	tx, err := l.write.BeginTx(ctx, nil)
+func (l *sqliteLog) append(ctx context.Context, batch []Webhook) (duplicate []bool, err error) {
+	tx, err := l.file.Write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	insert := tx.StmtContext(ctx, l.insert)
-	duplicate := make([]bool, len(batch))
+	if duplicate, err = l.insertAll(ctx, tx, batch); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, err
+	}
+	return duplicate, l.file.Check() // a commit to a deleted file is none
+}
+
+func (l *sqliteLog) insertAll(ctx context.Context, tx *sql.Tx, batch []Webhook) (duplicate []bool, err error) {
+	insert, insertAt := tx.StmtContext(ctx, l.insert), (*sql.Stmt)(nil)
+	if l.taken > 0 {
+		var newest int64
+		if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM inbox`).Scan(&newest); err != nil {
+			return nil, err
+		}
+		if newest < l.taken {
+			insertAt = tx.StmtContext(ctx, l.insertAt)
+		} else {
+			l.taken = 0 // until the next Join: the newest webhook stays
+		}
+	}
+	duplicate = make([]bool, len(batch))
 	for i, w := range batch {
-		res, err := insert.ExecContext(ctx, webhookID(w), w.Type, w.Entity.LocationID, w.Entity.Kind, w.Entity.ID,
-			w.ContactID, w.Deleted, w.ReceivedAt.UnixMicro(), w.Body)
+		args := []any{
+			webhookID(w), w.Type, w.Entity.LocationID, w.Entity.Kind, w.Entity.ID,
+			w.ContactID, w.Deleted, w.ReceivedAt.UnixMicro(), w.Body,
+		}
+		var res sql.Result
+		if insertAt != nil {
+			res, err = insertAt.ExecContext(ctx, append(args, l.taken+1)...)
+		} else {
+			res, err = insert.ExecContext(ctx, args...)
+		}
 		if err != nil {
-			return nil, errors.Join(err, tx.Rollback())
+			return nil, err
 		}
 		n, err := res.RowsAffected()
 		if err != nil {
-			return nil, errors.Join(err, tx.Rollback())
+			return nil, err
 		}
-		duplicate[i] = n == 0
+		if duplicate[i] = n == 0; !duplicate[i] {
+			insertAt = nil
+		} else if err := stored(ctx, tx, w.WebhookID); err != nil {
+			return nil, err
+		}
 	}
-	return duplicate, tx.Commit()
+	return duplicate, nil
+}
+
+// stored fails if a webhook that the index knows is not in the table: the file is
+// damaged, and the webhook would be acknowledged without being there.
+func stored(ctx context.Context, tx *sql.Tx, webhookID string) error {
+	var id string
+	err := tx.QueryRowContext(ctx, `SELECT webhook_id FROM inbox WHERE id = (SELECT id FROM inbox WHERE webhook_id = $1)`, webhookID).Scan(&id)
+	if err == nil && id != webhookID {
+		err = errors.New("another one is in its place")
+	}
+	if err != nil {
+		return fmt.Errorf("look for the webhook %s, which is in the index: %w", webhookID, err)
+	}
+	return nil
 }
 
 // webhookID is NULL where there is none, since NULLs are never equal.
@@ -84,13 +132,24 @@ func (l *sqliteLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store
 	if err != nil {
 		return nil, err
 	}
-	rows, err := l.read.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, `+deliveredBody+`
+	out, err := l.after(ctx, cursor, limit)
+	if err != nil {
+		return nil, &unreadableError{err}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	_, err = tx.Exec(ctx, `UPDATE inbox_cursor SET id = $1`, out[len(out)-1].ID)
+	return out, err
+}
+
+func (l *sqliteLog) after(ctx context.Context, cursor int64, limit int) (out []store.Delivery, err error) {
+	rows, err := l.file.Read.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, `+deliveredBody+`
 		FROM inbox WHERE id > $1 ORDER BY id LIMIT $2`, cursor, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []store.Delivery
 	for rows.Next() {
 		d, err := scanDelivery(rows)
 		if err != nil {
@@ -98,11 +157,7 @@ func (l *sqliteLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store
 		}
 		out = append(out, d)
 	}
-	if err := rows.Err(); err != nil || len(out) == 0 {
-		return nil, err
-	}
-	_, err = tx.Exec(ctx, `UPDATE inbox_cursor SET id = $1`, out[len(out)-1].ID)
-	return out, err
+	return out, rows.Err()
 }
 
 func (l *sqliteLog) cursor(ctx context.Context, tx *store.Tx) (cursor int64, err error) {
@@ -132,18 +187,29 @@ func scanDelivery(rows interface{ Scan(...any) error }) (d store.Delivery, err e
 
 // ready takes the write lock, and writes nothing.
 func (l *sqliteLog) ready(ctx context.Context) error {
-	tx, err := l.write.BeginTx(ctx, nil)
+	if err := l.file.Check(); err != nil {
+		return err
+	}
+	tx, err := l.file.Write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	return tx.Rollback()
 }
 
+// probe writes as much as some webhooks take.
+func (l *sqliteLog) probe(ctx context.Context) error {
+	if _, err := l.file.Write.ExecContext(ctx, `UPDATE inbox_identity SET probe = randomblob($1)`, probeSize); err != nil {
+		return err
+	}
+	return l.file.Check()
+}
+
 // namesContact selects the webhooks of location $1 that named contact $2.
 const namesContact = `location_id = $1 AND (contact_id = $2 OR kind = 'contact' AND entity_id = $2) AND length(body) > 0`
 
 func (l *sqliteLog) naming(ctx context.Context, locationID, contactID string) (ids []int64, err error) {
-	rows, err := l.read.QueryContext(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
+	rows, err := l.file.Read.QueryContext(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
 	if err != nil {
 		return nil, err
 	}
@@ -159,20 +225,22 @@ func (l *sqliteLog) naming(ctx context.Context, locationID, contactID string) (i
 }
 
 func (l *sqliteLog) erase(ctx context.Context, ids []int64) (int64, error) {
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return 0, err
-	}
-	res, err := l.write.ExecContext(ctx, `UPDATE inbox SET body = x'' WHERE id IN (SELECT value FROM json_each($1)) AND length(body) > 0`, string(list))
+	res, err := l.file.Write.ExecContext(ctx, `UPDATE inbox SET body = x'' WHERE id IN (SELECT value FROM json_each($1)) AND length(body) > 0`, list(ids))
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
+// list is a list of numbers for json_each.
+func list(ids []int64) string {
+	text, _ := json.Marshal(ids) // numbers always can be
+	return string(text)
+}
+
 // prune never deletes the newest webhook: SQLite would give its id out again.
 func (l *sqliteLog) prune(ctx context.Context, before time.Time) (int64, error) {
-	res, err := l.write.ExecContext(ctx, `DELETE FROM inbox WHERE id IN (
+	res, err := l.file.Write.ExecContext(ctx, `DELETE FROM inbox WHERE id IN (
 		SELECT id FROM inbox WHERE received_at < $1 AND id < (SELECT max(id) FROM inbox) ORDER BY received_at LIMIT 1000)`,
 		before.UnixMicro())
 	if err != nil {
@@ -181,6 +249,10 @@ func (l *sqliteLog) prune(ctx context.Context, before time.Time) (int64, error) 
 	return res.RowsAffected()
 }
 
+func (l *sqliteLog) check() error { return l.file.Check() }
+
+func (l *sqliteLog) verify(ctx context.Context) error { return l.file.Verify(ctx) }
+
 func (l *sqliteLog) close() error {
-	return errors.Join(l.insert.Close(), l.read.Close(), l.write.Close())
+	return errors.Join(l.insert.Close(), l.insertAt.Close(), l.file.Close())
 }

@@ -20,25 +20,26 @@ import (
 type sqliteBackend struct {
 	querier // reads
 	write   *sql.DB
-	read    *sql.DB
+	file    *SQLiteFile
 }
 
 // OpenSQLite opens, or makes, the state database milepost.db in dir and brings
 // its schema up to date. A command may open it beside the process that works it.
 func OpenSQLite(ctx context.Context, dir string) (*Store, error) {
 	path := filepath.Join(dir, "milepost.db")
-	write, err := SQLiteDB(path, 1)
+	file, err := OpenSQLiteFile(ctx, path, 4, migrateSQLite)
 	if err != nil {
 		return nil, err
 	}
-	if err := migrateSQLite(ctx, write); err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare the database %s: %w", path, err), write.Close())
+	return &Store{backend: &sqliteBackend{querier: sqlQuerier{file.Read}, write: file.Write, file: file}}, nil
+}
+
+// File is the file of the database, or nil on PostgreSQL.
+func (s *Store) File() *SQLiteFile {
+	if b, ok := s.backend.(*sqliteBackend); ok {
+		return b.file
 	}
-	read, err := SQLiteDB(path, 4)
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	return &Store{backend: &sqliteBackend{querier: sqlQuerier{read}, write: write, read: read}}, nil
+	return nil
 }
 
 // HandOutAgain hands out the jobs that a process which died left running. It
@@ -68,6 +69,12 @@ const cacheKiB = 16384
 // the disk, at most conns connections, statements prepared once each. Only the
 // owner of the file may read it.
 func SQLiteDB(path string, conns int) (*sql.DB, error) {
+	return sqliteDB(path, conns, &openFiles{path: path})
+}
+
+// sqliteDB opens no connection to files that are not the known ones: it would
+// read and write another database than the connections that are open.
+func sqliteDB(path string, conns int, files *openFiles) (*sql.DB, error) {
 	// SQLite gives the files beside it the same mode. One that is there is not
 	// opened here: to close it would end the locks that this process has on it.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -91,7 +98,7 @@ func SQLiteDB(path string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	db := sql.OpenDB(cachingConnector{connector})
+	db := sql.OpenDB(cachingConnector{connector, files})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
@@ -99,14 +106,19 @@ func SQLiteDB(path string, conns int) (*sql.DB, error) {
 
 var _ driver.Connector = cachingConnector{}
 
+// begin and commit look at the files: a link that is committed to a deleted file
+// would not be there after the next start, but its object at the vendor would.
 func (b *sqliteBackend) begin(ctx context.Context) (*Tx, error) {
+	if err := b.file.Check(); err != nil {
+		return nil, err
+	}
 	tx, err := b.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &Tx{querier: sqlQuerier{tx}, raw: tx, end: func(_ context.Context, commit bool) error {
 		if commit {
-			return tx.Commit()
+			return errors.Join(tx.Commit(), b.file.Check())
 		}
 		return ignore(tx.Rollback(), sql.ErrTxDone)
 	}}, nil
@@ -129,7 +141,7 @@ func (b *sqliteBackend) newQueue(cfg QueueConfig) (Queue, error) {
 	}, nil
 }
 
-func (b *sqliteBackend) close() error { return errors.Join(b.read.Close(), b.write.Close()) }
+func (b *sqliteBackend) close() error { return b.file.Close() }
 
 // ignore returns nil for the error that means "nothing to do".
 func ignore(err, nothing error) error {

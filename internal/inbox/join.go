@@ -1,0 +1,250 @@
+package inbox
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/internal/outage"
+	"milepost/internal/store"
+)
+
+// EmptyState says what to do with the webhooks of an inbox beside an empty state
+// database. Only a person knows whether the state was lost.
+type EmptyState string
+
+// The choices for an empty state database.
+const (
+	AskFirst EmptyState = ""       // do not start
+	Replay   EmptyState = "replay" // the state was lost: dispatch the webhooks again
+	Skip     EmptyState = "skip"   // start over: dispatch only what arrives from now on
+)
+
+// ErrEmptyState means that the state database is empty and the inbox is not.
+var ErrEmptyState = errors.New("the state database is empty")
+
+// JoinConfig is what Join needs.
+type JoinConfig struct {
+	Logger     zerolog.Logger
+	Now        func() time.Time
+	EmptyState EmptyState
+}
+
+// Join makes the inbox and the state database belong together. It is for the one
+// process that works both, before it accepts webhooks.
+//
+// If one of the two was restored, lost or swapped, Join finds the webhooks that
+// the state database has not dispatched and sees to it that they are. Webhooks to
+// come get numbers that no delivery has. It logs what it found.
+func (in *Inbox) Join(ctx context.Context, st *store.Store, cfg JoinConfig) error {
+	in.outage.Store(outage.New(cfg.Logger, "webhook storage", cfg.Now))
+	if err := in.log.join(ctx, st, cfg); err != nil {
+		return err
+	}
+	in.joined.Store(true)
+	return nil
+}
+
+func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) error {
+	bound, err := st.InboxBinding(ctx)
+	if err != nil {
+		return err
+	}
+	self, err := l.identify(ctx)
+	if err != nil {
+		return err
+	}
+	next := store.InboxBinding{
+		Inbox: rand.Text(), Previous: self.id, Cursor: bound.Cursor,
+		Mismatch: bound.Mismatch, MismatchAt: bound.MismatchAt,
+	}
+	taken := max(self.taken, bound.Highest)
+	switch {
+	case bound.Inbox == "" && bound.Highest == 0: // the state database is empty
+		if self.newest > 0 && cfg.EmptyState == AskFirst {
+			n, err := l.count(ctx)
+			return errors.Join(err, fmt.Errorf("%w, but inbox.db beside it holds %d webhooks", ErrEmptyState, n))
+		}
+		if cfg.EmptyState == Skip {
+			next.Cursor = self.newest
+			taken = max(taken, self.newest)
+		}
+	case self.belongsTo(bound): // as they were left
+	default:
+		found, err := l.renumber(ctx, st, bound, self)
+		if err != nil {
+			return fmt.Errorf("find the webhooks that were not dispatched: %w", err)
+		}
+		next.Cursor = bound.Highest
+		next.Mismatch, next.MismatchAt = found.describe(bound, self), cfg.Now()
+		cfg.Logger.Warn().Int64("webhooks", found.webhooks).Int64("newest", self.newest).Int64("cursor", bound.Cursor).
+			Int64("dispatching", found.waiting).Str("found", next.Mismatch).
+			Msg("inbox.db and milepost.db do not match; every webhook in inbox.db that was not worked is worked now")
+	}
+	// In this order: a start that is interrupted in between finds the identity
+	// before, and the numbers that are taken.
+	if err := l.take(ctx, taken); err != nil {
+		return err
+	}
+	if err := st.BindInbox(ctx, next); err != nil {
+		return err
+	}
+	if _, err := l.file.Write.ExecContext(ctx, `UPDATE inbox_identity SET id = $1`, next.Inbox); err != nil {
+		return fmt.Errorf("give the inbox its identity: %w", err)
+	}
+	return nil
+}
+
+// identity is what an inbox file says of itself.
+type identity struct {
+	id     string
+	taken  int64 // no webhook is numbered up to this, unless it is there already
+	newest int64 // the highest number of a webhook; 0 = there is none
+}
+
+func (l *sqliteLog) identify(ctx context.Context) (self identity, err error) {
+	err = l.file.Write.QueryRowContext(ctx, `SELECT id, taken, coalesce((SELECT max(id) FROM inbox), 0) FROM inbox_identity`).
+		Scan(&self.id, &self.taken, &self.newest)
+	if err != nil {
+		return self, fmt.Errorf("read the identity of the inbox: %w", err)
+	}
+	return self, nil
+}
+
+func (l *sqliteLog) count(ctx context.Context) (n int64, err error) {
+	return n, l.file.Read.QueryRowContext(ctx, `SELECT count(*) FROM inbox`).Scan(&n)
+}
+
+// known reports whether an inbox has an identity that the state database gave it.
+func (self identity) known(bound store.InboxBinding) bool {
+	return bound.Inbox == store.UnknownInbox || self.id == bound.Inbox || self.id == bound.Previous
+}
+
+// belongsTo reports whether a state database has dispatched the first webhooks of
+// this very inbox and no others. All that has one identity was stored by one
+// process, so of two copies with the same identity one is the beginning of the other.
+func (self identity) belongsTo(bound store.InboxBinding) bool {
+	return self.known(bound) && bound.Cursor <= max(self.newest, self.taken)
+}
+
+// comparison is what came of comparing an inbox with the deliveries.
+type comparison struct {
+	webhooks   int64 // in the inbox
+	dispatched int64 // of those, by this state database
+	hidden     int64 // not dispatched, and would not have been: their numbers were used
+	waiting    int64 // not dispatched, the hidden ones included
+}
+
+// describe says in words what happened to the files.
+func (c comparison) describe(bound store.InboxBinding, self identity) string {
+	switch {
+	case c.webhooks == 0:
+		return "inbox.db is new or empty: the old one was deleted or replaced"
+	case self.known(bound), c.hidden == 0 && self.newest < bound.Cursor:
+		return "inbox.db is older than milepost.db, or its newest webhooks are lost"
+	case c.hidden == 0:
+		return "milepost.db is older than inbox.db"
+	case c.dispatched == 0:
+		return "inbox.db and milepost.db are of different installations"
+	default:
+		return "inbox.db and milepost.db are copies that were used apart from each other"
+	}
+}
+
+// renumber compares the inbox with the deliveries, webhook by webhook. If some were
+// never dispatched but have numbers that were used for others, all that wait get
+// new numbers above, in their order.
+func (l *sqliteLog) renumber(ctx context.Context, st *store.Store, bound store.InboxBinding, self identity) (c comparison, err error) {
+	const chunk = 500
+	tx, err := l.file.Write.BeginTx(ctx, nil)
+	if err != nil {
+		return c, err
+	}
+	defer func() {
+		if rollback := tx.Rollback(); !errors.Is(rollback, sql.ErrTxDone) {
+			err = errors.Join(err, rollback)
+		}
+	}()
+	var waiting []int64
+	for last, more := int64(0), true; more; {
+		webhooks, err := headers(ctx, tx, last, chunk)
+		if err != nil {
+			return c, err
+		}
+		more = len(webhooks) == chunk
+		if len(webhooks) == 0 {
+			break
+		}
+		last = webhooks[len(webhooks)-1].ID
+		deliveries, err := st.DeliveriesBetween(ctx, webhooks[0].ID, last)
+		if err != nil {
+			return c, err
+		}
+		for _, w := range webhooks {
+			c.webhooks++
+			if d, ok := deliveries[w.ID]; ok && same(d, w) {
+				c.dispatched++
+				continue
+			}
+			if w.ID <= bound.Highest {
+				c.hidden++
+			}
+			waiting = append(waiting, w.ID)
+		}
+	}
+	c.waiting = int64(len(waiting))
+	if c.hidden == 0 {
+		return c, nil
+	}
+	above := max(bound.Highest, self.newest, self.taken)
+	for len(waiting) > 0 {
+		n := min(len(waiting), chunk)
+		if _, err := tx.ExecContext(ctx, `UPDATE inbox SET id = id + $1 WHERE id IN (SELECT value FROM json_each($2))`, above, list(waiting[:n])); err != nil {
+			return c, fmt.Errorf("number the webhooks anew: %w", err)
+		}
+		waiting = waiting[n:]
+	}
+	return c, tx.Commit()
+}
+
+// headers reads webhooks after a number, without their bodies.
+func headers(ctx context.Context, tx *sql.Tx, after int64, limit int) (out []store.Delivery, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, NULL
+		FROM inbox WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		d, err := scanDelivery(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+// same reports whether a delivery is that of a webhook with its number. The time
+// is exact to the microsecond.
+func same(d, w store.Delivery) bool {
+	return d.WebhookID == w.WebhookID && d.Type == w.Type && d.Entity == w.Entity && d.ReceivedAt.Equal(w.ReceivedAt)
+}
+
+// take keeps the numbers up to n from webhooks to come.
+func (l *sqliteLog) take(ctx context.Context, n int64) error {
+	tx, err := l.file.Write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE inbox_identity SET taken = $1`, n); err != nil {
+		return errors.Join(fmt.Errorf("note which numbers are taken: %w", err), tx.Rollback())
+	}
+	l.taken = n // append reads it in a transaction, and there is one at a time
+	return tx.Commit()
+}

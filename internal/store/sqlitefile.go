@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrFileLost means that a file of an open SQLite database was deleted, replaced
+// or truncated by someone else. What is committed from then on would be lost with
+// the next start.
+var ErrFileLost = errors.New("database file lost")
+
+// SQLiteFile is an open SQLite database: one connection for writes and a pool for
+// reads. It notices when its files are deleted or replaced on disk.
+type SQLiteFile struct {
+	Write, Read *sql.DB
+	files       *openFiles
+	// keep is a connection that nobody uses. SQLite deletes the write-ahead log
+	// when the last connection closes, and a new one would look like a replaced one.
+	keep *sql.Conn
+}
+
+// OpenSQLiteFile opens or creates the database at path, lets migrate bring its
+// schema up to date, and opens a pool of at most reads connections.
+func OpenSQLiteFile(ctx context.Context, path string, reads int, migrate func(context.Context, *sql.DB) error) (_ *SQLiteFile, err error) {
+	f := &SQLiteFile{files: &openFiles{path: path}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(describeDamage(path, err), f.Close())
+		}
+	}()
+	if f.Write, err = sqliteDB(path, 1, f.files); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, f.Write); err != nil {
+		// The error of a migration may hide that the file is damaged.
+		return nil, errors.Join(fmt.Errorf("prepare the database %s: %w", path, err), integrity(ctx, f.Write, "quick_check"))
+	}
+	if f.Read, err = sqliteDB(path, reads+1, f.files); err != nil {
+		return nil, err
+	}
+	if err := f.connect(ctx, reads+1); err != nil {
+		return nil, fmt.Errorf("read the database %s: %w", path, err)
+	}
+	return f, f.files.remember()
+}
+
+// connect opens all n connections for reads, and holds one. No connection can be
+// opened later to a file that was deleted; the open ones still read it.
+func (f *SQLiteFile) connect(ctx context.Context, n int) (err error) {
+	conns := make([]*sql.Conn, 0, n)
+	for len(conns) < n && err == nil {
+		var conn *sql.Conn
+		if conn, err = f.Read.Conn(ctx); err == nil {
+			conns = append(conns, conn)
+			var tables int // a read, so that the connection holds the write-ahead log
+			err = conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
+		}
+	}
+	for i, conn := range conns {
+		if i == 0 {
+			f.keep = conn
+		} else {
+			err = errors.Join(err, conn.Close())
+		}
+	}
+	return err
+}
+
+// Check returns an error that wraps ErrFileLost if a file of the database is no
+// longer the one that was opened. It costs a few microseconds.
+func (f *SQLiteFile) Check() error { return f.files.check() }
+
+// Salvage writes what is in the write-ahead log to the database file. It is for a
+// database whose write-ahead log was deleted: the open connections still have it.
+func (f *SQLiteFile) Salvage(ctx context.Context) error {
+	_, err := f.Write.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
+	return err
+}
+
+// Verify reads the whole file and returns an error if it is damaged. It reads
+// some hundred megabytes per second.
+func (f *SQLiteFile) Verify(ctx context.Context) error {
+	return describeDamage(f.files.path, integrity(ctx, f.Read, "integrity_check"))
+}
+
+func integrity(ctx context.Context, db *sql.DB, pragma string) error {
+	var found string
+	err := db.QueryRowContext(ctx, `PRAGMA `+pragma+`(1)`).Scan(&found)
+	if err == nil && found != "ok" {
+		err = fmt.Errorf("%w: %s", errDamaged, found)
+	}
+	return err
+}
+
+// Close closes the database.
+func (f *SQLiteFile) Close() error {
+	var errs []error
+	if f.keep != nil {
+		errs = append(errs, f.keep.Close())
+	}
+	for _, db := range []*sql.DB{f.Read, f.Write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// openFiles are the files of an open database: itself, its write-ahead log and
+// the index of that.
+type openFiles struct {
+	path  string
+	known atomic.Pointer[[3]os.FileInfo] // nil until they are all there
+	size  atomic.Int64                   // of the database file, when it was largest
+}
+
+var suffixes = [3]string{"", "-wal", "-shm"}
+
+func (o *openFiles) remember() error {
+	var known [3]os.FileInfo
+	for i, suffix := range suffixes {
+		info, err := os.Stat(o.path + suffix)
+		if err != nil {
+			return fmt.Errorf("look at the open database %s: %w", o.path, err)
+		}
+		known[i] = info
+	}
+	o.size.Store(known[0].Size())
+	o.known.Store(&known)
+	return nil
+}
+
+// check only looks at the files' names. To open and close one would end the locks
+// that this process has on it.
+func (o *openFiles) check() error {
+	known := o.known.Load()
+	if known == nil {
+		return nil
+	}
+	for i, suffix := range suffixes {
+		info, err := os.Stat(o.path + suffix)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return fmt.Errorf("%w: %s was deleted or moved while Milepost runs", ErrFileLost, o.path+suffix)
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrFileLost, err)
+		case !os.SameFile(known[i], info):
+			return fmt.Errorf("%w: %s was replaced while Milepost runs", ErrFileLost, o.path+suffix)
+		case i != 0:
+			continue
+		}
+		// The file never shrinks: nothing here runs VACUUM.
+		if largest := o.size.Load(); info.Size() > largest {
+			o.size.CompareAndSwap(largest, info.Size())
+		} else if info.Size() < largest {
+			return fmt.Errorf("%w: %s was truncated or overwritten while Milepost runs", ErrFileLost, o.path)
+		}
+	}
+	return nil
+}
+
+var errDamaged = errors.New("the file is damaged")
+
+// Damaged reports whether an error says that a SQLite file cannot be read as it is.
+func Damaged(err error) bool {
+	if errors.Is(err, errDamaged) {
+		return true
+	}
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
+}
+
+// describeDamage adds to an error of a damaged file what a person can do.
+func describeDamage(path string, err error) error {
+	if !Damaged(err) {
+		return err
+	}
+	return fmt.Errorf("%s cannot be read; restore it from a copy, or see docs/restore.md for how to go on without it: %w", path, err)
+}
