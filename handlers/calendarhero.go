@@ -13,6 +13,7 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
 	"milepost/internal/inbox"
+	"milepost/internal/outage"
 	"milepost/internal/respond"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -38,6 +39,7 @@ type CalendarHeroWebhooks struct {
 	Logger   zerolog.Logger
 	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
+	Outages  *outage.Log // of Location; nil logs each failure
 }
 
 func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -50,12 +52,14 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
-		notStored(w, h.Logger, err)
+		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
+		h.Outages.Succeeded()
 		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
 		return
 	}
+	h.Outages.Succeeded()
 	logger := h.Refusals.With().Str("location", location).Str("event", event).Logger()
 	body, ok := readBody(w, r, logger)
 	if !ok {
@@ -73,7 +77,7 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 		// Whose the meeting is is not known here, nor of which location: what else
 		// the body says of people would outlive them, and nobody reads it.
 		if body, err = json.Marshal(map[string]string{"id": id}); err != nil {
-			notStored(w, h.Logger, err)
+			notStored(w, h.Logger, h.Outages, err)
 			return
 		}
 	}
@@ -82,7 +86,7 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 		ReceivedAt: h.Now(), Body: body,
 	})
 	if err != nil {
-		notStored(w, h.Logger, err)
+		notStored(w, h.Logger, h.Outages, err)
 		return
 	}
 	respond.JSON(w, http.StatusOK, receipt{Status: "stored"})

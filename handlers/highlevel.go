@@ -15,6 +15,7 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/inbox"
+	"milepost/internal/outage"
 	"milepost/internal/respond"
 	"milepost/internal/store"
 )
@@ -35,6 +36,8 @@ type HighLevelWebhooks struct {
 	// Refusals may be sampled: whoever likes can cause them.
 	Refusals zerolog.Logger
 	Now      func() time.Time
+	// Outages logs why webhooks cannot be stored, where the inbox does not; nil logs each of them.
+	Outages *outage.Log
 }
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +71,7 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case err != nil:
-		notStored(w, h.Logger, err)
+		notStored(w, h.Logger, h.Outages, err)
 	case duplicate:
 		respond.JSON(w, http.StatusOK, receipt{Status: "duplicate"})
 	default:
@@ -89,9 +92,14 @@ func readBody(w http.ResponseWriter, r *http.Request, logger zerolog.Logger) (bo
 	return body, true
 }
 
-// notStored asks for the webhook to be sent again.
-func notStored(w http.ResponseWriter, logger zerolog.Logger, err error) {
-	logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
+// notStored asks for the webhook to be sent again. The inbox logs its own outages.
+func notStored(w http.ResponseWriter, logger zerolog.Logger, outages *outage.Log, err error) {
+	switch {
+	case outages == nil:
+		logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
+	case !errors.Is(err, inbox.ErrNotStored):
+		outages.Failed(err)
+	}
 	w.Header().Set("Retry-After", "30")
 	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
 }

@@ -11,6 +11,7 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/inbox"
+	"milepost/internal/outage"
 	"milepost/internal/respond"
 	"milepost/internal/store"
 )
@@ -34,18 +35,21 @@ type WorkflowWebhooks struct {
 	Logger   zerolog.Logger
 	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
+	Outages  *outage.Log // of Location; nil logs each failure
 }
 
 func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
-		notStored(w, h.Logger, err)
+		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
+		h.Outages.Succeeded()
 		refuse(w, r, h.Refusals, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
 		return
 	}
+	h.Outages.Succeeded()
 	logger := h.Refusals.With().Str("location", location).Logger()
 	body, ok := readBody(w, r, logger)
 	if !ok {
@@ -66,7 +70,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ReceivedAt: h.Now(), Body: body,
 	})
 	if err != nil {
-		notStored(w, h.Logger, err)
+		notStored(w, h.Logger, h.Outages, err)
 		return
 	}
 	respond.JSON(w, http.StatusOK, receipt{Status: "stored"})

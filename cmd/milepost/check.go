@@ -17,6 +17,7 @@ import (
 	"milepost/handlers"
 	"milepost/internal/app"
 	"milepost/internal/connection"
+	"milepost/internal/inbox"
 	"milepost/internal/store"
 )
 
@@ -93,6 +94,13 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 		return 0, nil // nothing is stored yet, and this makes nothing
 	}
 	return n, withState(ctx, c.Config, func(state *app.State) error {
+		if c.DatabaseURL == "" {
+			if note, err := inbox.Status(ctx, c.DataDir, state.Store); err != nil {
+				r.line("stored webhooks", func() (string, error) { return "", err })
+			} else if note != "" {
+				fmt.Fprintf(r.out, "note  %-34s %s\n", "stored webhooks", note)
+			}
+		}
 		list, err := state.Store.Connections(ctx)
 		if err != nil {
 			return err

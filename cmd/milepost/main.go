@@ -28,6 +28,7 @@ type cli struct {
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, the newest last."`
 	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
 	Check       checkCmd       `cmd:"" help:"Try the tokens and show what is wrong with them."`
+	Recover     recoverCmd     `cmd:"" help:"Say what becomes of stored webhooks after milepost.db was lost."`
 	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready; exits 1 if not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Print the commands, or the flags of one command."`

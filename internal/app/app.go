@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"milepost/handlers"
 	"milepost/internal/connection"
 	"milepost/internal/inbox"
+	"milepost/internal/outage"
 	"milepost/internal/reconcile"
 	"milepost/internal/store"
 )
@@ -44,6 +43,13 @@ type App struct {
 	every       time.Duration // between two reconciliations of a location; 0 = never
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
+	pruning     *outage.Log // and the other chores, each
+	queueing    *outage.Log
+	hooking     *outage.Log
+
+	verifying     sync.WaitGroup
+	stopVerifying context.CancelFunc // nil where nothing is verified
+	workers       sync.Once          // stops them
 }
 
 // How a shutdown goes. Together well under the 30 s that service managers and
@@ -73,7 +79,11 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
-	a := &App{logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, started: make(chan struct{})}
+	a := &App{
+		logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, started: make(chan struct{}),
+		pruning: outage.New(logger, "deleting expired data", time.Now), queueing: outage.New(logger, "queueing reconciliations", time.Now),
+		hooking: outage.New(logger, "checking the webhooks at CalendarHero", time.Now),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -89,21 +99,22 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	a.connections.Ended = a.reconciler.Ended
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
-	riverLog := logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))
+	riverLog := outage.Thin(zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))), time.Now)
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(zerolog.NewSlogHandler(riverLog)), Real: cfg.Clock.Real,
+		Workers: workers, Logger: slog.New(riverLog), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
+	lookups := outage.New(logger, "looking up the keys in URLs", time.Now)
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Keys: settings.keys, AppID: settings.appID, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Location: a.connections.WorkflowLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		CalendarHero: &handlers.CalendarHeroWebhooks{
-			Location: a.connections.HookLocation, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Calendars: &handlers.Feed{
 			Feed: a.connections.Feed, Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
@@ -130,43 +141,6 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
 	return a, a.tellConnections(ctx)
-}
-
-// openStorage opens the state and the inbox, on SQLite under the data directory's lock.
-func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (err error) {
-	if cfg.DatabaseURL == "" {
-		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-			return fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)
-		}
-		lock := flock.New(filepath.Join(cfg.DataDir, "milepost.lock"))
-		switch locked, err := lock.TryLock(); {
-		case err != nil:
-			return fmt.Errorf("lock the data directory %s: %w", cfg.DataDir, err)
-		case !locked:
-			return fmt.Errorf("another milepost is running on the data directory %s; stop it, give this one another MILEPOST_DATA_DIR, or let both share a PostgreSQL (DATABASE_URL)", cfg.DataDir)
-		}
-		a.lock = lock
-	}
-	state, err := cfg.openState(ctx, settings, a.logger)
-	if err != nil {
-		return err
-	}
-	a.store, a.connections = state.Store, state.Connections
-	if err := a.connections.CheckKeys(ctx); err != nil {
-		return err
-	}
-	if err := a.connections.ConnectBySettings(ctx); err != nil {
-		return err
-	}
-	if err := a.store.HandOutAgain(ctx); err != nil {
-		return err
-	}
-	if cfg.DatabaseURL != "" {
-		a.inbox, err = inbox.OpenPostgres(ctx, cfg.DatabaseURL)
-	} else {
-		a.inbox, err = inbox.OpenSQLite(ctx, cfg.DataDir)
-	}
-	return err
 }
 
 // tellConnections says at the start what would otherwise be found out late.
@@ -238,8 +212,7 @@ func (a *App) ready(ctx context.Context) error {
 	default:
 		return errors.New("the workers are not running yet")
 	}
-	if err := a.inbox.Ready(ctx); err != nil {
-		a.logger.Error().Err(err).Msg("not ready: the inbox cannot store")
+	if err := errors.Join(a.lostFile(), a.inbox.Ready(ctx)); err != nil { // the inbox logs it
 		return errors.New("the inbox cannot store webhooks; the log says why")
 	}
 	return nil
@@ -253,6 +226,9 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopWork()
 	var background sync.WaitGroup
 	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
+	if a.store.File() != nil {
+		background.Go(func() { a.watchFiles(work) })
+	}
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
 	if a.connections.PublicURL != "" {
@@ -301,8 +277,19 @@ func (a *App) Run(ctx context.Context) error {
 	err = errors.Join(err, grace(httpGrace, a.public.Shutdown))
 	stopWork()
 	background.Wait()
-	err = errors.Join(err, grace(jobGrace, a.queue.Stop), grace(time.Second, a.admin.Shutdown), a.close())
+	err = errors.Join(err, a.stopWorkers(ctx), grace(time.Second, a.admin.Shutdown), a.close())
 	a.logger.Info().Msg("stopped")
+	return err
+}
+
+// stopWorkers lets jobs under way finish, or hands them back. Only the first call
+// does anything.
+func (a *App) stopWorkers(ctx context.Context) (err error) {
+	a.workers.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), jobGrace)
+		defer cancel()
+		err = a.queue.Stop(ctx)
+	})
 	return err
 }
 
@@ -315,6 +302,10 @@ func (a *App) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if a.stopVerifying != nil {
+		a.stopVerifying()
+		a.verifying.Wait()
 	}
 	if a.inbox != nil {
 		errs = append(errs, a.inbox.Close())

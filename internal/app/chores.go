@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"milepost/internal/connection"
+	"milepost/internal/outage"
 	"milepost/internal/store"
 )
 
@@ -21,6 +22,16 @@ func repeat(ctx context.Context, first time.Duration, chore func(context.Context
 		case <-timer.C:
 		}
 		timer.Reset(chore(ctx))
+	}
+}
+
+// report notes what came of a chore; its end by ctx is no failure.
+func report(ctx context.Context, outages *outage.Log, err error) {
+	switch {
+	case err == nil:
+		outages.Succeeded()
+	case ctx.Err() == nil:
+		outages.Failed(err)
 	}
 }
 
@@ -41,9 +52,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		n, err = n+m, errors.Join(err, pruneErr)
 	}
 	err = errors.Join(err, a.store.PruneLeases(ctx, a.clock.Now()))
-	if err != nil && ctx.Err() == nil {
-		a.logger.Error().Err(err).Msg("what is old was not deleted; tried again in an hour")
-	}
+	report(ctx, a.pruning, err)
 	if err == nil && n > 0 {
 		return time.Second // there may be more; the inbox must not stall meanwhile
 	}
@@ -74,9 +83,7 @@ func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
 		}
 		err = a.store.QueuePolls(ctx, ids)
 	}
-	if err != nil && ctx.Err() == nil {
-		a.logger.Error().Err(err).Msg("reconciliations were not queued; tried again in a minute")
-	}
+	report(ctx, a.queueing, err)
 	return max(a.clock.Real(time.Minute), time.Second)
 }
 
@@ -90,9 +97,7 @@ func (a *App) checkHooks() func(context.Context) (next time.Duration) {
 	age := time.Duration(0)
 	return func(ctx context.Context) (next time.Duration) {
 		next, err := a.connections.CheckHooks(ctx, age)
-		if err != nil && ctx.Err() == nil {
-			a.logger.Error().Err(err).Msg("the webhooks of CalendarHero were not all checked; tried again in a minute")
-		}
+		report(ctx, a.hooking, err)
 		age = hooksEvery
 		return max(a.clock.Real(next), time.Second)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/inbox"
 	"milepost/internal/secret"
 	"milepost/mapping"
 )
@@ -54,6 +55,9 @@ type Config struct {
 	// VendorsHere says that both vendors are fakes on this machine, which reach the
 	// public listener at its own address.
 	VendorsHere bool `kong:"-"`
+
+	// EmptyState answers for a test what a person answers with `milepost recover`.
+	EmptyState inbox.EmptyState `kong:"-"`
 
 	Clock Clock        `kong:"-"` // real time, unless a test sets it
 	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it

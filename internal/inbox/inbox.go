@@ -194,6 +194,14 @@ func (in *Inbox) Verify(ctx context.Context) error { return in.log.verify(ctx) }
 // were deleted or replaced.
 func (in *Inbox) CheckFiles() error { return in.log.check() }
 
+// Salvage brings what was stored into the file itself (store.SQLiteFile.Salvage).
+func (in *Inbox) Salvage(ctx context.Context) error {
+	if l, ok := in.log.(*sqliteLog); ok {
+		return l.file.Salvage(ctx)
+	}
+	return nil
+}
+
 // refusing says why no webhook may be accepted, though it could be stored.
 func (in *Inbox) refusing() error {
 	if err := in.halted.Load(); err != nil {

@@ -50,6 +50,30 @@ func (in *Inbox) Join(ctx context.Context, st *store.Store, cfg JoinConfig) erro
 	return nil
 }
 
+// Decide answers, for a person, ErrEmptyState: what becomes of the webhooks in an
+// inbox beside an empty state database. It returns how many there are, and an error
+// if the state database is not empty.
+func (in *Inbox) Decide(ctx context.Context, st *store.Store, choice EmptyState, now func() time.Time) (webhooks int64, err error) {
+	l, ok := in.log.(*sqliteLog)
+	if !ok || choice == AskFirst {
+		return 0, errors.New("there is nothing to decide")
+	}
+	bound, err := st.InboxBinding(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if webhooks, err = l.count(ctx); err != nil {
+		return 0, fmt.Errorf("count the webhooks in the inbox: %w", err)
+	}
+	if !empty(bound) || webhooks == 0 {
+		return 0, errors.New("milepost.db is not empty, or inbox.db is; there is nothing to decide, and `milepost serve` starts")
+	}
+	return webhooks, in.Join(ctx, st, JoinConfig{Logger: zerolog.Nop(), Now: now, EmptyState: choice})
+}
+
+// empty reports whether a state database knows of no inbox and of no webhook.
+func empty(bound store.InboxBinding) bool { return bound.Inbox == "" && bound.Highest == 0 }
+
 func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) error {
 	bound, err := st.InboxBinding(ctx)
 	if err != nil {
@@ -65,7 +89,7 @@ func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) e
 	}
 	taken := max(self.taken, bound.Highest)
 	switch {
-	case bound.Inbox == "" && bound.Highest == 0: // the state database is empty
+	case empty(bound):
 		if self.newest > 0 && cfg.EmptyState == AskFirst {
 			n, err := l.count(ctx)
 			return errors.Join(err, fmt.Errorf("%w, but inbox.db beside it holds %d webhooks", ErrEmptyState, n))

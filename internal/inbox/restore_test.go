@@ -472,3 +472,29 @@ func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
 	again.moved(t, 11)
 	again.close(t)
 }
+
+func TestTheStatusShowsThatTheFilesDoNotMatchAndThatTheyDidNot(t *testing.T) {
+	i := installed(t)
+	status := func() (string, error) {
+		st, err := store.OpenSQLite(t.Context(), i.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		return inbox.Status(t.Context(), i.dir, st)
+	}
+	i.work(10)
+	restore := i.copied()
+	i.work(10)
+	if note, err := status(); note != "" || err != nil {
+		t.Errorf("files that match have the note %q and the error %v", note, err)
+	}
+	restore("inbox.db")
+	if _, err := status(); err == nil || !strings.Contains(err.Error(), "do not match") {
+		t.Errorf("an older inbox has the status %v", err)
+	}
+	i.work(10)
+	if note, err := status(); !strings.Contains(note, "inbox.db is older than milepost.db") || err != nil {
+		t.Errorf("after the start there is the note %q and the error %v", note, err)
+	}
+}

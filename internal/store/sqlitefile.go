@@ -95,7 +95,7 @@ func integrity(ctx context.Context, db *sql.DB, pragma string) error {
 	var found string
 	err := db.QueryRowContext(ctx, `PRAGMA `+pragma+`(1)`).Scan(&found)
 	if err == nil && found != "ok" {
-		err = fmt.Errorf("%w: %s", errDamaged, found)
+		err = fmt.Errorf("%w: %s", ErrDamaged, found)
 	}
 	return err
 }
@@ -167,11 +167,12 @@ func (o *openFiles) check() error {
 	return nil
 }
 
-var errDamaged = errors.New("the file is damaged")
+// ErrDamaged means that a SQLite file does not hold what it should.
+var ErrDamaged = errors.New("the file is damaged")
 
 // Damaged reports whether an error says that a SQLite file cannot be read as it is.
 func Damaged(err error) bool {
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, ErrDamaged) {
 		return true
 	}
 	e, ok := errors.AsType[*sqlite.Error](err)

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"milepost/internal/app"
+	"milepost/internal/inbox"
+)
+
+type recoverCmd struct {
+	Replay     bool `xor:"choice" required:"" help:"The state was lost: work the webhooks in inbox.db again."`
+	Skip       bool `xor:"choice" required:"" help:"Start over: leave the webhooks in inbox.db, and work only those that arrive from now on."`
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run answers the question that keeps `milepost serve` from starting.
+func (c *recoverCmd) Run(ctx context.Context) error { return c.decide(ctx, os.Stdout) }
+
+func (c *recoverCmd) decide(ctx context.Context, out io.Writer) error {
+	choice, what := inbox.Replay, "are worked again"
+	if c.Skip {
+		choice, what = inbox.Skip, "are left alone"
+	}
+	n, err := app.Recover(ctx, c.Config, choice)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d webhooks in inbox.db %s; `milepost serve` can start now\n", n, what)
+	return nil
+}
