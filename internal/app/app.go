@@ -231,6 +231,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
+	background.Go(func() { repeat(work, 0, a.watchClock()) })
 	if a.connections.PublicURL != "" {
 		background.Go(func() { repeat(work, 0, a.checkHooks()) })
 	} else {

@@ -59,6 +59,46 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 	return time.Hour
 }
 
+const (
+	clockEvery   = time.Second
+	clockHealing = time.Minute
+	clockJump    = time.Second // less than this is not worth a line
+)
+
+// watchClock is a chore that notices when the clock is put back or jumps forward.
+// Once a minute, and at once after it was put back, it takes back what a clock that
+// was ahead noted: another process, or this one before it was started, may have had it.
+func (a *App) watchClock() func(context.Context) (next time.Duration) {
+	var last, healed, started time.Time // started by the monotonic clock, last by the workers'
+	return func(ctx context.Context) (next time.Duration) {
+		machine, now := time.Now(), a.clock.Now().Round(0)
+		heal := healed.IsZero() || machine.Sub(healed) >= clockHealing
+		if !last.IsZero() {
+			speed := time.Duration(max(a.clock.Speed, 1))
+			switch by, jump := now.Sub(last)-machine.Sub(started)*speed, clockJump*speed; {
+			case by < -jump:
+				a.logger.Warn().Str("by", (-by).Round(time.Millisecond).String()).Msg("clock was put back")
+				heal = true
+			case by > jump:
+				a.logger.Info().Str("by", by.Round(time.Millisecond).String()).Msg("clock jumped forward")
+			}
+		}
+		last, started = now, machine
+		if !heal {
+			return clockEvery
+		}
+		healed = machine
+		jobs, err := a.store.ClockPutBack(ctx, now, a.every)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			a.logger.Error().Err(err).Msg("could not reschedule what a clock that was ahead scheduled; retrying in 1m")
+		case jobs > 0:
+			a.logger.Warn().Int64("jobs", jobs).Msg("jobs were scheduled by a clock that was ahead; they are due now")
+		}
+		return clockEvery
+	}
+}
+
 // queueReconciliations sees to it that each connected location is reconciled,
 // those too that another process or a command connected.
 func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {

@@ -41,7 +41,7 @@ type accounts struct {
 func (r *Registry) Accounts(ctx context.Context) ([]Account, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.shared.at.IsZero() && r.Now().Sub(r.shared.at) < fresh {
+	if !r.shared.at.IsZero() && r.isFresh(r.shared.at) {
 		return r.shared.list, nil
 	}
 	list, err := r.readAccounts(ctx, func(c store.Connection) bool { return c.State == store.ConnectionActive })

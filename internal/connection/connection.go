@@ -179,7 +179,7 @@ func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.known[locationID]
-	if k != nil && r.Now().Sub(k.at) < fresh {
+	if k != nil && r.isFresh(k.at) {
 		return k.conn, k.err
 	}
 	is, absent, err := r.read(ctx, locationID)
@@ -202,6 +202,13 @@ func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, 
 	}
 	r.known[locationID] = next
 	return next.conn, next.err
+}
+
+// isFresh reports whether what was read at a time is still believed. What was read
+// in the future, by a clock that was put back since, is not.
+func (r *Registry) isFresh(at time.Time) bool {
+	age := r.Now().Sub(at)
+	return 0 <= age && age < fresh
 }
 
 // forget makes the next Lookup read the location again.

@@ -124,7 +124,7 @@ func (r *Registry) grant(ctx context.Context, name, refused string,
 	if err := r.reread(ctx, name, h); err != nil || good() {
 		return h.grant, err
 	}
-	if h.refusal != nil && r.Now().Before(h.until) {
+	if left := h.until.Sub(r.Now()); h.refusal != nil && 0 < left && left <= refusalKept { // longer: the clock was put back
 		return grant{}, h.refusal
 	}
 	release, err := r.lease(ctx, name, h, good)

@@ -29,8 +29,11 @@ const (
 	// within these: at 15 s, 1 min, 4 min, 16 min, and each quarter of an hour then.
 	hookSoonest = 15 * time.Second
 	hookLatest  = 15 * time.Minute
-	hookSlack   = 5 * time.Second // what is due so soon is done with the rest of its account
-	hookWake    = time.Minute     // after which a new account is looked for
+	// hookFarthest is the longest that a vendor's Retry-After asks for; what is
+	// farther away was noted by a clock that was put back since.
+	hookFarthest = 24 * time.Hour
+	hookSlack    = 5 * time.Second // what is due so soon is done with the rest of its account
+	hookWake     = time.Minute     // after which a new account is looked for
 )
 
 // HookLocation returns the location that a webhook under a key is stored for:
@@ -127,9 +130,9 @@ func (r *Registry) due(age, slack time.Duration) func(store.Hook) bool {
 	now := r.Now().Add(slack)
 	return func(h store.Hook) bool {
 		if !h.NextAt.IsZero() {
-			return !now.Before(h.NextAt)
+			return !now.Before(h.NextAt) || h.NextAt.Sub(now) > hookFarthest
 		}
-		return !h.CheckedAt.After(now.Add(-age))
+		return !h.CheckedAt.After(now.Add(-age)) || h.CheckedAt.After(now.Add(time.Minute)) // the clock was put back
 	}
 }
 

@@ -36,7 +36,7 @@ type cached[T any] struct {
 }
 
 func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, error)) (T, error) {
-	if !c.at.IsZero() && now.Sub(c.at) < fresh {
+	if age := now.Sub(c.at); !c.at.IsZero() && 0 <= age && age < fresh { // younger than 0: the clock was put back
 		return c.value, nil
 	}
 	v, err := load()

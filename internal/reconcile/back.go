@@ -31,7 +31,7 @@ func (s *entitySync) written(ctx context.Context, item mapping.Item, find func(m
 	if !link.State.Uncertain() {
 		return link, nil
 	}
-	if err := s.settled(link); err != nil {
+	if err := s.settled(ctx, link); err != nil {
 		return link, err
 	}
 	found, err := find(link.Marker)

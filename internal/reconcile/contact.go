@@ -48,7 +48,7 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	}
 	defer release()
 	if link.State.Uncertain() {
-		if err := s.settled(link); err != nil {
+		if err := s.settled(ctx, link); err != nil {
 			return err
 		}
 	}
@@ -203,7 +203,7 @@ func asSent(have calendarhero.Contact, link store.Link) bool {
 // findSent looks for the contact of a create whose answer was lost, by its name:
 // the addresses are not known once its HighLevel contact is gone.
 func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
-	if err := s.settled(link); err != nil || link.Title == "" {
+	if err := s.settled(ctx, link); err != nil || link.Title == "" {
 		return calendarhero.Contact{}, err
 	}
 	found, err := s.conn.CalendarHero.SearchContacts(ctx, link.Title)

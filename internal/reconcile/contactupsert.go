@@ -88,7 +88,7 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 	}
 	defer release()
 	if link.State.Uncertain() {
-		if err := s.settled(link); err != nil {
+		if err := s.settled(ctx, link); err != nil {
 			return err
 		}
 	}

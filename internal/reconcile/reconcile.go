@@ -231,6 +231,7 @@ type parked struct {
 func (p *parked) set(now, until time.Time) (begins bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tick(now)
 	begins = !p.until.After(now)
 	if until.After(p.until) {
 		p.until = until
@@ -241,7 +242,15 @@ func (p *parked) set(now, until time.Time) (begins bool) {
 func (p *parked) left(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.tick(now)
 	return p.until.Sub(now)
+}
+
+// tick ends a wait that is longer than any: the clock was put back.
+func (p *parked) tick(now time.Time) {
+	if p.until.Sub(now) > longestWait {
+		p.until = now
+	}
 }
 
 // snooze has River hand the job out again after d, by the Reconciler's clock.

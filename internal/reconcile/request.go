@@ -196,7 +196,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 	case !link.State.Uncertain():
 		return link, nil
 	}
-	if err := s.settled(link); err != nil {
+	if err := s.settled(ctx, link); err != nil {
 		return link, err
 	}
 	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return strings.Contains(r.Title, link.Marker) })
@@ -229,11 +229,19 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
-// settled returns nil once the create of an uncertain link may be looked for.
-func (s *entitySync) settled(link store.Link) error {
+// settled returns nil once the create of an uncertain link may be looked for. One
+// that was attempted in the future, by a clock that was put back since, settles from
+// now on: how long ago it was is not known.
+func (s *entitySync) settled(ctx context.Context, link store.Link) error {
 	settle := unclearSettle
 	if link.State == store.LinkUnanswered {
 		settle = unansweredSettle
+	}
+	if link.AttemptedAt.After(s.now()) {
+		link.AttemptedAt = s.now()
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
 	}
 	if left := settle - s.now().Sub(link.AttemptedAt); left > 0 {
 		return &wait{d: left, why: "the answer to a create was lost; it settles before the object is looked for"}

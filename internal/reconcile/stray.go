@@ -26,7 +26,11 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 	} else if err != nil {
 		return err
 	}
-	next, more := nextLook(r.now().Sub(job.Args.GivenUpAt),
+	since := r.now().Sub(job.Args.GivenUpAt)
+	if since < 0 { // the clock was put back: the time is not known, so it looks now and then until it is
+		since = 5 * time.Minute
+	}
+	next, more := nextLook(since,
 		15*time.Second, time.Minute, 5*time.Minute, 30*time.Minute, 2*time.Hour)
 	lost := marker(store.Link{Entity: e, Item: job.Args.Item, Generation: job.Args.Generation})
 	id, err := listed(ctx, conn.CalendarHero, func(q calendarhero.ListedRequest) bool { return strings.Contains(q.Title, lost) })

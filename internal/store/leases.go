@@ -16,7 +16,12 @@ func (s *Store) Lease(ctx context.Context, name, holder string, now, expires tim
 			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
 			WHERE leases.expires_at < $4 OR leases.holder = excluded.holder`,
 			name, holder, micros(expires), micros(now))
-		taken = n == 1
+		if taken = n == 1; err != nil || taken {
+			return err
+		}
+		// No holder needs it for longer than the asker does. One that expires later
+		// was taken by a clock that was ahead.
+		_, err = tx.Exec(ctx, `UPDATE leases SET expires_at = $2 WHERE name = $1 AND expires_at > $2`, name, micros(expires))
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// No job but a reminder waits for longer than this, so one that does was scheduled
+// by a clock that was ahead. The jobs of a location's or account's round wait for
+// the next round.
+const (
+	longestSync  = 20 * time.Minute // longestBackoff, and what it is spread over
+	longestStray = 26 * time.Hour
+)
+
+// ClockPutBack takes back what was noted by a clock that was ahead of the machine's
+// and would otherwise wait until it catches up: jobs wait no longer than they ever
+// do, and contacts are looked at again. every is how often a location is
+// reconciled. now is the workers' clock; jobs go by the machine's. It returns how
+// many jobs it made due. It costs little where there is nothing to do.
+func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Duration) (jobs int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		for _, of := range []struct {
+			kinds string
+			most  time.Duration
+		}{
+			{`'sync', 'erase'`, longestSync},
+			{`'stray'`, longestStray},
+			{`'reconcile', 'contacts', 'poll'`, every + every/5 + longestSync},
+		} {
+			n, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', scheduled_at = `+s.machineTime(0)+`
+				WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN (`+of.kinds+`) AND scheduled_at > `+s.machineTime(of.most))
+			if err != nil {
+				return err
+			}
+			jobs += n
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("make jobs due that wait for a wrong time: %w", err)
+	}
+	rows, err := s.Query(ctx, `SELECT 1 FROM links WHERE item_kind = 'contact' AND base <> '' AND state = 'live' AND looked_at > $1 LIMIT 1`, micros(now))
+	found, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err == nil && len(found) > 0 {
+		err = s.InTx(ctx, func(tx *Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE links SET looked_at = CASE WHEN looked_at > $1 THEN 0 ELSE looked_at END,
+				same_at = CASE WHEN same_at > $1 THEN 0 ELSE same_at END WHERE looked_at > $1 OR same_at > $1`, micros(now))
+			return err
+		})
+	}
+	if err != nil {
+		return jobs, fmt.Errorf("have contacts looked at again: %w", err)
+	}
+	return jobs, nil
+}
+
+// machineTime is a moment from now on by the machine's clock, in the form of River's tables.
+func (s *Store) machineTime(later time.Duration) string {
+	seconds := int64(later / time.Second)
+	if _, ok := s.backend.(*sqliteBackend); ok {
+		return fmt.Sprintf(`strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '%d seconds')`, seconds)
+	}
+	return fmt.Sprintf(`now() + interval '%d seconds'`, seconds)
+}
