@@ -74,12 +74,12 @@ func (a *App) watchClock() func(context.Context) (next time.Duration) {
 		machine, now := time.Now(), a.clock.Now().Round(0)
 		heal := healed.IsZero() || machine.Sub(healed) >= clockHealing
 		if !last.IsZero() {
-			speed := time.Duration(max(a.clock.Speed, 1))
-			switch by, jump := now.Sub(last)-machine.Sub(started)*speed, clockJump*speed; {
-			case by < -jump:
+			// By the machine's time, since the two readings lie a moment apart.
+			switch by := a.clock.Real(now.Sub(last)) - machine.Sub(started); {
+			case by < -clockJump:
 				a.logger.Warn().Str("by", (-by).Round(time.Millisecond).String()).Msg("clock was put back")
 				heal = true
-			case by > jump:
+			case by > clockJump:
 				a.logger.Info().Str("by", by.Round(time.Millisecond).String()).Msg("clock jumped forward")
 			}
 		}
