@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"milepost/internal/app"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
 )
@@ -18,11 +21,14 @@ import (
 // CalendarHero, does with requests about the first one is up to the test.
 type slowPlace struct {
 	*world
-	mu      sync.Mutex
-	broken  map[string]bool // contact ids
-	release chan struct{}   // closed when requests hang no longer
-	hung    atomic.Int64    // requests that hang
-	ended   atomic.Int64    // those of them that ended
+	mu     sync.Mutex
+	broken map[string]bool // contact ids
+	hangs  string          // a path that hangs; "" = none
+	// hangsToken is the CalendarHero account that hangs; others are passed off as the fake's.
+	hangsToken string
+	release    chan struct{} // closed when requests hang no longer
+	hung       atomic.Int64  // requests that hang
+	ended      atomic.Int64  // those of them that ended
 }
 
 func newSlowPlace(t *testing.T, answer func(http.ResponseWriter, *http.Request, *slowPlace), configure ...func(*world, *sandbox.HighLevelConfig)) *slowPlace {
@@ -31,6 +37,16 @@ func newSlowPlace(t *testing.T, answer func(http.ResponseWriter, *http.Request, 
 		w.before = func(rw http.ResponseWriter, r *http.Request) bool {
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			token := r.Header.Get("Authorization")
+			if s.hangs != "" && r.URL.Path == s.hangs || s.hangsToken != "" && token == s.hangsToken {
+				s.mu.Unlock()
+				hang(rw, r, s)
+				s.mu.Lock()
+				return true
+			}
+			if token == "other-account" {
+				r.Header.Set("Authorization", chToken)
+			}
 			for id := range s.broken {
 				if strings.Contains(r.URL.Path, id) {
 					s.mu.Unlock()
@@ -119,6 +135,46 @@ func TestALocationWhoseCallsFailHoldsUpNoOther(t *testing.T) {
 	ids := s.load(otherPlace, 30, false)
 	s.eventually("the other location is served", func() bool { return s.allSynced(otherPlace, ids) })
 	t.Logf("the other location was served within %s", time.Since(began))
+}
+
+func TestALocationWhoseTokenRefreshHangsHoldsUpNoOther(t *testing.T) {
+	s := newSlowPlace(t, func(rw http.ResponseWriter, _ *http.Request, _ *slowPlace) {
+		http.Error(rw, `{"statusCode":401,"message":"Invalid JWT"}`, http.StatusUnauthorized)
+	})
+	s.mu.Lock()
+	s.hangs = "/oauth/token"
+	s.mu.Unlock()
+	s.load(location, 100, true)
+	s.eventually("a refresh hangs", func() bool { return s.hung.Load() > 0 })
+	began := time.Now()
+	ids := s.load(otherPlace, 30, false)
+	s.eventually("the other location is served", func() bool { return s.allSynced(otherPlace, ids) })
+	t.Logf("the other location was served within %s", time.Since(began))
+	if n := s.ended.Load(); n > 0 {
+		t.Errorf("%d refreshes ended meanwhile: the other location may have waited for them", n)
+	}
+}
+
+func TestACalendarHeroAccountThatHangsHoldsUpNoOther(t *testing.T) {
+	s := newSlowPlace(t, hang)
+	s.stop()
+	state, err := app.OpenState(t.Context(), s.cfg, zerolog.Nop())
+	s.must(err)
+	s.must(state.Connections.Set(t.Context(), otherPlace, "", "other-account"))
+	s.must(state.Store.Close())
+	s.start()
+	s.mu.Lock()
+	s.hangsToken = chToken
+	s.mu.Unlock()
+	s.load(location, 100, false)
+	s.eventually("calls of the first account hang", func() bool { return s.hung.Load() > 0 })
+	began := time.Now()
+	ids := s.load(otherPlace, 30, false)
+	s.eventually("the other account is served", func() bool { return s.allSynced(otherPlace, ids) })
+	t.Logf("the other account was served within %s", time.Since(began))
+	if n := s.ended.Load(); n > 0 {
+		t.Errorf("%d calls of the first account ended meanwhile: the other one may have waited for them", n)
+	}
 }
 
 func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
