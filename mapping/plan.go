@@ -45,7 +45,7 @@ var applyingOrder = []ItemKind{
 func (r *run) evaluate(a *Automation, plan *Plan) {
 	env, err := r.concerns(a)
 	for i, act := range a.actions {
-		key := fmt.Sprintf("%s/%d", a.ID, i+1)
+		key := itemKey(a.ID, i)
 		if r.meeting.Item != "" {
 			key += "@" + r.meeting.Item
 		}

@@ -22,6 +22,8 @@ const (
 type board struct {
 	open   shown // active and upcoming
 	closed shown
+	// unlinked is what both showed before the first request of this process was made.
+	unlinked unlinked
 }
 
 // shown is what some lists showed, by id.

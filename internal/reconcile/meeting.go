@@ -94,6 +94,26 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		listed, isListed = closed[s.entity.ID]
 		tells = len(closed) > 0
 	}
+	if owned && (!isListed || !listed.open()) {
+		// Did a replacement follow that the database does not know? Then its record adopts that.
+		later, err := s.unlinkedOf(ctx, made.Entity, made.Item, made.Generation)
+		if err != nil {
+			return m, owned, err
+		}
+		if len(later) > 0 && later[len(later)-1].generation > made.Generation {
+			return m, true, nil
+		}
+	}
+	if marker := markerIn(listed.Title); !owned && marker != "" {
+		owner, known, err := s.ownerOf(ctx, marker)
+		if err != nil {
+			return m, false, err
+		}
+		if known { // it adopts the request, or removes it
+			s.touch, s.contactID = append(s.touch, owner), s.contactOf(ctx, owner)
+			return m, true, nil
+		}
+	}
 	if !owned && markerIn(listed.Title+m.Title) != "" {
 		// Replaced or removed here meanwhile: who did that has noted it. Or a person
 		// wrote what looks like a marker.

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -36,7 +35,11 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	s.wanted[item.Key] = wanted{want, item}
-	link, err := s.resolve(ctx, s.links[item.Key], item)
+	link, err := s.recall(ctx, s.links[item.Key], item, want)
+	if err != nil {
+		return err
+	}
+	link, err = s.resolve(ctx, link, item)
 	if err != nil {
 		return err
 	}
@@ -490,10 +493,7 @@ func clip(s string, n int) string {
 
 // marker is a short reference that no two creates share. It follows from the
 // link, so that it can be known again.
-func marker(l store.Link) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d", l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.Generation))
-	return "mp-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
-}
+func marker(l store.Link) string { return markerOf(l.Entity, l.Item, l.Generation) }
 
 // fingerprint is a short digest of a value: equal values, equal fingerprints.
 func fingerprint(v any) string {

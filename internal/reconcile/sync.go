@@ -374,7 +374,10 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 // removeAll takes away everything made for an entity but what is to be kept.
 // A delete that is refused does not hold up the others; it is returned last.
 func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
-	var refused error
+	refused := s.removePast(ctx, keep)
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
+	}
 	for key, link := range s.links {
 		if keep[key] {
 			continue

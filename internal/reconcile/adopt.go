@@ -1,0 +1,264 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// recall brings the link of an item up to what was made for the item before the
+// database was lost, or after the copy that it was restored from. It comes before
+// anything is made or replaced. An open request is adopted, the newest if there are
+// several, and the others are removed. If only closed ones are left, the newest
+// tells how the meeting ended. Either way the link continues from the last
+// generation that was used.
+func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.Item, want request) (store.Link, error) {
+	past, err := s.unlinkedOf(ctx, s.entity, item.Key, link.Generation)
+	if err != nil || len(past) == 0 {
+		return link, err
+	}
+	known, generation := link, max(link.Generation, past[len(past)-1].generation)
+	var open []pastRequest
+	last := past[len(past)-1] // of the closed ones, if none is open
+	for i, r := range past {
+		if past[i], err = s.asListedNow(ctx, r); err != nil {
+			return link, err
+		}
+		if past[i].open() {
+			open = append(open, past[i])
+		}
+		if r.generation == last.generation {
+			last = past[i]
+		}
+	}
+	if link.ObjectID != "" && link.State != store.LinkGone {
+		own, shown, err := s.listedNow(ctx, link.ObjectID)
+		if err != nil {
+			return link, err
+		}
+		if shown && own.open() {
+			open = append(open, pastRequest{own, link.Generation})
+		}
+	}
+	switch {
+	case len(open) > 0:
+		best := slices.MaxFunc(open, func(a, b pastRequest) int { return int(a.generation - b.generation) })
+		if best.ID != link.ObjectID {
+			if link, err = s.adopt(ctx, link, item, want, best); err != nil {
+				return link, err
+			}
+		}
+		if link != known || len(open) > 1 {
+			link.Generation = generation
+			if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now())); err != nil {
+				return link, err
+			}
+			s.links[item.Key] = link
+		}
+		for _, r := range open {
+			if r.ID == best.ID {
+				continue
+			}
+			if err := s.removeUnlinked(ctx, r, "second "+link.ItemKind+" removed", link.Title); err != nil {
+				return link, err
+			}
+		}
+	case last.generation > link.Generation:
+		if link, err = s.adoptEnded(ctx, link, item, want, last); err != nil {
+			return link, err
+		}
+		s.links[item.Key] = link
+	}
+	if known.ObjectID != "" && known.ObjectID != link.ObjectID {
+		if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, known.ObjectID); err != nil {
+			return link, err
+		}
+	}
+	s.conn.board.unlinked.settle(s.entity, item.Key, past)
+	return link, nil
+}
+
+// asListedNow is what the lists show of a request now. One that was open and is in
+// no list any more is closed.
+func (s *entitySync) asListedNow(ctx context.Context, r pastRequest) (pastRequest, error) {
+	now, shown, err := s.listedNow(ctx, r.ID)
+	if shown {
+		r.listedAs = now
+	} else {
+		r.list = calendarhero.StateClosed
+	}
+	return r, err
+}
+
+// adopt makes an open request the one of a link, as if it had just been compared
+// with its record for the first time. The lists show neither the description nor
+// the place, so these count as equal.
+//
+// A different title or invitee is a change of the record. So is a different time,
+// unless a person moved the meeting: then its time stands, without a mail, even if
+// HighLevel's changes take precedence. What the record asked for before is not
+// known, and to replace a meeting that somebody agreed to is worse than to miss a
+// change that the next edit of the record brings.
+func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+	link = s.ofPast(link, item, r)
+	link.Start, link.End = want.Start, want.End
+	if timed(r.listedAs) && !(near(r.Start, want.Start) && near(r.End, want.End)) {
+		link.Start, link.End = r.Start, r.End
+		if !s.movedByPerson(item, r.listedAs) {
+			link.SourceStart, link.SourceEnd = r.Start, r.End
+		}
+	}
+	as := want
+	as.pin(link.SourceStart, link.SourceEnd)
+	as.digest()
+	link.Material, link.Content = as.material, as.content
+	if r.subject() != plain(want.Subject) || !s.invites(item, want, r.listedAs) {
+		link.Material, link.Content = "", ""
+	}
+	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
+}
+
+// adoptEnded takes over how the last request of an item ended. If the record asks
+// for something else by now, its next request is made.
+func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+	link = s.ofPast(link, item, r)
+	link.Start, link.End = r.Start, r.End
+	asked := agrees(item, r.Start, r.End) || r.changedSince(s.changedAt)
+	if r.subject() != plain(want.Subject) || !asked || !s.invites(item, want, r.listedAs) {
+		link.State, link.ObjectID, link.SourceStart, link.SourceEnd = store.LinkGone, "", time.Time{}, time.Time{}
+		return link, s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	link.Material, link.Content = want.material, want.content
+	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
+}
+
+// ofPast is the link of a past request, without what it is compared by.
+func (s *entitySync) ofPast(link store.Link, item mapping.Item, r pastRequest) store.Link {
+	return store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: r.ID, Owned: true, Marker: markerIn(r.Title), Generation: max(link.Generation, r.generation),
+		Title: item.Title, SourceStart: item.Start, SourceEnd: item.End, AttemptedAt: s.now(),
+	}
+}
+
+// saveAdopted saves an adopted link with its meeting. What happened to the meeting
+// before is not news: what automations wanted because of it was done by then.
+func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r pastRequest, what string) (store.Link, error) {
+	m := store.Meeting{LocationID: s.entity.LocationID, ID: r.ID, ContactID: s.contactID, Start: link.Start, End: link.End}
+	m, _ = s.observe(m, r.listedAs, true, nil, nil)
+	if r.open() {
+		m.Start, m.End = link.Start, link.End
+	}
+	for trigger := range m.Happened {
+		m.Happened[trigger] = time.Time{}
+	}
+	link.Meeting = m.State
+	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
+		return link, err
+	}
+	if s.meetings == nil {
+		s.meetings = map[string]store.Meeting{}
+	}
+	s.meetings[m.ID] = m
+	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(what, link.Title))
+}
+
+// movedByPerson reports whether a request whose time differs from its record's was
+// moved in CalendarHero, and not the record in HighLevel. Nobody moves a request
+// that nobody answered. If CalendarHero says that it is booked and does not say that
+// it was moved, the record changed.
+func (s *entitySync) movedByPerson(item mapping.Item, r listedAs) bool {
+	switch {
+	case asMoved(r.Status):
+		return true
+	case r.list != calendarhero.StateUpcoming:
+		return false
+	case agrees(item, r.Start, r.End):
+		return true // HighLevel followed
+	case strings.Contains(strings.ToLower(r.Status), "schedul"):
+		return false
+	}
+	return s.changedAt.IsZero() || r.changedSince(s.changedAt)
+}
+
+// invites reports whether a request invites who is wanted, as far as its list
+// tells. The owner of the account is always invited to it.
+func (s *entitySync) invites(item mapping.Item, want request, r listedAs) bool {
+	return item.Invite.Who == mapping.InviteOwner || len(r.Emails) == 0 || slices.ContainsFunc(r.Emails, func(e string) bool {
+		return slices.ContainsFunc(want.ContactEmails, func(w string) bool { return strings.EqualFold(e, w) })
+	})
+}
+
+// removeUnlinked deletes a request that no link is to have, unless it is over.
+func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, what, title string) error {
+	if !r.open() || timed(r.listedAs) && !r.End.After(s.now()) {
+		return nil
+	}
+	s.ended[r.ID] = true
+	if err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, r.ID); err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return fmt.Errorf("remove a meeting request that is not wanted: %w", err)
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	s.timeline = append(s.timeline, s.tell(what, title))
+	return s.store.ForgetMeeting(ctx, s.entity.LocationID, r.ID)
+}
+
+// removePast removes the requests that were made for items of the record that it
+// no longer wants, and that the database does not know. Those of automations that
+// are switched off or deleted are not found without a link.
+func (s *entitySync) removePast(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
+	for key, l := range s.links {
+		kind := mapping.ItemKind(l.ItemKind)
+		if (kind == mapping.ItemEvent || kind == mapping.ItemTask) && !slices.ContainsFunc(requests, func(r mapping.Request) bool { return r.Key == key }) {
+			requests = append(requests, mapping.Request{Key: key, Automation: l.Automation, Kind: kind})
+		}
+	}
+	for _, r := range requests {
+		if keep[r.Key] {
+			continue
+		}
+		err := s.removePastOf(ctx, r)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
+			return err
+		}
+		refused = errors.Join(refused, err)
+	}
+	return refused
+}
+
+func (s *entitySync) removePastOf(ctx context.Context, of mapping.Request) error {
+	link := s.links[of.Key]
+	past, err := s.unlinkedOf(ctx, s.entity, of.Key, link.Generation)
+	if err != nil || len(past) == 0 {
+		return err
+	}
+	if link.State == "" {
+		link = store.Link{Entity: s.entity, Item: of.Key, ItemKind: string(of.Kind), Automation: of.Automation, State: store.LinkGone}
+	}
+	for _, r := range past {
+		if r, err = s.asListedNow(ctx, r); err != nil {
+			return err
+		}
+		if err := s.removeUnlinked(ctx, r, string(of.Kind)+" removed", r.subject()); err != nil {
+			return err
+		}
+		link.Generation = max(link.Generation, r.generation) // no marker is used twice
+	}
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	s.links[of.Key] = link
+	s.conn.board.unlinked.settle(s.entity, of.Key, past)
+	return nil
+}

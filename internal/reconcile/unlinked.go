@@ -1,0 +1,223 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"milepost/clients/calendarhero"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// A database that was lost, or restored from an older copy, does not know all
+// requests that were made here. Their markers follow from the record, the item and
+// the generation, so the markers that a link may have had are computed and looked
+// up in what the lists of the account show.
+
+const (
+	// laterGenerations is how many generations beyond the last one that is known are
+	// looked for. Each is a replacement that the database has not seen. The chance that
+	// one of so many markers belongs to another record is one in 10 million for each
+	// unlinked request.
+	laterGenerations = 100
+	// firstGenerations is the same for records without a link, when the record of a
+	// request is sought among all.
+	firstGenerations = 16
+)
+
+// unlinked are the requests with a marker that no link knows, as the lists showed
+// them before this process made its first request. Only this process and others
+// with the same database make more, and they have links. So the lists are read
+// once for an account and process.
+type unlinked struct {
+	mu       sync.Mutex
+	read     bool
+	closed   bool                  // the list of closed requests was read, too
+	requests map[string][]listedAs // by marker
+	owners   map[string]store.Entity
+}
+
+// pastRequest is an unlinked request of an item, with its generation.
+type pastRequest struct {
+	listedAs
+	generation int64
+}
+
+// unlinkedOf lists the unlinked requests of an item, the oldest generation first.
+func (s *entitySync) unlinkedOf(ctx context.Context, e store.Entity, item string, generation int64) ([]pastRequest, error) {
+	u := &s.conn.board.unlinked
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := s.readUnlinked(ctx); err != nil || len(u.requests) == 0 {
+		return nil, err
+	}
+	var found []pastRequest
+	for g, last := int64(1), generation+laterGenerations; g <= last; g++ {
+		for _, r := range u.requests[markerOf(e, item, g)] {
+			found = append(found, pastRequest{r, g})
+			last = max(last, g+laterGenerations)
+		}
+	}
+	return found, nil
+}
+
+// settle drops the unlinked requests of an item, which its link accounts for now.
+func (u *unlinked) settle(e store.Entity, item string, requests []pastRequest) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, r := range requests {
+		delete(u.requests, markerOf(e, item, r.generation))
+	}
+}
+
+// readUnlinked reads the lists, unless they were read. The caller holds u.mu.
+func (s *entitySync) readUnlinked(ctx context.Context) error {
+	u := &s.conn.board.unlinked
+	since := s.began.Add(-pollFresh)
+	if !u.read {
+		open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
+		if err != nil {
+			return err
+		}
+		if len(open) == 0 { // a new account, or a bad answer: look again for the next record
+			if closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now()); err != nil || len(closed) == 0 {
+				return err
+			}
+		}
+		found, err := s.withoutLink(ctx, open)
+		if err != nil {
+			return err
+		}
+		u.requests, u.read = found, true
+		if len(found) > 0 {
+			s.logger.Warn().Str("location", s.entity.LocationID).Int("requests", len(found)).
+				Msg("CalendarHero has open meeting requests of Milepost that this database does not know; each is adopted when its record is synced")
+		}
+	}
+	if u.closed {
+		return nil
+	}
+	closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now())
+	if err != nil || closed == nil {
+		return err
+	}
+	found, err := s.withoutLink(ctx, closed)
+	if err != nil {
+		return err
+	}
+	for marker, requests := range found {
+		u.requests[marker] = append(u.requests[marker], requests...)
+	}
+	u.closed = true
+	return nil
+}
+
+// withoutLink are those of the requests that have a marker and no link, by marker.
+func (s *entitySync) withoutLink(ctx context.Context, listed map[string]listedAs) (map[string][]listedAs, error) {
+	found := map[string][]listedAs{}
+	var markers []string
+	for _, r := range listed {
+		if marker := markerIn(r.Title); marker != "" {
+			if found[marker] == nil {
+				markers = append(markers, marker)
+			}
+			found[marker] = append(found[marker], r)
+		}
+	}
+	links, err := s.store.LinksWithMarkers(ctx, markers)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		found[l.Marker] = slices.DeleteFunc(found[l.Marker], func(r listedAs) bool {
+			return l.State.Uncertain() || l.ObjectID == r.ID && l.State != store.LinkGone
+		})
+		if len(found[l.Marker]) == 0 {
+			delete(found, l.Marker)
+		}
+	}
+	return found, nil
+}
+
+// ownerOf finds the record that an unlinked request was made for, among those
+// that the database knows.
+func (s *entitySync) ownerOf(ctx context.Context, marker string) (e store.Entity, found bool, err error) {
+	u := &s.conn.board.unlinked
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := s.readUnlinked(ctx); err != nil || len(u.requests[marker]) == 0 {
+		return e, false, err
+	}
+	if u.owners == nil {
+		if u.owners, err = s.findOwners(ctx, u.requests); err != nil {
+			return e, false, err
+		}
+	}
+	e, found = u.owners[marker]
+	return e, found, nil
+}
+
+// findOwners computes the markers that the requests of all known records may have.
+func (s *entitySync) findOwners(ctx context.Context, requests map[string][]listedAs) (map[string]store.Entity, error) {
+	owners := map[string]store.Entity{}
+	note := func(e store.Entity, item string, last int64) {
+		for g := int64(1); g <= last; g++ {
+			if m := markerOf(e, item, g); requests[m] != nil {
+				owners[m] = e
+			}
+		}
+	}
+	if err := s.store.EachRequestLink(ctx, func(e store.Entity, item string, generation int64) {
+		note(e, item, generation+laterGenerations)
+	}); err != nil {
+		return nil, err
+	}
+	err := s.store.EachEntity(ctx, func(e store.Entity) {
+		for _, r := range s.automations.Requests(mapping.Kind(e.Kind)) {
+			note(e, r.Key, firstGenerations)
+		}
+	})
+	return owners, err
+}
+
+// markerOf is the marker of an item's request of a generation.
+func markerOf(e store.Entity, item string, generation int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d", e.LocationID, e.Kind, e.ID, item, generation))
+	return "mp-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
+}
+
+// listedNow is where the lists show a request now; false where none does.
+func (s *entitySync) listedNow(ctx context.Context, id string) (listedAs, bool, error) {
+	since := s.began.Add(-pollFresh)
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
+	if err != nil {
+		return listedAs{}, false, err
+	}
+	if r, ok := open[id]; ok {
+		return r, true, nil
+	}
+	closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now())
+	r, ok := closed[id]
+	return r, ok, err
+}
+
+// open reports whether a list shows that more may become of a request.
+func (r listedAs) open() bool { return r.list != calendarhero.StateClosed }
+
+// subject is the title of a request without its marker.
+func (r listedAs) subject() string { return plain(trace.ReplaceAllString(r.Title, "")) }
+
+// plain is a title with each run of spaces as one.
+func plain(title string) string { return strings.Join(strings.Fields(title), " ") }
+
+// changedSince reports whether a request changed in CalendarHero at or after a time;
+// false where either is not known.
+func (r listedAs) changedSince(at time.Time) bool {
+	return !at.IsZero() && !r.DateUpdated.IsZero() && !r.DateUpdated.Before(at)
+}

@@ -1,0 +1,29 @@
+package mapping
+
+import "fmt"
+
+// Request names an item that becomes a meeting request in CalendarHero.
+type Request struct {
+	Key        string // the item's
+	Automation string // the automation's name
+	Kind       ItemKind
+}
+
+// Requests lists the events and tasks that the automations that are switched on
+// may want for a record of this kind, whether they want them now or not. Those
+// that a meeting's own automations want are not among them.
+func (s *Set) Requests(kind Kind) (found []Request) {
+	for _, a := range s.looking(kind) {
+		for i, act := range a.actions {
+			if act.kind() == ItemEvent || act.kind() == ItemTask {
+				found = append(found, Request{itemKey(a.ID, i), a.Name, act.kind()})
+			}
+		}
+	}
+	return found
+}
+
+// itemKey is the key of the item of an automation's action, counted from 0.
+func itemKey(automation string, action int) string {
+	return fmt.Sprintf("%s/%d", automation, action+1)
+}
