@@ -27,3 +27,28 @@ func (s *Set) Requests(kind Kind) (found []Request) {
 func itemKey(automation string, action int) string {
 	return fmt.Sprintf("%s/%d", automation, action+1)
 }
+
+// WritesBack lists the keys of the notes and tasks in HighLevel that the
+// automations that are switched on may want for a record of this kind, or for the
+// meetings that are made for it.
+func (s *Set) WritesBack(kind Kind) (keys []string) {
+	writes := func(a *Automation, note func(key string)) {
+		for i, act := range a.actions {
+			if act.kind() == ItemHighLevelNote || act.kind() == ItemHighLevelTask {
+				note(itemKey(a.ID, i))
+			}
+		}
+	}
+	for _, a := range s.looking(kind) {
+		writes(a, func(key string) { keys = append(keys, key) })
+	}
+	requests := s.Requests(kind)
+	for _, a := range s.looking(KindMeeting) {
+		writes(a, func(key string) {
+			for _, r := range requests {
+				keys = append(keys, key+"@"+r.Key)
+			}
+		})
+	}
+	return keys
+}

@@ -24,32 +24,37 @@ func signed(body, marker string) string {
 }
 
 // written finds out what became of the object of an item in HighLevel: the link
-// is live or gone then. find looks for the object with a marker, and returns its
-// id, or "".
-func (s *entitySync) written(ctx context.Context, item mapping.Item, find func(marker string) (id string, err error)) (store.Link, error) {
+// is live or gone then. read returns the ids of what has a marker.
+func (s *entitySync) written(ctx context.Context, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
 	link := s.links[item.Key]
-	if !link.State.Uncertain() {
+	switch {
+	case link.State == store.LinkLive:
 		return link, nil
+	case !link.State.Uncertain():
+		return s.adoptWritten(ctx, link, item, content, title, read)
 	}
 	if err := s.settled(ctx, link); err != nil {
 		return link, err
 	}
-	found, err := find(link.Marker)
+	ids, err := read()
 	if err != nil {
 		return link, err
 	}
 	link.State = store.LinkGone
-	if found != "" {
-		link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
+	if id := ids[link.Marker]; id != "" {
+		link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	}
 	return link, s.store.SaveLink(ctx, link, s.now(), nil)
 }
+
+// whatWritten names a kind of item for people.
+func whatWritten(kind mapping.ItemKind) string { return strings.ReplaceAll(string(kind), "_", " ") }
 
 // write makes or updates the object of an item in HighLevel.
 func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
 	create func(marker string) (id string, err error), update func(id, marker string) error,
 ) error {
-	what := strings.ReplaceAll(string(item.Kind), "_", " ")
+	what := whatWritten(item.Kind)
 	next := store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		ObjectID: link.ObjectID, Owned: link.Owned, Marker: link.Marker, Generation: link.Generation, AttemptedAt: link.AttemptedAt,
@@ -83,20 +88,19 @@ func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.It
 
 // applyHighLevelNote keeps a note of the contact in HighLevel.
 func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
-	link, err := s.written(ctx, item, func(marker string) (string, error) {
+	content, title := fingerprint(item.Text), clip(firstLine(item.Text), 200)
+	link, err := s.written(ctx, item, content, title, func() (writtenIDs, error) {
 		notes, err := s.then.Notes(ctx, s.contactID)
+		ids := writtenIDs{}
 		for _, n := range notes {
-			if strings.Contains(n.Body, marker) {
-				return n.ID, err
-			}
+			ids.add(n.ID, n.Body)
 		}
-		return "", err
+		return ids, err
 	})
-	content := fingerprint(item.Text)
 	if err != nil || link.State == store.LinkLive && link.Content == content {
 		return err
 	}
-	return s.write(ctx, link, item, content, clip(firstLine(item.Text), 200),
+	return s.write(ctx, link, item, content, title,
 		func(marker string) (string, error) {
 			note, err := s.then.CreateNote(ctx, s.contactID, highlevel.NewNote{Body: signed(item.Text, marker)})
 			return note.ID, err
@@ -110,16 +114,15 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 
 // applyHighLevelTask keeps a task of the contact in HighLevel.
 func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
-	link, err := s.written(ctx, item, func(marker string) (string, error) {
-		tasks, err := s.then.Tasks(ctx, s.contactID)
-		for _, t := range tasks {
-			if strings.Contains(t.Body, marker) {
-				return t.ID, err
-			}
-		}
-		return "", err
-	})
 	content := fingerprint([]string{item.Title, item.Text, item.Due.UTC().Format(time.RFC3339), item.AssignedTo})
+	link, err := s.written(ctx, item, content, item.Title, func() (writtenIDs, error) {
+		tasks, err := s.then.Tasks(ctx, s.contactID)
+		ids := writtenIDs{}
+		for _, t := range tasks {
+			ids.add(t.ID, t.Body)
+		}
+		return ids, err
+	})
 	if err != nil || link.State == store.LinkLive && link.Content == content {
 		return err
 	}

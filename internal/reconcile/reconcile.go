@@ -67,6 +67,9 @@ type session struct {
 	about  about  // what is read rarely
 	parked parked // until when CalendarHero asked us to wait; HighLevel's is in the location's budget
 	board  *board // what the account's lists show
+
+	backReads backReads // which contacts' notes and tasks were searched for markers
+	proofs    proofs    // whether unknown markers are Milepost's
 }
 
 // Config is what a Reconciler needs.

@@ -104,7 +104,10 @@ func (s *entitySync) wrote(ctx context.Context, body string) (bool, error) {
 	if marker == "" {
 		return false, nil
 	}
-	return s.store.WroteInHighLevel(ctx, s.entity.LocationID, marker)
+	if ours, err := s.store.WroteInHighLevel(ctx, s.entity.LocationID, marker); ours || err != nil {
+		return ours, err
+	}
+	return s.wroteUnknown(ctx, marker)
 }
 
 // beside is the failure to read what is no part of the record. "Not found"
