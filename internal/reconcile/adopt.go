@@ -25,11 +25,12 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 	if err != nil || len(past) == 0 {
 		return link, err
 	}
+	since := s.freshFor(link, past)
 	known, generation := link, max(link.Generation, past[len(past)-1].generation)
 	var open []pastRequest
 	last := past[len(past)-1] // of the closed ones, if none is open
 	for i, r := range past {
-		if past[i], err = s.asListedNow(ctx, r); err != nil {
+		if past[i], err = s.asListedNow(ctx, r, since); err != nil {
 			return link, err
 		}
 		if past[i].open() {
@@ -40,7 +41,7 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 		}
 	}
 	if link.ObjectID != "" && link.State != store.LinkGone {
-		own, shown, err := s.listedNow(ctx, link.ObjectID)
+		own, shown, err := s.listedNow(ctx, link.ObjectID, since)
 		if err != nil {
 			return link, err
 		}
@@ -88,8 +89,8 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 
 // asListedNow is what the lists show of a request now. One that was open and is in
 // no list any more is closed.
-func (s *entitySync) asListedNow(ctx context.Context, r pastRequest) (pastRequest, error) {
-	now, shown, err := s.listedNow(ctx, r.ID)
+func (s *entitySync) asListedNow(ctx context.Context, r pastRequest, since time.Time) (pastRequest, error) {
+	now, shown, err := s.listedNow(ctx, r.ID, since)
 	if shown {
 		r.listedAs = now
 	} else {
@@ -243,11 +244,12 @@ func (s *entitySync) removePastOf(ctx context.Context, of mapping.Request) error
 	if err != nil || len(past) == 0 {
 		return err
 	}
+	since := s.freshFor(link, past)
 	if link.State == "" {
 		link = store.Link{Entity: s.entity, Item: of.Key, ItemKind: string(of.Kind), Automation: of.Automation, State: store.LinkGone}
 	}
 	for _, r := range past {
-		if r, err = s.asListedNow(ctx, r); err != nil {
+		if r, err = s.asListedNow(ctx, r, since); err != nil {
 			return err
 		}
 		if err := s.removeUnlinked(ctx, r, string(of.Kind)+" removed", r.subject()); err != nil {

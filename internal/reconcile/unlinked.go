@@ -37,6 +37,7 @@ const (
 // once for an account and process.
 type unlinked struct {
 	mu       sync.Mutex
+	looked   bool                  // and showed nothing at all
 	read     bool
 	closed   bool                  // the list of closed requests was read, too
 	requests map[string][]listedAs // by marker
@@ -87,6 +88,7 @@ func (s *entitySync) readUnlinked(ctx context.Context) error {
 		}
 		if len(open) == 0 { // a new account, or a bad answer: look again for the next record
 			if closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now()); err != nil || len(closed) == 0 {
+				u.looked = err == nil
 				return err
 			}
 		}
@@ -95,7 +97,7 @@ func (s *entitySync) readUnlinked(ctx context.Context) error {
 			return err
 		}
 		u.requests, u.read = found, true
-		if len(found) > 0 {
+		if len(found) > 0 && !u.looked { // else it may be one that was replaced here meanwhile
 			s.logger.Warn().Str("location", s.entity.LocationID).Int("requests", len(found)).
 				Msg("CalendarHero has open meeting requests of Milepost that this database does not know; each is adopted when its record is synced")
 		}
@@ -186,15 +188,25 @@ func (s *entitySync) findOwners(ctx context.Context, requests map[string][]liste
 	return owners, err
 }
 
+// freshFor is when the lists are to be read that are believed about past requests.
+// A generation after the link's is certainly of another time. An earlier one may have
+// been replaced while the lists were read, by another process with this database.
+func (s *entitySync) freshFor(link store.Link, past []pastRequest) time.Time {
+	if link.State != "" && past[0].generation <= link.Generation {
+		return s.began
+	}
+	return s.began.Add(-pollFresh)
+}
+
 // markerOf is the marker of an item's request of a generation.
 func markerOf(e store.Entity, item string, generation int64) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d", e.LocationID, e.Kind, e.ID, item, generation))
 	return "mp-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
 }
 
-// listedNow is where the lists show a request now; false where none does.
-func (s *entitySync) listedNow(ctx context.Context, id string) (listedAs, bool, error) {
-	since := s.began.Add(-pollFresh)
+// listedNow is where the lists, read no earlier than since, show a request; false
+// if none does.
+func (s *entitySync) listedNow(ctx context.Context, id string, since time.Time) (listedAs, bool, error) {
 	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
 	if err != nil {
 		return listedAs{}, false, err
