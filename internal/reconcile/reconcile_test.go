@@ -35,6 +35,7 @@ type bundle struct {
 	hl     *sandbox.HighLevel
 	ch     *sandbox.CalendarHero
 	micros atomic.Int64 // the time
+	state  string       // the directory of the database
 }
 
 // setup takes automations as YAML; "" = the recipes.
@@ -59,7 +60,8 @@ func setup(t *testing.T, automations string, configure ...func(*sandbox.Calendar
 	hl, ch := httptest.NewServer(b.hl), httptest.NewServer(b.ch)
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
-	st, err := store.OpenSQLite(t.Context(), t.TempDir())
+	b.state = t.TempDir()
+	st, err := store.OpenSQLite(t.Context(), b.state)
 	b.must(err)
 	t.Cleanup(func() { _ = st.Close() })
 	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})

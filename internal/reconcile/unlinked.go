@@ -37,7 +37,7 @@ const (
 // once for an account and process.
 type unlinked struct {
 	mu       sync.Mutex
-	looked   bool                  // and showed nothing at all
+	looked   bool // and showed nothing at all
 	read     bool
 	closed   bool                  // the list of closed requests was read, too
 	requests map[string][]listedAs // by marker

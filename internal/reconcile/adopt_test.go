@@ -1,0 +1,220 @@
+package reconcile
+
+import (
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/sandbox"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// losesItsDatabase has the process start again on an empty database.
+func (b *bundle) losesItsDatabase() { b.startsOn(b.t.TempDir()) }
+
+// startsOn has the process start again on the database in a directory.
+func (b *bundle) startsOn(dir string) {
+	b.t.Helper()
+	st, err := store.OpenSQLite(b.t.Context(), dir)
+	b.must(err)
+	b.t.Cleanup(func() { _ = st.Close() })
+	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	b.must(err)
+	b.Reconciler = New(Config{
+		Store: st, Automations: b.automations, Connections: b.connections, Logger: b.logger, Now: b.now,
+	})
+}
+
+// backedUp is a copy of the database as it is now.
+func (b *bundle) backedUp() (dir string) {
+	b.t.Helper()
+	dir = b.t.TempDir()
+	db, err := sql.Open("sqlite", filepath.Join(b.state, "milepost.db"))
+	b.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(b.t.Context(), `VACUUM INTO $1`, filepath.Join(dir, "milepost.db"))
+	b.must(err)
+	return dir
+}
+
+// listReads counts the reads of the lists of meeting requests.
+func (b *bundle) listReads() int { return b.ch.Calls()["GET /meeting/tasks"] }
+
+func TestALostDatabaseMakesNothingTwice(t *testing.T) {
+	b := setup(t, "")
+	var all []store.Entity
+	for i := range 25 {
+		c, err := b.hl.SeedContact(sandbox.Contact{
+			LocationID: location, FirstName: fmt.Sprint("Jane", i), LastName: "Doe", Email: fmt.Sprintf("jane%d@example.com", i),
+			CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-06-02"},
+		})
+		b.must(err)
+		all = append(all, store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: c.ID})
+	}
+	for _, e := range all {
+		b.do(e)
+	}
+	requests := b.ch.Requests()
+	contacts := len(b.ch.Contacts())
+	if len(requests) != 25 {
+		t.Fatalf("%d requests", len(requests))
+	}
+	b.must(b.ch.Accept(requests[3].ID))
+	moved := time.Date(2030, 6, 5, 15, 0, 0, 0, time.UTC)
+	b.must(b.ch.Reschedule(requests[4].ID, moved, moved.Add(30*time.Minute)))
+	b.must(b.ch.Cancel(requests[5].ID))
+	mails := len(b.ch.Mails())
+	writes := b.posts()
+
+	b.losesItsDatabase()
+	before := b.listReads()
+	for _, e := range all {
+		b.do(e)
+	}
+	// Each of three lists is one call, and one more that finds its end.
+	if reads := b.listReads() - before; reads > 6 {
+		t.Errorf("the lists were read with %d calls, want one read of each of the three lists", reads)
+	}
+	if n := len(b.ch.Mails()) - mails; n != 0 || b.posts() != writes || len(b.ch.Requests()) != 24 || len(b.ch.Contacts()) != contacts {
+		t.Errorf("after a lost database: %d mails, %d requests made, %d open, %d contacts instead of %d",
+			n, b.posts()-writes, len(b.ch.Requests()), len(b.ch.Contacts()), contacts)
+	}
+	t.Run("and keeps them in step from then on", func(t *testing.T) {
+		b.pass(time.Minute)
+		b.setDate(all[0], "2030-06-09")
+		b.setDate(all[1], "")
+		b.do(all[0])
+		b.do(all[1])
+		open := b.ch.Requests()
+		if len(open) != 23 || !open[len(open)-1].Start.Equal(time.Date(2030, 6, 9, 13, 0, 0, 0, time.UTC)) {
+			t.Errorf("%d open requests, the last at %s", len(open), open[len(open)-1].Start)
+		}
+		if marks := map[string]bool{}; true {
+			for _, r := range slices.Concat(b.ch.Requests(), b.ch.Closed()) {
+				if m := markerIn(r.Subject); marks[m] {
+					t.Errorf("the marker %s was used twice", m)
+				} else {
+					marks[m] = true
+				}
+			}
+		}
+	})
+}
+
+func TestAnOlderCopyOfTheDatabaseMakesNothingTwice(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		since func(b *bundle, e store.Entity) // the copy, with the old process
+		down  func(b *bundle, e store.Entity) // before the new one starts
+		open  string                          // the start of the one request afterwards; "" = none
+		mails int
+	}{
+		{"replaced since", func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-03"); b.do(e) }, nil, "2030-06-03", 0},
+		{"replaced several times and back", func(b *bundle, e store.Entity) {
+			for _, day := range []string{"2030-06-03", "2030-06-04", "2030-06-02"} {
+				b.setDate(e, day)
+				b.do(e)
+			}
+		}, nil, "2030-06-02", 0},
+		{"removed since", func(b *bundle, e store.Entity) { b.setDate(e, ""); b.do(e) }, nil, "", 0},
+		{
+			"replaced, and no longer wanted while down", func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-03"); b.do(e) },
+			func(b *bundle, e store.Entity) { b.setDate(e, "") }, "", 1,
+		},
+		{
+			"replaced, and changed again while down", func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-03"); b.do(e) },
+			func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-04") }, "2030-06-04", 2,
+		},
+		{
+			"replaced, then called off", func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-03"); b.do(e) },
+			func(b *bundle, _ store.Entity) { b.must(b.ch.Cancel(b.ch.Requests()[0].ID)) }, "", 0,
+		},
+		{
+			"replaced, then accepted", func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-03"); b.do(e) },
+			func(b *bundle, _ store.Entity) { b.must(b.ch.Accept(b.ch.Requests()[0].ID)) }, "2030-06-03", 0,
+		},
+		{
+			"replaced, then moved", func(b *bundle, e store.Entity) { b.setDate(e, "2030-06-03"); b.do(e) },
+			func(b *bundle, _ store.Entity) {
+				at := time.Date(2030, 6, 7, 13, 0, 0, 0, time.UTC)
+				b.must(b.ch.Reschedule(b.ch.Requests()[0].ID, at, at.Add(30*time.Minute)))
+			}, "2030-06-07", 0,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-06-02")
+			b.do(e)
+			old := b.backedUp()
+			c.since(b, e)
+			if c.down != nil {
+				b.pass(time.Minute)
+				c.down(b, e)
+			}
+			mails := len(b.ch.Mails())
+			b.startsOn(old)
+			b.pass(time.Minute)
+			for range 3 {
+				b.do(e)
+				b.polls()
+				b.pass(time.Minute)
+			}
+			var open []string
+			for _, r := range b.ch.Requests() {
+				open = append(open, r.Start.Format(time.DateOnly))
+			}
+			if got := strings.Join(open, " "); got != c.open || len(b.ch.Mails())-mails != c.mails {
+				t.Errorf("open at %q with %d mails, want %q with %d", got, len(b.ch.Mails())-mails, c.open, c.mails)
+			}
+		})
+	}
+}
+
+// polls looks at the lists, and syncs what that asks for.
+func (b *bundle) polls() {
+	b.t.Helper()
+	accounts, err := b.connections.Accounts(b.t.Context())
+	b.must(err)
+	_, err = b.poll(b.t.Context(), accounts[0])
+	b.must(err)
+	for _, m := range slices.Concat(b.ch.Requests(), b.ch.Closed()) {
+		_, _ = b.run(store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: m.ID})
+	}
+}
+
+func TestARecordOfALostDatabaseThatWantsNothingIsRemoved(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	b.do(e)
+	b.losesItsDatabase()
+	b.setDate(e, "")
+	if res := b.do(e); len(b.ch.Requests()) != 0 || !strings.Contains(res.detail(), "event removed") {
+		t.Errorf("%d requests are open: %s", len(b.ch.Requests()), res.detail())
+	}
+	b.setDate(e, "2030-06-02")
+	b.do(e)
+	if n := len(b.ch.Requests()); n != 1 || b.posts() != 2 {
+		t.Errorf("%d requests are open after the record asked for it again", n)
+	}
+}
+
+func TestASecondRequestIsRemoved(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	at := time.Date(2030, 6, 2, 13, 0, 0, 0, time.UTC)
+	for _, g := range []int64{1, 4} {
+		_, err := b.ch.Request("Closing ["+markerOf(e, "milestone/1", g)+"]", []string{ownerMail}, at, at.Add(30*time.Minute))
+		b.must(err)
+	}
+	b.do(e)
+	open := b.ch.Requests()
+	if len(open) != 1 || markerIn(open[0].Subject) != markerOf(e, "milestone/1", 4) || b.posts() != 0 {
+		t.Errorf("open after two generations were found: %+v", open)
+	}
+}
