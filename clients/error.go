@@ -17,8 +17,9 @@ type Reason string
 
 // The reasons. Every failed call has exactly one.
 const (
-	// NotFound: the vendor says the record does not exist. HighLevel says so with
-	// 400 "Contact with id … not found" as well as with 404.
+	// NotFound: the vendor itself says that the record does not exist. HighLevel
+	// says so with 400 "Contact with id … not found" as well as with 404. A 404 of
+	// a gateway, or of an unknown route, is Unavailable.
 	NotFound Reason = "not_found"
 	// Unauthorized: the token is missing, wrong or expired (401).
 	Unauthorized Reason = "unauthorized"
@@ -29,14 +30,15 @@ const (
 	// Inactive: the location is paused or unpaid at HighLevel. Its grant is
 	// good again once the location is active: keep it and try later.
 	Inactive Reason = "inactive"
-	// Invalid: the vendor refuses the request itself (400, 409, 413, 422); the same request
-	// will never succeed. A wrong base URL or API version is told so too.
+	// Invalid: the vendor itself refuses what the request contains (400, 409, 413,
+	// 422); the same request will never succeed. An answer that is not the vendor's
+	// own, or that says nothing about the content (a redirect, 405), is Unavailable.
 	Invalid Reason = "invalid"
 	// RateLimited: too many requests (429); RetryAfter says how long to wait.
 	RateLimited Reason = "rate_limited"
 	// Unavailable: the call may succeed later and can be repeated without harm:
 	// no connection could be made, or it was a read, or a write that has the
-	// same effect when it runs twice.
+	// same effect when it runs twice. See Error.Foreign for wrong settings.
 	Unavailable Reason = "unavailable"
 	// Unclear: the request may have been carried out, but its answer is lost or
 	// unusable: time-out, reset, 5xx, or an unreadable success body of a write.
@@ -54,6 +56,7 @@ type Error struct {
 	Message    string        // the vendor's own words, shortened
 	TraceID    string        // HighLevel's traceId, for their support; may be empty
 	Todo       string        // what a person can do; may be empty
+	Foreign    bool          // the answer is not the API's own: a gateway's, a proxy's or a wrong host's; see NotTheAPI
 	Again      bool          // an earlier try of the same call may have been carried out
 	RetryAfter time.Duration // how long to wait before the next try, at most 24 h; 0 = not said
 	Err        error         // the cause below, e.g. a network error; may be nil

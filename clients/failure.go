@@ -60,13 +60,15 @@ func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause er
 func (t *Transport) answered(call Call, res *http.Response, body []byte, secret string) *Error {
 	e := t.fail(call, reasonOf(res.StatusCode, call.Effect), nil)
 	e.Status = res.StatusCode
+	if neverAboutARecord(res.StatusCode) {
+		e.NotTheAPI(call)
+	}
 	e.RetryAfter = t.retryAfter(res)
 	if e.Reason == RateLimited && t.cfg.Limit != nil {
 		_, e.Todo = t.cfg.Limit(res.Header, t.cfg.Now())
 	}
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		e.Message = "redirected elsewhere"
-		e.Todo = "check the base URL"
 	}
 	if t.cfg.Explain != nil {
 		t.cfg.Explain(e, call, body)
@@ -87,7 +89,7 @@ func reasonOf(status int, effect Effect) Reason {
 		return Unauthorized
 	case status == http.StatusForbidden:
 		return Forbidden
-	case status == http.StatusNotFound || status == http.StatusGone:
+	case status == http.StatusNotFound:
 		return NotFound
 	case status == http.StatusTooManyRequests:
 		return RateLimited
@@ -100,14 +102,40 @@ func reasonOf(status int, effect Effect) Reason {
 	}
 }
 
-// Unreadable is the reason of a refusal whose body is not the API's: cut off, or
-// a proxy's or a wrong host's page. It proves nothing about the request or the
-// record, so nothing may be concluded from it.
-func (c Call) Unreadable() Reason {
-	if c.Effect == Once {
-		return Unclear
+// neverAboutARecord reports whether a status below 500 says nothing about the
+// record or the request's content, whoever answers it: a redirect, a method or a
+// media type that is not accepted. It comes from a wrong base URL, or from a
+// gateway or proxy during an outage.
+func neverAboutARecord(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout,
+		http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusTooManyRequests:
+		return false
 	}
-	return Unavailable
+	return status < 500
+}
+
+// NotTheAPI marks the failure as answered by something other than the API: a
+// gateway, a proxy or a wrong host. Such an answer proves nothing about the
+// request or the record, so nothing may be concluded from it.
+func (e *Error) NotTheAPI(call Call) {
+	e.Foreign, e.Reason = true, Unavailable
+	if call.Effect == Once {
+		e.Reason = Unclear
+	}
+	e.Todo = "this is not an answer of " + e.API + "'s API; if it continues, check the base URL"
+}
+
+// Generic reports whether an error's message only repeats a status in words,
+// such as "Not Found", as gateways do.
+func Generic(message string) bool {
+	message = strings.ToLower(strings.Trim(message, " .!"))
+	for status := 300; status < 600; status++ {
+		if text := http.StatusText(status); text != "" && strings.ToLower(text) == message {
+			return true
+		}
+	}
+	return message == "" || message == "error" || message == "unknown"
 }
 
 // plain makes a vendor's text fit for one line of a log: no control

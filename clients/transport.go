@@ -49,6 +49,7 @@ type Call struct {
 	Header    http.Header // sent in addition to the transport's, and in place of the same there
 	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
 	Out       any         // receives the JSON of a success, a *json.RawMessage also nil for an empty body; nil ignores the body
+	NoContent bool        // a success is a 204: another one is not the API's own
 	Turn      Turn        // how it stands in line where the API is rationed
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
@@ -248,6 +249,12 @@ func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 		failed := t.answered(call, res, body, auth)
 		failed.Again = sent.again.Load()
 		return failed
+	}
+	if call.NoContent && res.StatusCode != http.StatusNoContent {
+		e := t.fail(call, Unavailable, errors.New("an answer without content was expected"))
+		e.Status = res.StatusCode
+		e.NotTheAPI(call)
+		return e
 	}
 	if call.Out == nil {
 		return nil

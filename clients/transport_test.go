@@ -106,6 +106,7 @@ func TestEveryFailureHasOneReasonAndFewTries(t *testing.T) {
 	passing := [5]outcome{{clients.Unavailable, 3}, {clients.Unavailable, 3}, {clients.Unavailable, 3}, {clients.Unclear, 1}, {clients.Unavailable, 3}}
 	limited := [5]outcome{{clients.RateLimited, 3}, {clients.RateLimited, 3}, {clients.RateLimited, 3}, {clients.RateLimited, 1}, {clients.RateLimited, 3}}
 
+	foreign := [5]outcome{{clients.Unavailable, 1}, {clients.Unavailable, 1}, {clients.Unavailable, 1}, {clients.Unclear, 1}, {clients.Unavailable, 1}}
 	for _, tc := range []struct {
 		name       string
 		handler    http.HandlerFunc
@@ -118,7 +119,10 @@ func TestEveryFailureHasOneReasonAndFewTries(t *testing.T) {
 		{name: "403", handler: answer(403, ""), want: same(clients.Forbidden, 1)},
 		{name: "404", handler: answer(404, ""), want: same(clients.NotFound, 1)},
 		{name: "409", handler: answer(409, ""), want: same(clients.Invalid, 1)},
-		{name: "410", handler: answer(410, ""), want: same(clients.NotFound, 1)},
+		{name: "405", handler: answer(405, ""), want: foreign},
+		{name: "406", handler: answer(406, "<html>"), want: foreign},
+		{name: "410", handler: answer(410, ""), want: foreign},
+		{name: "415", handler: answer(415, "<html>"), want: foreign},
 		{name: "422 with line breaks", handler: answer(422, "a\r\n\x1b[31mb"), want: same(clients.Invalid, 1), message: "a [31mb"},
 		{name: "429 by the vendor's own headers", handler: answer(429, ""), want: same(clients.RateLimited, 1), retryAfter: 10 * time.Second},
 		{name: "429 that may be retried at once", handler: answer(429, "", "Retry-After", "0"), want: limited},
@@ -137,7 +141,7 @@ func TestEveryFailureHasOneReasonAndFewTries(t *testing.T) {
 		},
 		{name: "a reset connection", handler: reset, want: passing},
 		{name: "an answer that breaks off", handler: halfAnswer, want: passing},
-		{name: "a redirect to another host", handler: answer(302, "", "Location", "http://192.0.2.1/"), want: same(clients.Invalid, 1), message: ""},
+		{name: "a redirect to another host", handler: answer(302, "", "Location", "http://192.0.2.1/"), want: foreign, message: ""},
 		{
 			name: "a success that is no JSON", handler: answer(200, "<html>"),
 			want: [5]outcome{{clients.Unavailable, 1}, {clients.Unavailable, 1}, {clients.Unavailable, 1}, {clients.Unclear, 1}, {clients.Unavailable, 1}},
@@ -255,8 +259,9 @@ func TestTheTokenDoesNotFollowARedirect(t *testing.T) {
 	defer other.Close()
 	transport, _ := setup(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) })
 	for _, call := range []clients.Call{get, put, del, post, search} {
-		if err := transport.Do(t.Context(), call); clients.ReasonOf(err) != clients.Invalid {
-			t.Errorf("%s: got %v, want invalid", call.Operation, err)
+		err := transport.Do(t.Context(), call)
+		if e, ok := errors.AsType[*clients.Error](err); !ok || !e.Foreign || !strings.Contains(err.Error(), "check the base URL") {
+			t.Errorf("%s: got %v, want an answer that is not the API's", call.Operation, err)
 		}
 	}
 	if leaked.Load() {

@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -92,20 +93,42 @@ func authorization(cfg Config) (string, error) {
 	}
 }
 
-// explain fills in CalendarHero's words: a hapi server's error body,
+// explain fills in CalendarHero's words, and tells its own answers from those of
+// a gateway, a proxy or a wrong host. Its own are a hapi server's:
 // {"statusCode":400,"error":"Bad Request","message":"…"}.
+//
+// An unknown route answers 404 in the same form as an unknown id, so NotFound is
+// only a hint: make sure of it before anything is concluded from it.
 func explain(e *clients.Error, call clients.Call, body []byte) {
-	if o, err := clients.ParseObject(body); err == nil {
+	o, err := clients.ParseObject(body)
+	if err == nil {
 		e.Message = o.Text("message")
 		if e.Message == "" {
 			e.Message = o.Text("error")
 		}
 	}
-	switch {
-	case e.Reason == clients.Unauthorized:
+	said := o.Text("statusCode")
+	hapi := err == nil && said == strconv.Itoa(e.Status) && e.Message != ""
+	own := hapi || said == "" && !clients.Generic(e.Message)
+	switch e.Status {
+	case http.StatusUnauthorized:
 		e.Todo = "the token is wrong: copy it again from CalendarHero, My Profile Settings, API; or try the other auth, raw or bearer"
-	case (e.Reason == clients.NotFound || e.Status == http.StatusBadRequest) && len(body) > 0 && !json.Valid(body):
-		e.Reason, e.Todo = call.Unreadable(), "this is no answer of CalendarHero's API: if it stays so, check the base URL"
+	case http.StatusNotFound:
+		if !hapi || o.Text("error") == "" || call.Subject == "" {
+			e.NotTheAPI(call)
+		}
+	case http.StatusConflict, http.StatusUnprocessableEntity:
+		if e.Message == "" {
+			e.NotTheAPI(call)
+		}
+	case http.StatusRequestEntityTooLarge:
+		if !hapi || clients.Generic(e.Message) {
+			e.NotTheAPI(call)
+		}
+	case http.StatusBadRequest, http.StatusForbidden:
+		if !own {
+			e.NotTheAPI(call)
+		}
 	}
 }
 
@@ -118,6 +141,7 @@ type route struct {
 	ids       []string
 	query     url.Values
 	body      any
+	noContent bool     // a success is a 204
 	secrets   []string // of the body, that no error may show
 }
 
@@ -125,7 +149,7 @@ type route struct {
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Query: r.query, Body: r.body, Out: out, Secrets: r.secrets,
+		Query: r.query, Body: r.body, Out: out, NoContent: r.noContent, Secrets: r.secrets,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {

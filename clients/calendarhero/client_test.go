@@ -187,7 +187,8 @@ func TestFailuresSayWhatBecameOfTheCall(t *testing.T) {
 	}{
 		{"a bad token", get, boom(401, "Invalid token "+token), clients.Unauthorized, "Invalid token [token]", 1},
 		{"an unknown id", get, boom(404, "Not Found"), clients.NotFound, "Not Found", 1},
-		{"an unknown id of a delete", remove, answer(404, ""), clients.NotFound, "", 1},
+		{"an unknown id of a delete", remove, boom(404, "Meeting task not found"), clients.NotFound, "Meeting task not found", 1},
+		{"a gateway's answer to a delete", remove, answer(404, ""), clients.Unavailable, "", 1},
 		{"a page of another server", remove, answer(404, "<html>"), clients.Unavailable, "", 1},
 		{"a create that another server refused", create, answer(400, "<html>"), clients.Unclear, "", 1},
 		{"a refused key", create, boom(400, `"x" is not allowed`), clients.Invalid, `"x" is not allowed`, 1},

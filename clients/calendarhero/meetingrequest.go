@@ -212,10 +212,12 @@ func (c *Client) MeetingRequestTally(ctx context.Context, state string) (json.Ra
 
 // DeleteMeetingRequest cancels a meeting request; its invitees are told.
 // NotFound where it is gone already: a retry after a lost answer may say so
-// of what it deleted itself.
+// of what it deleted itself. Only a 204 says that it was done; a gateway may
+// answer another success, and NotFound too. MeetingRequests tells for sure.
 func (c *Client) DeleteMeetingRequest(ctx context.Context, id string) error {
 	return c.do(ctx, route{
-		operation: "delete meeting request", method: http.MethodDelete, path: "/meeting/tasks/%s", ids: []string{id}, effect: clients.Idempotent,
+		operation: "delete meeting request", method: http.MethodDelete, path: "/meeting/tasks/%s", ids: []string{id},
+		effect: clients.Idempotent, noContent: true,
 	}, nil)
 }
 

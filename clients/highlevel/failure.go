@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"milepost/clients"
@@ -18,6 +19,7 @@ type failure struct {
 	Message     json.RawMessage `json:"message"`
 	Description json.RawMessage `json:"error_description"`
 	Error       json.RawMessage `json:"error"`
+	StatusCode  json.RawMessage `json:"statusCode"`
 	TraceID     json.RawMessage `json:"traceId"`
 	Meta        json.RawMessage `json:"meta"` // of a duplicate contact: the one that is there
 }
@@ -88,47 +90,58 @@ var scopes = map[string]string{
 }
 
 var (
-	missing = regexp.MustCompile(`(?i)not found|does not exist|RESOURCE_NOT_FOUND`)
+	missing = regexp.MustCompile(`(?i)not found|does(n't| not) exist|no longer exists?|could(n't| not) (be found|find)|unable to find|\bno (such )?\w+ (was )?found|\bno such\b|(was|been|is) deleted|RESOURCE_NOT_FOUND`)
+	// place is where a record was looked for, which is not what was not found.
+	place = regexp.MustCompile(`(?i)\b(in|for|of|at|within|under|on) (the |this |that |given |your )*(location|sub-?account|company)( with)?( id)?\b`)
 	// notTheRecord are things that, when not found, say nothing about the record that was asked for.
-	notTheRecord = regexp.MustCompile(`(?i)\b(token|location|company|version|header|route|app|scope|user)\b`)
-	wrongPath    = regexp.MustCompile(`(?i)\bCannot (GET|POST|PUT|PATCH|DELETE) /`)
+	notTheRecord = regexp.MustCompile(`(?i)\b(token|location|company|version|header|app|scope|user)\b`)
+	// aRoute are the words of gateways, proxies and routers.
+	aRoute = regexp.MustCompile(`(?i)\b(route|url|uri|path|endpoint|page|host|server|upstream|backend|gateway|proxy|method)\b|(^|\s)/\w|\bCannot (GET|POST|PUT|PATCH|DELETE) /`)
 )
 
-const notTheAPI = "this is no answer of HighLevel's API: if it stays so, check the base URL"
-
-// explain fills in HighLevel's words and corrects the Reason where the status
+// explain fills in HighLevel's words, and corrects the Reason where the status
 // misleads. The texts are as published in HighLevel's OpenAPI or observed.
+// Whatever is not HighLevel's own answer is marked as such: a gateway's 404 says
+// nothing about a record.
 func explain(e *clients.Error, call clients.Call, body []byte) {
 	var f failure
-	if json.Unmarshal(body, &f) == nil {
+	object := json.Unmarshal(body, &f) == nil
+	if object {
 		e.Message, e.TraceID = f.text(), words(f.TraceID)
 	}
+	said := words(f.StatusCode)
+	generic := clients.Generic(e.Message)
 	text := strings.ToLower(e.Message)
 	switch e.Status {
-	case http.StatusBadRequest:
-		if !json.Valid(body) && len(body) > 0 {
-			e.Reason, e.Todo = call.Unreadable(), notTheAPI
+	case http.StatusBadRequest, http.StatusNotFound:
+		known := said == "" || said == "400" || said == "404"
+		if e.Err = f.duplicate(); e.Err != nil && e.Status == http.StatusBadRequest {
 			break
 		}
-		if e.Err = f.duplicate(); e.Err != nil {
-			break
-		}
-		// "Contact with id X not found" is a 400, observed.
-		if missing.MatchString(e.Message) && aboutTheRecord(e.Message, call) {
-			e.Reason = clients.NotFound
-		}
-	case http.StatusNotFound:
-		e.Reason = clients.NotFound
 		switch {
-		case wrongPath.MatchString(e.Message) || wrongPath.Match(body):
-			e.Reason = clients.Invalid
-			e.Todo = "HighLevel knows no such path: check the base URL and the API version"
-		case !json.Valid(body) && len(body) > 0:
-			e.Reason, e.Todo = call.Unreadable(), notTheAPI
+		case object && known && f.namesMissing(e, call):
+			e.Reason = clients.NotFound // "Contact with id X not found" is a 400, observed
+		case e.Status == http.StatusNotFound, !object, !known, generic, missing.MatchString(e.Message) && (call.Effect == clients.Read || aRoute.MatchString(e.Message)):
+			e.NotTheAPI(call)
+			if strings.Contains(e.Message+string(body[:min(len(body), 4096)]), "Cannot "+call.Method+" /") {
+				e.Todo = "HighLevel knows no such path; check the base URL and the API version"
+			}
+		}
+	case http.StatusConflict, http.StatusUnprocessableEntity:
+		if e.Message == "" {
+			e.NotTheAPI(call)
+		}
+	case http.StatusRequestEntityTooLarge:
+		if generic {
+			e.NotTheAPI(call)
 		}
 	case http.StatusUnauthorized:
 		unauthorized(e, call, text)
 	case http.StatusForbidden:
+		if generic && said != strconv.Itoa(e.Status) {
+			e.NotTheAPI(call)
+			break
+		}
 		e.Todo = "the token may not do this"
 		if strings.Contains(text, "location") {
 			e.Todo = "is this token of the right location?"
@@ -141,16 +154,52 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 	}
 }
 
-// aboutTheRecord tells "Contact with id X not found" from "Location not
-// found": only the former means that the record is gone.
-func aboutTheRecord(message string, call clients.Call) bool {
+// namesMissing reports whether HighLevel says that the record which the call is
+// about, or the one that it belongs to, does not exist. It tells "Contact with id
+// X not found" from "Location not found", and from what a gateway says of a route.
+// The message must name the id or the kind of record.
+func (f failure) namesMissing(e *clients.Error, call clients.Call) bool {
+	message := e.Message
+	if !missing.MatchString(message) && !missing.MatchString(f.code()) || aRoute.MatchString(message) || call.Path != "" && strings.Contains(message, call.Path) {
+		return false
+	}
+	kinds := kindsOf(call)
+	named := call.Subject != "" && strings.Contains(message, call.Subject) || kinds.MatchString(message)
 	if call.Subject != "" {
 		message = strings.ReplaceAll(message, call.Subject, "")
 	}
-	if call.Operation == opLocation {
-		message = strings.ReplaceAll(strings.ToLower(message), "location", "")
+	message = place.ReplaceAllString(kinds.ReplaceAllString(message, ""), "")
+	return named && !notTheRecord.MatchString(message)
+}
+
+// code is the machine-readable word of an error of API v3.
+func (f failure) code() string {
+	inner, _ := clients.ParseObject(f.Error)
+	return inner.Text("code")
+}
+
+// kindsOf matches the names of the kinds of record that a call's path leads
+// through: of "/contacts/X/tasks/Y" a contact and a task.
+func kindsOf(call clients.Call) *regexp.Regexp {
+	var kinds []string
+	for i, part := range strings.Split(strings.Trim(call.Path, "/"), "/") {
+		if kind, ok := kindNames[part]; ok && (i > 0 || part != "locations" || call.Operation == opLocation) {
+			kinds = append(kinds, kind)
+		}
 	}
-	return !notTheRecord.MatchString(message)
+	if len(kinds) == 0 {
+		return noKind
+	}
+	return regexp.MustCompile(`(?i)\b(` + strings.Join(kinds, "|") + `)s?\b`)
+}
+
+var noKind = regexp.MustCompile(`$.`)
+
+// kindNames are what HighLevel's messages call the records of a part of a path.
+var kindNames = map[string]string{
+	"contacts": "contact", "tasks": "task", "notes": "note", "appointments": "appointment|event", "events": "event|appointment",
+	"opportunities": "opportunity", "locations": "location", "tags": "tag", "customFields": "custom ?field|field",
+	"businesses": "business", "business": "business", "campaigns": "campaign", "workflow": "workflow", "workflows": "workflow", "users": "user",
 }
 
 // Disowned reports whether a read of a record failed because HighLevel refuses
