@@ -2,6 +2,7 @@ package highlevel
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -95,6 +96,10 @@ const (
 	searchPages = 200 // 20,000 tasks; a location beyond that is told so
 )
 
+// ErrNoTasks is wrapped by FindTask's NotFound where the search finds no task at
+// all, which may also mean that the search does not work.
+var ErrNoTasks = errors.New("the location shows no tasks")
+
 // FindTask looks for a task whose contact is not known, through all pages of
 // the location's task search. It is NotFound when the search ends without it,
 // and Unavailable when the search does not end: an unfinished search must
@@ -120,10 +125,14 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string) (Task,
 		// An empty page ends the list, a page with nothing new means that skip
 		// is ignored. A short page ends nothing: the server may cap limit.
 		if len(seen) == before {
-			return Task{}, &clients.Error{
+			e := &clients.Error{
 				API: "HighLevel", Operation: opFindTask, Subject: taskID, Status: http.StatusOK,
 				Reason: clients.NotFound, Message: "no task of the location has this id",
 			}
+			if len(seen) == 0 {
+				e.Err = ErrNoTasks
+			}
+			return Task{}, e
 		}
 		skip += len(tasks)
 	}

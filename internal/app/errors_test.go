@@ -76,7 +76,7 @@ var failures = []failure{
 	}, {
 		name: "400, a proxy's page", fault: always(sandbox.Say(400, "<html>Bad Request</html>").WithHeader("Content-Type", "text/html")), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
-		detail: "HighLevel: get contact {id}: 400: this is no answer of HighLevel's API: if it stays so, check the base URL", log: "call failed; tried again",
+		detail: "HighLevel: get contact {id}: 400: this is not an answer of HighLevel's API; if it continues, check the base URL", log: "outage began",
 	}, {
 		name: "401, invalid token", fault: says(401, "Invalid token: access token is invalid"+echo), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
@@ -103,8 +103,8 @@ var failures = []failure{
 		detail: "is this token of the right location?", log: "tried again until it is put right",
 	}, {
 		name: "404, wrong path", fault: says(404, "Cannot GET /contacts/{id}"), tries: 1,
-		outcome: store.Invalid, heals: withNextEvent,
-		detail: "HighLevel knows no such path: check the base URL and the API version", log: "check the base URL and the API version",
+		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
+		detail: "HighLevel knows no such path; check the base URL and the API version", log: "outage began",
 	}, {
 		name: "404, no such contact", fault: says(404, "Contact not found"), tries: 1,
 		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
@@ -128,19 +128,19 @@ var failures = []failure{
 	}, {
 		name: "500", fault: always(sandbox.FailWith(500)), tries: 3,
 		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
-		detail: "HighLevel: get contact {id}: 500: Internal Server Error", log: "call failed; tried again",
+		detail: "HighLevel: get contact {id}: 500: Internal Server Error", log: "outage began",
 	}, {
 		name: "time-out", fault: always(sandbox.HoldUntil(nil)), tries: 3,
 		outcome: store.Retry, lasts: pauses + 3*speedOfErrors*answerTime, again: 2 * time.Second, heals: byItself,
-		detail: "HighLevel: get contact {id}: no answer came in time", log: "call failed; tried again",
+		detail: "HighLevel: get contact {id}: no answer came in time", log: "outage began",
 	}, {
 		name: "connection reset", fault: always(sandbox.ResetBefore()),
 		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
-		detail: "connection reset by peer", log: "call failed; tried again",
+		detail: "connection reset by peer", log: "outage began",
 	}, {
 		name: "malformed JSON", fault: always(sandbox.MalformedAnswer()), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
-		detail: "HighLevel: get contact {id}: 200: the answer is not the JSON that was expected", log: "call failed; tried again",
+		detail: "HighLevel: get contact {id}: 200: the answer is not the JSON that was expected", log: "outage began",
 	},
 }
 

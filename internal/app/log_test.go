@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -96,21 +97,29 @@ func TestTheLogSaysWhyAThingDidNotArrive(t *testing.T) {
 	}
 }
 
-func TestAFailureThatLastsIsNotLoggedAtEachAttempt(t *testing.T) {
+func TestAnOutageIsLoggedWhenItBeginsAndWhenItIsOverAndNotForEachRecord(t *testing.T) {
 	w := setup(t, logged)
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	w.hl.Faults().Next("GET /contacts/{contactId}", -1, sandbox.Say(500, `{"message":"cannot load jane@example.com +15555550123"}`))
+	for i := range 20 {
+		w.postSigned(event("ContactUpdate", w.contact("Jane", fmt.Sprint("Roe", i), fmt.Sprintf("jane%d@example.com", i))))
+	}
 	w.postSigned(event("ContactUpdate", id))
-	for range 11 {
-		w.advance(17 * time.Minute)
+	for range 4 {
+		w.advance(time.Minute)
 	}
 	w.hl.Faults().Clear()
-	w.advance(17 * time.Minute)
+	w.advance(time.Minute)
 	w.settle()
-	if n := len(w.log.lines("call failed", id)); n != 4 { // the 1st, 2nd, 4th and 8th attempt
-		t.Errorf("%d lines of a call that failed 12 times, want 4", n)
+	for _, line := range []string{"outage began", "outage over"} {
+		if n := len(w.log.lines(line, `"of":"HighLevel"`, location)); n != 1 {
+			t.Errorf("%d lines %q of one outage", n, line)
+		}
 	}
-	w.wantLine("call failed", "cannot load [e-mail] [number]", id)
+	if n := len(w.log.lines("call failed")); n != 0 {
+		t.Errorf("%d lines of single calls", n)
+	}
+	w.wantLine("outage began", "cannot load [e-mail] [number]")
 	if leaks := append(w.log.lines("jane@"), w.log.lines("5555550123")...); len(leaks) > 0 {
 		t.Errorf("the log tells whom it is about:\n%s", strings.Join(leaks, ""))
 	}

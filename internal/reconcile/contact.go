@@ -39,7 +39,7 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 			return err
 		}
 		if err == nil && inStep(want, have, link) {
-			return nil
+			return s.contactFound(ctx)
 		}
 	}
 	release, err := s.leaseAddresses(ctx, want.Emails)
@@ -55,6 +55,17 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	have, err := s.findContact(ctx, link, want.Emails)
 	if err != nil {
 		return err
+	}
+	switch {
+	case link.State != store.LinkLive:
+	case have.ID != "":
+		if err := s.contactFound(ctx); err != nil {
+			return err
+		}
+	default: // a gateway, or an index that lags behind, must not pass for a deletion
+		if err := s.contactVanished(ctx); err != nil {
+			return err
+		}
 	}
 	if bothWays && have.ID == "" && link.State == store.LinkLive && link.Content == content {
 		link.Base = deletedThere
@@ -85,6 +96,14 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
+}
+
+// contactFound ends the doubt on whether the contact was deleted in CalendarHero.
+func (s *entitySync) contactFound(ctx context.Context) error {
+	if !s.troubled {
+		return nil
+	}
+	return s.settleDoubt(ctx, calendarhero.API)
 }
 
 // leaseAddresses takes the sole right to make, adopt or remove the contacts with
@@ -278,5 +297,24 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {
 		return fmt.Errorf("remove the contact of a deleted HighLevel contact: %w", err)
 	}
+	if err := s.deletedContact(ctx, link); err != nil {
+		return err
+	}
 	return s.forget(ctx, link, "contact removed")
+}
+
+// deletedContact makes sure that a contact is gone: what a DELETE of a contact
+// answers is not documented, and a gateway may answer anything.
+func (s *entitySync) deletedContact(ctx context.Context, link store.Link) error {
+	_, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+	switch {
+	case err == nil:
+		return &clients.Error{
+			API: calendarhero.API, Operation: "delete contact", Subject: link.ObjectID, Reason: clients.Unavailable,
+			Message: "the answer said that it was deleted, and it is still there",
+		}
+	case clients.ReasonOf(err) != clients.NotFound:
+		return err
+	}
+	return s.answers(ctx, s.conn)
 }

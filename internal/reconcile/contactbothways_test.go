@@ -296,6 +296,10 @@ func TestAContactDeletedInCalendarHeroComesBackWithTheNextChangeInHighLevel(t *t
 	if !p.asked() {
 		t.Error("the poll does not see it")
 	}
+	if _, err := p.run(p.e); err == nil {
+		t.Error("it was believed at once")
+	}
+	p.pass(time.Minute)
 	if res := p.do(p.e); !strings.Contains(res.detail(), "deleted in CalendarHero") || !strings.Contains(p.told(), "contact deleted in CalendarHero") {
 		t.Errorf("%s: %s", res.outcome(), res.detail())
 	}

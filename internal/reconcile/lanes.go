@@ -59,17 +59,27 @@ func (r *Reconciler) inLanes(ctx context.Context, pool lane.Pool, job *rivertype
 }
 
 // Ended is told how each call of a vendor for a lane ended.
-func (r *Reconciler) Ended(name string, failed bool) { r.lanes.Ended(name, failed) }
+func (r *Reconciler) Ended(name string, failed bool) {
+	r.lanes.Ended(name, failed)
+	if failed {
+		return // the job that made the call tells why
+	}
+	r.mu.Lock()
+	log := r.outages[name]
+	r.mu.Unlock()
+	log.Succeeded()
+}
 
-// rests logs when calls for a lane begin to fail, and when they succeed again.
+// rests notes when calls for a lane begin to fail, and when they succeed again. The
+// log of outages says it to people.
 func (r *Reconciler) rests(name string, resting bool) {
 	kind, id, _ := strings.Cut(name, " ")
 	if kind == "account" {
 		id = id[:min(12, len(id))]
 	}
 	if resting {
-		r.logger.Warn().Str(kind, id).Msg("vendor does not answer; jobs wait, and one at a time probes")
+		r.logger.Debug().Str(kind, id).Msg("vendor does not answer; jobs wait, and one at a time probes")
 		return
 	}
-	r.logger.Info().Str(kind, id).Msg("vendor answers again; jobs go on")
+	r.logger.Debug().Str(kind, id).Msg("vendor answers again; jobs go on")
 }

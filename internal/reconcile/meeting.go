@@ -134,15 +134,34 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		next.Happened = happened(next, s.now())
 	}
 	if doubt != nil {
+		badDay, err := s.showsNothing(ctx, open)
+		if err != nil {
+			return m, owned, err
+		}
 		looks := []time.Duration{2 * time.Second, 10 * time.Second, time.Minute}
 		switch {
 		case !isListed && !isKnown && !owned:
 			looks = looks[:2]
-		case !isListed && len(open) == 0: // all at once? More likely, CalendarHero has a bad day
+		case !isListed && badDay:
 			looks = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 		}
+		vanished := !isListed && (isKnown || owned) && next.State == string(mapping.MeetingGone)
 		if wait := s.lookAgain(*state, doubt, looks); wait != nil {
+			if vanished {
+				if _, err := s.store.Doubt(ctx, s.entity, calendarhero.API, s.now()); err != nil {
+					return m, owned, err
+				}
+			}
 			return m, owned, wait
+		}
+		if vanished {
+			if err := s.vanished(ctx, calendarhero.API, latest(state.GoneAt, m.MissingAt)); err != nil {
+				return m, owned, err
+			}
+		}
+	} else if !state.GoneAt.IsZero() {
+		if err := s.settleDoubt(ctx, calendarhero.API); err != nil {
+			return m, owned, err
 		}
 	}
 	if !isListed && !isKnown && !owned {
@@ -171,6 +190,20 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		}
 	}
 	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{kept}, touch)
+}
+
+// showsNothing reports whether the open lists show none of several requests that
+// were open: all at once? More likely, CalendarHero has a bad day. So it has if they
+// show nothing at all.
+func (s *entitySync) showsNothing(ctx context.Context, open map[string]listedAs) (bool, error) {
+	if len(open) == 0 {
+		return true, nil
+	}
+	known, err := s.store.OpenMeetings(ctx, s.entity.LocationID)
+	if err != nil || len(known) < 2 {
+		return false, err
+	}
+	return !slices.ContainsFunc(known, func(m store.Meeting) bool { _, ok := open[m.ID]; return ok }), nil
 }
 
 // impersonal is what may be kept of a meeting that is no contact's.

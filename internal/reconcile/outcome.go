@@ -7,10 +7,13 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/connection"
+	"milepost/internal/outage"
 	"milepost/internal/store"
 )
 
@@ -31,7 +34,8 @@ const (
 )
 
 // postpone notes why a sync did not end, and tells River when to try again. It
-// logs a wait when it begins, and a failure at its 1st, 2nd, 4th, 8th … attempt.
+// logs a wait when it begins, a vendor's outage once for a location when it begins
+// and once when it is over, and another failure at its 1st, 2nd, 4th, 8th … attempt.
 func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs], state store.EntityState, cause error) error {
 	ctx, cancel := detached(ctx)
 	defer cancel()
@@ -83,13 +87,49 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 		log(zerolog.WarnLevel).Err(failed).Msg("a token is refused; tried again until it is put right")
 		return errors.Join(failed, note(store.Auth))
 	case clients.Unclear:
+		if failed.Foreign {
+			break
+		}
 		// The object may exist: look for it soon, before anything else is tried.
 		naming(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
 			Msg("it is not known whether a create took effect; its object is looked for before it is made again")
 		return errors.Join(note(store.Retry), r.snooze(unclearSettle))
 	}
-	log(zerolog.WarnLevel).Err(failed).Msg("call failed; tried again")
-	return errors.Join(failed, note(store.Retry))
+	r.outage(failed.API, state.LocationID).Failed(failed)
+	naming(r.logger.Debug(), state.Entity).Int("attempt", attempt).Err(failed).Msg("call failed; tried again")
+	return errors.Join(r.whenItAnswers(job.JobRow, failed), note(store.Retry))
+}
+
+// longestOutageWait is the longest time after which a job tries a vendor again
+// that did not answer, or in whose place something else did: what is healed is
+// worked within a minute.
+const longestOutageWait = 40 * time.Second
+
+// whenItAnswers has River try a job again that a vendor's outage stopped: after 2 s
+// at first, doubled each time up to longestOutageWait. So many jobs do not come at
+// once, since the lane of a vendor that does not answer lets one in at a time.
+func (r *Reconciler) whenItAnswers(job *rivertype.JobRow, cause error) error {
+	if (store.Backoff{Real: func(d time.Duration) time.Duration { return d }}).Wait(job) < longestOutageWait {
+		return cause // River's own back-off
+	}
+	return r.snooze(jitter(longestOutageWait * 9 / 10))
+}
+
+// outage is the log of a vendor's outages for a location, or for its CalendarHero
+// account.
+func (r *Reconciler) outage(api, locationID string) *outage.Log {
+	name := connection.LocationLane(locationID)
+	if api == calendarhero.API {
+		if conn, err := r.connections.Lookup(context.Background(), locationID); err == nil {
+			name = connection.AccountLane(conn.Account)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.outages[name] == nil {
+		r.outages[name] = outage.New(r.logger.With().Str("location", locationID).Logger(), api, r.now)
+	}
+	return r.outages[name]
 }
 
 // naming tells in a line of the log which entity it is about.

@@ -27,6 +27,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/lane"
+	"milepost/internal/outage"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -56,8 +57,9 @@ type Reconciler struct {
 	waits       func(time.Duration) // is told of waits at HighLevel's rate limit; nil = none longer than longestTurn
 
 	mu       sync.Mutex
-	sessions map[string]*session // by location id
-	boards   map[string]*board   // by CalendarHero account
+	sessions map[string]*session    // by location id
+	boards   map[string]*board      // by CalendarHero account
+	outages  map[string]*outage.Log // by lane
 }
 
 // session is a connection with what is remembered beside it; a connection
@@ -91,7 +93,7 @@ type Config struct {
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
-		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{},
+		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{},
 		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies,
 	}
 	if r.now == nil {

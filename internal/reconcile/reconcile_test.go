@@ -346,7 +346,7 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 	e := b.jane("2030-05-02")
 	b.known(e)
 	notFound := func() *sandbox.Armed {
-		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.FailWith(404))
+		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.Say(400, `{"statusCode":400,"message":"Contact with id `+e.ID+` not found"}`))
 	}
 	run := func() (*result, error) { return b.run(e) }
 	var snooze *rivertype.JobSnoozeError
@@ -532,6 +532,10 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 		b.do(e)
 		b.must(b.conn().CalendarHero.DeleteContact(t.Context(), b.ch.Contacts()[0].ID))
 		b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.FirstName = "Joan" }))
+		if _, err := b.run(e); err == nil || len(b.ch.Contacts()) != 0 {
+			t.Errorf("it was made again at once: %+v", b.ch.Contacts())
+		}
+		b.pass(time.Minute)
 		b.do(e)
 		if got := b.ch.Contacts(); len(got) != 1 || got[0].Name != "Joan Doe" {
 			t.Errorf("%+v", got)

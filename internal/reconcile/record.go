@@ -81,6 +81,9 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		if err != nil {
 			return facts, err
 		}
+		if err := s.listsAll(ctx, notes); err != nil {
+			return facts, err
+		}
 		for _, n := range notes {
 			note := noteFacts(n)
 			if note.Written, err = s.wrote(ctx, n.Body); err != nil {
@@ -95,6 +98,32 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		s.notes = append(s.notes, remark)
 	}
 	return facts, beside(err)
+}
+
+// listsAll makes sure that a list of notes that lacks one that is known is not
+// wrong: a request would be replaced for it, which mails people.
+func (s *entitySync) listsAll(ctx context.Context, notes []highlevel.Note) error {
+	known, err := s.store.SeenNotes(ctx, s.entity.LocationID, s.contactID)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		delete(known, n.ID)
+	}
+	for id := range known { // one of them tells
+		_, err := s.then.Note(ctx, s.contactID, id)
+		if err == nil {
+			return &clients.Error{
+				API: highLevelAPI, Operation: "list notes of contact", Subject: s.contactID, Reason: clients.Unavailable,
+				Message: "the list lacks a note that is there",
+			}
+		}
+		if clients.ReasonOf(err) != clients.NotFound {
+			return beside(err)
+		}
+		return nil
+	}
+	return nil
 }
 
 // wrote reports whether a note or task with this body was written by Milepost
@@ -159,7 +188,11 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 	}
 	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID)
 	if findErr != nil {
-		s.surelyGone = clients.ReasonOf(findErr) == clients.NotFound // its contact is gone, and no search knows it
+		if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
+			if s.surelyGone, err = s.contactGone(ctx); err != nil {
+				return task, err
+			}
+		}
 		return task, findErr
 	}
 	if found.ContactID == "" || found.ContactID == s.contactID {

@@ -123,10 +123,10 @@ func (m *reminder) send(ctx context.Context, conn *session) ([]store.TimelineEnt
 	switch {
 	case cause == nil:
 		return m.tell(zerolog.InfoLevel, "reminder sent", ""), nil
-	case failed == nil, failed.Reason == clients.Unclear:
+	case failed == nil, failed.Reason == clients.Unclear && !failed.Foreign:
 		m.naming(zerolog.WarnLevel).Err(cause).Msg("it is not known whether a reminder was sent; it is not sent again, since it may have mailed")
 		return m.entry("reminder perhaps sent", "CalendarHero's answer is lost; it is not sent again, since it may have mailed"), nil
-	case failed.Reason == clients.NotFound, failed.Reason == clients.Invalid:
+	case failed.Reason == clients.NotFound && m.answers(ctx, conn) == nil, failed.Reason == clients.Invalid:
 		m.naming(zerolog.InfoLevel).Str("why", silent(cause)).Msg("reminder dropped: CalendarHero says that the meeting request is no longer open")
 		return m.entry("reminder dropped", "CalendarHero says that the meeting request is no longer open"), nil
 	}
@@ -151,7 +151,7 @@ func (m *reminder) send(ctx context.Context, conn *session) ([]store.TimelineEnt
 	if attempt := len(m.Errors) + 1; attempt&(attempt-1) == 0 {
 		m.naming(zerolog.WarnLevel).Int("attempt", attempt).Err(failed).Msg("reminder not sent; tried again while it is of use")
 	}
-	return nil, cause
+	return nil, m.whenItAnswers(m.JobRow, cause)
 }
 
 // tell notes what became of the reminder, in the log and for the timeline; why

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -349,7 +350,10 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 		ctx, cancel := detached(ctx)
 		defer cancel()
 		return false, s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
-	case clients.ReasonOf(err) == clients.NotFound:
+	case clients.ReasonOf(err) == clients.NotFound, failed != nil && failed.Foreign && (failed.Status < 300 || failed.Status == http.StatusNotFound):
+		if err := s.notListed(ctx, link, err); err != nil {
+			return false, err
+		}
 		return first && !failed.Again, nil
 	case clients.ReasonOf(err) == clients.Invalid: // as of one that was closed by hand? Then it is in no list.
 		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
@@ -362,6 +366,23 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 		}
 	}
 	return false, err
+}
+
+// notListed makes sure that a request is gone of which a DELETE was answered by
+// something other than 204: a gateway may say anything. Neither open list may show
+// it, and CalendarHero must answer for the account.
+func (s *entitySync) notListed(ctx context.Context, link store.Link, said error) error {
+	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
+	if err != nil {
+		return err
+	}
+	if found != "" {
+		return &clients.Error{
+			API: calendarhero.API, Operation: "delete meeting request", Subject: link.ObjectID, Reason: clients.Unavailable,
+			Message: "the answer does not say that it was deleted, and it is still listed", Err: said,
+		}
+	}
+	return s.answers(ctx, s.conn)
 }
 
 // wanted is an item with the request that its record asks for.

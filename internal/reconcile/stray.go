@@ -36,7 +36,7 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 	id, err := listed(ctx, conn.CalendarHero, func(q calendarhero.ListedRequest) bool { return strings.Contains(q.Title, lost) })
 	if err == nil && id != "" {
 		if err = conn.CalendarHero.DeleteMeetingRequest(ctx, id); clients.ReasonOf(err) == clients.NotFound {
-			err = nil
+			err, id = nil, "" // or a gateway says so; the next look shows it
 		}
 	}
 	var failed *clients.Error

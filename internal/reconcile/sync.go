@@ -119,6 +119,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	s := &entitySync{
 		Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
 		began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
+		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
 	}
 	if state.Kind == string(mapping.KindContact) {
 		s.contactID = state.ID
@@ -167,7 +168,9 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	}
 	var facts mapping.Facts
 	if gone == "" {
-		facts, gone, err = s.look(ctx, state, needs)
+		if facts, gone, err = s.look(ctx, state, needs); err != nil {
+			gone = ""
+		}
 	}
 	switch {
 	case gone != "":
@@ -218,15 +221,25 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
 	facts, err = s.read(ctx, needs)
 	facts.Meetings = s.own
-	missing := clients.ReasonOf(err) == clients.NotFound || (state.DeleteAsked() && highlevel.Disowned(err, state.ID))
+	missing := s.missing(ctx, *state, err)
 	if err != nil && !missing {
 		return facts, "", err
 	}
 	if doubt := s.doubt(*state, missing); doubt != nil && !s.surelyGone {
+		if missing {
+			if err := s.doubted(ctx, *state); err != nil {
+				return facts, "", err
+			}
+		}
 		return facts, "", doubt
 	}
 	if missing {
-		return facts, whyGone(*state), nil
+		return facts, whyGone(*state), s.sure(ctx, *state)
+	}
+	if !state.GoneAt.IsZero() {
+		if err := s.settleDoubt(ctx, whose(*state)); err != nil {
+			return facts, "", err
+		}
 	}
 	state.GoneAt = time.Time{}
 	if state.ContactID == "" { // whose it is was not known before
@@ -244,7 +257,9 @@ type entitySync struct {
 	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
 	entity    store.Entity
 	contactID string
-	// surelyGone: more than one answer says that the record is gone.
+	// troubled: the last sync did not end.
+	troubled bool
+	// surelyGone: its contact is known to be deleted, and no search finds it.
 	surelyGone bool
 	links      map[string]store.Link
 	facts      mapping.Facts // as they were read

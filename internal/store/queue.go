@@ -112,12 +112,17 @@ type Backoff struct {
 
 // NextRetry returns the time of the next attempt.
 func (b Backoff) NextRetry(job *rivertype.JobRow) time.Time {
+	wait := b.Wait(job)
+	return time.Now().Add(time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64())))
+}
+
+// Wait is how long a job that fails now really waits, ±10 %.
+func (b Backoff) Wait(job *rivertype.JobRow) time.Duration {
 	wait := longestBackoff
 	if n := len(job.Errors); n < 9 {
 		wait = shortestBackoff << n
 	}
-	wait = b.Real(min(wait, longestBackoff))
-	return time.Now().Add(time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64())))
+	return b.Real(min(wait, longestBackoff))
 }
 
 // SyncArgs asks for one entity to be made equal in CalendarHero. At most one

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Removal is a record that a vendor no longer shows, though no event says that it
+// was deleted. What was made for it is removed only if few vanish at once; else a
+// person decides.
+type Removal struct {
+	Entity // whose sync finds out
+	Vendor string
+	State  RemovalState
+	Since  time.Time // when it was first not shown
+}
+
+// RemovalState says what becomes of a Removal.
+type RemovalState string
+
+// The states.
+const (
+	RemovalDoubted RemovalState = "doubted" // it is looked at again
+	RemovalWaiting RemovalState = "waiting" // for a person
+	RemovalAllowed RemovalState = "allowed" // by a person
+	RemovalRemoved RemovalState = "removed" // believed; it counts for a while
+)
+
+const (
+	// RemovalsAtOnce is how many records of a location may vanish at one vendor
+	// within RemovalsWindow before a person is asked.
+	RemovalsAtOnce = 3
+	RemovalsWindow = time.Hour
+	// doubtKept is how long one counts that was not looked at again.
+	doubtKept = 24 * time.Hour
+)
+
+const removalColumns = `location_id, vendor, kind, id, state, since`
+
+func scanRemoval(r Rows) (v Removal, err error) {
+	var since int64
+	err = r.Scan(&v.LocationID, &v.Vendor, &v.Kind, &v.ID, &v.State, &since)
+	v.Since = fromMicros(since)
+	return v, err
+}
+
+// Doubt notes that a vendor does not show a record, and returns since when.
+func (s *Store) Doubt(ctx context.Context, e Entity, vendor string, now time.Time) (since time.Time, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		v, err := tx.doubt(ctx, e, vendor, now)
+		since = v.Since
+		return err
+	})
+	if err != nil {
+		return since, fmt.Errorf("note that %s does not show %s: %w", vendor, e, err)
+	}
+	return since, nil
+}
+
+func (tx *Tx) doubt(ctx context.Context, e Entity, vendor string, now time.Time) (Removal, error) {
+	rows, err := tx.Query(ctx, `INSERT INTO removals (location_id, vendor, kind, id, state, since, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $6)
+		ON CONFLICT (location_id, vendor, kind, id) DO UPDATE SET
+			state = CASE WHEN removals.state = 'removed' THEN excluded.state ELSE removals.state END,
+			-- A clock that was put back makes the first look a later one.
+			since = CASE WHEN removals.state = 'removed' OR removals.since > excluded.since THEN excluded.since ELSE removals.since END,
+			changed_at = CASE WHEN removals.state = 'waiting' THEN removals.changed_at ELSE excluded.changed_at END
+		RETURNING `+removalColumns, e.LocationID, vendor, e.Kind, e.ID, RemovalDoubted, micros(now))
+	list, err := collect(rows, err, scanRemoval)
+	if err != nil {
+		return Removal{}, err
+	}
+	return list[0], nil
+}
+
+// Decision is what is to become of a record that a vendor does not show.
+type Decision struct {
+	Remove bool // what was made for it may be removed
+	Others int  // how many others of the location vanished
+	Begins bool // it is the first for which a person is waited
+}
+
+// DecideRemoval decides whether to believe that a record was deleted, after it was
+// looked for again. Where more than RemovalsAtOnce vanished within RemovalsWindow it
+// waits for AllowRemovals, unless the others turn up again.
+func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now time.Time) (d Decision, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		v, err := tx.doubt(ctx, e, vendor, now)
+		if err != nil {
+			return err
+		}
+		if v.State == RemovalAllowed {
+			d.Remove = true
+			_, err := tx.Exec(ctx, deleteRemoval, e.LocationID, vendor, e.Kind, e.ID)
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM removals WHERE location_id = $1 AND vendor = $2
+			AND (state = 'removed' AND changed_at < $3 OR state IN ('doubted', 'allowed') AND changed_at < $4)`,
+			e.LocationID, vendor, micros(now.Add(-RemovalsWindow)), micros(now.Add(-doubtKept))); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT count(*), coalesce(sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0)
+			FROM removals WHERE location_id = $1 AND vendor = $2 AND state <> 'allowed'`, e.LocationID, vendor)
+		type counts struct{ all, waiting int }
+		n, err := collect(rows, err, func(r Rows) (c counts, err error) { return c, r.Scan(&c.all, &c.waiting) })
+		if err != nil {
+			return err
+		}
+		d.Others, d.Remove, d.Begins = n[0].all-1, n[0].all <= RemovalsAtOnce, n[0].waiting == 0
+		next := RemovalWaiting
+		if d.Remove {
+			next = RemovalRemoved
+		}
+		_, err = tx.Exec(ctx, `UPDATE removals SET state = $5, changed_at = $6 WHERE location_id = $1 AND vendor = $2 AND kind = $3 AND id = $4`,
+			e.LocationID, vendor, e.Kind, e.ID, next, micros(now))
+		return err
+	})
+	if err != nil {
+		return d, fmt.Errorf("decide whether %s was deleted at %s: %w", e, vendor, err)
+	}
+	return d, nil
+}
+
+const deleteRemoval = `DELETE FROM removals WHERE location_id = $1 AND vendor = $2 AND kind = $3 AND id = $4`
+
+// Settle notes that whether a record exists is no longer in doubt: the vendor shows
+// it, or an event says that it was deleted. over reports that nothing of the
+// location waits for a person any more because of it.
+func (s *Store) Settle(ctx context.Context, e Entity, vendor string) (over bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		rows, err := tx.Query(ctx, deleteRemoval+` RETURNING state`, e.LocationID, vendor, e.Kind, e.ID)
+		states, err := collect(rows, err, func(r Rows) (s RemovalState, err error) { return s, r.Scan(&s) })
+		if err != nil || len(states) == 0 || states[0] != RemovalWaiting {
+			return err
+		}
+		rows, err = tx.Query(ctx, `SELECT count(*) FROM removals WHERE location_id = $1 AND vendor = $2 AND state = 'waiting'`, e.LocationID, vendor)
+		left, err := collect(rows, err, func(r Rows) (n int, err error) { return n, r.Scan(&n) })
+		over = err == nil && left[0] == 0
+		return err
+	})
+	if err != nil {
+		return over, fmt.Errorf("note that %s is not in doubt: %w", e, err)
+	}
+	return over, nil
+}
+
+// WaitingRemovals lists the records for which a person is waited, of all locations.
+func (s *Store) WaitingRemovals(ctx context.Context) ([]Removal, error) {
+	rows, err := s.Query(ctx, `SELECT `+removalColumns+` FROM removals WHERE state = 'waiting' ORDER BY location_id, vendor, kind, id`)
+	list, err := collect(rows, err, scanRemoval)
+	if err != nil {
+		return nil, fmt.Errorf("list the removals that wait: %w", err)
+	}
+	return list, nil
+}
+
+// AllowRemovals lets go on what waits at a location, at once, and returns how many
+// records that are. Each is looked for once more before anything of it is removed.
+func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.Time) (n int, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		rows, err := tx.Query(ctx, `UPDATE removals SET state = 'allowed', changed_at = $2 WHERE location_id = $1 AND state = 'waiting' RETURNING `+removalColumns,
+			locationID, micros(now))
+		list, err := collect(rows, err, scanRemoval)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			if err := s.queue.hurry(ctx, tx, v.Entity, true); err != nil {
+				return err
+			}
+		}
+		n = len(list)
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("allow what waits to be removed at location %s: %w", locationID, err)
+	}
+	return n, nil
+}
+
+// ContactsBeside lists a few contacts of a location that were there when they were
+// last read, other than one.
+func (s *Store) ContactsBeside(ctx context.Context, locationID, contactID string) ([]string, error) {
+	var ids []string
+	for _, query := range []string{
+		`SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND id > $2 AND fingerprint NOT IN ('', $3) ORDER BY id LIMIT 2`,
+		`SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND id < $2 AND fingerprint NOT IN ('', $3) ORDER BY id DESC LIMIT 2`,
+	} {
+		rows, err := s.Query(ctx, query, locationID, contactID, FingerprintGone)
+		more, err := collect(rows, err, func(r Rows) (id string, err error) { return id, r.Scan(&id) })
+		if err != nil {
+			return nil, fmt.Errorf("list contacts of location %s: %w", locationID, err)
+		}
+		ids = append(ids, more...)
+	}
+	return ids, nil
+}
