@@ -23,6 +23,7 @@ type cli struct {
 	Hooks       hooksCmd       `cmd:"" help:"Show, register and delete Milepost's webhooks at CalendarHero."`
 	Backfill    backfillCmd    `cmd:"" help:"Find the records of a location that were never synced, and sync them."`
 	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and erase all data stored about it here."`
+	Removals    removalsCmd    `cmd:"" help:"Show what is kept because many records vanished at once, and allow its removal."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of the calendar of a location, contact or user; list and revoke its keys."`
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, the newest last."`
