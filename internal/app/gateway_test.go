@@ -56,8 +56,11 @@ func TestAGatewayInHighLevelsPlaceRemovesNothing(t *testing.T) {
 
 func TestWhatAGatewayInCalendarHerosPlaceStoppedIsWorkedWithinAMinute(t *testing.T) {
 	for _, a := range []sandbox.GatewayAnswer{
-		{Status: http.StatusFound}, {Status: http.StatusMethodNotAllowed}, {Status: http.StatusNotFound},
-		{Status: http.StatusForbidden, Body: "<html>"}, {Status: http.StatusNotFound, Body: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
+		{Status: http.StatusFound},
+		{Status: http.StatusMethodNotAllowed},
+		{Status: http.StatusNotFound},
+		{Status: http.StatusForbidden, Body: "<html>"},
+		{Status: http.StatusNotFound, Body: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
 	} {
 		t.Run(fmt.Sprint(a.Status, a.Body), func(t *testing.T) {
 			w := setup(t, logged)
