@@ -83,3 +83,37 @@ func TestWhatAGatewayInCalendarHerosPlaceStoppedIsWorkedWithinAMinute(t *testing
 		})
 	}
 }
+
+func TestManyRecordsDeletedWithoutEventsWaitUntilAPersonAgrees(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, w *world) {
+		ids := w.people(5)
+		mails := len(w.ch.Mails())
+		w.quietly(func() {
+			for _, id := range ids[1:] {
+				w.must(w.hl.DeleteContact(id))
+			}
+		})
+		for _, id := range ids {
+			w.postSigned(event("ContactUpdate", id))
+		}
+		w.pause() // for the first look
+		w.advance(70 * time.Second)
+		w.eventually("they wait for a person", func() bool {
+			list, err := w.app.Store().WaitingRemovals(t.Context())
+			return err == nil && len(list) == 4
+		})
+		if len(w.ch.Requests()) != 5 || len(w.ch.Mails()) != mails {
+			t.Errorf("%d requests are left of 5, %d mails were sent", len(w.ch.Requests()), len(w.ch.Mails())-mails)
+		}
+		n, err := w.app.Store().AllowRemovals(t.Context(), location, w.now())
+		w.must(err)
+		w.settle()
+		left := 0
+		for i := range ids {
+			left += len(w.contacts(fmt.Sprintf("jane%d@example.com", i)))
+		}
+		if n != 4 || len(w.ch.Requests()) != 1 || left != 1 {
+			t.Errorf("%d were allowed; %d requests and %d contacts are left, want one each", n, len(w.ch.Requests()), left)
+		}
+	})
+}

@@ -154,11 +154,11 @@ func (s *Store) WaitingRemovals(ctx context.Context) ([]Removal, error) {
 	return list, nil
 }
 
-// AllowRemovals lets go on what waits at a location, at once, and returns how many
-// records that are. Each is looked for once more before anything of it is removed.
+// AllowRemovals lets go on what waits at a location, at once, with what is still in
+// doubt, and returns how many records that are. Each is looked for once more before anything of it is removed.
 func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.Time) (n int, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		rows, err := tx.Query(ctx, `UPDATE removals SET state = 'allowed', changed_at = $2 WHERE location_id = $1 AND state = 'waiting' RETURNING `+removalColumns,
+		rows, err := tx.Query(ctx, `UPDATE removals SET state = 'allowed', changed_at = $2 WHERE location_id = $1 AND state IN ('waiting', 'doubted') RETURNING `+removalColumns,
 			locationID, micros(now))
 		list, err := collect(rows, err, scanRemoval)
 		if err != nil {
@@ -179,13 +179,18 @@ func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.T
 }
 
 // ContactsBeside lists a few contacts of a location that were there when they were
-// last read, other than one.
+// last read, other than one; those that are in doubt only if there are no others.
 func (s *Store) ContactsBeside(ctx context.Context, locationID, contactID string) ([]string, error) {
+	const from = `SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND fingerprint NOT IN ('', $3)`
 	var ids []string
 	for _, query := range []string{
-		`SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND id > $2 AND fingerprint NOT IN ('', $3) ORDER BY id LIMIT 2`,
-		`SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND id < $2 AND fingerprint NOT IN ('', $3) ORDER BY id DESC LIMIT 2`,
+		from + ` AND gone_at = 0 AND id > $2 ORDER BY id LIMIT 2`,
+		from + ` AND gone_at = 0 AND id < $2 ORDER BY id DESC LIMIT 2`,
+		from + ` AND gone_at <> 0 AND id <> $2 ORDER BY id LIMIT 2`,
 	} {
+		if len(ids) >= 2 {
+			break
+		}
 		rows, err := s.Query(ctx, query, locationID, contactID, FingerprintGone)
 		more, err := collect(rows, err, func(r Rows) (id string, err error) { return id, r.Scan(&id) })
 		if err != nil {
