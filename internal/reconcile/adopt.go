@@ -109,11 +109,14 @@ func (s *entitySync) asListedNow(ctx context.Context, r pastRequest, since time.
 // known, and to replace a meeting that somebody agreed to is worse than to miss a
 // change that the next edit of the record brings.
 func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+	// The copy may know that it was moved there: a replacement stays where its
+	// predecessor was.
+	stays := near(link.Start, r.Start) && near(link.End, r.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = want.Start, want.End
 	if timed(r.listedAs) && !(near(r.Start, want.Start) && near(r.End, want.End)) {
 		link.Start, link.End = r.Start, r.End
-		if !s.movedByPerson(item, r.listedAs) {
+		if !stays && !s.movedByPerson(item, r.listedAs) {
 			link.SourceStart, link.SourceEnd = r.Start, r.End
 		}
 	}
