@@ -19,6 +19,7 @@ import (
 	"milepost/internal/ical"
 	"milepost/internal/respond"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 // CalendarPath is where the iCalendar feeds are; the key and ".ics" follow.
@@ -171,7 +172,7 @@ func (h *Feed) stream(ctx context.Context, w http.ResponseWriter, feed store.Fee
 	calendar := ical.NewWriter(out, ical.Header{Product: feedProduct, Name: name, Refresh: feedRefresh})
 	zones := map[string]*time.Location{}
 	for _, s := range spans {
-		zone, err := time.LoadLocation(s.Zone)
+		zone, err := mapping.LoadZone(s.Zone)
 		if err != nil {
 			continue // one that this machine does not know: in UTC
 		}

@@ -19,6 +19,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/inbox"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 type checkCmd struct {
@@ -223,8 +224,8 @@ func checkLocation(ctx context.Context, hl *highlevel.Client, id string) (string
 	if err != nil {
 		return "", err
 	}
-	if _, err := time.LoadLocation(l.Timezone); err != nil || l.Timezone == "" {
-		return "", fmt.Errorf("location %s has the time zone %q, which is none; set it in HighLevel under Settings, Business Profile", l.Name, l.Timezone)
+	if _, err := mapping.LoadZone(l.Timezone); err != nil {
+		return "", fmt.Errorf("location %s: %w; set its time zone in HighLevel under Settings, Business Profile", l.Name, err)
 	}
 	return l.Name + ", " + l.Timezone, nil
 }

@@ -60,8 +60,7 @@ func (c *session) location(ctx context.Context, now time.Time) (mapping.Location
 			if err != nil {
 				return locationAnswer{}, err
 			}
-			zone, zoneErr := time.LoadLocation(l.Timezone)
-			if l.Timezone != "" && zoneErr == nil {
+			if zone, err := mapping.LoadZone(l.Timezone); err == nil {
 				return locationAnswer{location: mapping.Location{ID: c.LocationID, Name: l.Name, Zone: zone}}, nil
 			}
 			problem = fmt.Sprintf("location %s has no known time zone (%q)", c.LocationID, l.Timezone)
@@ -74,13 +73,14 @@ func (c *session) location(ctx context.Context, now time.Time) (mapping.Location
 		if err != nil {
 			return locationAnswer{}, err
 		}
-		zone, err := time.LoadLocation(owner.Timezone)
+		zone, err := mapping.LoadZone(owner.Timezone)
+		whose := fmt.Sprintf("%s, the CalendarHero account's time zone", zone)
 		if err != nil {
-			zone = time.UTC
+			zone, whose = time.UTC, fmt.Sprintf("UTC, since the CalendarHero account's time zone is not known either (%q)", owner.Timezone)
 		}
 		return locationAnswer{
 			location: mapping.Location{ID: c.LocationID, Name: l.Name, Zone: zone},
-			remark:   fmt.Sprintf("dates are read in %s, the CalendarHero account's time zone: %s", zone, problem),
+			remark:   fmt.Sprintf("dates are read in %s: %s", whose, problem),
 		}, nil
 	})
 	return a.location, a.remark, err

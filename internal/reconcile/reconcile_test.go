@@ -3,8 +3,10 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -456,6 +458,31 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 			t.Errorf("the outcome does not say so: %s", res.detail())
 		}
 	})
+	for _, name := range []string{" ", "Local", "UTC+5", "Eastern Standard Time", "../../etc/passwd"} {
+		t.Run("the calendar's time zone stands in for the zone "+strconv.Quote(name), func(t *testing.T) {
+			b := setup(t, toOwner)
+			b.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: name}, nil, []sandbox.CustomField{
+				{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+			})
+			res := b.do(b.jane("2030-05-02"))
+			if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 13, 0, 0, 0, time.UTC) {
+				t.Errorf("9:00 in Toronto became %+v", r)
+			}
+			if want := fmt.Sprintf("dates are read in America/Toronto, the CalendarHero account's time zone: location %s has no known time zone (%q)", location, name); !strings.Contains(res.detail(), want) {
+				t.Errorf("the outcome is %q, want %q in it", res.detail(), want)
+			}
+		})
+		t.Run("UTC stands in where the account has the zone "+strconv.Quote(name)+" too", func(t *testing.T) {
+			b := setup(t, toOwner, func(c *sandbox.CalendarHeroConfig) { c.User.TimeZone = name })
+			b.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "Local"}, nil, []sandbox.CustomField{
+				{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+			})
+			res := b.do(b.jane("2030-05-02"))
+			if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 9, 0, 0, 0, time.UTC) || !strings.Contains(res.detail(), "dates are read in UTC") {
+				t.Errorf("9:00 in UTC became %+v: %s", r, res.detail())
+			}
+		})
+	}
 	t.Run("a meeting type that the account does not have gives way to its default", func(t *testing.T) {
 		b := setup(t, strings.Replace(toOwner, "attach:", "type: brunch, attach:", 1))
 		res := b.do(b.jane("2030-05-02"))

@@ -1,0 +1,26 @@
+package mapping
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// zoneForm is the name of a zone in the IANA database, which is also the path of
+// a file: nothing else is ever looked for.
+var zoneForm = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$`)
+
+// LoadZone returns the time zone of an IANA name such as America/New_York or UTC.
+// Unlike [time.LoadLocation] it knows neither "" nor "Local", the zone of
+// whatever machine Milepost runs on.
+func LoadZone(name string) (*time.Location, error) {
+	if !zoneForm.MatchString(name) || strings.EqualFold(name, "Local") || name == "Factory" {
+		return nil, fmt.Errorf("%s is not a time zone; expected an IANA name such as America/New_York", quoteShort(name))
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a time zone; expected an IANA name such as America/New_York", quoteShort(name))
+	}
+	return zone, nil
+}
