@@ -114,16 +114,16 @@ func loadNote(f *fields) action {
 func (a *noteAction) kind() ItemKind { return ItemNote }
 func (a *noteAction) reads() reads   { return a.text.reads }
 
-func (a *noteAction) item(_ *run, env map[string]any) (Item, error) {
-	return noteItem(a.text, env)
+func (a *noteAction) item(r *run, env map[string]any) (Item, error) {
+	return noteItem(a.text, r, env)
 }
 
-func noteItem(from *template, env map[string]any) (Item, error) {
+func noteItem(from *template, r *run, env map[string]any) (Item, error) {
 	text, err := fill("text", from, env)
 	if err != nil {
 		return Item{}, err
 	}
-	if text = tidy(text); text == "" {
+	if text = r.rules.tidy(text); text == "" {
 		return Item{}, skip("the text is empty")
 	}
 	return Item{Text: text}, nil

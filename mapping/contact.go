@@ -189,7 +189,7 @@ func (a *updateContact) field(key string, r *run, env map[string]any) (string, e
 		return date.day(), err
 	}
 	text, err := fill(name, a.values[key], env)
-	if text = tidy(text); err != nil || text == "" || key != "email" {
+	if text = strings.TrimSpace(r.rules.tidy(text)); err != nil || text == "" || key != "email" {
 		return text, err
 	}
 	if text, err = emailAddress(text); err != nil {

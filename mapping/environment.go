@@ -13,6 +13,7 @@ type run struct {
 	facts Facts
 	zone  *time.Location
 	tags  []string
+	rules textRules
 	env   map[string]any // what every automation may read; milestone comes on top
 	notes *[]string      // once they have been computed
 
@@ -20,8 +21,8 @@ type run struct {
 	meeting Meeting // that is looked at; the zero one if it is the record itself
 }
 
-func newRun(s *Set, kind Kind, f Facts) *run {
-	r := &run{set: s, facts: f, zone: utcIfNil(f.Location.Zone), tags: tagSet(f.Contact.Tags)}
+func newRun(s *Set, kind Kind, f Facts, rules textRules) *run {
+	r := &run{set: s, facts: f, rules: rules, zone: utcIfNil(f.Location.Zone), tags: tagSet(f.Contact.Tags)}
 	r.env = map[string]any{
 		"contact": contactFields(f.Contact, r.tags, r.zone),
 		"location": map[string]any{
@@ -35,7 +36,7 @@ func newRun(s *Set, kind Kind, f Facts) *run {
 	case KindNote:
 		r.written = f.Note.Written
 		r.env["note"] = map[string]any{
-			"id": f.Note.ID, "title": f.Note.Title, "body": PlainText(f.Note.Body),
+			"id": f.Note.ID, "title": f.Note.Title, "body": r.rules.plain(f.Note.Body),
 			"date_added": moment(f.Note.DateAdded, r.zone), "user_id": f.Note.UserID,
 		}
 	case KindWorkflow:
@@ -68,7 +69,7 @@ func (r *run) withMeeting(m Meeting) *run {
 
 func (r *run) taskFields(t Task) map[string]any {
 	return map[string]any{
-		"id": t.ID, "title": t.Title, "body": PlainText(t.Body), "due": taskDue(t.Due, r.zone),
+		"id": t.ID, "title": t.Title, "body": r.rules.plain(t.Body), "due": taskDue(t.Due, r.zone),
 		"completed": t.Completed, "assigned_to": t.AssignedTo,
 	}
 }

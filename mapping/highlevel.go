@@ -13,8 +13,8 @@ func loadHighLevelNote(f *fields) action {
 func (a *highLevelNote) kind() ItemKind { return ItemHighLevelNote }
 func (a *highLevelNote) reads() reads   { return a.text.reads }
 
-func (a *highLevelNote) item(_ *run, env map[string]any) (Item, error) {
-	return noteItem(a.text, env)
+func (a *highLevelNote) item(r *run, env map[string]any) (Item, error) {
+	return noteItem(a.text, r, env)
 }
 
 // dueDate is when a task in HighLevel is due.
@@ -61,7 +61,7 @@ func (a *highLevelTask) item(r *run, env map[string]any) (item Item, err error) 
 	}
 	if err := fillEach(env,
 		textField{"title", a.title, &item.Title, oneLine},
-		textField{"body", a.body, &item.Text, tidy},
+		textField{"body", a.body, &item.Text, r.rules.tidy},
 		textField{"assigned_to", a.assignedTo, &item.AssignedTo, oneLine},
 	); err != nil {
 		return Item{}, err

@@ -81,7 +81,7 @@ func (m *meeting) item(r *run, env map[string]any) (Item, error) {
 	}
 	if err := fillEach(env,
 		textField{"title", m.title, &item.Title, oneLine},
-		textField{"description", m.description, &item.Description, tidy},
+		textField{"description", m.description, &item.Description, r.rules.tidy},
 		textField{"place", m.place, &item.Place, oneLine},
 		textField{"type", m.typ, &item.Type, oneLine},
 	); err != nil {

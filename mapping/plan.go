@@ -12,9 +12,15 @@ import (
 // pure, and it never fails as a whole. An automation that cannot be computed
 // gives Problems and leaves the others alone. What did not happen to a meeting is
 // not told in Skipped. Facts are only read.
-func (s *Set) Plan(kind Kind, f Facts) Plan {
+func (s *Set) Plan(kind Kind, f Facts) Plan { return s.plan(kind, f, currentRules) }
+
+// PlanFormer is Plan with the texts that it would have had before TextVersion.
+// If what was made then is what PlanFormer asks for, the record has not changed.
+func (s *Set) PlanFormer(kind Kind, f Facts) Plan { return s.plan(kind, f, formerRules) }
+
+func (s *Set) plan(kind Kind, f Facts, rules textRules) Plan {
 	var plan Plan
-	r := newRun(s, kind, f)
+	r := newRun(s, kind, f, rules)
 	if kind != KindMeeting { // whose automations look at its meeting
 		for _, a := range s.looking(kind) {
 			r.evaluate(a, &plan)
@@ -140,7 +146,7 @@ func (r *run) noteTexts() []string {
 		var plan Plan
 		// Without Notes, so that an automation which attaches notes to what it makes of
 		// a note does not go round.
-		one := newRun(r.set, KindNote, Facts{Location: r.facts.Location, Contact: r.facts.Contact, Note: n})
+		one := newRun(r.set, KindNote, Facts{Location: r.facts.Location, Contact: r.facts.Contact, Note: n}, r.rules)
 		for _, a := range writers {
 			one.evaluate(a, &plan)
 		}

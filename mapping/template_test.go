@@ -23,7 +23,7 @@ func sample(t testing.TB) map[string]any {
 			},
 		},
 		Task: Task{ID: "t1", Title: "Call", Body: "<p>Ask</p>", Due: "2026-12-01T15:00:00Z"},
-	}).env
+	}, currentRules).env
 }
 
 func TestTemplatesFillTheirHoles(t *testing.T) {

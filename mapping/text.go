@@ -1,14 +1,23 @@
 package mapping
 
 import (
-	"html"
-	"regexp"
 	"strings"
 	"unicode"
-
-	xhtml "golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
 )
+
+// TextVersion numbers the rules by which PlainText and tidy make texts. It is
+// raised when the same record would give another text. What was made under an
+// earlier version is compared by PlanFormer, so that an upgrade changes nothing
+// in a calendar.
+const TextVersion = 2
+
+// textRules are the rules of one TextVersion.
+type textRules struct {
+	plain func(string) string // of a body as HighLevel stores it
+	tidy  func(string) string // of a text that an automation makes
+}
+
+var currentRules = textRules{plain: PlainText, tidy: tidy}
 
 // longestTitle is what still reads as a title, in characters.
 const longestTitle = 200
@@ -30,121 +39,43 @@ func oneLine(s string) string {
 	return s
 }
 
-var manyBreaks = regexp.MustCompile(`\n{3,}`)
-
-// PlainText turns a text as HighLevel stores it, which may be HTML, into plain
-// text: blocks and <br> become lines, entities characters; scripts, styles and
-// comments go. A text without any HTML tag keeps its lines as they are. Something
-// in angle brackets that is no tag, such as an address, stays.
+// PlainText returns the body of a note or task, as HighLevel stores it, as plain
+// text. If the body is built like what HighLevel's editor writes, it is read as
+// HTML: see htmlText. Any other body keeps every character that a text can hold,
+// entities and angle brackets included. What it returns must not be given to it
+// again: text may look like HTML.
 func PlainText(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if hasTags(s) {
-		s = withoutTags(s)
-	} else {
-		s = html.UnescapeString(s)
+	s = printable(s)
+	if source, ok := htmlSource(s); ok {
+		if text, ok := htmlText(source); ok {
+			s = text
+		}
 	}
 	return tidy(s)
 }
 
-// tidy leaves no control characters, no blanks at the end of a line, and no more
-// than one empty line in a row.
+// tidy returns a text without control characters, without empty lines at its
+// start and without blanks at its end. Lines end with "\n".
 func tidy(s string) string {
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u00a0", " ", "\u2028", "\n", "\u2029", "\n").Replace(s)
-	s = strings.Map(func(r rune) rune {
+	s = strings.TrimRightFunc(printable(s), unicode.IsSpace)
+	for {
+		line, rest, ok := strings.Cut(s, "\n")
+		if !ok || strings.TrimSpace(line) != "" {
+			return s
+		}
+		s = rest
+	}
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
+// printable drops the characters that no database or calendar takes, such as
+// NUL, and writes each line end as "\n".
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return -1
 		}
 		return r
-	}, s)
-	lines := strings.Split(s, "\n")
-	for i, line := range lines {
-		lines[i] = strings.TrimRightFunc(line, unicode.IsSpace)
-	}
-	return strings.TrimSpace(manyBreaks.ReplaceAllString(strings.Join(lines, "\n"), "\n\n"))
-}
-
-// hasTags tells that a text is HTML: it has at least one tag that HTML knows.
-func hasTags(s string) bool {
-	for z := xhtml.NewTokenizer(strings.NewReader(s)); ; {
-		switch z.Next() {
-		case xhtml.ErrorToken:
-			return false
-		case xhtml.StartTagToken, xhtml.EndTagToken, xhtml.SelfClosingTagToken:
-			if name, _ := z.TagName(); atom.Lookup(name) != 0 {
-				return true
-			}
-		}
-	}
-}
-
-func withoutTags(s string) string {
-	var out lineWriter
-	hidden := atom.Atom(0) // the element whose text is not for reading
-	for z := xhtml.NewTokenizer(strings.NewReader(s)); ; {
-		kind := z.Next()
-		if kind == xhtml.ErrorToken {
-			return out.String()
-		}
-		raw := string(z.Raw())
-		token := z.Token()
-		switch {
-		case hidden != 0:
-			if kind == xhtml.EndTagToken && token.DataAtom == hidden {
-				hidden = 0
-			}
-		case kind == xhtml.TextToken:
-			out.text(token.Data)
-		case kind == xhtml.CommentToken, kind == xhtml.DoctypeToken:
-		case token.DataAtom == 0:
-			if strings.ContainsAny(token.Data, "@/") || strings.HasPrefix(token.Data, "http") {
-				out.text(raw) // <ann@example.com>
-			}
-		case token.DataAtom == atom.Script, token.DataAtom == atom.Style, token.DataAtom == atom.Title:
-			if kind != xhtml.EndTagToken {
-				hidden = token.DataAtom
-			}
-		case token.DataAtom == atom.Br:
-			out.WriteByte('\n')
-		case token.DataAtom == atom.Li && kind == xhtml.StartTagToken:
-			out.newLine()
-			out.WriteString("- ")
-		case token.DataAtom == atom.Td, token.DataAtom == atom.Th:
-			out.text(" ")
-		case isBlock(token.DataAtom):
-			out.newLine()
-		}
-	}
-}
-
-// lineWriter knows whether it stands at the start of a line.
-type lineWriter struct{ strings.Builder }
-
-func (w *lineWriter) atStart() bool {
-	return w.Len() == 0 || strings.HasSuffix(w.String(), "\n")
-}
-
-func (w *lineWriter) newLine() {
-	if !w.atStart() {
-		w.WriteByte('\n')
-	}
-}
-
-// text writes text. At the start of a line, the blanks that only lay out the
-// HTML's own source go.
-func (w *lineWriter) text(s string) {
-	if w.atStart() {
-		s = strings.TrimLeft(s, " \t\r\n")
-	}
-	w.WriteString(s)
-}
-
-func isBlock(a atom.Atom) bool {
-	switch a {
-	case atom.P, atom.Div, atom.Li, atom.Ul, atom.Ol, atom.Dl, atom.Dt, atom.Dd, atom.Tr, atom.Table, atom.Tbody, atom.Thead,
-		atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Blockquote, atom.Pre, atom.Hr,
-		atom.Section, atom.Article, atom.Header, atom.Footer, atom.Aside, atom.Main, atom.Nav,
-		atom.Figure, atom.Figcaption, atom.Address, atom.Form, atom.Fieldset, atom.Body, atom.Html, atom.Head:
-		return true
-	}
-	return false
+	}, lineEnds.Replace(strings.ToValidUTF8(s, "\uFFFD")))
 }

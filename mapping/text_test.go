@@ -6,37 +6,6 @@ import (
 	"testing"
 )
 
-func TestPlainText(t *testing.T) {
-	tests := []struct{ name, in, want string }{
-		{"plain text stays", "Call back\n  on Monday", "Call back\n  on Monday"},
-		{"paragraphs are lines", "<p>One</p><p>Two</p>", "One\nTwo"},
-		{"the source's own lines are not doubled", "<div>\n  <p>One</p>\n  <p>Two</p>\n</div>", "One\nTwo"},
-		{"an empty paragraph is an empty line", "<p>One</p><p><br></p><p><br></p><p>Two</p>", "One\n\nTwo"},
-		{"br", "One<br>Two<br/>Three", "One\nTwo\nThree"},
-		{"lists", "<ul><li>One</li><li><b>Two</b></li></ul>", "- One\n- Two"},
-		{"entities", "<p>Tom &amp; Jerry&nbsp;&lt;3 &#39;x&#39;</p>", "Tom & Jerry <3 'x'"},
-		{"entities in plain text", "Tom &amp; Jerry", "Tom & Jerry"},
-		{"scripts and styles go", "a<script>alert('x')</script><style>p{color:#fff}</style><p>b</p>", "a\nb"},
-		{"a script that does not end takes the rest", "<p>a</p><script>alert(1)", "a"},
-		{"comments go", "<p>a<!-- secret --></p>", "a"},
-		{"attributes go", `<span style="color:#fff" title="#x">white</span>`, "white"},
-		{"an address stays in plain text", "mail <ann@example.com> today", "mail <ann@example.com> today"},
-		{"an address stays in HTML", "<p>mail <ann@example.com> today</p>", "mail <ann@example.com> today"},
-		{"comparisons stay", "a < b and c > d, i <3 you", "a < b and c > d, i <3 you"},
-		{"an open bracket at the end stays", "x <b", "x <b"},
-		{"control characters go", "a\x00b\u0007c\r\nd", "abc\nd"},
-		{"bytes that are no text are marked", "a\xffb", "a\uFFFDb"},
-		{"nothing", "<p><br></p>", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := PlainText(tt.in); got != tt.want {
-				t.Errorf("PlainText(%q) = %q, want %q", tt.in, got, tt.want)
-			}
-		})
-	}
-}
-
 func TestATitleIsOneLine(t *testing.T) {
 	if got := oneLine(" Closing:\r\n\tAnn\x00 Lee "); got != "Closing: Ann Lee" {
 		t.Errorf("got %q", got)

@@ -20,7 +20,7 @@ import (
 
 // signed is a body with the marker of a link.
 func signed(body, marker string) string {
-	return strings.TrimSpace(body + "\n\n[ref: " + marker + "]")
+	return strings.TrimLeft(body+"\n\n[ref: "+marker+"]", "\n")
 }
 
 // written finds out what became of the object of an item in HighLevel: the link
@@ -88,7 +88,7 @@ func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.It
 
 // applyHighLevelNote keeps a note of the contact in HighLevel.
 func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
-	content, title := fingerprint(item.Text), clip(firstLine(item.Text), 200)
+	content, title := textDigest(textOf(item)), clip(firstLine(item.Text), 200)
 	link, err := s.written(ctx, item, content, title, func() (writtenIDs, error) {
 		notes, err := s.then.Notes(ctx, s.contactID)
 		ids := writtenIDs{}
@@ -114,7 +114,7 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 
 // applyHighLevelTask keeps a task of the contact in HighLevel.
 func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
-	content := fingerprint([]string{item.Title, item.Text, item.Due.UTC().Format(time.RFC3339), item.AssignedTo})
+	content := textDigest(textOf(item))
 	link, err := s.written(ctx, item, content, item.Title, func() (writtenIDs, error) {
 		tasks, err := s.then.Tasks(ctx, s.contactID)
 		ids := writtenIDs{}

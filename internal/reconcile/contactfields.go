@@ -160,7 +160,7 @@ func (f contactFields) holds(field, value string) bool {
 // for each change of what the item asks for: what a person changes afterwards stays.
 func (s *entitySync) applyUpdateContact(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
-	content := fingerprint(item.ContactFields)
+	content := textDigest(textOf(item))
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}

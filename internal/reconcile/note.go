@@ -15,13 +15,13 @@ func (s *entitySync) applyNote(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	what := "note added"
 	if link.State == store.LinkLive {
-		if what = "note changed"; link.Content == fingerprint(item.Text) {
+		if what = "note changed"; link.Content == textDigest(textOf(item)) {
 			return nil
 		}
 	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
-		State: store.LinkLive, Generation: link.Generation + 1, Content: fingerprint(item.Text), Title: clip(firstLine(item.Text), 200),
+		State: store.LinkLive, Generation: link.Generation + 1, Content: textDigest(textOf(item)), Title: clip(firstLine(item.Text), 200),
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, item.Text))
 }
@@ -36,7 +36,7 @@ func firstLine(s string) string {
 // stays away.
 func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
-	content := tagsContent(item)
+	content := textDigest(textOf(item))
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}
@@ -56,9 +56,4 @@ func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
 		Title: strings.Join(item.AddTags, ", "),
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("tags written", strings.Join(item.AddTags, ", ")))
-}
-
-// tagsContent is the fingerprint of what a tags item asks for.
-func tagsContent(item mapping.Item) string {
-	return fingerprint([][]string{item.AddTags, item.RemoveTags})
 }

@@ -55,6 +55,9 @@ func (r *Reconciler) previewAs(ctx context.Context, f store.Found, claim clients
 			return nil, err
 		}
 		plan = r.automations.Plan(kind, facts)
+		if _, err := s.carryOver(ctx, facts, plan); err != nil {
+			return nil, err
+		}
 	}
 	return s.preview(ctx, plan)
 }
@@ -93,7 +96,7 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 		}
 		return fmt.Sprintf("create or update contact %q", item.Contact.Name), nil
 	case mapping.ItemTags:
-		if len(item.AddTags)+len(item.RemoveTags) == 0 || link.State == store.LinkLive && link.Content == tagsContent(item) {
+		if len(item.AddTags)+len(item.RemoveTags) == 0 || link.State == store.LinkLive && link.Content == textDigest(textOf(item)) {
 			return "", nil
 		}
 		return strings.TrimSpace(fmt.Sprintf("tags in HighLevel: +[%s] -[%s]", strings.Join(item.AddTags, ", "), strings.Join(item.RemoveTags, ", "))), nil

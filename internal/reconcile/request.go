@@ -424,7 +424,7 @@ type request struct {
 func (r request) marked(marker string) calendarhero.MeetingRequest {
 	m := r.MeetingRequest
 	m.Subject += " [" + marker + "]"
-	m.Description = strings.TrimSpace(m.Description + "\n\n[ref: " + marker + "]")
+	m.Description = strings.TrimLeft(m.Description+"\n\n[ref: "+marker+"]", "\n")
 	return m
 }
 
@@ -467,7 +467,7 @@ func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, e
 
 // digest takes the fingerprints of what is asked for.
 func (r *request) digest() {
-	r.content = fingerprint(r.MeetingRequest)
+	r.content = textDigest(r.MeetingRequest)
 	bare := r.MeetingRequest
 	bare.Description = ""
 	r.material = fingerprint(bare)
@@ -482,13 +482,13 @@ const longestDescription = 8000
 // describe writes the description: own text, notes newest first, tags.
 func describe(item mapping.Item) string {
 	var parts []string
-	if text := strings.TrimSpace(item.Description); text != "" {
+	if text := item.Description; strings.TrimSpace(text) != "" {
 		parts = append(parts, clip(text, longestDescription/2))
 	}
 	size := 0
 	var notes strings.Builder
 	for i, n := range item.Notes {
-		line := "- " + strings.ReplaceAll(strings.TrimSpace(n), "\n", "\n  ")
+		line := "- " + strings.ReplaceAll(n, "\n", "\n  ")
 		if size += len(line); size > longestDescription/2 && i > 0 {
 			fmt.Fprintf(&notes, "\n(and %d older notes)", len(item.Notes)-i)
 			break

@@ -196,6 +196,15 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	default:
 		s.facts = facts
 		plan := r.automations.Plan(mapping.Kind(state.Kind), facts)
+		carried, err := s.carryOver(ctx, facts, plan)
+		if err != nil {
+			return nil, err
+		}
+		for _, link := range carried {
+			if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+				return nil, err
+			}
+		}
 		if err := s.apply(ctx, plan); err != nil {
 			return nil, err
 		}

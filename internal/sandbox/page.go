@@ -361,8 +361,14 @@ func plural(n int, what string) string {
 
 var htmlTag = regexp.MustCompile(`<[^>]*>`)
 
-// plainText shows a note's HTML as text.
-func plainText(s string) string { return html.UnescapeString(htmlTag.ReplaceAllString(s, "")) }
+// plainText shows a note as text. HighLevel's editor writes HTML, whose tags are
+// closed; a note typed on the page is text already.
+func plainText(s string) string {
+	if !strings.Contains(s, "</") {
+		return s
+	}
+	return html.UnescapeString(htmlTag.ReplaceAllString(s, ""))
+}
 
 func (w *World) showPage(rw http.ResponseWriter, status int, problem string) {
 	var b bytes.Buffer

@@ -1,0 +1,238 @@
+package mapping
+
+import (
+	"html"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// tagForm is a comment, a doctype or a well-formed tag: closing slash, name,
+// attributes.
+var tagForm = regexp.MustCompile(`(?s)<!--.*?-->|<![dD][oO][cC][tT][yY][pP][eE][^<>]*>|` +
+	`<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>` + "`" + `]+))?)*)\s*/?>`)
+
+// words is a set of names, given separated by blanks.
+func words(s string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		set[w] = true
+	}
+	return set
+}
+
+var (
+	// editorBlocks and editorInline are what editors write, closed or not.
+	editorBlocks = words("p div ul ol li h1 h2 h3 h4 h5 h6 blockquote pre table thead tbody tfoot tr td th center")
+	editorInline = words("a b strong i em u s strike del ins mark code span font small big sub sup img br hr")
+	// documentBlocks also begin HTML, if they are closed. Unclosed, they may be a
+	// placeholder in a text: <address>.
+	documentBlocks = words("html body head section article header footer main aside nav figure figcaption address details summary dl dt dd form fieldset caption")
+	voidElements   = words("area base br col embed hr img input link meta param source track wbr")
+	hiddenElements = words("script style title template")
+)
+
+func isEditors(name string) bool { return editorBlocks[name] || editorInline[name] }
+
+// tag is a tag of a text, or a comment, which has no name.
+type tag struct {
+	from, to   int
+	name       string
+	attributes string
+	closes     bool
+	mate       int // index of the tag that it is closed by, or that it closes; -1 for none
+}
+
+// tagsOf finds the tags of a text, with the closing tag of each. What is within a
+// script or style is no tag.
+func tagsOf(s string) []tag {
+	var tags []tag
+	var open []int // indexes of the start tags that are not closed
+	waiting := map[string]int{}
+	for at := 0; ; {
+		m := tagForm.FindStringSubmatchIndex(s[at:])
+		if m == nil {
+			return tags
+		}
+		t := tag{from: at + m[0], to: at + m[1], mate: -1}
+		if m[4] >= 0 {
+			t.name, t.attributes, t.closes = strings.ToLower(s[at+m[4]:at+m[5]]), s[at+m[6]:at+m[7]], m[2] < m[3]
+		}
+		at = t.to
+		i := len(tags)
+		switch {
+		case t.name == "" || voidElements[t.name]:
+		case !t.closes:
+			open = append(open, i)
+			waiting[t.name]++
+			if t.name == "script" || t.name == "style" {
+				if end := indexFold(s[at:], "</"+t.name); end >= 0 {
+					at += end
+				}
+			}
+		case waiting[t.name] > 0:
+			for {
+				j := open[len(open)-1]
+				open = open[:len(open)-1]
+				waiting[tags[j].name]--
+				if tags[j].name == t.name {
+					tags[j].mate, t.mate = i, j
+					break
+				}
+			}
+		}
+		tags = append(tags, t)
+	}
+}
+
+// indexFold is strings.Index, whatever the case of ASCII letters.
+func indexFold(s, lower string) int {
+	for i := 0; i+len(lower) <= len(s); i++ {
+		next := strings.IndexByte(s[i:], lower[0])
+		if next < 0 {
+			return -1
+		}
+		if i += next; i+len(lower) <= len(s) && strings.EqualFold(s[i:i+len(lower)], lower) {
+			return i
+		}
+	}
+	return -1
+}
+
+// htmlSource reports whether a text is built like the HTML of an editor, and
+// returns it in a form that leaves a parser nothing to guess: whatever is no
+// markup is escaped.
+//
+// An editor's HTML begins with a block (TipTap, Quill), or with text whose tags
+// are all the editor's and all closed (contenteditable). A text in which somebody
+// only wrote of tags, or put placeholders in angle brackets, is neither.
+func htmlSource(s string) (string, bool) {
+	if !strings.Contains(s, "<") {
+		return "", false
+	}
+	tags := tagsOf(s)
+	if !beginsWithBlock(s, tags) && !isInlineHTML(s, tags) {
+		return "", false
+	}
+	var out strings.Builder
+	at := 0
+	for i := 0; i < len(tags); i++ {
+		t := tags[i]
+		out.WriteString(escapeText(s[at:t.from]))
+		at = t.to
+		switch {
+		case t.name == "":
+		case hiddenElements[t.name] && t.mate > i:
+			i = t.mate
+			at = tags[i].to
+		case t.name == "script" && !t.closes: // a script that does not end takes the rest
+			return out.String(), true
+		case isEditors(t.name), t.mate >= 0, voidElements[t.name] && t.attributes != "":
+			out.WriteString(escapeAmpersands(s[t.from:t.to]))
+		default: // <ann@example.com>, <Name>
+			out.WriteString(escapeText(s[t.from:t.to]))
+		}
+	}
+	out.WriteString(escapeText(s[at:]))
+	return out.String(), true
+}
+
+// beginsWithBlock reports whether the first thing in a text is a block that is
+// closed. One that is not closed, as where a body was cut off, is directly
+// followed by what is in it: "<p>One<p>Two", but not "<p> is a paragraph".
+func beginsWithBlock(s string, tags []tag) bool {
+	at := 0
+	for i := 0; i < len(tags); i++ {
+		t := tags[i]
+		if strings.Trim(s[at:t.from], " \t\n\ufeff") != "" {
+			return false
+		}
+		at = t.to
+		switch {
+		case t.name == "" || t.name == "meta" || t.name == "link":
+			continue
+		case hiddenElements[t.name] && t.mate > i:
+			i = t.mate
+			at = tags[i].to
+			continue
+		case t.closes:
+			return false
+		case t.mate >= 0:
+			return editorBlocks[t.name] || documentBlocks[t.name]
+		case t.name == "hr":
+			return slices.ContainsFunc(tags, func(t tag) bool { return editorBlocks[t.name] && t.mate >= 0 })
+		}
+		next, _ := utf8.DecodeRuneInString(s[at:])
+		return editorBlocks[t.name] && (unicode.IsLetter(next) || unicode.IsDigit(next) || i+1 < len(tags) && tags[i+1].from == at)
+	}
+	return false
+}
+
+// isInlineHTML reports whether a text has markup, and nothing but an editor's.
+func isInlineHTML(s string, tags []tag) bool {
+	at, found := 0, false
+	for i, t := range tags {
+		if t.from < at { // within a script
+			continue
+		}
+		if strings.Contains(s[at:t.from], "<") || brokenLine(s[at:t.from], i > 0 && breaksLine(tags[i-1])) {
+			return false
+		}
+		at = t.to
+		switch {
+		case t.name == "":
+		case t.name == "br" || t.name == "hr" || t.name == "img":
+			follows := i > 0 && breaksLine(tags[i-1]) && strings.TrimSpace(s[tags[i-1].to:t.from]) == ""
+			if t.attributes == "" && !follows && blankBefore(s, t.from) && blankAfter(s, t.to) {
+				return false // "the <br> tag"
+			}
+			found = true
+		case hiddenElements[t.name] && t.mate > i:
+			at = tags[t.mate].to
+		case !isEditors(t.name) || t.mate < 0:
+			return false
+		case t.mate > i && editorInline[t.name] && t.attributes == "":
+			inner := s[t.to:tags[t.mate].from]
+			if strings.TrimSpace(inner) == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner)) {
+				return false // "between <b> and </b>"
+			}
+		default:
+			found = true
+		}
+	}
+	rest := strings.TrimRight(s[at:], " \t\n")
+	return found && !strings.Contains(rest, "<") && !brokenLine(rest, len(tags) > 0 && breaksLine(tags[len(tags)-1]))
+}
+
+// brokenLine reports whether a text has a line end of its own, other than one
+// that follows markup that breaks the line anyway. Editors write <br>.
+func brokenLine(text string, afterBreak bool) bool {
+	if afterBreak {
+		text = strings.TrimLeft(text, " \t\n")
+	}
+	return strings.Contains(strings.TrimRight(text, " \t"), "\n")
+}
+
+func breaksLine(t tag) bool { return t.name == "br" || t.name == "hr" || editorBlocks[t.name] }
+
+func blankBefore(s string, i int) bool { return i == 0 || strings.IndexByte(" \t\n", s[i-1]) >= 0 }
+func blankAfter(s string, i int) bool  { return i == len(s) || strings.IndexByte(" \t\n", s[i]) >= 0 }
+
+var entityForm = regexp.MustCompile(`&(?:#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|[a-zA-Z][a-zA-Z0-9]{1,31};)?`)
+
+// escapeAmpersands escapes each ampersand that begins no entity. An entity ends
+// with its semicolon: in "a=1&copy=2" and "&notit;" there is none.
+func escapeAmpersands(s string) string {
+	return entityForm.ReplaceAllStringFunc(s, func(entity string) string {
+		if is := html.UnescapeString(entity); entity == "&" || is == entity || entity != "&semi;" && strings.HasSuffix(is, ";") && len(is) > 1 {
+			return "&amp;" + entity[1:]
+		}
+		return entity
+	})
+}
+
+var angles = strings.NewReplacer("<", "&lt;", ">", "&gt;")
+
+func escapeText(s string) string { return angles.Replace(escapeAmpersands(s)) }
