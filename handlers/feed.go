@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/ical"
+	"milepost/internal/outage"
 	"milepost/internal/respond"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -45,6 +46,7 @@ type Feed struct {
 	Logger   zerolog.Logger
 	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
+	Outages  *outage.Log // while calendars cannot be read; nil logs each failure
 }
 
 func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -63,6 +65,7 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.away(w, err)
 		return
 	}
+	h.Outages.Succeeded()
 	name := feedName(feed, location)
 	head := w.Header()
 	head.Set("Cache-Control", "private, no-cache") // ask each time whether it changed
@@ -96,7 +99,11 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // away answers that the calendar cannot be read now.
 func (h *Feed) away(w http.ResponseWriter, err error) {
-	h.Logger.Error().Err(err).Msg("a calendar could not be read")
+	if h.Outages != nil {
+		h.Outages.Failed(err)
+	} else {
+		h.Logger.Error().Err(err).Msg("a calendar could not be read")
+	}
 	w.Header().Set("Retry-After", "30")
 	respond.Problem(w, http.StatusServiceUnavailable, "the calendar cannot be read now; the log says why")
 }

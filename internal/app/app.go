@@ -117,7 +117,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Calendars: &handlers.Feed{
-			Feed: a.connections.Feed, Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Feed: a.connections.Feed, Outages: outage.New(logger, "reading calendars", time.Now), Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
 	}

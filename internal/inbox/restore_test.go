@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 
 	"milepost/internal/inbox"
@@ -496,5 +497,68 @@ func TestTheStatusShowsThatTheFilesDoNotMatchAndThatTheyDidNot(t *testing.T) {
 	i.work(10)
 	if note, err := status(); !strings.Contains(note, "inbox.db is older than milepost.db") || err != nil {
 		t.Errorf("after the start there is the note %q and the error %v", note, err)
+	}
+}
+
+func TestAReadOnlyPostgreSQLIsNotReadyUntilItTakesWritesAgain(t *testing.T) {
+	url := testenv.Postgres(t)
+	st, err := store.OpenPostgres(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	in, err := inbox.OpenPostgres(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if err := in.Join(t.Context(), st, inbox.JoinConfig{Logger: zerolog.New(&log), Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(context.Background())
+	readOnly := func(value string) {
+		t.Helper()
+		// What is set for a database holds for sessions that begin later.
+		for _, query := range []string{
+			`SET default_transaction_read_only = off`,
+			`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = ` + value + `', current_database()); END $$`,
+			`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+		} {
+			if _, err := admin.Exec(t.Context(), query); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	await := func(what string, reached func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !reached(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("not within 20 s: %s", what)
+			}
+		}
+	}
+	readOnly("on")
+	for n := range 20 {
+		if _, err := in.Accept(t.Context(), webhook(fmt.Sprint("late", n))); !errors.Is(err, inbox.ErrNotStored) {
+			t.Errorf("a read-only database answered %v, want ErrNotStored", err)
+		}
+	}
+	if err := in.Ready(t.Context()); err == nil {
+		t.Error("the inbox is ready while nothing can be stored")
+	}
+	readOnly("off")
+	await("ready again", func() bool { return in.Ready(t.Context()) == nil })
+	if _, err := in.Accept(t.Context(), webhook("after")); err != nil {
+		t.Error(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 2 {
+		t.Errorf("the outage made %d lines, want one when it began and one when it was over:\n%s", n, &log)
 	}
 }

@@ -63,6 +63,10 @@ func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs
 	}
 	failed, ok := errors.AsType[*clients.Error](cause)
 	if !ok { // not a vendor's fault: the state database, or a defect
+		if store.Unavailable(cause) {
+			r.away.Failed(cause)
+			return errors.Join(cause, note(store.Retry))
+		}
 		log(zerolog.ErrorLevel).Err(cause).Msg("sync failed; tried again")
 		return errors.Join(cause, note(store.Retry))
 	}

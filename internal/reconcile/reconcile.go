@@ -60,6 +60,7 @@ type Reconciler struct {
 	sessions map[string]*session    // by location id
 	boards   map[string]*board      // by CalendarHero account
 	outages  map[string]*outage.Log // by lane
+	away     *outage.Log            // of the state database
 }
 
 // session is a connection with what is remembered beside it; a connection
@@ -93,7 +94,7 @@ type Config struct {
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
-		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{},
+		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{}, away: outage.New(cfg.Logger, "state database", cfg.Now),
 		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies,
 	}
 	if r.now == nil {

@@ -43,8 +43,12 @@ func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]
 		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
 	})
 	if err != nil {
+		if store.Unavailable(err) {
+			r.away.Failed(err)
+		}
 		return err
 	}
+	r.away.Succeeded()
 	naming(r.logger.Info(), e).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", r.now().Sub(start)).Msg("synced")
 	if again {

@@ -1,0 +1,55 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"milepost/internal/store"
+)
+
+func TestAFullOrDeletedDatabaseIsUnavailableAndAMistakeIsNot(t *testing.T) {
+	dir := t.TempDir()
+	st, err := store.OpenSQLite(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	write := func(query string) error {
+		return st.InTx(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), query)
+			return err
+		})
+	}
+	if err := write(`SELECT nothing FROM nowhere`); err == nil || store.Unavailable(err) {
+		t.Errorf("a wrong query is called an outage: %v", err)
+	}
+	if err := write(`PRAGMA max_page_count = 1`); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(`INSERT INTO leases VALUES ('a', hex(zeroblob(100000)), 0)`); !store.Unavailable(err) {
+		t.Errorf("a full disk is no outage: %v", err)
+	}
+	if runtime.GOOS == "windows" {
+		return // an open file cannot be deleted there
+	}
+	if err := os.Remove(filepath.Join(dir, "milepost.db")); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(`DELETE FROM leases`); !errors.Is(err, store.ErrFileLost) || !store.Unavailable(err) {
+		t.Errorf("a deleted file is no outage: %v", err)
+	}
+	for code, want := range map[string]bool{"08006": true, "53100": true, "57P01": true, "25006": true, "23505": false, "42P01": false} {
+		if got := store.Unavailable(&pgconn.PgError{Code: code}); got != want {
+			t.Errorf("PostgreSQL's %s is an outage: %v, want %v", code, got, want)
+		}
+	}
+	if store.Unavailable(context.Canceled) || store.Unavailable(nil) {
+		t.Error("a cancelled context is called an outage")
+	}
+}
