@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,13 +78,13 @@ func TestAFullDiskIsNotReadyUntilSomethingCouldBeStored(t *testing.T) {
 // healingLog fails until it is healed, and counts the probes.
 type healingLog struct {
 	brokenLog
-	healed bool
-	probes int
+	healed atomic.Bool
+	probes atomic.Int64
 }
 
 func (l *healingLog) probe(context.Context) error {
-	l.probes++
-	if l.healed {
+	l.probes.Add(1)
+	if l.healed.Load() {
 		return nil
 	}
 	return errDiskFull
@@ -105,10 +106,10 @@ func TestAfterAFailedCommitTheInboxTriesOnceASecond(t *testing.T) {
 		}
 		time.Sleep(10*time.Second + time.Millisecond)
 		synctest.Wait()
-		if l.probes != 10 {
-			t.Errorf("%d tries in 10 s, want 10", l.probes)
+		if n := l.probes.Load(); n != 10 {
+			t.Errorf("%d tries in 10 s, want 10", n)
 		}
-		l.healed = true
+		l.healed.Store(true)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if err := in.Ready(t.Context()); err != nil {
@@ -116,8 +117,8 @@ func TestAfterAFailedCommitTheInboxTriesOnceASecond(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if l.probes != 11 {
-			t.Errorf("%d tries, want none after the first that succeeded", l.probes)
+		if n := l.probes.Load(); n != 11 {
+			t.Errorf("%d tries, want none after the first that succeeded", n)
 		}
 		if err := in.Close(); err != nil {
 			t.Error(err)
