@@ -94,7 +94,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
-		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
+		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	a.connections.Ended = a.reconciler.Ended
 	workers := river.NewWorkers()
@@ -229,6 +229,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.store.File() != nil {
 		background.Go(func() { a.watchFiles(work) })
 	}
+	background.Go(func() { a.reconciler.Scrub(work) })
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
 	background.Go(func() { repeat(work, 0, a.watchClock()) })

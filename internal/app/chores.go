@@ -99,6 +99,11 @@ func (a *App) watchClock() func(context.Context) (next time.Duration) {
 	}
 }
 
+// scrubFiles removes what was erased from the files of both databases.
+func (a *App) scrubFiles(ctx context.Context) error {
+	return errors.Join(a.inbox.Scrub(ctx), a.store.Scrub(ctx))
+}
+
 // queueReconciliations sees to it that each connected location is reconciled,
 // those too that another process or a command connected.
 func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {

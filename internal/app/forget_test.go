@@ -1,7 +1,10 @@
 package app_test
 
 import (
+	"bytes"
 	"database/sql"
+	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -171,6 +174,50 @@ func (w *world) holdsNothingOf(texts ...string) {
 				w.t.Errorf("%s still holds %q", file, personal)
 			}
 		}
+	}
+}
+
+// places counts how often texts are in the files of the running Milepost.
+func (w *world) places(texts ...string) (n int) {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.cfg.DataDir, "*"))
+	w.must(err)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		w.must(err)
+		for _, text := range texts {
+			n += bytes.Count(b, []byte(text))
+		}
+	}
+	return n
+}
+
+func TestWhileMilepostRunsItsFilesHoldNothingOfAnErasedContact(t *testing.T) {
+	for name, end := range map[string]func(w *world, id string) error{
+		"deleted":   func(w *world, id string) error { return w.hl.DeleteContact(id) },
+		"forgotten": func(w *world, id string) error { return w.app.Store().Forget(t.Context(), location, id, time.Now()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setup(t, hurried)
+			for i := range 40 { // rows beside and between those of the contact
+				w.contact("Other", fmt.Sprint("Person", i), fmt.Sprintf("other%d@example.com", i))
+			}
+			id := w.fullContact()
+			w.postSigned(event("InboundMessage", "m1", "contactId", id, "body", strings.Repeat("Verysecretname wrote. ", 1000), "webhookId", "wh1"))
+			// Failures that quote the record, in details and in the errors of jobs.
+			w.ch.Faults().Next("PUT /contact/{id}", 2, sandbox.Say(http.StatusInternalServerError, `{"error":"Verysecretname cannot be saved"}`))
+			w.hl.Faults().Next("GET /contacts/{contactId}", 4, sandbox.Say(http.StatusInternalServerError, `{"statusCode":500,"message":"Verysecretname cannot be read"}`))
+			w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.LastName = "Verysecretname-Smith" }))
+			w.settle()
+			if w.places("Verysecretname") == 0 {
+				t.Fatal("the name is nowhere before it is erased: this test looks in the wrong place")
+			}
+			w.must(end(w, id))
+			w.erased(id)
+			if n := w.places("Verysecretname", "jane@example.com", "prefers mornings"); n != 0 {
+				t.Errorf("%d places of the running Milepost's files hold what was erased", n)
+			}
+		})
 	}
 }
 

@@ -57,6 +57,8 @@ type log interface {
 	naming(ctx context.Context, locationID, contactID string) ([]int64, error)
 	// erase empties the bodies of webhooks, by id; they stay known by their WebhookID.
 	erase(ctx context.Context, ids []int64) (int64, error)
+	// scrub removes what erase and prune left in the files.
+	scrub(ctx context.Context) error
 	// prune deletes webhooks that were handed out and received before a time.
 	prune(ctx context.Context, before time.Time) (int64, error)
 	close() error
@@ -284,6 +286,15 @@ func (in *Inbox) Erase(ctx context.Context, locationID, contactID string, others
 		ids = ids[n:]
 	}
 	return erased, nil
+}
+
+// Scrub removes from the inbox's files what Erase and Prune left there, as
+// store.Scrub does; it is for after it, which on PostgreSQL does both.
+func (in *Inbox) Scrub(ctx context.Context) error {
+	if err := in.log.scrub(ctx); err != nil {
+		return fmt.Errorf("remove erased data from the files of the inbox: %w", err)
+	}
+	return nil
 }
 
 // Close commits what was accepted, then closes the files. An Accept from then

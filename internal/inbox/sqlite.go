@@ -238,6 +238,10 @@ func list(ids []int64) string {
 	return string(text)
 }
 
+func (l *sqliteLog) scrub(ctx context.Context) error {
+	return store.ScrubSQLite(ctx, l.file.Write, l.file.Read)
+}
+
 // prune never deletes the newest webhook: SQLite would give its id out again.
 func (l *sqliteLog) prune(ctx context.Context, before time.Time) (int64, error) {
 	res, err := l.file.Write.ExecContext(ctx, `DELETE FROM inbox WHERE id IN (

@@ -35,22 +35,33 @@ func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArg
 		// A tenth of how long it has waited: soon at first, and seldom where a vendor is away.
 		return r.snooze(min(max(eraseWait, r.now().Sub(asked.AskedAt)/10), eraseMaxWait))
 	}
-	standing, err := r.standing(ctx, asked)
+	if !r.scrubber.known(asked) {
+		standing, err := r.standing(ctx, asked)
+		if err != nil {
+			return err
+		}
+		ids, err := r.store.DeliveriesOf(ctx, location, contact)
+		if err != nil {
+			return err
+		}
+		payloads, err := r.eraseBodies(ctx, location, contact, ids)
+		if err != nil {
+			return err
+		}
+		if err := r.store.Erase(ctx, asked, payloads, standing, r.now()); err != nil {
+			return err
+		}
+		r.scrubber.add(asked)
+	}
+	// Not erased before its bytes are gone from the files.
+	if !r.scrubber.done(ctx, asked) {
+		return r.snooze(eraseWait)
+	}
+	done, again, err := r.store.Erased(ctx, job, asked, r.now())
 	if err != nil {
 		return err
 	}
-	ids, err := r.store.DeliveriesOf(ctx, location, contact)
-	if err != nil {
-		return err
-	}
-	payloads, err := r.eraseBodies(ctx, location, contact, ids)
-	if err != nil {
-		return err
-	}
-	done, again, err := r.store.Erase(ctx, job, asked, payloads, standing, r.now())
-	if err != nil {
-		return err
-	}
+	r.scrubber.drop(asked)
 	if again {
 		return r.snooze(eraseWait)
 	}

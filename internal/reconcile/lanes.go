@@ -2,11 +2,13 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"milepost/clients"
 	"milepost/internal/connection"
 	"milepost/internal/lane"
 	"milepost/internal/store"
@@ -55,7 +57,11 @@ func (r *Reconciler) inLanes(ctx context.Context, pool lane.Pool, job *rivertype
 		return river.JobSnooze(wait)
 	}
 	defer leave()
-	return work()
+	err := work()
+	if _, ok := errors.AsType[*clients.Error](err); ok {
+		return errors.New(silent(err)) // River keeps it: without the vendor's words, which may quote the record
+	}
+	return err
 }
 
 // Ended is told how each call of a vendor for a lane ended.

@@ -55,6 +55,7 @@ type Reconciler struct {
 	every       time.Duration // between two reconciliations of a location; 0 = never
 	lanes       *lane.Lanes
 	waits       func(time.Duration) // is told of waits at HighLevel's rate limit; nil = none longer than longestTurn
+	scrubber    *scrubber
 
 	mu       sync.Mutex
 	sessions map[string]*session    // by location id
@@ -85,7 +86,9 @@ type Config struct {
 	// EraseBodies empties the bodies of the webhooks that named a contact, and of
 	// deliveries by id, and returns how many had one.
 	EraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
-	Now         func() time.Time // nil = time.Now
+	// ScrubFiles removes what was erased from the files of the databases; nil = nothing to do.
+	ScrubFiles func(ctx context.Context) error
+	Now        func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes: River's clock is
 	// another one. nil = as long as it says.
 	Real func(time.Duration) time.Duration
@@ -95,7 +98,7 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{}, away: outage.New(cfg.Logger, "state database", cfg.Now),
-		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies,
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies, scrubber: newScrubber(cfg.ScrubFiles),
 	}
 	if r.now == nil {
 		r.now = time.Now

@@ -195,15 +195,13 @@ const listDeliveriesOf = `SELECT id FROM deliveries WHERE (location_id, kind, en
 const eraseDeliveriesOf = `UPDATE deliveries SET detail = '' WHERE detail <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf
 
 // Erase removes what is stored of a contact and its records but ids, digests
-// and outcomes: details, titles, the timeline, the content of items, what was delivered. payloads
-// is how many bodies the inbox has erased; standing says why objects that were
-// made for it still stand, "" where none do. The job, unless it is nil, is
-// completed in the same transaction. Where the erasure was asked for again since
-// begun was read, again is true and the job left to be snoozed: the erasure's row
-// orders the two, so that nothing is asked for in vain.
-func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Erasure, payloads int64, standing string, now time.Time) (e Erasure, again bool, err error) {
+// and outcomes: details, titles, the timeline, the content of items, what was
+// delivered, the errors of jobs. payloads is how many bodies the inbox has
+// erased; standing says why objects that were made for it still stand, "" where
+// none do. It can be repeated, and is not done before Erased.
+func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, standing string, now time.Time) error {
 	locationID, contactID := begun.LocationID, begun.ContactID
-	err = s.InTx(ctx, func(tx *Tx) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
 		objects, err := tx.Exec(ctx, `UPDATE links SET title = '' WHERE title <> '' AND state = 'gone' AND object_id <> '' AND left_why = ''
 			AND `+ofObjects, locationID, contactID)
 		if err != nil {
@@ -227,6 +225,8 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf,
+			`UPDATE river_job SET errors = NULL WHERE errors IS NOT NULL AND state <> 'running' AND kind IN ('sync', 'remind', 'stray')
+				AND (args ->> 'location_id', args ->> 'kind', args ->> 'id') IN ` + entitiesOf,
 			// Not the rows: what people made in CalendarHero would be news once more.
 			`UPDATE meetings SET title = '', emails = '[]' WHERE location_id = $1 AND contact_id = $2`,
 		} {
@@ -238,10 +238,24 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `UPDATE erasures SET done_at = CASE WHEN asked_at = $7 THEN CAST($3 AS BIGINT) ELSE 0 END,
-				payloads = payloads + $4, entries = entries + $5, objects = objects + $6, items = items + $8
+		_, err = tx.Exec(ctx, `UPDATE erasures SET payloads = payloads + $3, entries = entries + $4, objects = objects + $5, items = items + $6
+			WHERE location_id = $1 AND contact_id = $2`, locationID, contactID, payloads, entries, objects, items)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("erase what is stored of contact %s: %w", contactID, err)
+	}
+	return nil
+}
+
+// Erased notes that an erasure is done and completes its job, unless that is
+// nil, in the same transaction. If the erasure was requested again after begun
+// was read, again is true and the job must run again: the erasure's row orders the two.
+func (s *Store) Erased(ctx context.Context, job *river.Job[EraseArgs], begun Erasure, now time.Time) (e Erasure, again bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		rows, err := tx.Query(ctx, `UPDATE erasures SET done_at = CASE WHEN asked_at = $4 THEN CAST($3 AS BIGINT) ELSE 0 END
 			WHERE location_id = $1 AND contact_id = $2 RETURNING done_at`,
-			locationID, contactID, micros(now), payloads, entries, objects, micros(begun.AskedAt), items)
+			begun.LocationID, begun.ContactID, micros(now), micros(begun.AskedAt))
 		done, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
 		if err != nil {
 			return err
@@ -252,8 +266,8 @@ func (s *Store) Erase(ctx context.Context, job *river.Job[EraseArgs], begun Eras
 		return s.queue.complete(ctx, tx, &river.Job[SyncArgs]{JobRow: job.JobRow})
 	})
 	if err != nil {
-		return Erasure{}, false, fmt.Errorf("erase what is stored of contact %s: %w", contactID, err)
+		return Erasure{}, false, fmt.Errorf("note that contact %s is erased: %w", begun.ContactID, err)
 	}
-	e, _, err = s.Erasure(ctx, locationID, contactID)
+	e, _, err = s.Erasure(ctx, begun.LocationID, begun.ContactID)
 	return e, again, err
 }

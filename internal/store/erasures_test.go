@@ -40,7 +40,13 @@ func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
 		if err != nil || !ok || !begun.OnRequest || !begun.DoneAt.IsZero() {
 			t.Errorf("asked for: %+v, %v, %v", begun, ok, err)
 		}
-		e, again, err := b.Erase(ctx, nil, begun, 3, "", time.Unix(7, 0))
+		if err := b.Erase(ctx, begun, 3, "", time.Unix(7, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if e, _, err := b.Erasure(ctx, "loc", "c1"); err != nil || !e.DoneAt.IsZero() {
+			t.Errorf("done before its bytes are gone from the files: %+v", e)
+		}
+		e, again, err := b.Erased(ctx, nil, begun, time.Unix(7, 0))
 		if err != nil || again {
 			t.Fatalf("again: %v, %v", again, err)
 		}
@@ -70,7 +76,7 @@ func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
 		if err := b.Forget(ctx, "loc", "c1", time.Unix(8, 0)); err != nil {
 			t.Fatal(err)
 		}
-		if e, again, err := b.Erase(ctx, nil, begun, 0, "", time.Unix(9, 0)); err != nil || !again || !e.DoneAt.IsZero() {
+		if e, again, err := b.Erased(ctx, nil, begun, time.Unix(9, 0)); err != nil || !again || !e.DoneAt.IsZero() {
 			t.Errorf("asked for again meanwhile: %+v, %v, %v", e, again, err)
 		}
 		if !must(b.Remember(ctx, "loc", "c1"))(t) || must(b.Remember(ctx, "loc", "c2"))(t) {

@@ -157,7 +157,10 @@ func TestErasedAndOldItemsLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // the second finds nothing more
-			e, _, err := b.Erase(ctx, nil, begun, 0, "", time.Unix(7, 0))
+			if err := b.Erase(ctx, begun, 0, "", time.Unix(7, 0)); err != nil {
+				t.Fatal(err)
+			}
+			e, _, err := b.Erased(ctx, nil, begun, time.Unix(7, 0))
 			if err != nil || e.Items != 1 {
 				t.Fatalf("erased %+v, %v; want 1 item", e, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -62,6 +63,9 @@ func (s *Store) HandOutAgain(ctx context.Context) error {
 	return nil
 }
 
+// busyTimeout is how long a statement waits for another connection's lock.
+const busyTimeout = 10 * time.Second
+
 // cacheKiB is how much of a file all connections of a pool keep in memory together.
 const cacheKiB = 16384
 
@@ -88,9 +92,9 @@ func sqliteDB(path string, conns int, files *openFiles) (*sql.DB, error) {
 	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + url.Values{
 		"_pragma": {
-			"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
 			fmt.Sprintf("cache_size(-%d)", cacheKiB/conns), "wal_autocheckpoint(4096)", "foreign_keys(1)",
-			"secure_delete(FAST)", // what is erased is gone from its page too
+			"secure_delete(ON)", // overwrites what is deleted, the pages of the freelist included
 		},
 		"_txlock": {"immediate"},
 	}.Encode()

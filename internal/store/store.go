@@ -32,6 +32,7 @@ type backend interface {
 	querier // outside any transaction; reads
 	begin(ctx context.Context) (*Tx, error)
 	newQueue(QueueConfig) (Queue, error)
+	scrub(ctx context.Context) error
 	close() error
 }
 
