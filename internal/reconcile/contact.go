@@ -71,6 +71,11 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		link.Base = deletedThere
 		return s.forget(ctx, link, "contact deleted in CalendarHero")
 	}
+	if have.ID == "" {
+		if err := s.searchFinds(ctx); err != nil {
+			return err
+		}
+	}
 	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
 	if link.State.Uncertain() {
 		owned = asSent(have, link)
@@ -96,6 +101,36 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
+}
+
+// searchFinds makes sure that CalendarHero's search works before a contact that it
+// does not find is created: it must find another contact that is there. One that a
+// person deleted proves nothing.
+func (s *entitySync) searchFinds(ctx context.Context) error {
+	others, err := s.store.ContactLinks(ctx, s.entity, 3)
+	if err != nil {
+		return err
+	}
+	for _, l := range others {
+		found, err := s.conn.CalendarHero.SearchContacts(ctx, l.Title)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			return nil
+		}
+		_, err = s.conn.CalendarHero.Contact(ctx, l.ObjectID)
+		if err == nil {
+			return &clients.Error{
+				API: calendarhero.API, Operation: "search contacts", Reason: clients.Unavailable,
+				Message: "the search does not find a contact that is there",
+			}
+		}
+		if clients.ReasonOf(err) != clients.NotFound {
+			return err
+		}
+	}
+	return nil
 }
 
 // contactFound ends the doubt on whether the contact was deleted in CalendarHero.

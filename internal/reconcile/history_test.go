@@ -67,6 +67,7 @@ type history struct {
 	dir       string // of the database in use
 	stores    []*store.Store
 	copies    []snapshot
+	unpolled  bool         // the database was lost, and no poll was made since
 	backfills bool         // a backfill is to be run: the database was lost
 	skew      atomic.Int64 // how far Milepost's clock is ahead, in nanoseconds
 }
@@ -89,11 +90,20 @@ type stage struct {
 	survives []string
 }
 
+// survives are the kinds of what happens beyond faults and crashes: all of them,
+// unless the environment chooses.
+func survives() []string {
+	if kinds, ok := os.LookupEnv("MILEPOST_SURVIVE"); ok {
+		return strings.Fields(kinds)
+	}
+	return []string{"lie", "restore", "jump"}
+}
+
 // newStage prepares for histories: each begins with a copy of one database, for
 // its schema takes longer to make than a history to play.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{survives: strings.Fields(os.Getenv("MILEPOST_SURVIVE")), root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
+	s := &stage{survives: survives(), root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // a crash here is one of the process, not of the disk
 		if s.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil { //nolint:usetesting // in memory, not where t.TempDir is
 			t.Fatal(err)
@@ -454,7 +464,9 @@ func (h *history) pollAll() {
 		if err != nil {
 			return err
 		}
-		found, err = h.poll(ctx, accounts[0])
+		if found, err = h.poll(ctx, accounts[0]); err == nil {
+			h.unpolled = false
+		}
 		return err
 	})
 	h.tell("  poll: %d found, %v", found, err)

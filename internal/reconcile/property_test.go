@@ -17,7 +17,8 @@ import (
 
 // usualStories are as many as a run plays that does not ask for others:
 //
-// MILEPOST_SURVIVE="lie restore jump" adds gateways that lie, restores and clock jumps.
+// MILEPOST_SURVIVE chooses among "lie restore jump": gateways that lie, restored or
+// lost databases and clocks that jump. All happen by default.
 //
 //	MILEPOST_HISTORIES=1000 go test -run TestBothSidesEndInStep ./internal/reconcile
 //	MILEPOST_HISTORY=17 go test -run TestBothSidesEndInStep ./internal/reconcile  # the one with that seed
@@ -293,7 +294,7 @@ func (h *history) newMeeting() {
 	place := h.rng.IntN(len(h.people) + 1)
 	h.meetings++
 	title, start := fmt.Sprintf("Chat %d", h.meetings), h.now().Truncate(time.Hour).Add(choose(h, 4*time.Hour, 50*time.Hour, 100*time.Hour))
-	f := &foreign{title: title}
+	f := &foreign{title: title, forgot: h.unpolled}
 	if place < len(h.people) {
 		f.contact = h.people[place]
 	}
@@ -379,6 +380,7 @@ func (h *history) rounds() {
 		h.contactsAll()
 		h.sweepAll()
 		h.backfill()
+		h.agree()
 		h.remindAll()
 		for h.deliver("soon twice late lost") {
 		}
@@ -395,6 +397,7 @@ func (h *history) rounds() {
 			if idle {
 				break
 			}
+			h.agree()
 			if turn == 100 {
 				h.fail("the syncs do not end: %v", h.owedAll())
 			}

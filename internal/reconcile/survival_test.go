@@ -58,6 +58,9 @@ var lies = []struct {
 // lie has a gateway answer for a while, in which Milepost works on.
 func (h *history) lie() {
 	lie := choose(h, lies...)
+	if lie.pattern == "GET /contact" && h.ledger.forgotten {
+		return // without a contact that it knows, Milepost cannot tell an empty search from a lie
+	}
 	faults := h.hl.Faults()
 	if lie.vendor == "CalendarHero" {
 		faults = h.ch.Faults()
@@ -115,7 +118,7 @@ func (h *history) restore() {
 		from = choose(h, h.copies...)
 		what = "an older copy of the database"
 	} else {
-		h.backfills = true
+		h.backfills, h.unpolled = true, true
 	}
 	h.tally.survived[what]++
 	h.tell("Milepost is started on %s; the inbox is there: %v", what, inbox)
@@ -172,6 +175,24 @@ func (h *history) backfill() {
 	}
 	h.tell("  backfill: %d found, %v", found, err)
 	h.look()
+}
+
+// agree has a person agree to what waits because many records vanished at once. It
+// is for when all gateways tell the truth again.
+func (h *history) agree() {
+	h.t.Helper()
+	waiting, err := h.store.WaitingRemovals(h.t.Context())
+	h.must(err)
+	if len(waiting) == 0 {
+		return
+	}
+	n, err := h.store.AllowRemovals(h.t.Context(), location, h.now())
+	h.must(err)
+	h.tally.survived["removals agreed to"] += n
+	h.tell("a person agrees that %d records are gone", n)
+	for _, v := range waiting {
+		delete(h.due, v.Entity)
+	}
 }
 
 // jump sets Milepost's clock to another time, or right again.

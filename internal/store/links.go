@@ -116,6 +116,18 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 	return sole, nil
 }
 
+// ContactLinks lists at most n links of a location to contacts in CalendarHero that
+// have a name, of other entities than e.
+func (s *Store) ContactLinks(ctx context.Context, e Entity, n int) ([]Link, error) {
+	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE location_id = $1 AND kind = 'contact' AND item_kind = 'contact' AND state = 'live'
+		AND title <> '' AND entity_id <> $2 LIMIT $3`, e.LocationID, e.ID, n)
+	list, err := collect(rows, err, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("list the contacts of location %s in CalendarHero: %w", e.LocationID, err)
+	}
+	return list, nil
+}
+
 // SaveLink writes a link, and in the same transaction queues its reminders,
 // which are soonest first, and adds to the timeline.
 func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders []Reminder, timeline ...TimelineEntry) error {
