@@ -22,6 +22,7 @@ import (
 //
 //	MILEPOST_HISTORIES=1000 go test -run TestBothSidesEndInStep ./internal/reconcile
 //	MILEPOST_HISTORY=17 go test -run TestBothSidesEndInStep ./internal/reconcile  # the one with that seed
+//	MILEPOST_HISTORY=301 MILEPOST_HISTORIES=100 go test -run TestBothSidesEndInStep ./internal/reconcile  # 301 to 400
 const usualStories = 10
 
 // TestBothSidesEndInStep makes up histories: edits on both sides whose webhooks come
@@ -32,10 +33,11 @@ const usualStories = 10
 // is written.
 func TestBothSidesEndInStep(t *testing.T) {
 	stage := newStage(t)
-	first, n := uint64(1), number(t, "MILEPOST_HISTORIES", usualStories)
-	if seed := number(t, "MILEPOST_HISTORY", 0); seed > 0 {
-		first, n = uint64(seed), 1
+	first, n := uint64(number(t, "MILEPOST_HISTORY", 1)), usualStories
+	if first > 1 {
+		n = 1
 	}
+	n = number(t, "MILEPOST_HISTORIES", n)
 	sum := newTally()
 	began := time.Now()
 	for seed := first; seed < first+uint64(n); seed++ {
