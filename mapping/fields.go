@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -111,6 +112,10 @@ func (f *fields) text(name string) string {
 	if v == nil {
 		return ""
 	}
+	if said := trap(name, v); said != "" {
+		f.wrong(name, "%s", said)
+		return ""
+	}
 	if v.Kind != yaml.ScalarNode {
 		f.wrong(name, "must be text, this is %s", describe(v))
 		return ""
@@ -151,6 +156,10 @@ func (f *fields) list(name string) []*yaml.Node {
 // words reads a list of texts.
 func (f *fields) words(name string) (words []*yaml.Node) {
 	for _, v := range f.list(name) {
+		if said := trap(name, v); said != "" {
+			f.add(v.Line, f.prefix+name, "%s", said)
+			continue
+		}
 		if v.Kind != yaml.ScalarNode || isNull(v) {
 			f.add(v.Line, f.prefix+name, "must be a list of texts, in it is %s", describe(v))
 			continue
@@ -238,7 +247,8 @@ func (f *fields) template(name, otherwise string) *template {
 	if v := f.values[name]; v != nil && v.Kind == yaml.ScalarNode {
 		return f.compile(name, v)
 	} else if v != nil {
-		f.wrong(name, "must be text, this is %s", describe(v))
+		f.wrong(name, "%s", cmp.Or(trap(name, v), "must be text, this is "+describe(v)))
+		return &template{}
 	}
 	t, err := compileTemplate(otherwise, f.scope)
 	if err != nil {
@@ -273,6 +283,10 @@ func (f *fields) templates(name string, otherwise ...string) (all []*template) {
 }
 
 func (f *fields) compile(name string, v *yaml.Node) *template {
+	if said := trap(name, v); said != "" {
+		f.add(v.Line, f.prefix+name, "%s", said)
+		return &template{}
+	}
 	t, err := compileTemplate(v.Value, f.scope)
 	if err != nil {
 		f.expressionWrong(name, v, err)
@@ -297,6 +311,10 @@ func (f *fields) expression(name string) *expression {
 func (f *fields) compiled(name string, compile func(string, scope) (*expression, error)) *expression {
 	v := f.values[name]
 	if v == nil {
+		return nil
+	}
+	if said := trap(name, v); said != "" {
+		f.wrong(name, "%s", said)
 		return nil
 	}
 	if v.Kind != yaml.ScalarNode {

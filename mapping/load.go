@@ -48,8 +48,8 @@ func (l *loader) load(data []byte) {
 			break
 		}
 		if err != nil {
-			line, message := syntaxError(err)
-			l.add(line, "", "this is not YAML: %s", message)
+			line, message := explainSyntax(data, err)
+			l.add(line, "", "%s", message)
 			return
 		}
 		if len(document.Content) == 1 && !isNull(document.Content[0]) {

@@ -1,0 +1,160 @@
+package mapping
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// YAML has rules of its own for a value that is not in quotes, and for what
+// follows one that is. Expressions and holes run into them, and YAML's own words
+// then help nobody: here they are explained, with the form that works.
+
+const (
+	mostExplained = 64 << 10 // bytes of a file in which the place of a mistake is looked for
+	within        = 20       // lines of a list or mapping in brackets
+)
+
+// parseError returns the first syntax error of a YAML text; nil if there is none.
+func parseError(data []byte) error {
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// badLine finds the line, from 1, at which a text stops to be YAML. The one that
+// YAML tells is often the beginning of what the line belongs to.
+func badLine(data []byte, told int) int {
+	if len(data) > mostExplained {
+		return told
+	}
+	ends := []int{0} // of each line, from 0: of none
+	for i, c := range data {
+		if c == '\n' || i == len(data)-1 {
+			ends = append(ends, i+1)
+		}
+	}
+	good := func(n int) bool { return parseError(data[:ends[n]]) == nil }
+	last := max(0, min(told, len(ends)-1)-1) // a line up to which it is YAML
+	for found := true; found; {
+		last += sort.Search(len(ends)-2-last, func(i int) bool { return !good(last + 1 + i) })
+		found = false
+		for n := last + 2; n <= last+within && n < len(ends)-1 && !found; n++ { // past a list in brackets, or a text over several lines
+			if found = good(n); found {
+				last = n
+			}
+		}
+	}
+	return last + 1
+}
+
+// explainSyntax says at which line a text is no YAML and, if it becomes YAML with
+// a value in quotes, which.
+func explainSyntax(data []byte, err error) (line int, message string) {
+	told, message := syntaxError(err)
+	line = badLine(data, told)
+	message = "this is not YAML: " + message
+	if len(data) > mostExplained {
+		return line, message
+	}
+	lines := strings.Split(string(data), "\n")
+	if line > len(lines) {
+		return told, message
+	}
+	if indent := lines[line-1][:len(lines[line-1])-len(strings.TrimLeft(lines[line-1], " \t"))]; strings.Contains(indent, "\t") {
+		return line, "this is not YAML: the line is indented with a tab; use blanks"
+	}
+	for n := line; n <= min(line+within, len(lines)); n++ {
+		for _, form := range quotedForms(strings.TrimSuffix(lines[n-1], "\r")) {
+			patched := append([]string(nil), lines...)
+			patched[n-1] = form.line
+			again := []byte(strings.Join(patched, "\n"))
+			if err := parseError(again); err != nil {
+				if told, _ := syntaxError(err); badLine(again, told) <= n {
+					continue
+				}
+			}
+			return n, "YAML cannot read this value as it is written; put all of it in quotes: " + form.entry
+		}
+	}
+	return line, message
+}
+
+// quotedForm is a line with one of its values in quotes, and that entry alone.
+type quotedForm struct{ line, entry string }
+
+var (
+	blockEntry = regexp.MustCompile(`^(\s*(?:- +)*)((?:[\w.-]+: +)?)(\S.*)$`)
+	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`) // what begins a list or mapping, and no text
+	flowEntry  = regexp.MustCompile(`([\w.-]+: +)((?:"[^"]*"|'[^']*'|\{\{[^{}]*\}\}|[^,{}\[\]"'#])+)`)
+)
+
+// quotedForms are the ways in which a value of a line may have been meant.
+func quotedForms(line string) (forms []quotedForm) {
+	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && !brackets.MatchString(m[3]) {
+		value, comment := cutComment(m[3])
+		entry := m[2] + inQuotes(value)
+		forms = append(forms, quotedForm{m[1] + entry + comment, entry})
+	}
+	for _, at := range flowEntry.FindAllStringSubmatchIndex(line, -1) {
+		value := strings.TrimSpace(line[at[4]:at[5]])
+		entry := line[at[2]:at[3]] + inQuotes(value)
+		forms = append(forms, quotedForm{line[:at[2]] + entry + line[at[5]:], entry})
+	}
+	return forms
+}
+
+// cutComment takes a comment off a value: what follows a # after a blank, outside quotes.
+func cutComment(s string) (value, comment string) {
+	var quote rune
+	before := ' '
+	for i, c := range s {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"', c == '\'':
+			quote = c
+		case c == '#' && before == ' ':
+			value = strings.TrimRight(s[:i], " \t")
+			return value, s[len(value):]
+		}
+		before = c
+	}
+	return strings.TrimRight(s, " \t"), ""
+}
+
+// inQuotes writes a text as a YAML value in quotes.
+func inQuotes(s string) string {
+	if strings.Contains(s, "'") && !strings.ContainsAny(s, `"\`) {
+		return `"` + s + `"`
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
+
+// trap tells what YAML took for something else although it is a value; "" if
+// nothing.
+func trap(name string, v *yaml.Node) string {
+	switch {
+	case v.Kind == yaml.MappingNode && v.Style&yaml.FlowStyle != 0 && len(v.Content) == 2 && v.Content[0].Kind == yaml.MappingNode:
+		return fmt.Sprintf(`YAML reads {{ … }} without quotes as a list of fields; put all of the value in quotes: %s: "{{ … }}"`, name)
+	case v.Kind == yaml.ScalarNode && strings.HasPrefix(v.Tag, "!") && !strings.HasPrefix(v.Tag, "!!"):
+		return fmt.Sprintf("YAML does not read what begins with ! as a text; put all of it in quotes: %s: %s", name, inQuotes(strings.TrimSpace(v.Tag+" "+v.Value)))
+	case v.Kind == yaml.ScalarNode && v.Style == 0 && strings.HasPrefix(v.LineComment, "#{{"):
+		return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(v.Value+" "+v.LineComment))
+	}
+	return ""
+}

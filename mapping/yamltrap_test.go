@@ -1,0 +1,39 @@
+package mapping
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWhatYAMLReadsOtherwiseIsExplainedWithTheFormThatWorks(t *testing.T) {
+	const head = "- name: A\n  on: contact.changed\n"
+	const do = "  do:\n    - contact: {}\n"
+	for _, c := range []struct{ name, source, want string }{
+		{"a quoted text and more", head + `  if: "vip" in contact.tags` + "\n" + do, `f.yaml:3: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
+		{"the same in single quotes", head + `  if: 'vip' in contact.tags` + "\n" + do, `f.yaml:3: YAML cannot read this value as it is written; put all of it in quotes: if: "'vip' in contact.tags"`},
+		{"both kinds of quotes", head + `  if: "vip" in contact.tags or 'x' in contact.tags` + "\n" + do, `f.yaml:3: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags or ''x'' in contact.tags'`},
+		{"a comment behind it", head + `  if: "vip" in contact.tags # buyers` + "\n" + do, `f.yaml:3: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
+		{"the second automation", head + do + "- name: B\n  on: contact.changed\n  enabled: true\n  do:\n    - contact: {}\n  if: \"vip\" in contact.tags\n", `f.yaml:10: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
+		{"a second document", "name: A\non: contact.changed\ndo: [contact: {}]\n---\nname: B\non: contact.changed\nif: \"vip\" in contact.tags\n", `f.yaml:7: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
+		{"in braces", "- {name: A, on: contact.changed, if: \"vip\" in contact.tags, do: [contact: {}]}\n", `f.yaml:1: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
+		{"in a list", head + "  do:\n    - tags:\n        add:\n          - \"a\" b\n", `f.yaml:6: YAML cannot read this value as it is written; put all of it in quotes: '"a" b'`},
+		{"a colon", head + "  if: contact.city == \"x\"\n  do:\n    - event:\n        title: Closing: soon\n        start: x\n", `f.yaml:6: YAML cannot read this value as it is written; put all of it in quotes: title: 'Closing: soon'`},
+		{"a hole and more", head + "  do:\n    - event:\n        title: {{ contact.name }} closes\n        start: x\n", `f.yaml:5: YAML cannot read this value as it is written; put all of it in quotes: title: '{{ contact.name }} closes'`},
+		{"a sign that YAML keeps for itself", head + "  do:\n    - event:\n        title: '@'\n        start: @x\n", `f.yaml:6: YAML cannot read this value as it is written; put all of it in quotes: start: '@x'`},
+		{"a tab", head + "\tif: contact.dnd\n" + do, "f.yaml:3: this is not YAML: the line is indented with a tab; use blanks"},
+		{"Windows' line ends", strings.ReplaceAll(head+`  if: "vip" in contact.tags`+"\n"+do, "\n", "\r\n"), `f.yaml:3: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
+
+		{"a hole alone", head + "  do:\n    - event:\n        title: {{ contact.name }}\n        start: x\n", `f.yaml:5: event.title: YAML reads {{ … }} without quotes as a list of fields; put all of the value in quotes: title: "{{ … }}"`},
+		{"a hole alone in a list", head + "  do:\n    - tags: { add: [{{ contact.city }}] }\n", `f.yaml:4: tags.add: YAML reads {{ … }} without quotes as a list of fields; put all of the value in quotes: add: "{{ … }}"`},
+		{"not, as a sign", head + "  if: !contact.dnd\n" + do, `f.yaml:3: if: YAML does not read what begins with ! as a text; put all of it in quotes: if: '!contact.dnd'`},
+		{"not, and more", head + "  if: !contact.dnd and contact.city == 'x'\n" + do, `f.yaml:3: if: YAML does not read what begins with ! as a text; put all of it in quotes: if: "!contact.dnd and contact.city == 'x'"`},
+		{"a number sign", head + "  do:\n    - event:\n        title: Lot #{{ contact.lot }}\n        start: x\n", `f.yaml:5: event.title: YAML reads what follows a # after a blank as a comment; put all of it in quotes: title: 'Lot #{{ contact.lot }}'`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Load("f.yaml", []byte(c.source))
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
