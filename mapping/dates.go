@@ -67,19 +67,24 @@ func (d Date) day() string {
 // (the same DATE field comes in different ones, depending on who wrote it):
 //
 //   - nil and blank text: cleared, the zero Date
-//   - 2026-12-01 (also with / . or _), 12/01/2026 (month first), Nov 30th 2026,
-//     30 November 2026, 30-Nov-2026: a date
+//   - 2026-12-01 (also with / . or _), 12/01/2026 (month first), and a date with
+//     its month in words in a language of HighLevel: Nov 30th 2026, 30-Nov-2026,
+//     mardi 1 décembre 2026
 //   - 2026-12-01T00:00:00Z: a date, for HighLevel stores dates at UTC midnight
-//   - any other RFC 3339 time: an instant
+//   - any other date with a time of day and its time zone, in the forms that
+//     programming languages print: an instant
 //   - a number, or its digits as text, since 1970: 9 or 10 digits are seconds,
 //     11 to 14 milliseconds; a date at exact UTC midnight, else an instant.
 //     Negative ones lie before 1970
-//   - 2021-07-16 11:00:00, also after the other forms of a date: a local time in
+//   - 2021-07-16 11:00:00, also with the other forms of a date: a local time in
 //     zone (nil is UTC). One that does not exist, because the clocks skip it,
 //     moves forward by what they skip; one that exists twice means the first
 //
-// Anything else, an impossible date such as 2026-02-30, and a year outside 1800
-// to 2999 are errors that say what was read.
+// A weekday decides what the date alone leaves open, as in Tue, 01 Dec 26.
+// What can still mean two things (01.12.2026, Dec 1 26, 15:00 CST outside of
+// zones that say CST), what contradicts itself (a weekday that is not the
+// date's, an offset that is not the zone's), an impossible date such as
+// 2026-02-30, and a year outside 1800 to 2999 are errors that say what was read.
 func ParseDate(v any, zone *time.Location) (Date, error) {
 	zone = utcIfNil(zone)
 	switch v := v.(type) {
@@ -119,34 +124,18 @@ func ParseDate(v any, zone *time.Location) (Date, error) {
 
 const dateForms = "expected a form like 2026-12-01, 2026-12-01T15:00:00Z, 12/01/2026 or Dec 1 2026"
 
-var (
-	digitsForm  = regexp.MustCompile(`^-?\d+$`)
-	ymdForm     = regexp.MustCompile(`^(\d{4})([-/._])(\d{1,2})([-/._])(\d{1,2})(?:(?:[ ]+|[Tt])(.+))?$`)
-	mdyForm     = regexp.MustCompile(`^(\d{1,2})([-/._])(\d{1,2})([-/._])(\d{4})(?:(?:,?[ ]+|[Tt])(.+))?$`)
-	clockForm   = regexp.MustCompile(`^(\d{1,2})(?::(\d{2})(?::(\d{2})([.,]\d{1,9})?)?)? ?([AaPp][Mm])?$`)
-	hyphenForm  = regexp.MustCompile(`^(\p{L}+|\d{1,2})-(\p{L}+|\d{1,2})-(\d{4})`) // 30-Nov-2026
-	offsetForm  = regexp.MustCompile(`^(.*?) ?([Zz]|[+-]\d{2}:?\d{2})$`)
-	ordinalForm = regexp.MustCompile(`^(\d{1,2})(?:st|nd|rd|th)?$`)
-	yearForm    = regexp.MustCompile(`^\d{4}$`)
-)
+var digitsForm = regexp.MustCompile(`^-?\d+$`)
 
 func parseDateText(s string, zone *time.Location) (Date, error) {
-	if s == "" {
+	switch {
+	case s == "":
 		return Date{}, nil
-	}
-	if len(s) > 100 {
+	case len(s) > 200:
 		return Date{}, fmt.Errorf("it is too long; %s", dateForms)
-	}
-	if digitsForm.MatchString(s) {
+	case digitsForm.MatchString(s):
 		return epoch(s, zone)
 	}
-	if m := ymdForm.FindStringSubmatch(s); m != nil && m[2] == m[4] {
-		return dateAndTime(m[1], m[3], m[5], m[6], zone)
-	}
-	if m := mdyForm.FindStringSubmatch(s); m != nil && m[2] == m[4] {
-		return dateAndTime(m[5], m[1], m[3], m[6], zone)
-	}
-	return wordyDate(s, zone)
+	return readDate(s, zone)
 }
 
 // epoch reads a count of seconds or milliseconds since 1970; the number of
@@ -156,6 +145,8 @@ func epoch(digits string, zone *time.Location) (Date, error) {
 	size := len(strings.TrimPrefix(digits, "-"))
 	var t time.Time
 	switch {
+	case size == 5:
+		return Date{}, fmt.Errorf("expected 9 or more digits, got 5; if it is a spreadsheet's day number, format the cell as text like 2026-12-01")
 	case err != nil || size > 14 || size < 9:
 		return Date{}, fmt.Errorf("expected 9 or 10 digits (seconds since 1970) or 11 to 14 (milliseconds), got %d", size)
 	case size <= 10:
@@ -167,133 +158,6 @@ func epoch(digits string, zone *time.Location) (Date, error) {
 		return civil(t.Year(), int(t.Month()), t.Day())
 	}
 	return instant(t, zone)
-}
-
-// wordyDate reads "Nov 30th 2026", "Monday, November 30, 2026 10:00 AM" and
-// "30 Nov 2026": the month is a word, so the order is free.
-func wordyDate(s string, zone *time.Location) (Date, error) {
-	var month int
-	var day, year, rest string
-	words := strings.Fields(strings.ReplaceAll(hyphenForm.ReplaceAllString(s, "$1 $2 $3"), ",", " "))
-	for i, w := range words {
-		w = strings.ToLower(strings.TrimSuffix(w, "."))
-		switch {
-		case month == 0 && monthNamed(w) != 0:
-			month = monthNamed(w)
-		case day == "" && ordinalForm.MatchString(w):
-			day = ordinalForm.FindStringSubmatch(w)[1]
-		case year == "" && yearForm.MatchString(w):
-			year = w
-		case i == 0 && isWeekday(w), w == "of", w == "at":
-		default:
-			rest = strings.Join(words[i:], " ")
-		}
-		if rest != "" {
-			break
-		}
-	}
-	if month == 0 || day == "" || year == "" {
-		return Date{}, fmt.Errorf("%s", dateForms)
-	}
-	return dateAndTime(year, strconv.Itoa(month), day, rest, zone)
-}
-
-func monthNamed(word string) int {
-	if word == "sept" {
-		return 9
-	}
-	for m := time.January; m <= time.December; m++ {
-		if name := strings.ToLower(m.String()); word == name || word == name[:3] {
-			return int(m)
-		}
-	}
-	return 0
-}
-
-func isWeekday(word string) bool {
-	for d := time.Sunday; d <= time.Saturday; d++ {
-		if name := strings.ToLower(d.String()); len(word) >= 3 && strings.HasPrefix(name, word) {
-			return true
-		}
-	}
-	return false
-}
-
-// dateAndTime puts a date together with the text after it: nothing, a local
-// time, or a time with its offset.
-func dateAndTime(year, month, day, clock string, zone *time.Location) (Date, error) {
-	y, _ := strconv.Atoi(year) // the forms let only digits through
-	m, _ := strconv.Atoi(month)
-	d, _ := strconv.Atoi(day)
-	date, err := civil(y, m, d)
-	if err != nil || clock == "" {
-		return date, err
-	}
-	var offset string
-	if m := offsetForm.FindStringSubmatch(clock); m != nil {
-		clock, offset = m[1], m[2]
-	}
-	sinceMidnight, err := parseClock(clock)
-	switch {
-	case err != nil:
-		return Date{}, err
-	case offset == "":
-		return instant(local(date.at.Add(sinceMidnight), zone), zone)
-	}
-	east, err := parseOffset(offset)
-	switch {
-	case err != nil:
-		return Date{}, err
-	case east == 0 && sinceMidnight == 0:
-		return date, nil // how HighLevel writes a date without a time
-	}
-	return instant(date.at.Add(sinceMidnight-east), zone)
-}
-
-// parseClock reads 15:04, 15:04:05, 15:04:05.999, 3:04 PM and 3 PM.
-func parseClock(s string) (time.Duration, error) {
-	m := clockForm.FindStringSubmatch(s)
-	if m == nil || m[2]+m[5] == "" { // a number alone
-		return 0, fmt.Errorf("cannot read the time %s, expected a form like 15:04", quoteShort(s))
-	}
-	hour, _ := strconv.Atoi(m[1])
-	minute, _ := strconv.Atoi("0" + m[2])
-	second, _ := strconv.Atoi("0" + m[3])
-	if half := strings.ToLower(m[5]); half != "" {
-		if hour < 1 || hour > 12 {
-			return 0, fmt.Errorf("there is no time %q", s)
-		}
-		hour %= 12
-		if half == "pm" {
-			hour += 12
-		}
-	}
-	if hour > 23 || minute > 59 || second > 59 {
-		return 0, fmt.Errorf("there is no time %q", s)
-	}
-	var fraction time.Duration
-	if m[4] != "" {
-		nanos, _ := strconv.Atoi((m[4][1:] + "000000000")[:9])
-		fraction = time.Duration(nanos)
-	}
-	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + fraction, nil
-}
-
-// parseOffset reads Z, +02:00 and +0200: how far local clocks are ahead of UTC.
-func parseOffset(s string) (time.Duration, error) {
-	if strings.EqualFold(s, "z") {
-		return 0, nil
-	}
-	hours, _ := strconv.Atoi(s[1:3])
-	minutes, _ := strconv.Atoi(s[len(s)-2:])
-	if hours > 15 || minutes > 59 {
-		return 0, fmt.Errorf("there is no time zone offset %q", s)
-	}
-	east := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
-	if s[0] == '-' {
-		east = -east
-	}
-	return east, nil
 }
 
 func civil(year, month, day int) (Date, error) {

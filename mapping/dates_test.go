@@ -191,7 +191,10 @@ func TestALocalTimeIsReadBackAsTheFirstInstantThatShowsIt(t *testing.T) {
 }
 
 func FuzzParseDate(f *testing.F) {
-	for _, s := range []string{"2026-12-01", "2026-12-01T15:00:00.5+02:00", "1796083200000", "-315619200", "12/01/2026 3:30 PM", "Monday, Nov 30th, 2026 at 10:00"} {
+	for _, s := range []string{
+		"2026-12-01", "2026-12-01T15:00:00.5+02:00", "1796083200000", "-315619200", "12/01/2026 3:30 PM", "Monday, Nov 30th, 2026 at 10:00",
+		"Tue, 01 Dec 26 15:00:00 GMT+0100 (CET)", "2026-12-01T15:00+01:00[Europe/Berlin]", "mar. 1 déc. 2026 à 15 h 00", "20261201T150000Z",
+	} {
 		f.Add(s)
 	}
 	z := zone(f, "Australia/Lord_Howe")

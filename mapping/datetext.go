@@ -1,0 +1,387 @@
+package mapping
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// A text is read as a row of pieces in any order: a date in digits, or its day,
+// month and year; a weekday, a time of day, a time zone. No piece may come twice,
+// but for the zone, which many print as an offset and a name.
+//
+// The first piece that fits is taken. Its function returns false if it does not
+// fit here, after all.
+var datePieces = []struct {
+	form *regexp.Regexp
+	read func(r *dateReader, m []string) (bool, error)
+}{
+	{regexp.MustCompile(`^(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(\d\d)?`), (*dateReader).compact},
+	{regexp.MustCompile(`^(\d{4})(\. ?|[-/_])(\d{1,2})(\. ?|[-/_])(\d{1,2})`), (*dateReader).yearFirst},
+	{regexp.MustCompile(`^(\d{1,2})([-/._])(\d{1,2})([-/._])(\d{4}|\d\d)`), (*dateReader).yearLast},
+	{clockForm, (*dateReader).timeOfDay},
+	{regexp.MustCompile(`^(\d{1,4})(?i:st|nd|rd|th|er|º)?`), (*dateReader).number},
+	{regexp.MustCompile(`^(?i:(GMT|UTC?) ?)?([-+])(\d{1,2})(?::?(\d\d))?`), (*dateReader).offset},
+	{regexp.MustCompile(`^[A-Z][A-Za-z_]+/[\w/+-]+`), (*dateReader).zoneOfRegion},
+	{regexp.MustCompile(`^\p{L}+(?i:-feira)?`), (*dateReader).word},
+	{regexp.MustCompile(`^\([^()]*\)`), (*dateReader).comment},
+}
+
+// clockForm is 15:04, 15:04:05, 15:04:05.999, 3:04 PM or 3 PM, and with other
+// signs 15.04.05 and 15 h 04 min 05.
+var clockForm = regexp.MustCompile(strings.ReplaceAll(
+	`^(\d{1,2})(?:SIGN(\d\d)(?:SIGN(\d\d)(?:[.,](\d{1,9}))?)?)?(?: ?([AaPp])\.? ?[Mm]\b)?`,
+	"SIGN", `(?:[:.]| ?(?i:h|min) ?)`))
+
+// dateReader holds what was read of a date so far.
+type dateReader struct {
+	zone *time.Location
+
+	year, month, day string // digits; "" is not yet
+	separator        string // between month, day and year in digits
+	march            int    // how often "mar" was read: March, or a Tuesday
+	weekday          *time.Weekday
+
+	hasClock bool
+	clock    time.Duration
+	zones    []string // CET, UTC
+	offsets  []zoneOffset
+	region   *time.Location
+}
+
+type zoneOffset struct {
+	text string
+	east time.Duration // how far its clocks are ahead of UTC
+}
+
+func readDate(text string, zone *time.Location) (Date, error) {
+	r := &dateReader{zone: zone}
+	rest := r.skip(plainSigns(text))
+	for rest != "" {
+		read, err := r.piece(rest)
+		switch {
+		case err != nil:
+			return Date{}, err
+		case read == 0 && r.hasDate():
+			return Date{}, fmt.Errorf("cannot read the time %s, expected a form like 15:04", quoteShort(rest))
+		case read == 0:
+			return Date{}, errors.New(dateForms)
+		}
+		rest = r.skip(rest[read:])
+	}
+	date, err := r.date()
+	if err != nil {
+		return Date{}, err
+	}
+	return r.at(date)
+}
+
+// plainSigns replaces what looks alike, the blanks and the minus of typography,
+// and drops marks that nobody sees, which some browsers print.
+func plainSigns(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case unicode.IsSpace(c):
+			return ' '
+		case c == '−':
+			return '-'
+		case unicode.Is(unicode.Cf, c):
+			return -1
+		}
+		return c
+	}, s)
+}
+
+// skip removes what only separates. After a date or a time a hyphen does not: it
+// begins an offset.
+func (r *dateReader) skip(s string) string {
+	if r.hasDate() || r.hasClock {
+		return strings.TrimLeft(s, " ,.[]")
+	}
+	return strings.TrimLeft(s, " ,.-")
+}
+
+// piece reads one piece at the beginning of s and returns its length, 0 if there
+// is none.
+func (r *dateReader) piece(s string) (int, error) {
+	for _, p := range datePieces {
+		m := p.form.FindStringSubmatch(s)
+		if m == nil || cutsNumber(s, len(m[0])) {
+			continue
+		}
+		if fits, err := p.read(r, m); fits || err != nil {
+			return len(m[0]), err
+		}
+	}
+	return 0, nil
+}
+
+// cutsNumber tells that there are digits on both sides of i.
+func cutsNumber(s string, i int) bool {
+	digit := func(c byte) bool { return '0' <= c && c <= '9' }
+	return i < len(s) && digit(s[i-1]) && digit(s[i])
+}
+
+func (r *dateReader) hasDate() bool {
+	return r.year != "" && r.day != "" && (r.month != "" || r.march > 0)
+}
+
+// compact reads 20261201T150405, as iCalendar writes it.
+func (r *dateReader) compact(m []string) (bool, error) {
+	if r.hasClock {
+		return false, nil
+	}
+	if fits, err := r.yearFirst([]string{m[0], m[1], "", m[2], "", m[3]}); !fits {
+		return false, err
+	}
+	return r.timeOfDay([]string{m[0], m[4], m[5], m[6], "", ""})
+}
+
+func (r *dateReader) yearFirst(m []string) (bool, error) {
+	if r.year+r.month+r.day != "" || m[2] != m[4] {
+		return false, nil
+	}
+	r.year, r.month, r.day = m[1], m[3], m[5]
+	return true, nil
+}
+
+func (r *dateReader) yearLast(m []string) (bool, error) {
+	if r.year+r.month+r.day != "" || m[2] != m[4] {
+		return false, nil
+	}
+	r.month, r.day, r.year, r.separator = m[1], m[3], m[5], m[2]
+	return true, nil
+}
+
+// number reads a day or a year; one of two digits after the day is a year.
+func (r *dateReader) number(m []string) (bool, error) {
+	switch digits := m[1]; {
+	case len(digits) == 4 && r.year == "":
+		r.year = digits
+	case len(digits) <= 2 && r.day == "":
+		r.day = digits
+	case digits == m[0] && len(digits) == 2 && r.year == "":
+		r.year = digits
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (r *dateReader) timeOfDay(m []string) (fits bool, err error) {
+	if r.hasClock || m[2]+m[5] == "" { // a number alone
+		return false, nil
+	}
+	r.clock, err = clockTime(m)
+	r.hasClock = err == nil
+	return r.hasClock, err
+}
+
+// parseClock reads a time of day alone.
+func parseClock(s string) (time.Duration, error) {
+	m := clockForm.FindStringSubmatch(s)
+	if m == nil || m[0] != s || m[2]+m[5] == "" {
+		return 0, fmt.Errorf("cannot read the time %s, expected a form like 15:04", quoteShort(s))
+	}
+	return clockTime(m)
+}
+
+// clockTime returns what clockForm found, as the time since midnight.
+func clockTime(m []string) (time.Duration, error) {
+	hour, _ := strconv.Atoi(m[1]) // the form lets only digits through
+	minute, _ := strconv.Atoi("0" + m[2])
+	second, _ := strconv.Atoi("0" + m[3])
+	nanos, _ := strconv.Atoi((m[4] + "000000000")[:9])
+	impossible := fmt.Errorf("there is no time %q", m[0])
+	if m[5] != "" {
+		if hour < 1 || hour > 12 {
+			return 0, impossible
+		}
+		hour %= 12
+		if strings.EqualFold(m[5], "p") {
+			hour += 12
+		}
+	}
+	if hour > 23 || minute > 59 || second > 59 {
+		return 0, impossible
+	}
+	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + time.Duration(nanos), nil
+}
+
+// offset reads +02:00, +0200, +02, GMT+2 and UTC +02:00.
+func (r *dateReader) offset(m []string) (bool, error) {
+	if !r.hasDate() && !r.hasClock || m[1] == "" && len(m[3]) == 1 {
+		return false, nil
+	}
+	hours, _ := strconv.Atoi(m[3])
+	minutes, _ := strconv.Atoi("0" + m[4])
+	if hours > 15 || minutes > 59 {
+		return false, fmt.Errorf("there is no time zone offset %q", m[0])
+	}
+	east := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if m[2] == "-" {
+		east = -east
+	}
+	r.offsets = append(r.offsets, zoneOffset{m[0], east})
+	return true, nil
+}
+
+// zoneOfRegion reads Europe/Berlin.
+func (r *dateReader) zoneOfRegion(m []string) (fits bool, err error) {
+	if !r.hasClock || r.region != nil {
+		return false, nil
+	}
+	r.region, err = LoadZone(m[0])
+	return err == nil, err
+}
+
+func (r *dateReader) word(m []string) (bool, error) {
+	text := m[0]
+	word := dateWords[strings.ToLower(text)]
+	switch {
+	case word.filler:
+	case word.month != 0 && word.weekday != nil && r.march < 2:
+		r.march++
+	case word.month != 0 && r.month == "":
+		r.month = strconv.Itoa(int(word.month))
+	case word.weekday != nil && r.weekday == nil:
+		r.weekday = word.weekday
+	case r.hasClock && strings.ToUpper(text) == text && 2 <= len(text) && len(text) <= 5,
+		word.offset != nil && (r.hasDate() || r.hasClock):
+		r.zones = append(r.zones, text)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// comment skips what follows the zone in JavaScript and in mails, as in
+// GMT+0100 (Central European Standard Time).
+func (r *dateReader) comment([]string) (bool, error) {
+	return len(r.zones)+len(r.offsets) > 0 || r.region != nil, nil
+}
+
+// date returns the one day that the pieces can mean. Days and months in digits
+// are in HighLevel's order, the month first; a weekday can turn it around. Dots
+// say nothing: HighLevel puts them between a month and a day, most of Europe
+// between a day and a month. A year of two digits is of this century or the last.
+func (r *dateReader) date() (Date, error) {
+	if r.march > 0 && r.month == "" {
+		r.month, r.march = "3", r.march-1
+	}
+	if r.march > 0 {
+		if r.weekday != nil || r.march > 1 {
+			return Date{}, errors.New(dateForms)
+		}
+		tuesday := time.Tuesday
+		r.weekday = &tuesday
+	}
+	if r.year == "" || r.month == "" || r.day == "" {
+		return Date{}, errors.New(dateForms)
+	}
+	year, _ := strconv.Atoi(r.year) // the forms let only digits through
+	month, _ := strconv.Atoi(r.month)
+	day, _ := strconv.Atoi(r.day)
+	years := []int{year}
+	if len(r.year) == 2 {
+		years = []int{2000 + year, 1900 + year}
+	}
+	var days []Date
+	var failure error
+	for _, year := range years {
+		for _, order := range [][2]int{{month, day}, {day, month}} {
+			d, err := civil(year, order[0], order[1])
+			switch {
+			case err == nil && r.weekday != nil && d.at.Weekday() != *r.weekday:
+				err = fmt.Errorf("%s is a %s, not a %s", d, d.at.Weekday(), *r.weekday)
+			case err == nil && !slices.Contains(days, d):
+				days = append(days, d)
+			}
+			failure = cmp.Or(failure, err)
+			if r.separator == "" || r.separator != "." && r.weekday == nil {
+				break
+			}
+		}
+	}
+	switch len(days) {
+	case 0:
+		return Date{}, failure
+	case 1:
+		return days[0], nil
+	}
+	return Date{}, fmt.Errorf("it can mean %s or %s; write it as one of these", days[0], days[1])
+}
+
+// at puts the date together with its time and zone: a date alone, a local time,
+// or an instant.
+func (r *dateReader) at(date Date) (Date, error) {
+	wall := date.at.Add(r.clock)
+	offset, err := r.zoneOffset(wall)
+	switch {
+	case err != nil:
+		return Date{}, err
+	case !r.hasClock && (offset == nil || offset.east == 0):
+		return date, nil
+	case !r.hasClock:
+		return Date{}, fmt.Errorf("it has a time zone, %s, but no time of day", offset.text)
+	case offset == nil && r.region == nil:
+		return instant(local(wall, r.zone), r.zone)
+	case offset == nil:
+		return instant(local(wall, r.region), r.zone)
+	case r.region != nil:
+		if at := wall.Add(-offset.east).In(r.region); !shows(at, wall) {
+			return Date{}, fmt.Errorf("it names two time zones, %s and %s, which is then at %s", offset.text, r.region, at.Format("-07:00"))
+		}
+	case offset.east == 0 && r.clock == 0:
+		return date, nil // how HighLevel writes a date without a time
+	}
+	return instant(wall.Add(-offset.east), r.zone)
+}
+
+// zoneOffset returns the offset that all zones of the text, but for the region,
+// agree on; nil if there is none.
+func (r *dateReader) zoneOffset(wall time.Time) (*zoneOffset, error) {
+	offsets, unknown := r.offsets, ""
+	for _, name := range r.zones {
+		can := r.offsetsOfName(name, wall)
+		switch {
+		case len(can) == 0:
+			unknown = name
+		case len(offsets) > 0 && slices.Contains(can, offsets[0].east): // it is the one that the text says
+		default:
+			offsets = append(offsets, zoneOffset{name, can[0]})
+		}
+	}
+	switch {
+	case len(offsets) == 0 && unknown != "" && r.region == nil:
+		return nil, fmt.Errorf("%s is not the name of a time zone, or of several; expected an offset like +01:00", quoteShort(unknown))
+	case len(offsets) == 0:
+		return nil, nil
+	}
+	for _, other := range offsets[1:] {
+		if other.east != offsets[0].east {
+			return nil, fmt.Errorf("it names two time zones, %s and %s", offsets[0].text, other.text)
+		}
+	}
+	return &offsets[0], nil
+}
+
+// offsetsOfName returns which offsets a zone's name such as CET can mean. What
+// clocks show in the reader's zone around that time goes first.
+func (r *dateReader) offsetsOfName(name string, wall time.Time) (can []time.Duration) {
+	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		if own, east := wall.Add(near).In(r.zone).Zone(); strings.EqualFold(own, name) {
+			can = append(can, time.Duration(east)*time.Second)
+		}
+	}
+	if word := dateWords[strings.ToLower(name)]; word.offset != nil {
+		can = append(can, *word.offset)
+	}
+	return can
+}

@@ -1,0 +1,171 @@
+package mapping
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wantDate compares with 2026-12-01 for a date alone, else with RFC 3339 in UTC.
+func wantDate(t *testing.T, text string, zone *time.Location, want string) {
+	t.Helper()
+	d, err := ParseDate(text, zone)
+	if err != nil {
+		t.Errorf("%v", err)
+		return
+	}
+	got := d.String()
+	if !d.DateOnly() {
+		got = d.Instant(0, time.UTC).Format(time.RFC3339Nano)
+	}
+	if got != want {
+		t.Errorf("%q is read as %s, want %s", text, got, want)
+	}
+}
+
+func TestParseDateReadsWhatProgramsPrint(t *testing.T) {
+	const at, day = "2026-12-01T15:00:00Z", "2026-12-01"
+	local := "2026-12-01T20:00:00Z" // 15:00 in New York
+	for _, tt := range []struct{ by, text, want string }{
+		{"JavaScript's toString", "Tue Dec 01 2026 15:00:00 GMT+0000 (Coordinated Universal Time)", at},
+		{"JavaScript's toString in Berlin", "Tue Dec 01 2026 16:00:00 GMT+0100 (Central European Standard Time)", at},
+		{"JavaScript's toString in German", "Tue Dec 01 2026 16:00:00 GMT+0100 (Mitteleuropäische Normalzeit)", at},
+		{"JavaScript's toString at UTC midnight", "Tue Dec 01 2026 00:00:00 GMT+0000 (Coordinated Universal Time)", day},
+		{"JavaScript's toDateString", "Tue Dec 01 2026", day},
+		{"JavaScript's toUTCString", "Tue, 01 Dec 2026 15:00:00 GMT", at},
+		{"JavaScript's toISOString", "2026-12-01T15:00:00.000Z", at},
+		{"JavaScript's toLocaleString", "12/1/2026, 3:00:00 PM", local},
+		{"JavaScript's toLocaleString, newer", "12/1/2026, 3:00:00\u202fPM", local},
+		{"the same in words", "Dec 1, 2026, 3:00\u202fPM", local},
+		{"JavaScript's toLocaleString in Edge", "\u200e12\u200e/\u200e1\u200e/\u200e2026\u200e \u200e3\u200e:\u200e00\u200e:\u200e00\u200e \u200ePM", local},
+		{"JavaScript's toLocaleString in Canada", "2026-12-01, 3:00:00 p.m.", local},
+		{"JavaScript's toLocaleString in Canada's French", "2026-12-01 15 h 00 min 00 s", local},
+		{"JavaScript's toLocaleString in Spanish", "1 dic 2026, 3:00:00 p.\u00a0m.", local},
+		{"JavaScript's toLocaleString in Hungarian", "2026. 12. 01. 15:00:00", local},
+		{"JavaScript's Temporal", "2026-12-01T16:00:00+01:00[Europe/Berlin]", at},
+		{"Java's Date", "Tue Dec 01 15:00:00 UTC 2026", at},
+		{"Java's Date in Berlin", "Tue Dec 01 16:00:00 CET 2026", at},
+		{"Java's Date in New York", "Tue Dec 01 10:00:00 EST 2026", at},
+		{"Java's Date in a fixed zone", "Tue Dec 01 16:00:00 GMT+01:00 2026", at},
+		{"Java's toGMTString", "1 Dec 2026 15:00:00 GMT", at},
+		{"Java's LocalDateTime", "2026-12-01T15:00", local},
+		{"Java's ZonedDateTime", "2026-12-01T16:00+01:00[Europe/Berlin]", at},
+		{"Java's ZonedDateTime in UTC", "2026-12-01T15:00Z[UTC]", at},
+		{"Java's ZonedDateTime in London", "2026-12-01T15:00Z[Europe/London]", at},
+		{"a midnight in London is an instant", "2026-12-01T00:00Z[Europe/London]", "2026-12-01T00:00:00Z"},
+		{"Java's Instant", "2026-12-01T15:00:00.123456789Z", "2026-12-01T15:00:00.123456789Z"},
+		{"Java's Timestamp", "2026-12-01 15:00:00.0", local},
+		{"PHP's DATE_ATOM", "2026-12-01T15:00:00+00:00", at},
+		{"PHP's DATE_COOKIE", "Tuesday, 01-Dec-2026 15:00:00 UTC", at},
+		{"PHP's DATE_RFC822", "Tue, 01 Dec 26 15:00:00 +0000", at},
+		{"PHP's DATE_RFC850", "Tuesday, 01-Dec-26 15:00:00 UTC", at},
+		{"RFC 850 of the last century", "Tuesday, 01-Dec-81 15:00:00 GMT", "1981-12-01T15:00:00Z"},
+		{"PHP's DATE_RFC2822", "Tue, 01 Dec 2026 15:00:00 +0000", at},
+		{"Ruby's Time", "2026-12-01 15:00:00 +0000", at},
+		{"Ruby's Time in UTC", "2026-12-01 15:00:00 UTC", at},
+		{"Ruby's DateTime", "2026-12-01T15:00:00+00:00", at},
+		{"Rails' TimeWithZone", "Tue, 01 Dec 2026 10:00:00.000000000 EST -05:00", at},
+		{"Rails' TimeWithZone in UTC", "Tue, 01 Dec 2026 15:00:00.000000000 UTC +00:00", at},
+		{"Ruby 1.8 and Twitter", "Tue Dec 01 10:00:00 -0500 2026", at},
+		{"Python's str", "2026-12-01 15:00:00+00:00", at},
+		{"Python's str with microseconds", "2026-12-01 15:00:00.250000-05:00", "2026-12-01T20:00:00.25Z"},
+		{"Python's ctime", "Tue Dec  1 15:00:00 2026", local},
+		{"Python's email.utils", "Tue, 01 Dec 2026 15:00:00 -0000", at},
+		{"a mail's date with a comment", "Tue, 1 Dec 2026 16:00:00 +0100 (CET)", at},
+		{".NET's o", "2026-12-01T16:00:00.0000000+01:00", at},
+		{".NET's u", "2026-12-01 15:00:00Z", at},
+		{".NET's s", "2026-12-01T15:00:00", local},
+		{".NET's g", "12/01/2026 15:00", local},
+		{".NET's G of an offset", "12/01/2026 15:00:00 +00:00", at},
+		{".NET's F", "Tuesday, 01 December 2026 15:00:00", local},
+		{"PostgreSQL's timestamptz", "2026-12-01 15:00:00+00", at},
+		{"PostgreSQL's timestamptz with a fraction", "2026-12-01 20:30:00.5+05:30", "2026-12-01T15:00:00.5Z"},
+		{"PostgreSQL's own style", "Tue Dec 01 15:00:00 2026 UTC", at},
+		{"Go's Time", "2026-12-01 16:00:00 +0100 CET", at},
+		{"Go's Time in a zone without a name", "2026-12-01 18:00:00 +0300 +03", at},
+		{"date(1)", "Tue Dec  1 03:00:00 PM UTC 2026", at},
+		{"iCalendar", "20261201T150000Z", at},
+		{"Excel's long date", "Tuesday, December 1, 2026", day},
+		{"Google Sheets", "12/1/2026 15:00:00", local},
+		{"the weekday decides between two orders", "Tue 01/12/2026", day},
+		{"so it does in Finnish", "ti 1.12.2026 klo 15.00", local},
+		{"a day above twelve decides too", "30.11.2026", "2026-11-30"},
+		{"and in the other order", "11.30.2026", "2026-11-30"},
+		{"mar is March", "Mar 3, 2026 3pm", "2026-03-03T20:00:00Z"},
+		{"mar. is mardi", "mar. 1 déc. 2026", day},
+		{"mar is both", "mar 3 mar 2026", "2026-03-03"},
+		{"a date in UTC", "2026-12-01 UTC", day},
+		{"an XML date in UTC", "2026-12-01Z", day},
+		{"a zone's name that means several, beside its offset", "2026-12-01 09:00:00 -0600 CST", at},
+		{"a zone that clocks show here goes first", "15:00 EST, 1 July 2026", "2026-07-01T20:00:00Z"},
+	} {
+		t.Run(tt.by, func(t *testing.T) { wantDate(t, tt.text, zone(t, "America/New_York"), tt.want) })
+	}
+	wantDate(t, "Tue Dec 01 20:30:00 IST 2026", zone(t, "Asia/Kolkata"), at)
+	wantDate(t, "Tue Dec 01 23:00:00 CST 2026", zone(t, "Asia/Shanghai"), at)
+	wantDate(t, "Tue Dec 01 09:00:00 CST 2026", zone(t, "America/Chicago"), at)
+	wantDate(t, "2026-12-01 07:00:00 -0800 PST", zone(t, "Asia/Manila"), at)
+}
+
+// The file is what testdata/dates.mjs prints: each month and weekday in the
+// languages of HighLevel.
+func TestParseDateReadsTheLanguagesOfHighLevel(t *testing.T) {
+	lines, err := os.ReadFile("testdata/dates.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(lines)) {
+		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		wantDate(t, columns[1], time.UTC, columns[2])
+		wantDate(t, strings.ToUpper(columns[1]), time.UTC, columns[2])
+	}
+}
+
+func TestParseDateSaysWhatCanMeanTwoThings(t *testing.T) {
+	for text, want := range map[string]string{
+		"01.12.2026":                                "it can mean 2026-01-12 or 2026-12-01; write it as one of these",
+		"1.12.2026, 15:00:00":                       "it can mean 2026-01-12 or 2026-12-01",
+		"1-Dec-26":                                  "it can mean 2026-12-01 or 1926-12-01",
+		"12/01/26":                                  "it can mean 2026-12-01 or 1926-12-01",
+		"46357":                                     "if it is a spreadsheet's day number",
+		"Mon, 01 Dec 2026 15:00:00 GMT":             "2026-12-01 is a Tuesday, not a Monday",
+		"Mon, 01 Dec 26 15:00:00 GMT":               "2026-12-01 is a Tuesday, not a Monday",
+		"mar 3 dic 2026":                            "2026-12-03 is a Thursday, not a Tuesday",
+		"Tue Dec 01 09:00:00 CST 2026":              `"CST" is not the name of a time zone, or of several; expected an offset like +01:00`,
+		"2026-12-01T15:00:00 Mars/Olympus":          `"Mars/Olympus" is not a time zone`,
+		"2026-12-01T15:00+05:00[Europe/Berlin]":     "it names two time zones, +05:00 and Europe/Berlin, which is then at +01:00",
+		"2026-12-01 15:00:00 +0200 CET":             "it names two time zones, +0200 and CET",
+		"2026-12-01+01:00":                          "it has a time zone, +01:00, but no time of day",
+		"2026-12-01 15:00 (CET)":                    `cannot read the time "(CET)"`,
+		"2026-12-01 15:00 16:00":                    `cannot read the time "16:00"`,
+		"Dec 1":                                     "expected a form like",
+		"Dec Nov 1 2026":                            "expected a form like",
+		"mar mar mar 3 2026":                        "expected a form like",
+		"1. 2. 3. 2026":                             "expected a form like",
+		"2026-12-01 15:00:00.1234567891":            "cannot read the time",
+		"20261201T250000Z":                          `there is no time`,
+		"infinity":                                  "expected a form like",
+		"Tue Dec 01 2026 15:00:00 GMT+1900 (Never)": `there is no time zone offset "GMT+1900"`,
+	} {
+		if d, err := ParseDate(text, zone(t, "America/New_York")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseDate(%q) = %v, error %v; want an error with %q", text, d, err, want)
+		}
+	}
+}
+
+func TestANameOfADateMeansOneThing(t *testing.T) {
+	seen := map[string]bool{}
+	tables := append(append(monthNames[:], weekdayNames[:]...), dateFillers)
+	for _, names := range zoneNames {
+		tables = append(tables, names)
+	}
+	for _, names := range tables {
+		for name := range strings.FieldsSeq(names) {
+			if seen[name] && name != "mar" {
+				t.Errorf("%q is in the tables twice", name)
+			}
+			seen[name] = true
+		}
+	}
+}
