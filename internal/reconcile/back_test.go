@@ -95,6 +95,27 @@ func TestAMovedMeetingMovesItsTask(t *testing.T) {
 	}
 }
 
+func TestAMeetingThatIsMovedWhileItIsReplacedMovesItsTask(t *testing.T) {
+	b := setup(t, wayBack)
+	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	r := b.request()
+	b.must(b.ch.Accept(r.ID))
+	b.settle()
+	b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Title = "Call Jane back" }))
+	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, sandbox.FailWith(503))
+	if _, err := b.try(e); err == nil || b.link(e).State != store.LinkDeleting {
+		t.Fatalf("the delete did not fail: %v, the link is %q", err, b.link(e).State)
+	}
+	b.ch.Faults().Clear()
+	b.must(b.ch.Reschedule(r.ID, movedTo, movedTo.Add(15*time.Minute)))
+	b.ask(e)
+	due := b.hl.Tasks(contact)[0].DueDate
+	if got := b.request(); !due.Equal(movedTo.Add(15*time.Minute)) || !got.End.Equal(due) || !strings.HasPrefix(got.Subject, "Call Jane back") {
+		t.Errorf("the task is due at %s, its request is %q and ends at %s; want %s", due, got.Subject, got.End, movedTo.Add(15*time.Minute))
+	}
+}
+
 func TestWhatIsWrittenInHighLevelIsWrittenOnceAndComesNotBack(t *testing.T) {
 	b := setup(t, wayBack)
 	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)

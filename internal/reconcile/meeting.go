@@ -482,7 +482,7 @@ func meetingFacts(m store.Meeting, item string) mapping.Meeting {
 func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error) {
 	items := map[string]string{}
 	for key, l := range s.links {
-		if l.State == store.LinkLive && l.ObjectID != "" && (l.ItemKind == string(mapping.ItemEvent) || l.ItemKind == string(mapping.ItemTask)) {
+		if (l.State == store.LinkLive || l.State == store.LinkDeleting) && l.ObjectID != "" && (l.ItemKind == string(mapping.ItemEvent) || l.ItemKind == string(mapping.ItemTask)) {
 			items[l.ObjectID] = key
 		}
 	}
@@ -500,7 +500,7 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	}
 	var out []mapping.Meeting
 	for _, id := range ids {
-		if m, ok := s.meetings[id]; ok {
+		if m, ok := s.meetings[id]; ok && s.links[items[id]].State == store.LinkLive {
 			facts := meetingFacts(m, items[id])
 			facts.Kind = mapping.ItemKind(s.links[facts.Item].ItemKind)
 			out = append(out, facts)

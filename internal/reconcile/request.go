@@ -187,8 +187,12 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 			if err := s.lookAt(ctx, link); err != nil {
 				return link, err
 			}
-			if m := s.seen(link); !mapping.MeetingState(m.State).Ended() {
-				link.Start, link.End = m.Start, m.End
+			m := s.seen(link)
+			if !mapping.MeetingState(m.State).Ended() && !(near(m.Start, link.Start) && near(m.End, link.End)) {
+				// What was planned does not know it, and its record has to follow first.
+				s.stale, s.touch = true, append(s.touch, s.entity)
+				link.State = store.LinkLive
+				return link, s.store.SaveLink(ctx, link, s.now(), nil)
 			}
 		}
 		if _, err := s.delete(ctx, link); err != nil {
