@@ -218,3 +218,21 @@ func TestASecondRequestIsRemoved(t *testing.T) {
 		t.Errorf("open after two generations were found: %+v", open)
 	}
 }
+
+func TestATaskThatIsMadeAfterTheBackfillOfALostDatabaseIsFound(t *testing.T) {
+	b := setup(t, "")
+	_, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	look := func(name string) {
+		t.Helper()
+		_, err := b.Sweep(t.Context(), name, location, time.Time{}, false, nil)
+		b.must(err)
+		b.settle()
+	}
+	look(location + "/backfill")
+	_, err := b.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Send the papers", DueDate: time.Date(2030, 6, 4, 19, 0, 0, 0, time.UTC)})
+	b.must(err)
+	look(location)
+	if n := len(b.ch.Requests()); n != 2 {
+		t.Errorf("%d requests for two tasks", n)
+	}
+}

@@ -318,6 +318,11 @@ func (s *sweep) missing(ctx context.Context, p place) error {
 	}
 	if len(ids) == 0 {
 		s.at.TasksKnown = true
+		if s.at.Name != s.at.LocationID && !s.dry { // a backfill leaves none to another one
+			if err := s.store.TasksKnown(ctx, s.at.LocationID); err != nil {
+				return err
+			}
+		}
 		return s.next(ctx, place{Phase: phaseWalk}, nil)
 	}
 	var found []store.Found

@@ -48,6 +48,19 @@ func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation
 	return list[0], nil
 }
 
+// TasksKnown notes for the sweep of a location that all open tasks have been looked
+// at, as a backfill does.
+func (s *Store) TasksKnown(ctx context.Context, locationID string) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES ($1, $1, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 1)
+			ON CONFLICT (name) DO UPDATE SET tasks_known = 1`, locationID)
+		if err != nil {
+			return fmt.Errorf("note that the tasks of %s are known: %w", locationID, err)
+		}
+		return nil
+	})
+}
+
 // Found is a record that a reconciliation came by.
 type Found struct {
 	Entity
