@@ -63,17 +63,19 @@ type item struct {
 	orphan         bool            // its record was deleted, and the database lost before that was worked
 	forgets        int             // how often the database went back
 	blurred        bool            // which description its request has was forgotten once, and no list shows it
+	overUnknown    string          // the request that took place unknown to the database of then; see tookPlaceUnknown
 
 	// since the last quiet point
 	was      content
-	base     *times  // of the request that was live then
-	material bool    // title, time or being changed in HighLevel
-	retimed  bool    // the time did
-	moved    []times // to where people moved the request
-	off      bool    // a person called it off, or its time passed
-	must     *end    // how a clash must end; nil = there was none
-	forgot   bool    // Milepost's database went back to before some of it
-	lost     bool    // it was lost altogether
+	base     *times    // of the request that was live then
+	material bool      // title, time or being changed in HighLevel
+	retimed  bool      // the time did
+	moved    []times   // to where people moved the request
+	off      bool      // a person called it off, or its time passed
+	must     *end      // how a clash must end; nil = there was none
+	forgot   bool      // Milepost's database went back to before some of it
+	lost     bool      // it was lost altogether
+	knows    time.Time // until when the oldest database knew what happened that it went back to
 }
 
 // end is the one right end of an item.
@@ -244,21 +246,27 @@ func (l *ledger) passes() {
 }
 
 // forget notes that Milepost's database went back to an older state, or was lost.
-func (l *ledger) forget(lost bool) {
+func (l *ledger) forget(lost bool, knows time.Time) {
 	l.forgotten = true
 	for _, f := range l.foreign {
 		f.forgot = true
 	}
 	for _, it := range l.items {
 		it.forgets++
+		if !it.forgot || knows.Before(it.knows) {
+			it.knows = knows
+		}
 		it.forgot, it.blurred, it.lost = true, true, it.lost || lost
 	}
 }
 
 // quiet begins anew: all that happened so far is settled.
 func (l *ledger) quiet() {
-	_, live, _ := l.requests()
+	made, live, _ := l.requests()
 	for id, it := range l.items {
+		if list := made[id]; len(list) > 0 && it.tookPlaceUnknown(list[len(list)-1]) {
+			it.overUnknown = list[len(list)-1].ID
+		}
 		it.was, it.base, it.material, it.retimed, it.moved, it.off, it.must, it.forgot, it.lost = it.now, nil, false, false, nil, false, nil, false, false
 		if list := live[id]; len(list) == 1 {
 			it.base = &times{list[0].Start, list[0].End}
@@ -356,7 +364,7 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 	if len(live) == 0 {
 		switch {
 		case past, it.off:
-			if id.kind == "task" && past && len(made) > 0 && made[len(made)-1].Status == "completed" && !it.reopened && !it.material {
+			if id.kind == "task" && past && len(made) > 0 && made[len(made)-1].Status == "completed" && !it.reopened && !it.material && !it.tookPlaceUnknown(made[len(made)-1]) {
 				return "its meeting is over, and the task is not completed"
 			}
 			return ""
@@ -434,6 +442,14 @@ func (l *ledger) halfReplaced(it *item, made []sandbox.MeetingRequest) bool {
 		}
 	}
 	return len(made) > 0 && made[len(made)-1].Status == "cancelled" && cancelled > it.cancels
+}
+
+// tookPlaceUnknown reports whether a request may have been over before Milepost saw it
+// for the first time on the database that it has. Then its task stays as it is:
+// that it is open may mean that a person opened it again, and the database that
+// would tell is gone.
+func (it *item) tookPlaceUnknown(r sandbox.MeetingRequest) bool {
+	return r.ID == it.overUnknown || it.forgot && r.Status == "completed" && r.DateAdded.After(it.knows)
 }
 
 // exists reports whether the record of an item is still there.

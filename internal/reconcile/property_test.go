@@ -34,7 +34,7 @@ const usualStories = 10
 func TestBothSidesEndInStep(t *testing.T) {
 	stage := newStage(t)
 	first, n := uint64(number(t, "MILEPOST_HISTORY", 1)), usualStories
-	if first > 1 {
+	if _, one := os.LookupEnv("MILEPOST_HISTORY"); one {
 		n = 1
 	}
 	n = number(t, "MILEPOST_HISTORIES", n)

@@ -20,6 +20,7 @@ import (
 type snapshot struct {
 	dir  string
 	told int // of history.past
+	at   time.Time
 }
 
 // now is the true time. Milepost's own clock may differ from it by the skew.
@@ -101,7 +102,7 @@ func (h *history) copyState() {
 	defer db.Close()
 	_, err = db.ExecContext(h.t.Context(), `VACUUM INTO $1`, filepath.Join(dir, "milepost.db"))
 	h.must(err)
-	h.copies = append(h.copies, snapshot{dir, len(h.past)})
+	h.copies = append(h.copies, snapshot{dir, len(h.past), h.now()})
 	h.tell("the database is copied")
 }
 
@@ -124,7 +125,7 @@ func (h *history) restore() {
 	h.tell("Milepost is started on %s; the inbox is there: %v", what, inbox)
 	h.useCopyOf(from.dir)
 	h.needWalk = true
-	h.ledger.forget(h.backfills)
+	h.ledger.forget(h.backfills, from.at)
 	if inbox {
 		for _, w := range h.past[from.told:] {
 			h.arrive(w)
