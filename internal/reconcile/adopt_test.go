@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"milepost/clients"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -234,5 +235,33 @@ func TestATaskThatIsMadeAfterTheBackfillOfALostDatabaseIsFound(t *testing.T) {
 	look(location)
 	if n := len(b.ch.Requests()); n != 2 {
 		t.Errorf("%d requests for two tasks", n)
+	}
+}
+
+func TestAListThatLacksWhatIsThereMakesNothingTwice(t *testing.T) {
+	b := setup(t, strings.Replace(wayBack, ", attach: [notes]", "", 1))
+	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	_, err := b.hl.CreateNote(sandbox.Note{ContactID: contact, Body: "Prefers mornings"})
+	b.must(err)
+	b.all()
+	older := b.backedUp()
+	b.must(b.ch.Accept(b.request().ID))
+	b.settle()
+	if n, m := len(b.hl.Notes(contact)), len(b.hl.Tasks(contact)); n != 2 || m != 2 {
+		t.Fatalf("%d notes and %d tasks, want one more of each for the booked meeting", n, m)
+	}
+	b.startsOn(older)
+	_, err = b.try(store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: b.request().ID})
+	b.must(err)
+	for _, list := range []string{"tasks", "notes"} {
+		lie := b.hl.Faults().Next("GET /contacts/{contactId}/"+list, -1, sandbox.Say(200, `{"`+list+`":[]}`))
+		if _, err := b.try(e); clients.ReasonOf(err) != clients.Unavailable {
+			t.Errorf("with an empty list of %s the sync ends with %v", list, err)
+		}
+		b.hl.Faults().Disarm(lie)
+	}
+	b.ask(e)
+	if n, m := len(b.hl.Notes(contact)), len(b.hl.Tasks(contact)); n != 2 || m != 2 {
+		t.Errorf("afterwards there are %d notes and %d tasks, want 2 of each", n, m)
 	}
 }

@@ -90,7 +90,7 @@ func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.It
 func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
 	content, title := textDigest(textOf(item)), clip(firstLine(item.Text), 200)
 	link, err := s.written(ctx, item, content, title, func() (writtenIDs, error) {
-		notes, err := s.then.Notes(ctx, s.contactID)
+		notes, err := s.contactNotes(ctx)
 		ids := writtenIDs{}
 		for _, n := range notes {
 			ids.add(n.ID, n.Body)
@@ -116,7 +116,7 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
 	content := textDigest(textOf(item))
 	link, err := s.written(ctx, item, content, item.Title, func() (writtenIDs, error) {
-		tasks, err := s.then.Tasks(ctx, s.contactID)
+		tasks, err := s.contactTasks(ctx)
 		ids := writtenIDs{}
 		for _, t := range tasks {
 			ids.add(t.ID, t.Body)

@@ -118,7 +118,7 @@ func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, er
 			}
 		}
 	}
-	tasks, err := s.then.Tasks(ctx, s.contactID)
+	tasks, err := s.contactTasks(ctx)
 	if err != nil {
 		return false, beside(err)
 	}

@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,11 +80,8 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		}
 	}
 	if needs.Notes {
-		notes, err := s.then.Notes(ctx, s.contactID)
+		notes, err := s.contactNotes(ctx)
 		if err != nil {
-			return facts, err
-		}
-		if err := s.listsAll(ctx, notes); err != nil {
 			return facts, err
 		}
 		for _, n := range notes {
@@ -100,28 +100,47 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 	return facts, beside(err)
 }
 
-// listsAll makes sure that a list of notes that lacks one that is known is not
-// wrong: a request would be replaced for it, which mails people.
-func (s *entitySync) listsAll(ctx context.Context, notes []highlevel.Note) error {
-	known, err := s.store.SeenNotes(ctx, s.entity.LocationID, s.contactID)
+// contactNotes are the contact's notes.
+func (s *entitySync) contactNotes(ctx context.Context) ([]highlevel.Note, error) {
+	notes, err := s.then.Notes(ctx, s.contactID)
+	if err != nil {
+		return nil, err
+	}
+	return notes, listsAll(ctx, s, mapping.KindNote, notes, func(n highlevel.Note) string { return n.ID }, s.then.Note)
+}
+
+// contactTasks are the contact's tasks.
+func (s *entitySync) contactTasks(ctx context.Context) ([]highlevel.Task, error) {
+	tasks, err := s.then.Tasks(ctx, s.contactID)
+	if err != nil {
+		return nil, err
+	}
+	return tasks, listsAll(ctx, s, mapping.KindTask, tasks, func(t highlevel.Task) string { return t.ID }, s.then.Task)
+}
+
+// listsAll makes sure that a list of a contact's notes or tasks that lacks one that
+// is known is not wrong: a request would be replaced for it, which mails people, or
+// a note written twice.
+func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list []T, id func(T) string, get func(ctx context.Context, contactID, id string) (T, error)) error {
+	seen, err := s.store.SeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
 	if err != nil {
 		return err
 	}
-	for _, n := range notes {
-		delete(known, n.ID)
+	for _, v := range list {
+		delete(seen, id(v))
 	}
-	for id := range known { // one of them tells
-		_, err := s.then.Note(ctx, s.contactID, id)
-		if err == nil {
-			return &clients.Error{
-				API: highLevelAPI, Operation: "list notes of contact", Subject: s.contactID, Reason: clients.Unavailable,
-				Message: "the list lacks a note that is there",
-			}
-		}
-		if clients.ReasonOf(err) != clients.NotFound {
-			return beside(err)
-		}
+	if len(seen) == 0 {
 		return nil
+	}
+	_, err = get(ctx, s.contactID, slices.Min(slices.Collect(maps.Keys(seen)))) // one of them tells
+	switch {
+	case err == nil:
+		return &clients.Error{
+			API: highLevelAPI, Operation: fmt.Sprintf("list %ss of contact", kind), Subject: s.contactID, Reason: clients.Unavailable,
+			Message: fmt.Sprintf("the list lacks a %s that is there", kind),
+		}
+	case clients.ReasonOf(err) != clients.NotFound:
+		return beside(err)
 	}
 	return nil
 }

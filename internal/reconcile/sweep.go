@@ -237,7 +237,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 	if err != nil {
 		return nil, err
 	}
-	seen, err := s.store.SeenNotes(ctx, s.at.LocationID, contactID)
+	seen, err := s.store.SeenOf(ctx, s.at.LocationID, contactID, string(mapping.KindNote))
 	if err != nil {
 		return nil, err
 	}

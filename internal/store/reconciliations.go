@@ -216,12 +216,12 @@ func scanID(r Rows) (id string, err error) {
 	return id, err
 }
 
-// SeenNotes returns what is remembered of a contact's notes that were there
+// SeenOf returns what is remembered of a contact's notes or tasks that were there
 // when they were last read.
-func (s *Store) SeenNotes(ctx context.Context, locationID, contactID string) (map[string]Seen, error) {
+func (s *Store) SeenOf(ctx context.Context, locationID, contactID, kind string) (map[string]Seen, error) {
 	out := map[string]Seen{}
 	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
-		WHERE location_id = $1 AND contact_id = $2 AND kind = 'note' AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone)
+		WHERE location_id = $1 AND contact_id = $2 AND kind = $4 AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone, kind)
 }
 
 func (s *Store) seen(ctx context.Context, out map[string]Seen, query string, args ...any) error {
