@@ -26,7 +26,7 @@ func words(s string) map[string]bool {
 var (
 	// editorBlocks and editorInline are what editors write, closed or not.
 	editorBlocks = words("p div ul ol li h1 h2 h3 h4 h5 h6 blockquote pre table thead tbody tfoot tr td th center")
-	editorInline = words("a b strong i em u s strike del ins mark code span font small big sub sup img br hr")
+	editorInline = words("a b strong i em u s strike del ins mark code span font small big sub sup img br hr wbr")
 	// documentBlocks also begin HTML, if they are closed. Unclosed, they may be a
 	// placeholder in a text: <address>.
 	documentBlocks = words("html body head section article header footer main aside nav figure figcaption address details summary dl dt dd form fieldset caption")
@@ -51,6 +51,7 @@ func tagsOf(s string) []tag {
 	var tags []tag
 	var open []int // indexes of the start tags that are not closed
 	waiting := map[string]int{}
+	endless := map[string]bool{} // there is no closing tag in the rest
 	for at := 0; ; {
 		m := tagForm.FindStringSubmatchIndex(s[at:])
 		if m == nil {
@@ -67,10 +68,10 @@ func tagsOf(s string) []tag {
 		case !t.closes:
 			open = append(open, i)
 			waiting[t.name]++
-			if t.name == "script" || t.name == "style" {
-				if end := indexFold(s[at:], "</"+t.name); end >= 0 {
-					at += end
-				}
+			if (t.name == "script" || t.name == "style") && !endless[t.name] {
+				end := indexFold(s[at:], "</"+t.name)
+				endless[t.name] = end < 0
+				at += max(end, 0)
 			}
 		case waiting[t.name] > 0:
 			for {
@@ -173,6 +174,7 @@ func beginsWithBlock(s string, tags []tag) bool {
 // isInlineHTML reports whether a text has markup, and nothing but an editor's.
 func isInlineHTML(s string, tags []tag) bool {
 	at, found := 0, false
+	nothingElse := strings.TrimSpace(tagForm.ReplaceAllString(s, "")) == ""
 	for i, t := range tags {
 		if t.from < at { // within a script
 			continue
@@ -185,7 +187,7 @@ func isInlineHTML(s string, tags []tag) bool {
 		case t.name == "":
 		case t.name == "br" || t.name == "hr" || t.name == "img":
 			follows := i > 0 && breaksLine(tags[i-1]) && strings.TrimSpace(s[tags[i-1].to:t.from]) == ""
-			if t.attributes == "" && !follows && blankBefore(s, t.from) && blankAfter(s, t.to) {
+			if t.attributes == "" && !nothingElse && !follows && blankBefore(s, t.from) && blankAfter(s, t.to) {
 				return false // "the <br> tag"
 			}
 			found = true
@@ -198,6 +200,8 @@ func isInlineHTML(s string, tags []tag) bool {
 			if strings.TrimSpace(inner) == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner)) {
 				return false // "between <b> and </b>"
 			}
+		case t.mate > i && t.attributes == "" && blankBefore(s, t.from) && blankAfter(s, t.to) && blankBefore(s, tags[t.mate].from) && blankAfter(s, tags[t.mate].to):
+			return false // "use <p> and </p> for it"
 		default:
 			found = true
 		}

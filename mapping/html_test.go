@@ -32,6 +32,12 @@ var plainTexts = []string{
 	"</p> ends it",
 	"between <b> and </b> is bold",
 	"an empty <b></b>",
+	"Use <p> and </p> for a paragraph",
+	"x?a=1&para=2&lt=3&sect=6&not=7&times=9&yen=2&quot=6 &amp 1",
+	"<https://x.example/a?b=1&c=2>\n<mailto:ann@example.com>",
+	"a < b > c",
+	"<ann@example.com> wrote: <p>hi</p>",
+	"the tag <br>",
 	"<note><to>Tove</to><body>Hi</body></note>",
 	`<?xml version="1.0"?><note>Hi</note>`,
 	`<root><p>one</p></root>`,
@@ -105,6 +111,14 @@ var htmlTexts = []struct{ name, in, want string }{
 	{"an image", `<p>See <img src="https://x.example/a.png" alt="the floor plan" /></p>`, "See the floor plan"},
 	{"an image without a text", `<p><img src="https://x.example/a.png"></p>`, "https://x.example/a.png"},
 	{"a linked image", `<p><a href="https://x.example"><img alt="Logo" src="a.png"></a></p>`, "Logo (https://x.example)"},
+	{"an image beside words", `<p>See<img src="https://x.example/a.png">there<img alt="plan" src="x"><img alt="map" src="y">.</p>`, "See https://x.example/a.png there plan map."},
+	{"an emoji", `<p>Hi<img alt="😀" src="x">!</p>`, "Hi😀!"},
+	{"an image that only the editor has", `<p><img src="data:image/png;base64,AA"> <img src="cid:1" title="Plan"></p>`, "[image] Plan"},
+	{"links that touch", `<p><a href="https://x.example"></a><a href="https://y.example">https://y.example</a>or</p>`, "https://x.example https://y.example or"},
+	{"a sound", `<p><audio controls><source src="https://v.example/a.mp3"></audio></p>`, "https://v.example/a.mp3"},
+	{"a break that is allowed", "<p>long<wbr>word</p>", "longword"},
+	{"a list of letters", `<ol type="a"><li>One</li><li>Two</li></ol>`, "a. One\nb. Two"},
+	{"a list that counts down", "<ol reversed><li>One</li><li>Two</li></ol>", "2. One\n1. Two"},
 	{"a list", "<ul><li>One</li><li><b>Two</b></li></ul>", "- One\n- Two"},
 	{"a list of TipTap", `<ul class="list-disc"><li><p>One</p></li><li><p>Two</p><p>more</p></li></ul>`, "- One\n- Two\n  more"},
 	{"an ordered list", "<p>Do:</p><ol><li>One</li><li>Two</li></ol><p>Done</p>", "Do:\n1. One\n2. Two\nDone"},
@@ -116,6 +130,8 @@ var htmlTexts = []struct{ name, in, want string }{
 	{"levels of Quill", `<ol><li>One</li><li class="ql-indent-1">A</li><li class="ql-indent-1">B</li><li>Two</li><li class="ql-indent-1">C</li></ol>`, "1. One\n   1. A\n   2. B\n2. Two\n   1. C"},
 	{"a list of tasks", `<ul data-type="taskList"><li data-checked="true"><label><input type="checkbox" checked="checked"><span></span></label><div><p>One</p></div></li><li data-checked="false"><div><p>Two</p></div></li></ul>`, "- [x] One\n- [ ] Two"},
 	{"a table", "<table><thead><tr><th>Name</th><th>Price</th></tr></thead><tbody><tr><td><p>Loft</p></td><td>5</td></tr><tr><td>Barn</td><td></td></tr></tbody></table>", "Name | Price\nLoft | 5\nBarn |"},
+	{"lists in a table", "<table><tr><td><ul><li>a<ol><li>b</li></ol></li><li>c</li></ul></td><td>x</td><td>y<br>z</td></tr><tr><td>d</td><td></td></tr></table>", "- a\n  1. b\n- c\n| x\n| y\n  z\nd |"},
+	{"a table in a table", "<table><tr><td>a</td><td><table><tr><td>b</td><td>c</td></tr><tr><td>d</td><td>e</td></tr></table></td></tr></table>", "a\n| b | c\n  d | e"},
 	{"a table for layout", "<table><tr><td><p>One</p><p>Two</p></td></tr></table>", "One\nTwo"},
 	{"a rule", "<p>One</p><hr><p>Two</p>", "One\n---\nTwo"},
 	{"headings", "<h1>Title</h1><p>text</p><h2>More</h2>", "Title\ntext\nMore"},
@@ -140,6 +156,8 @@ var htmlTexts = []struct{ name, in, want string }{
 	{"blanks within a line", "<p>a  b\tc\u00a0d\n  e</p>", "a  b\tc d e"},
 	{"emoji and right to left", "<p>👩‍👩‍👧 zero\u200bwidth \u202bשלום\u202c</p>", "👩‍👩‍👧 zero\u200bwidth \u202bשלום\u202c"},
 	{"nothing", "<p><br></p>", ""},
+	{"a break alone", "<br>", ""},
+	{"breaks alone", "<br/>\n<br/>", ""},
 	{"a video", `<p>see</p><iframe src="https://v.example/1"></iframe>`, "see\nhttps://v.example/1"},
 	{"terms", "<dl><dt>Price</dt><dd>5</dd></dl>", "Price\n5"},
 	{"text of an editor that looks like HTML", "<p>&lt;p&gt;x&lt;/p&gt;</p>", "<p>x</p>"},
@@ -189,7 +207,7 @@ func TestEveryWordOfHTMLIsInItsText(t *testing.T) {
 }
 
 func TestAnEndlessTextIsReadInTime(t *testing.T) {
-	for _, piece := range []string{"<", "<p", "<p>", "<div><b>", "</p>", "<!--", "<a href='", "<b></i>", "<Name>", "&", "<ul><li>", "<script", "<style>", "<br> ", "<p>x</p><blockquote>"} {
+	for _, piece := range []string{"<", "<p", "<p>", "<div><b>", "</p>", "<!--", "<a href='", "<b></i>", "<Name>", "&", "<ul><li>", "<script", "<style>", "<br> ", "<p>x</p><blockquote>", "<img>x", "<a href=//x></a>"} {
 		s := "<p>x</p>" + strings.Repeat(piece, 100_000/len(piece))
 		if got := PlainText(s); got == "" {
 			t.Errorf("%s: nothing is left", piece)

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -105,16 +107,13 @@ func (w *htmlWriter) inline(out *strings.Builder, n *xhtml.Node, pre bool) {
 	case atom.Br:
 		out.WriteByte('\n')
 	case atom.Img:
-		text := strings.TrimSpace(attribute(n, "alt"))
-		if text == "" {
-			text = webAddress(attribute(n, "src"))
-		}
-		out.WriteString(text)
-	case atom.Iframe, atom.Video, atom.Audio:
-		out.WriteString(webAddress(attribute(n, "src")))
-		if n.DataAtom != atom.Iframe {
-			w.inlineChildren(out, n, pre)
-		}
+		title, alt := strings.TrimSpace(attribute(n, "title")), strings.TrimSpace(attribute(n, "alt"))
+		out.WriteString(apart(cmp.Or(alt, webAddress(attribute(n, "src")), title, "[image]")))
+	case atom.Iframe:
+		out.WriteString(apart(webAddress(attribute(n, "src"))))
+	case atom.Video, atom.Audio, atom.Source, atom.Embed, atom.Object:
+		out.WriteString(apart(webAddress(attribute(n, "src") + attribute(n, "data"))))
+		w.inlineChildren(out, n, pre)
 	case atom.A:
 		var text strings.Builder
 		text.WriteByte(0) // it is not the start of a line, so its blanks stay
@@ -123,7 +122,11 @@ func (w *htmlWriter) inline(out *strings.Builder, n *xhtml.Node, pre bool) {
 		if strings.TrimLeft(s, " \t\n") != s {
 			writeText(out, " ")
 		}
-		out.WriteString(withAddress(strings.TrimSpace(s), attribute(n, "href")))
+		link := withAddress(strings.Trim(s, " \t\n"+edge), attribute(n, "href"))
+		if webAddress(link) != "" {
+			link = apart(link)
+		}
+		out.WriteString(link)
 		if strings.TrimSpace(s) != "" && strings.TrimRight(s, " \t\n") != s {
 			out.WriteByte(' ')
 		}
@@ -137,6 +140,36 @@ func (w *htmlWriter) inlineChildren(out *strings.Builder, n *xhtml.Node, pre boo
 		w.inline(out, c, pre)
 	}
 }
+
+// edge marks the ends of what must not run into a word beside it. No text has it.
+const edge = "\x00"
+
+// apart gives the text of an image, or an address, its edges.
+func apart(s string) string {
+	if s == "" {
+		return ""
+	}
+	return edge + s + edge
+}
+
+// withoutEdges puts a blank where an edge is between two words.
+func withoutEdges(s string) string {
+	var out strings.Builder
+	last := rune(0)
+	for part := range strings.SplitSeq(s, edge) {
+		if part == "" {
+			continue
+		}
+		if joins(last) && joins(firstRune(part)) {
+			out.WriteByte(' ')
+		}
+		out.WriteString(part)
+		last = lastRune(part)
+	}
+	return out.String()
+}
+
+func joins(r rune) bool { return r == '/' || isWordRune(r) }
 
 // writeText writes text as HTML shows it: a line end in the source is a blank.
 // Other blanks stay, for editors show them; at the start of a line they only lay
@@ -167,6 +200,7 @@ func writeText(out *strings.Builder, s string) {
 // inlineLines splits what is within a block. The last <br> ends no line, unless
 // it is the only thing.
 func inlineLines(s string, pre bool) []string {
+	s = withoutEdges(s)
 	if s == "" || !pre && strings.Trim(s, " \t") == "" {
 		return nil
 	}
@@ -205,7 +239,10 @@ func indent(lines []string, first, others string) []string {
 // list gives the items of a list, a nested list below its item. Quill writes
 // levels as ql-indent-N, and says of each item of one list what it is.
 func (w *htmlWriter) list(n *xhtml.Node) (lines []string) {
-	next := []int{1} // number of the next item, by level
+	next, step := []int{1}, 1 // number of the next item, by level
+	if hasAttribute(n, "reversed") {
+		next[0], step = countItems(n), -1
+	}
 	if start, err := strconv.Atoi(attribute(n, "start")); err == nil {
 		next[0] = start
 	}
@@ -235,13 +272,30 @@ func (w *htmlWriter) list(n *xhtml.Node) (lines []string) {
 		case kind == "unchecked", attribute(c, "data-checked") == "false":
 			marker = "- [ ] "
 		case kind == "ordered", n.DataAtom == atom.Ol && kind == "":
-			marker = strconv.Itoa(next[level]) + ". "
-			next[level]++
+			marker = itemNumber(next[level], attribute(n, "type")) + ". "
+			next[level] += step
 		}
 		margin := strings.Repeat("   ", level)
 		lines = appendLines(lines, indent(w.children(c, false), margin+marker, margin+strings.Repeat(" ", len(marker))), true)
 	}
 	return lines
+}
+
+func countItems(list *xhtml.Node) (n int) {
+	for c := list.FirstChild; c != nil; c = c.NextSibling {
+		if c.DataAtom == atom.Li {
+			n++
+		}
+	}
+	return n
+}
+
+// itemNumber is the number of an item, a letter in lists of type a and A.
+func itemNumber(n int, kind string) string {
+	if (kind == "a" || kind == "A") && n >= 1 && n <= 26 {
+		return string(rune(kind[0]) + rune(n-1))
+	}
+	return strconv.Itoa(n)
 }
 
 func quillLevel(n *xhtml.Node) int {
@@ -254,8 +308,8 @@ func quillLevel(n *xhtml.Node) int {
 	return l
 }
 
-// table gives a line for each row. A row of one cell is that cell: such tables
-// are for layout.
+// table gives a line for each row, more where a cell has more. A row of one cell
+// is that cell: such tables are for layout.
 func (w *htmlWriter) table(n *xhtml.Node) (lines []string) {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		switch c.DataAtom {
@@ -272,11 +326,7 @@ func (w *htmlWriter) table(n *xhtml.Node) (lines []string) {
 				lines = append(lines, cells[0]...)
 				continue
 			}
-			row := make([]string, len(cells))
-			for i, cell := range cells {
-				row[i] = strings.Join(cell, " ")
-			}
-			lines = append(lines, strings.TrimSpace(strings.Join(row, " | ")))
+			lines = append(lines, tableRow(cells)...)
 		default:
 			if w.holdsBlock[c] {
 				lines = append(lines, w.block(c, false)...)
@@ -284,6 +334,26 @@ func (w *htmlWriter) table(n *xhtml.Node) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// tableRow puts cells side by side, or one below the other if one of them has
+// lines of its own, such as a list.
+func tableRow(cells [][]string) []string {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		if len(cell) > 1 {
+			var lines []string
+			for j, cell := range cells {
+				if j > 0 {
+					cell = indent(cell, "| ", "  ")
+				}
+				lines = append(lines, cell...)
+			}
+			return lines
+		}
+		row[i] = strings.Join(cell, "")
+	}
+	return []string{strings.TrimSpace(strings.Join(row, " | "))}
 }
 
 // withAddress is the text of a link with its address, once if they are equal.
@@ -327,6 +397,7 @@ func webAddress(s string) string {
 	return ""
 }
 
+// attribute returns the value of an attribute, "" if it is not there.
 func attribute(n *xhtml.Node, key string) string {
 	for _, a := range n.Attr {
 		if a.Key == key {
@@ -334,6 +405,10 @@ func attribute(n *xhtml.Node, key string) string {
 		}
 	}
 	return ""
+}
+
+func hasAttribute(n *xhtml.Node, key string) bool {
+	return slices.ContainsFunc(n.Attr, func(a xhtml.Attribute) bool { return a.Key == key })
 }
 
 func isBlock(a atom.Atom) bool {
