@@ -76,6 +76,9 @@ type TransportConfig struct {
 	// error ends the call, unsent. It may keep a try waiting for some seconds,
 	// which count towards the try's 10. nil = nothing is rationed.
 	Admit func(ctx context.Context, turn Turn) error
+	// Permit is asked before each try of a call that is not a Read, after Admit; its
+	// error ends the call, unsent. nil = all are permitted.
+	Permit func(ctx context.Context) error
 	// Observe is told of every answer; nil = nobody asks.
 	Observe func(ctx context.Context, status int, h http.Header)
 	// Ended is told at the end of each call whether the vendor failed (no answer, or
@@ -227,7 +230,7 @@ func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 	}
 	sent := &sending{}
 	gated := *t.http
-	gated.Transport = gate{t, call.Turn, t.http.Transport}
+	gated.Transport = gate{t, call, t.http.Transport}
 	req = req.WithContext(sent.watch(ctx))
 	client := retryablehttp.Client{
 		HTTPClient:   &gated,

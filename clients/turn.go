@@ -1,6 +1,9 @@
 package clients
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+)
 
 // A Turn says how a call stands in line where calls are rationed.
 type Turn struct {
@@ -22,11 +25,11 @@ const (
 	Begun
 )
 
-// gate asks for a turn before each try, so that retries count too, and tells
-// what was answered.
+// gate asks for a turn and for permission before each try, so that retries count
+// too, and tells what was answered.
 type gate struct {
 	*Transport
-	turn Turn
+	call Call
 	next http.RoundTripper
 }
 
@@ -36,17 +39,27 @@ type heldBack struct{ error }
 func (h heldBack) Unwrap() error { return h.error }
 
 func (g gate) RoundTrip(req *http.Request) (*http.Response, error) {
-	if g.cfg.Admit != nil {
-		if err := g.cfg.Admit(req.Context(), g.turn); err != nil {
-			if req.Body != nil {
-				req.Body.Close()
-			}
-			return nil, heldBack{err}
+	if err := g.pass(req.Context()); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
 		}
+		return nil, heldBack{err}
 	}
 	res, err := g.next.RoundTrip(req)
 	if err == nil && g.cfg.Observe != nil {
 		g.cfg.Observe(req.Context(), res.StatusCode, res.Header)
 	}
 	return res, err
+}
+
+func (g gate) pass(ctx context.Context) error {
+	if g.cfg.Admit != nil {
+		if err := g.cfg.Admit(ctx, g.call.Turn); err != nil {
+			return err
+		}
+	}
+	if g.cfg.Permit != nil && g.call.Effect != Read {
+		return g.cfg.Permit(ctx)
+	}
+	return nil
 }

@@ -41,9 +41,11 @@ type Config struct {
 	HTTP     *http.Client // nil = a connection pool of its own
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
-	Budget    Budget            // rations the calls; nil = nobody does
-	Ended     func(failed bool) // told how each call ended, as clients.TransportConfig's; nil = nobody asks
-	Now       func() time.Time  // nil = time.Now
+	Budget    Budget // rations the calls; nil = nobody does
+	// Permit is asked before each try that is not a read; nil = all are permitted.
+	Permit func(ctx context.Context) error
+	Ended  func(failed bool) // told how each call ended, as clients.TransportConfig's; nil = nobody asks
+	Now    func() time.Time  // nil = time.Now
 }
 
 // Client calls the API with the token of one location. It is safe for concurrent use.
@@ -73,6 +75,7 @@ func New(cfg Config) *Client {
 		Limit:     limit,
 		RetryWait: cfg.RetryWait,
 		Ended:     cfg.Ended,
+		Permit:    cfg.Permit,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/budget"
@@ -302,12 +303,27 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 		}
 	}
 	account := accountOf(ch.Token)
+	hl.Permit, ch.Permit = r.permit("HighLevel"), r.permit(calendarhero.API)
 	hl.Ended, ch.Ended = r.ended(LocationLane(locationID)), r.ended(AccountLane(account))
 	return &Connection{
 		LocationID: locationID, Account: account,
 		HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch),
 	}, nil
 }
+
+// permit holds back the effects of a process whose jobs others may work by now.
+func (r *Registry) permit(api string) func(context.Context) error {
+	return func(context.Context) error {
+		if r.Store.Fenced() {
+			return &clients.Error{API: api, Reason: clients.RateLimited, RetryAfter: fencedWait, Message: "the state database was not reached for some seconds, so other processes may work this"}
+		}
+		return nil
+	}
+}
+
+// fencedWait is when a job comes back that was held back; by then the database is
+// reached, or the job is another process's.
+const fencedWait = 2 * time.Second
 
 // LocationLane names the lane of calls to HighLevel for a location.
 func LocationLane(locationID string) string { return "location " + locationID }

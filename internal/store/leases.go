@@ -8,14 +8,14 @@ import (
 
 // Lease takes the exclusive right called name for holder, until expires or
 // Release. It returns false where another holder has it. A holder that dies
-// loses it by time alone, so hold it for longer than the work can take. Errors
-// tell the name: no personal data in it.
+// loses it by time, so hold it for longer than the work can take; if it was a process
+// that works jobs on PostgreSQL, the others end it sooner. Errors tell the name: no personal data in it.
 func (s *Store) Lease(ctx context.Context, name, holder string, now, expires time.Time) (taken bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
 			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
 			WHERE leases.expires_at < $4 OR leases.holder = excluded.holder`,
-			name, holder, micros(expires), micros(now))
+			name, s.holder(holder), micros(expires), micros(now))
 		if taken = n == 1; err != nil || taken {
 			return err
 		}
@@ -33,7 +33,7 @@ func (s *Store) Lease(ctx context.Context, name, holder string, now, expires tim
 // Release gives the right back if holder still has it.
 func (s *Store) Release(ctx context.Context, name, holder string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE name = $1 AND holder = $2`, name, holder)
+		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE name = $1 AND holder = $2`, name, s.holder(holder))
 		return err
 	})
 	if err != nil {

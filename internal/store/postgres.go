@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // pgxDB is what a pool and a transaction have in common.
@@ -24,6 +25,7 @@ type pgBackend struct {
 	querier
 	pool      *pgxpool.Pool
 	riverPool *pgxpool.Pool
+	presence  *presence
 }
 
 // OpenPostgres connects to the database that url names and brings its schema
@@ -43,8 +45,13 @@ func OpenPostgres(ctx context.Context, url string) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &Store{backend: &pgBackend{querier: pgxQuerier{pool}, pool: pool, riverPool: riverPool}}, nil
+	return &Store{backend: &pgBackend{querier: pgxQuerier{pool}, pool: pool, riverPool: riverPool, presence: newPresence(riverPool)}}, nil
 }
+
+// endAbandoned has the server soon end the sessions of a machine that is gone or
+// stands still: the rows that their transactions locked would stay locked.
+const endAbandoned = `SELECT set_config('idle_in_transaction_session_timeout', '10s', false),
+	set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)`
 
 // PostgresPool opens a pool of at most conns connections.
 func PostgresPool(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
@@ -53,6 +60,10 @@ func PostgresPool(ctx context.Context, url string, conns int32) (*pgxpool.Pool, 
 		return nil, errors.New("DATABASE_URL is not a PostgreSQL connection string (postgres://user:password@host:5432/database)")
 	}
 	cfg.MaxConns = conns
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, endAbandoned)
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -65,6 +76,9 @@ func PostgresPool(ctx context.Context, url string, conns int32) (*pgxpool.Pool, 
 }
 
 func (b *pgBackend) begin(ctx context.Context) (*Tx, error) {
+	if err := lost(ctx); err != nil {
+		return nil, err
+	}
 	tx, err := b.pool.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -78,17 +92,45 @@ func (b *pgBackend) begin(ctx context.Context) (*Tx, error) {
 }
 
 func (b *pgBackend) newQueue(cfg QueueConfig) (Queue, error) {
-	client, err := river.NewClient(riverpgxv5.New(b.riverPool), cfg.river())
+	settings := cfg.river()
+	if cfg.Workers != nil {
+		settings.ID = b.presence.id
+		settings.Middleware = []rivertype.Middleware{river.WorkerMiddlewareFunc(b.presence.work)}
+		if cfg.Logger != nil {
+			b.presence.logger = cfg.Logger
+		}
+	}
+	client, err := river.NewClient(riverpgxv5.New(b.riverPool), settings)
 	if err != nil {
 		return nil, err
 	}
-	return &riverQueue[*riverpgxv5.Driver, pgx.Tx]{
+	return &pgQueue{b.presence, riverQueue[*riverpgxv5.Driver, pgx.Tx]{
 		client: client,
 		insertMany: func(ctx context.Context, tx pgx.Tx, jobs []river.InsertManyParams) error {
 			_, err := client.InsertManyTx(ctx, tx, jobs)
 			return err
 		},
-	}, nil
+	}}, nil
+}
+
+// pgQueue tells the other processes that this one lives while it works jobs.
+type pgQueue struct {
+	presence *presence
+	riverQueue[*riverpgxv5.Driver, pgx.Tx]
+}
+
+func (q *pgQueue) Start(ctx context.Context) error {
+	if err := q.presence.start(ctx); err != nil {
+		return err
+	}
+	return q.riverQueue.Start(ctx)
+}
+
+func (q *pgQueue) Stop(ctx context.Context) error {
+	err := q.riverQueue.Stop(ctx)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatLimit)
+	defer cancel()
+	return errors.Join(err, q.presence.halt(last, err == nil))
 }
 
 func (b *pgBackend) close() error {
@@ -104,3 +146,7 @@ func givenUp(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (e.Code == deadlockDetected || e.Code == serializationFailure)
 }
+
+func (b *pgBackend) fenced() bool { return b.presence.fenced() }
+
+func (b *pgBackend) holder(name string) string { return b.presence.id + " " + name }

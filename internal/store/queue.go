@@ -41,8 +41,9 @@ type QueueConfig struct {
 	Real func(time.Duration) time.Duration
 }
 
-// Limits of a job. A job is interrupted after jobTimeout; one whose process
-// died is handed out again after rescueAfter, which must be the longer.
+// Limits of a job. A job is interrupted after jobTimeout; one that River has lost is
+// handed out again after rescueAfter, which must be the longer. Those of a process
+// that died are sooner: see HandOutAgain and presence.
 const (
 	jobTimeout     = 30 * time.Second
 	rescueAfter    = 60 * time.Second

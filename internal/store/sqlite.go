@@ -46,7 +46,7 @@ func (s *Store) File() *SQLiteFile {
 // HandOutAgain hands out the jobs that a process which died left running. It
 // is for the one process that holds the data directory's lock, before it
 // starts its queue: whoever was leader or had jobs running is gone. River alone
-// would notice after a minute, as it does on PostgreSQL, where this does nothing.
+// would notice after a minute. On PostgreSQL this does nothing: see presence.
 func (s *Store) HandOutAgain(ctx context.Context) error {
 	b, ok := s.backend.(*sqliteBackend)
 	if !ok {
@@ -144,6 +144,11 @@ func (b *sqliteBackend) newQueue(cfg QueueConfig) (Queue, error) {
 		},
 	}, nil
 }
+
+// fenced: no other process works jobs here.
+func (b *sqliteBackend) fenced() bool { return false }
+
+func (b *sqliteBackend) holder(name string) string { return name }
 
 func (b *sqliteBackend) close() error { return b.file.Close() }
 

@@ -33,6 +33,8 @@ type backend interface {
 	begin(ctx context.Context) (*Tx, error)
 	newQueue(QueueConfig) (Queue, error)
 	scrub(ctx context.Context) error
+	fenced() bool
+	holder(name string) string // of a lease, so that the leases of a dead process are known
 	close() error
 }
 
@@ -88,6 +90,11 @@ func (s *Store) inTx(ctx context.Context, fn func(*Tx) error) error {
 	}
 	return nil
 }
+
+// Fenced reports whether this process must not have effects for now: it works jobs
+// and did not reach the database for some seconds, so other processes may soon work
+// them.
+func (s *Store) Fenced() bool { return s.fenced() }
 
 // Close closes the database. Stop the queue first.
 func (s *Store) Close() error { return s.close() }

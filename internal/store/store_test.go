@@ -44,8 +44,9 @@ type bundle struct {
 }
 
 // setup opens a store. work may be nil: then nothing is worked.
-func setup(t *testing.T, open func() *store.Store, work func(context.Context, *store.Store, *river.Job[store.SyncArgs]) error) *bundle {
+func setup(t *testing.T, open func() *store.Store, work func(context.Context, *store.Store, *river.Job[store.SyncArgs]) error, atOnce ...int) *bundle {
 	t.Helper()
+	atOnce = append(atOnce, 50)
 	b := &bundle{Store: open()}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[store.SyncArgs]) error {
@@ -54,7 +55,7 @@ func setup(t *testing.T, open func() *store.Store, work func(context.Context, *s
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.RemindArgs]) error { return nil }))
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.EraseArgs]) error { return nil }))
 	var err error
-	if b.queue, err = b.NewQueue(store.QueueConfig{Workers: workers, MaxWorkers: 50, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if b.queue, err = b.NewQueue(store.QueueConfig{Workers: workers, MaxWorkers: atOnce[0], Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	if work != nil {

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Freeze stops the heartbeat of a process on PostgreSQL that is to pass for dead.
+func (s *Store) Freeze() {
+	p := s.backend.(*pgBackend).presence
+	p.stop()
+	p.stop = func() {}
+}
+
+// Beat writes one heartbeat, and looks for the dead.
+func (s *Store) Beat(ctx context.Context) error { return s.backend.(*pgBackend).presence.round(ctx) }
+
+// Process names the process, as river_job.attempted_by does.
+func (s *Store) Process() string { return s.backend.(*pgBackend).presence.id }
+
+// LastBeat sets when this process reached the database last, by its own clock.
+func (s *Store) LastBeat(t time.Time) {
+	p := s.backend.(*pgBackend).presence
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat = t
+}
