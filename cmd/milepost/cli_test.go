@@ -47,6 +47,8 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"serve", "--nope"}, status: 2, says: "serve --help", silent: "Usage:"},
 		{args: []string{"timeline"}, status: 2, says: "<location>"},
 		{args: []string{"timeline", "loc", "--limit", "many"}, status: 2, says: "--limit"},
+		{args: []string{"serve"}, env: []string{"MILEPOST_DESCRIPTION_AFTER=48h"}, status: 2, says: "up to 24h such as 5m, 0 or never"},
+		{args: []string{"removals"}, env: []string{"MILEPOST_DESCRIPTION_AFTER=never"}, status: 0, says: "Nothing waits"},
 		{args: []string{"version"}, env: []string{"MILEPOST_LISTENN=:1"}, status: 2, says: "MILEPOST_LISTEN"},
 		{args: []string{"serve"}, env: []string{"MILEPOST_HIGHLEVEL_TOKEN=t"}, status: 2, says: "belong together"},
 		{args: []string{"serve"}, env: []string{"MILEPOST_AUTOMATIONS=" + missing}, status: 1, says: "missing.yaml", silent: "--help"},

@@ -94,7 +94,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
 		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
-		Every: cfg.ReconcileEvery, EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
+		Every: cfg.ReconcileEvery, Quiet: time.Duration(cfg.DescriptionAfter), EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	a.connections.Ended = a.reconciler.Ended
 	workers := river.NewWorkers()

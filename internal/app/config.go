@@ -47,10 +47,11 @@ type Config struct {
 	CalendarHeroToken   string `name:"calendarhero-token" env:"MILEPOST_CALENDARHERO_TOKEN" secret:"" help:"CalendarHero account token."`
 	CalendarHeroAuth    string `name:"calendarhero-auth" default:"raw" enum:"raw,bearer" env:"MILEPOST_CALENDARHERO_AUTH" help:"How the CalendarHero token is sent: ${enum}."`
 
-	Automations    string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
-	ReconcileEvery time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often each location is looked through for what no webhook told, such as edited tasks; 0 switches it off."`
-	LogLevel       string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
-	LogFormat      string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+	Automations      string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
+	ReconcileEvery   time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often each location is looked through for what no webhook told, such as edited tasks; 0 switches it off."`
+	DescriptionAfter Wait          `default:"5m" env:"MILEPOST_DESCRIPTION_AFTER" help:"How long a record must be quiet before a new description alone (notes, tags, text) replaces its meeting request, which mails the owner: a time up to 24h, 0 = at once, never = not at all."`
+	LogLevel         string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
+	LogFormat        string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
 
 	// VendorsHere says that both vendors are fakes on this machine, which reach the
 	// public listener at its own address.

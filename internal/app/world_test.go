@@ -273,7 +273,7 @@ func (w *world) advance(d time.Duration) {
 // clock is the machine's.
 func (w *world) hurry(d time.Duration) {
 	w.t.Helper()
-	const waiting = ` WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN ('sync', 'stray', 'remind')`
+	const waiting = ` WHERE state IN ('available', 'scheduled', 'retryable') AND kind IN ('sync', 'stray', 'remind', 'rest')`
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
 		_, err := tx.Exec(context.Background(), `UPDATE river_job SET scheduled_at = `+w.sqlTime("scheduled_at", -d)+waiting)
 		if err != nil {

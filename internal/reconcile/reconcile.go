@@ -53,6 +53,7 @@ type Reconciler struct {
 	real        func(time.Duration) time.Duration
 	eraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
+	quiet       time.Duration // as Config's
 	lanes       *lane.Lanes
 	waits       func(time.Duration) // is told of waits at HighLevel's rate limit; nil = none longer than longestTurn
 	scrubber    *scrubber
@@ -83,6 +84,9 @@ type Config struct {
 	Connections Connections
 	Logger      zerolog.Logger
 	Every       time.Duration // between two reconciliations of a location; 0 = never
+	// Quiet is how long a record must be quiet before a new description alone replaces
+	// its request; 0 = replaced at once, less than 0 = never.
+	Quiet time.Duration
 	// EraseBodies empties the bodies of the webhooks that named a contact, and of
 	// deliveries by id, and returns how many had one.
 	EraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
@@ -98,7 +102,7 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{}, away: outage.New(cfg.Logger, "state database", cfg.Now),
-		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, eraseBodies: cfg.EraseBodies, scrubber: newScrubber(cfg.ScrubFiles),
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, quiet: cfg.Quiet, eraseBodies: cfg.EraseBodies, scrubber: newScrubber(cfg.ScrubFiles),
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -164,6 +168,7 @@ func (r *Reconciler) Register(workers *river.Workers) {
 	addWorker(r, workers, lane.Live, func(a store.SyncArgs) string { return a.LocationID }, r.syncJob)
 	addWorker(r, workers, lane.Live, func(a store.RemindArgs) string { return a.LocationID }, r.remindJob)
 	addWorker(r, workers, lane.Background, func(a store.StrayArgs) string { return a.LocationID }, r.strayJob)
+	addWorker(r, workers, lane.Background, func(a store.RestArgs) string { return a.LocationID }, r.restJob)
 	addWorker(r, workers, lane.Background, func(a store.ReconcileArgs) string { return a.LocationID }, r.reconcileJob)
 	addWorker(r, workers, lane.Background, func(a store.ContactsArgs) string { return a.LocationID }, r.contactsJob)
 	addWorker(r, workers, lane.Background, func(a store.EraseArgs) string { return a.LocationID }, r.eraseJob)

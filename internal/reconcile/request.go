@@ -28,8 +28,8 @@ const (
 // applyRequest brings the meeting request of an event or task item in step.
 // CalendarHero has no update: a material change deletes and creates again, and
 // that mails people and undoes their answer. A change of the description alone
-// does so only where the invitee is the owner and has not accepted yet, and else
-// waits for the next material change.
+// does so only where the invitee is the owner and has not accepted yet, once the
+// record has been quiet for a while. Else it waits for the next material change.
 func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error {
 	want, err := s.compose(ctx, item)
 	if err != nil {
@@ -62,13 +62,15 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	}
 	switch todo {
 	case doNothing:
-		return nil
+		return s.rested(ctx, link)
 	case doSkip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
 	case doWait:
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee and undo an answer")
 		return nil
+	case doRest:
+		return s.rest(ctx, link, item, want)
 	case doCreate:
 		return s.create(ctx, link, item, want)
 	case doRemove:
@@ -143,6 +145,7 @@ const (
 	doNothing action = iota
 	doSkip           // its time has passed, and it never was there
 	doWait           // its new description waits for the next material change
+	doRest           // its new description waits until the record has been quiet
 	doCreate
 	doReplace
 	doRemove // it moved into the past
@@ -173,6 +176,8 @@ func (s *entitySync) decide(link store.Link, item mapping.Item, want request) ac
 		return doWait
 	case past:
 		return doRemove
+	case link.Material == want.material && !s.wasQuiet(link, want):
+		return doRest
 	}
 	return doReplace
 }

@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
+// LongestRest is the longest time for which a new description may wait.
+const LongestRest = 24 * time.Hour
+
 // No job but a reminder waits for longer than this, so one that does was scheduled
 // by a clock that was ahead. The jobs of a location's or account's round wait for
 // the next round.
 const (
 	longestSync  = 20 * time.Minute // longestBackoff, and what it is spread over
 	longestStray = 26 * time.Hour
+	longestRest  = LongestRest + time.Hour
 )
 
 // ClockPutBack takes back what was noted by a clock that was ahead of the machine's
@@ -27,6 +31,7 @@ func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Dura
 		}{
 			{`'sync', 'erase'`, longestSync},
 			{`'stray'`, longestStray},
+			{`'rest'`, longestRest},
 			{`'reconcile', 'contacts', 'poll'`, every + every/5 + longestSync},
 		} {
 			n, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', scheduled_at = `+s.machineTime(0)+`

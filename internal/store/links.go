@@ -54,23 +54,30 @@ type Link struct {
 	FollowedStart, FollowedEnd time.Time
 	Meeting                    string // the mapping.MeetingState that was last looked at; "" of other items
 	Base                       string // of a contact, what both sides last had: JSON, part to digest
-	Left                       string // why the object stays though its entity is gone; "" = it does not. No personal data
+	// Resting is the Content that a new description alone asks for, and RestingSince
+	// when it was first asked for; "" = none waits.
+	Resting      string
+	RestingSince time.Time
+	Invited      string // the mapping.InviteWho that an event or task was made for; "" = not known
+	Left         string // why the object stays though its entity is gone; "" = it does not. No personal data
 }
 
 func scanLink(r Rows) (l Link, err error) {
-	var owned, start, end, attempted, sourceStart, sourceEnd, followedStart, followedEnd int64
+	var owned, start, end, attempted, sourceStart, sourceEnd, followedStart, followedEnd, resting int64
 	err = r.Scan(&l.Entity.LocationID, &l.Entity.Kind, &l.Entity.ID, &l.Item, &l.ItemKind, &l.Automation, &l.State,
 		&l.ObjectID, &owned, &l.Marker, &l.Generation, &l.Material, &l.Content, &l.Title, &start, &end, &attempted, &l.Left,
-		&sourceStart, &sourceEnd, &l.Meeting, &l.Base, &followedStart, &followedEnd)
+		&sourceStart, &sourceEnd, &l.Meeting, &l.Base, &followedStart, &followedEnd,
+		&l.Resting, &resting, &l.Invited)
 	l.Owned, l.Start, l.End, l.AttemptedAt = owned == 1, fromMicros(start), fromMicros(end), fromMicros(attempted)
 	l.SourceStart, l.SourceEnd = fromMicros(sourceStart), fromMicros(sourceEnd)
 	l.FollowedStart, l.FollowedEnd = fromMicros(followedStart), fromMicros(followedEnd)
+	l.RestingSince = fromMicros(resting)
 	return l, err
 }
 
 const linkColumns = `location_id, kind, entity_id, item, item_kind, automation, state, object_id, owned, marker, generation,
 	material, content, title, start_at, end_at, attempted_at, left_why, source_start_at, source_end_at, meeting, base,
-	followed_start_at, followed_end_at`
+	followed_start_at, followed_end_at, resting, resting_since, invited`
 
 // Links reads the links of an entity, gone ones included, by item key.
 func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
@@ -144,6 +151,15 @@ func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	}}}, nil)
 }
 
+// Rest writes a link whose new description waits, and queues the end of the wait,
+// which by the machine's clock is after that time.
+func (s *Store) Rest(ctx context.Context, l Link, now time.Time, after time.Duration) error {
+	return s.saveLink(ctx, l, now, []river.InsertManyParams{{
+		Args:       RestArgs{LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID, Item: l.Item, Since: l.RestingSince.UTC()},
+		InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)},
+	}}, nil)
+}
+
 func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []river.InsertManyParams, timeline []TimelineEntry) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		owned := int64(0)
@@ -151,7 +167,7 @@ func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []rive
 			owned = 1
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO links (`+linkColumns+`, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
 			ON CONFLICT (location_id, kind, entity_id, item) DO UPDATE SET
 				item_kind = excluded.item_kind, automation = excluded.automation, state = excluded.state,
 				object_id = excluded.object_id, owned = excluded.owned, marker = excluded.marker,
@@ -160,12 +176,13 @@ func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []rive
 				attempted_at = excluded.attempted_at, left_why = excluded.left_why,
 				source_start_at = excluded.source_start_at, source_end_at = excluded.source_end_at,
 				meeting = excluded.meeting, base = excluded.base,
-				followed_start_at = excluded.followed_start_at, followed_end_at = excluded.followed_end_at, updated_at = excluded.updated_at`,
+				followed_start_at = excluded.followed_start_at, followed_end_at = excluded.followed_end_at,
+				resting = excluded.resting, resting_since = excluded.resting_since, invited = excluded.invited, updated_at = excluded.updated_at`,
 			l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.ItemKind, l.Automation, string(l.State), l.ObjectID,
 			owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
 			micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left,
 			micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base,
-			micros(l.FollowedStart), micros(l.FollowedEnd), micros(now)); err != nil {
+			micros(l.FollowedStart), micros(l.FollowedEnd), l.Resting, micros(l.RestingSince), l.Invited, micros(now)); err != nil {
 			return err
 		}
 		if err := s.queue.insert(ctx, tx, jobs); err != nil {

@@ -199,6 +199,29 @@ func (a StrayArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
+// RestArgs asks for a look at an item whose new description was left to rest, when
+// that is over. It does nothing if the description changed since.
+type RestArgs struct {
+	LocationID string    `json:"location_id" river:"unique"`
+	RecordKind string    `json:"kind"        river:"unique"`
+	EntityID   string    `json:"id"          river:"unique"`
+	Item       string    `json:"item"        river:"unique"`
+	Since      time.Time `json:"since"       river:"unique"` // as the Link's RestingSince
+}
+
+// Kind is the job's name in River's tables.
+func (RestArgs) Kind() string { return "rest" }
+
+// InsertOpts lets the webhooks' jobs go before.
+func (RestArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
+}
+
+// Entity is the entity whose item rests.
+func (a RestArgs) Entity() Entity {
+	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
+}
+
 // ReconcileArgs asks for a location to be looked through, again and again:
 // the job snoozes until the next time, so there is one for each location.
 type ReconcileArgs struct {
@@ -265,12 +288,12 @@ func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) 
 	})
 }
 
-// WakePeriodic makes the jobs due that repeat at an interval of the settings. Each
+// WakePeriodic makes the jobs due that wait for a time of the settings. Each
 // finds out by itself when it is due and waits again; without this, a shorter
 // interval would take effect only after the wait that the longer one began.
 func (s *Store) WakePeriodic(ctx context.Context) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE river_job SET scheduled_at = created_at WHERE kind IN ('reconcile', 'contacts', 'poll') AND state = 'scheduled'`)
+		_, err := tx.Exec(ctx, `UPDATE river_job SET scheduled_at = created_at WHERE kind IN ('reconcile', 'contacts', 'poll', 'rest') AND state = 'scheduled'`)
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"milepost/internal/store"
+)
+
+// Wait is a setting that is a length of time, or never: less than 0.
+type Wait time.Duration
+
+// UnmarshalText reads a Wait.
+func (w *Wait) UnmarshalText(text []byte) error {
+	if string(text) == "never" {
+		*w = -1
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 || d > store.LongestRest {
+		return fmt.Errorf("%q is not a wait; expected a time up to 24h such as 5m, 0 or never", text)
+	}
+	*w = Wait(d)
+	return nil
+}

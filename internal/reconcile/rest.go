@@ -1,0 +1,68 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// wasQuiet reports whether a new description may replace its request now: it was
+// asked for long enough ago, and not changed since.
+func (s *entitySync) wasQuiet(link store.Link, want request) bool {
+	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.content && s.restLeft(link) <= 0
+}
+
+// restLeft is how long a resting description has still to wait. It waits no longer
+// if it began to in the future: the clock was put back.
+func (r *Reconciler) restLeft(link store.Link) time.Duration {
+	ago := r.now().Sub(link.RestingSince)
+	if ago < 0 {
+		return 0
+	}
+	return r.quiet - ago
+}
+
+// rest has a new description wait. Each change of it begins the wait anew, so that
+// a burst of changes costs one replacement.
+func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Item, want request) error {
+	if s.quiet < 0 {
+		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")
+		return s.rested(ctx, link)
+	}
+	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s", item.Automation, span(s.quiet)))
+	if link.Resting == want.content {
+		return nil // its job is queued
+	}
+	link.Resting, link.RestingSince = want.content, s.now().Truncate(time.Microsecond)
+	return s.store.Rest(ctx, link, s.now(), s.real(s.quiet))
+}
+
+// rested ends the wait of a description that is no longer asked for.
+func (s *entitySync) rested(ctx context.Context, link store.Link) error {
+	if link.Resting == "" {
+		return nil
+	}
+	link.Resting, link.RestingSince = "", time.Time{}
+	return s.store.SaveLink(ctx, link, s.now(), nil)
+}
+
+// restJob has a record looked at whose new description has waited long enough.
+func (r *Reconciler) restJob(ctx context.Context, job *river.Job[store.RestArgs]) error {
+	links, err := r.store.Links(ctx, job.Args.Entity())
+	if err != nil {
+		return err
+	}
+	link := links[job.Args.Item]
+	if link.Resting == "" || !link.RestingSince.Equal(job.Args.Since) {
+		return nil // it was replaced, or a later change has a job of its own
+	}
+	if left := r.restLeft(link); left > 0 {
+		return r.snooze(left)
+	}
+	return r.store.TouchLater(ctx, []store.Entity{job.Args.Entity()})
+}
