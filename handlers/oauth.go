@@ -3,20 +3,23 @@ package handlers
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	_ "embed"
 	"errors"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
+	"milepost/internal/guard"
+	"milepost/internal/outage"
 	"milepost/internal/store"
 )
 
@@ -29,26 +32,34 @@ const (
 // OAuth connects a HighLevel location, or all of an agency, to this Milepost:
 // Install sends the browser to HighLevel's page where a location is chosen,
 // and Callback takes the grant that comes back. The state between the two is
-// bound to the browser by a cookie, so that nobody can make an operator's
-// browser connect somebody else's location. Anybody may begin the dance; whose
-// locations are connected at its end is for connection.Registry to say.
+// signed here, expires, and is good once; a cookie binds it to the browser, so
+// that nobody can make an operator's browser connect somebody else's location.
+// Anybody may begin the dance; whose locations are connected at its end is for
+// connection.Registry to say. Rate limits how often HighLevel is called for it.
 type OAuth struct {
 	App         *highlevel.App
 	Connections *connection.Registry
 	Follow      func(context.Context, []store.Entity) error // asks for the entities to be synced
 	PublicURL   string                                      // "" = as the request was addressed
+	Rate        *guard.Rate                                 // of the codes that are exchanged
 	Logger      zerolog.Logger
+	Refusals    zerolog.Logger // may be sampled: whoever likes can cause them
+	Outages     *outage.Log    // while no code could be exchanged; anyone can send a wrong one
 }
 
-const (
-	stateCookie = "milepost_oauth"
-	stateFor    = 15 * time.Minute
-)
+const stateCookie = "milepost_oauth"
 
 // Install begins the dance.
 func (h *OAuth) Install(w http.ResponseWriter, r *http.Request) {
-	state := rand.Text() + rand.Text()
-	http.SetCookie(w, h.cookie(r, state, int(stateFor.Seconds())))
+	state, err := h.Connections.NewState()
+	if err != nil {
+		h.Outages.Failed(err)
+		show(w, http.StatusServiceUnavailable, page{
+			Title: "That did not work", Text: reason(err), Link: InstallPath, Action: "Try again",
+		})
+		return
+	}
+	http.SetCookie(w, h.cookie(r, state, int(connection.StateFor.Seconds())))
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, h.App.At(h.redirectURL(r)).AuthorizeURL(state), http.StatusFound) //nolint:gosec // to HighLevel, as configured
 }
@@ -78,10 +89,11 @@ func (h *OAuth) redirectURL(r *http.Request) string {
 // Callback ends the dance.
 func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
+	state := q.Get("state")
 	cookie, err := r.Cookie(stateCookie)
 	http.SetCookie(w, h.cookie(r, "", -1)) // a state is good for one answer
 	switch {
-	case err != nil || q.Get("state") == "" || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(q.Get("state"))) != 1:
+	case err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(state)) != 1 || !h.Connections.StateGood(state):
 		show(w, http.StatusBadRequest, page{
 			Title:  "This installation was not started here",
 			Text:   "An app that is installed from HighLevel's side, or in another browser, has to be confirmed from here once, so that nobody can make your browser connect an account that you did not choose. It takes two clicks.",
@@ -99,9 +111,29 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		show(w, http.StatusBadRequest, page{Title: "HighLevel sent no code", Text: "The answer of HighLevel was incomplete.", Link: InstallPath, Action: "Try again"})
 		return
 	}
-	locations, err := h.connect(r.Context(), q.Get("code"), h.redirectURL(r))
+	if wait := h.Rate.Take(middleware.GetClientIPAddr(r.Context())); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
+		h.Refusals.Warn().Str("client", middleware.GetClientIP(r.Context())).Msg("an installation was refused: too many at once")
+		show(w, http.StatusTooManyRequests, page{
+			Title: "Too many installations at once", Text: "Nothing was connected. Please wait a minute, then start again.",
+			Link: InstallPath, Action: "Start again",
+		})
+		return
+	}
+	unused, err := h.Connections.UseState(r.Context(), state)
+	if err == nil && !unused {
+		show(w, http.StatusBadRequest, page{
+			Title: "This answer was used already", Text: "An installation is confirmed once. If it did not end with a connected location, start again.",
+			Link: InstallPath, Action: "Start again",
+		})
+		return
+	}
+	var locations []store.Connection
+	if err == nil {
+		locations, err = h.connect(r.Context(), q.Get("code"), h.redirectURL(r))
+	}
 	if other, ok := errors.AsType[*connection.OtherAgency](err); ok {
-		h.Logger.Warn().Str("company", other.CompanyID).Msg("an installation of another agency was refused")
+		h.Refusals.Warn().Str("company", other.CompanyID).Msg("an installation of another agency was refused")
 		show(w, http.StatusForbidden, page{
 			Title: "This Milepost serves another agency", Text: "Nothing was connected. Its operator can allow yours: milepost connections allow " + other.CompanyID + ", then install again.",
 			Link: InstallPath, Action: "Install again",
@@ -109,13 +141,14 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		h.Logger.Error().Err(err).Msg("a location could not be connected")
+		h.Outages.Failed(err)
 		show(w, http.StatusBadGateway, page{
 			Title: "That did not work", Text: "The authorization could not be used: " + reason(err),
 			Link: InstallPath, Action: "Try again",
 		})
 		return
 	}
+	h.Outages.Succeeded()
 	p := page{Title: "Connected", Text: "Milepost now keeps this location's calendar in step. You can close this page."}
 	for _, c := range locations {
 		h.Logger.Info().Str("location", c.LocationID).Msg("connected by OAuth")

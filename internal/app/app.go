@@ -20,6 +20,7 @@ import (
 	"milepost/api"
 	"milepost/handlers"
 	"milepost/internal/connection"
+	"milepost/internal/guard"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
 	"milepost/internal/reconcile"
@@ -58,6 +59,13 @@ const (
 	drainNotice = time.Second      // between readyz failing and the listener closing
 	httpGrace   = 8 * time.Second  // for requests under way
 	jobGrace    = 10 * time.Second // for jobs under way; then they are handed back
+)
+
+// How often an OAuth code is exchanged. Anyone can send one, and each is a call
+// to HighLevel.
+var (
+	installsEach  = guard.Limit{Burst: 10, Every: 6 * time.Second}
+	installsInAll = guard.Limit{Burst: 30, Every: 2 * time.Second}
 )
 
 // inboxKept is how long a webhook is known again. HighLevel's log offers a
@@ -135,8 +143,10 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			logger.Warn().Msg("OAuth is set up without MILEPOST_PUBLIC_URL: the redirect URL is made of the request's Host with http, which is not what the app is registered with behind a proxy with TLS")
 		}
 		routes.OAuth = &handlers.OAuth{
-			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger,
-			Follow: func(ctx context.Context, entities []store.Entity) error { return a.store.Touch(ctx, entities, false) },
+			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger, Refusals: refusals(logger),
+			Outages: outage.New(logger, "installations by OAuth", time.Now),
+			Rate:    guard.NewRate(installsEach, installsInAll, cfg.Clock.Now),
+			Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Touch(ctx, entities, false) },
 		}
 	}
 	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
@@ -271,16 +281,24 @@ func (a *App) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	a.draining.Store(true)
-	grace := func(d time.Duration, stop func(context.Context) error) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
-		defer cancel()
-		return stop(ctx)
-	}
-	err = errors.Join(err, grace(httpGrace, a.public.Shutdown))
+	err = errors.Join(err, a.stopServing(ctx, "public", a.public, httpGrace))
 	stopWork()
 	background.Wait()
-	err = errors.Join(err, a.stopWorkers(ctx), grace(time.Second, a.admin.Shutdown), a.close())
+	err = errors.Join(err, a.stopWorkers(ctx), a.stopServing(ctx, "admin", a.admin, time.Second), a.close())
 	a.logger.Info().Msg("stopped")
+	return err
+}
+
+// stopServing lets requests under way finish, and then cuts off those that
+// remain: what a client does must not make a stop fail.
+func (a *App) stopServing(ctx context.Context, name string, s *http.Server, grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	err := s.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.logger.Warn().Str("listener", name).Str("after", grace.String()).Msg("connections were cut off")
+		return s.Close()
+	}
 	return err
 }
 

@@ -229,3 +229,132 @@ func TestARefusedAuthorizationIsShownWithoutItsSecrets(t *testing.T) {
 		t.Errorf("the second try: %d %s", status, page)
 	}
 }
+
+// callback answers an installation that begins now with a code, as HighLevel would.
+func (w *world) callback(b *http.Client, code string) (status int, page, url string) {
+	w.t.Helper()
+	state := w.state(b)
+	url = w.app.PublicURL() + "/oauth/highlevel/callback?code=" + code + "&state=" + state
+	status, page = w.read(b.Get(url))
+	return status, page, url
+}
+
+// state begins an installation and returns its state.
+func (w *world) state(b *http.Client) string {
+	w.t.Helper()
+	once := *b
+	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := once.Get(w.app.PublicURL() + "/oauth/highlevel/install")
+	w.must(err)
+	res.Body.Close()
+	to, err := res.Location()
+	w.must(err)
+	return to.Query().Get("state")
+}
+
+// tokenCalls counts the calls of HighLevel's token endpoint.
+func (w *world) tokenCalls() int { return w.hl.Calls()["POST /oauth/token"] }
+
+// withCookie asks for a callback whose cookie holds the given state.
+func (w *world) withCookie(state, query string) (status int, page string) {
+	w.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, w.app.PublicURL()+"/oauth/highlevel/callback?code=c&state="+url.QueryEscape(query), nil)
+	w.must(err)
+	req.AddCookie(&http.Cookie{Name: "milepost_oauth", Value: state})
+	return w.read(http.DefaultClient.Do(req))
+}
+
+func TestAStateThatWasNotMadeHereReachesHighLevelNever(t *testing.T) {
+	w := oauthWorld(t)
+	good := w.state(browser(t))
+	for name, state := range map[string]string{
+		"made up": "statestatestate", "empty": "", "changed": good[:len(good)-4] + "AAAA", "prolonged": "z" + good,
+		"without a signature": good[:strings.LastIndex(good, ".")], "dots": "...",
+	} {
+		if status, page := w.withCookie(state, state); status != http.StatusBadRequest || !strings.Contains(page, "not started here") {
+			t.Errorf("%s: %d %s", name, status, page)
+		}
+	}
+	w.ahead.Store(int64(16 * time.Minute))
+	if status, page := w.withCookie(good, good); status != http.StatusBadRequest || !strings.Contains(page, "not started here") {
+		t.Errorf("expired: %d %s", status, page)
+	}
+	if n := w.tokenCalls(); n != 0 {
+		t.Errorf("HighLevel's token endpoint was called %d times, want 0", n)
+	}
+}
+
+func TestAStateIsGoodOnceAlsoAfterARestart(t *testing.T) {
+	w := oauthWorld(t)
+	state := w.state(browser(t))
+	if status, page := w.withCookie(state, state); status != http.StatusBadGateway {
+		t.Fatalf("the first time: %d %s", status, page)
+	}
+	w.stop()
+	w.start()
+	for range 2 {
+		if status, page := w.withCookie(state, state); status != http.StatusBadRequest || !strings.Contains(page, "used already") {
+			t.Errorf("used again: %d %s", status, page)
+		}
+	}
+	if n := w.tokenCalls(); n != 1 {
+		t.Errorf("HighLevel's token endpoint was called %d times, want 1", n)
+	}
+}
+
+func TestAFloodOfCallbacksReachesHighLevelSeldomAndFillsNoLog(t *testing.T) {
+	w := oauthWorld(t, logged)
+	refused := 0
+	for range 300 {
+		if status, page, _ := w.callback(browser(t), "made-up"); status == http.StatusTooManyRequests {
+			refused++
+		} else if status != http.StatusBadGateway {
+			t.Fatalf("%d %s", status, page)
+		}
+	}
+	if n := w.tokenCalls(); n > 20 || n != 300-refused {
+		t.Errorf("HighLevel's token endpoint was called %d times, and %d of 300 were refused", n, refused)
+	}
+	if n := len(w.log.lines("outage began")); n != 1 {
+		t.Errorf("%d lines say that an outage began, want 1", n)
+	}
+	if n := len(w.log.lines()); n > 120 {
+		t.Errorf("%d lines in the log", n)
+	}
+	w.ahead.Store(int64(time.Minute))
+	if status, page := w.install(browser(t), url.Values{"location": {location}}); status != http.StatusOK {
+		t.Errorf("a minute later: %d %s", status, page)
+	}
+	w.wantLine("outage over")
+}
+
+func TestAStopDuringACallbackSucceeds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for the 8 s that a stop gives to requests")
+	}
+	asked, enough := make(chan struct{}, 1), make(chan struct{})
+	defer close(enough)
+	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {
+		w.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/oauth/token" {
+				return false
+			}
+			select {
+			case asked <- struct{}{}:
+			default: // asked again
+			}
+			<-enough // HighLevel hangs
+			return true
+		}
+	})
+	state := w.state(browser(t))
+	go func() {
+		req, _ := http.NewRequest(http.MethodGet, w.app.PublicURL()+"/oauth/highlevel/callback?code=c&state="+state, nil)
+		req.AddCookie(&http.Cookie{Name: "milepost_oauth", Value: state})
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			res.Body.Close()
+		}
+	}()
+	<-asked
+	w.stop() // fails the test if Run does
+}

@@ -1,12 +1,16 @@
 // Package secret encrypts what must not be readable at rest: AES-256-GCM under
 // a ring of keys, each with an id. What is sealed is bound to its name, so that
-// one row's secret cannot be put into another row.
+// one row's secret cannot be put into another row. The ring also signs what
+// goes out and has to come back unchanged.
 package secret
 
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -39,6 +43,7 @@ type Ring struct {
 type key struct {
 	id     string
 	sealer cipher.AEAD
+	signer []byte // derived, so that no key is used for two things
 }
 
 // ParseRing reads keys written as kid:base64, separated by commas or white
@@ -178,7 +183,11 @@ func parse(text string) ([]key, error) {
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, key{id, sealer})
+		signer, err := hkdf.Key(sha256.New, raw, nil, "milepost signing", keySize)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key{id, sealer, signer})
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("there is no key (make one with `milepost keys generate`)")
@@ -215,16 +224,23 @@ func (r *Ring) find(id string) (key, error) {
 
 // Seal encrypts a secret and binds it to its name. No two results are equal.
 func (r *Ring) Seal(plain []byte, name string) (string, error) {
+	k, err := r.first()
+	if err != nil {
+		return "", err
+	}
+	return k.id + ":" + base64.StdEncoding.EncodeToString(k.sealer.Seal(nil, nil, plain, []byte(name))), nil //nolint:gosec // the sealer makes the nonce
+}
+
+// first is the key that seals and signs; a ring from a file is read again first.
+func (r *Ring) first() (key, error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.path != "" {
 		if err := r.reloadLocked(); err != nil {
-			r.mu.Unlock()
-			return "", fmt.Errorf("encryption keys %s: %w", r.path, err)
+			return key{}, fmt.Errorf("encryption keys %s: %w", r.path, err)
 		}
 	}
-	k := r.keys[0]
-	r.mu.Unlock()
-	return k.id + ":" + base64.StdEncoding.EncodeToString(k.sealer.Seal(nil, nil, plain, []byte(name))), nil //nolint:gosec // the sealer makes the nonce
+	return r.keys[0], nil
 }
 
 // Open decrypts what Seal returned for the same name.
@@ -242,6 +258,34 @@ func (r *Ring) Open(sealed, name string) ([]byte, error) {
 		return nil, fmt.Errorf("open the secret %s: it was changed, or belongs to another row", name)
 	}
 	return raw, nil
+}
+
+// Sign returns a signature that shows that a text was written by a holder of
+// the ring, for this purpose. It has no ".", and needs no escaping in a URL.
+func (r *Ring) Sign(text, purpose string) (signature string, err error) {
+	k, err := r.first()
+	if err != nil {
+		return "", err
+	}
+	return k.id + "~" + base64.RawURLEncoding.EncodeToString(k.sign(text, purpose)), nil
+}
+
+// Signed reports whether Sign returned the signature for this text and purpose.
+// If the key has left the ring since, it did not.
+func (r *Ring) Signed(text, signature, purpose string) bool {
+	id, encoded, _ := strings.Cut(signature, "~")
+	k, err := r.find(id)
+	if err != nil {
+		return false
+	}
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	return err == nil && hmac.Equal(sum, k.sign(text, purpose))
+}
+
+func (k key) sign(text, purpose string) []byte {
+	mac := hmac.New(sha256.New, k.signer)
+	_, _ = fmt.Fprintf(mac, "%s\x00%s", purpose, text) // it never fails
+	return mac.Sum(nil)
 }
 
 // KeyID is the id of the key under which something was sealed.

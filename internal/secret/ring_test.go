@@ -206,3 +206,30 @@ func TestOfManyRotationsAtOnceNoKeyIsLost(t *testing.T) {
 		t.Errorf("%d sealings, want %d", len(all), processes*rotations)
 	}
 }
+
+func TestASignatureHoldsForItsTextItsPurposeAndKeysOfTheRing(t *testing.T) {
+	old, young := secret.GenerateKey(), secret.GenerateKey()
+	r := ring(t, old)
+	signature, err := r.Sign("text", "state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Signed("text", signature, "state") || !ring(t, young+","+old).Signed("text", signature, "state") {
+		t.Error("a good signature was not recognised")
+	}
+	for name, signed := range map[string]bool{
+		"another text":          r.Signed("test", signature, "state"),
+		"another purpose":       r.Signed("text", signature, "other"),
+		"another ring":          ring(t, young).Signed("text", signature, "state"),
+		"no signature":          r.Signed("text", "", "state"),
+		"a key id alone":        r.Signed("text", strings.SplitAfter(signature, "~")[0], "state"),
+		"a changed signature":   r.Signed("text", signature[:len(signature)-5]+"AAAAA", "state"),
+		"a shortened one":       r.Signed("text", signature[:len(signature)-1], "state"),
+		"one with a tail":       r.Signed("text", signature+"A", "state"),
+		"text moved to purpose": r.Signed("ext", signature, "state\x00t"),
+	} {
+		if signed {
+			t.Errorf("%s passes for signed", name)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+// Package guard keeps strangers from making Milepost expensive.
+package guard
