@@ -1,5 +1,5 @@
 // Package testenv finds what some tests need beyond Go: HighLevel's published
-// contract and examples, a PostgreSQL server, Node packages and Python modules. What is
+// contract and examples, a PostgreSQL server, Node packages, a browser and Python modules. What is
 // missing skips the test in words; in CI the matching MILEPOST_REQUIRE_… variable makes that
 // skip a failure. Only tests import it.
 package testenv

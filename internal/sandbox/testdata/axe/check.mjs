@@ -1,0 +1,33 @@
+// Checks the page with axe on a phone: node check.mjs CHROMIUM URL
+// Each side of it is checked light and dark, with all forms open. A line is
+// printed for each violation, and then the status is 1.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const [executablePath, address] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+let passed = 0;
+try {
+	const page = await browser.newPage({ viewport: { width: 390, height: 844 }, reducedMotion: "reduce" });
+	await page.goto(address);
+	await page.evaluate(axe);
+	await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+	for (const side of ["highlevel", "calendarhero"])
+		for (const colorScheme of ["light", "dark"]) {
+			const say = (what) => { console.log(`${side}, ${colorScheme}: ${what}`); process.exitCode = 1; };
+			await page.emulateMedia({ colorScheme });
+			await page.evaluate((side) => { location.hash = side; }, side);
+			if (!await page.locator("#" + side).isVisible()) say("is not in sight");
+			const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+			for (const rule of violations)
+				for (const node of rule.nodes) say(`${rule.id} (${rule.impact}): ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`);
+			const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+			if (wide > 390) say(`${wide} pixels wide`);
+			passed += passes.length;
+		}
+} finally {
+	await browser.close();
+}
+console.log(`${passed} rules passed`);
