@@ -265,3 +265,47 @@ func TestAListThatLacksWhatIsThereMakesNothingTwice(t *testing.T) {
 		t.Errorf("afterwards there are %d notes and %d tasks, want 2 of each", n, m)
 	}
 }
+
+func TestAMeetingThatIsMovedAgainAfterTheDatabaseWasLostMovesItsTask(t *testing.T) {
+	b := setup(t, wayBack)
+	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	move := func(to time.Time) {
+		t.Helper()
+		b.must(b.ch.Reschedule(b.request().ID, to, to.Add(15*time.Minute)))
+		b.settle()
+		if got := b.hl.Tasks(contact)[0].DueDate; !got.Equal(to.Add(15 * time.Minute)) {
+			t.Errorf("the task is due at %s, and its meeting ends at %s", got, to.Add(15*time.Minute))
+		}
+	}
+	move(movedTo)
+	b.losesItsDatabase()
+	b.ask(e)
+	move(movedTo.Add(24 * time.Hour))
+}
+
+func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	other, err := b.hl.SeedContact(sandbox.Contact{
+		LocationID: location, FirstName: "Joe", LastName: "Roe", Email: "joe@example.com",
+		CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-06-05"},
+	})
+	b.must(err)
+	b.ask(store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: other.ID})
+	b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+	_, err = b.try(e)
+	if err == nil {
+		t.Fatal("the answer of the create was not lost")
+	}
+	b.pass(unclearSettle)
+	if _, err := b.try(e); clients.ReasonOf(err) != clients.Unavailable {
+		t.Errorf("while the lists show nothing the sync ends with %v", err)
+	}
+	b.ch.Faults().Disarm(lie)
+	b.ask(e)
+	if n := b.posts(); n != 2 {
+		t.Errorf("%d requests were made for two records", n)
+	}
+}

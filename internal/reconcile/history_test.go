@@ -59,6 +59,7 @@ type history struct {
 	polled   time.Time
 	swept    time.Time
 	armed    []*sandbox.Armed
+	lying    []lying
 	meetings int // made by people in CalendarHero
 	asked    int // times that a clash asked for
 	ledger   *ledger

@@ -3,11 +3,13 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -206,6 +208,28 @@ func (s *entitySync) showsNothing(ctx context.Context, open map[string]listedAs)
 	return !slices.ContainsFunc(known, func(m store.Meeting) bool { _, ok := open[m.ID]; return ok }), nil
 }
 
+// believable returns nil unless the lists, read no earlier than since, show no
+// meeting request at all although some are known. Then nothing is concluded from
+// what they do not show.
+func (s *entitySync) believable(ctx context.Context, since time.Time) error {
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
+	if err != nil || len(open) > 0 {
+		return err
+	}
+	closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now())
+	if err != nil || len(closed) > 0 {
+		return err
+	}
+	known, err := s.store.OpenMeetings(ctx, s.entity.LocationID)
+	if err != nil || len(known) == 0 {
+		return err
+	}
+	return &clients.Error{
+		API: calendarhero.API, Operation: "list meeting requests", Reason: clients.Unavailable,
+		Message: "the lists show no meeting request at all, and some are known",
+	}
+}
+
 // impersonal is what may be kept of a meeting that is no contact's.
 func impersonal(m store.Meeting) store.Meeting {
 	m.Title, m.Emails = "", nil
@@ -338,6 +362,10 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 		if l.ObjectID == m.ID && l.Meeting != string(mapping.MeetingRescheduled) && !m.Start.IsZero() {
 			moved = moved || !near(m.Start, l.Start) || !near(m.End, l.End)
 		}
+	}
+	if at, known := m.Happened[string(mapping.MeetingMoved)]; known && at.IsZero() && !same {
+		m.Happened = maps.Clone(m.Happened) // that it was moved before was no news; that it is moved again is
+		delete(m.Happened, string(mapping.MeetingMoved))
 	}
 	state := stateOf(listed, before, moved, events, s.now())
 	m.State = string(state)

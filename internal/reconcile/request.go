@@ -229,6 +229,9 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 		}
 	}
 	if found == "" {
+		if err := s.believable(ctx, s.began); err != nil {
+			return link, err
+		}
 		err := s.store.GiveUp(ctx, link, s.now())
 		link.State = store.LinkGone
 		return link, err

@@ -23,6 +23,13 @@ type snapshot struct {
 	at   time.Time
 }
 
+// lying is a gateway that answers in a vendor's place.
+type lying struct {
+	armed   *sandbox.Armed
+	faults  *sandbox.Faults
+	pattern string
+}
+
 // now is the true time. Milepost's own clock may differ from it by the skew.
 func (h *history) now() time.Time { return time.UnixMicro(h.micros.Load()).UTC() }
 
@@ -59,8 +66,8 @@ var lies = []struct {
 // lie has a gateway answer for a while, in which Milepost works on.
 func (h *history) lie() {
 	lie := choose(h, lies...)
-	if lie.pattern == "GET /contact" && h.ledger.forgotten {
-		return // without a contact that it knows, Milepost cannot tell an empty search from a lie
+	if h.blindTo(lie.pattern) {
+		return
 	}
 	faults := h.hl.Faults()
 	if lie.vendor == "CalendarHero" {
@@ -69,7 +76,7 @@ func (h *history) lie() {
 	turns := 1 + h.rng.IntN(4)
 	h.tell("%s: a gateway answers %d %q to %s", lie.vendor, lie.status, lie.body, lie.pattern)
 	armed := faults.Next(lie.pattern, -1, sandbox.Say(lie.status, lie.body))
-	h.armed = append(h.armed, armed)
+	h.armed, h.lying = append(h.armed, armed), append(h.lying, lying{armed, faults, lie.pattern})
 	h.tally.survived["lying gateway"]++
 	for range turns {
 		h.work(1 + h.rng.IntN(8))
@@ -91,6 +98,23 @@ func (h *history) lie() {
 		faults.Disarm(armed)
 		h.tell("%s: the gateway is gone", lie.vendor)
 	}
+}
+
+// blindTo reports whether Milepost cannot tell an empty answer from a lie, since its
+// database went back and no longer knows a contact or a meeting that must be shown.
+func (h *history) blindTo(pattern string) bool {
+	if !h.ledger.forgotten {
+		return false
+	}
+	switch pattern {
+	case "GET /contact":
+		return true
+	case "GET /meeting/tasks":
+		known, err := h.store.OpenMeetings(h.t.Context(), location)
+		h.must(err)
+		return len(known) == 0
+	}
+	return false
 }
 
 // copyState copies the database, as a backup does while Milepost runs.
@@ -126,6 +150,11 @@ func (h *history) restore() {
 	h.useCopyOf(from.dir)
 	h.needWalk = true
 	h.ledger.forget(h.backfills, from.at)
+	for _, l := range h.lying {
+		if h.blindTo(l.pattern) {
+			l.faults.Disarm(l.armed)
+		}
+	}
 	if inbox {
 		for _, w := range h.past[from.told:] {
 			h.arrive(w)

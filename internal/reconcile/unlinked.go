@@ -88,6 +88,9 @@ func (s *entitySync) readUnlinked(ctx context.Context) error {
 		}
 		if len(open) == 0 { // a new account, or a bad answer: look again for the next record
 			if closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now()); err != nil || len(closed) == 0 {
+				if err == nil {
+					err = s.believable(ctx, since)
+				}
 				u.looked = err == nil
 				return err
 			}
