@@ -165,9 +165,9 @@ func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapp
 		m.Happened[trigger] = time.Time{}
 	}
 	if r.open() && link.SourceStart.Equal(item.Start) && !agrees(item, link.Start, link.End) {
-		// It was moved, and the record has not followed yet.
+		// It was moved, and the record has not followed yet: it does so first.
 		m.Happened[string(mapping.MeetingMoved)] = s.now()
-		s.touch = append(s.touch, s.entity)
+		s.stale, s.touch = true, append(s.touch, s.entity)
 	}
 	link.Meeting = m.State
 	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {

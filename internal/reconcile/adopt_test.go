@@ -284,6 +284,20 @@ func TestAMeetingThatIsMovedAgainAfterTheDatabaseWasLostMovesItsTask(t *testing.
 	move(movedTo.Add(24 * time.Hour))
 }
 
+func TestATaskFollowsAMeetingThatWasMovedBeforeTheDatabaseWasLost(t *testing.T) {
+	b := setup(t, wayBack)
+	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	b.must(b.ch.Reschedule(b.request().ID, movedTo, movedTo.Add(15*time.Minute)))
+	b.losesItsDatabase()
+	b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Title = "Call Jane back" }))
+	b.ask(e)
+	due := b.hl.Tasks(contact)[0].DueDate
+	if got := b.request(); !due.Equal(movedTo.Add(15*time.Minute)) || !got.End.Equal(due) || !strings.HasPrefix(got.Subject, "Call Jane back") {
+		t.Errorf("the task is due at %s, its request is %q and ends at %s", due, got.Subject, got.End)
+	}
+}
+
 func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")

@@ -103,6 +103,9 @@ func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, er
 		}
 	}
 	since := s.began.Add(-pollFresh)
+	if err := s.believable(ctx, since); err != nil {
+		return false, err
+	}
 	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
 	if err != nil {
 		return false, err
