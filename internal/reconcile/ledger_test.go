@@ -74,7 +74,7 @@ type item struct {
 	off      bool      // a person called it off, or its time passed
 	must     *end      // how a clash must end; nil = there was none
 	forgot   bool      // Milepost's database went back to before some of it
-	lost     bool      // it was lost altogether
+	lost     bool      // it did not know the record
 	knows    time.Time // until when the oldest database knew what happened that it went back to
 }
 
@@ -246,17 +246,19 @@ func (l *ledger) passes() {
 }
 
 // forget notes that Milepost's database went back to an older state, or was lost.
-func (l *ledger) forget(lost bool, knows time.Time) {
+func (l *ledger) forget(knows time.Time) {
 	l.forgotten = true
 	for _, f := range l.foreign {
 		f.forgot = true
 	}
-	for _, it := range l.items {
+	for id, it := range l.items {
+		state, err := l.h.store.EntityState(l.h.t.Context(), store.Entity{LocationID: location, Kind: id.kind, ID: id.entity})
+		l.h.must(err)
 		it.forgets++
 		if !it.forgot || knows.Before(it.knows) {
 			it.knows = knows
 		}
-		it.forgot, it.blurred, it.lost = true, true, it.lost || lost
+		it.forgot, it.blurred, it.lost = true, true, it.lost || neverRead(state)
 	}
 }
 

@@ -149,7 +149,7 @@ func (h *history) restore() {
 	h.tell("Milepost is started on %s; the inbox is there: %v", what, inbox)
 	h.useCopyOf(from.dir)
 	h.needWalk = true
-	h.ledger.forget(h.backfills, from.at)
+	h.ledger.forget(from.at)
 	for _, l := range h.lying {
 		if h.blindTo(l.pattern) {
 			l.faults.Disarm(l.armed)
