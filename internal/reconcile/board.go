@@ -47,6 +47,15 @@ func (b *board) look(ctx context.Context, ch *calendarhero.Client, since, now ti
 	return b.open.read(ctx, ch, since, now, calendarhero.StateActive, calendarhero.StateUpcoming)
 }
 
+// expire has the lists read again before they are believed.
+func (b *board) expire() {
+	for _, s := range []*shown{&b.open, &b.closed} {
+		s.mu.Lock()
+		s.requests = nil
+		s.mu.Unlock()
+	}
+}
+
 // lookBack returns what is closed, read no earlier than since; nothing where that
 // takes too long.
 func (b *board) lookBack(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]listedAs, error) {

@@ -209,25 +209,39 @@ func (s *entitySync) showsNothing(ctx context.Context, open map[string]listedAs)
 }
 
 // believable returns nil unless the lists, read no earlier than since, show no
-// meeting request at all although some are known. Then nothing is concluded from
-// what they do not show.
+// meeting request at all although some of other records are known. Then nothing is
+// concluded from what they do not show. That of this record may have been deleted.
 func (s *entitySync) believable(ctx context.Context, since time.Time) error {
-	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
-	if err != nil || len(open) > 0 {
-		return err
-	}
-	closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now())
-	if err != nil || len(closed) > 0 {
+	shown, err := s.showAny(ctx, since)
+	if shown || err != nil {
 		return err
 	}
 	known, err := s.store.OpenMeetings(ctx, s.entity.LocationID)
+	known = slices.DeleteFunc(known, func(m store.Meeting) bool {
+		return m.ID == s.entity.ID || slices.ContainsFunc(slices.Collect(maps.Values(s.links)), func(l store.Link) bool { return l.ObjectID == m.ID })
+	})
 	if err != nil || len(known) == 0 {
+		return err
+	}
+	s.conn.board.expire() // they may have been made after it was read
+	shown, err = s.showAny(ctx, since)
+	if shown || err != nil {
 		return err
 	}
 	return &clients.Error{
 		API: calendarhero.API, Operation: "list meeting requests", Reason: clients.Unavailable,
 		Message: "the lists show no meeting request at all, and some are known",
 	}
+}
+
+// showAny reports whether any list shows a meeting request.
+func (s *entitySync) showAny(ctx context.Context, since time.Time) (bool, error) {
+	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
+	if err != nil || len(open) > 0 {
+		return len(open) > 0, err
+	}
+	closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now())
+	return len(closed) > 0, err
 }
 
 // impersonal is what may be kept of a meeting that is no contact's.
