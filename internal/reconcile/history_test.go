@@ -379,7 +379,7 @@ func (h *history) live(do func(ctx context.Context) error) (err error, died bool
 func (h *history) carryOut(e store.Entity) {
 	h.t.Helper()
 	h.tally.syncs++
-	said := ""
+	said, noNotes := "", h.noNotes()
 	err, died := h.live(func(ctx context.Context) error {
 		state, err := h.store.EntityState(ctx, e)
 		if err != nil {
@@ -415,6 +415,9 @@ func (h *history) carryOut(e store.Entity) {
 		delete(h.due, e)
 		delete(h.fails, e)
 		h.tell("  sync of %s: %s", h.name(e), said)
+		if h.noNotes() > noNotes {
+			h.ledger.missedNotes(e)
+		}
 	}
 	h.look()
 }

@@ -66,6 +66,7 @@ type item struct {
 	overUnknown    string          // the request that took place unknown to the database of then; see tookPlaceUnknown
 
 	// since the last quiet point
+	noNotes  bool // its request was compared with a list of notes that lacked them
 	was      content
 	base     *times    // of the request that was live then
 	material bool      // title, time or being changed in HighLevel
@@ -191,6 +192,23 @@ func (it *item) becomes(next content, person bool) {
 	it.retimed = it.retimed || before.times != next.times || before.wanted != next.wanted
 }
 
+// missedNotes notes that a sync of a record read an empty list of its contact's notes.
+// If Milepost knows none of them, it cannot tell that from the truth, and that they are
+// there is a change later on.
+func (l *ledger) missedNotes(e store.Entity) {
+	for id, it := range l.items {
+		if id.kind != e.Kind || id.entity != e.ID || it.noNotes {
+			continue
+		}
+		seen, err := l.h.store.SeenOf(l.h.t.Context(), location, it.contact, string(mapping.KindNote))
+		l.h.must(err)
+		if len(seen) == 0 && slices.ContainsFunc(l.h.hl.Notes(it.contact), func(n sandbox.Note) bool { return !ours(n.Body) }) {
+			it.noNotes = true
+			it.revisions++
+		}
+	}
+}
+
 // markers gives the item of every marker that can have been used.
 func (l *ledger) markers() map[string]itemID {
 	out := map[string]itemID{}
@@ -269,6 +287,7 @@ func (l *ledger) quiet() {
 		if list := made[id]; len(list) > 0 && it.tookPlaceUnknown(list[len(list)-1]) {
 			it.overUnknown = list[len(list)-1].ID
 		}
+		it.noNotes = false
 		it.was, it.base, it.material, it.retimed, it.moved, it.off, it.must, it.forgot, it.lost = it.now, nil, false, false, nil, false, nil, false, false
 		if list := live[id]; len(list) == 1 {
 			it.base = &times{list[0].Start, list[0].End}
@@ -279,6 +298,34 @@ func (l *ledger) quiet() {
 			f.seen = true
 		}
 	}
+}
+
+// Kinds of what may be wrong; the last is for all that differs without one of these.
+const (
+	lost       = "lost"
+	doubled    = "doubled"
+	removed    = "removed without a change"
+	mailed     = "mailed without a change"
+	outOfOrder = "otherwise out of step"
+)
+
+// kindOf is the kind of a complaint of the audit.
+func kindOf(wrong string) string {
+	for _, k := range []struct{ words, kind string }{
+		{"is missing", lost},
+		{"ended with nothing", lost},
+		{"live requests", doubled},
+		{"twice", doubled},
+		{"2 notes", doubled},
+		{"called off by Milepost", removed},
+		{"mail", mailed},
+		{"it is there again", mailed},
+	} {
+		if strings.Contains(wrong, k.words) {
+			return k.kind
+		}
+	}
+	return outOfOrder
 }
 
 // audit tells what is wrong at a quiet point.

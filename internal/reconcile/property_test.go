@@ -43,8 +43,8 @@ func TestBothSidesEndInStep(t *testing.T) {
 	for seed := first; seed < first+uint64(n); seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := stage.begin(t, seed)
+			defer func() { sum.add(h.tally) }()
 			h.play()
-			sum.add(h.tally)
 			if n == 1 {
 				t.Log("\n  " + strings.Join(h.story, "\n  "))
 			}
@@ -364,6 +364,9 @@ func (h *history) settle() {
 	h.tally.settled++
 	if wrong := h.ledger.audit(); len(wrong) > 0 {
 		slices.Sort(wrong)
+		for _, w := range wrong {
+			h.tally.wrong[kindOf(w)]++
+		}
 		h.fail("at %s:\n  %s", h.now(), strings.Join(wrong, "\n  "))
 	}
 	h.still()
@@ -580,10 +583,11 @@ type tally struct {
 	exact, open                        int
 	clashes                            map[string]int
 	survived                           map[string]int
+	wrong                              map[string]int
 }
 
 func newTally() tally {
-	return tally{crashes: map[string]int{}, armed: map[string]int{}, clashes: map[string]int{}, survived: map[string]int{}}
+	return tally{crashes: map[string]int{}, armed: map[string]int{}, clashes: map[string]int{}, survived: map[string]int{}, wrong: map[string]int{}}
 }
 
 func (t *tally) add(o tally) {
@@ -605,7 +609,7 @@ func (t *tally) add(o tally) {
 	t.bound += o.bound
 	t.exact += o.exact
 	t.open += o.open
-	for _, m := range []struct{ to, from map[string]int }{{t.crashes, o.crashes}, {t.armed, o.armed}, {t.clashes, o.clashes}, {t.survived, o.survived}} {
+	for _, m := range []struct{ to, from map[string]int }{{t.crashes, o.crashes}, {t.armed, o.armed}, {t.clashes, o.clashes}, {t.survived, o.survived}, {t.wrong, o.wrong}} {
 		for k, v := range m.from {
 			m.to[k] += v
 		}
@@ -618,7 +622,9 @@ webhooks: %d told, of which %d again, and %d lost
 faults armed: %v, struck %d times; crashes: %v; survived: %v
 %d syncs, settled %d times; ends: %d with one right answer, %d with several; conflicts by rule: %v
 CalendarHero: %d requests made, %d removed, %d mails, of which %d reminders; HighLevel: %d notes of meetings
-%d writes, at most %d justified`,
+%d writes, at most %d justified
+found wrong: %d lost, %d doubled, %d removed and %d mailed without a change, %d otherwise out of step`,
 		t.histories, t.highlevel, t.calendarhero, t.told, t.duplicated, t.lost, t.armed, t.struck, t.crashes, t.survived,
-		t.syncs, t.settled, t.exact, t.open, t.clashes, t.creates, t.deletes, t.mails, t.reminders, t.notes, t.writes, t.bound)
+		t.syncs, t.settled, t.exact, t.open, t.clashes, t.creates, t.deletes, t.mails, t.reminders, t.notes, t.writes, t.bound,
+		t.wrong[lost], t.wrong[doubled], t.wrong[removed], t.wrong[mailed], t.wrong[outOfOrder])
 }

@@ -28,6 +28,17 @@ type lying struct {
 	armed   *sandbox.Armed
 	faults  *sandbox.Faults
 	pattern string
+	body    string
+}
+
+// noNotes counts the reads of a contact's notes that a gateway answered by none.
+func (h *history) noNotes() (n int) {
+	for _, l := range h.lying {
+		if l.pattern == "GET /contacts/{contactId}/notes" && l.body == `{"notes":[]}` {
+			n += l.armed.Hits()
+		}
+	}
+	return n
 }
 
 // now is the true time. Milepost's own clock may differ from it by the skew.
@@ -76,7 +87,7 @@ func (h *history) lie() {
 	turns := 1 + h.rng.IntN(4)
 	h.tell("%s: a gateway answers %d %q to %s", lie.vendor, lie.status, lie.body, lie.pattern)
 	armed := faults.Next(lie.pattern, -1, sandbox.Say(lie.status, lie.body))
-	h.armed, h.lying = append(h.armed, armed), append(h.lying, lying{armed, faults, lie.pattern})
+	h.armed, h.lying = append(h.armed, armed), append(h.lying, lying{armed, faults, lie.pattern, lie.body})
 	h.tally.survived["lying gateway"]++
 	for range turns {
 		h.work(1 + h.rng.IntN(8))
