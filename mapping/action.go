@@ -19,6 +19,12 @@ type skip string
 
 func (s skip) Error() string { return string(s) }
 
+// unmet ends an automation whose condition does not hold: why, and what it saw in
+// the record.
+type unmet struct{ reason, saw string }
+
+func (u unmet) Error() string { return u.reason }
+
 // fieldProblem is a field that cannot be computed.
 type fieldProblem struct{ field, message string }
 

@@ -19,7 +19,7 @@ type Automation struct {
 	Conflict ConflictRule
 
 	milestone *milestone // of milestone.changed and workflow.received
-	condition *expression
+	condition *condition
 	actions   []action
 	reads     reads // by the milestone, the condition and the actions together
 }
@@ -43,6 +43,7 @@ func (a *Automation) needsContact() bool {
 // Set is a compiled list of automations, immutable and safe for concurrent use.
 type Set struct {
 	automations []*Automation
+	names       []mention // that only a location can tell to be right
 }
 
 // Automations lists all automations, switched on or not, in the order of the file.

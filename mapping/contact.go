@@ -145,6 +145,10 @@ func loadUpdateContact(f *fields) action {
 			list.wrong(key, "is empty; a field cannot be cleared")
 		} else {
 			a.values[key] = list.template(key, "")
+			list.refer(key, list.values[key], []mention{{kind: contactField, text: key, Line: 1}})
+			if key == "assigned_to" {
+				list.referTo(key, highLevelUser)
+			}
 		}
 	}
 	return a

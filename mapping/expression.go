@@ -81,6 +81,7 @@ func (s scope) has(name string) bool { _, ok := s.names[name]; return ok }
 type expression struct {
 	program *vm.Program
 	reads   reads
+	names   []mention // in it, by line from 1
 }
 
 // expressionError is a mistake in an expression, with the line in it from 1.
@@ -108,17 +109,7 @@ func compileExpression(source string, s scope, options ...expr.Option) (*express
 	if err != nil {
 		return nil, compileError(err)
 	}
-	return &expression{program, r.found()}, nil
-}
-
-// compileCondition compiles an expression that must be true or false.
-func compileCondition(source string, s scope) (*expression, error) {
-	e, err := compileExpression(source, s, expr.AsBool())
-	if err != nil && strings.HasPrefix(err.Error(), "expected bool, but got ") {
-		kind := strings.TrimPrefix(err.Error(), "expected bool, but got ")
-		return nil, &expressionError{1, "a condition must be true or false, this gives " + kind}
-	}
-	return e, err
+	return &expression{program, r.found(), r.names}, nil
 }
 
 func compileError(err error) error {
@@ -230,8 +221,9 @@ func replaceText(args ...any) (any, error) {
 type reader struct {
 	scope    scope
 	source   string
-	contacts int      // how often the contact is named
-	keys     []string // its fields that are named, one for each time
+	contacts int       // how often the contact is named
+	keys     []string  // its fields that are named, one for each time
+	names    []mention // that only a location can tell to be right
 	mistake  *expressionError
 }
 
@@ -258,10 +250,12 @@ func (r *reader) Visit(node *ast.Node) {
 		if !slices.Contains(builtins, n.Name) { // some are there even when they are disabled
 			r.fail(n, unknown("function", n.Name, functions()).Error())
 		}
+		r.tagsCompared(n)
 	case *ast.BinaryNode:
 		if n.Operator == ".." {
 			r.fail(n, "ranges (..) are not supported")
 		}
+		r.compared(n)
 	case *ast.VariableDeclaratorNode:
 		r.mistake = nil // its own name was not known
 		r.fail(n, "let is not supported")
@@ -316,6 +310,7 @@ func (r *reader) member(n *ast.MemberNode) {
 	}
 	if record.Value == "contact" {
 		r.keys = append(r.keys, key.Value)
+		r.names = append(r.names, mention{kind: contactField, text: key.Value, Line: r.line(n)})
 		return
 	}
 	fields, ok := r.scope.names[record.Value].(types.Map)
@@ -332,9 +327,14 @@ func (r *reader) fail(n ast.Node, message string) {
 	if r.mistake != nil {
 		return
 	}
+	r.mistake = &expressionError{r.line(n), message}
+}
+
+// line is where a node is in the source, from 1.
+func (r *reader) line(n ast.Node) int {
 	before := []rune(r.source)
 	before = before[:min(n.Location().From, len(before))]
-	r.mistake = &expressionError{1 + strings.Count(string(before), "\n"), message}
+	return 1 + strings.Count(string(before), "\n")
 }
 
 func functions() []string {

@@ -292,23 +292,34 @@ func (f *fields) compile(name string, v *yaml.Node) *template {
 		f.expressionWrong(name, v, err)
 		return &template{}
 	}
+	f.refer(name, v, t.names)
 	return t
 }
 
 // condition compiles a field that is true or false; nil if there is none.
-func (f *fields) condition(name string) *expression { return f.compiled(name, compileCondition) }
+func (f *fields) condition(name string) *condition {
+	c := compiled(f, name, compileCondition)
+	if c != nil {
+		f.refer(name, f.values[name], c.names)
+	}
+	return c
+}
 
 // expression compiles a field that is an expression without braces; nil if there is none.
 func (f *fields) expression(name string) *expression {
-	return f.compiled(name, func(source string, s scope) (*expression, error) {
+	e := compiled(f, name, func(source string, s scope) (*expression, error) {
 		if strings.Contains(source, "{{") {
 			return nil, &expressionError{1, quoteShort(source) + " is an expression already, write it without braces"}
 		}
 		return compileExpression(source, s)
 	})
+	if e != nil {
+		f.refer(name, f.values[name], e.names)
+	}
+	return e
 }
 
-func (f *fields) compiled(name string, compile func(string, scope) (*expression, error)) *expression {
+func compiled[T any](f *fields, name string, compile func(string, scope) (*T, error)) *T {
 	v := f.values[name]
 	if v == nil {
 		return nil
@@ -322,10 +333,15 @@ func (f *fields) compiled(name string, compile func(string, scope) (*expression,
 		return nil
 	}
 	e, err := compile(v.Value, f.scope)
-	if err != nil {
+	if err == nil {
+		return e
+	}
+	if _, whole := compile(v.Value+" "+v.LineComment, f.scope); whole == nil && v.LineComment != "" {
+		f.wrong(name, "%s", commentTrap(name, v))
+	} else {
 		f.expressionWrong(name, v, err)
 	}
-	return e
+	return nil
 }
 
 // expressionWrong notes a mistake in an expression at its own line: the text of

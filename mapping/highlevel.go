@@ -47,6 +47,7 @@ type highLevelTask struct {
 func loadHighLevelTask(f *fields) action {
 	f.required("title")
 	f.required("due")
+	f.referTo("assigned_to", highLevelUser)
 	return &highLevelTask{
 		title: f.template("title", ""), body: f.template("body", ""), assignedTo: f.template("assigned_to", ""), due: loadDueDate(f, ""),
 	}

@@ -130,7 +130,8 @@ type Plan struct {
 // Skipped says why an automation wants nothing for a record.
 type Skipped struct {
 	Automation string
-	Reason     string // for people: "the condition is not met", "the contact has no e-mail address"
+	Reason     string // for people: "the condition is not met", "the contact has no e-mail address"; no personal data
+	Saw        string // what a condition that is not met saw: contact.city is "Boston"; personal data
 }
 
 // Problem is an item that could not be computed, e.g. from an impossible date.

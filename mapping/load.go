@@ -26,6 +26,7 @@ func Load(file string, data []byte) (*Set, error) {
 	if err := m.err(); err != nil {
 		return nil, err
 	}
+	l.set.names = m.mentions
 	return l.set, nil
 }
 
@@ -117,6 +118,9 @@ func (l *loader) automation(node *yaml.Node) {
 	a := &Automation{Name: oneLine(f.text("name")), Enabled: f.flag("enabled", true)}
 	l.identify(f, a)
 	l.set.automations = append(l.set.automations, a)
+	if named := len(l.mentions); !a.Enabled {
+		defer func() { l.mentions = l.mentions[:named] }()
+	}
 
 	f.required("on")
 	if f.has("on") {

@@ -51,6 +51,8 @@ func (m *meeting) load(f *fields) action {
 	m.typ = f.template("type", "")
 	m.reminders = f.durations("reminders")
 	m.types = f.table("types")
+	f.referTo("type", meetingType)
+	f.referToEach("types", meetingType)
 	m.invite = loadInvitation(f)
 	for _, v := range f.words("attach") {
 		switch v.Value {

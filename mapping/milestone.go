@@ -52,12 +52,14 @@ func milestoneOf(f *fields, t Trigger) *milestone {
 			m.wrong("date", "contact.%s holds no date; expected a custom field or %s", key, enumerate(standardDates))
 		}
 		found.dateKey = key
+		m.refer("date", m.values["date"], []mention{{kind: contactField, text: key, Line: 1}})
 	}
 	name := strings.TrimSpace(m.text("name"))
 	key, reference := contactReference(name)
 	switch {
 	case reference:
 		found.nameKey = key
+		m.refer("name", m.values["name"], []mention{{kind: contactField, text: key, Line: 1}})
 	case strings.Contains(name, "{{") || strings.HasPrefix(name, "contact."):
 		m.wrong("name", "%s is neither a field of the contact (contact.<field>, without braces) nor a plain name", quoteShort(name))
 	case name == "" && slices.Contains(standardDates, found.dateKey):

@@ -38,8 +38,9 @@ func (m Mistake) String() string {
 
 // mistakes collects, so that a person sees all of them at once.
 type mistakes struct {
-	file  string
-	found []Mistake
+	file     string
+	found    []Mistake
+	mentions []mention // that are right or wrong only at a location, or in the whole file
 }
 
 func (m *mistakes) add(line int, field, format string, args ...any) {

@@ -30,7 +30,7 @@ func nearest[S ~string](name string, known []S) (S, bool) {
 	var best S
 	least := 1 + max(1, len(name)/3)
 	for _, k := range known {
-		if d := distance(strings.ToLower(name), string(k)); d < least {
+		if d := distance(strings.ToLower(name), strings.ToLower(string(k))); d < least {
 			best, least = k, d
 		}
 	}

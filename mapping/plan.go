@@ -60,6 +60,7 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 			item, actErr = act.item(r, env)
 		}
 		var why skip
+		var not unmet
 		var wrong fieldProblem
 		switch {
 		case actErr == nil:
@@ -69,15 +70,21 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 			}
 			plan.Items = append(plan.Items, item)
 		case errors.As(actErr, &why):
-			skipped := Skipped{Automation: a.Name, Reason: string(why)}
-			if !slices.Contains(plan.Skipped, skipped) { // its actions often have the same reason
-				plan.Skipped = append(plan.Skipped, skipped)
-			}
+			plan.skip(Skipped{Automation: a.Name, Reason: string(why)})
+		case errors.As(actErr, &not):
+			plan.skip(Skipped{Automation: a.Name, Reason: not.reason, Saw: not.saw})
 		case errors.As(actErr, &wrong):
 			plan.Problems = append(plan.Problems, Problem{key, a.Name, wrong.field, wrong.message})
 		default:
 			plan.Problems = append(plan.Problems, Problem{key, a.Name, "", actErr.Error()})
 		}
+	}
+}
+
+// skip adds a reason. The actions of an automation often have the same one.
+func (p *Plan) skip(s Skipped) {
+	if !slices.Contains(p.Skipped, s) {
+		p.Skipped = append(p.Skipped, s)
 	}
 }
 
@@ -92,7 +99,7 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 	case a.On.Kind() == KindMeeting && r.facts.Contact.ID == "":
 		return nil, skip("no contact in HighLevel has the e-mail address of an invitee")
 	case a.On == ContactTagged && !slices.Contains(r.tags, a.Tag):
-		return nil, skip(fmt.Sprintf("the contact does not have the tag %q", a.Tag))
+		return nil, unmet{fmt.Sprintf("the contact does not have the tag %q", a.Tag), "contact.tags is " + asSeen(r.tags)}
 	case a.On == TaskCompleted && !r.facts.Task.Completed:
 		return nil, skip("the task is not completed")
 	case a.On == WorkflowReceived && r.facts.Contact.ID == "" && a.needsContact():
@@ -119,7 +126,7 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 	case err != nil:
 		return nil, fieldProblem{"if", err.Error()}
 	case !holds:
-		return nil, skip("the condition is not met")
+		return nil, unmet{"the condition is not met", a.condition.saw(env)}
 	}
 	return env, nil
 }

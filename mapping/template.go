@@ -10,6 +10,7 @@ type template struct {
 	source string
 	parts  []part
 	reads  reads
+	names  []mention // in its holes, by line from 1
 }
 
 // part is literal text, or a hole.
@@ -52,6 +53,10 @@ func compileTemplate(source string, s scope) (*template, error) {
 		}
 		t.parts = append(t.parts, part{hole: hole})
 		t.reads.add(hole.reads)
+		for _, n := range hole.names {
+			n.Line += strings.Count(source[:len(source)-len(rest)], "\n")
+			t.names = append(t.names, n)
+		}
 		rest = rest[end+2:]
 	}
 	return t, nil

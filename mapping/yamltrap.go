@@ -154,7 +154,11 @@ func trap(name string, v *yaml.Node) string {
 	case v.Kind == yaml.ScalarNode && strings.HasPrefix(v.Tag, "!") && !strings.HasPrefix(v.Tag, "!!"):
 		return fmt.Sprintf("YAML does not read what begins with ! as a text; put all of it in quotes: %s: %s", name, inQuotes(strings.TrimSpace(v.Tag+" "+v.Value)))
 	case v.Kind == yaml.ScalarNode && v.Style == 0 && strings.HasPrefix(v.LineComment, "#{{"):
-		return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(v.Value+" "+v.LineComment))
+		return commentTrap(name, v)
 	}
 	return ""
+}
+
+func commentTrap(name string, v *yaml.Node) string {
+	return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(v.Value+" "+v.LineComment))
 }

@@ -65,6 +65,9 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 	if c.CalendarHeroToken != "" {
 		r.calendarHero(ctx, c.CalendarHeroClient())
 	}
+	if len(tokens) > 0 && c.CalendarHeroToken != "" {
+		r.names(ctx, c.Config, c.HighLevelClient(tokens[0]), c.CalendarHeroClient(), c.HighLevelLocationID)
+	}
 	stored, err := c.stored(ctx, r)
 	if err != nil {
 		return err
@@ -119,6 +122,7 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 			}
 			r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
 			r.calendarHero(ctx, live.CalendarHero)
+			r.names(ctx, c.Config, live.HighLevel, live.CalendarHero, conn.LocationID)
 		}
 		return nil
 	})
@@ -140,10 +144,12 @@ type checkReport struct {
 
 // checkRow is one thing that was tried, for programs.
 type checkRow struct {
-	About  string `json:"about,omitempty"` // the token or location, if there are several
-	What   string `json:"what"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
+	About string `json:"about,omitempty"` // the token or location, if there are several
+	What  string `json:"what"`
+	OK    bool   `json:"ok"`
+	// Warning says that it may be a mistake; nothing failed.
+	Warning bool   `json:"warning,omitempty"`
+	Detail  string `json:"detail"`
 }
 
 // of begins the part about a token or location.
@@ -160,11 +166,33 @@ func (r *checkReport) line(what string, try func() (string, error)) (pointless b
 	if err != nil {
 		r.failed, word, said = true, "FAIL", err.Error()
 	}
-	fmt.Fprintf(r.out, "%-5s %-34s %s\n", word, what, said)
-	if r.rows != nil {
-		r.rows = append(r.rows, checkRow{r.about, what, err == nil, said})
-	}
+	r.print(word, checkRow{About: r.about, What: what, OK: err == nil, Detail: said})
 	return hopeless(err)
+}
+
+func (r *checkReport) print(word string, row checkRow) {
+	fmt.Fprintf(r.out, "%-5s %-34s %s\n", word, row.What, row.Detail)
+	if r.rows != nil {
+		r.rows = append(r.rows, row)
+	}
+}
+
+// warn reports what may be a mistake, without a failure.
+func (r *checkReport) warn(what, said string) {
+	r.print("warn", checkRow{About: r.about, What: what, OK: true, Warning: true, Detail: said})
+}
+
+// names warns of names in the automations that a location does not have.
+func (r *checkReport) names(ctx context.Context, cfg app.Config, hl *highlevel.Client, ch *calendarhero.Client, location string) {
+	found, unread := cfg.UnknownNames(ctx, hl, ch, location)
+	for _, m := range found {
+		r.warn("automations", m.String())
+	}
+	for _, err := range unread {
+		if clients.ReasonOf(err) == clients.Forbidden || !hopeless(err) { // else it is reported already
+			r.warn("automations", err.Error())
+		}
+	}
 }
 
 // hopeless reports whether every other call with the same token fails for the

@@ -60,6 +60,47 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestCheckWarnsOfNamesThatTheLocationDoesNotHave(t *testing.T) {
+	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(world.Close)
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte(`- name: A
+  on: contact.changed
+  if: contact.milestone_datee != nil and contact.tagss != nil
+  do:
+    - event: { title: "{{ contact.milestone }}", start: "{{ contact.milestone_date }}", type: cal }
+    - highlevel_task: { title: x, due: "{{ contact.milestone_date }}", assigned_to: nobody }
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := checkCmd{Config: app.Config{
+		HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID, Automations: file,
+		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
+	}}
+	world.HighLevel.Faults().Next("GET /users/", -1, sandbox.Say(403, `{"statusCode":403,"message":"The token does not have access to this location."}`))
+	var out bytes.Buffer
+	err = command.report(t.Context(), &out)
+	if err == nil { // the line of the users says so, too
+		t.Error("a forbidden read is no failure of the check")
+	}
+	for _, want := range []string{
+		"mine.yaml:3: if: the location has no field contact.milestone_datee; did you mean contact.milestone_date?",
+		"mine.yaml:3: if: the location has no field contact.tagss; did you mean contact.tags?",
+		`mine.yaml:5: event.type: the CalendarHero account: unknown meeting type "cal"; did you mean "call"?`,
+		"could not check the users in " + file,
+	} {
+		if !regexp.MustCompile(`(?m)^warn  .*` + regexp.QuoteMeta(want)).Match(out.Bytes()) {
+			t.Errorf("it does not warn %q:\n%s", want, &out)
+		}
+	}
+	if n := strings.Count(out.String(), "\nwarn "); n != 4 {
+		t.Errorf("%d warnings, want 4:\n%s", n, &out)
+	}
+}
+
 func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	command := sandboxCmd{

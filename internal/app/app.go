@@ -42,6 +42,7 @@ type App struct {
 	logger      zerolog.Logger
 	clock       Clock
 	every       time.Duration // between two reconciliations of a location; 0 = never
+	named       named
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 	pruning     *outage.Log // and the other chores, each
@@ -88,7 +89,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, err
 	}
 	a := &App{
-		logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, started: make(chan struct{}),
+		logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, named: cfg.named(settings), started: make(chan struct{}),
 		pruning: outage.New(logger, "deleting expired data", time.Now), queueing: outage.New(logger, "queueing reconciliations", time.Now),
 		hooking: outage.New(logger, "checking the webhooks at CalendarHero", time.Now),
 	}
@@ -242,6 +243,7 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.reconciler.Scrub(work) })
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
+	background.Go(func() { a.warnOfNames(work) })
 	background.Go(func() { repeat(work, 0, a.watchClock()) })
 	if a.connections.PublicURL != "" {
 		background.Go(func() { repeat(work, 0, a.checkHooks()) })

@@ -63,11 +63,12 @@ type result struct {
 	fingerprint string
 	mark        string // the record's own mark of change
 	gone        bool
-	did         []string // "event created": no personal data
-	skipped     []string // reasons; may name an automation; no personal data
-	invalid     []string // what could not be done as it is; may quote the record
-	refused     []string // the same for the log, without what the record or a vendor says
-	notes       []string // remarks; no personal data
+	did         []string          // "event created": no personal data
+	skipped     []string          // reasons; may name an automation; no personal data
+	saw         map[string]string // by reason, what a condition saw; may quote the record
+	invalid     []string          // what could not be done as it is; may quote the record
+	refused     []string          // the same for the log, without what the record or a vendor says
+	notes       []string          // remarks; no personal data
 	timeline    []store.TimelineEntry
 	touch       []store.Entity
 	erase       string // the contact of which what is stored is to be erased
@@ -92,8 +93,14 @@ func (res *result) outcome() string {
 
 func (res *result) detail() string {
 	var parts []string
-	for _, list := range [][]string{res.invalid, res.did, res.notes, res.skipped} {
+	for _, list := range [][]string{res.invalid, res.did, res.notes} {
 		parts = append(parts, list...)
+	}
+	for _, why := range res.skipped {
+		if saw := res.saw[why]; saw != "" {
+			why += ": " + saw
+		}
+		parts = append(parts, why)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -305,7 +312,14 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
 	}
 	for _, sk := range plan.Skipped {
-		s.skipped = append(s.skipped, fmt.Sprintf("%s: %s", sk.Automation, sk.Reason))
+		why := fmt.Sprintf("%s: %s", sk.Automation, sk.Reason)
+		s.skipped = append(s.skipped, why)
+		if sk.Saw != "" {
+			if s.saw == nil {
+				s.saw = map[string]string{}
+			}
+			s.saw[why] = sk.Saw
+		}
 	}
 	for _, item := range plan.Items {
 		keep[item.Key] = true

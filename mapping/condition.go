@@ -1,0 +1,143 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
+)
+
+// condition is an expression that is true or false. It is known by its parts as
+// well, those between its "and"s, so that it can be told which of them was not met.
+type condition struct {
+	*expression
+	parts []conditionPart
+}
+
+// conditionPart is one of them, with the fields that it looks at.
+type conditionPart struct {
+	program *expression
+	fields  [][]string // e.g. contact, city
+}
+
+// mostSeen is how many fields are told of a part that was not met.
+const mostSeen = 4
+
+// compileCondition compiles an expression that must be true or false.
+func compileCondition(source string, s scope) (*condition, error) {
+	e, err := compileExpression(source, s, expr.AsBool())
+	if err != nil {
+		if kind, ok := strings.CutPrefix(err.Error(), "expected bool, but got "); ok {
+			return nil, &expressionError{1, "a condition must be true or false, this gives " + kind}
+		}
+		return nil, err
+	}
+	c := &condition{expression: e}
+	tree, err := parser.Parse(source)
+	if err != nil {
+		return c, nil //nolint:nilerr // it is compiled; only what is told of it is less
+	}
+	for _, node := range conjuncts(tree.Node) {
+		if part, err := compileExpression(node.String(), s, expr.AsBool()); err == nil {
+			c.parts = append(c.parts, conditionPart{part, fieldsIn(node)})
+		}
+	}
+	return c, nil
+}
+
+// conjuncts takes an expression apart at the "and"s that all of it needs.
+func conjuncts(node ast.Node) []ast.Node {
+	if n, ok := node.(*ast.BinaryNode); ok && (n.Operator == "and" || n.Operator == "&&") {
+		return append(conjuncts(n.Left), conjuncts(n.Right)...)
+	}
+	return []ast.Node{node}
+}
+
+// fieldFinder collects the fields of records that an expression looks at.
+type fieldFinder struct{ found [][]string }
+
+func fieldsIn(node ast.Node) [][]string {
+	var f fieldFinder
+	ast.Walk(&node, &f)
+	var whole [][]string // not workflow.fields beside workflow.fields.city
+	for _, path := range f.found {
+		if !slices.ContainsFunc(f.found, func(p []string) bool { return len(p) > len(path) && slices.Equal(p[:len(path)], path) }) {
+			whole = append(whole, path)
+		}
+	}
+	return whole
+}
+
+// Visit notes each field once.
+func (f *fieldFinder) Visit(node *ast.Node) {
+	if path := pathOf(*node); len(path) > 1 && !slices.ContainsFunc(f.found, func(p []string) bool { return slices.Equal(p, path) }) {
+		f.found = append(f.found, path)
+	}
+}
+
+// pathOf takes contact.city apart; nil for what is no field of a record.
+func pathOf(node ast.Node) []string {
+	switch n := node.(type) {
+	case *ast.IdentifierNode:
+		return []string{n.Value}
+	case *ast.ChainNode:
+		return pathOf(n.Node)
+	case *ast.MemberNode:
+		key, ok := n.Property.(*ast.StringNode)
+		record := pathOf(n.Node)
+		if ok && len(record) > 0 {
+			return append(slices.Clone(record), key.Value)
+		}
+	}
+	return nil
+}
+
+// saw tells what the first part that is not met looked at, e.g. contact.city is
+// "Boston"; "" if that cannot be told.
+func (c *condition) saw(env map[string]any) string {
+	for _, part := range c.parts {
+		if holds, err := part.program.holds(env); err != nil || holds {
+			continue
+		}
+		var told []string
+		for _, path := range part.fields[:min(len(part.fields), mostSeen)] {
+			told = append(told, strings.Join(path, ".")+" is "+asSeen(lookUp(env, path)))
+		}
+		return strings.Join(told, ", ")
+	}
+	return ""
+}
+
+// lookUp is the value of a field; nil if there is none.
+func lookUp(env map[string]any, path []string) (v any) {
+	v = env
+	for _, key := range path {
+		record, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = record[key]
+	}
+	return v
+}
+
+// asSeen writes a value that a condition saw, for people.
+func asSeen(v any) string {
+	switch v := v.(type) {
+	case string:
+		if strings.TrimSpace(v) != "" {
+			return quoteShort(v)
+		}
+	case []string, []any, map[string]any:
+		if text := printed(v); text != "" {
+			return quoteShort(text)
+		}
+	default:
+		if v != nil {
+			return printed(v)
+		}
+	}
+	return "empty"
+}

@@ -1,0 +1,250 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"go.yaml.in/yaml/v3"
+)
+
+// A name is right or wrong by what HighLevel or CalendarHero has. A few mistakes
+// can be told from the file alone, and are errors; Unknown finds the others.
+
+// mention is the name of something, with its place.
+type mention struct {
+	kind  nameKind
+	text  string
+	Line  int
+	Field string
+}
+
+type nameKind string
+
+const (
+	contactField   nameKind = "contact field"
+	meetingType    nameKind = "meeting type"
+	highLevelUser  nameKind = "user"
+	automationName nameKind = "automation"
+)
+
+// refer notes the names in a field. Their lines are those in its text, from 1.
+func (f *fields) refer(field string, v *yaml.Node, names []mention) {
+	for _, n := range names {
+		line := v.Line
+		if v.Style&yaml.LiteralStyle != 0 {
+			line += n.Line
+		}
+		n.Line, n.Field = max(1, line), f.prefix+field
+		if !slices.Contains(f.mistakes.mentions, n) {
+			f.mistakes.mentions = append(f.mistakes.mentions, n)
+		}
+	}
+}
+
+// referTo notes a field that is a name itself, unless it has holes.
+func (f *fields) referTo(field string, kind nameKind) {
+	if v := f.values[field]; v != nil && v.Kind == yaml.ScalarNode && !strings.Contains(v.Value, "{{") && oneLine(v.Value) != "" {
+		f.refer(field, v, []mention{{kind: kind, text: oneLine(v.Value), Line: 1}})
+	}
+}
+
+// referToEach notes the values of a table.
+func (f *fields) referToEach(field string, kind nameKind) {
+	v := f.values[field]
+	if v == nil || v.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 1; i < len(v.Content); i += 2 {
+		if value := v.Content[i]; value.Kind == yaml.ScalarNode && oneLine(value.Value) != "" {
+			f.refer(field, value, []mention{{kind: kind, text: oneLine(value.Value), Line: 1}})
+		}
+	}
+}
+
+// namesIn are the fields of records whose values are names of something.
+var namesIn = map[string]nameKind{
+	"meeting.type": meetingType, "meeting.automation": automationName,
+	"contact.assigned_to": highLevelUser, "task.assigned_to": highLevelUser, "note.user_id": highLevelUser,
+}
+
+var meetingStates = []MeetingState{
+	MeetingPending, MeetingBooked, MeetingRescheduled, MeetingExpired, MeetingCancelled, MeetingCompleted, MeetingGone,
+}
+
+// compared checks what a field is compared with.
+func (r *reader) compared(n *ast.BinaryNode) {
+	left, right := n.Left, n.Right
+	switch n.Operator {
+	case "==", "!=":
+		if len(literals(left)) > 0 {
+			left, right = right, left
+		}
+	case "in":
+		if isTags(right) {
+			left, right = right, left
+		}
+	default:
+		return
+	}
+	if isTags(left) {
+		r.tags(literals(right))
+		return
+	}
+	field := strings.Join(pathOf(left), ".")
+	kind, named := namesIn[field]
+	for _, text := range literals(right) {
+		switch {
+		case named && text.Value != "":
+			r.names = append(r.names, mention{kind: kind, text: text.Value, Line: r.line(text)})
+		case field == "meeting.state" && !slices.Contains(meetingStates, MeetingState(text.Value)):
+			r.fail(text, unknown("state of a meeting", text.Value, meetingStates).Error())
+		}
+	}
+}
+
+// tagsCompared checks what each tag of a list is compared with: any(contact.tags, # == "vip").
+func (r *reader) tagsCompared(n *ast.BuiltinNode) {
+	if len(n.Arguments) < 2 || !isTags(n.Arguments[0]) {
+		return
+	}
+	ast.Walk(&n.Arguments[1], visitor(func(node ast.Node) {
+		if b, ok := node.(*ast.BinaryNode); ok {
+			if _, each := b.Left.(*ast.PointerNode); each {
+				r.tags(literals(b.Right))
+			} else if _, each := b.Right.(*ast.PointerNode); each {
+				r.tags(literals(b.Left))
+			}
+		}
+	}))
+}
+
+// tags checks texts that are compared with tags. HighLevel makes tags lower case.
+func (r *reader) tags(list []*ast.StringNode) {
+	for _, text := range list {
+		if saved := strings.ToLower(oneLine(text.Value)); saved != text.Value {
+			r.fail(text, fmt.Sprintf("no tag is written %q, since HighLevel's are in lower case; did you mean %q?", text.Value, saved))
+		}
+	}
+}
+
+// isTags reports whether an expression is the tags of a record.
+func isTags(n ast.Node) bool {
+	path := strings.Join(pathOf(n), ".")
+	return path == "contact.tags" || path == "workflow.tags"
+}
+
+// literals are the texts that an expression is, or is a list of.
+func literals(n ast.Node) (texts []*ast.StringNode) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return []*ast.StringNode{n}
+	case *ast.ArrayNode:
+		for _, e := range n.Nodes {
+			texts = append(texts, literals(e)...)
+		}
+	}
+	return texts
+}
+
+type visitor func(ast.Node)
+
+// Visit calls the function.
+func (v visitor) Visit(node *ast.Node) { v(*node) }
+
+// Known is what a location and its CalendarHero account have. A list that is nil
+// was not read: then nothing is said of its names.
+type Known struct {
+	ContactFields []string // keys of custom fields, without "contact." in front
+	MeetingTypes  []string
+	Users         []User // of HighLevel
+}
+
+// User is a user of HighLevel. Automations name it by its id.
+type User struct{ ID, Name, Email string }
+
+// Refers tells which lists of Known the automations that are switched on need.
+func (s *Set) Refers() (fields, types, users bool) {
+	for _, n := range s.names {
+		fields = fields || n.kind == contactField && !standardFields[n.text]
+		types = types || n.kind == meetingType
+		users = users || n.kind == highLevelUser
+	}
+	return fields, types, users
+}
+
+// otherNames are what people call standard fields, or HighLevel does elsewhere.
+var otherNames = map[string]string{
+	"full_name": "name", "full_address": "address1", "address": "address1", "street": "address1", "zip": "postal_code", "zip_code": "postal_code",
+	"company": "company_name", "birthday": "date_of_birth", "dob": "date_of_birth", "phone_raw": "phone", "owner": "assigned_to", "tag": "tags",
+}
+
+// Unknown lists the names that neither the location nor its account has, each with
+// the nearest that they do.
+func (s *Set) Unknown(file string, k Known) (found []Mistake) {
+	add := func(n mention, format string, args ...any) {
+		found = append(found, Mistake{file, n.Line, n.Field, fmt.Sprintf(format, args...)})
+	}
+	var ids []string
+	for _, a := range s.automations {
+		ids = append(ids, a.ID)
+	}
+	for _, n := range s.names {
+		switch n.kind {
+		case automationName: // one of an earlier file may have made meetings that are still there
+			if !slices.Contains(ids, n.text) {
+				add(n, "%v", unknown("id of an automation", n.text, ids))
+			}
+		case contactField:
+			if k.ContactFields == nil || standardFields[n.text] || slices.Contains(k.ContactFields, n.text) {
+				continue
+			}
+			if near := nearestField(n.text, k.ContactFields); near != "" {
+				add(n, "the location has no field contact.%s; did you mean contact.%s?", n.text, near)
+			} else {
+				add(n, "the location has no field contact.%s", n.text)
+			}
+		case meetingType:
+			if k.MeetingTypes != nil && !slices.Contains(k.MeetingTypes, n.text) {
+				add(n, "the CalendarHero account: %v", unknown("meeting type", n.text, k.MeetingTypes))
+			}
+		case highLevelUser: // who may be a person's name or address, which the log must not have
+			if k.Users == nil || slices.ContainsFunc(k.Users, func(u User) bool { return u.ID == n.text }) {
+				continue
+			}
+			if near := nearestUser(n.text, k.Users); near != "" {
+				add(n, "the location has no user with this id; did you mean %q?", near)
+			} else {
+				add(n, "the location has no user with this id")
+			}
+		}
+	}
+	return found
+}
+
+func nearestField(key string, custom []string) string {
+	standard := make([]string, 0, len(standardFields))
+	for known := range standardFields {
+		standard = append(standard, known)
+	}
+	slices.Sort(standard)
+	if near, ok := nearest(key, append(slices.Clone(custom), standard...)); ok {
+		return near
+	}
+	return otherNames[strings.ToLower(key)]
+}
+
+// nearestUser is the id of the user that was meant by its name or address, or has
+// an id like it.
+func nearestUser(text string, users []User) string {
+	ids := make([]string, len(users))
+	for i, u := range users {
+		if strings.EqualFold(u.Name, text) || strings.EqualFold(u.Email, text) {
+			return u.ID
+		}
+		ids[i] = u.ID
+	}
+	near, _ := nearest(text, ids)
+	return near
+}

@@ -1,0 +1,121 @@
+package mapping
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNamesThatTheFileTellsToBeWrongAreErrors(t *testing.T) {
+	const contact = "name: A\non: contact.changed\nif: %s\ndo: [contact: {}]\n"
+	const meeting = "name: A\non: calendarhero.meeting_started\nif: %s\ndo: [highlevel_note: {text: x}]\n"
+	for _, c := range []struct{ source, condition, want string }{
+		{contact, `'"VIP" in contact.tags'`, `f.yaml:3: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
+		{contact, `'"Hot Lead" not in contact.tags'`, `f.yaml:3: if: no tag is written "Hot Lead", since HighLevel's are in lower case; did you mean "hot lead"?`},
+		{contact, `contact.dnd and any(contact.tags, {# == "VIP"})`, `f.yaml:3: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
+		{contact, `'any(contact.tags, # in ["buyer", "VIP"])'`, `f.yaml:3: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
+		{contact, `any(contact.tags, # startsWith "buy")`, `f.yaml:3: if: YAML reads what follows a # after a blank as a comment; put all of it in quotes: if: 'any(contact.tags, # startsWith "buy")'`},
+		{contact, `'any(contact.tags, # startsWith "Buy")'`, `f.yaml:3: if: no tag is written "Buy", since HighLevel's are in lower case; did you mean "buy"?`},
+		{contact, `contact.tags == ["VIP"]`, `f.yaml:3: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
+		{contact, "|\n  contact.dnd\n  and 'VIP' in contact.tags", `f.yaml:5: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
+		{contact, `task.title == "x"`, `f.yaml:3: if: task is not there with "contact.changed"; known are contact, location`},
+		{contact, `opportunity.name == "x"`, `f.yaml:3: if: unknown name "opportunity"; known are contact, location`},
+		{meeting, `meeting.state == "bookd"`, `f.yaml:3: if: unknown state of a meeting "bookd"; did you mean "booked"?`},
+		{meeting, `meeting.state in ["booked", "canceled"]`, `f.yaml:3: if: unknown state of a meeting "canceled"; did you mean "cancelled"?`},
+	} {
+		t.Run(c.condition, func(t *testing.T) {
+			_, err := Load("f.yaml", []byte(strings.Replace(c.source, "%s", c.condition, 1)))
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+	for _, right := range []string{`'"vip" in contact.tags'`, `"'Éa' != contact.city"`, `any(contact.tags, upper(#) == "VIP")`, `contact.city in ["Boston"]`} {
+		mustLoad(t, strings.Replace(contact, "%s", right, 1))
+	}
+}
+
+func TestNamesThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
+	s := mustLoad(t, `
+- name: A
+  on: milestone.changed
+  milestone: { name: contact.milestone, date: contact.closing_datee }
+  if: contact.tagss != nil and contact["first name"] != "x"
+  do:
+    - event:
+        title: |
+          Closing
+          {{ contact.full_name }} {{ contact.milestone }}
+        start: "{{ milestone.date }}"
+        type: Shwoing
+        types: { vip: showing, cold: Call }
+    - highlevel_task: { title: x, due: "{{ milestone.date }}", assigned_to: Dana Reyes }
+- name: B
+  on: calendarhero.meeting_completed
+  if: meeting.automation != "aa" and meeting.type != "Showin" and contact.assigned_to in ["u1", "u22222222"]
+  do:
+    - update_contact: { fields: { last_meetin: x, city: y } }
+- name: Off
+  enabled: false
+  on: contact.changed
+  if: contact.nothing == "x"
+  do: [contact: {}]
+`)
+	known := Known{
+		ContactFields: []string{"milestone", "closing_date", "last_meeting"}, MeetingTypes: []string{"Showing", "Call"},
+		Users: []User{{"u1", "Dana Reyes", "dana@example.com"}, {"u22222221", "Lee", "lee@example.com"}},
+	}
+	var got []string
+	for _, m := range s.Unknown("f.yaml", known) {
+		got = append(got, m.String())
+	}
+	want := []string{
+		"f.yaml:4: milestone.date: the location has no field contact.closing_datee; did you mean contact.closing_date?",
+		"f.yaml:5: if: the location has no field contact.tagss; did you mean contact.tags?",
+		"f.yaml:5: if: the location has no field contact.first name; did you mean contact.first_name?",
+		"f.yaml:10: event.title: the location has no field contact.full_name; did you mean contact.name?",
+		`f.yaml:12: event.type: the CalendarHero account: unknown meeting type "Shwoing"; did you mean "Showing"?`,
+		`f.yaml:13: event.types: the CalendarHero account: unknown meeting type "showing"; did you mean "Showing"?`,
+		`f.yaml:14: highlevel_task.assigned_to: the location has no user with this id; did you mean "u1"?`,
+		`f.yaml:17: if: unknown id of an automation "aa"; did you mean "a"?`,
+		`f.yaml:17: if: the CalendarHero account: unknown meeting type "Showin"; did you mean "Showing"?`,
+		`f.yaml:17: if: the location has no user with this id; did you mean "u22222221"?`,
+		"f.yaml:19: update_contact.fields.last_meetin: the location has no field contact.last_meetin; did you mean contact.last_meeting?",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if found := s.Unknown("f.yaml", Known{}); len(found) != 1 { // the id of an automation
+		t.Errorf("of what was not read it says %v", found)
+	}
+	if fields, types, users := recipeSet(t).Refers(); !fields || types || users {
+		t.Errorf("the recipes refer to %v, %v, %v", fields, types, users)
+	}
+}
+
+func TestAConditionThatIsNotMetSaysWhatItSaw(t *testing.T) {
+	for condition, want := range map[string]string{
+		`contact.city == "Boston"`:                                   `contact.city is "Springfield"`,
+		`contact.city == "Springfield" and "seller" in contact.tags`: `contact.tags is "buyer, vip"`,
+		`contact.milestone != "Closing" && contact.city == "x"`:      `contact.milestone is "Closing"`,
+		`contact.website != nil`:                                     `contact.website is empty`,
+		`contact.city == "x" or contact.nothing == "y"`:              `contact.city is "Springfield", contact.nothing is empty`,
+		`not (contact.city startsWith "Spring")`:                     `contact.city is "Springfield"`,
+		`len(contact.tags) > 2`:                                      `contact.tags is "buyer, vip"`,
+		`any(contact.tags, # == "seller")`:                           `contact.tags is "buyer, vip"`,
+		`contact?.city == "x"`:                                       `contact.city is "Springfield"`,
+		`location.timezone == "UTC"`:                                 `location.timezone is "America/New_York"`,
+		`1 > 2`:                                                      ``,
+	} {
+		t.Run(condition, func(t *testing.T) {
+			s := mustLoad(t, "name: A\non: contact.changed\nif: |\n  "+condition+"\ndo: [contact: {}]\n")
+			f := fullFacts()
+			f.Contact.Fields["city"] = "Springfield"
+			p := s.Plan(KindContact, f)
+			if len(p.Skipped) != 1 || p.Skipped[0] != (Skipped{"A", "the condition is not met", want}) {
+				t.Errorf("got %+v, want %q", p, want)
+			}
+		})
+	}
+}
