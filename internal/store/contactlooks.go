@@ -38,7 +38,7 @@ func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Tim
 			if i < len(same) {
 				sameAt = micros(now)
 			}
-			if _, err := tx.Exec(ctx, `UPDATE links SET looked_at = $5, same_at = CASE WHEN $6 = 0 THEN same_at ELSE CAST($6 AS BIGINT) END
+			if _, err := tx.Exec(ctx, `UPDATE links SET looked_at = $5, same_at = CASE WHEN CAST($6 AS BIGINT) = 0 THEN same_at ELSE CAST($6 AS BIGINT) END
 				WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4`,
 				l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, micros(now), sameAt); err != nil {
 				return err
