@@ -18,8 +18,8 @@ import (
 )
 
 type sandboxCmd struct {
-	Once        bool   `help:"Play the scenario and end; the exit status says whether the end state is right."`
-	Automations string `help:"Use the automations of this YAML file instead of the recipes; the scenario is left out." placeholder:"FILE" type:"path"`
+	Once        bool   `help:"End after the scenario; the exit status says whether the end state is right."`
+	Automations string `help:"Use the automations of this YAML file instead of the recipes, and show what they make of the records in HighLevel; the scenario is left out." placeholder:"FILE" type:"path"`
 	FakesOnly   bool   `help:"Run the fakes and the page alone, for a Milepost of your own; prints the settings that it needs."`
 	WebhookURL  string `default:"http://127.0.0.1:8080/webhooks/highlevel" help:"With --fakes-only: where the fake HighLevel sends its webhooks." placeholder:"URL"`
 	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file once all is ready." placeholder:"FILE" type:"path"`
@@ -95,13 +95,16 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 	}
+	show := play
 	if c.Automations != "" {
 		fmt.Fprintf(out, "Your automations of %s are in use, so the scenario is left out.\n", c.Automations)
-	} else if err := play(ctx, out, world, milepost); err != nil {
+		show = look
+	}
+	if err := show(ctx, out, world, milepost); err != nil {
 		if c.Once || ctx.Err() != nil {
 			return err
 		}
-		fmt.Fprintln(out, "The scenario did not end as it should:", err)
+		fmt.Fprintln(out, "It did not end as it should:", err)
 	}
 	if c.Once {
 		return nil

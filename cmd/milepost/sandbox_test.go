@@ -60,7 +60,10 @@ func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "addresses.json")
-	runSandbox(t, &sandboxCmd{Automations: file, Addresses: path}, "the scenario is left out")
+	out := runSandbox(t, &sandboxCmd{Automations: file, Addresses: path, Once: true}, "The page says beside each record")
+	if !strings.Contains(out, "CalendarHero  + Confirm the inspector [") || strings.Contains(out, "Home inspection") {
+		t.Errorf("it does not show what the automations make:\n%s", out)
+	}
 	b, err := os.ReadFile(path)
 	var addresses map[string]string
 	if err == nil {

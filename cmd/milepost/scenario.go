@@ -157,6 +157,23 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 	return nil
 }
 
+// look has Milepost look at each record that the location has already, and tells
+// what arrived.
+func look(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
+	s := &scenario{out: out, world: world, milepost: milepost}
+	if err := s.lookAtAll(ctx); err != nil {
+		return err
+	}
+	err := within(ctx, stepLimit, func() bool { return s.inStep(ctx) })
+	s.tell()
+	if err != nil {
+		return fmt.Errorf("the records were not synced: %w", err)
+	}
+	fmt.Fprintf(out, "They made %d meeting requests and %d contacts of the records in HighLevel. The page says beside each record what Milepost did and why.\n",
+		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts()))
+	return nil
+}
+
 // within returns when a condition of both fakes and Milepost holds.
 func within(ctx context.Context, limit time.Duration, condition func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %s", limit))
@@ -182,6 +199,9 @@ func (s *scenario) lookAtAll(ctx context.Context) error {
 		add("contact", c.ID)
 		for _, t := range s.world.HighLevel.Tasks(c.ID) {
 			add("task", t.ID)
+		}
+		for _, n := range s.world.HighLevel.Notes(c.ID) {
+			add("note", n.ID)
 		}
 	}
 	return s.milepost.Store().Touch(ctx, all, false)
