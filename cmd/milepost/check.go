@@ -110,6 +110,11 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 			return err
 		}
 		for _, conn := range list {
+			if conn.ByOperator && conn.LocationID == c.HighLevelLocationID {
+				r.line("connection", func() (string, error) {
+					return "", fmt.Errorf("location %s was removed with `milepost connections remove`, and the settings do not bring it back; use `milepost connections set`", conn.LocationID)
+				})
+			}
 			if conn.Source == connection.FromSettings || conn.State == store.ConnectionRemoved {
 				continue
 			}

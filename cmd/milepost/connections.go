@@ -89,6 +89,10 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 			fmt.Fprintf(out, "No location is connected: the app is not installed in any location of agency %s yet. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve.\n", allowed)
 			return nil
 		}
+		if len(rows) == 0 && c.HighLevelLocationID != "" {
+			fmt.Fprintf(out, "No location is connected yet. `milepost serve` connects location %s, which the settings name.\n", c.HighLevelLocationID)
+			return nil
+		}
 		if len(rows) == 0 {
 			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
 			return nil
