@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -23,7 +21,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
-	"modernc.org/sqlite"
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
@@ -65,7 +62,7 @@ type history struct {
 	ledger   *ledger
 
 	stage     *stage
-	dir       string // of the database in use
+	database  string // the one in use
 	stores    []*store.Store
 	copies    []snapshot
 	unpolled  bool         // the database was lost, and no poll was made since
@@ -82,11 +79,7 @@ type webhook struct {
 
 // stage is what the histories of a test share.
 type stage struct {
-	root  string
-	empty string // a data directory whose database is made and empty
-	step  string // the name of an SQL function that every write calls
-	mort  atomic.Pointer[mortality]
-	n     int
+	shelf shelf
 	// survives are the kinds of what happens beyond faults and crashes.
 	survives []string
 }
@@ -104,52 +97,13 @@ func survives() []string {
 // its schema takes longer to make than a history to play.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{survives: survives(), root: t.TempDir(), step: fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())}
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // a crash here is one of the process, not of the disk
-		if s.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil { //nolint:usetesting // in memory, not where t.TempDir is
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = os.RemoveAll(s.root) })
-	}
-	err := sqlite.RegisterScalarFunction(s.step, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
-		if m := s.mort.Load(); m != nil && m.write() {
-			return nil, errDied
-		}
-		return int64(0), nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.empty = s.dir(t)
-	st, err := store.OpenSQLite(t.Context(), s.empty)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = st.InTx(t.Context(), func(tx *store.Tx) error {
-		for _, table := range []string{"entities", "links", "meetings", "timeline", "leases", "reconciliations"} {
-			for _, what := range []string{"INSERT", "UPDATE", "DELETE"} {
-				_, err := tx.Exec(t.Context(), fmt.Sprintf(`CREATE TRIGGER step_%[1]s_%[2]s BEFORE %[2]s ON %[1]s BEGIN SELECT %[3]s(); END`, table, what, s.step))
-				if err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	if err = errors.Join(err, st.Close()); err != nil {
-		t.Fatal(err)
+	s := &stage{survives: survives()}
+	if os.Getenv("MILEPOST_HISTORIES_ON") == "postgres" {
+		s.shelf = newServer(t)
+	} else {
+		s.shelf = newFiles(t)
 	}
 	return s
-}
-
-func (s *stage) dir(t *testing.T) string {
-	t.Helper()
-	s.n++
-	path := filepath.Join(s.root, fmt.Sprint(s.n))
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // begin starts a history.
@@ -197,11 +151,9 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 			CalendarHero: calendarhero.New(calendarhero.Config{BaseURL: ch.URL, Token: "ch-test", RetryWait: noWait, HTTP: client("CalendarHero")}),
 		}},
 	}
-	h.useCopyOf(s.empty)
+	h.useCopyOf(s.shelf.empty())
 	h.ledger = newLedger(h)
-	s.mort.Store(h.mort)
 	t.Cleanup(func() {
-		s.mort.Store(nil)
 		close(h.mort.over)
 		h.mort.all.Wait()
 		transport.CloseIdleConnections()
@@ -353,18 +305,16 @@ func (h *history) written() (n int) {
 // live has the process do something. died is true where it died meanwhile; then
 // another one is there, with the same database.
 func (h *history) live(do func(ctx context.Context) error) (err error, died bool) {
-	h.mort.mu.Lock()
-	h.mort.mortal = true
-	h.mort.mu.Unlock()
+	h.mortal(true)
 	done := make(chan error, 1)
 	h.mort.all.Go(func() { done <- do(context.Background()) })
 	select {
 	case err = <-done:
 	case <-h.mort.frozen:
 	}
+	h.mortal(false)
 	h.mort.mu.Lock()
 	defer h.mort.mu.Unlock()
-	h.mort.mortal = false
 	if !h.mort.dead {
 		return err, false
 	}
@@ -424,20 +374,22 @@ func (h *history) carryOut(e store.Entity) {
 
 // spared does what the process does not.
 func (h *history) spared(do func()) {
-	set := func(mortal bool) {
-		h.mort.mu.Lock()
-		defer h.mort.mu.Unlock()
-		h.mort.mortal = mortal
-	}
+	h.mortal(false)
+	defer h.mortal(true)
 	h.mort.mu.Lock()
 	dead := h.mort.dead
 	h.mort.mu.Unlock()
-	if dead {
-		return
+	if !dead {
+		do()
 	}
-	set(false)
-	do()
-	set(true)
+}
+
+// mortal says whether the process can die now.
+func (h *history) mortal(yes bool) {
+	h.must(h.stage.shelf.mortal(h.store, h.mort, yes))
+	h.mort.mu.Lock()
+	defer h.mort.mu.Unlock()
+	h.mort.mortal = yes
 }
 
 // delay is after what time River hands a failed sync out again, without the
@@ -521,7 +473,7 @@ func (h *history) remindAll() {
 	}
 	var rows []row
 	h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
-		list, err := tx.Query(h.t.Context(), `SELECT id, json(args), json(metadata) FROM river_job WHERE kind = 'remind' ORDER BY id`)
+		list, err := tx.Query(h.t.Context(), `SELECT id, `+h.stage.shelf.text("args")+`, `+h.stage.shelf.text("metadata")+` FROM river_job WHERE kind = 'remind' ORDER BY id`)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 
 // usualStories are as many as a run plays that does not ask for others:
 //
+// MILEPOST_HISTORIES_ON=postgres plays them on PostgreSQL.
 // MILEPOST_SURVIVE chooses among "lie restore jump": gateways that lie, restored or
 // lost databases and clocks that jump. All happen by default.
 //

@@ -2,10 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"milepost/internal/sandbox"
@@ -18,9 +15,9 @@ import (
 
 // snapshot is a copy of the database, with how many webhooks had arrived by then.
 type snapshot struct {
-	dir  string
-	told int // of history.past
-	at   time.Time
+	database string
+	told     int // of history.past
+	at       time.Time
 }
 
 // lying is a gateway that answers in a vendor's place.
@@ -131,13 +128,7 @@ func (h *history) blindTo(pattern string) bool {
 // copyState copies the database, as a backup does while Milepost runs.
 func (h *history) copyState() {
 	h.t.Helper()
-	dir := h.stage.dir(h.t)
-	db, err := sql.Open("sqlite", filepath.Join(h.dir, "milepost.db"))
-	h.must(err)
-	defer db.Close()
-	_, err = db.ExecContext(h.t.Context(), `VACUUM INTO $1`, filepath.Join(dir, "milepost.db"))
-	h.must(err)
-	h.copies = append(h.copies, snapshot{dir, len(h.past), h.now()})
+	h.copies = append(h.copies, snapshot{h.stage.shelf.copied(h.t, h.database), len(h.past), h.now()})
 	h.tell("the database is copied")
 }
 
@@ -148,7 +139,7 @@ func (h *history) copyState() {
 func (h *history) restore() {
 	h.t.Helper()
 	inbox := choose(h, true, false)
-	from := snapshot{dir: h.stage.empty}
+	from := snapshot{database: h.stage.shelf.empty()}
 	what := "an empty database"
 	if len(h.copies) > 0 && h.rng.IntN(3) > 0 {
 		from = choose(h, h.copies...)
@@ -158,7 +149,7 @@ func (h *history) restore() {
 	}
 	h.tally.survived[what]++
 	h.tell("Milepost is started on %s; the inbox is there: %v", what, inbox)
-	h.useCopyOf(from.dir)
+	h.useCopyOf(from.database)
 	h.needWalk = true
 	h.ledger.forget(from.at)
 	for _, l := range h.lying {
@@ -176,20 +167,12 @@ func (h *history) restore() {
 	}
 }
 
-// useCopyOf continues on a copy of the database in a directory.
-func (h *history) useCopyOf(from string) {
+// useCopyOf continues on a copy of a database.
+func (h *history) useCopyOf(of string) {
 	h.t.Helper()
-	h.dir = h.stage.dir(h.t)
-	entries, err := os.ReadDir(from)
-	h.must(err)
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(from, e.Name()))
-		h.must(err)
-		h.must(os.WriteFile(filepath.Join(h.dir, e.Name()), b, 0o600))
-	}
-	st, err := store.OpenSQLite(h.t.Context(), h.dir)
-	h.must(err)
-	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	var st *store.Store
+	h.database, st = h.stage.shelf.use(h.t, of)
+	_, err := st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
 	h.must(err)
 	h.stores = append(h.stores, st)
 	h.cfg.Store = st
