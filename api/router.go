@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/handlers"
+	"milepost/internal/guard"
 	"milepost/internal/respond"
 )
 
@@ -25,12 +26,14 @@ type Routes struct {
 	OAuth             *handlers.OAuth             // nil where no app is configured
 	Ready             func(context.Context) error // why webhooks cannot be accepted now
 	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
+	Guard             *guard.Guard                // of the public listener; nil limits nothing
+	AdminGuard        *guard.Guard
 	Logger            zerolog.Logger
 }
 
 // Public is the surface that the vendors and the load balancer reach.
 func Public(routes Routes) http.Handler {
-	r := base(routes)
+	r := base(routes, routes.Guard)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
 	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
 	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.CalendarHero)
@@ -51,10 +54,10 @@ func noOAuth(w http.ResponseWriter, _ *http.Request) {
 }
 
 // Admin is the surface for the operator, never open to the world.
-func Admin(routes Routes) http.Handler { return base(routes) }
+func Admin(routes Routes) http.Handler { return base(routes, routes.AdminGuard) }
 
 // base answers what both listeners have in common.
-func base(routes Routes) *chi.Mux {
+func base(routes Routes, g *guard.Guard) *chi.Mux {
 	r := chi.NewRouter()
 	prefixes := make([]string, len(routes.TrustedProxies))
 	for i, p := range routes.TrustedProxies {
@@ -65,7 +68,7 @@ func base(routes Routes) *chi.Mux {
 	} else {
 		r.Use(middleware.ClientIPFromRemoteAddr)
 	}
-	r.Use(logRequests(routes.Logger), recoverPanics(routes.Logger))
+	r.Use(g.Handler, logRequests(routes.Logger), recoverPanics(routes.Logger))
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		respond.Problem(w, http.StatusNotFound, "there is nothing at this path")
 	})

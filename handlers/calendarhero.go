@@ -12,6 +12,7 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
+	"milepost/internal/guard"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
 	"milepost/internal/respond"
@@ -40,28 +41,34 @@ type CalendarHeroWebhooks struct {
 	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
 	Outages  *outage.Log // of Location; nil logs each failure
+	Guard    *guard.Guard
 }
 
 func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const nothing = "this is not the URL of a CalendarHero webhook, or no longer; `milepost hooks` shows what is registered"
 	event := chi.URLParam(r, "event")
 	if !slices.Contains(calendarhero.Events, event) {
+		guard.Unread(w)
 		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
 		return
 	}
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
+		guard.Unread(w)
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
 		h.Outages.Succeeded()
+		guard.Unread(w)
 		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
 		return
 	}
 	h.Outages.Succeeded()
 	logger := h.Refusals.With().Str("location", location).Str("event", event).Logger()
-	body, ok := readBody(w, r, logger)
+	guard.Proven(r.Context())
+	body, done, ok := readBody(w, r, h.Guard, logger)
+	defer done()
 	if !ok {
 		return
 	}

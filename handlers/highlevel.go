@@ -4,7 +4,6 @@ package handlers
 
 import (
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/guard"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
 	"milepost/internal/respond"
@@ -38,17 +38,28 @@ type HighLevelWebhooks struct {
 	Now      func() time.Time
 	// Outages logs why webhooks cannot be stored, where the inbox does not; nil logs each of them.
 	Outages *outage.Log
+	Guard   *guard.Guard
 }
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, ok := readBody(w, r, h.Refusals)
-	if !ok {
-		return
-	}
-	if err := h.Keys.Verify(r.Header, body); err != nil {
+	if err := h.Keys.Check(r.Header); err != nil {
+		guard.Unread(w)
 		refuse(w, r, h.Refusals, http.StatusUnauthorized, err.Error())
 		return
 	}
+	body, done, ok := readBody(w, r, h.Guard, h.Refusals)
+	defer done()
+	if !ok {
+		return
+	}
+	turn := h.Guard.Turn(r.Context())
+	err := h.Keys.Verify(r.Header, body)
+	turn()
+	if err != nil {
+		refuse(w, r, h.Refusals, http.StatusUnauthorized, err.Error())
+		return
+	}
+	guard.Proven(r.Context())
 	if !jsonContent(r.Header.Get("Content-Type")) {
 		refuse(w, r, h.Refusals, http.StatusBadRequest, "the content type is not application/json")
 		return
@@ -80,16 +91,19 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // readBody reads a webhook's body; where that fails it answers, and ok is false.
-func readBody(w http.ResponseWriter, r *http.Request, logger zerolog.Logger) (body []byte, ok bool) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxWebhookBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+// done is to be called when the request is answered.
+func readBody(w http.ResponseWriter, r *http.Request, g *guard.Guard, logger zerolog.Logger) (body []byte, done func(), ok bool) {
+	body, done, err := g.ReadBody(w, r, MaxWebhookBody)
+	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
+	case tooLarge:
 		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no webhook is")
-		return nil, false
-	} else if err != nil {
+	case errors.Is(err, guard.ErrBusy):
+		w.Header().Set("Retry-After", "30")
+		refuse(w, r, logger, http.StatusTooManyRequests, err.Error()+"; send it again")
+	case err != nil:
 		refuse(w, r, logger, http.StatusBadRequest, "the body could not be read to its end")
-		return nil, false
 	}
-	return body, true
+	return body, done, err == nil
 }
 
 // notStored asks for the webhook to be sent again. The inbox logs its own outages.

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/guard"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
 	"milepost/internal/respond"
@@ -36,22 +37,27 @@ type WorkflowWebhooks struct {
 	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
 	Outages  *outage.Log // of Location; nil logs each failure
+	Guard    *guard.Guard
 }
 
 func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
+		guard.Unread(w)
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
 		h.Outages.Succeeded()
+		guard.Unread(w)
 		refuse(w, r, h.Refusals, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
 		return
 	}
 	h.Outages.Succeeded()
 	logger := h.Refusals.With().Str("location", location).Logger()
-	body, ok := readBody(w, r, logger)
+	guard.Proven(r.Context())
+	body, done, ok := readBody(w, r, h.Guard, logger)
+	defer done()
 	if !ok {
 		return
 	}

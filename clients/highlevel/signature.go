@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -138,30 +139,17 @@ func (k *Keys) add(block *pem.Block) error {
 // One key signs for all apps and all tenants, so a good signature does not
 // yet mean that the event is ours: compare AppID and LocationID too.
 func (k Keys) Verify(h http.Header, body []byte) error {
-	signature, present, err := signatureOf(h, headerEd25519)
+	signature, legacy, err := k.signature(h)
 	if err != nil {
 		return err
 	}
-	if present {
-		if len(signature) != ed25519.SignatureSize {
-			return ErrBadSignature
-		}
+	if !legacy {
 		for _, key := range k.ed25519 {
 			if ed25519.Verify(key, body, signature) {
 				return nil
 			}
 		}
 		return ErrBadSignature
-	}
-	if len(k.rsa) == 0 {
-		return ErrNoSignature
-	}
-	signature, present, err = signatureOf(h, headerRSA)
-	if err != nil {
-		return err
-	}
-	if !present {
-		return ErrNoSignature
 	}
 	digest := sha256.Sum256(body)
 	for _, key := range k.rsa {
@@ -170,6 +158,38 @@ func (k Keys) Verify(h http.Header, body []byte) error {
 		}
 	}
 	return ErrBadSignature
+}
+
+// Check fails as Verify does where the header alone shows that no body could be
+// signed. It costs nothing, and needs no body.
+func (k Keys) Check(h http.Header) error {
+	_, _, err := k.signature(h)
+	return err
+}
+
+// signature returns the signature that decides, and whether it is by an RSA key.
+func (k Keys) signature(h http.Header) (signature []byte, legacy bool, err error) {
+	signature, present, err := signatureOf(h, headerEd25519)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case present && (len(signature) != ed25519.SignatureSize || len(k.ed25519) == 0):
+		return nil, false, ErrBadSignature
+	case present:
+		return signature, false, nil
+	case len(k.rsa) == 0:
+		return nil, false, ErrNoSignature
+	}
+	signature, present, err = signatureOf(h, headerRSA)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case !present:
+		return nil, false, ErrNoSignature
+	case !slices.ContainsFunc(k.rsa, func(key *rsa.PublicKey) bool { return key.Size() == len(signature) }):
+		return nil, false, ErrBadSignature
+	}
+	return signature, true, nil
 }
 
 // longestSignature is the base64 of an RSA signature of 16384 bits; what is longer is none.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"math"
 	"os"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
@@ -17,11 +20,30 @@ type serveCmd struct {
 
 // Run serves until the process is told to stop.
 func (c *serveCmd) Run(ctx context.Context) error {
-	a, err := app.New(ctx, c.Config, newLogger(c.LogLevel, c.LogFormat))
+	logger := newLogger(c.LogLevel, c.LogFormat)
+	limitMemory(logger)
+	a, err := app.New(ctx, c.Config, logger)
 	if err != nil {
 		return err
 	}
 	return a.Run(ctx)
+}
+
+// memoryShare is how much of a container's memory Go may use. SQLite has some of
+// its own.
+const memoryShare = 0.8
+
+// limitMemory sets GOMEMLIMIT from the limit of the container or systemd unit, if
+// there is one and GOMEMLIMIT is not set.
+func limitMemory(logger zerolog.Logger) {
+	limit, err := memlimit.Set(memlimit.WithRatio(memoryShare))
+	switch {
+	case errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrCgroupsNotSupported):
+	case err != nil:
+		logger.Warn().Err(err).Msg("memory limit of the container unknown; set GOMEMLIMIT to four fifths of it")
+	case limit < math.MaxInt64:
+		logger.Info().Int64("mib", limit>>20).Msg("memory limit set")
+	}
 }
 
 // newLogger logs to standard error: JSON lines, or text for people.

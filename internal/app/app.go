@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,14 @@ const (
 	jobGrace    = 10 * time.Second // for jobs under way; then they are handed back
 )
 
+// What strangers can take of the memory: connections of some 20 KiB each, and
+// bodies that are larger than a webhook should be.
+const (
+	maxConnections   = 512 // unless MILEPOST_MAX_CONNECTIONS says otherwise
+	adminConnections = 100
+	bodyBytes        = 8 << 20
+)
+
 // How often an OAuth code is exchanged. Anyone can send one, and each is a call
 // to HighLevel.
 var (
@@ -114,21 +123,22 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
+	public, admin := guard.New(cmp.Or(cfg.MaxConnections, maxConnections), bodyBytes), guard.New(adminConnections, bodyBytes)
 	lookups := outage.New(logger, "looking up the keys in URLs", time.Now)
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Keys: settings.keys, AppID: settings.appID, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Location: a.connections.WorkflowLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		CalendarHero: &handlers.CalendarHeroWebhooks{
-			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		Calendars: &handlers.Feed{
 			Feed: a.connections.Feed, Outages: outage.New(logger, "reading calendars", time.Now), Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
-		Ready: a.ready, TrustedProxies: settings.proxies, Logger: logger,
+		Ready: a.ready, TrustedProxies: settings.proxies, Guard: public, AdminGuard: admin, Logger: logger,
 	}
 	if a.publicLn, err = net.Listen("tcp", cfg.Listen); err != nil {
 		return nil, fmt.Errorf("public listener (MILEPOST_LISTEN): %w", err)
@@ -151,6 +161,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		}
 	}
 	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
+	a.publicLn, a.adminLn = public.Listener(a.publicLn), admin.Listener(a.adminLn)
 	return a, a.tellConnections(ctx)
 }
 
@@ -180,8 +191,8 @@ func refusals(logger zerolog.Logger) zerolog.Logger {
 
 func server(handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		Handler: handler, ConnContext: guard.ConnContext, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
 	}
 }
 

@@ -29,6 +29,7 @@ type Config struct {
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"PostgreSQL in place of SQLite: postgres://user:password@host/database."`
 	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
+	MaxConnections int      `default:"512" env:"MILEPOST_MAX_CONNECTIONS" help:"Connections to the public listener at once; beyond it those that keep Milepost waiting are closed."`
 	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys that encrypt stored tokens, id:base64, the first one encrypts; generated into the data directory by default."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"MILEPOST_INSECURE_HTTP" help:"Allow base URLs with http:// on other machines. Tokens then travel unencrypted."`
@@ -197,6 +198,9 @@ func (c *Config) parse() (s settings, err error) {
 			continue
 		}
 		s.proxies = append(s.proxies, prefix)
+	}
+	if c.MaxConnections < 0 {
+		problem("MILEPOST_MAX_CONNECTIONS must be at least 1")
 	}
 	for _, u := range []struct {
 		name, value string

@@ -129,7 +129,7 @@ func TestARefusedWebhookIsLogged(t *testing.T) {
 	w := setup(t, logged)
 	w.post(event("ContactUpdate", "x"), nil)
 	w.postSigned(`{"type":`)
-	w.post(strings.Repeat("x", 2<<20), nil)
+	w.postSigned(strings.Repeat("x", 2<<20))
 	for _, status := range []string{"401", "400", "413"} {
 		w.wantLine(`"webhook refused"`, `"status":`+status, `"reason":"`, `"client":"127.0.0.1"`)
 	}

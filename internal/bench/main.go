@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"milepost/internal/testenv"
@@ -21,23 +22,31 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "verify-only" {
 		exit(verifyOnly(os.Stdin, os.Stdout))
 	}
+	if len(os.Args) > 3 && os.Args[1] == "attack" {
+		exit(playAttack(os.Args[2], os.Args[3], os.Stdin, os.Stdout))
+		return
+	}
 	postgres := flag.String("postgres", os.Getenv("DATABASE_URL"), "URL of a PostgreSQL server on which databases may be made; a throwaway one by default")
-	only := flag.String("only", "", "measure one back end: sqlite or postgres")
+	only := flag.String("only", "", "measure one back end, sqlite or postgres, or play the attacks of strangers: attack")
+	name := flag.String("attack", "", "with -only attack: only those with this in their name")
 	length := flag.Duration("length", time.Second, "how long each load lasts")
 	rounds := flag.Int("rounds", 3, "how often each load is repeated; the median counts")
 	stored := flag.Int("stored", 0, "measure also with this many webhooks, deliveries and entities already there")
 	flag.Parse()
-	exit(run(*postgres, *only, *stored, bench{length: *length, rounds: *rounds}))
+	exit(run(*postgres, *only, *name, *stored, bench{length: *length, rounds: *rounds}))
 }
 
 // run measures one back end or both, and leaves nothing behind.
-func run(postgres, only string, stored int, b bench) (err error) {
+func run(postgres, only, name string, stored int, b bench) (err error) {
 	if b.dir, err = os.MkdirTemp("", "milepost-bench-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
 	if err := b.build(); err != nil {
 		return err
+	}
+	if only == "attack" {
+		return b.attacks(name)
 	}
 	if only != "postgres" {
 		if err := b.measure("sqlite", stored); err != nil || only == "sqlite" {
@@ -103,6 +112,31 @@ func (b *bench) measure(backend string, stored int) error {
 	}
 	rig.stop()
 	return b.measureStored(backend, stored, empty, ratio)
+}
+
+// attacks plays the attacks on SQLite, each on a fresh Milepost.
+func (b *bench) attacks(name string) error {
+	fmt.Println("\nattacks, while 200 signed webhooks a second arrive")
+	for i, a := range attacks() {
+		if !strings.Contains(a.name, name) {
+			continue
+		}
+		fresh, err := b.storage(fmt.Sprintf("sqlite-attack-%d", i))
+		if err != nil {
+			return err
+		}
+		defer fresh.drop()
+		rig, err := b.start(fresh)
+		if err != nil {
+			return err
+		}
+		err = rig.attacked(a)
+		rig.stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measureStored repeats on a database that holds stored of everything.

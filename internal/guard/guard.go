@@ -1,2 +1,252 @@
-// Package guard keeps strangers from making Milepost expensive.
+// Package guard keeps strangers from making Milepost expensive: it limits the
+// open connections, the memory for bodies that are being read, and the work
+// that is done before a sender is known.
+//
+// A limit that is reached never costs a request that the server works on. It
+// costs a connection on which the server waits for its client: to send a
+// request or the rest of it, or to read an answer. Of those, the client with
+// the most loses the one that has waited longest, and a connection that has
+// brought a signed webhook is the last to go. So one address may use all that
+// is there while nobody else needs it: HighLevel sends bursts from few
+// addresses, and behind a proxy all clients may have one.
+//
+// The package does not decide who is a stranger: see Proven.
 package guard
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// patience is how long a client may always make the server wait.
+const patience = 500 * time.Millisecond
+
+// lookEvery is how often a connection that can be closed is looked for while
+// one is needed.
+const lookEvery = 20 * time.Millisecond
+
+// Guard holds the limits of one listener. Safe for concurrent use; a nil
+// *Guard limits nothing.
+type Guard struct {
+	maxConns int
+	maxBytes int64
+	turns    chan struct{}
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	freed chan struct{} // signals Accept that a connection was closed
+
+	held   int64   // bytes that are reserved, those of closed connections too
+	queue  []*want // reservations that wait, the smallest first
+	lookUp *time.Timer
+}
+
+// New returns a Guard that keeps at most maxConns connections open, and at most
+// maxBytes in memory of bodies that are not small.
+func New(maxConns int, maxBytes int64) *Guard {
+	return &Guard{
+		maxConns: maxConns, maxBytes: maxBytes, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		conns: map[*conn]struct{}{}, freed: make(chan struct{}, 1),
+	}
+}
+
+// conn is an open connection.
+type conn struct {
+	net.Conn
+	guard *Guard
+
+	// Under the guard's lock:
+	client netip.Addr
+	since  time.Time // when the server began to wait for the client; zero = it works
+	proven bool
+	held   int64 // bytes
+}
+
+type connKey struct{}
+
+// ConnContext is for http.Server: it lets Handler know the connection of a request.
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func connOf(ctx context.Context) *conn {
+	c, _ := ctx.Value(connKey{}).(*conn)
+	return c
+}
+
+// Listener returns a listener whose connections are limited.
+func (g *Guard) Listener(ln net.Listener) net.Listener { return listener{ln, g} }
+
+type listener struct {
+	net.Listener
+	guard *Guard
+}
+
+// Accept returns the next connection once there is room for it.
+func (l listener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: accepted, guard: l.guard, since: time.Now()}
+	if addr, err := netip.ParseAddrPort(accepted.RemoteAddr().String()); err == nil {
+		c.client = network(addr.Addr())
+	}
+	for !l.guard.admit(c) {
+		wait := time.NewTimer(lookEvery)
+		select {
+		case <-l.guard.freed:
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+	return c, nil
+}
+
+// admit adds a connection if there is room, or can be made.
+func (g *Guard) admit(c *conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.conns) >= g.maxConns && g.close(func(*conn) int64 { return 1 }) == nil {
+		return false
+	}
+	c.since = time.Now()
+	g.conns[c] = struct{}{}
+	return true
+}
+
+// close closes the connection that is the least worth of those that have a
+// weight and that the server waits for, and returns it; nil = there is none. It
+// is called under the lock.
+func (g *Guard) close(weight func(*conn) int64) *conn {
+	late := time.Now().Add(-patience)
+	of := map[netip.Addr]int64{}
+	var least *conn
+	for c := range g.conns {
+		of[c.client] += weight(c)
+	}
+	for c := range g.conns {
+		if weight(c) == 0 || c.since.IsZero() || c.since.After(late) {
+			continue
+		}
+		if least == nil || less(c, least, of) {
+			least = c
+		}
+	}
+	if least != nil {
+		delete(g.conns, least)
+		_ = least.Conn.Close() // the server's goroutine sees it, and gives back what it held
+	}
+	return least
+}
+
+// less reports whether a is less worth than b.
+func less(a, b *conn, of map[netip.Addr]int64) bool {
+	if a.proven != b.proven {
+		return b.proven
+	}
+	if of[a.client] != of[b.client] {
+		return of[a.client] > of[b.client]
+	}
+	return a.since.Before(b.since)
+}
+
+// Close closes the connection and makes room for another.
+func (c *conn) Close() error {
+	g := c.guard
+	g.mu.Lock()
+	delete(g.conns, c)
+	g.mu.Unlock()
+	select {
+	case g.freed <- struct{}{}:
+	default:
+	}
+	return c.Conn.Close()
+}
+
+// CloseWrite lets the client read the last answer before the connection is closed.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Write notes while it waits for a client that does not read.
+func (c *conn) Write(p []byte) (int, error) {
+	worked := c.waits(true)
+	n, err := c.Conn.Write(p)
+	if worked {
+		c.waits(false)
+	}
+	return n, err
+}
+
+// waits notes that the server waits for the client from now on, or no more. It
+// reports whether that is a change.
+func (c *conn) waits(begin bool) (changed bool) {
+	c.guard.mu.Lock()
+	defer c.guard.mu.Unlock()
+	if changed = c.since.IsZero() == begin; begin && changed {
+		c.since = time.Now()
+	} else if !begin {
+		c.since = time.Time{}
+	}
+	return changed
+}
+
+// Handler notes that the server works while next does, and for which client. It
+// goes behind the middleware that finds the client's address.
+func (g *Guard) Handler(next http.Handler) http.Handler {
+	if g == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := connOf(r.Context()); c != nil {
+			client := network(middleware.GetClientIPAddr(r.Context()))
+			g.mu.Lock()
+			c.since = time.Time{}
+			if client.IsValid() {
+				c.client = client
+			}
+			g.mu.Unlock()
+			defer c.waits(true)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Proven notes that the request came from a sender that is known, so that its
+// connection is spared from now on.
+func Proven(ctx context.Context) {
+	if c := connOf(ctx); c != nil {
+		c.guard.mu.Lock()
+		c.proven = true
+		c.guard.mu.Unlock()
+	}
+}
+
+// Turn returns when it is the request's turn to have something computed that
+// anyone can ask for; call done afterwards. Half of the processors work for
+// strangers at most. A connection that is Proven does not wait.
+func (g *Guard) Turn(ctx context.Context) (done func()) {
+	c := connOf(ctx)
+	if g == nil || c == nil {
+		return func() {}
+	}
+	g.mu.Lock()
+	proven := c.proven
+	g.mu.Unlock()
+	if proven {
+		return func() {}
+	}
+	g.turns <- struct{}{}
+	return func() { <-g.turns }
+}
