@@ -26,6 +26,7 @@ type cli struct {
 	Removals    removalsCmd    `cmd:"" help:"Show what is kept because many records vanished at once, and allow its removal."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of the calendar of a location, contact or user; list and revoke its keys."`
+	Deliveries  deliveriesCmd  `cmd:"" help:"Show what became of each webhook and why, the newest last."`
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, the newest last."`
 	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
 	Check       checkCmd       `cmd:"" help:"Try the tokens and show what is wrong with them."`

@@ -115,13 +115,18 @@ func newestEntries(ctx context.Context, st *store.Store, location, contact strin
 	return entries, nil
 }
 
-// oneLine makes a line of a text that came from elsewhere, without what would
-// steer a terminal, and cuts a long one.
+// oneLine makes a line of a text that came from elsewhere and cuts a long one.
 func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	s = inOneLine(s)
 	const longest = 100
 	if r := []rune(s); len(r) > longest {
 		return string(r[:longest]) + "…"
 	}
 	return s
+}
+
+// inOneLine makes a line of a text that came from elsewhere, without what would
+// steer a terminal.
+func inOneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+)
+
+type deliveriesCmd struct {
+	Location string `arg:"" optional:"" help:"Id of the HighLevel location; all locations without it."`
+	Record   string `placeholder:"ID" help:"Only webhooks about this record: the id of a contact, task, note or meeting."`
+	Outcome  string `placeholder:"OUTCOME" help:"Only webhooks that ended so: done, unchanged, skipped, retry, waiting, auth, invalid, gone, conflict or pending."`
+	Since    string `default:"7d" placeholder:"DAY" help:"Only webhooks since: a day (2026-11-01), a length of time (90d), or all."`
+	Limit    int    `default:"50" help:"At most so many, the newest."`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run prints the deliveries.
+func (c *deliveriesCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, time.Now()) }
+
+func (c *deliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
+	if c.Limit < 1 {
+		return errors.New("--limit must be at least 1")
+	}
+	since, err := parseSince(c.Since, now)
+	if err != nil {
+		return err
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		rows, err := c.newest(ctx, state.Store, since)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 && !c.JSON {
+			fmt.Fprintln(out, "no such webhook was accepted; the log has a line for each that was refused")
+			return nil
+		}
+		return printList(out, c.asJSON, rows,
+			column[deliveryRow]{"RECEIVED", func(r deliveryRow) string { return r.At.Format(time.RFC3339) }},
+			column[deliveryRow]{"LOCATION", func(r deliveryRow) string { return oneLine(r.Location) }},
+			column[deliveryRow]{"TYPE", func(r deliveryRow) string { return oneLine(r.Type) }},
+			column[deliveryRow]{"RECORD", func(r deliveryRow) string { return oneLine(r.Kind + " " + r.ID) }},
+			column[deliveryRow]{"OUTCOME", func(r deliveryRow) string { return r.Outcome }},
+			column[deliveryRow]{"WHY", func(r deliveryRow) string { return inOneLine(r.Detail) }},
+		)
+	})
+}
+
+// deliveryRow is one webhook and what became of it, oldest first.
+type deliveryRow struct {
+	At       time.Time `json:"received_at"`
+	Location string    `json:"location"`
+	Type     string    `json:"type"`
+	Kind     string    `json:"kind"`
+	ID       string    `json:"id"`
+	Outcome  string    `json:"outcome"`
+	Detail   string    `json:"detail"`
+}
+
+func (c *deliveriesCmd) newest(ctx context.Context, st *store.Store, since time.Time) ([]deliveryRow, error) {
+	const most = 500
+	rows := []deliveryRow{}
+	for before := int64(0); len(rows) < c.Limit; {
+		page, err := st.Deliveries(ctx, before, most)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page {
+			of := d.Entity
+			if d.ReceivedAt.Before(since) || c.Location != "" && of.LocationID != c.Location || c.Record != "" && of.ID != c.Record ||
+				c.Outcome != "" && d.Outcome != c.Outcome || len(rows) == c.Limit {
+				continue
+			}
+			rows = append(rows, deliveryRow{d.ReceivedAt.UTC(), of.LocationID, d.Type, of.Kind, of.ID, d.Outcome, d.Detail})
+		}
+		if len(page) < most || page[len(page)-1].ReceivedAt.Before(since) {
+			break
+		}
+		before = page[len(page)-1].ID
+	}
+	slices.Reverse(rows)
+	return rows, nil
+}
