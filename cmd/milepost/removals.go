@@ -101,6 +101,9 @@ func (c *allowRemovalsCmd) Run(ctx context.Context) error {
 		); err != nil || !goOn {
 			return err
 		}
+		if _, err := state.Reconciler(c.Config); err != nil { // the queue
+			return err
+		}
 		n, err := state.Store.AllowRemovals(ctx, c.Location, time.Now())
 		if err != nil {
 			return err
