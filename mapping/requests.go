@@ -23,6 +23,23 @@ func (s *Set) Requests(kind Kind) (found []Request) {
 	return found
 }
 
+// InvitesOthers lists the events and tasks that the automations that are switched on
+// may want with somebody else than the account's owner as the invitee.
+func (s *Set) InvitesOthers() (found []Request) {
+	for _, a := range s.automations {
+		for i, act := range a.actions {
+			m, ok := act.(*meeting)
+			if !ok || !a.Enabled {
+				continue
+			}
+			if who, literal := m.invite.address.literal(); !literal || who != string(InviteOwner) && who != "" {
+				found = append(found, Request{itemKey(a.ID, i), a.Name, act.kind()})
+			}
+		}
+	}
+	return found
+}
+
 // itemKey is the key of the item of an automation's action, counted from 0.
 func itemKey(automation string, action int) string {
 	return fmt.Sprintf("%s/%d", automation, action+1)

@@ -105,6 +105,9 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 				fmt.Fprintf(r.out, "note  %-34s %s\n", "stored webhooks", note)
 			}
 		}
+		if err := c.heldInvites(ctx, state, r); err != nil {
+			return err
+		}
 		list, err := state.Store.Connections(ctx)
 		if err != nil {
 			return err
@@ -131,6 +134,20 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 		}
 		return nil
 	})
+}
+
+// heldInvites warns of open requests that stay with the owner until a person agrees.
+func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkReport) error {
+	requests, err := c.InvitesOthers()
+	if err != nil {
+		return err
+	}
+	rows, err := heldInvites(ctx, state, requests)
+	for _, row := range rows {
+		r.warn("invites", fmt.Sprintf("location %s: %d open requests of %q stay with the account's owner; to have them invite, and mail, up to %d people: milepost invites allow %s",
+			row.Location, row.Requests, row.Name, row.Requests, row.Automation))
+	}
+	return err
 }
 
 // everRan reports whether there is a database to look into.

@@ -62,6 +62,8 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"connections", "remove", "nowhere"}, status: 1, says: "not connected"},
 		{args: []string{"check"}, status: 1, says: "MILEPOST_CALENDARHERO_TOKEN"},
 		{args: []string{"removals"}, status: 0, says: "Nothing waits to be removed."},
+		{args: []string{"invites"}, status: 0, says: "No request waits for you to agree."},
+		{args: []string{"invites", "allow", "nonsense", "--yes"}, status: 1, says: `no automation "nonsense"`},
 		{args: []string{"removals", "--help"}, status: 0, says: "milepost removals allow LOCATION"},
 		{args: []string{"removals", "allow", "nowhere", "--yes"}, status: 1, says: "nothing waits to be removed at location nowhere"},
 	} {
@@ -79,7 +81,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	for _, args := range []string{
-		"connections --json", "connections list --json", "removals --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
+		"connections --json", "connections list --json", "removals --json", "invites --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

@@ -24,6 +24,7 @@ type cli struct {
 	Backfill    backfillCmd    `cmd:"" help:"Find the records of a location that were never synced, and sync them."`
 	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and erase all data stored about it here."`
 	Removals    removalsCmd    `cmd:"" help:"Show what is kept because many records vanished at once, and allow its removal."`
+	Invites     invitesCmd     `cmd:"" help:"Show the open requests that stay with the account's owner though their automation invites others, and let them go."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of the calendar of a location, contact or user; list and revoke its keys."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"Show what became of each webhook and why, the newest last."`

@@ -162,7 +162,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
 	a.publicLn, a.adminLn = public.Listener(a.publicLn), admin.Listener(a.adminLn)
-	return a, a.tellConnections(ctx)
+	return a, errors.Join(a.tellConnections(ctx), a.tellInvites(ctx, settings.automations))
 }
 
 // tellConnections says at the start what would otherwise be found out late.

@@ -107,7 +107,10 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 	if err != nil {
 		return "", err
 	}
-	what := fmt.Sprintf("%s %q at %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST"))
+	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
+		return "", err
+	}
+	what := fmt.Sprintf("%s %q at %s, which mails %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST"), strings.Join(want.ContactEmails, ", "))
 	switch s.decide(link, item, want) {
 	case doNothing, doSkip, doWait:
 		return "", nil

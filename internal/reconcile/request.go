@@ -44,6 +44,17 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
+	invite := item.Invite
+	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
+		return err
+	}
+	s.wanted[item.Key] = wanted{want, item}
+	if link.State == store.LinkLive && link.Invited == "" && item.Invite.Who == mapping.InviteOwner && (invite != item.Invite || link.Material == want.material) {
+		link.Invited = string(mapping.InviteOwner) // it was made by an earlier version
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+	}
 	asked := want
 	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
 		return err
@@ -289,7 +300,7 @@ func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.I
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkCreating, Generation: link.Generation + 1,
 		Material: want.material, Content: want.content, Title: item.Title, Start: want.Start, End: want.End,
-		SourceStart: item.Start, SourceEnd: item.End, Meeting: string(mapping.MeetingPending),
+		SourceStart: item.Start, SourceEnd: item.End, Meeting: string(mapping.MeetingPending), Invited: string(item.Invite.Who),
 		AttemptedAt: s.now(),
 	}
 	link.Marker = marker(link)

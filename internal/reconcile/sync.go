@@ -325,6 +325,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 		keep[item.Key] = true
 	}
 	s.planned = plan.Items
+	if err := s.inherit(ctx, plan); err != nil {
+		return err
+	}
 	refused := s.removeAll(ctx, keep)
 	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
 		return refused

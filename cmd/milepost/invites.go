@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+type invitesCmd struct {
+	List  listInvitesCmd  `cmd:"" default:"withargs" help:"Show the automations whose open requests stay with the account's owner until you agree."`
+	Allow allowInvitesCmd `cmd:"" help:"Let the open requests of an automation go to whom it invites. CalendarHero mails them."`
+}
+
+// Help explains the command.
+func (invitesCmd) Help() string {
+	return `If you change the "invite" of an automation from the account's owner to the contact or somebody else, new requests invite them. Requests
+that are open already stay with the owner, and are kept in step, until you agree: CalendarHero would mail everybody at once.
+
+"milepost invites" shows how many they are; "milepost invites allow AUTOMATION" agrees. If you change the automation back, nothing is mailed.`
+}
+
+type listInvitesCmd struct {
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run lists what waits.
+func (c *listInvitesCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
+
+// inviteRow is one automation at one location in the list.
+type inviteRow struct {
+	Automation string `json:"automation"`
+	Name       string `json:"name"`
+	Location   string `json:"location"`
+	Requests   int    `json:"requests"`
+}
+
+func (c *listInvitesCmd) list(ctx context.Context, out io.Writer) error {
+	return withInvites(ctx, c.Config, func(_ *app.State, rows []inviteRow, _ []mapping.Request) error {
+		if len(rows) == 0 && !c.JSON {
+			fmt.Fprintln(out, "No request waits for you to agree.")
+			return nil
+		}
+		if err := printList(out, c.asJSON, rows,
+			column[inviteRow]{"AUTOMATION", func(r inviteRow) string { return r.Automation }},
+			column[inviteRow]{"NAME", func(r inviteRow) string { return oneLine(r.Name) }},
+			column[inviteRow]{"LOCATION", func(r inviteRow) string { return r.Location }},
+			column[inviteRow]{"OPEN REQUESTS", func(r inviteRow) string { return strconv.Itoa(r.Requests) }},
+		); err != nil || c.JSON {
+			return err
+		}
+		fmt.Fprintln(out, "\nThey stay with the account's owner. Have them invite whom their automation names, which mails those people, with:")
+		told := map[string]bool{}
+		for _, r := range rows {
+			if !told[r.Automation] {
+				fmt.Fprintf(out, "  milepost invites allow %s\n", r.Automation)
+			}
+			told[r.Automation] = true
+		}
+		return nil
+	})
+}
+
+type allowInvitesCmd struct {
+	consent
+	app.Config `embed:"" group:"Settings"`
+	Automation string `arg:"" help:"Id or name of the automation."`
+}
+
+// Run lets a running Milepost replace what waits.
+func (c *allowInvitesCmd) Run(ctx context.Context) error { return c.allow(ctx, os.Stdout) }
+
+func (c *allowInvitesCmd) allow(ctx context.Context, out io.Writer) error {
+	return withInvites(ctx, c.Config, func(state *app.State, rows []inviteRow, requests []mapping.Request) error {
+		var items []string
+		for _, r := range requests {
+			if automationOf(r.Key) == c.Automation || r.Automation == c.Automation {
+				items = append(items, r.Key)
+			}
+		}
+		if len(items) == 0 {
+			return fmt.Errorf("no automation %q that is switched on invites anybody but the account's owner; `milepost invites` lists what waits", c.Automation)
+		}
+		open := 0
+		for _, r := range rows {
+			if r.Automation == automationOf(items[0]) {
+				open += r.Requests
+			}
+		}
+		if goOn, err := c.ask(out,
+			fmt.Sprintf("%d open requests of the automation %s would be replaced.", open, automationOf(items[0])),
+			fmt.Sprintf("CalendarHero tells the account's owner that they are cancelled, and mails an invitation to up to %d people.", open),
+		); err != nil || !goOn {
+			return err
+		}
+		if _, err := state.Reconciler(c.Config); err != nil { // the queue
+			return err
+		}
+		n, err := state.Store.AllowInvites(ctx, items, time.Now())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%d open requests may go to whom the automation invites; a running milepost does it now\n", n)
+		return nil
+	})
+}
+
+// withInvites gives what waits, a row for each automation and location.
+func withInvites(ctx context.Context, cfg app.Config, do func(*app.State, []inviteRow, []mapping.Request) error) error {
+	requests, err := cfg.InvitesOthers()
+	if err != nil {
+		return err
+	}
+	return withState(ctx, cfg, func(state *app.State) error {
+		rows, err := heldInvites(ctx, state, requests)
+		if err != nil {
+			return err
+		}
+		return do(state, rows, requests)
+	})
+}
+
+// heldInvites lists what waits of the items that invite others than the owner.
+func heldInvites(ctx context.Context, state *app.State, requests []mapping.Request) ([]inviteRow, error) {
+	items, names := make([]string, len(requests)), map[string]string{}
+	for i, r := range requests {
+		items[i], names[automationOf(r.Key)] = r.Key, r.Automation
+	}
+	held, err := state.Store.HeldInvites(ctx, items, time.Now())
+	return inviteRows(held, names), err
+}
+
+// inviteRows puts the items of an automation together.
+func inviteRows(held []store.HeldInvites, names map[string]string) []inviteRow {
+	rows := []inviteRow{}
+	at := map[[2]string]int{}
+	for _, h := range held {
+		id := automationOf(h.Item)
+		place, ok := at[[2]string{id, h.LocationID}]
+		if !ok {
+			place = len(rows)
+			at[[2]string{id, h.LocationID}] = place
+			rows = append(rows, inviteRow{Automation: id, Name: names[id], Location: h.LocationID})
+		}
+		rows[place].Requests += h.Requests
+	}
+	return rows
+}
+
+// automationOf is the id of the automation that an item is of.
+func automationOf(item string) string {
+	id, _, _ := strings.Cut(item, "/")
+	return id
+}

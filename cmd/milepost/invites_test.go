@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"milepost/internal/app"
+	"milepost/internal/store"
+)
+
+func TestInvitesShowsWhatWaitsAndLetsItGoOnce(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.yaml")
+	if err := os.WriteFile(file, []byte("- { id: closing, name: Closing day, on: contact.changed, do: [event: { title: x, start: '{{ contact.closing }}', invite: contact }] }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.OpenSQLite(t.Context(), dir)
+	if err == nil {
+		_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"jane", "john"} {
+		if err := st.SaveLink(t.Context(), store.Link{
+			Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: id}, Item: "closing/1", ItemKind: "event", State: store.LinkLive,
+			ObjectID: id, Invited: "owner", Meeting: "pending", End: time.Now().Add(time.Hour),
+		}, time.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := app.Config{DataDir: dir, Automations: file}
+	list := func() string {
+		var out bytes.Buffer
+		if err := (&listInvitesCmd{Config: cfg}).list(t.Context(), &out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	allow := func(automation string, how consent) string {
+		var out bytes.Buffer
+		if err := (&allowInvitesCmd{Config: cfg, Automation: automation, consent: how}).allow(t.Context(), &out); err != nil {
+			return err.Error()
+		}
+		return out.String()
+	}
+	if said := list(); !strings.Contains(said, "closing") || !strings.Contains(said, "loc") || !strings.Contains(said, "2") || !strings.Contains(said, "milepost invites allow closing") {
+		t.Errorf("it shows:\n%s", said)
+	}
+	var report bytes.Buffer
+	_ = (&checkCmd{Config: cfg}).report(t.Context(), &report) // no token is set
+	if !strings.Contains(report.String(), `warn  invites`) || !strings.Contains(report.String(), `2 open requests of "Closing day" stay with the account's owner`) {
+		t.Errorf("check says:\n%s", &report)
+	}
+	if said := allow("other", consent{Yes: true}); !strings.Contains(said, `no automation "other"`) {
+		t.Errorf("of an automation that is not there it says %q", said)
+	}
+	if said := allow("closing", consent{DryRun: true}); !strings.Contains(said, "up to 2 people") || !strings.Contains(said, "Nothing was changed.") {
+		t.Errorf("a dry run says %q", said)
+	}
+	if said := allow("Closing day", consent{Yes: true}); !strings.Contains(said, "2 open requests may go") {
+		t.Errorf("it says %q", said)
+	}
+	if said := list(); said != "No request waits for you to agree.\n" {
+		t.Errorf("it still shows:\n%s", said)
+	}
+}

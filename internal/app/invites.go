@@ -1,0 +1,43 @@
+package app
+
+import (
+	"context"
+
+	"milepost/mapping"
+)
+
+// InvitesOthers lists the items of the automations that invite somebody else than
+// the account's owner.
+func (c *Config) InvitesOthers() ([]mapping.Request, error) {
+	s, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	return s.automations.InvitesOthers(), nil
+}
+
+func keys(requests []mapping.Request) []string {
+	list := make([]string, len(requests))
+	for i, r := range requests {
+		list[i] = r.Key
+	}
+	return list
+}
+
+// tellInvites says at the start which open requests an automation would turn to
+// somebody else, had a person agreed.
+func (a *App) tellInvites(ctx context.Context, automations *mapping.Set) error {
+	requests := automations.InvitesOthers()
+	if err := a.store.KeepConsents(ctx, keys(requests)); err != nil {
+		return err
+	}
+	held, err := a.store.HeldInvites(ctx, keys(requests), a.clock.Now())
+	if err != nil {
+		return err
+	}
+	for _, h := range held {
+		a.logger.Warn().Str("location", h.LocationID).Str("item", h.Item).Int("requests", h.Requests).
+			Msg("this automation no longer invites the account's owner; open requests stay with the owner until you agree: see `milepost invites`")
+	}
+	return nil
+}
