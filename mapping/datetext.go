@@ -292,10 +292,17 @@ func (r *dateReader) date() (Date, error) {
 	if len(r.year) == 2 {
 		years = []int{2000 + year, 1900 + year}
 	}
+	orders := [][2]int{{month, day}}
+	if r.separator == "." || r.separator != "" && r.weekday != nil {
+		orders = append(orders, [2]int{day, month})
+	}
+	if month > 12 { // a day, where the order is open
+		orders = orders[len(orders)-1:]
+	}
 	var days []Date
 	var failure error
 	for _, year := range years {
-		for _, order := range [][2]int{{month, day}, {day, month}} {
+		for _, order := range orders {
 			d, err := civil(year, order[0], order[1])
 			switch {
 			case err == nil && r.weekday != nil && d.at.Weekday() != *r.weekday:
@@ -304,9 +311,6 @@ func (r *dateReader) date() (Date, error) {
 				days = append(days, d)
 			}
 			failure = cmp.Or(failure, err)
-			if r.separator == "" || r.separator != "." && r.weekday == nil {
-				break
-			}
 		}
 	}
 	switch len(days) {

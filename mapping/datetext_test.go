@@ -126,6 +126,7 @@ func TestParseDateSaysWhatCanMeanTwoThings(t *testing.T) {
 	for text, want := range map[string]string{
 		"01.12.2026":                                "it can mean 2026-01-12 or 2026-12-01; write it as one of these",
 		"1.12.2026, 15:00:00":                       "it can mean 2026-01-12 or 2026-12-01",
+		"31.11.2026":                                "there is no November 31 in 2026",
 		"1-Dec-26":                                  "it can mean 2026-12-01 or 1926-12-01",
 		"12/01/26":                                  "it can mean 2026-12-01 or 1926-12-01",
 		"46357":                                     "if it is a spreadsheet's day number",
