@@ -191,6 +191,9 @@ func TestExpressionsTellWhatTheyRead(t *testing.T) {
 // The worst that fits in: over as many parts as there may be, as much text as
 // there may be.
 func TestTheCostliestExpressionEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds: not with -short")
+	}
 	env := sample(t)
 	env["contact"].(map[string]any)["huge"] = strings.Repeat("a ", mostParts-1)
 	e, err := compileExpression(`count(split(contact.huge, " "), len(replace(contact.huge, "a", "bbb")) == 0)`, scopeOf(TaskChanged))

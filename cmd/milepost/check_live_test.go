@@ -12,6 +12,7 @@ import (
 )
 
 func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	"milepost/internal/testenv"
 )
 
 func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +104,8 @@ func TestCheckWarnsOfNamesThatTheLocationDoesNotHave(t *testing.T) {
 }
 
 func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	command := sandboxCmd{
 		Once: true, Addresses: path, LogLevel: "error",

@@ -26,6 +26,7 @@ func milepost(t *testing.T, env []string, args ...string) (out string, status in
 }
 
 func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
+	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
 	if err := os.WriteFile(broken, []byte("- name: X\n  on: nonsense\n"), 0o600); err != nil {
@@ -80,6 +81,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 }
 
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
+	t.Parallel()
 	for _, args := range []string{
 		"connections --json", "connections list --json", "removals --json", "invites --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
@@ -96,6 +98,7 @@ func TestEverythingThatListsPrintsJSON(t *testing.T) {
 }
 
 func TestEachCommandShowsItsOwnFlagsBeforeTheSettings(t *testing.T) {
+	t.Parallel()
 	for command, flag := range map[string]string{
 		"connections set": "--token-file", "hooks take": "--event", "backfill": "--since", "forget": "--undo", "workflow-key": "--rotate", "feed-key": "--contact", "timeline": "--limit", "check": "--live",
 	} {

@@ -17,6 +17,7 @@ import (
 
 	"milepost/internal/sandbox"
 	"milepost/internal/secret"
+	"milepost/internal/testenv"
 )
 
 // running is a milepost that serves, and the commands an operator types beside it.
@@ -31,6 +32,7 @@ const place = "commandLocation00001"
 // setupCommands starts both fakes and `milepost serve`, which knows no location.
 func setupCommands(t *testing.T, env ...string) *running {
 	t.Helper()
+	testenv.Long(t)
 	r := &running{
 		process: &process{t: t, addr: freeAddress(t)},
 		hl:      sandbox.NewHighLevel(sandbox.HighLevelConfig{}),
@@ -124,6 +126,7 @@ func (r *running) subjects() (subjects []string) {
 }
 
 func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
+	t.Parallel()
 	r := setupCommands(t)
 	if said := r.must("connections"); !strings.Contains(said, "No location is connected") {
 		t.Errorf("before: %s", said)
@@ -186,6 +189,7 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 }
 
 func TestTheKeysAreRotatedWhileMilepostRuns(t *testing.T) {
+	t.Parallel()
 	t.Run("of the key file", func(t *testing.T) {
 		r := setupCommands(t)
 		r.connect()
@@ -230,6 +234,7 @@ func TestTheKeysAreRotatedWhileMilepostRuns(t *testing.T) {
 }
 
 func TestAnInterruptedBackfillGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	r := setupCommands(t)
 	r.connect()
 	for i := range 230 {
@@ -265,6 +270,7 @@ func TestAnInterruptedBackfillGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestCheckLiveReadsTheAccountOfAConnectedLocation(t *testing.T) {
+	t.Parallel()
 	r := setupCommands(t)
 	path := filepath.Join(t.TempDir(), "report.md")
 	if out, err := r.run("check", "--live", "--report", path); err == nil || !strings.Contains(out, "no CalendarHero account is known") {

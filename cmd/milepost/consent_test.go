@@ -8,6 +8,7 @@ import (
 )
 
 func TestOnlyYesIsYes(t *testing.T) {
+	t.Parallel()
 	for said, want := range map[string]bool{"y\n": true, "YES\n": true, " yes ": true, "\n": false, "": false, "no\n": false, "yep\n": false} {
 		if got, err := (consent{}).answer(strings.NewReader(said)); got != want || (err != nil) == want {
 			t.Errorf("%q: %v, %v", said, got, err)
@@ -16,6 +17,7 @@ func TestOnlyYesIsYes(t *testing.T) {
 }
 
 func TestWhatRemovesSomethingFirstSaysWhatAndWhoIsMailed(t *testing.T) {
+	t.Parallel()
 	r := setupCommands(t)
 	r.connect()
 	id := r.contact("Jane")
@@ -40,6 +42,7 @@ func TestWhatRemovesSomethingFirstSaysWhatAndWhoIsMailed(t *testing.T) {
 }
 
 func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
+	t.Parallel()
 	r := setupCommands(t)
 	r.connect()
 	id := r.contact("Jane")

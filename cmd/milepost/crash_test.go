@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"milepost/internal/inbox"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // process is a milepost of its own, with the fakes in this one.
@@ -54,7 +56,7 @@ func (p *process) start() {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		res, err := http.Get("http://" + p.addr + "/readyz")
 		if err == nil {
 			res.Body.Close()
@@ -63,7 +65,7 @@ func (p *process) start() {
 			}
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("milepost is not ready after 30 s: %v", err)
+			p.t.Fatalf("milepost is not ready after 2 minutes: %v", err)
 		}
 	}
 }
@@ -76,10 +78,15 @@ func (p *process) end(signal syscall.Signal) error {
 	return p.cmd.Wait()
 }
 
-// freeAddress returns a loopback address that nobody listens on.
+// freeAddress returns an address that nobody listens on, nor will: on Linux all of
+// 127.0.0.0/8 is this machine, so the host is one of this test's own.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +98,8 @@ func freeAddress(t *testing.T) string {
 // burst of 2,000 webhooks. Whatever was answered 200 must be there and worked
 // after the last restart, and no contact may have two meeting requests.
 func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	const webhooks, contacts, kills = 2000, 150, 5
 	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
 	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
@@ -261,6 +270,7 @@ func checkEnd(t *testing.T, dir string, acked map[string]bool) {
 }
 
 func TestAClosedTerminalDrainsAndASecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	r := setupCommands(t)
 	if err := r.end(syscall.SIGHUP); err != nil {
 		t.Errorf("after SIGHUP: %v, want the end of a drain", err)

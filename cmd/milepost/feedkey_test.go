@@ -12,6 +12,7 @@ import (
 )
 
 func TestAFeedKeyIsShownOnceListedAndRevoked(t *testing.T) {
+	t.Parallel()
 	config := app.Config{
 		DataDir: t.TempDir(), PublicURL: "https://milepost.example.com", CalendarHeroAuth: "raw",
 		HighLevelToken: "pit-test", HighLevelLocationID: "loc1", CalendarHeroToken: "calendarhero-test",

@@ -21,6 +21,7 @@ func (r *running) ours() (n int) {
 }
 
 func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) {
+	t.Parallel()
 	const zapier = "https://hooks.zapier.example/hooks/catch/secret-part?key=secret-query"
 	r := setupCommands(t)
 	r.env = append(r.env, "MILEPOST_PUBLIC_URL=https://milepost.example.com") // of the commands alone: what is registered is by them
@@ -76,6 +77,7 @@ func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) 
 }
 
 func TestWhatCannotBeReadIsSaidSoAndReleasedOnlyWithYes(t *testing.T) {
+	t.Parallel()
 	const zapier = "https://hooks.zapier.example/hooks/catch/1"
 	r := setupCommands(t)
 	r.env = append(r.env, "MILEPOST_PUBLIC_URL=https://milepost.example.com")

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"testing"
+
+	"milepost/internal/testenv"
 )
 
 // TestMain lets this test program be milepost itself, so that a test can run, watch
@@ -11,5 +13,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv("MILEPOST_TEST_AS_MAIN") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	testenv.Main(m)
 }

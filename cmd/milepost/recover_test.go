@@ -31,6 +31,7 @@ func (r *running) webhook(body string) {
 }
 
 func TestAfterTheStateIsLostAPersonSaysWhatBecomesOfTheWebhooks(t *testing.T) {
+	t.Parallel()
 	for _, choice := range []string{"--replay", "--skip"} {
 		t.Run(choice, func(t *testing.T) {
 			r := setupCommands(t)

@@ -14,11 +14,14 @@ import (
 
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // TestKilledWhileAReminderIsMailedItIsNotMailedAgain kills Milepost between
 // CalendarHero's mail and its answer.
 func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
 	p := &process{t: t, addr: freeAddress(t)}
 	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"milepost/internal/testenv"
 )
 
 // runSandbox runs the command until its output holds a text, and returns the output.
@@ -44,6 +46,7 @@ func (u *stopper) Write(p []byte) (int, error) {
 }
 
 func TestTheFakesRunAloneForAMilepostOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	out := runSandbox(t, &sandboxCmd{FakesOnly: true, Addresses: path, WebhookURL: "http://127.0.0.1:1/webhooks/highlevel"}, "Ctrl-C ends it")
 	for _, name := range []string{"MILEPOST_HIGHLEVEL_BASE_URL", "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS", "MILEPOST_CALENDARHERO_TOKEN"} {
@@ -54,6 +57,8 @@ func TestTheFakesRunAloneForAMilepostOfOnesOwn(t *testing.T) {
 }
 
 func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "automations.yaml")
 	yaml := "- id: mine\n  name: Mine\n  on: task.changed\n  do:\n    - task: { title: \"{{ task.title }}\", due: \"{{ task.due }}\" }\n"
 	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {

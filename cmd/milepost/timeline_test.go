@@ -12,6 +12,7 @@ import (
 )
 
 func TestTheTimelineIsReadableAndItsNewestIsLast(t *testing.T) {
+	t.Parallel()
 	config := app.Config{DataDir: t.TempDir(), CalendarHeroAuth: "raw", HighLevelLocationID: "loc", HighLevelToken: "pit-test", CalendarHeroToken: "ch-test"}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	if err := withState(t.Context(), config, func(state *app.State) error {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAWorkflowKeyIsShownOnceRotatedListedAndRevoked(t *testing.T) {
+	t.Parallel()
 	config := app.Config{
 		DataDir: t.TempDir(), PublicURL: "https://milepost.example.com/", CalendarHeroAuth: "raw",
 		HighLevelToken: "pit-test", HighLevelLocationID: "loc1", CalendarHeroToken: "calendarhero-test",

@@ -33,6 +33,7 @@ func (w *world) backfill() {
 }
 
 func TestADatabaseThatIsLostRestoredOrReplacedMakesNothingTwice(t *testing.T) {
+	together(t)
 	const people = 10
 	for name, start := range map[string]func(w *world, old string){
 		"an empty database":            func(w *world, _ string) { w.cfg.DataDir = w.t.TempDir() },

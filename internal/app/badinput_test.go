@@ -19,6 +19,7 @@ import (
 )
 
 func TestARefusedWebhookChangesNothing(t *testing.T) {
+	together(t)
 	w := setup(t)
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	good := event("ContactUpdate", id, "webhookId", "w1")
@@ -80,6 +81,7 @@ func TestARefusedWebhookChangesNothing(t *testing.T) {
 }
 
 func TestAnAcceptedWebhookThatAsksForNothingSaysWhy(t *testing.T) {
+	together(t)
 	w := setup(t)
 	noMail := w.contact("Nomail", "Person", "")
 	for _, c := range []struct {

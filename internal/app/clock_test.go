@@ -7,6 +7,7 @@ import (
 )
 
 func TestAClockThatIsPutBackStopsNothingAndIsLogged(t *testing.T) {
+	together(t)
 	for _, by := range []time.Duration{time.Minute, time.Hour, 48 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
 			w := setup(t, logged, limited(100, 0))

@@ -24,6 +24,7 @@ func bothWays(w *world, _ *sandbox.HighLevelConfig) {
 }
 
 func TestAContactEditedInCalendarHeroIsEditedInHighLevelAndThatIsTheEnd(t *testing.T) {
+	together(t)
 	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){
 		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
 	} {
@@ -54,6 +55,7 @@ func TestAContactEditedInCalendarHeroIsEditedInHighLevelAndThatIsTheEnd(t *testi
 }
 
 func TestSomebodyWhoBooksByALinkIsOneContactOnBothSides(t *testing.T) {
+	together(t)
 	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){
 		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
 	} {

@@ -48,6 +48,7 @@ func (w *world) lastOutcome() string {
 }
 
 func TestADeleteWhoseAnswerIsLostIsFinishedWhereTheDateMovesBack(t *testing.T) {
+	together(t)
 	for name, first := range map[string]sandbox.Fault{
 		"it took effect": sandbox.LoseAnswer(), "it did not": sandbox.DropBefore(),
 	} {
@@ -112,6 +113,7 @@ func (w *world) quietly(change func()) {
 }
 
 func TestADeleteEventIsBelievedThoughTheReadLags(t *testing.T) {
+	together(t)
 	for _, kind := range []string{"contact", "task", "note"} {
 		t.Run(kind, func(t *testing.T) {
 			w := setup(t)
@@ -211,6 +213,7 @@ func TestANewTaskThatIsNeverFoundIsGivenUpAfterTenMinutes(t *testing.T) {
 }
 
 func TestATaskDeleteIsBelievedHoweverHighLevelSaysNotFound(t *testing.T) {
+	together(t)
 	for i, c := range []struct {
 		status  int
 		message string

@@ -54,6 +54,7 @@ func (w *world) postHook(to, body string) (int, string) {
 }
 
 func TestWhatHappensInCalendarHeroArrives(t *testing.T) {
+	together(t)
 	for name, configure := range map[string]func(*world, *sandbox.HighLevelConfig){
 		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
 	} {

@@ -16,6 +16,7 @@ import (
 
 // onEachBackend runs a test of the whole on SQLite and on PostgreSQL.
 func onEachBackend(t *testing.T, test func(t *testing.T, w *world)) {
+	together(t)
 	t.Run("SQLite", func(t *testing.T) { test(t, setup(t)) })
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, setup(t, onPostgres)) })
 }

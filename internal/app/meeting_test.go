@@ -35,6 +35,7 @@ func (w *world) request(subject string) (r sandbox.MeetingRequest) {
 }
 
 func TestWhatHappensInCalendarHeroComesBackByWebhooks(t *testing.T) {
+	together(t)
 	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){
 		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
 	} {

@@ -17,6 +17,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // usualHistories are as many as a run makes that does not ask for -rapid.checks.
@@ -29,6 +30,7 @@ const usualHistories = 8
 // was ever there twice, nobody was mailed more often than something changed,
 // and no delivery is left without its outcome.
 func TestEveryHistoryEndsInStep(t *testing.T) {
+	testenv.Long(t)
 	// A history is told in full where it fails. It does not repeat itself to the
 	// letter, for much of it happens at once, so a file to replay it is no help.
 	unlessSet(t, "rapid.checks", fmt.Sprint(usualHistories))

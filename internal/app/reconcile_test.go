@@ -56,6 +56,7 @@ func (w *world) looks(times int) func() bool {
 }
 
 func TestWhatNoWebhookToldIsFound(t *testing.T) {
+	together(t)
 	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, often)

@@ -65,6 +65,7 @@ func (w *world) burst(name string, n int) (acknowledged []string) {
 }
 
 func TestAFileThatIsDeletedWhileMilepostRunsStopsTheAcknowledging(t *testing.T) {
+	together(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows does not let an open file be deleted")
 	}
@@ -115,6 +116,7 @@ func TestAFileThatIsDeletedWhileMilepostRunsStopsTheAcknowledging(t *testing.T) 
 }
 
 func TestADamagedFileDoesNotStart(t *testing.T) {
+	together(t)
 	for _, name := range []string{"inbox.db", "milepost.db"} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t)

@@ -146,6 +146,7 @@ func TestAWorkflowKeepsSeveralMilestonesByTheirID(t *testing.T) {
 }
 
 func TestADeletedContactTakesAlongWhatAWorkflowSaid(t *testing.T) {
+	together(t)
 	for name, automations := range map[string]string{
 		"by the recipes": "",
 		"by an automation that reads no contact, the only one": `
@@ -228,6 +229,7 @@ func TestAWorkflowKeyLetsInItsLocationUntilTheOverlapIsOver(t *testing.T) {
 }
 
 func TestAWorkflowBodyThatCanOnlyBeAMistakeIsRefused(t *testing.T) {
+	together(t)
 	w := setup(t)
 	id, key := w.contact("Jane", "Doe", "jane@example.com"), w.workflowKey(location, time.Time{})
 	good := fmt.Sprintf(`{"contact_id":%q,"customData":{"milestone_title":"Closing","milestone_date":"2030-05-02"}}`, id)

@@ -172,6 +172,7 @@ func simulate(t *testing.T, test func(t *testing.T, length time.Duration)) {
 }
 
 func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T) {
+	t.Parallel()
 	backends := map[string]func(t *testing.T) func(context.Context) (*store.Store, error){
 		"SQLite": func(t *testing.T) func(context.Context) (*store.Store, error) {
 			dir := t.TempDir()
@@ -231,6 +232,7 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T)
 }
 
 func TestWebhooksGoBeforeABackfillOfThreeProcesses(t *testing.T) {
+	t.Parallel()
 	url := testenv.Postgres(t)
 	simulate(t, func(t *testing.T, length time.Duration) {
 		v := newVendor(t, nil)

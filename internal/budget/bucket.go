@@ -86,6 +86,11 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 	if s.Works > 0 {
 		work = gap * time.Duration(s.Calls) / time.Duration(s.Works)
 	}
+	for _, queue := range []*time.Time{&s.Queue, &s.BackfillQueue} {
+		if queue.Sub(now) > 2*horizon { // no turn of ours: an earlier version noted it by a clock that was ahead
+			*queue = now
+		}
+	}
 	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // as Next below
 	next := latest(s.Next, now)
 	if limit := now.Add(2*s.Interval + 2*begunPatience); next.After(limit) {

@@ -98,6 +98,7 @@ func (w *world) most() int {
 }
 
 func TestNoWindowHoldsMoreThanTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 300).Draw(t, "limit")
 		interval := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Minute)).Draw(t, "interval"))
@@ -119,14 +120,16 @@ func TestNoWindowHoldsMoreThanTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) 
 			t.Fatalf("a window holds %d calls, the limit is %d", most, limit)
 		}
 		// HighLevel's limits are 100 and, for apps under test, 25 in 10 s. The
-		// first quarter is for beginning, and the last slot may lie beyond the end.
-		if n := float64(len(w.sent)); limit >= 25 && interval <= 20*time.Second && n < 0.9*(intervals-0.25)*float64(limit)-1 {
-			t.Fatalf("%v calls in %d intervals of %d", n, intervals, limit)
+		// first quarter is for beginning, and the last slot may lie beyond the end,
+		// like that of work that was begun, for which one is kept.
+		if n := float64(len(w.sent)); limit >= 25 && interval <= 20*time.Second && n < 0.9*(intervals-0.25)*float64(limit)-2 {
+			t.Fatalf("%v calls in %d intervals of %d; %d were wasted", n, intervals, limit, w.wasted)
 		}
 	})
 }
 
 func TestCallsAtRandomMomentsKeepTheLimitInEveryWindow(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := limited(rapid.IntRange(1, 120).Draw(t, "limit"), 10*time.Second)
 		now := noon
@@ -143,6 +146,7 @@ func TestCallsAtRandomMomentsKeepTheLimitInEveryWindow(t *testing.T) {
 }
 
 func TestAWebhookDoesNotWaitBehindABackfill(t *testing.T) {
+	t.Parallel()
 	for limit, most := range map[int]int{100: 1, 25: 2} { // of so little there is no burst to go before with
 		w := limited(limit, 10*time.Second)
 		var callers []*caller
@@ -161,6 +165,7 @@ func TestAWebhookDoesNotWaitBehindABackfill(t *testing.T) {
 }
 
 func TestABackfillGetsOnlyWhatWebhooksLeave(t *testing.T) {
+	t.Parallel()
 	w := limited(100, 10*time.Second)
 	backfill := &caller{next: noon.Add(time.Second), turn: clients.Turn{Backfill: true}}
 	callers := []*caller{backfill}
@@ -174,6 +179,7 @@ func TestABackfillGetsOnlyWhatWebhooksLeave(t *testing.T) {
 }
 
 func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
+	t.Parallel()
 	w := limited(100, 10*time.Second)
 	var back []time.Duration
 	for range 300 {
@@ -198,6 +204,7 @@ func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
 }
 
 func TestWaitingCallersDoNotStarveEachOther(t *testing.T) {
+	t.Parallel()
 	w := limited(100, 10*time.Second)
 	var callers []*caller
 	for i := range 100 {
@@ -217,6 +224,7 @@ func TestWaitingCallersDoNotStarveEachOther(t *testing.T) {
 }
 
 func TestALongQueueIsSpreadWithinTheHorizon(t *testing.T) {
+	t.Parallel()
 	w := limited(100, 10*time.Second)
 	perMinute := map[time.Duration]int{}
 	for range 20000 {
@@ -233,6 +241,7 @@ func TestALongQueueIsSpreadWithinTheHorizon(t *testing.T) {
 }
 
 func TestARefusalParksTheLocation(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		a    highlevel.Allowance
@@ -268,6 +277,7 @@ func TestARefusalParksTheLocation(t *testing.T) {
 }
 
 func TestADayThatIsUsedUpIsToldInWords(t *testing.T) {
+	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 	news := learn(s, "ve9E", highlevel.Allowance{Interval: 10 * time.Second, Refused: true}, false, 0, noon, noon)
 	if want := "HighLevel's daily allowance of location ve9E is used up; work goes on at 00:00 UTC"; news != want {
@@ -276,6 +286,7 @@ func TestADayThatIsUsedUpIsToldInWords(t *testing.T) {
 }
 
 func TestTheLastOfADayIsKeptForWebhooks(t *testing.T) {
+	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 	told := highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 90, DailyMax: 200000, DailyRemaining: 9999}
 	learn(s, "loc", told, false, 0, noon, noon)
@@ -292,6 +303,7 @@ func TestTheLastOfADayIsKeptForWebhooks(t *testing.T) {
 }
 
 func TestWhatOthersUsedLowersTheBucket(t *testing.T) {
+	t.Parallel()
 	free := func(remaining int) (n int) {
 		s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 		learn(s, "loc", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: remaining, DailyRemaining: -1}, false, 0, noon, noon)
@@ -308,6 +320,7 @@ func TestWhatOthersUsedLowersTheBucket(t *testing.T) {
 }
 
 func TestCallsMadeBeforeTheLimitWasKnownAreCharged(t *testing.T) {
+	t.Parallel()
 	s := &store.Budget{}
 	for range 40 {
 		if g := take(s, "loc", clients.Turn{}, noon); !g.ok || g.wait > 0 {
@@ -329,6 +342,7 @@ func TestCallsMadeBeforeTheLimitWasKnownAreCharged(t *testing.T) {
 }
 
 func TestAClockThatWasPutBackDoesNotStopTheCalls(t *testing.T) {
+	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second, Next: noon.Add(time.Hour)}
 	if g := take(s, "loc", clients.Turn{}, noon); g.ok || g.wait > 30*time.Second {
 		t.Errorf("a call is answered %+v", g)

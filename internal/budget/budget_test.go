@@ -69,6 +69,7 @@ func (b *bundle) admitted(of *budget.Budget, n int) (at int) {
 }
 
 func TestNothingIsHeldBackUntilALimitIsTold(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		if n := b.admitted(p, 500); n != 500 {
@@ -82,6 +83,7 @@ func TestNothingIsHeldBackUntilALimitIsTold(t *testing.T) {
 }
 
 func TestProcessesShareOneBucket(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		one, two := b.process(), b.process()
 		one.Observe(t.Context(), told(99))
@@ -98,6 +100,7 @@ func TestProcessesShareOneBucket(t *testing.T) {
 }
 
 func TestCallsThatWereUnderWayWhenTheLimitWasToldAreCharged(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		b.admitted(p, 50)
@@ -109,6 +112,7 @@ func TestCallsThatWereUnderWayWhenTheLimitWasToldAreCharged(t *testing.T) {
 }
 
 func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		p.Observe(t.Context(), told(99))
@@ -145,6 +149,7 @@ func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
 }
 
 func TestAWaitInPlaceEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		p.Observe(t.Context(), told(99))
@@ -158,6 +163,7 @@ func TestAWaitInPlaceEndsWithItsContext(t *testing.T) {
 }
 
 func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		one, two := b.process(), b.process()
 		one.Observe(t.Context(), told(50))
@@ -187,6 +193,7 @@ func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
 }
 
 func TestAStricterLimitIsTakenOverAtOnceAndALaxerOneLater(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		limit := func() int {
@@ -218,6 +225,7 @@ func TestAStricterLimitIsTakenOverAtOnceAndALaxerOneLater(t *testing.T) {
 }
 
 func TestWhatOthersUsedUpIsWaitedForUntilTheirWindowEnds(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		p.Observe(t.Context(), told(20))
@@ -231,6 +239,7 @@ func TestWhatOthersUsedUpIsWaitedForUntilTheirWindowEnds(t *testing.T) {
 }
 
 func TestABudgetThatCannotBeReadIsNoRefusal(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
 		if err := b.store.Close(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/budget"
+	"milepost/internal/store"
 )
 
 // clocked is a process whose clock differs from the others' by ahead.
@@ -66,6 +67,7 @@ func mostInTenSeconds(sent []time.Time) (most int) {
 }
 
 func TestAClockThatIsPutBackStopsNoCalls(t *testing.T) {
+	t.Parallel()
 	for _, by := range []time.Duration{2 * time.Second, time.Minute, time.Hour, 48 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
 			setup(t, func(t *testing.T, b *bundle) {
@@ -89,6 +91,7 @@ func TestAClockThatIsPutBackStopsNoCalls(t *testing.T) {
 }
 
 func TestAProcessThatStartsAfterTheClockWasPutBackCallsAtOnce(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(48 * time.Hour)
 		p.Observe(t.Context(), told(99))
@@ -99,7 +102,28 @@ func TestAProcessThatStartsAfterTheClockWasPutBackCallsAtOnce(t *testing.T) {
 	})
 }
 
+func TestARowOfAnEarlierVersionWhoseClockWasAheadStopsNoCalls(t *testing.T) {
+	t.Parallel()
+	setup(t, func(t *testing.T, b *bundle) {
+		p := b.clocked(0)
+		p.Observe(t.Context(), told(99))
+		if _, err := b.store.UpdateBudget(t.Context(), location, func(row *store.Budget) {
+			ahead := time.Now().Add(time.Hour)
+			row.Next, row.Queue, row.BackfillQueue, row.WorkedAt = ahead, ahead, ahead, time.Time{}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if e := b.sentAway(p.Budget, clients.Turn{}); e.RetryAfter > time.Minute {
+			t.Errorf("the first call has to wait for %s", e.RetryAfter)
+		}
+		if sent, _ := b.work(40*time.Second, p); len(sent) < 100 { // the first come after two intervals
+			t.Errorf("%d calls were sent in 40 s", len(sent))
+		}
+	})
+}
+
 func TestAClockThatJumpsForwardAndBackKeepsThePace(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(0)
 		p.Observe(t.Context(), told(99))
@@ -120,6 +144,7 @@ func TestAClockThatJumpsForwardAndBackKeepsThePace(t *testing.T) {
 }
 
 func TestProcessesWhoseClocksDifferShareOneBucketAndBothGetTurns(t *testing.T) {
+	t.Parallel()
 	for _, by := range []time.Duration{time.Minute, time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
 			setup(t, func(t *testing.T, b *bundle) {
@@ -139,6 +164,7 @@ func TestProcessesWhoseClocksDifferShareOneBucketAndBothGetTurns(t *testing.T) {
 }
 
 func TestAWaitThatHighLevelAskedForEndsInTimeThoughTheClockIsPutBack(t *testing.T) {
+	t.Parallel()
 	for _, known := range []bool{true, false} {
 		setup(t, func(t *testing.T, b *bundle) {
 			p := b.clocked(0)
@@ -159,6 +185,7 @@ func TestAWaitThatHighLevelAskedForEndsInTimeThoughTheClockIsPutBack(t *testing.
 }
 
 func TestADayIsHighLevelsWhateverTheClockWas(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(48 * time.Hour) // simulated time begins at midnight
 		p.Observe(t.Context(), told(99))
@@ -178,6 +205,7 @@ func TestADayIsHighLevelsWhateverTheClockWas(t *testing.T) {
 }
 
 func TestAWindowThatWasNoticedByAClockThatWasAheadIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(48 * time.Hour)
 		p.Observe(t.Context(), told(20))

@@ -52,11 +52,15 @@ type bundle struct {
 
 // onEachBackend runs a test on SQLite and on PostgreSQL.
 func onEachBackend(t *testing.T, test func(t *testing.T, b *bundle)) {
+	t.Helper()
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		test(t, setup(t, func() (*store.Store, error) { return store.OpenSQLite(t.Context(), dir) }))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		url := testenv.Postgres(t)
 		test(t, setup(t, func() (*store.Store, error) { return store.OpenPostgres(t.Context(), url) }))
 	})

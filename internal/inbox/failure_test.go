@@ -18,6 +18,7 @@ func (brokenLog) append(context.Context, []Webhook) ([]bool, error) { return nil
 func (brokenLog) close() error                                      { return nil }
 
 func TestAFailedCommitIsToldToEveryRequestInIt(t *testing.T) {
+	t.Parallel()
 	in := open(brokenLog{}, 1)
 	results := make(chan error, 10)
 	for range 10 {
@@ -50,6 +51,7 @@ func (l stuckLog) append(_ context.Context, batch []Webhook) ([]bool, error) {
 func (stuckLog) claim(context.Context, *store.Tx, int) ([]store.Delivery, error) { return nil, nil }
 
 func TestBehindAStuckDiskRequestsAreRefusedAndNotPiledUp(t *testing.T) {
+	t.Parallel()
 	l := stuckLog{letGo: make(chan struct{})}
 	in := open(l, 1)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -27,7 +27,10 @@ type bundle struct {
 // onEachBackend runs a test on SQLite and on PostgreSQL; open can be called
 // again to open the same data once more.
 func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
+	t.Helper()
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		test(t, func() *bundle {
 			st, err := store.OpenSQLite(t.Context(), dir)
@@ -39,6 +42,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
 		})
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		url := testenv.Postgres(t)
 		test(t, func() *bundle {
 			st, err := store.OpenPostgres(t.Context(), url)

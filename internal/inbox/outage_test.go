@@ -42,6 +42,7 @@ func big(id string) Webhook {
 }
 
 func TestAFullDiskIsNotReadyUntilSomethingCouldBeStored(t *testing.T) {
+	t.Parallel()
 	in, fill, free := fullDisk(t)
 	var log bytes.Buffer
 	in.outage.Store(outage.New(zerolog.New(&log), "webhook storage", time.Now))
@@ -93,6 +94,7 @@ func (l *healingLog) probe(context.Context) error {
 func (l *healingLog) ready(context.Context) error { return nil }
 
 func TestAfterAFailedCommitTheInboxTriesOnceASecond(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &healingLog{}
 		in := open(l, 1)
@@ -139,6 +141,7 @@ func (lostLog) claim(context.Context, *store.Tx, int) ([]store.Delivery, error) 
 }
 
 func TestWhatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
 	st, err := store.OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -167,6 +170,7 @@ func TestWhatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
 }
 
 func TestADuplicateThatOnlyTheIndexKnowsIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
 	in, _, _ := fullDisk(t)
 	defer in.Close()
 	if _, err := in.Accept(t.Context(), big("w1")); err != nil {

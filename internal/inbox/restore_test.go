@@ -179,6 +179,7 @@ func (i *installation) then(found string) {
 }
 
 func TestWebhooksAreDispatchedAfterAnOlderInboxIsRestored(t *testing.T) {
+	t.Parallel()
 	i := installed(t)
 	i.work(20)
 	restore := i.copied()
@@ -188,6 +189,7 @@ func TestWebhooksAreDispatchedAfterAnOlderInboxIsRestored(t *testing.T) {
 }
 
 func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
+	t.Parallel()
 	i := installed(t)
 	i.work(40)
 	i.remove("inbox.db")
@@ -197,6 +199,7 @@ func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
 }
 
 func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
+	t.Parallel()
 	i := installed(t)
 	i.work(20)
 	restore := i.copied()
@@ -210,6 +213,7 @@ func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
 }
 
 func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"inbox.db", "milepost.db"} { // whichever copy is older
 		t.Run(first, func(t *testing.T) {
 			i := installed(t)
@@ -229,6 +233,7 @@ func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
 }
 
 func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
+	t.Parallel()
 	i := installed(t)
 	i.work(20)
 	restore := i.copied()
@@ -265,6 +270,7 @@ func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
 }
 
 func TestTheInboxOfAnotherInstallationIsDispatched(t *testing.T) {
+	t.Parallel()
 	i, other := installed(t), installed(t)
 	i.work(40)
 	other.sent = 1000
@@ -292,6 +298,7 @@ func TestTheInboxOfAnotherInstallationIsDispatched(t *testing.T) {
 }
 
 func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
+	t.Parallel()
 	for lost := range 5 {
 		t.Run(fmt.Sprint(lost+1, " commits"), func(t *testing.T) {
 			i := installed(t)
@@ -328,6 +335,7 @@ func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
 }
 
 func TestAnEmptyStateBesideAFullInboxNeedsADecision(t *testing.T) {
+	t.Parallel()
 	for _, choice := range []inbox.EmptyState{inbox.Replay, inbox.Skip} {
 		t.Run(string(choice), func(t *testing.T) {
 			i := installed(t)
@@ -357,6 +365,7 @@ func TestAnEmptyStateBesideAFullInboxNeedsADecision(t *testing.T) {
 }
 
 func TestADamagedInboxDoesNotOpen(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func([]byte) []byte{
 		"the header":     func(b []byte) []byte { copy(b, "not a database"); return b },
 		"half is gone":   func(b []byte) []byte { return b[:len(b)/2] },
@@ -387,6 +396,7 @@ func TestADamagedInboxDoesNotOpen(t *testing.T) {
 }
 
 func TestNothingIsAcknowledgedAfterTheInboxIsDeletedWhileRunning(t *testing.T) {
+	t.Parallel()
 	for name, do := range map[string]func(i *installation) error{
 		"deleted":        func(i *installation) error { return os.Remove(i.path("inbox.db")) },
 		"its log":        func(i *installation) error { return os.Remove(i.path("inbox.db-wal")) },
@@ -440,6 +450,7 @@ func replace(path, with string) error {
 }
 
 func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
+	t.Parallel()
 	url := testenv.Postgres(t)
 	open := func() *bundle {
 		st, err := store.OpenPostgres(t.Context(), url)
@@ -475,6 +486,7 @@ func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
 }
 
 func TestTheStatusShowsThatTheFilesDoNotMatchAndThatTheyDidNot(t *testing.T) {
+	t.Parallel()
 	i := installed(t)
 	status := func() (string, error) {
 		st, err := store.OpenSQLite(t.Context(), i.dir)
@@ -501,6 +513,7 @@ func TestTheStatusShowsThatTheFilesDoNotMatchAndThatTheyDidNot(t *testing.T) {
 }
 
 func TestAReadOnlyPostgreSQLIsNotReadyUntilItTakesWritesAgain(t *testing.T) {
+	t.Parallel()
 	url := testenv.Postgres(t)
 	st, err := store.OpenPostgres(t.Context(), url)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
 	"milepost/mapping"
+	"milepost/internal/testenv"
 )
 
 // usualHistories are as many as a run makes that does not ask for -rapid.checks.
@@ -22,6 +23,7 @@ const usualHistories = 15
 // failures, and answers that are lost between a write and the note of it. In the
 // end both sides agree on every part, and no more was written than was edited.
 func TestContactsEndEqualAfterEveryHistory(t *testing.T) {
+	testenv.Long(t)
 	checks := usualHistories
 	flag.Visit(func(f *flag.Flag) {
 		if f.Name == "rapid.checks" {

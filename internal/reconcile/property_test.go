@@ -38,6 +38,9 @@ func TestBothSidesEndInStep(t *testing.T) {
 	if _, one := os.LookupEnv("MILEPOST_HISTORY"); one {
 		n = 1
 	}
+	if testing.Short() {
+		n = min(n, 2)
+	}
 	n = number(t, "MILEPOST_HISTORIES", n)
 	sum := newTally()
 	began := time.Now()

@@ -7,6 +7,7 @@ import (
 
 // Each of these once walked every entity of a location, or every delivery.
 func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
+	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +39,7 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 // Whether a feed changed is told by its index alone, and a page of it is read in
 // the index's order.
 func TestAFeedIsReadByItsIndex(t *testing.T) {
+	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -87,6 +87,7 @@ func places(t *testing.T, path, text string) (n int) {
 }
 
 func TestScrubLeavesNothingOfWhatWasErased(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"OFF", "FAST", "ON"} { // earlier versions used FAST
 		t.Run(mode, func(t *testing.T) {
 			path, write, read := scrubbed(t, mode)
@@ -114,6 +115,7 @@ func TestScrubLeavesNothingOfWhatWasErased(t *testing.T) {
 }
 
 func TestScrubFailsWhileAReaderHoldsTheLog(t *testing.T) {
+	t.Parallel()
 	path, write, read := scrubbed(t, "ON")
 	reader, err := read.BeginTx(context.Background(), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -135,6 +137,7 @@ func TestScrubFailsWhileAReaderHoldsTheLog(t *testing.T) {
 }
 
 func TestScrubReclaimsTheDeadRowsOfPostgreSQL(t *testing.T) {
+	t.Parallel()
 	url := testenv.Postgres(t)
 	st := must(store.OpenPostgres(t.Context(), url))(t)
 	defer st.Close()

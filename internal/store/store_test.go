@@ -16,11 +16,15 @@ import (
 
 // onEachBackend runs a test on SQLite and on PostgreSQL.
 func onEachBackend(t *testing.T, test func(t *testing.T, open func() *store.Store)) {
+	t.Helper()
+	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
 		dir := t.TempDir()
 		test(t, func() *store.Store { return must(store.OpenSQLite(t.Context(), dir))(t) })
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		url := testenv.Postgres(t)
 		test(t, func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) })
 	})
@@ -260,6 +264,7 @@ func TestOldDeliveriesAreForgottenAFewAtATime(t *testing.T) {
 }
 
 func TestOnlyItsOwnerMayReadADatabaseFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { // as an older version left it
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestAFullOrDeletedDatabaseIsUnavailableAndAMistakeIsNot(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strconv"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -71,7 +72,10 @@ func startCluster() (string, error) {
 	// server stops and its folder goes.
 	server := exec.Command("sh", "-c", `"$0" "$@" & cat >/dev/null; kill -INT $!; wait $!; rm -rf "$PWD"`,
 		filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "log_min_messages=panic")
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-c", "log_min_messages=panic")
+	if testing.Testing() { // no test pulls the plug, and no benchmark may leave it out
+		server.Args = append(server.Args, "-c", "fsync=off", "-c", "full_page_writes=off")
+	}
 	server.SysProcAttr, server.Dir = run, dir
 	if _, err := server.StdinPipe(); err != nil {
 		return "", err

@@ -1,0 +1,25 @@
+package testenv
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+// Long skips a test in a short run.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes long: not with -short")
+	}
+}
+
+// Main runs the tests of a package whose tests mostly wait: more of them side by
+// side than there are processors, unless the command line says how many.
+func Main(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("16")
+	}
+	os.Exit(m.Run())
+}
