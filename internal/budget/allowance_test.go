@@ -175,7 +175,7 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T)
 	t.Parallel()
 	backends := map[string]func(t *testing.T) func(context.Context) (*store.Store, error){
 		"SQLite": func(t *testing.T) func(context.Context) (*store.Store, error) {
-			dir := t.TempDir()
+			dir := testenv.DataDir(t)
 			return func(ctx context.Context) (*store.Store, error) { return store.OpenSQLite(ctx, dir) }
 		},
 		"PostgreSQL": func(t *testing.T) func(context.Context) (*store.Store, error) {

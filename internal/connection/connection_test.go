@@ -56,7 +56,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		dir := t.TempDir()
+		dir := testenv.DataDir(t)
 		test(t, setup(t, func() (*store.Store, error) { return store.OpenSQLite(t.Context(), dir) }))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
-	"milepost/mapping"
 	"milepost/internal/testenv"
+	"milepost/mapping"
 )
 
 // usualHistories are as many as a run makes that does not ask for -rapid.checks.

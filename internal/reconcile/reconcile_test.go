@@ -21,6 +21,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -62,7 +63,7 @@ func setup(t *testing.T, automations string, configure ...func(*sandbox.Calendar
 	hl, ch := httptest.NewServer(b.hl), httptest.NewServer(b.ch)
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
-	b.state = t.TempDir()
+	b.state = testenv.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), b.state)
 	b.must(err)
 	t.Cleanup(func() { _ = st.Close() })

@@ -20,7 +20,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *store.Stor
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		dir := t.TempDir()
+		dir := testenv.DataDir(t)
 		test(t, func() *store.Store { return must(store.OpenSQLite(t.Context(), dir))(t) })
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
