@@ -121,7 +121,7 @@ func notStored(w http.ResponseWriter, logger zerolog.Logger, outages *outage.Log
 // refuse answers that a webhook is not taken, and logs it: whoever misses an
 // event looks here.
 func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
-	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook refused")
+	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook rejected")
 	respond.Problem(w, status, reason)
 }
 

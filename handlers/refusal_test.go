@@ -30,7 +30,7 @@ func TestAFloodOfRefusalsFillsNoLog(t *testing.T) {
 			t.Fatalf("answered %d", w.Code)
 		}
 	}
-	if n := strings.Count(log.String(), "webhook refused"); n != 3 {
+	if n := strings.Count(log.String(), "webhook rejected"); n != 3 {
 		t.Errorf("%d lines, want 3", n)
 	}
 }

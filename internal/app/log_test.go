@@ -131,7 +131,7 @@ func TestARefusedWebhookIsLogged(t *testing.T) {
 	w.postSigned(`{"type":`)
 	w.postSigned(strings.Repeat("x", 2<<20))
 	for _, status := range []string{"401", "400", "413"} {
-		w.wantLine(`"webhook refused"`, `"status":`+status, `"reason":"`, `"client":"127.0.0.1"`)
+		w.wantLine(`"webhook rejected"`, `"status":`+status, `"reason":"`, `"client":"127.0.0.1"`)
 	}
 }
 
