@@ -48,19 +48,19 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	const nothing = "this is not the URL of a CalendarHero webhook, or no longer; `milepost hooks` shows what is registered"
 	event := chi.URLParam(r, "event")
 	if !slices.Contains(calendarhero.Events, event) {
-		guard.Unread(w)
+		guard.Unread(r.Context())
 		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
 		return
 	}
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
-		guard.Unread(w)
+		guard.Unread(r.Context())
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
 		h.Outages.Succeeded()
-		guard.Unread(w)
+		guard.Unread(r.Context())
 		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
 		return
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
+	"milepost/internal/guard"
 	"milepost/internal/ical"
 	"milepost/internal/outage"
 	"milepost/internal/respond"
@@ -60,6 +61,7 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond.Problem(w, http.StatusNotFound, "this is not the URL of a calendar, or no longer; `milepost feed-key` makes one")
 		return
 	}
+	guard.Proven(r.Context())
 	state, err := h.Store.FeedState(r.Context(), feed)
 	if err != nil {
 		h.away(w, err)

@@ -43,7 +43,7 @@ type HighLevelWebhooks struct {
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.Keys.Check(r.Header); err != nil {
-		guard.Unread(w)
+		guard.Unread(r.Context())
 		refuse(w, r, h.Refusals, http.StatusUnauthorized, err.Error())
 		return
 	}

@@ -44,12 +44,12 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
-		guard.Unread(w)
+		guard.Unread(r.Context())
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
 		h.Outages.Succeeded()
-		guard.Unread(w)
+		guard.Unread(r.Context())
 		refuse(w, r, h.Refusals, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
 		return
 	}

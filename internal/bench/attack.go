@@ -88,7 +88,8 @@ func (r *rig) attacked(a attack) error {
 	}
 	p99 := m.quantile(99)
 	reached := resident < 150 && p99 < 100*time.Millisecond && m.refused == 0 && m.ok == len(l.requests)
-	fmt.Printf("  %-62s %4d MiB, p50 %8s, p99 %8s, %d of %d stored, attacker sent %s  %s\n", a.name+":", resident, tenths(m.quantile(50)), tenths(p99), m.ok, len(l.requests), total,
+	fmt.Printf("  %-62s %4d MiB, p50 %8s, p99 %8s, %d of %d stored, %.0f %% of a core, attacker sent %s  %s\n", a.name+":", resident, tenths(m.quantile(50)), tenths(p99), m.ok, len(l.requests),
+		100*m.cpu.Seconds()/m.elapsed.Seconds(), total,
 		verdict(reached, "aim 150 MiB, 100 ms, all"))
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // small is the size up to which a body needs no reservation: the limit of
 // connections is limit enough. Webhooks are of a few kilobytes.
-const small = 16 << 10
+const small = 8 << 10
 
 // bodyWait is how long a body that is not small may wait for memory.
 const bodyWait = 5 * time.Second
@@ -32,10 +32,12 @@ type want struct {
 	granted chan struct{}
 }
 
-// Unread is called before a request is answered whose body was not read: the
-// server would otherwise wait for it as long as for any other.
-func Unread(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadFor)) // not everywhere there is one
+// Unread notes that the request is answered without its body. The server would
+// otherwise wait for that as long as for any other.
+func Unread(ctx context.Context) {
+	if c := connOf(ctx); c != nil {
+		c.unread.Store(true)
+	}
 }
 
 // ReadBody reads a body of at most limit bytes. done gives back the memory that
@@ -44,7 +46,7 @@ func Unread(w http.ResponseWriter) {
 func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, done func(), err error) {
 	done = func() {}
 	if r.ContentLength > limit {
-		Unread(w)
+		Unread(r.Context())
 		return nil, done, &http.MaxBytesError{Limit: limit}
 	}
 	c := connOf(r.Context())
@@ -52,31 +54,36 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 		c.waits(true)
 		defer c.waits(false)
 	}
+	in := http.MaxBytesReader(w, r.Body, limit)
 	size := r.ContentLength
 	if size < 0 { // chunked
-		size = small
+		size = limit
 	}
-	in := http.MaxBytesReader(w, r.Body, limit)
-	for {
-		if size > small && g != nil && c != nil {
-			if err := g.reserve(r.Context(), c, size); err != nil {
-				Unread(w)
-				return nil, done, err
-			}
+	// One byte more than the body may have, so that its end is seen. The buffer
+	// grows with what arrives: it is the client that pays for a large one first.
+	buffer := make([]byte, min(size, small)+1)
+	n, ended, err := fill(in, buffer, 0)
+	if err == nil && !ended && g != nil && c != nil {
+		if err = g.reserve(r.Context(), c, size); err == nil {
 			done = sync.OnceFunc(func() { g.release(c, size) })
+		} else {
+			Unread(r.Context())
 		}
-		buffer := make([]byte, size+1) // the last is for the end to be seen
-		n := copy(buffer, body)
-		n, ended, err := fill(in, buffer, n)
-		switch {
-		case err != nil:
-			done()
-			return nil, done, err
-		case ended:
-			return buffer[:n], done, nil
-		}
-		body, size = buffer, limit
 	}
+	for err == nil && !ended {
+		larger := make([]byte, min(size+1, 4*int64(len(buffer))))
+		copy(larger, buffer)
+		buffer = larger
+		n, ended, err = fill(in, buffer, n)
+		if n > int(size) {
+			err = &http.MaxBytesError{Limit: size}
+		}
+	}
+	if err != nil {
+		done()
+		return nil, done, err
+	}
+	return buffer[:n], done, nil
 }
 
 // fill reads into a buffer from its nth byte on, until it is full or the body has ended.

@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -27,6 +28,17 @@ import (
 
 // patience is how long a client may always make the server wait.
 const patience = 500 * time.Millisecond
+
+// Requests of senders that are not known are answered at once while there are
+// few of them in all. Beyond, each answer waits for up to delay, so that
+// whoever sends one after the other sends few.
+var strangers = Limit{Burst: 50, Every: 5 * time.Millisecond}
+
+const delay = 250 * time.Millisecond
+
+// receiveBuffer is what the kernel may hold of a connection that is not read, in
+// bytes. Linux takes twice as much, and without it up to 6 MiB.
+const receiveBuffer = 64 << 10
 
 // lookEvery is how often a connection that can be closed is looked for while
 // one is needed.
@@ -42,6 +54,7 @@ type Guard struct {
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 	freed chan struct{} // signals Accept that a connection was closed
+	rest  time.Time     // when the burst of strangers is whole again
 
 	held   int64   // bytes that are reserved, those of closed connections too
 	queue  []*want // reservations that wait, the smallest first
@@ -60,7 +73,8 @@ func New(maxConns int, maxBytes int64) *Guard {
 // conn is an open connection.
 type conn struct {
 	net.Conn
-	guard *Guard
+	guard  *Guard
+	unread atomic.Bool // the body of the request that is answered
 
 	// Under the guard's lock:
 	client netip.Addr
@@ -94,6 +108,9 @@ func (l listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if tcp, ok := accepted.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(receiveBuffer)
 	}
 	c := &conn{Conn: accepted, guard: l.guard, since: time.Now()}
 	if addr, err := netip.ParseAddrPort(accepted.RemoteAddr().String()); err == nil {
@@ -217,10 +234,40 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 				c.client = client
 			}
 			g.mu.Unlock()
-			defer c.waits(true)
+			defer g.answer(r.Context(), c)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// answer returns when an answer may be sent. What a handler wrote of a short one
+// is sent after that.
+func (g *Guard) answer(ctx context.Context, c *conn) {
+	g.mu.Lock()
+	now := time.Now()
+	c.since = now
+	var wait time.Duration
+	if !c.proven {
+		var rest time.Time
+		rest, wait = strangers.after(g.rest, now)
+		if wait <= delay {
+			g.rest = rest
+		}
+	}
+	g.mu.Unlock()
+	if wait > 0 {
+		timer := time.NewTimer(min(wait, delay))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	if c.unread.Swap(false) {
+		// Not earlier: the server takes a deadline that passes before the answer
+		// for the end of the connection.
+		_ = c.SetReadDeadline(time.Now().Add(unreadFor))
+	}
 }
 
 // Proven notes that the request came from a sender that is known, so that its

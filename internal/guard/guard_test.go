@@ -66,12 +66,14 @@ func setup(t *testing.T, maxConns int, maxBytes int64) *bundle {
 			w.WriteHeader(http.StatusTooManyRequests)
 		case err != nil:
 			w.WriteHeader(http.StatusBadRequest)
+		case r.Context().Err() != nil:
+			w.WriteHeader(http.StatusInternalServerError)
 		}
 		fmt.Fprint(w, len(body))
 	})
 	mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) })
-	mux.HandleFunc("/refuse", func(w http.ResponseWriter, _ *http.Request) {
-		guard.Unread(w)
+	mux.HandleFunc("/refuse", func(w http.ResponseWriter, r *http.Request) {
+		guard.Unread(r.Context())
 		w.WriteHeader(http.StatusUnauthorized)
 	})
 	b := &bundle{t, pipes{make(chan net.Conn), make(chan struct{})}}
@@ -97,7 +99,7 @@ func (b *bundle) dial(addr string) *client {
 	select {
 	case b.pipes.conns <- from{there, addr}:
 	case <-time.After(time.Hour):
-		b.t.Fatal("the connection is not accepted")
+		b.t.Fatal("a connection is not accepted")
 	}
 	return &client{b.t, here, bufio.NewReader(here)}
 }
@@ -253,7 +255,7 @@ func TestLargeBodiesWaitForMemoryAndThoseThatStallGiveItUp(t *testing.T) {
 func TestALargeBodyThatFindsNoMemoryIsAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 10, 50<<10)
-		b.dial("192.0.2.1").send("/read", "", 100<<10, "x").want(429)
+		b.dial("192.0.2.1").send("/read", "", 100<<10, strings.Repeat("x", 100<<10)).want(429)
 		b.dial("192.0.2.1").send("/read", "", 40<<10, strings.Repeat("x", 40<<10)).want(200)
 	})
 }
@@ -269,7 +271,7 @@ func TestABodyIsReadToItsEndOrNotAtAll(t *testing.T) {
 		"above the limit":            {1<<20 + 1, 413, ""},
 		"chunked and empty":          {-1, 200, "0\r\n\r\n"},
 		"chunked and small":          {-1, 200, chunked(100, "0\r\n\r\n")},
-		"chunked, of the small size": {-1, 200, chunked(16<<10, "0\r\n\r\n")},
+		"chunked, of the small size": {-1, 200, chunked(8<<10, "0\r\n\r\n")},
 		"chunked and large":          {-1, 200, chunked(100<<10, "0\r\n\r\n")},
 		"chunked, at the limit":      {-1, 200, chunked(1<<20, "0\r\n\r\n")},
 		"chunked, above the limit":   {-1, 413, chunked(1<<20+1, "0\r\n\r\n")},
@@ -295,6 +297,47 @@ func TestARefusedClientThatGoesOnSendingIsCutOff(t *testing.T) {
 		}
 		whole := b.dial("192.0.2.1").send("/refuse", "", 4, "body")
 		whole.want(401)
+		time.Sleep(time.Second)
 		whole.send("/read", "", 0, "").want(200) // its connection stays
+	})
+}
+
+func TestStrangersWhoSendOneAfterTheOtherSendFewAndAKnownSenderWaitsForNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, 300, 1<<20)
+		known := b.dial("192.0.2.1").send("/read", "Proven: yes\r\n", 2, "ok")
+		known.want(200)
+		start := time.Now()
+		b.dial("192.0.2.9").send("/refuse", "", 0, "").want(401)
+		if took := time.Since(start); took > 0 {
+			t.Errorf("the first stranger waited %s", took)
+		}
+		answered := make(chan int)
+		for range 100 {
+			c := b.dial("192.0.2.2")
+			go func() {
+				n := 0
+				for ; time.Since(start) < 3*time.Second; n++ {
+					c.send("/refuse", "", 0, "")
+					if c.status() != 401 {
+						break
+					}
+				}
+				answered <- n
+			}()
+		}
+		time.Sleep(time.Second)
+		now := time.Now()
+		known.send("/read", "", 2, "ok").want(200)
+		if took := time.Since(now); took > 0 {
+			t.Errorf("the known sender waited %s", took)
+		}
+		all := 0
+		for range 100 {
+			all += <-answered
+		}
+		if all < 100 || all > 100*13 {
+			t.Errorf("100 strangers had %d answers in 3 s, want each one in a quarter of a second", all)
+		}
 	})
 }

@@ -63,7 +63,7 @@ func (r *Rate) Take(client netip.Addr) (wait time.Duration) {
 // more is allowed.
 func (l Limit) after(whole, now time.Time) (_ time.Time, wait time.Duration) {
 	burst := time.Duration(l.Burst) * l.Every
-	if whole.Before(now) || whole.Sub(now) > burst { // or the clock was put back
+	if whole.Before(now) || whole.Sub(now) > burst+delay { // or the clock was put back; delay is what Guard adds
 		whole = now
 	}
 	whole = whole.Add(l.Every)
