@@ -176,6 +176,15 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 	}
 	ok(client.DeleteLocationTag(ctx, here, tag.ID))
 
+	value, err := client.CreateCustomValue(ctx, here, "Slogan", "Home.")
+	ok(err)
+	ok(client.UpdateCustomValue(ctx, here, value.ID, "Slogan", "Your home."))
+	values, err := client.CustomValues(ctx, here)
+	ok(err)
+	same("the custom values", []highlevel.CustomValue{{ID: value.ID, Name: "Slogan", Value: "Your home."}}, values)
+	ok(client.DeleteCustomValue(ctx, here, value.ID))
+	same("no custom values", 0, len(fake.CustomValues(here)))
+
 	due := time.Date(2026, 12, 4, 15, 0, 0, 0, time.UTC)
 	task, err := client.CreateTask(ctx, jane.ID, highlevel.NewTask{Title: "Call", DueDate: due, Body: "b", AssignedTo: "user1"})
 	ok(err)
@@ -415,6 +424,14 @@ var everyCall = []struct {
 		return only(c.RenameLocationTag(ctx, "l1", "t1", "a"))
 	}, 3, "locations/tags.write"},
 	{"DeleteLocationTag", func(ctx context.Context, c *highlevel.Client) error { return c.DeleteLocationTag(ctx, "l1", "t1") }, 3, "locations/tags.write"},
+	{"CustomValues", func(ctx context.Context, c *highlevel.Client) error { return only(c.CustomValues(ctx, "l1")) }, 3, "locations/customValues.readonly"},
+	{"CreateCustomValue", func(ctx context.Context, c *highlevel.Client) error {
+		return only(c.CreateCustomValue(ctx, "l1", "a", "b"))
+	}, 1, "locations/customValues.write"},
+	{"UpdateCustomValue", func(ctx context.Context, c *highlevel.Client) error {
+		return c.UpdateCustomValue(ctx, "l1", "v1", "a", "b")
+	}, 3, "locations/customValues.write"},
+	{"DeleteCustomValue", func(ctx context.Context, c *highlevel.Client) error { return c.DeleteCustomValue(ctx, "l1", "v1") }, 3, "locations/customValues.write"},
 	{"CustomFields", func(ctx context.Context, c *highlevel.Client) error { return only(c.CustomFields(ctx, "l1")) }, 3, "locations/customFields.readonly"},
 	{"CustomField", func(ctx context.Context, c *highlevel.Client) error { return only(c.CustomField(ctx, "l1", "f1")) }, 3, "locations/customFields.readonly"},
 	{"Users", func(ctx context.Context, c *highlevel.Client) error { return only(c.Users(ctx, "l1")) }, 3, "users.readonly"},
@@ -449,7 +466,7 @@ func TestASuccessWithoutARecordIsNone(t *testing.T) {
 	// What answers with a flag or a set alone has no record to miss.
 	flags := []string{
 		"DeleteContact", "SetBusiness", "DeleteTask", "DeleteNote", "AddTags", "RemoveTags", "AddTagsToMany", "RemoveTagsFromMany", "RemoveAllTags",
-		"AddFollowers", "RemoveFollowers", "AddToCampaign", "RemoveFromCampaign", "RemoveFromAllCampaigns", "AddToWorkflow", "RemoveFromWorkflow", "DeleteLocationTag",
+		"AddFollowers", "RemoveFollowers", "AddToCampaign", "RemoveFromCampaign", "RemoveFromAllCampaigns", "AddToWorkflow", "RemoveFromWorkflow", "DeleteLocationTag", "DeleteCustomValue",
 	}
 	for _, tc := range everyCall {
 		want := clients.Unavailable

@@ -86,6 +86,8 @@ var scopes = map[string]string{
 	opMint: "oauth.write", opInstalled: "oauth.readonly",
 	opLocationTags: "locations/tags.readonly", opLocationTag: "locations/tags.readonly",
 	opCreateLocationTag: "locations/tags.write", opRenameLocationTag: "locations/tags.write", opDeleteLocationTag: "locations/tags.write",
+	opCustomValues:      "locations/customValues.readonly",
+	opCreateCustomValue: "locations/customValues.write", opUpdateCustomValue: "locations/customValues.write", opDeleteCustomValue: "locations/customValues.write",
 	opCustomFields: "locations/customFields.readonly", opCustomField: "locations/customFields.readonly", opUsers: "users.readonly",
 }
 
@@ -198,7 +200,7 @@ var noKind = regexp.MustCompile(`$.`)
 // kindNames are what HighLevel's messages call the records of a part of a path.
 var kindNames = map[string]string{
 	"contacts": "contact", "tasks": "task", "notes": "note", "appointments": "appointment|event", "events": "event|appointment",
-	"opportunities": "opportunity", "locations": "location", "tags": "tag", "customFields": "custom ?field|field",
+	"opportunities": "opportunity", "locations": "location", "tags": "tag", "customFields": "custom ?field|field", "customValues": "custom ?value|value",
 	"businesses": "business", "business": "business", "campaigns": "campaign", "workflow": "workflow", "workflows": "workflow", "users": "user",
 }
 

@@ -45,7 +45,8 @@ type location struct {
 	users  []User
 	fields []CustomField
 	tags   map[string]string // dictionary: tag -> id
-	tasks  []*taskRecord     // as they were made
+	values []CustomValue
+	tasks  []*taskRecord // as they were made
 
 	pipelines []Pipeline
 	workflows []Workflow
