@@ -39,7 +39,7 @@ type process struct {
 // between sets it up between the two fakes, for one location.
 func (p *process) between(hl *sandbox.HighLevel, hlURL, chURL, dir, location, app string) {
 	p.env = []string{
-		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir,
+		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir, "MILEPOST_LOCK_DIR=" + filepath.Join(dir, "locks"),
 		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlURL, "MILEPOST_HIGHLEVEL_TOKEN=pit-crash", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
 		"MILEPOST_HIGHLEVEL_APP_ID=" + app, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + hl.PublicKeyPEM(),
 		"MILEPOST_CALENDARHERO_BASE_URL=" + chURL, "MILEPOST_CALENDARHERO_TOKEN=ch-crash",

@@ -16,10 +16,13 @@ import (
 
 type serveCmd struct {
 	app.Config `embed:""`
+
+	TakeOver bool `help:"Work the accounts that another Milepost works; that one stops working them."`
 }
 
 // Run serves until the process is told to stop.
 func (c *serveCmd) Run(ctx context.Context) error {
+	c.Config.TakeOver = c.TakeOver
 	logger := newLogger(c.LogLevel, c.LogFormat)
 	limitMemory(logger)
 	a, err := app.New(ctx, c.Config, logger)

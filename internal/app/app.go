@@ -20,6 +20,7 @@ import (
 
 	"milepost/api"
 	"milepost/handlers"
+	"milepost/internal/claim"
 	"milepost/internal/connection"
 	"milepost/internal/guard"
 	"milepost/internal/inbox"
@@ -36,6 +37,7 @@ type App struct {
 	connections *connection.Registry
 	reconciler  *reconcile.Reconciler
 	lock        *flock.Flock // of the data directory; nil on PostgreSQL
+	claims      *claim.Keeper
 	public      *http.Server
 	admin       *http.Server
 	publicLn    net.Listener
@@ -61,6 +63,7 @@ const (
 	drainNotice = time.Second      // between readyz failing and the listener closing
 	httpGrace   = 8 * time.Second  // for requests under way
 	jobGrace    = 10 * time.Second // for jobs under way; then they are handed back
+	claimGrace  = 3 * time.Second  // for what tells other Mileposts that this one has stopped
 )
 
 // What strangers can take of the memory: connections of some 20 KiB each, and
@@ -115,6 +118,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		Every: cfg.ReconcileEvery, Quiet: time.Duration(cfg.DescriptionAfter), EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	a.connections.Ended = a.reconciler.Ended
+	if err := a.claim(ctx, cfg); err != nil {
+		return nil, err
+	}
 	workers := river.NewWorkers()
 	a.reconciler.Register(workers)
 	riverLog := outage.Thin(zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))), time.Now)
@@ -237,6 +243,9 @@ func (a *App) ready(ctx context.Context) error {
 	if err := errors.Join(a.lostFile(), a.inbox.Ready(ctx)); err != nil { // the inbox logs it
 		return errors.New("the inbox cannot store webhooks; the log says why")
 	}
+	if a.claims.Lost() != nil { // the keeper logs it
+		return errors.New("another Milepost works the same accounts; the log says which")
+	}
 	return nil
 }
 
@@ -252,6 +261,7 @@ func (a *App) Run(ctx context.Context) error {
 		background.Go(func() { a.watchFiles(work) })
 	}
 	background.Go(func() { a.reconciler.Scrub(work) })
+	background.Go(func() { a.claims.Keep(work) })
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
 	background.Go(func() { a.warnOfNames(work) })
@@ -335,6 +345,11 @@ func (a *App) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if a.claims != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), claimGrace)
+		a.claims.Close(ctx)
+		cancel()
 	}
 	if a.stopVerifying != nil {
 		a.stopVerifying()

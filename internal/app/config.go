@@ -54,9 +54,13 @@ type Config struct {
 	LogLevel         string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
 	LogFormat        string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
 
+	LockDir string `name:"lock-dir" env:"MILEPOST_LOCK_DIR" type:"path" help:"Folder in which the Mileposts of this machine notice each other; in the user's cache folder by default."`
+
 	// VendorsHere says that both vendors are fakes on this machine, which reach the
 	// public listener at its own address.
 	VendorsHere bool `kong:"-"`
+
+	TakeOver bool `kong:"-"` // takes the accounts that another Milepost works, which `milepost serve --take-over` asks for
 
 	// EmptyState answers for a test what a person answers with `milepost recover`.
 	EmptyState inbox.EmptyState `kong:"-"`

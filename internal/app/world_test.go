@@ -66,7 +66,7 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 		WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
 	}
 	w := &world{t: t, cfg: app.Config{
-		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: testenv.DataDir(t),
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: testenv.DataDir(t), LockDir: t.TempDir(),
 		HighLevelAppID: hlConfig.AppID, HighLevelToken: hlToken, HighLevelLocationID: location,
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
 	}}

@@ -38,6 +38,19 @@ type Connection struct {
 	Account      string // names the CalendarHero account, which locations may share: a digest of its token
 	HighLevel    *highlevel.Client
 	CalendarHero *calendarhero.Client
+	Claiming     *highlevel.Client // asks nobody whether it may write
+	elsewhere    func() bool
+}
+
+// Elsewhere reports whether another Milepost works the connection for certain.
+func (c *Connection) Elsewhere() bool { return c.elsewhere != nil && c.elsewhere() }
+
+// Claims says whether another Milepost works a location and a CalendarHero account.
+type Claims interface {
+	// Permit returns nil if something may be written.
+	Permit(ctx context.Context, locationID, account string) error
+	// Elsewhere reports whether they are worked by another Milepost for certain.
+	Elsewhere(locationID, account string) bool
 }
 
 // Absent says why nothing can be done for a location, in words for its operator.
@@ -62,7 +75,9 @@ type Config struct {
 	Settings     Settings
 	// Ended is told how each call for a lane ended: for a location at HighLevel, for
 	// an account at CalendarHero (LocationLane, AccountLane). nil = nobody asks.
-	Ended     func(lane string, failed bool)
+	Ended func(lane string, failed bool)
+	// Claims is asked before anything is written at a vendor; nil = nobody is.
+	Claims    Claims
 	PublicURL string // how CalendarHero reaches the public listener; "" = its webhooks are not registered
 	Logger    zerolog.Logger
 	Now       func() time.Time // nil = time.Now
@@ -303,21 +318,28 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 		}
 	}
 	account := accountOf(ch.Token)
-	hl.Permit, ch.Permit = r.permit("HighLevel"), r.permit(calendarhero.API)
 	hl.Ended, ch.Ended = r.ended(LocationLane(locationID)), r.ended(AccountLane(account))
+	claiming := highlevel.New(hl).With(clients.Begun)
+	hl.Permit, ch.Permit = r.permit("HighLevel", locationID, account), r.permit(calendarhero.API, locationID, account)
 	return &Connection{
 		LocationID: locationID, Account: account,
-		HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch),
+		HighLevel: highlevel.New(hl), CalendarHero: calendarhero.New(ch), Claiming: claiming,
+		elsewhere: func() bool { return r.Claims != nil && r.Claims.Elsewhere(locationID, account) },
 	}, nil
 }
 
-// permit holds back the effects of a process whose jobs others may work by now.
-func (r *Registry) permit(api string) func(context.Context) error {
-	return func(context.Context) error {
+// permit holds back what this process would write where others may work the same:
+// other processes by now, or another Milepost. Claims may be set after the
+// connections are opened.
+func (r *Registry) permit(api, locationID, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
 		if r.Store.Fenced() {
 			return &clients.Error{API: api, Reason: clients.RateLimited, RetryAfter: fencedWait, Message: "the state database was not reached for some seconds, so other processes may work this"}
 		}
-		return nil
+		if r.Claims == nil {
+			return nil
+		}
+		return r.Claims.Permit(ctx, locationID, account)
 	}
 }
 

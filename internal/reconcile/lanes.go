@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
@@ -21,6 +22,9 @@ const (
 	liveOfLocation, liveOfAccount             = 6, 12
 	backgroundOfLocation, backgroundOfAccount = 2, 4
 )
+
+// elsewhereWait is when a job comes back whose location another Milepost works.
+const elsewhereWait = time.Minute
 
 func locationKey(pool lane.Pool, id string) lane.Key {
 	most := liveOfLocation
@@ -43,7 +47,9 @@ func addWorker[T river.JobArgs](r *Reconciler, workers *river.Workers, pool lane
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[T]) error {
 		id := location(job.Args)
 		keys := []lane.Key{locationKey(pool, id)}
-		if conn, err := r.connections.Lookup(ctx, id); err == nil {
+		if conn, err := r.connections.Lookup(ctx, id); err == nil && conn.Elsewhere() {
+			return r.snooze(elsewhereWait)
+		} else if err == nil {
 			keys = append(keys, accountKey(pool, conn.Account))
 		}
 		return r.inLanes(ctx, pool, job.JobRow, keys, func() error { return work(ctx, job) })

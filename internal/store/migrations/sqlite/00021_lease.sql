@@ -13,7 +13,5 @@ CREATE TABLE claims (
 	account     TEXT   NOT NULL, -- as Connection.Account
 	token       TEXT   NOT NULL, -- what was written last
 	next_token  TEXT   NOT NULL, -- what was about to be written, "" = nothing
-	checked_at  BIGINT NOT NULL, -- when it was last seen at HighLevel
-	renewed_at  BIGINT NOT NULL, -- when it was last written
 	PRIMARY KEY (location_id, account)
 ) WITHOUT ROWID;

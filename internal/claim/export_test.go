@@ -1,0 +1,24 @@
+package claim
+
+import "time"
+
+// Later lets time pass for what the keeper remembers.
+func (k *Keeper) Later(d time.Duration) {
+	for _, p := range k.known {
+		p.mu.Lock()
+		p.checked, p.until, p.quiet = p.checked.Add(-d), p.until.Add(-d), p.quiet.Add(-d)
+		if !p.asked.IsZero() {
+			p.asked = p.asked.Add(-d)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// Die ends the locks as the end of the process does, and leaves the files.
+func (k *Keeper) Die() {
+	for _, p := range k.known {
+		if p.file != nil {
+			_ = p.file.lock.Unlock()
+		}
+	}
+}
