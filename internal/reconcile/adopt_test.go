@@ -323,3 +323,21 @@ func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
 		t.Errorf("%d requests were made for two records", n)
 	}
 }
+
+func TestATaskSearchThatShowsNothingRemovesNoRequestOfALostDatabase(t *testing.T) {
+	b := setup(t, wayBack)
+	e, _ := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	r := b.request()
+	b.losesItsDatabase()
+	lie := b.hl.Faults().Next("POST /locations/{locationId}/tasks/search", -1, sandbox.Say(200, `{"tasks":[]}`))
+	b.ask(e)
+	if got := b.request(); got.ID != r.ID {
+		t.Error("the request was replaced")
+	}
+	b.hl.Faults().Disarm(lie)
+	b.ask(e)
+	if got := b.request(); got.ID != r.ID || b.link(e).ObjectID != r.ID || b.posts() != 1 {
+		t.Errorf("the request was not adopted: %d posts", b.posts())
+	}
+}

@@ -417,8 +417,10 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 				return "its meeting is over, and the task is not completed"
 			}
 			return ""
-		case it.base == nil && !it.material && it.was.wanted && !it.was.times.end.IsZero() && len(made) > 0:
+		case it.base == nil && (!it.material || it.changedBack()) && it.was.wanted && !it.was.times.end.IsZero() && len(made) > 0:
 			return "" // it ended before, and nothing asked for another
+		case it.forgot && l.h.rule == mapping.CalendarHeroWins && it.cancels > 0 && len(made) > 0 && made[len(made)-1].DateUpdated.After(it.knows):
+			return "" // a database from before it was called off takes that and a later change for a conflict
 		case !it.retimed && len(made) > 0 && made[len(made)-1].Status == "completed":
 			return "" // it took place, and nothing asked for another time
 		case it.must != nil:
@@ -493,6 +495,12 @@ func (l *ledger) halfReplaced(it *item, made []sandbox.MeetingRequest) bool {
 		}
 	}
 	return len(made) > 0 && made[len(made)-1].Status == "cancelled" && cancelled > it.cancels
+}
+
+// changedBack reports whether a request would say the same as at the last quiet point:
+// Milepost may not have seen what it was in between.
+func (it *item) changedBack() bool {
+	return it.now.title == it.was.title && it.now.times == it.was.times && it.now.wanted == it.was.wanted
 }
 
 // tookPlaceUnknown reports whether a request may have been over before Milepost saw it

@@ -254,6 +254,7 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 		return facts, "", doubt
 	}
 	if missing {
+		s.noTasks = errors.Is(err, highlevel.ErrNoTasks) && !state.DeleteAsked()
 		return facts, whyGone(*state), s.sure(ctx, *state)
 	}
 	if !state.GoneAt.IsZero() {
@@ -281,6 +282,8 @@ type entitySync struct {
 	troubled bool
 	// surelyGone: its contact is known to be deleted, and no search finds it.
 	surelyGone bool
+	// noTasks: it is taken for gone since a search showed no task at all.
+	noTasks bool
 	links      map[string]store.Link
 	facts      mapping.Facts // as they were read
 	changedAt  time.Time     // when the record changed, where HighLevel tells; else zero
@@ -419,7 +422,10 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 // removeAll takes away everything made for an entity but what is to be kept.
 // A delete that is refused does not hold up the others; it is returned last.
 func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
-	refused := s.removePast(ctx, keep)
+	var refused error
+	if !s.noTasks { // which does not prove that a record without links is gone
+		refused = s.removePast(ctx, keep)
+	}
 	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
 		return refused
 	}
