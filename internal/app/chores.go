@@ -72,13 +72,14 @@ func (a *App) watchClock() func(context.Context) (next time.Duration) {
 	var last, healed, started time.Time // started by the monotonic clock, last by the workers'
 	return func(ctx context.Context) (next time.Duration) {
 		machine, now := time.Now(), a.clock.Now().Round(0)
-		heal := healed.IsZero() || machine.Sub(healed) >= clockHealing
+		back := healed.IsZero() // or it was put back before this process was started
+		heal := back || machine.Sub(healed) >= clockHealing
 		if !last.IsZero() {
 			// By the machine's time, since the two readings lie a moment apart.
 			switch by := a.clock.Real(now.Sub(last)) - machine.Sub(started); {
 			case by < -clockJump:
 				a.logger.Warn().Str("by", (-by).Round(time.Millisecond).String()).Msg("clock was put back")
-				heal = true
+				heal, back = true, true
 			case by > clockJump:
 				a.logger.Info().Str("by", by.Round(time.Millisecond).String()).Msg("clock jumped forward")
 			}
@@ -89,6 +90,9 @@ func (a *App) watchClock() func(context.Context) (next time.Duration) {
 		}
 		healed = machine
 		jobs, err := a.store.ClockPutBack(ctx, now, a.every)
+		if back && err == nil {
+			err = a.store.SyncedAhead(ctx, now)
+		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.logger.Error().Err(err).Msg("could not reschedule what a clock that was ahead scheduled; retrying in 1m")

@@ -283,10 +283,10 @@ type entitySync struct {
 	// surelyGone: its contact is known to be deleted, and no search finds it.
 	surelyGone bool
 	// noTasks: it is taken for gone since a search showed no task at all.
-	noTasks bool
-	links      map[string]store.Link
-	facts      mapping.Facts // as they were read
-	changedAt  time.Time     // when the record changed, where HighLevel tells; else zero
+	noTasks   bool
+	links     map[string]store.Link
+	facts     mapping.Facts // as they were read
+	changedAt time.Time     // when the record changed, where HighLevel tells; else zero
 
 	began    time.Time // the sync
 	planned  []mapping.Item

@@ -61,6 +61,34 @@ func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Dura
 	return jobs, nil
 }
 
+// SyncedAhead asks for a sync of what was synced after now, by a clock that was put
+// back since: that clock may have taken a time for past. It reads all entities.
+func (s *Store) SyncedAhead(ctx context.Context, now time.Time) error {
+	for {
+		rows, err := s.Query(ctx, `SELECT location_id, kind, id FROM entities WHERE synced_at > $1 LIMIT 500`, micros(now))
+		list, err := collect(rows, err, func(r Rows) (e Entity, err error) {
+			err = r.Scan(&e.LocationID, &e.Kind, &e.ID)
+			return e, err
+		})
+		if err == nil && len(list) > 0 {
+			err = s.InTx(ctx, func(tx *Tx) error {
+				for _, e := range list {
+					if _, err := tx.Exec(ctx, `UPDATE entities SET synced_at = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`, e.LocationID, e.Kind, e.ID, micros(now)); err != nil {
+						return err
+					}
+				}
+				return tx.touch(ctx, list, false, byBackfill)
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("sync again what was synced by a clock that was ahead: %w", err)
+		}
+		if len(list) == 0 {
+			return nil
+		}
+	}
+}
+
 // machineTime is a moment from now on by the machine's clock, in the form of River's tables.
 func (s *Store) machineTime(later time.Duration) string {
 	seconds := int64(later / time.Second)

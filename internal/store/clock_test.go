@@ -92,3 +92,32 @@ func TestJobsThatAClockAheadScheduledAreMadeDueAndOthersAreNot(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWasSyncedByAClockThatWasAheadIsSyncedAgain(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b, ctx := setup(t, open, nil), t.Context()
+		now := time.Date(2030, 6, 1, 12, 0, 0, 0, time.UTC)
+		of := func(id string) store.Entity { return store.Entity{LocationID: "loc", Kind: "contact", ID: id} }
+		for id, at := range map[string]time.Time{"before": now.Add(-time.Hour), "ahead": now.Add(time.Hour)} {
+			if err := b.Touch(ctx, []store.Entity{of(id)}, false); err != nil {
+				t.Fatal(err)
+			}
+			err := b.InTx(ctx, func(tx *store.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE entities SET done = wanted, synced_at = $2 WHERE id = $1`, id, at.UnixMicro())
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 { // once is enough
+			if err := b.SyncedAhead(ctx, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, ahead := must(b.EntityState(ctx, of("before")))(t), must(b.EntityState(ctx, of("ahead")))(t)
+		if before.Wanted != 1 || ahead.Wanted != 2 {
+			t.Errorf("wanted %d and %d times, want 1 and 2", before.Wanted, ahead.Wanted)
+		}
+	})
+}
