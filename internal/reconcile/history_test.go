@@ -345,7 +345,7 @@ func (h *history) carryOut(e store.Entity) {
 		h.spared(func() { h.must(h.store.Touch(ctx, []store.Entity{e}, false)) })
 		_, err = h.store.FinishSync(ctx, newJob(), store.Finish{
 			Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-			Outcome: res.outcome(), Detail: res.detail(), Now: h.now(), Touch: res.touch, Timeline: res.timeline, Erase: res.erase,
+			Outcome: res.outcome(), Detail: res.detail(), Now: h.cfg.Now(), Touch: res.touch, Timeline: res.timeline, Erase: res.erase,
 		})
 		h.spared(func() {
 			h.must(h.store.InTx(ctx, func(tx *store.Tx) error {

@@ -355,7 +355,7 @@ func (h *history) settle() {
 		w.timeouts = 0
 	}
 	h.mort.place = ""
-	h.skew.Store(0)
+	h.turn(0)
 	h.pass(10 * time.Minute) // after which all contacts are looked at in CalendarHero
 	h.rounds()
 	if h.needWalk {

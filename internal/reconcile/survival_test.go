@@ -7,6 +7,7 @@ import (
 
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 // What a history survives besides faults and crashes: gateways that answer in a
@@ -28,10 +29,13 @@ type lying struct {
 	body    string
 }
 
+// notesOfContact is the pattern of the list of a contact's notes.
+const notesOfContact = "GET /contacts/{contactId}/notes"
+
 // noNotes counts the reads of a contact's notes that a gateway answered by none.
 func (h *history) noNotes() (n int) {
 	for _, l := range h.lying {
-		if l.pattern == "GET /contacts/{contactId}/notes" && l.body == `{"notes":[]}` {
+		if l.pattern == notesOfContact && l.body == `{"notes":[]}` {
 			n += l.armed.Hits()
 		}
 	}
@@ -60,8 +64,9 @@ var lies = []struct {
 	{"HighLevel", "*", 200, `<html><body>Welcome</body></html>`},
 	{"HighLevel", "POST /locations/{locationId}/tasks/search", 200, `{"tasks":[]}`},
 	{"HighLevel", "POST /contacts/search", 200, `{"contacts":[],"total":0}`},
-	{"HighLevel", "GET /contacts/{contactId}/notes", 200, `{"notes":[]}`},
-	{"HighLevel", "GET /contacts/{contactId}/notes", 200, `{}`},
+	{"HighLevel", notesOfContact, 200, `{"notes":[]}`},
+	{"HighLevel", notesOfContact, 200, `{}`},
+	{"HighLevel", "GET /contacts/{contactId}/tasks", 200, `{"tasks":[]}`},
 	{"CalendarHero", "*", 404, ""},
 	{"CalendarHero", "*", 404, `{"statusCode":404,"error":"Not Found","message":"Not Found"}`},
 	{"CalendarHero", "*", 405, ""},
@@ -109,18 +114,29 @@ func (h *history) lie() {
 }
 
 // blindTo reports whether Milepost cannot tell an empty answer from a lie, since its
-// database went back and no longer knows a contact or a meeting that must be shown.
+// database went back and no longer knows a contact, a meeting or a note that must be
+// shown.
 func (h *history) blindTo(pattern string) bool {
 	if !h.ledger.forgotten {
 		return false
 	}
 	switch pattern {
 	case "GET /contact":
-		return true
+		links, err := h.store.ContactLinks(h.t.Context(), store.Entity{LocationID: location}, 2)
+		h.must(err)
+		return len(links) < 2 // one may be that of the contact that is looked for
 	case "GET /meeting/tasks":
 		known, err := h.store.OpenMeetings(h.t.Context(), location)
 		h.must(err)
 		return len(known) == 0
+	case notesOfContact:
+		for _, c := range h.hl.Contacts() {
+			known, err := h.store.SeenOf(h.t.Context(), location, c.ID, string(mapping.KindNote))
+			h.must(err)
+			if len(known) == 0 && len(h.hl.Notes(c.ID)) > 0 {
+				return true
+			}
+		}
 	}
 	return false
 }
@@ -179,6 +195,7 @@ func (h *history) useCopyOf(of string) {
 	h.Reconciler = New(h.cfg)
 	clear(h.due)
 	clear(h.fails)
+	h.putBack()
 }
 
 // backfill looks at all records of the location, which a person asks for after
@@ -221,8 +238,25 @@ func (h *history) agree() {
 
 // jump sets Milepost's clock to another time, or right again.
 func (h *history) jump() {
-	skew := choose(h, 0, 0, -time.Minute, -time.Hour, -48*time.Hour, time.Minute)
+	skew := choose(h, 0, 0, -time.Minute, -time.Hour, -48*time.Hour, time.Minute, time.Hour)
 	h.tell("Milepost's clock jumps from %s to %s beside the true time", time.Duration(h.skew.Load()), skew)
-	h.skew.Store(int64(skew))
+	h.turn(skew)
 	h.tally.survived["clock jump"]++
+}
+
+// turn sets the clock.
+func (h *history) turn(skew time.Duration) {
+	h.t.Helper()
+	if int64(skew) < h.skew.Swap(int64(skew)) {
+		h.putBack()
+	}
+}
+
+// putBack does what the app does when it notices that the clock was put back, and
+// when it starts.
+func (h *history) putBack() {
+	h.t.Helper()
+	_, err := h.store.ClockPutBack(h.t.Context(), h.cfg.Now(), h.cfg.Every)
+	h.must(err)
+	h.must(h.store.SyncedAhead(h.t.Context(), h.cfg.Now()))
 }
