@@ -108,7 +108,7 @@ func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) e
 		next.Mismatch, next.MismatchAt = found.describe(bound, self), cfg.Now()
 		cfg.Logger.Warn().Int64("webhooks", found.webhooks).Int64("newest", self.newest).Int64("cursor", bound.Cursor).
 			Int64("dispatching", found.waiting).Str("found", next.Mismatch).
-			Msg("inbox.db and milepost.db do not match; every webhook in inbox.db that was not worked is worked now")
+			Msg("inbox.db and milepost.db do not match; processing every webhook in inbox.db that was not processed")
 	}
 	// In this order: a start that is interrupted in between finds the identity
 	// before, and the numbers that are taken.
