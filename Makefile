@@ -38,7 +38,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (20000x)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package; \
 		done; done
 
-bench: ## Measure, as ratios in one run
+bench: ## Measure, as ratios in one run; `go run ./internal/bench -only attack` plays attacks
 	$(GO) run ./internal/bench
 	$(GO) test ./internal/budget -run NineTenthsOfTheAllowance -count 1 -v -real 20s
 

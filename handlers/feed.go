@@ -48,6 +48,9 @@ type Feed struct {
 	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
 	Now      func() time.Time
 	Outages  *outage.Log // while calendars cannot be read; nil logs each failure
+	// Streams has room for the calendars that are written at once: each takes a
+	// megabyte, for as long as its client takes to read it. nil = any number.
+	Streams chan struct{}
 }
 
 func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +93,18 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodHead {
 		return
+	}
+	if h.Streams != nil {
+		select {
+		case h.Streams <- struct{}{}:
+			defer func() { <-h.Streams }()
+		default:
+			head.Del("Content-Encoding")
+			head.Del("Content-Disposition")
+			head.Set("Retry-After", "30")
+			respond.Problem(w, http.StatusServiceUnavailable, "too many calendars are being read; ask again")
+			return
+		}
 	}
 	if err := h.stream(r.Context(), w, feed, name, zipped); err != nil {
 		if r.Context().Err() == nil {

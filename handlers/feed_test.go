@@ -285,3 +285,35 @@ func BenchmarkUnchanged(b *testing.B) {
 		})
 	}
 }
+
+func TestCalendarsBeyondThoseAtOnceAreAskedForAgain(t *testing.T) {
+	streams := make(chan struct{}, 1)
+	st, err := store.OpenSQLite(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	h := &handlers.Feed{
+		Store: st, Logger: zerolog.Nop(), Refusals: zerolog.Nop(), Now: time.Now, Streams: streams,
+		Feed: func(context.Context, string) (store.Feed, string, bool, error) {
+			return store.Feed{LocationID: "loc"}, "", true, nil
+		},
+	}
+	ask := func() *httptest.ResponseRecorder {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		req.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		return w
+	}
+	streams <- struct{}{}
+	if w := ask(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "ask again") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	<-streams
+	for range 2 {
+		if w := ask(); w.Code != http.StatusOK {
+			t.Errorf("%d %s when there is room", w.Code, w.Body)
+		}
+	}
+}

@@ -72,6 +72,7 @@ const (
 	maxConnections   = 512 // unless MILEPOST_MAX_CONNECTIONS says otherwise
 	adminConnections = 100
 	bodyBytes        = 8 << 20
+	calendarsAtOnce  = 16
 )
 
 // How often an OAuth code is exchanged. Anyone can send one, and each is a call
@@ -142,7 +143,8 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		Calendars: &handlers.Feed{
-			Feed: a.connections.Feed, Outages: outage.New(logger, "reading calendars", time.Now), Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Streams: make(chan struct{}, calendarsAtOnce),
+			Feed:    a.connections.Feed, Outages: outage.New(logger, "reading calendars", time.Now), Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Guard: public, AdminGuard: admin, Logger: logger,
 	}

@@ -98,7 +98,7 @@ func verifyOnly(in io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, ln.Addr())
 	server := &http.Server{ // as in package app
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10,
 		Handler: api.Public(api.Routes{Logger: zerolog.Nop(), HighLevelWebhooks: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			body, err := io.ReadAll(req.Body)
 			if err != nil || keys.Verify(req.Header, body) != nil {
