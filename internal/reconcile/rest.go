@@ -58,8 +58,8 @@ func (r *Reconciler) restJob(ctx context.Context, job *river.Job[store.RestArgs]
 		return err
 	}
 	link := links[job.Args.Item]
-	if link.Resting == "" || !link.RestingSince.Equal(job.Args.Since) {
-		return nil // it was replaced, or a later change has a job of its own
+	if link.State != store.LinkLive || link.Resting == "" || !link.RestingSince.Equal(job.Args.Since) {
+		return nil // it was replaced or removed, or a later change has a job of its own
 	}
 	if left := r.restLeft(link); left > 0 {
 		return r.snooze(left)

@@ -149,6 +149,22 @@ func TestDescriptionsAloneReplaceNothingIfTheSettingSaysSo(t *testing.T) {
 	b.wantMails(3, "switched on again")
 }
 
+func TestNothingIsWaitedForOnceTheRequestIsRemoved(t *testing.T) {
+	b := setup(t, toOwner)
+	b.quiet = 5 * time.Minute
+	e := b.jane("2030-05-02")
+	b.do(e)
+	b.must(b.hl.AddTags(e.ID, "vip"))
+	b.do(e)
+	b.setDate(e, "")
+	b.do(e)
+	b.wantMails(2, "after it was removed")
+	b.pass(time.Hour)
+	if asked, err := b.woken(0); asked || err != nil {
+		t.Errorf("it is still waited for: %v, %v", asked, err)
+	}
+}
+
 func TestAWaitThatBeganInTheFutureIsOver(t *testing.T) {
 	b := setup(t, toOwner)
 	b.quiet = 5 * time.Minute
