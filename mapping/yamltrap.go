@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/expr-lang/expr/parser"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -105,15 +106,28 @@ var (
 func quotedForms(line string) (forms []quotedForm) {
 	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && !brackets.MatchString(m[3]) {
 		value, comment := cutComment(m[3])
-		entry := m[2] + inQuotes(value)
+		entry := m[2] + inQuotes(meant(m[2], value))
 		forms = append(forms, quotedForm{m[1] + entry + comment, entry})
 	}
 	for _, at := range flowEntry.FindAllStringSubmatchIndex(line, -1) {
 		value := strings.TrimSpace(line[at[4]:at[5]])
-		entry := line[at[2]:at[3]] + inQuotes(value)
+		entry := line[at[2]:at[3]] + inQuotes(meant(line[at[2]:at[3]], value))
 		forms = append(forms, quotedForm{line[:at[2]] + entry + line[at[5]:], entry})
 	}
 	return forms
+}
+
+// meant is the value that a person meant who wrote quotes around it and within: the
+// outer ones are YAML's, unless all of it is a condition: "a" in b or c == "d".
+func meant(key, value string) string {
+	n := len(value)
+	if n < 2 || value[0] != value[n-1] || value[0] != '"' && value[0] != '\'' {
+		return value
+	}
+	if _, err := parser.Parse(value); strings.HasPrefix(key, "if:") && err == nil {
+		return value
+	}
+	return value[1 : n-1]
 }
 
 // cutComment takes a comment off a value: what follows a # after a blank, outside quotes.
