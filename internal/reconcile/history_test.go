@@ -142,7 +142,7 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 		return &http.Client{Transport: h.wire[vendor]}
 	}
 	h.cfg = Config{
-		Automations: set, Logger: zerolog.Nop(), Every: 15 * time.Minute,
+		Automations: set, Logger: zerolog.Nop(), Every: 15 * time.Minute, Quiet: time.Duration(seed%2) * 5 * time.Minute,
 		Now:  func() time.Time { return clock().Add(time.Duration(h.skew.Load())) },
 		Real: func(time.Duration) time.Duration { return 0 },
 		Connections: only{&connection.Connection{
@@ -461,6 +461,45 @@ func (h *history) sweepAll() {
 	})
 	h.tell("  sweep: %d found, %v", found, err)
 	h.look()
+}
+
+// restAll works the ends of the waits of new descriptions, and reports whether any
+// waits still.
+func (h *history) restAll() (waits bool) {
+	h.t.Helper()
+	type row struct {
+		id   int64
+		args string
+	}
+	var rows []row
+	h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
+		list, err := tx.Query(h.t.Context(), `SELECT id, `+h.stage.shelf.text("args")+` FROM river_job WHERE kind = 'rest' ORDER BY id`)
+		if err != nil {
+			return err
+		}
+		defer list.Close()
+		for list.Next() {
+			var r row
+			if err := list.Scan(&r.id, &r.args); err != nil {
+				return err
+			}
+			rows = append(rows, r)
+		}
+		return list.Err()
+	}))
+	for _, r := range rows {
+		job := &river.Job[store.RestArgs]{JobRow: &rivertype.JobRow{ID: r.id}}
+		h.must(json.Unmarshal([]byte(r.args), &job.Args))
+		if err, died := h.live(func(ctx context.Context) error { return h.restJob(ctx, job) }); err != nil || died {
+			waits = true // it is not over, or tried again
+			continue
+		}
+		h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(h.t.Context(), `DELETE FROM river_job WHERE id = $1`, r.id)
+			return err
+		}))
+	}
+	return waits
 }
 
 // remindAll works the reminders that are due.

@@ -135,6 +135,7 @@ func (h *history) step() {
 		h.contactsAll()
 		h.sweepAll()
 		h.remindAll()
+		h.restAll()
 	case "resend":
 		if len(h.past) > 0 {
 			h.tally.duplicated++
@@ -391,10 +392,15 @@ func (h *history) rounds() {
 		h.backfill()
 		h.agree()
 		h.remindAll()
+		rests := h.restAll()
 		for h.deliver("soon twice late lost") {
 		}
 		if len(h.owedAll()) == 0 && len(h.untold) == 0 {
-			quiet++
+			if rests {
+				h.pass(h.quiet)
+			} else {
+				quiet++
+			}
 			continue
 		}
 		quiet = 0
