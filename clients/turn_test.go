@@ -72,3 +72,26 @@ func TestACallThatGetsNoTurnIsNotSent(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsNoReadIsSentWithPermissionAlone(t *testing.T) {
+	var sent atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { sent.Add(1) }))
+	defer server.Close()
+	cfg := config(server.URL)
+	cfg.Permit = func(context.Context) error {
+		return &clients.Error{API: "Vendor", Reason: clients.RateLimited, RetryAfter: time.Minute, Message: "not ours"}
+	}
+	transport := clients.NewTransport(cfg)
+	if err := transport.Do(t.Context(), clients.Call{Operation: "get", Method: "GET", Path: "/x", Effect: clients.Read}); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	for _, effect := range []clients.Effect{clients.Idempotent, clients.Once} {
+		err := transport.Do(t.Context(), clients.Call{Operation: "write", Method: "POST", Path: "/x", Effect: effect})
+		if e, ok := errors.AsType[*clients.Error](err); !ok || e.Reason != clients.RateLimited || e.RetryAfter != time.Minute {
+			t.Errorf("a write of effect %d: %v", effect, err)
+		}
+	}
+	if n := sent.Load(); n != 1 {
+		t.Errorf("%d calls were sent, want the read alone", n)
+	}
+}
