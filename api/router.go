@@ -1,5 +1,9 @@
-// Package api is the HTTP surface: which path leads to which handler, on the
-// public and on the admin listener, and what every request goes through.
+// Package api is the HTTP surface. It says which path leads to which handler, on
+// the public and on the admin listener, and which middleware every request passes.
+//
+// Guarantee: a handler that panics costs one request, not the process.
+//
+// It does not know what a handler does.
 package api
 
 import (

@@ -1,6 +1,10 @@
-// Package clients holds what the API clients of both vendors share: one error
-// type that says what was tried, why it failed and what a person can do, and
-// the HTTP transport with its retry rules. It knows nothing of the store.
+// Package clients holds what the API clients of both vendors share: one error type
+// and the HTTP transport with its retry rules.
+//
+// Guarantees: every error says what was tried, why it failed and what a person can
+// do; a call that is not safe to repeat is sent once.
+//
+// It knows nothing of the store.
 package clients
 
 import (

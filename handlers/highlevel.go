@@ -1,5 +1,9 @@
-// Package handlers answers the HTTP endpoints, one file a group. A handler
-// decides what to answer, and nothing about what is synced.
+// Package handlers answers the HTTP endpoints, one file for each group.
+//
+// Guarantee: a webhook is answered 200 only after it is stored, or if there is
+// nothing to do for it.
+//
+// A handler decides what to answer. It does not know what is synced.
 package handlers
 
 import (

@@ -1,21 +1,21 @@
-// Package calendarhero is a client of the CalendarHero API: user, meeting
-// types, contacts, meeting requests, meetings, webhooks, directories and
-// providers.
+// Package calendarhero is a client of the CalendarHero API: user, meeting types,
+// contacts, meeting requests, meetings, webhooks, directories and providers.
 //
-// CalendarHero publishes no contract that could be checked here. The package
-// relies only on what connectors that run against it rely on, sends documented
-// keys only, and reads answers with tolerance. Failures are *clients.Error.
+// CalendarHero publishes no contract to check against. The package relies only on
+// what other working connectors rely on, sends only documented keys, and reads
+// answers with tolerance. Every failure is a *clients.Error.
 //
-// The API has more calls, whose bodies are not documented and so are not
-// guessed: PUT /user and /user/settings/*, PUT /user/meeting, POST
+// The API has more calls, whose bodies are undocumented, so the package leaves
+// them out: PUT /user and /user/settings/*, PUT /user/meeting, POST
 // /user/meeting/{type} and its /share, GET /user/calendly (a GET that imports),
-// /msg/web and /search. What is not known of the answers that are read is in
-// uncertain.go.
+// /msg/web and /search. The file uncertain.go lists what is unknown about the
+// answers that the package reads.
 //
-// Creating, deleting and reminding of a meeting request mails people. There is
-// no idempotency key: a create whose answer is lost is Unclear, and the caller
-// has to look for what it wanted before it tries again. The package knows
-// nothing of the store and keeps no state.
+// To create, delete or remind of a meeting request mails people, and there is no
+// idempotency key. A create whose answer is lost is Unclear: the caller must look
+// for the request before it tries again.
+//
+// The package keeps no state and knows nothing of the store.
 package calendarhero
 
 import (

@@ -1,12 +1,13 @@
-// Package highlevel is a client of the HighLevel (LeadConnector) API v2 and
-// the reader of its webhooks: signature and envelope.
+// Package highlevel is a client of the HighLevel (LeadConnector) API v2, and reads
+// its webhooks: signature and envelope.
 //
-// Every call sends the Version header and a bearer token, retries briefly
-// (see clients.Transport) and fails with a *clients.Error whose Reason is
-// corrected where HighLevel's status misleads: 400 "… not found" is NotFound,
-// a 401 that no new token heals is Forbidden, a 404 "Cannot GET /…" is Invalid.
-// Records are read with tolerance, because HighLevel declares no field as
-// required. The package knows nothing of the store and keeps no state.
+// Every call sends the Version header and a bearer token, and retries briefly (see
+// clients.Transport). It fails with a *clients.Error whose Reason is corrected if
+// HighLevel's status misleads: 400 "… not found" is NotFound, a 401 that no new
+// token heals is Forbidden, a 404 "Cannot GET /…" is Invalid. The package reads
+// records with tolerance, because HighLevel declares no field as required.
+//
+// The package keeps no state and knows nothing of the store.
 package highlevel
 
 import (

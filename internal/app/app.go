@@ -1,5 +1,8 @@
-// Package app wires the parts to one running Milepost. main and the end-to-end
-// tests start the same App; it reads no signals and has no globals.
+// Package app wires the parts to one running Milepost.
+//
+// Guarantee: main and the end-to-end tests start the same App.
+//
+// It knows no signals and has no globals.
 package app
 
 import (

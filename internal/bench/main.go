@@ -1,9 +1,9 @@
-// Command bench measures Milepost against fakes of both vendors on loopback,
-// on SQLite and, where there is one, on PostgreSQL. What depends on the machine
-// is given as a ratio, in the same run, to a handler on the same HTTP surface
-// that only reads and verifies. Both run as processes of their own; the load
-// and the fakes share a third. CPU a webhook is the steadier figure on a
-// machine that does other things too.
+// Command bench measures Milepost against fakes of both vendors on loopback, on
+// SQLite and, if there is one, on PostgreSQL. It reports figures that depend on
+// the machine as a ratio, in the same run, to a handler on the same HTTP surface
+// that only reads and verifies. Each of the two runs as its own process; the load
+// and the fakes share a third. CPU per webhook is the steadier figure on a machine
+// that is busy with other things.
 package main
 
 import (

@@ -1,10 +1,10 @@
-// Package connection keeps the locations that Milepost works for: with which
-// tokens HighLevel and CalendarHero are called for each, how a location is
-// connected and removed, and how its grant is kept alive.
+// Package connection keeps the locations that Milepost serves: the tokens for
+// HighLevel and CalendarHero, how a location is connected and removed, how its
+// grant is renewed, and which webhooks are registered at CalendarHero.
 //
-// Guarantees: a token is never stored readable; a refreshed pair is stored
-// before it is used; of any number of processes that need a new token at once,
-// one asks for it and the others use what it got.
+// Guarantees: a token is never stored readable; a renewed pair is stored before
+// its first use; if several processes need a new token at once, one asks for it
+// and the others use its result; another tool's webhook is never replaced unasked.
 //
 // It knows nothing of what is synced.
 package connection

@@ -1,10 +1,12 @@
-// Package contract holds what Milepost sends to CalendarHero, and reads of it,
-// against what CalendarHero says of itself: its swagger.json and the answers of
-// a live account. CalendarHero publishes no document that could be checked
-// without an account.
+// Package contract compares what Milepost sends to CalendarHero, and reads from
+// it, with CalendarHero's own description: its swagger.json and the answers of a
+// live account. CalendarHero publishes no document that can be checked without an
+// account.
 //
-// It reads only. What it reports can be shown to anybody: names of fields,
-// types, and words of this package's own; no value of the account.
+// Guarantees: it only reads; its report contains names of fields, types, and words
+// of this package, but no value of the account, so anybody may see it.
+//
+// It knows nothing of the store or of what is synced.
 package contract
 
 import (

@@ -1,12 +1,11 @@
-// Package ical writes iCalendar objects (RFC 5545) as a stream: nothing of a
-// calendar is kept in memory but the line that is being written.
+// Package ical writes iCalendar objects (RFC 5545) as a stream. It keeps only the
+// current line in memory.
 //
 // Guarantees: every line is folded at 75 octets between two characters and ends
-// in CR LF; whatever a text holds cannot end its line or begin a property; a time
-// is written in its zone only where the calendar has a VTIMEZONE that covers it,
-// else in UTC.
+// in CR LF; no text can end its line or begin a property; a time is written in its
+// zone only if the calendar has a VTIMEZONE that covers it, otherwise in UTC.
 //
-// It knows nothing of where the components come from.
+// It does not know where the components come from.
 package ical
 
 import (

@@ -1,9 +1,9 @@
 // Package inbox accepts webhooks durably and hands them to the workers.
 //
-// Guarantee: Accept returns nil only after the webhook is committed and synced
-// to disk. All webhooks that arrive while a commit is under way share the next
-// one, so the price of a sync is paid once for many. A dispatcher moves what
-// was stored into the state database, each exactly once.
+// Guarantees: Accept returns nil only after the webhook is committed and synced to
+// disk; a dispatcher moves each stored webhook into the state database exactly
+// once. All webhooks that arrive during a commit share the next one, so many
+// webhooks share the price of one sync.
 //
 // The package does not look inside a body, and knows no vendor.
 package inbox

@@ -2,13 +2,14 @@
 // location, and each CalendarHero account, is a lane. A lane has a few workers at
 // most, and rests while its vendor fails.
 //
-// Guarantees: a lane never holds more workers than it may; a job that finds its
+// Guarantees: a lane never holds more workers than it may. A job that finds its
 // lane full waits in place for a second at most, and only while the lane makes
-// progress, else it is handed back with a moment of its own to come back at, so
-// that handed-back jobs never spin; a lane that rests lets one job through at a
-// time to probe, and the first answer heals it.
+// progress; otherwise it is handed back with its own time to return, so
+// handed-back jobs never spin. A lane that rests lets one job through at a time as
+// a probe, and the first answer heals it.
 //
-// It lives in memory: each process finds out by itself. It knows nothing of jobs.
+// Lanes live in memory, so each process finds out by itself. The package knows
+// nothing of jobs.
 package lane
 
 import (

@@ -1,6 +1,7 @@
-// Package outage keeps the log short while something fails again and again. An
-// outage has one line when it begins, one every few minutes while it lasts, and
-// one when it is over, each with the number of failures so far.
+// Package outage keeps the log short while something fails again and again.
+//
+// Guarantee: an outage has one line when it begins, one every few minutes while it
+// lasts, and one when it is over, each with the number of failures so far.
 //
 // The package does not retry and does not decide what a failure is.
 package outage

@@ -1,4 +1,5 @@
-// Package respond writes the two kinds of JSON answers: documents and problems.
+// Package respond writes the two kinds of JSON answers: documents and problems
+// (RFC 9457). It does not know which endpoint answers.
 package respond
 
 import (

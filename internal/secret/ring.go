@@ -1,7 +1,11 @@
-// Package secret encrypts what must not be readable at rest: AES-256-GCM under
-// a ring of keys, each with an id. What is sealed is bound to its name, so that
-// one row's secret cannot be put into another row. The ring also signs what
-// goes out and has to come back unchanged.
+// Package secret encrypts what must not be readable at rest: AES-256-GCM under a
+// ring of keys, each with an id. The ring also signs what goes out and must come
+// back unchanged.
+//
+// Guarantee: a sealed secret is bound to its name, so one row's secret does not
+// open in another row.
+//
+// It does not know what the secrets are for.
 package secret
 
 import (

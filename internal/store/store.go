@@ -1,13 +1,13 @@
-// Package store keeps what Milepost knows: entities and how far each is
-// synced, links to the objects made in CalendarHero, deliveries with their
-// outcome, and the River job queue. It runs on SQLite (one file, one process)
-// or PostgreSQL (several processes) behind one suite of tests.
+// Package store keeps what Milepost knows: entities and how far each is synced,
+// links to the objects that Milepost created, deliveries with their outcome, and
+// the River job queue. It runs on SQLite (one file, one process) or PostgreSQL
+// (several processes), behind one suite of tests.
 //
-// Guarantees: raising an entity's wanted counter and having a job for it are
-// one transaction; so are finishing a job and lowering what is owed. An event
-// that arrives while its entity is being worked is therefore never lost.
+// Guarantees: one transaction raises an entity's wanted counter and ensures that a
+// job exists for it; one transaction finishes a job and lowers what it owes. So an
+// event that arrives during a sync is never lost.
 //
-// The package knows no vendor and decides nothing about what to sync.
+// The package knows no vendor and does not decide what to sync.
 // Times are stored as microseconds since 1970 UTC; 0 means "never".
 package store
 

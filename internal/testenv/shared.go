@@ -1,7 +1,11 @@
 // Package testenv finds what some tests need beyond Go: HighLevel's published
-// contract and examples, a PostgreSQL server, Node packages, a browser and Python modules. What is
-// missing skips the test in words; in CI the matching MILEPOST_REQUIRE_… variable makes that
-// skip a failure. Only tests import it.
+// contract and examples, a PostgreSQL server, Node packages, a browser and Python
+// modules.
+//
+// Guarantee: if something is missing, the test is skipped and says why; in CI the
+// matching MILEPOST_REQUIRE_… variable turns that skip into a failure.
+//
+// Only tests import it.
 package testenv
 
 import (
