@@ -41,6 +41,7 @@ type world struct {
 	stop func() // drains the running Milepost
 
 	contract *testenv.Contract // holds every request to HighLevel, where it is set
+	alone    bool              // no other test runs beside this one
 	posted   atomic.Int64      // webhooks that post sent and Milepost stored
 	log      *logbook          // receives the log, where it is set
 	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
@@ -75,7 +76,7 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 	for _, c := range configure {
 		c(w, &hlConfig)
 	}
-	if w.cfg.Clock.Speed <= 1 {
+	if w.cfg.Clock.Speed <= 1 && !w.alone {
 		together(t)
 	}
 	w.hl = sandbox.NewHighLevel(hlConfig)
@@ -114,6 +115,9 @@ func together(t *testing.T) {
 var parallel sync.Map // of *testing.T: those that were said to
 
 func TestMain(m *testing.M) { testenv.Main(m) }
+
+// alone keeps other tests of this program from the processors meanwhile.
+func alone(w *world, _ *sandbox.HighLevelConfig) { w.alone = true }
 
 // onPostgres makes setup use a PostgreSQL database.
 func onPostgres(w *world, _ *sandbox.HighLevelConfig) {

@@ -305,6 +305,9 @@ func TestACrashAnywhereInACreateLeavesOneRequest(t *testing.T) {
 		t.Errorf("a sync that was killed ended with %v", err)
 	}
 	close(hold)
+	for deadline := time.Now().Add(time.Minute); len(b.ch.Requests()) == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // CalendarHero goes on with what nobody waits for
+	}
 	b.pass(unclearSettle)
 	b.do(e)
 	if n := len(b.ch.Requests()); n != 1 {
