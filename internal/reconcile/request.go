@@ -243,7 +243,15 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 		if err := s.believable(ctx, s.began); err != nil {
 			return link, err
 		}
-		err := s.store.GiveUp(ctx, link, s.now())
+		// The lists should show how an earlier one ended.
+		shown, err := s.showAny(ctx, s.began)
+		if err != nil {
+			return link, err
+		}
+		if next, more := nextLook(s.now().Sub(link.AttemptedAt), whenAllElseIsGone()...); more && !shown && link.Generation > 1 {
+			return link, &wait{d: next, why: "the answer to a create was lost, and CalendarHero shows no meeting request at all; they are looked at again before another one is made"}
+		}
+		err = s.store.GiveUp(ctx, link, s.now())
 		link.State = store.LinkGone
 		return link, err
 	}
