@@ -111,6 +111,13 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		if err != nil {
 			return m, false, err
 		}
+		state, err := s.store.EntityState(ctx, owner)
+		if err != nil {
+			return m, false, err
+		}
+		if known && owner.Kind == string(mapping.KindTask) && state.Fingerprint == store.FingerprintGone {
+			return m, true, nil // it stays until a sweep finds the task, or an event says that it was deleted
+		}
 		if known { // it adopts the request, or removes it
 			s.touch, s.contactID = append(s.touch, owner), s.contactOf(ctx, owner)
 			return m, true, nil
