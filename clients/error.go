@@ -2,7 +2,7 @@
 // and the HTTP transport with its retry rules.
 //
 // Guarantees: every error says what was tried, why it failed and what a person can
-// do; a call that is not safe to repeat is sent once.
+// do; a call that is not safe to repeat is repeated only if nothing was sent.
 //
 // It knows nothing of the store.
 package clients

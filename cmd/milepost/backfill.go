@@ -16,10 +16,10 @@ import (
 
 type backfillCmd struct {
 	Location string `help:"Id of the HighLevel location; the one in the settings by default." placeholder:"ID"`
-	Since    string `required:"" help:"Contacts changed since then are looked at: a day (2026-11-01), a length of time (90d), or all. Open tasks always are." placeholder:"DAY"`
-	DryRun   bool   `help:"Only list what would change."`
+	Since    string `required:"" help:"Check contacts that changed since then, and all open tasks: a day (2026-11-01), a length of time (90d), or all." placeholder:"DAY"`
+	DryRun   bool   `help:"List what would change, and change nothing."`
 	asJSON
-	Wait       bool `help:"Wait until a running milepost has worked all of it."`
+	Wait       bool `help:"Wait until a running milepost has synced everything."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -38,10 +38,10 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		c.Location = c.HighLevelLocationID
 	}
 	if c.Location == "" {
-		return errors.New("which location? Give --location")
+		return errors.New("no location: give --location")
 	}
 	if c.JSON && !c.DryRun {
-		return errors.New("--json goes with --dry-run, which lists what would change")
+		return errors.New("--json needs --dry-run, which lists what would change")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		reconciler, err := state.Reconciler(c.Config)
@@ -68,14 +68,14 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		case ctx.Err() != nil && c.DryRun:
 			return errors.New("interrupted")
 		case ctx.Err() != nil:
-			return errors.New("interrupted; what was found so far is asked for, and the same command goes on where it was")
+			return errors.New("interrupted; the records found so far are queued, and the same command continues where it stopped")
 		case err != nil:
 			return err
 		}
 		if c.DryRun {
 			return c.list(ctx, out, reconciler, found)
 		}
-		fmt.Fprintf(out, "%d contacts and %d open tasks looked at, %d records are to be synced (%d calls to HighLevel); `milepost serve` does it, now or as soon as it runs\n",
+		fmt.Fprintf(out, "checked %d contacts and %d open tasks, queued %d records (%d calls to HighLevel); `milepost serve` syncs them now, or when it next runs\n",
 			at.Contacts, at.Tasks, at.Touched, at.Calls)
 		if c.Wait {
 			return waitForWork(ctx, out, state)
@@ -118,7 +118,7 @@ func (c *backfillCmd) list(ctx context.Context, out io.Writer, reconciler previe
 	if c.JSON {
 		return printJSON(out, rows)
 	}
-	fmt.Fprintf(out, "%d records differ from what was last seen; %d changes would be made, none was\n", len(found), changes)
+	fmt.Fprintf(out, "%d records differ from what Milepost last saw; a backfill would make %d changes. Nothing was changed.\n", len(found), changes)
 	return nil
 }
 
@@ -130,18 +130,18 @@ func waitForWork(ctx context.Context, out io.Writer, state *app.State) error {
 			return err
 		}
 		if n == 0 {
-			fmt.Fprintln(out, "all is worked")
+			fmt.Fprintln(out, "everything is synced")
 			return nil
 		}
 		if n != last {
-			fmt.Fprintf(out, "%d records are still to be worked by `milepost serve`\n", n)
+			fmt.Fprintf(out, "`milepost serve` has %d more records to sync\n", n)
 			last = n
 		}
 		timer := time.NewTimer(2 * time.Second)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return errors.New("interrupted; a running milepost goes on working")
+			return errors.New("interrupted; a running milepost continues")
 		case <-timer.C:
 		}
 	}
@@ -215,7 +215,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil && t.After(now) {
-			return time.Time{}, fmt.Errorf("--since %s is still to come", text)
+			return time.Time{}, fmt.Errorf("--since %s is in the future", text)
 		} else if err == nil {
 			return t, nil
 		}

@@ -23,10 +23,10 @@ import (
 )
 
 type checkCmd struct {
-	Contact  string `help:"Id of a contact to read; without it a contact that does not exist is asked for, which tells as much." placeholder:"ID"`
-	Live     bool   `help:"Read all of CalendarHero's API that can be read, compare it with what Milepost relies on, and write a report that holds no value of the account. Changes nothing."`
-	Report   string `help:"With --live: where the report goes." default:"milepost-check-live.md" placeholder:"FILE"`
-	Location string `help:"With --live: the connected location whose CalendarHero account is read." placeholder:"ID"`
+	Contact  string `help:"Id of a contact to read. Without it, the check asks for a contact that does not exist, which shows the same." placeholder:"ID"`
+	Live     bool   `help:"Read CalendarHero's API, compare it with what Milepost relies on, and write a report without any value of the account. Changes nothing."`
+	Report   string `help:"With --live: the file for the report." default:"milepost-check-live.md" placeholder:"FILE"`
+	Location string `help:"With --live: read the CalendarHero account of this connected location." placeholder:"ID"`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
@@ -40,7 +40,7 @@ func (c *checkCmd) Run(ctx context.Context) error {
 }
 
 // errCheckFailed makes the exit status follow the report.
-var errCheckFailed = errors.New("not all is well; what to do stands behind each failure")
+var errCheckFailed = errors.New("some checks failed; each failure says what to do")
 
 func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 	if err := c.Validate(); err != nil {
@@ -73,7 +73,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	if stored == 0 && len(tokens) == 0 {
-		r.line("HighLevel token", unset("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID, or connect a location: see `milepost connections --help`"))
+		r.line("HighLevel token", unset("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID, or connect a location (see `milepost connections --help`)"))
 	}
 	if stored == 0 && c.CalendarHeroToken == "" {
 		r.line("CalendarHero token", unset("MILEPOST_CALENDARHERO_TOKEN"))
@@ -144,7 +144,7 @@ func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkRe
 	}
 	rows, err := heldInvites(ctx, state, requests)
 	for _, row := range rows {
-		r.warn("invites", fmt.Sprintf("location %s: %d open requests of %q stay with the account's owner; to have them invite, and mail, up to %d people: milepost invites allow %s",
+		r.warn("invites", fmt.Sprintf("location %s: %d open requests of %q stay with the account's owner; to invite, and mail, up to %d people, run: milepost invites allow %s",
 			row.Location, row.Requests, row.Name, row.Requests, row.Automation))
 	}
 	return err
@@ -246,7 +246,7 @@ func (r *checkReport) highLevel(ctx context.Context, hl *highlevel.Client, locat
 	r.line("HighLevel custom fields", func() (string, error) { return checkFields(ctx, hl, location) })
 	r.line("HighLevel task search", func() (string, error) {
 		_, err := hl.SearchTasks(ctx, location, highlevel.TaskSearch{Limit: 1})
-		return "tasks can be found", err
+		return "tasks can be searched", err
 	})
 }
 
@@ -266,7 +266,7 @@ func (r *checkReport) calendarHero(ctx context.Context, ch *calendarhero.Client)
 }
 
 func unset(names string) func() (string, error) {
-	return func() (string, error) { return "", fmt.Errorf("not set: give %s", names) }
+	return func() (string, error) { return "", fmt.Errorf("not set: set %s", names) }
 }
 
 func checkLocation(ctx context.Context, hl *highlevel.Client, id string) (string, error) {
@@ -303,7 +303,7 @@ func checkFields(ctx context.Context, hl *highlevel.Client, location string) (st
 	}
 	said := fmt.Sprintf("%d fields", len(fields))
 	if !have["milestone"] || !have["milestone_date"] {
-		said += "; without contact.milestone and contact.milestone_date the milestone recipe has nothing to do"
+		said += "; without contact.milestone and contact.milestone_date, the milestone recipe does nothing"
 	}
 	return said, err
 }

@@ -16,9 +16,9 @@ import (
 )
 
 // errDiffers makes the exit status follow what was found.
-var errDiffers = errors.New("CalendarHero is not as Milepost relies on it to be; the report says where")
+var errDiffers = errors.New("CalendarHero differs from what Milepost relies on; the report says where")
 
-var errNoAccount = errors.New("no CalendarHero account is known: give MILEPOST_CALENDARHERO_TOKEN, or connect a location: see `milepost connections --help`")
+var errNoAccount = errors.New("no CalendarHero account: set MILEPOST_CALENDARHERO_TOKEN, or connect a location (see `milepost connections --help`)")
 
 // reportLive reads all that can be read of a CalendarHero account, compares it
 // with what Milepost relies on, and writes what it found to the report file.
@@ -43,7 +43,7 @@ func (c *checkCmd) reportLive(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "FAIL  %s\n", line)
 	}
 	fmt.Fprintf(out, "%d differences that matter, %d other notes; nothing was changed.\n", len(report.Differs), len(report.Notes))
-	fmt.Fprintf(out, "The report is in %s. It holds names of fields and types, and no value of the account: look through it, then send it to us.\n", c.Report)
+	fmt.Fprintf(out, "The report is in %s. It contains names of fields and types, and no value of the account. Please look through it, then send it to us.\n", c.Report)
 	if len(report.Differs) > 0 {
 		return errDiffers
 	}
@@ -71,7 +71,7 @@ func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client
 					continue
 				}
 				if location != "" {
-					return errors.New("several locations are connected: name one with --location, see `milepost connections`")
+					return errors.New("several locations are connected: choose one with --location (`milepost connections` lists them)")
 				}
 				location = conn.LocationID
 			}

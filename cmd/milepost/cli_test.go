@@ -64,7 +64,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"check"}, status: 1, says: "MILEPOST_CALENDARHERO_TOKEN"},
 		{args: []string{"removals"}, status: 0, says: "Nothing waits to be removed."},
 		{args: []string{"invites"}, status: 0, says: "No request waits for you to agree."},
-		{args: []string{"invites", "allow", "nonsense", "--yes"}, status: 1, says: `no automation "nonsense"`},
+		{args: []string{"invites", "allow", "nonsense", "--yes"}, status: 1, says: `no switched-on automation "nonsense"`},
 		{args: []string{"removals", "--help"}, status: 0, says: "milepost removals allow LOCATION"},
 		{args: []string{"removals", "allow", "nowhere", "--yes"}, status: 1, says: "nothing waits to be removed at location nowhere"},
 	} {

@@ -148,7 +148,7 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 	r.contact("Joe")
 
 	dry := r.must("backfill", "--location", place, "--since", "7d", "--dry-run")
-	for _, want := range []string{`create event "Closing: Jane Doe" at Thu 2 May 2030 09:00 CEST, which mails owner@example.com`, `create task "Call Joe (Joe Doe)"`, `contact "Jane Doe"`, "+[vip]", "none was"} {
+	for _, want := range []string{`create event "Closing: Jane Doe" at Thu 2 May 2030 09:00 CEST, which mails owner@example.com`, `create task "Call Joe (Joe Doe)"`, `contact "Jane Doe"`, "+[vip]", "Nothing was changed"} {
 		if !strings.Contains(dry, want) {
 			t.Errorf("the dry run does not say %q:\n%s", want, dry)
 		}
@@ -157,13 +157,13 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 		t.Fatalf("a dry run made %d requests", n)
 	}
 	said := r.must("backfill", "--location", place, "--since", "7d", "--wait")
-	if !strings.Contains(said, "2 contacts and 2 open tasks looked at, 5 records are to be synced") || !strings.Contains(said, "all is worked") {
+	if !strings.Contains(said, "checked 2 contacts and 2 open tasks, queued 5 records") || !strings.Contains(said, "everything is synced") {
 		t.Errorf("the backfill says:\n%s", said)
 	}
 	if want := []string{"Call Jane (Jane Doe)", "Call Joe (Joe Doe)", "Closing: Jane Doe", "Closing: Joe Doe"}; !slices.Equal(r.subjects(), want) {
 		t.Errorf("there are %q, want %q", r.subjects(), want)
 	}
-	if said := r.must("backfill", "--location", place, "--since", "all"); !strings.Contains(said, "0 records are to be synced") {
+	if said := r.must("backfill", "--location", place, "--since", "all"); !strings.Contains(said, "queued 0 records") {
 		t.Errorf("a second backfill says:\n%s", said)
 	}
 	if said, err := r.run("backfill", "--location", place, "--since", "yesterday"); err == nil || !strings.Contains(said, "2026-11-01") {
@@ -171,14 +171,14 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 	}
 
 	said = r.must("forget", "--location", place, "--contact", jane)
-	if !strings.Contains(said, "3 objects removed") {
+	if !strings.Contains(said, "removed 3 objects") {
 		t.Errorf("the forgetting says:\n%s", said)
 	}
 	if want := []string{"Call Joe (Joe Doe)", "Closing: Joe Doe"}; !slices.Equal(r.subjects(), want) {
 		t.Errorf("there are %q, want %q", r.subjects(), want)
 	}
 	r.must("forget", "--location", place, "--contact", jane, "--undo")
-	if said := r.must("forget", "--location", place, "--contact", jane+"x"); !strings.Contains(said, "nothing was known") {
+	if said := r.must("forget", "--location", place, "--contact", jane+"x"); !strings.Contains(said, "Milepost knows nothing about contact") {
 		t.Errorf("the forgetting of nobody says:\n%s", said)
 	}
 
@@ -258,7 +258,7 @@ func TestAnInterruptedBackfillGoesOnWhereItWas(t *testing.T) {
 	close(hold)
 	r.hl.ResetCalls()
 	said := r.must("backfill", "--location", place, "--since", "all", "--wait")
-	if !strings.Contains(said, "230 contacts and 230 open tasks looked at") {
+	if !strings.Contains(said, "checked 230 contacts and 230 open tasks") {
 		t.Errorf("the second run says:\n%s", said)
 	}
 	if n := r.hl.Calls()["POST /contacts/search"]; n > 2 {
@@ -273,7 +273,7 @@ func TestCheckLiveReadsTheAccountOfAConnectedLocation(t *testing.T) {
 	t.Parallel()
 	r := setupCommands(t)
 	path := filepath.Join(t.TempDir(), "report.md")
-	if out, err := r.run("check", "--live", "--report", path); err == nil || !strings.Contains(out, "no CalendarHero account is known") {
+	if out, err := r.run("check", "--live", "--report", path); err == nil || !strings.Contains(out, "no CalendarHero account: set") {
 		t.Errorf("nothing is connected: %v\n%s", err, out)
 	}
 	r.connect()

@@ -20,7 +20,7 @@ type connectionsCmd struct {
 	List   listConnectionsCmd  `cmd:"" default:"withargs" help:"Show every location with its state, and what to do if it is not active."`
 	Set    setConnectionCmd    `cmd:"" help:"Connect a location by a Private Integration Token, rotate the token, or give the location its own CalendarHero account."`
 	Allow  allowAgencyCmd      `cmd:"" help:"Allow an agency to connect its locations by OAuth."`
-	Remove removeConnectionCmd `cmd:"" help:"Delete the tokens of a location; its events are skipped from then on."`
+	Remove removeConnectionCmd `cmd:"" help:"Delete the tokens of a location, and skip its events from then on."`
 }
 
 type listConnectionsCmd struct {
@@ -82,7 +82,7 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 		}
 		allowed := strings.Join(agencies, ", ")
 		if allowed == "" {
-			allowed = "none yet; the first that installs it, or what `milepost connections allow` names"
+			allowed = "none yet; the first agency that installs it, or the one that you name with `milepost connections allow`"
 		}
 		fmt.Fprintf(out, "Agencies that may install the app: %s\n\n", allowed)
 		if len(rows) == 0 && len(agencies) > 0 {
@@ -118,15 +118,15 @@ func (r connectionRow) tokenAge() string {
 type setConnectionCmd struct {
 	app.Config            `embed:"" group:"Settings"`
 	Location              string `arg:"" help:"Id of the HighLevel location."`
-	HighLevelTokenFile    string `name:"token-file" type:"existingfile" placeholder:"FILE" help:"File that holds its Private Integration Token; the one before is kept behind it while it is still valid."`
-	CalendarHeroTokenFile string `name:"calendarhero-file" type:"existingfile" placeholder:"FILE" help:"File that holds the token of its CalendarHero account."`
+	HighLevelTokenFile    string `name:"token-file" type:"existingfile" placeholder:"FILE" help:"File with its Private Integration Token. Milepost keeps the old token as a second choice while it is valid."`
+	CalendarHeroTokenFile string `name:"calendarhero-file" type:"existingfile" placeholder:"FILE" help:"File with the token of its CalendarHero account."`
 	Force                 bool   `help:"Store the tokens even if they do not work now."`
 }
 
 // Run stores the tokens, encrypted.
 func (c *setConnectionCmd) Run(ctx context.Context) error {
 	if c.HighLevelTokenFile == "" && c.CalendarHeroTokenFile == "" {
-		return errors.New("give --token-file, --calendarhero-file or both; tokens are read from files so that they do not show in the list of processes")
+		return errors.New("give --token-file, --calendarhero-file or both; milepost reads tokens from files, so that the list of processes does not show them")
 	}
 	var tokens [2]string
 	for i, path := range []string{c.HighLevelTokenFile, c.CalendarHeroTokenFile} {
@@ -138,7 +138,7 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 			return err
 		}
 		if tokens[i] = strings.TrimSpace(string(b)); tokens[i] == "" || strings.ContainsAny(tokens[i], " \t\n") {
-			return fmt.Errorf("%s does not hold one token", path)
+			return fmt.Errorf("%s must contain exactly one token", path)
 		}
 	}
 	if err := c.try(ctx, tokens[0], tokens[1]); err != nil {
@@ -148,7 +148,7 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 		if err := state.Connections.Set(ctx, c.Location, tokens[0], tokens[1]); err != nil {
 			return err
 		}
-		fmt.Printf("location %s is set; a running milepost uses it within a second\n", c.Location)
+		fmt.Printf("location %s is connected; a running milepost uses it within a second\n", c.Location)
 		return nil
 	})
 }
@@ -176,28 +176,28 @@ func (c *setConnectionCmd) try(ctx context.Context, highLevel, calendarHero stri
 	if len(failed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w\nnothing was stored; to store the tokens all the same, add --force", errors.Join(failed...))
+	return fmt.Errorf("%w\nnothing was stored; to store the tokens anyway, add --force", errors.Join(failed...))
 }
 
 type allowAgencyCmd struct {
 	consent
 	app.Config `embed:"" group:"Settings"`
-	Company    string `arg:"" help:"Id of the agency (companyId), as the refusal page shows it."`
+	Company    string `arg:"" help:"Id of the agency (companyId); the page that rejects an installation shows it."`
 }
 
 // Run allows the agency.
 func (c *allowAgencyCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if goOn, err := c.ask(os.Stdout,
-			fmt.Sprintf("Agency %s could connect all of its locations. Those without a CalendarHero account of their own would use the one of MILEPOST_CALENDARHERO_TOKEN.", c.Company),
-			"No command takes the permission back. Nobody is mailed now; once a location is connected, its automations mail the people that they invite.",
+			fmt.Sprintf("Agency %s could connect all of its locations. Locations without their own CalendarHero account would use the one of MILEPOST_CALENDARHERO_TOKEN.", c.Company),
+			"No command revokes the permission. Nobody gets mail now. Once a location is connected, its automations mail the people that they invite.",
 		); err != nil || !goOn {
 			return err
 		}
 		if err := state.Store.AllowAgency(ctx, c.Company, time.Now()); err != nil {
 			return err
 		}
-		fmt.Printf("the locations of agency %s may be connected; install the app there at /oauth/highlevel/install\n", c.Company)
+		fmt.Printf("agency %s may connect its locations; install the app there at /oauth/highlevel/install\n", c.Company)
 		return nil
 	})
 }
@@ -216,7 +216,7 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 		}
 		if goOn, err := c.ask(os.Stdout,
 			fmt.Sprintf("The tokens of location %s would be deleted, and its workflow and feed URLs would stop working. Its events would be skipped.", c.Location),
-			"What was made in CalendarHero stays, and nobody is mailed.",
+			"Items in CalendarHero would stay, and nobody would get mail.",
 		); err != nil || !goOn {
 			return err
 		}
@@ -227,7 +227,7 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 		if said != "" {
 			fmt.Println(said)
 		}
-		fmt.Printf("location %s is removed, its workflow and feed keys too; what was made in CalendarHero stays\n", c.Location)
+		fmt.Printf("location %s is removed, with its workflow and feed keys; items in CalendarHero stay\n", c.Location)
 		return nil
 	})
 }

@@ -12,7 +12,7 @@ import (
 // consent is how a command that ends or removes something lets a person decide:
 // it first prints what would happen, and on a terminal it asks.
 type consent struct {
-	DryRun bool `help:"Only show what would happen and who would be mailed." xor:"consent"`
+	DryRun bool `help:"Show what would happen and who would get mail, and change nothing." xor:"consent"`
 	Yes    bool `short:"y" help:"Do not ask for confirmation." xor:"consent"`
 }
 

@@ -29,8 +29,8 @@ func TestWhatRemovesSomethingFirstSaysWhatAndWhoIsMailed(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"connections", "remove", place, "--dry-run"}, {"connections", "allow", "company", "--dry-run"}} {
-		if said := r.must(args...); !strings.Contains(said, "mailed") || !strings.Contains(said, "Nothing was changed") {
-			t.Errorf("%v does not say who is mailed:\n%s", args, said)
+		if said := r.must(args...); !strings.Contains(said, " mail") || !strings.Contains(said, "Nothing was changed") {
+			t.Errorf("%v does not say who would get mail:\n%s", args, said)
 		}
 	}
 	if said := r.must("connections", "--json"); !strings.Contains(said, `"agencies": []`) || !strings.Contains(said, `"state": "active"`) {
@@ -55,10 +55,10 @@ func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 		{[]string{"feed-key", place, "--user", "nobody"}, false, "has no user nobody"},
 		{[]string{"feed-key", place, "--contact", "nobody00000000000001", "--force"}, true, "/calendars/"},
 		{[]string{"feed-key", place, "--contact", id}, true, "/calendars/"},
-		{[]string{"timeline", "nowhere"}, false, "connected are " + place},
+		{[]string{"timeline", "nowhere"}, false, "these are: " + place},
 		{[]string{"connections", "set", place, "--token-file", r.token("pit-wrong")}, false, "--force"},
 		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong")}, false, "CalendarHero"},
-		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong"), "--force"}, true, "is set"},
+		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong"), "--force"}, true, "is connected"},
 	} {
 		said, err := r.run(c.args...)
 		if (err == nil) != c.works || !strings.Contains(said, c.says) {

@@ -14,11 +14,11 @@ import (
 )
 
 type deliveriesCmd struct {
-	Location string `arg:"" optional:"" help:"Id of the HighLevel location; all locations without it."`
+	Location string `arg:"" optional:"" help:"Id of the HighLevel location; all locations by default."`
 	Record   string `placeholder:"ID" help:"Only webhooks about this record: the id of a contact, task, note or meeting."`
-	Outcome  string `placeholder:"OUTCOME" help:"Only webhooks that ended so: done, unchanged, skipped, retry, waiting, auth, invalid, gone, conflict or pending."`
-	Since    string `default:"7d" placeholder:"DAY" help:"Only webhooks since: a day (2026-11-01), a length of time (90d), or all."`
-	Limit    int    `default:"50" help:"At most so many, the newest."`
+	Outcome  string `placeholder:"OUTCOME" help:"Only webhooks with this outcome: done, unchanged, skipped, retry, waiting, auth, invalid, gone, conflict or pending."`
+	Since    string `default:"7d" placeholder:"DAY" help:"Only webhooks since then: a day (2026-11-01), a length of time (90d), or all."`
+	Limit    int    `default:"50" help:"Show at most this many, the newest."`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
@@ -40,7 +40,7 @@ func (c *deliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) e
 			return err
 		}
 		if len(rows) == 0 && !c.JSON {
-			fmt.Fprintln(out, "no such webhook was accepted; the log has a line for each that was refused")
+			fmt.Fprintln(out, "no such webhook was accepted; the log has a line for each rejected one")
 			return nil
 		}
 		return printList(out, c.asJSON, rows,

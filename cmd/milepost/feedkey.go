@@ -16,12 +16,12 @@ import (
 
 type feedKeyCmd struct {
 	Location string `arg:"" help:"Id of the HighLevel location."`
-	Contact  string `xor:"whose" placeholder:"ID" help:"Only what belongs to this HighLevel contact."`
-	User     string `xor:"whose" placeholder:"ID" help:"Only what is assigned to this HighLevel user."`
+	Contact  string `xor:"whose" placeholder:"ID" help:"Only records of this HighLevel contact."`
+	User     string `xor:"whose" placeholder:"ID" help:"Only records assigned to this HighLevel user."`
 	List     bool   `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
-	Force      bool   `help:"Create the key even if the contact or user cannot be found in HighLevel."`
-	Revoke     string `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
+	Force      bool   `help:"Create the key even if HighLevel does not find the contact or user."`
+	Revoke     string `xor:"what" placeholder:"ID" help:"Revoke a key now: the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -41,10 +41,10 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 			for i, k := range keys {
 				digests[i] = k.Digest
 			}
-			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeFeedKeys, "these calendars are not found")
+			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeFeedKeys, "requests for these calendars get 404")
 		}
 		if err := c.find(ctx, state); err != nil {
-			return fmt.Errorf("%w\nno key was created; to create it all the same, add --force", err)
+			return fmt.Errorf("%w\nno key was created; to create it anyway, add --force", err)
 		}
 		feed := store.Feed{LocationID: c.Location, ContactID: c.Contact, AssignedTo: c.User}
 		key, err := state.Connections.NewFeedKey(ctx, feed)
@@ -52,7 +52,7 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		printURL(out, "Calendar of "+whose(feed)+" of location "+c.Location, c.PublicURL, handlers.CalendarPath+key+".ics")
-		fmt.Fprintln(out, "How to subscribe is in docs/feed.md. Whoever knows this URL can read names, dates and notes in it.")
+		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
 		return nil
 	})
 }
@@ -96,7 +96,7 @@ func whose(f store.Feed) string {
 
 func listFeedKeys(out io.Writer, as asJSON, location string, keys []store.FeedKey) error {
 	if len(keys) == 0 && !as.JSON {
-		fmt.Fprintf(out, "location %s has no feed keys; `milepost feed-key %s` makes one\n", location, location)
+		fmt.Fprintf(out, "location %s has no feed keys; `milepost feed-key %s` creates one\n", location, location)
 		return nil
 	}
 	type row struct {

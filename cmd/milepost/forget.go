@@ -19,7 +19,7 @@ type forgetCmd struct {
 	Contact  string `required:"" help:"Id of the HighLevel contact." placeholder:"ID"`
 	Undo     bool   `help:"Sync a forgotten contact again."`
 	consent
-	Timeout    time.Duration `default:"2m" help:"How long to wait for the running milepost to do it."`
+	Timeout    time.Duration `default:"2m" help:"How long to wait for a running milepost to finish."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -32,7 +32,7 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		c.Location = c.HighLevelLocationID
 	}
 	if c.Location == "" {
-		return errors.New("which location? Give --location")
+		return errors.New("no location: give --location")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if _, err := state.Reconciler(c.Config); err != nil { // it opens the queue
@@ -67,19 +67,19 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		if done.Objects+done.Payloads+done.Entries+done.Items == 0 && len(left) == 0 {
-			fmt.Fprintf(out, "nothing was known of contact %s in location %s: check both ids\n", c.Contact, c.Location)
-			fmt.Fprintln(out, "Should it come to be, it is not synced until `milepost forget --undo`.")
+			fmt.Fprintf(out, "Milepost knows nothing about contact %s in location %s: check both ids\n", c.Contact, c.Location)
+			fmt.Fprintln(out, "If such a contact appears, Milepost does not sync it until `milepost forget --undo`.")
 			return nil
 		}
-		fmt.Fprintf(out, "contact %s is forgotten: %d objects removed from CalendarHero, %d webhook bodies, %d entries of its timeline and %d of its calendar erased\n",
+		fmt.Fprintf(out, "contact %s is forgotten: removed %d objects from CalendarHero, erased %d webhook bodies, %d timeline entries and %d calendar entries\n",
 			c.Contact, done.Objects, done.Payloads, done.Entries, done.Items)
 		if len(left) > 0 {
-			fmt.Fprintln(out, "These stay in CalendarHero; remove there by hand what should not:")
+			fmt.Fprintln(out, "These stay in CalendarHero. Delete there by hand what should not stay:")
 		}
 		for _, l := range left {
 			fmt.Fprintf(out, "  %s %s: %s\n", l.ItemKind, cmp.Or(l.ObjectID, "without a known id"), l.Left)
 		}
-		fmt.Fprintln(out, "It stays in HighLevel, and is not synced again until `milepost forget --undo`.")
+		fmt.Fprintln(out, "It stays in HighLevel, and Milepost does not sync it until `milepost forget --undo`.")
 		return nil
 	})
 }
@@ -91,15 +91,15 @@ func (c *forgetCmd) consequences(ctx context.Context, st *store.Store) ([]string
 		return nil, err
 	}
 	would := []string{
-		fmt.Sprintf("Contact %s of location %s would be deleted in CalendarHero, and all data stored about it here erased.", c.Contact, c.Location),
-		"It stays in HighLevel, and is not synced again until `milepost forget --undo`.",
+		fmt.Sprintf("Contact %s of location %s would be deleted in CalendarHero, and all data that Milepost stores about it erased.", c.Contact, c.Location),
+		"It stays in HighLevel, and Milepost does not sync it until `milepost forget --undo`.",
 	}
 	for _, r := range requests {
 		would = append(would, fmt.Sprintf("The meeting request %q, %s, would be cancelled. CalendarHero mails %s.",
 			oneLine(r.Title), r.Start.UTC().Format("2006-01-02 15:04 MST"), cmp.Or(strings.Join(r.Emails, ", "), "its invitees")))
 	}
 	if len(requests) == 0 {
-		would = append(would, "It has no open meeting request, so nobody is mailed.")
+		would = append(would, "It has no open meeting request, so nobody would get mail.")
 	}
 	return would, nil
 }
@@ -117,7 +117,7 @@ func waitErased(ctx context.Context, st *store.Store, location, contact string, 
 		select {
 		case <-limited.Done():
 			timer.Stop()
-			return e, fmt.Errorf("asked for, and not done after %s: `milepost serve` does it as soon as it runs and CalendarHero answers; ask again to see the report", limit)
+			return e, fmt.Errorf("requested, but not finished after %s: `milepost serve` finishes it as soon as it runs and CalendarHero answers; run the command again to see the report", limit)
 		case <-timer.C:
 		}
 	}

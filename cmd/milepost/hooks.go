@@ -20,7 +20,7 @@ import (
 type hooksCmd struct {
 	List    listHooksCmd    `cmd:"" default:"withargs" help:"Show who receives each event of each CalendarHero account, and what to do if it is not Milepost."`
 	Take    takeHooksCmd    `cmd:"" help:"Register Milepost's webhooks, replacing another tool's or after a release."`
-	Release releaseHooksCmd `cmd:"" help:"Delete Milepost's webhooks at a CalendarHero account; none is registered there again until hooks take."`
+	Release releaseHooksCmd `cmd:"" help:"Delete Milepost's webhooks at a CalendarHero account, and register none there until hooks take."`
 }
 
 type listHooksCmd struct {
@@ -41,7 +41,7 @@ func (c *listHooksCmd) list(ctx context.Context, out io.Writer) error {
 			return printJSON(out, hookRows(reports))
 		}
 		if c.PublicURL == "" {
-			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set here. Where `milepost serve` has none either it registers no webhooks, and what happens in CalendarHero is found by polling. This is what it noted last:\n\n")
+			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set here. If `milepost serve` has none either, it registers no webhooks and polls CalendarHero instead. This is its last known state:\n\n")
 		}
 		if len(reports) == 0 {
 			fmt.Fprintln(out, "No location with a CalendarHero account is active; `milepost connections` says why.")
@@ -130,8 +130,8 @@ func told(h store.Hook) string {
 type takeHooksCmd struct {
 	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
-	Event      string `placeholder:"EVENT" help:"This event alone; all by default."`
-	Yes        bool   `help:"Replace the webhooks of other tools, which then receive nothing."`
+	Event      string `placeholder:"EVENT" help:"Only this event; all by default."`
+	Yes        bool   `help:"Replace the webhooks of other tools. They then receive nothing."`
 }
 
 // Run takes the events over.
@@ -143,7 +143,7 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 	case c.PublicURL == "":
 		return errors.New("set MILEPOST_PUBLIC_URL to the address at which CalendarHero reaches this Milepost")
 	case c.Event != "" && !slices.Contains(events, c.Event):
-		return fmt.Errorf("%q is no event of CalendarHero; its events are %s", c.Event, strings.Join(events, ", "))
+		return fmt.Errorf("%q is not a CalendarHero event; the events are %s", c.Event, strings.Join(events, ", "))
 	case c.Event != "":
 		events = []string{c.Event}
 	}
@@ -159,12 +159,12 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 		if len(others) > 0 && !c.Yes {
 			for _, other := range others {
 				if other.Unread != "" {
-					fmt.Fprintf(out, "%s: it is not known who is told now (%s); another tool would be told no longer\n", other.Event, other.Unread)
+					fmt.Fprintf(out, "%s: Milepost cannot tell who receives it now (%s); another tool would stop receiving it\n", other.Event, other.Unread)
 					continue
 				}
-				fmt.Fprintf(out, "%s: another tool (%s) is told now, and would be told no longer\n", other.Event, other.Host)
+				fmt.Fprintf(out, "%s: another tool (%s) receives it now, and would stop receiving it\n", other.Event, other.Host)
 			}
-			return fmt.Errorf("nothing was changed: %d events would be taken from another tool, or might be; add --yes to do it", len(others))
+			return fmt.Errorf("nothing was changed: another tool receives, or may receive, %d of the events; add --yes to replace it", len(others))
 		}
 		hooks, err := state.Connections.TakeHooks(ctx, account, events)
 		if err != nil {
@@ -172,7 +172,7 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 		}
 		for _, other := range others {
 			if other.Unread == "" && slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Event == other.Event && h.State == store.HookOurs }) {
-				fmt.Fprintf(out, "%s: another tool (%s) is told no longer\n", other.Event, other.Host)
+				fmt.Fprintf(out, "%s: another tool (%s) no longer receives it\n", other.Event, other.Host)
 			}
 		}
 		return printHooks(out, hooks)
@@ -182,7 +182,7 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 type releaseHooksCmd struct {
 	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
-	Yes        bool   `help:"Also delete webhooks that cannot be read and may belong to another tool by now."`
+	Yes        bool   `help:"Also delete webhooks that Milepost cannot read and that may belong to another tool by now."`
 }
 
 // Run deletes Milepost's webhooks.
@@ -198,21 +198,21 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		unread, would := 0, "would be"
+		unread, would := 0, "would receive"
 		if c.Yes {
-			would = "is"
+			would = "receives"
 		}
 		for _, report := range reports {
 			for _, h := range report.Hooks {
 				if report.ID == account.ID && h.Blind() {
-					fmt.Fprintf(out, "%s: it cannot be read who is told now; Milepost was registered last %s, and a tool that was since %s told no longer\n",
+					fmt.Fprintf(out, "%s: Milepost cannot read who receives it now. It registered itself last %s; a tool that registered since %s nothing more\n",
 						h.Event, h.SetAt.Format(time.RFC3339), would)
 					unread++
 				}
 			}
 		}
 		if unread > 0 && !c.Yes {
-			return fmt.Errorf("nothing was changed: %d events may be another tool's by now; add --yes to delete them all the same", unread)
+			return fmt.Errorf("nothing was changed: %d webhooks may belong to another tool by now; add --yes to delete them anyway", unread)
 		}
 		hooks, err := state.Connections.ReleaseHooks(ctx, account, c.Yes)
 		if err != nil {
@@ -221,9 +221,9 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		if err := printHooks(out, hooks); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "Nothing is registered at this account until `milepost hooks take %s`; what happens there is found by polling.\n", c.Location)
+		fmt.Fprintf(out, "Milepost registers nothing at this account until `milepost hooks take %s`, and polls it instead.\n", c.Location)
 		if slices.ContainsFunc(hooks, func(h store.Hook) bool { return h.Problem != "" }) {
-			return errors.New("not all could be deleted; a running milepost tries it again, and --yes deletes unread")
+			return errors.New("could not delete all webhooks; a running milepost retries, and --yes deletes those that cannot be read")
 		}
 		return nil
 	})

@@ -54,7 +54,7 @@ func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) 
 	if said := r.must("hooks"); !strings.Contains(said, "milepost hooks take "+place+" --event meeting_started") {
 		t.Errorf("the list says %s", said)
 	}
-	if said := r.must("hooks", "take", place, "--yes"); r.ours() != 8 || !strings.Contains(said, "(hooks.zapier.example) is told no longer") || strings.Contains(said, "secret-") {
+	if said := r.must("hooks", "take", place, "--yes"); r.ours() != 8 || !strings.Contains(said, "(hooks.zapier.example) no longer receives it") || strings.Contains(said, "secret-") {
 		t.Errorf("with --yes: %s", said)
 	}
 	key := strings.Split(r.ch.Hooks()["meeting_started"], "/")[5]
@@ -92,11 +92,11 @@ func TestWhatCannotBeReadIsSaidSoAndReleasedOnlyWithYes(t *testing.T) {
 	}
 	for _, command := range []string{"take", "release"} {
 		said, err := r.run("hooks", command, place)
-		if err == nil || !strings.Contains(said, "meeting_rescheduled: it ") || !strings.Contains(said, "--yes") || r.ch.Hooks()["meeting_rescheduled"] != zapier || r.ours() != 7 {
+		if err == nil || !strings.Contains(said, "meeting_rescheduled: Milepost cannot ") || !strings.Contains(said, "--yes") || r.ch.Hooks()["meeting_rescheduled"] != zapier || r.ours() != 7 {
 			t.Errorf("%s without --yes: %v %s\n%v", command, err, said, r.ch.Hooks())
 		}
 	}
-	if said := r.must("hooks", "release", place, "--yes"); len(r.ch.Hooks()) != 0 || strings.Count(said, "is told no longer") != 8 {
+	if said := r.must("hooks", "release", place, "--yes"); len(r.ch.Hooks()) != 0 || strings.Count(said, "receives nothing more") != 8 {
 		t.Errorf("the release says %s, and leaves %v", said, r.ch.Hooks())
 	}
 }

@@ -16,15 +16,15 @@ import (
 
 type invitesCmd struct {
 	List  listInvitesCmd  `cmd:"" default:"withargs" help:"Show the automations whose open requests stay with the account's owner until you agree."`
-	Allow allowInvitesCmd `cmd:"" help:"Let the open requests of an automation go to whom it invites. CalendarHero mails them."`
+	Allow allowInvitesCmd `cmd:"" help:"Let the open requests of an automation invite the people that it names. CalendarHero mails them."`
 }
 
 // Help explains the command.
 func (invitesCmd) Help() string {
 	return `If you change the "invite" of an automation from the account's owner to the contact or somebody else, new requests invite them. Requests
-that are open already stay with the owner, and are kept in step, until you agree: CalendarHero would mail everybody at once.
+that are already open stay with the owner until you agree, because CalendarHero would mail everybody at once. Milepost keeps them up to date.
 
-"milepost invites" shows how many they are; "milepost invites allow AUTOMATION" agrees. If you change the automation back, nothing is mailed.`
+"milepost invites" shows how many there are, and "milepost invites allow AUTOMATION" agrees. If you change the automation back, nobody gets mail.`
 }
 
 type listInvitesCmd struct {
@@ -57,7 +57,7 @@ func (c *listInvitesCmd) list(ctx context.Context, out io.Writer) error {
 		); err != nil || c.JSON {
 			return err
 		}
-		fmt.Fprintln(out, "\nThey stay with the account's owner. Have them invite whom their automation names, which mails those people, with:")
+		fmt.Fprintln(out, "\nThey stay with the account's owner. To invite the people that the automation names, which mails them, run:")
 		told := map[string]bool{}
 		for _, r := range rows {
 			if !told[r.Automation] {
@@ -87,7 +87,7 @@ func (c *allowInvitesCmd) allow(ctx context.Context, out io.Writer) error {
 			}
 		}
 		if len(items) == 0 {
-			return fmt.Errorf("no automation %q that is switched on invites anybody but the account's owner; `milepost invites` lists what waits", c.Automation)
+			return fmt.Errorf("no switched-on automation %q invites anybody but the account's owner; `milepost invites` lists what waits", c.Automation)
 		}
 		open := 0
 		for _, r := range rows {
@@ -108,7 +108,7 @@ func (c *allowInvitesCmd) allow(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%d open requests may go to whom the automation invites; a running milepost does it now\n", n)
+		fmt.Fprintf(out, "%d open requests may invite the people that the automation names; a running milepost replaces them now\n", n)
 		return nil
 	})
 }

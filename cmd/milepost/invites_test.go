@@ -60,13 +60,13 @@ func TestInvitesShowsWhatWaitsAndLetsItGoOnce(t *testing.T) {
 	if !strings.Contains(report.String(), `warn  invites`) || !strings.Contains(report.String(), `2 open requests of "Closing day" stay with the account's owner`) {
 		t.Errorf("check says:\n%s", &report)
 	}
-	if said := allow("other", consent{Yes: true}); !strings.Contains(said, `no automation "other"`) {
+	if said := allow("other", consent{Yes: true}); !strings.Contains(said, `no switched-on automation "other"`) {
 		t.Errorf("of an automation that is not there it says %q", said)
 	}
 	if said := allow("closing", consent{DryRun: true}); !strings.Contains(said, "up to 2 people") || !strings.Contains(said, "Nothing was changed.") {
 		t.Errorf("a dry run says %q", said)
 	}
-	if said := allow("Closing day", consent{Yes: true}); !strings.Contains(said, "2 open requests may go") {
+	if said := allow("Closing day", consent{Yes: true}); !strings.Contains(said, "2 open requests may invite") {
 		t.Errorf("it says %q", said)
 	}
 	if said := list(); said != "No request waits for you to agree.\n" {

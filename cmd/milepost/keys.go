@@ -12,7 +12,7 @@ import (
 
 type keysCmd struct {
 	Generate generateKeyCmd `cmd:"" help:"Print a new encryption key for MILEPOST_ENCRYPTION_KEYS."`
-	Drop     dropKeysCmd    `cmd:"" help:"Delete stored tokens whose key is lost for good; connect their locations again."`
+	Drop     dropKeysCmd    `cmd:"" help:"Delete stored tokens whose key is lost for good. Then connect their locations again."`
 	Rotate   rotateKeysCmd  `cmd:"" help:"Re-encrypt every stored token with the first key, also while Milepost runs."`
 }
 
@@ -44,7 +44,7 @@ func (c *rotateKeysCmd) rotate(ctx context.Context, out io.Writer) error {
 		n, err := state.Connections.EncryptAgain(ctx)
 		fmt.Fprintf(out, "%d secrets are now encrypted under %s\n", n, state.Ring.Primary())
 		if err == nil && !state.Ring.FromFile() {
-			fmt.Fprintln(out, "Restart every milepost serve with the same MILEPOST_ENCRYPTION_KEYS and run this once more; then the older keys can be taken out.")
+			fmt.Fprintln(out, "Restart every milepost serve with the same MILEPOST_ENCRYPTION_KEYS and run this once more. Then remove the older keys.")
 		}
 		return err
 	})
@@ -58,7 +58,7 @@ type dropKeysCmd struct {
 func (c *dropKeysCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
 		n, locations, err := state.Connections.DropLost(ctx)
-		fmt.Printf("%d stored tokens whose key is lost are dropped\n", n)
+		fmt.Printf("deleted %d stored tokens whose key is lost\n", n)
 		for _, id := range locations {
 			fmt.Printf("connect again: %s\n", id)
 		}

@@ -21,17 +21,17 @@ type cli struct {
 	Sandbox     sandboxCmd     `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
 	Connections connectionsCmd `cmd:"" help:"Show and change the connected locations."`
 	Hooks       hooksCmd       `cmd:"" help:"Show, register and delete Milepost's webhooks at CalendarHero."`
-	Backfill    backfillCmd    `cmd:"" help:"Find the records of a location that were never synced, and sync them."`
-	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero and erase all data stored about it here."`
-	Removals    removalsCmd    `cmd:"" help:"Show what is kept because many records vanished at once, and allow its removal."`
-	Invites     invitesCmd     `cmd:"" help:"Show the open requests that stay with the account's owner though their automation invites others, and let them go."`
+	Backfill    backfillCmd    `cmd:"" help:"Find records that Milepost never synced, and sync them."`
+	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero, and erase all data that Milepost stores about it."`
+	Removals    removalsCmd    `cmd:"" help:"Show items that Milepost keeps because many records vanished at once, and allow their removal."`
+	Invites     invitesCmd     `cmd:"" help:"Show open requests that stay with the account's owner although their automation invites others, and let them invite."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
-	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of the calendar of a location, contact or user; list and revoke its keys."`
-	Deliveries  deliveriesCmd  `cmd:"" help:"Show what became of each webhook and why, the newest last."`
-	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, the newest last."`
+	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of a calendar feed for a location, contact or user; list and revoke its keys."`
+	Deliveries  deliveriesCmd  `cmd:"" help:"Show the outcome of each webhook and the reason, newest last."`
+	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`
 	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
-	Check       checkCmd       `cmd:"" help:"Try the tokens and show what is wrong with them."`
-	Recover     recoverCmd     `cmd:"" help:"Say what becomes of stored webhooks after milepost.db was lost."`
+	Check       checkCmd       `cmd:"" help:"Test the tokens, the settings and the automations, and say what to fix."`
+	Recover     recoverCmd     `cmd:"" help:"Choose what to do with stored webhooks after milepost.db was lost."`
 	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready; exits 1 if not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Help        helpCmd        `cmd:"" help:"Print the commands, or the flags of one command."`
@@ -64,7 +64,7 @@ func run(args []string) int {
 		kong.Resolvers(app.SecretFiles(os.LookupEnv)),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.ExplicitGroups([]kong.Group{{
-			Key: "Settings", Title: "Settings:", Description: "Also read from the environment, under the name behind each; README.md explains them.",
+			Key: "Settings", Title: "Settings:", Description: "You can also set these in the environment, by the name behind each. README.md explains them.",
 		}}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
@@ -83,7 +83,7 @@ func run(args []string) int {
 			return exitUsage
 		}
 		for _, name := range notYet {
-			fmt.Fprintf(os.Stderr, "milepost: %s is set, but this version does not use it yet\n", name)
+			fmt.Fprintf(os.Stderr, "milepost: %s is set, but this version does not use it\n", name)
 		}
 	}
 	command, err := parser.Parse(args)

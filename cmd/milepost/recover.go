@@ -11,8 +11,8 @@ import (
 )
 
 type recoverCmd struct {
-	Replay     bool `xor:"choice" required:"" help:"The state was lost: work the webhooks in inbox.db again."`
-	Skip       bool `xor:"choice" required:"" help:"Start over: leave the webhooks in inbox.db, and work only those that arrive from now on."`
+	Replay     bool `xor:"choice" required:"" help:"The state was lost: process the webhooks in inbox.db again."`
+	Skip       bool `xor:"choice" required:"" help:"Start over: skip the webhooks in inbox.db, and process only those that arrive from now on."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -20,9 +20,9 @@ type recoverCmd struct {
 func (c *recoverCmd) Run(ctx context.Context) error { return c.decide(ctx, os.Stdout) }
 
 func (c *recoverCmd) decide(ctx context.Context, out io.Writer) error {
-	choice, what := inbox.Replay, "are worked again"
+	choice, what := inbox.Replay, "will be processed again"
 	if c.Skip {
-		choice, what = inbox.Skip, "are left alone"
+		choice, what = inbox.Skip, "will be skipped"
 	}
 	n, err := app.Recover(ctx, c.Config, choice)
 	if err != nil {

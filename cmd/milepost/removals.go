@@ -14,8 +14,8 @@ import (
 )
 
 type removalsCmd struct {
-	List  listRemovalsCmd  `cmd:"" default:"withargs" help:"Show the records that vanished without a delete event, and whose items are kept until you decide."`
-	Allow allowRemovalsCmd `cmd:"" help:"Remove the items of these records after all. Each record is looked for once more first."`
+	List  listRemovalsCmd  `cmd:"" default:"withargs" help:"Show records that vanished without a delete event. Milepost keeps their items until you decide."`
+	Allow allowRemovalsCmd `cmd:"" help:"Remove the items of these records. Milepost first looks for each record once more."`
 }
 
 // Help explains the command.
@@ -24,7 +24,7 @@ func (removalsCmd) Help() string {
 deleted, Milepost removes nothing. They may have been deleted in bulk without events, or the vendor may have a fault.
 
 Look at some of the records at the vendor. If they are really deleted, run "milepost removals allow LOCATION". If they exist, do nothing:
-Milepost looks again every 15 minutes and goes on by itself.`, store.RemovalsAtOnce)
+Milepost checks every 15 minutes and continues by itself.`, store.RemovalsAtOnce)
 }
 
 type listRemovalsCmd struct {
@@ -73,7 +73,7 @@ func (c *listRemovalsCmd) list(ctx context.Context, out io.Writer) error {
 		for _, location := range slices.Compact(locations) {
 			fmt.Fprintf(out, "  milepost removals allow %s\n", location)
 		}
-		fmt.Fprintln(out, "If they still exist, do nothing: Milepost looks again every 15 minutes and goes on by itself.")
+		fmt.Fprintln(out, "If they still exist, do nothing: Milepost checks every 15 minutes and continues by itself.")
 		return nil
 	})
 }
@@ -96,8 +96,8 @@ func (c *allowRemovalsCmd) Run(ctx context.Context) error {
 			return errors.New("nothing waits to be removed at location " + c.Location + "; `milepost removals` lists what waits")
 		}
 		if goOn, err := c.ask(os.Stdout,
-			fmt.Sprintf("What was made for %d records of location %s that vanished would be removed. Each record is looked for once more first.", len(list), c.Location),
-			"CalendarHero tells the people who were invited that their meetings are cancelled. What is stored of deleted contacts is erased.",
+			fmt.Sprintf("Milepost would remove the items of %d vanished records of location %s. It first looks for each record once more.", len(list), c.Location),
+			"CalendarHero tells the invited people that their meetings are cancelled. Milepost erases what it stores about deleted contacts.",
 		); err != nil || !goOn {
 			return err
 		}
@@ -108,7 +108,7 @@ func (c *allowRemovalsCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%d records of location %s may be removed; a running milepost does it now\n", n, c.Location)
+		fmt.Printf("the items of %d records of location %s may be removed; a running milepost removes them now\n", n, c.Location)
 		return nil
 	})
 }

@@ -18,11 +18,11 @@ import (
 )
 
 type sandboxCmd struct {
-	Once        bool   `help:"End after the scenario; the exit status says whether the end state is right."`
-	Automations string `help:"Use the automations of this YAML file instead of the recipes, and show what they make of the records in HighLevel; the scenario is left out." placeholder:"FILE" type:"path"`
-	FakesOnly   bool   `help:"Run the fakes and the page alone, for a Milepost of your own; prints the settings that it needs."`
+	Once        bool   `help:"Exit after the scenario; the status says whether the end state is right."`
+	Automations string `help:"Use the automations of this YAML file instead of the recipes, and show what they create for the records in the fake HighLevel. Skips the scenario." placeholder:"FILE" type:"path"`
+	FakesOnly   bool   `help:"Run only the fakes and the page, and print the settings for your own Milepost."`
 	WebhookURL  string `default:"http://127.0.0.1:8080/webhooks/highlevel" help:"With --fakes-only: where the fake HighLevel sends its webhooks." placeholder:"URL"`
-	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file once all is ready." placeholder:"FILE" type:"path"`
+	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file when everything is ready." placeholder:"FILE" type:"path"`
 
 	Listen             string `default:"127.0.0.1:0" help:"Milepost's public listener."`
 	AdminListen        string `default:"127.0.0.1:0" help:"Milepost's admin listener."`
@@ -30,7 +30,7 @@ type sandboxCmd struct {
 	CalendarHeroListen string `name:"calendarhero-listen" default:"127.0.0.1:0" help:"The fake CalendarHero."`
 	PageListen         string `default:"127.0.0.1:0" help:"The page that shows and changes both."`
 	DataDir            string `help:"Keep Milepost's files here; a temporary folder by default." type:"path"`
-	LogLevel           string `default:"warn" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
+	LogLevel           string `default:"warn" enum:"debug,info,warn,error" help:"Lowest level to log: ${enum}."`
 }
 
 // Run starts the fakes and Milepost, plays the scenario, and stays up.
@@ -97,19 +97,19 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	}
 	show := play
 	if c.Automations != "" {
-		fmt.Fprintf(out, "Your automations of %s are in use, so the scenario is left out.\n", c.Automations)
+		fmt.Fprintf(out, "Milepost uses your automations from %s, so there is no scenario.\n", c.Automations)
 		show = look
 	}
 	if err := show(ctx, out, world, milepost); err != nil {
 		if c.Once || ctx.Err() != nil {
 			return err
 		}
-		fmt.Fprintln(out, "It did not end as it should:", err)
+		fmt.Fprintln(out, "The end state is wrong:", err)
 	}
 	if c.Once {
 		return nil
 	}
-	fmt.Fprintf(out, "\nNow it is your turn: open %s and change something. Ctrl-C ends it.\n", world.PageURL)
+	fmt.Fprintf(out, "\nNow it is your turn: open %s and change something. Press Ctrl-C to stop.\n", world.PageURL)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -150,7 +150,7 @@ export MILEPOST_HIGHLEVEL_WEBHOOK_KEYS='%s'
 export MILEPOST_CALENDARHERO_BASE_URL=%s
 export MILEPOST_CALENDARHERO_TOKEN=%s
 
-Webhooks go to %s (--webhook-url). The page is at %s. Ctrl-C ends it.
+Webhooks go to %s (--webhook-url). The page is at %s. Press Ctrl-C to stop.
 `, world.HighLevelURL, world.HighLevelToken, world.Location.ID, world.HighLevel.AppID(), strings.TrimSpace(world.HighLevel.PublicKeyPEM()),
 		world.CalendarHeroURL, world.CalendarHeroToken, c.WebhookURL, world.PageURL)
 	if c.Addresses != "" {

@@ -48,7 +48,7 @@ func (u *stopper) Write(p []byte) (int, error) {
 func TestTheFakesRunAloneForAMilepostOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
-	out := runSandbox(t, &sandboxCmd{FakesOnly: true, Addresses: path, WebhookURL: "http://127.0.0.1:1/webhooks/highlevel"}, "Ctrl-C ends it")
+	out := runSandbox(t, &sandboxCmd{FakesOnly: true, Addresses: path, WebhookURL: "http://127.0.0.1:1/webhooks/highlevel"}, "Press Ctrl-C to stop")
 	for _, name := range []string{"MILEPOST_HIGHLEVEL_BASE_URL", "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS", "MILEPOST_CALENDARHERO_TOKEN"} {
 		if !strings.Contains(out, "export "+name+"=") {
 			t.Errorf("%s is not printed:\n%s", name, out)
@@ -65,7 +65,7 @@ func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "addresses.json")
-	out := runSandbox(t, &sandboxCmd{Automations: file, Addresses: path, Once: true}, "The page says beside each record")
+	out := runSandbox(t, &sandboxCmd{Automations: file, Addresses: path, Once: true}, "The page shows beside each record")
 	if !strings.Contains(out, "CalendarHero  + Confirm the inspector [") || strings.Contains(out, "Home inspection") {
 		t.Errorf("it does not show what the automations make:\n%s", out)
 	}

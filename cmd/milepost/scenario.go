@@ -57,11 +57,11 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		want func() bool
 	}{
 		{
-			"What the location has already is looked at once", func() error { return s.lookAtAll(ctx) },
+			"Milepost looks once at what the location already has", func() error { return s.lookAtAll(ctx) },
 			func() bool { return s.inStep(ctx) && len(world.CalendarHero.Requests()) > 0 },
 		},
 		{
-			"HighLevel: Nora's milestone is set: Inspection, " + day(10, 9).Format("Mon 2 Jan"),
+			"HighLevel: somebody sets Nora's milestone: Inspection, " + day(10, 9).Format("Mon 2 Jan"),
 			func() error {
 				return world.SetMilestone(s.contact.ID, "Inspection", day(10, 9).Format(time.DateOnly))
 			},
@@ -75,7 +75,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			s.one("Inspection: Nora Quist", at(day(12, 9))),
 		},
 		{
-			"HighLevel: a task is made: Order the survey, due " + day(5, 15).Format("Mon 2 Jan 15:04"),
+			"HighLevel: somebody creates a task: Order the survey, due " + day(5, 15).Format("Mon 2 Jan 15:04"),
 			func() (err error) {
 				task, err = hl.CreateTask(sandbox.Task{ContactID: s.contact.ID, Title: "Order the survey", DueDate: day(5, 15)})
 				s.task, s.due = task.ID, day(5, 15)
@@ -84,7 +84,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			s.one("Order the survey", ending(day(5, 15))),
 		},
 		{
-			"HighLevel: the task is now due " + day(6, 11).Format("Mon 2 Jan 15:04") + "; HighLevel tells nobody of that,\n   so it arrives with the next event of the contact: her phone number changes",
+			"HighLevel: the task is now due " + day(6, 11).Format("Mon 2 Jan 15:04") + ". HighLevel sends no webhook for that,\n   so it arrives with the next event of the contact: her phone number changes",
 			func() error {
 				s.due = day(6, 11)
 				if err := hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = s.due }); err != nil {
@@ -105,11 +105,11 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			},
 		},
 		{
-			"HighLevel: the task is completed", func() error { return hl.CompleteTask(task.ID) },
+			"HighLevel: somebody completes the task", func() error { return hl.CompleteTask(task.ID) },
 			s.none("Order the survey"),
 		},
 		{
-			"HighLevel: a note is written: Prefers mornings, has a dog. #VIP",
+			"HighLevel: somebody writes a note: Prefers mornings, has a dog. #VIP",
 			func() error {
 				_, err := hl.CreateNote(sandbox.Note{ContactID: s.contact.ID, Body: "<p>Prefers mornings, has a dog. #VIP</p>"})
 				return err
@@ -140,7 +140,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		err := within(ctx, stepLimit, step.want)
 		s.tell()
 		if err != nil {
-			return fmt.Errorf("step %d did not come to its end: %w", i+1, err)
+			return fmt.Errorf("step %d did not finish: %w", i+1, err)
 		}
 	}
 	// Late effects of the last steps must not change the end state either.
@@ -152,7 +152,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			return fmt.Errorf("the end state of step %d did not last", len(steps)-1+i)
 		}
 	}
-	fmt.Fprintf(out, "\nAll of it arrived: %d meeting requests and %d contacts in CalendarHero, nothing twice.\n",
+	fmt.Fprintf(out, "\nEverything arrived: %d meeting requests and %d contacts in CalendarHero, nothing twice.\n",
 		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts()))
 	return nil
 }
@@ -169,7 +169,7 @@ func look(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 	if err != nil {
 		return fmt.Errorf("the records were not synced: %w", err)
 	}
-	fmt.Fprintf(out, "They made %d meeting requests and %d contacts of the records in HighLevel. The page says beside each record what Milepost did and why.\n",
+	fmt.Fprintf(out, "They created %d meeting requests and %d contacts for the records in HighLevel. The page shows beside each record what Milepost did and why.\n",
 		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts()))
 	return nil
 }

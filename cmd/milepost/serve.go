@@ -17,7 +17,7 @@ import (
 type serveCmd struct {
 	app.Config `embed:""`
 
-	TakeOver bool `help:"Work the accounts that another Milepost works; that one stops working them."`
+	TakeOver bool `help:"Take over accounts that another Milepost works. That one stops working them."`
 }
 
 // Run serves until the process is told to stop.
@@ -43,7 +43,7 @@ func limitMemory(logger zerolog.Logger) {
 	switch {
 	case errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrCgroupsNotSupported):
 	case err != nil:
-		logger.Warn().Err(err).Msg("memory limit of the container unknown; set GOMEMLIMIT to four fifths of it")
+		logger.Warn().Err(err).Msg("container memory limit unknown; set GOMEMLIMIT to four fifths of it")
 	case limit < math.MaxInt64:
 		logger.Info().Int64("mib", limit>>20).Msg("memory limit set")
 	}

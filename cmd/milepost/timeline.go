@@ -18,8 +18,8 @@ import (
 type timelineCmd struct {
 	Location string `arg:"" help:"Id of the HighLevel location."`
 	Contact  string `placeholder:"ID" help:"Only what happened to the items of this HighLevel contact."`
-	Since    string `default:"all" placeholder:"DAY" help:"Only what happened since: a day (2026-11-01), a length of time (90d), or all."`
-	Limit    int    `default:"200" help:"At most so many entries, the newest."`
+	Since    string `default:"all" placeholder:"DAY" help:"Only what happened since then: a day (2026-11-01), a length of time (90d), or all."`
+	Limit    int    `default:"200" help:"Show at most this many entries, the newest."`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
@@ -47,7 +47,7 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 			}
 		}
 		if len(entries) == 0 && !c.JSON {
-			fmt.Fprintf(out, "nothing is known to have happened in location %s\n", c.Location)
+			fmt.Fprintf(out, "nothing has happened in location %s\n", c.Location)
 			return nil
 		}
 		rows := make([]timelineRow, len(entries))
@@ -80,7 +80,7 @@ func (c *timelineCmd) known(ctx context.Context, state *app.State) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("location %s is not connected, and no other is", c.Location)
 	}
-	return fmt.Errorf("location %s is not connected; connected are %s", c.Location, strings.Join(ids, ", "))
+	return fmt.Errorf("location %s is not connected; these are: %s", c.Location, strings.Join(ids, ", "))
 }
 
 // timelineRow is one entry, oldest first.

@@ -17,11 +17,11 @@ import (
 
 type workflowKeyCmd struct {
 	Location string        `arg:"" help:"Id of the HighLevel location."`
-	Rotate   bool          `xor:"what" help:"Let the keys that are there expire after --overlap."`
-	Overlap  time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s ends them now."`
+	Rotate   bool          `xor:"what" help:"Create a key, and let the existing ones expire after --overlap."`
+	Overlap  time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s revokes them now."`
 	List     bool          `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
-	Revoke     string `xor:"what" placeholder:"ID" help:"End a key now, by the id that --list shows, or all."`
+	Revoke     string `xor:"what" placeholder:"ID" help:"Revoke a key now: the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -47,7 +47,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 			for i, k := range keys {
 				digests[i] = k.Digest
 			}
-			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeWorkflowKeys, "webhooks to these URLs are refused")
+			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeWorkflowKeys, "Milepost rejects webhooks to these URLs")
 		}
 		var until time.Time
 		if c.Rotate {
@@ -58,11 +58,11 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 			return err
 		}
 		printURL(out, "URL for the Webhook actions of location "+c.Location, c.PublicURL, handlers.WorkflowPath+key)
-		fmt.Fprintln(out, "What to paste beside it is in docs/workflows.md. Whoever knows this URL can send webhooks for the location.")
+		fmt.Fprintln(out, "docs/workflows.md says what else to paste. Anyone who knows this URL can send webhooks for the location.")
 		if n := len(valid(keys, now)); n > 0 && c.Rotate {
-			fmt.Fprintf(out, "The keys made before are valid until %s at the latest: replace their URLs by then.\n", until.UTC().Format(time.RFC3339))
+			fmt.Fprintf(out, "The older keys stay valid until %s at the latest. Replace their URLs by then.\n", until.UTC().Format(time.RFC3339))
 		} else if n > 0 {
-			fmt.Fprintf(out, "The %d made before stay valid; --rotate lets them expire.\n", n)
+			fmt.Fprintf(out, "%d older keys stay valid; --rotate lets them expire.\n", n)
 		}
 		return nil
 	})
@@ -70,7 +70,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 
 func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.WorkflowKey, now time.Time) error {
 	if len(keys) == 0 && !as.JSON {
-		fmt.Fprintf(out, "location %s has no workflow keys; `milepost workflow-key %s` makes one\n", location, location)
+		fmt.Fprintf(out, "location %s has no workflow keys; `milepost workflow-key %s` creates one\n", location, location)
 		return nil
 	}
 	type row struct {
@@ -121,7 +121,7 @@ func revokeKeys(ctx context.Context, out io.Writer, digests []string, which stri
 func printURL(out io.Writer, what, publicURL, path string) {
 	fmt.Fprintf(out, "%s, shown this once:\n\n  %s%s\n\n", what, cmp.Or(strings.TrimSuffix(publicURL, "/"), "https://YOUR-HOST"), path)
 	if publicURL == "" {
-		fmt.Fprintln(out, "Put your own host in; set MILEPOST_PUBLIC_URL to have it printed.")
+		fmt.Fprintln(out, "Replace YOUR-HOST by your own host, or set MILEPOST_PUBLIC_URL.")
 	}
 }
 

@@ -23,24 +23,24 @@ import (
 // Config is everything that can be set, by environment or flag. A field tagged
 // secret can also be read from the file that NAME_FILE names.
 type Config struct {
-	Listen         string   `default:":8080" env:"MILEPOST_LISTEN" help:"Public listener: webhooks, OAuth and health."`
-	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: health; never open to the world."`
-	PublicURL      string   `name:"public-url" env:"MILEPOST_PUBLIC_URL" help:"How the vendors reach the public listener, e.g. https://milepost.example.com."`
+	Listen         string   `default:":8080" env:"MILEPOST_LISTEN" help:"Public listener: webhooks, OAuth, calendars and health."`
+	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: health. Never open it to the internet."`
+	PublicURL      string   `name:"public-url" env:"MILEPOST_PUBLIC_URL" help:"Address at which the vendors reach the public listener, e.g. https://milepost.example.com."`
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
-	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"PostgreSQL in place of SQLite: postgres://user:password@host/database."`
-	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For is believed, e.g. 10.0.0.0/8."`
-	MaxConnections int      `default:"512" env:"MILEPOST_MAX_CONNECTIONS" help:"Connections to the public listener at once; beyond it those that keep Milepost waiting are closed."`
-	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys that encrypt stored tokens, id:base64, the first one encrypts; generated into the data directory by default."`
+	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"Use PostgreSQL instead of SQLite: postgres://user:password@host/database."`
+	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For Milepost believes, e.g. 10.0.0.0/8."`
+	MaxConnections int      `default:"512" env:"MILEPOST_MAX_CONNECTIONS" help:"Most connections to the public listener at once. Beyond that, Milepost closes those that keep it waiting."`
+	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys for stored tokens, id:base64; the first one encrypts. By default, Milepost generates one in the data directory."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"MILEPOST_INSECURE_HTTP" help:"Allow base URLs with http:// on other machines. Tokens then travel unencrypted."`
 
 	HighLevelBaseURL      string   `name:"highlevel-base-url" default:"https://services.leadconnectorhq.com" env:"MILEPOST_HIGHLEVEL_BASE_URL" help:"HighLevel's API."`
-	HighLevelAppID        string   `name:"highlevel-app-id" env:"MILEPOST_HIGHLEVEL_APP_ID" help:"Id of the Marketplace app; events of other apps are ignored."`
+	HighLevelAppID        string   `name:"highlevel-app-id" env:"MILEPOST_HIGHLEVEL_APP_ID" help:"Id of the Marketplace app. Milepost ignores events of other apps."`
 	HighLevelClientID     string   `name:"highlevel-client-id" env:"MILEPOST_HIGHLEVEL_CLIENT_ID" help:"OAuth client id of the Marketplace app; its part before the dash is the app id."`
 	HighLevelClientSecret string   `name:"highlevel-client-secret" env:"MILEPOST_HIGHLEVEL_CLIENT_SECRET" secret:"" help:"OAuth client secret of the Marketplace app."`
-	HighLevelScopes       []string `name:"highlevel-scopes" env:"MILEPOST_HIGHLEVEL_SCOPES" sep:" " help:"Scopes that an installation asks for, separated by spaces; those that Milepost needs by default."`
-	HighLevelAuthorizeURL string   `name:"highlevel-authorize-url" default:"https://marketplace.gohighlevel.com/v2/oauth/chooselocation" env:"MILEPOST_HIGHLEVEL_AUTHORIZE_URL" help:"HighLevel's page where a location is chosen; another host for a white-label agency."`
-	HighLevelToken        string   `name:"highlevel-token" env:"MILEPOST_HIGHLEVEL_TOKEN" secret:"" help:"Private Integration Token of the location; while one is rotated two, the new one first, separated by a comma."`
+	HighLevelScopes       []string `name:"highlevel-scopes" env:"MILEPOST_HIGHLEVEL_SCOPES" sep:" " help:"Scopes that an installation asks for, separated by spaces; by default, those that Milepost needs."`
+	HighLevelAuthorizeURL string   `name:"highlevel-authorize-url" default:"https://marketplace.gohighlevel.com/v2/oauth/chooselocation" env:"MILEPOST_HIGHLEVEL_AUTHORIZE_URL" help:"HighLevel's page for choosing a location. A white-label agency has its own host."`
+	HighLevelToken        string   `name:"highlevel-token" env:"MILEPOST_HIGHLEVEL_TOKEN" secret:"" help:"Private Integration Token of the location. While you rotate it, give both, separated by a comma, the new one first."`
 	HighLevelLocationID   string   `name:"highlevel-location-id" env:"MILEPOST_HIGHLEVEL_LOCATION_ID" help:"Id of the location that the token belongs to."`
 	HighLevelWebhookKeys  string   `name:"highlevel-webhook-keys" env:"MILEPOST_HIGHLEVEL_WEBHOOK_KEYS" secret:"" help:"PEM public keys that may sign webhooks; HighLevel's published key by default."`
 
@@ -49,12 +49,12 @@ type Config struct {
 	CalendarHeroAuth    string `name:"calendarhero-auth" default:"raw" enum:"raw,bearer" env:"MILEPOST_CALENDARHERO_AUTH" help:"How the CalendarHero token is sent: ${enum}."`
 
 	Automations      string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
-	ReconcileEvery   time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often each location is looked through for what no webhook told, such as edited tasks; 0 switches it off."`
-	DescriptionAfter Wait          `default:"5m" env:"MILEPOST_DESCRIPTION_AFTER" help:"How long a record must be quiet before a new description alone (notes, tags, text) replaces its meeting request, which mails the owner: a time up to 24h, 0 = at once, never = not at all."`
-	LogLevel         string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Least level that is logged: ${enum}."`
+	ReconcileEvery   time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often Milepost reconciles each location, to find changes without a webhook, such as edited tasks; 0 = never."`
+	DescriptionAfter Wait          `default:"5m" env:"MILEPOST_DESCRIPTION_AFTER" help:"How long a record must be quiet before a new description alone (notes, tags, text) replaces its meeting request, which mails the owner: up to 24h, 0 = at once, or never."`
+	LogLevel         string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Lowest level to log: ${enum}."`
 	LogFormat        string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
 
-	LockDir string `name:"lock-dir" env:"MILEPOST_LOCK_DIR" type:"path" help:"Folder in which the Mileposts of this machine notice each other; in the user's cache folder by default."`
+	LockDir string `name:"lock-dir" env:"MILEPOST_LOCK_DIR" type:"path" help:"Folder for lock files, by which the Mileposts of this machine notice each other; by default in the user's cache folder."`
 
 	// VendorsHere says that both vendors are fakes on this machine, which reach the
 	// public listener at its own address.
