@@ -109,6 +109,11 @@ func (s *entitySync) asListedNow(ctx context.Context, r pastRequest, since time.
 // known, and to replace a meeting that somebody agreed to is worse than to miss a
 // change that the next edit of the record brings.
 func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+	return s.saveAdopted(ctx, s.adopted(link, item, want, r), item, r, link.ItemKind+" adopted")
+}
+
+// adopted is the link that adopt saves.
+func (s *entitySync) adopted(link store.Link, item mapping.Item, want request, r pastRequest) store.Link {
 	// The copy may know that it was moved there: a replacement stays where its
 	// predecessor was.
 	stays := near(link.Start, r.Start) && near(link.End, r.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
@@ -127,21 +132,30 @@ func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.It
 	if r.subject() != plain(want.Subject) || !s.invites(item, want, r.listedAs) {
 		link.Material, link.Content = "", ""
 	}
-	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
+	return link
 }
 
 // adoptEnded takes over how the last request of an item ended. If the record asks
 // for something else by now, its next request is made.
 func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+	link = s.adoptedEnded(link, item, want, r)
+	if link.State == store.LinkGone {
+		return link, s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
+}
+
+// adoptedEnded is the link that adoptEnded saves.
+func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want request, r pastRequest) store.Link {
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = r.Start, r.End
 	asked := agrees(item, r.Start, r.End) || r.changedSince(s.changedAt)
 	if r.subject() != plain(want.Subject) || !asked || !s.invites(item, want, r.listedAs) {
 		link.State, link.ObjectID, link.SourceStart, link.SourceEnd = store.LinkGone, "", time.Time{}, time.Time{}
-		return link, s.store.SaveLink(ctx, link, s.now(), nil)
+		return link
 	}
 	link.Material, link.Content = want.material, want.content
-	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
+	return link
 }
 
 // ofPast is the link of a past request, without what it is compared by.

@@ -341,3 +341,26 @@ func TestATaskSearchThatShowsNothingRemovesNoRequestOfALostDatabase(t *testing.T
 		t.Errorf("the request was not adopted: %d posts", b.posts())
 	}
 }
+
+func TestAPreviewOnALostDatabaseSaysWhatIsAdopted(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	b.do(e)
+	b.losesItsDatabase()
+	preview := func() string {
+		t.Helper()
+		lines, err := b.Preview(t.Context(), store.Found{Entity: e, ContactID: e.ID, Differs: true})
+		b.must(err)
+		return strings.Join(lines, "\n")
+	}
+	if says := preview(); !strings.HasPrefix(says, "adopt event ") || strings.Contains(says, "which mails") {
+		t.Errorf("the preview of what CalendarHero has already: %s", says)
+	}
+	b.setDate(e, "2030-06-09")
+	if says := preview(); !strings.HasPrefix(says, "replace event ") {
+		t.Errorf("the preview of what moved meanwhile: %s", says)
+	}
+	if b.do(e); len(b.ch.Requests()) != 1 || b.posts() != 2 {
+		t.Errorf("after the sync %d requests are open and %d were made", len(b.ch.Requests()), b.posts())
+	}
+}

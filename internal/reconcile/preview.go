@@ -16,8 +16,8 @@ import (
 )
 
 // Preview tells what a sync of a found entity would change, a line each, and
-// changes nothing. It reads the record as a sync does. What a sync would
-// find out by asking CalendarHero (a contact that is there already) it leaves open.
+// changes nothing. It reads the record as a sync does, and CalendarHero's lists if the
+// database may have lost a request. Whether a contact is there already it leaves open.
 func (r *Reconciler) Preview(ctx context.Context, f store.Found) ([]string, error) {
 	lines, err := r.previewAs(ctx, f, clients.New)
 	for r.waits != nil && r.atLimit(ctx, err) {
@@ -107,12 +107,21 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 	if err != nil {
 		return "", err
 	}
+	made, err := s.previewRecall(ctx, link, item, want)
+	if err != nil {
+		return "", err
+	}
+	adopts := made.ObjectID != link.ObjectID
+	link = made
 	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
 		return "", err
 	}
 	what := fmt.Sprintf("%s %q at %s, which mails %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST"), strings.Join(want.ContactEmails, ", "))
 	switch s.decide(link, item, want) {
 	case doNothing, doSkip, doWait:
+		if adopts {
+			return fmt.Sprintf("adopt %s %q, which CalendarHero has already; nobody is mailed", item.Kind, item.Title), nil
+		}
 		return "", nil
 	case doCreate:
 		return "create " + what, nil
@@ -120,4 +129,22 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 		return fmt.Sprintf("remove %s %q", item.Kind, link.Title), nil
 	}
 	return fmt.Sprintf("replace %s %q (%s) by %s", item.Kind, link.Title, link.Start.In(item.Zone).Format(time.DateOnly), what), nil
+}
+
+// previewRecall is the link that recall would save for an item whose request the
+// database has lost.
+func (s *entitySync) previewRecall(ctx context.Context, link store.Link, item mapping.Item, want request) (store.Link, error) {
+	past, err := s.unlinkedOf(ctx, s.entity, item.Key, link.Generation)
+	if err != nil || len(past) == 0 || link.State == store.LinkLive {
+		return link, err
+	}
+	for _, r := range slices.Backward(past) {
+		if r.open() {
+			return s.adopted(link, item, want, r), nil
+		}
+	}
+	if last := past[len(past)-1]; last.generation > link.Generation {
+		return s.adoptedEnded(link, item, want, last), nil
+	}
+	return link, nil
 }
