@@ -45,7 +45,7 @@ type CalendarHeroWebhooks struct {
 }
 
 func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	const nothing = "this is not the URL of a CalendarHero webhook, or no longer; `milepost hooks` shows what is registered"
+	const nothing = "unknown or revoked CalendarHero webhook URL; `milepost hooks` shows what is registered"
 	event := chi.URLParam(r, "event")
 	if !slices.Contains(calendarhero.Events, event) {
 		guard.Unread(r.Context())

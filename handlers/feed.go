@@ -60,8 +60,8 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.away(w, err)
 		return
 	case !ok:
-		h.Refusals.Warn().Int("status", http.StatusNotFound).Str("client", middleware.GetClientIP(r.Context())).Msg("a calendar was asked for by an unknown key")
-		respond.Problem(w, http.StatusNotFound, "this is not the URL of a calendar, or no longer; `milepost feed-key` makes one")
+		h.Refusals.Warn().Int("status", http.StatusNotFound).Str("client", middleware.GetClientIP(r.Context())).Msg("feed requested with an unknown key")
+		respond.Problem(w, http.StatusNotFound, "unknown or revoked calendar URL; `milepost feed-key` creates one")
 		return
 	}
 	guard.Proven(r.Context())
@@ -102,13 +102,13 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			head.Del("Content-Encoding")
 			head.Del("Content-Disposition")
 			head.Set("Retry-After", "30")
-			respond.Problem(w, http.StatusServiceUnavailable, "too many calendars are being read; ask again")
+			respond.Problem(w, http.StatusServiceUnavailable, "too many calendar requests at once; retry")
 			return
 		}
 	}
 	if err := h.stream(r.Context(), w, feed, name, zipped); err != nil {
 		if r.Context().Err() == nil {
-			h.Logger.Error().Err(err).Str("location", feed.LocationID).Msg("a calendar broke off")
+			h.Logger.Error().Err(err).Str("location", feed.LocationID).Msg("calendar answer broke off")
 		}
 		panic(http.ErrAbortHandler) // so that nobody takes a part for the whole
 	}
@@ -119,10 +119,10 @@ func (h *Feed) away(w http.ResponseWriter, err error) {
 	if h.Outages != nil {
 		h.Outages.Failed(err)
 	} else {
-		h.Logger.Error().Err(err).Msg("a calendar could not be read")
+		h.Logger.Error().Err(err).Msg("could not read a calendar")
 	}
 	w.Header().Set("Retry-After", "30")
-	respond.Problem(w, http.StatusServiceUnavailable, "the calendar cannot be read now; the log says why")
+	respond.Problem(w, http.StatusServiceUnavailable, "Milepost cannot read the calendar now; the log says why")
 }
 
 // feedName is how calendars call the feed. A contact's or user's name is not known here.

@@ -307,7 +307,7 @@ func TestCalendarsBeyondThoseAtOnceAreAskedForAgain(t *testing.T) {
 		return w
 	}
 	streams <- struct{}{}
-	if w := ask(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "ask again") {
+	if w := ask(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Content-Encoding") != "" || !strings.Contains(w.Body.String(), "; retry") {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 	<-streams

@@ -100,12 +100,12 @@ func readBody(w http.ResponseWriter, r *http.Request, g *guard.Guard, logger zer
 	body, done, err := g.ReadBody(w, r, MaxWebhookBody)
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case tooLarge:
-		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB; no webhook is")
+		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB")
 	case errors.Is(err, guard.ErrBusy):
 		w.Header().Set("Retry-After", "30")
 		refuse(w, r, logger, http.StatusTooManyRequests, err.Error()+"; send it again")
 	case err != nil:
-		refuse(w, r, logger, http.StatusBadRequest, "the body could not be read to its end")
+		refuse(w, r, logger, http.StatusBadRequest, "the body is incomplete")
 	}
 	return body, done, err == nil
 }
@@ -114,7 +114,7 @@ func readBody(w http.ResponseWriter, r *http.Request, g *guard.Guard, logger zer
 func notStored(w http.ResponseWriter, logger zerolog.Logger, outages *outage.Log, err error) {
 	switch {
 	case outages == nil:
-		logger.Error().Err(err).Msg("webhook answered 429, to be sent again")
+		logger.Error().Err(err).Msg("webhook not stored; answered 429")
 	case !errors.Is(err, inbox.ErrNotStored):
 		outages.Failed(err)
 	}

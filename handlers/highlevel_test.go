@@ -98,7 +98,7 @@ func (b broken) Read(p []byte) (int, error) {
 func TestABodyThatIsCutOffIsNotStored(t *testing.T) {
 	b := setup(t)
 	got := b.post(update, func(r *http.Request) { r.Body = io.NopCloser(broken{strings.NewReader(update)}) })
-	if got.Code != 400 || !strings.Contains(got.Body.String(), "could not be read to its end") {
+	if got.Code != 400 || !strings.Contains(got.Body.String(), "the body is incomplete") {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 	if got := b.post(update); !strings.Contains(got.Body.String(), "stored") {

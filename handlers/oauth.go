@@ -96,24 +96,24 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	case err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(state)) != 1 || !h.Connections.StateGood(state):
 		show(w, http.StatusBadRequest, page{
 			Title:  "This installation was not started here",
-			Text:   "An app that is installed from HighLevel's side, or in another browser, has to be confirmed from here once, so that nobody can make your browser connect an account that you did not choose. It takes two clicks.",
+			Text:   "The installation started in HighLevel or in another browser. Please start it once from here, so that nobody can make your browser connect an account that you did not choose. It takes two clicks.",
 			Link:   InstallPath,
 			Action: "Start here",
 		})
 		return
 	case q.Get("error") != "":
 		show(w, http.StatusBadRequest, page{
-			Title: "HighLevel did not allow it", Text: "The installation was cancelled, or HighLevel refused it: " + clip(q.Get("error")) + ".",
+			Title: "HighLevel did not allow it", Text: "Somebody cancelled the installation, or HighLevel rejected it: " + clip(q.Get("error")) + ".",
 			Link: InstallPath, Action: "Try again",
 		})
 		return
 	case q.Get("code") == "":
-		show(w, http.StatusBadRequest, page{Title: "HighLevel sent no code", Text: "The answer of HighLevel was incomplete.", Link: InstallPath, Action: "Try again"})
+		show(w, http.StatusBadRequest, page{Title: "HighLevel sent no code", Text: "HighLevel's answer was incomplete.", Link: InstallPath, Action: "Try again"})
 		return
 	}
 	if wait := h.Rate.Take(middleware.GetClientIPAddr(r.Context())); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
-		h.Refusals.Warn().Str("client", middleware.GetClientIP(r.Context())).Msg("an installation was refused: too many at once")
+		h.Refusals.Warn().Str("client", middleware.GetClientIP(r.Context())).Msg("installation rejected: too many at once")
 		show(w, http.StatusTooManyRequests, page{
 			Title: "Too many installations at once", Text: "Nothing was connected. Please wait a minute, then start again.",
 			Link: InstallPath, Action: "Start again",
@@ -123,7 +123,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	unused, err := h.Connections.UseState(r.Context(), state)
 	if err == nil && !unused {
 		show(w, http.StatusBadRequest, page{
-			Title: "This answer was used already", Text: "An installation is confirmed once. If it did not end with a connected location, start again.",
+			Title: "This answer was already used", Text: "Each answer is valid once. If no location is connected, start again.",
 			Link: InstallPath, Action: "Start again",
 		})
 		return
@@ -133,7 +133,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		locations, err = h.connect(r.Context(), q.Get("code"), h.redirectURL(r))
 	}
 	if other, ok := errors.AsType[*connection.OtherAgency](err); ok {
-		h.Refusals.Warn().Str("company", other.CompanyID).Msg("an installation of another agency was refused")
+		h.Refusals.Warn().Str("company", other.CompanyID).Msg("installation of another agency rejected")
 		show(w, http.StatusForbidden, page{
 			Title: "This Milepost serves another agency", Text: "Nothing was connected. Its operator can allow yours: milepost connections allow " + other.CompanyID + ", then install again.",
 			Link: InstallPath, Action: "Install again",
@@ -143,7 +143,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		h.Outages.Failed(err)
 		show(w, http.StatusBadGateway, page{
-			Title: "That did not work", Text: "The authorization could not be used: " + reason(err),
+			Title: "That did not work", Text: "Milepost could not use the authorization: " + reason(err),
 			Link: InstallPath, Action: "Try again",
 		})
 		return
@@ -157,7 +157,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(locations) == 0:
 		p.Title = "The agency is connected, but no location yet"
-		p.Text = "Milepost has nothing to keep in step so far. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve: each is connected as soon as the app is installed there. `milepost connections` lists them."
+		p.Text = "Milepost has no location to serve yet. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve. Each is connected as soon as the app is installed there. `milepost connections` lists them."
 	case len(locations) > 1:
 		p.Text = "Milepost now keeps the calendars of these locations in step. You can close this page."
 	}

@@ -50,7 +50,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		h.Outages.Succeeded()
 		guard.Unread(r.Context())
-		refuse(w, r, h.Refusals, http.StatusNotFound, "this is not the URL of a workflow webhook, or no longer; `milepost workflow-key` makes one")
+		refuse(w, r, h.Refusals, http.StatusNotFound, "unknown or revoked workflow webhook URL; `milepost workflow-key` creates one")
 		return
 	}
 	h.Outages.Succeeded()
@@ -64,7 +64,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event, body, problem := parseWorkflow(r.Header.Get("Content-Type"), body)
 	if problem == "" && event.LocationID != "" && event.LocationID != location {
 		// A workflow that was copied to another sub-account, with the URL in it.
-		problem = "this URL is of another location than the workflow's; `milepost workflow-key " + event.LocationID + "` makes one for it"
+		problem = "this URL belongs to another location than the workflow; `milepost workflow-key " + event.LocationID + "` creates one for it"
 	}
 	if problem != "" {
 		refuse(w, r, logger, http.StatusBadRequest, problem)

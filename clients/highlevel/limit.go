@@ -93,7 +93,7 @@ func allowance(status int, h http.Header, now time.Time) Allowance {
 func limit(h http.Header, now time.Time) (time.Duration, string) {
 	a := allowance(http.StatusTooManyRequests, h, now)
 	if a.DailyRemaining == 0 {
-		return DayEnds(now).Sub(now), "the daily allowance is used up; work goes on at 00:00 UTC"
+		return DayEnds(now).Sub(now), "the daily allowance is used up; work continues at 00:00 UTC"
 	}
 	return a.Interval, ""
 }

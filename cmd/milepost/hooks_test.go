@@ -48,7 +48,7 @@ func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) 
 		}
 	}
 	said := r.must("hooks", "take", place, "--event", "new_contact_added") // which is nobody's
-	if r.ours() != 7 || strings.Count(said, "Milepost") != 7+1 || !strings.Contains(said, "another tool is told (hooks.zapier.example)") {
+	if r.ours() != 7 || strings.Count(said, "Milepost") != 7+1 || !strings.Contains(said, "another tool is registered (hooks.zapier.example)") {
 		t.Errorf("what is taken besides: %s", said)
 	}
 	if said := r.must("hooks"); !strings.Contains(said, "milepost hooks take "+place+" --event meeting_started") {

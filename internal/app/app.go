@@ -162,7 +162,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	if app := cfg.app(); app != nil {
 		if cfg.PublicURL == "" && !cfg.VendorsHere {
-			logger.Warn().Msg("OAuth is set up without MILEPOST_PUBLIC_URL: the redirect URL is made of the request's Host with http, which is not what the app is registered with behind a proxy with TLS")
+			logger.Warn().Msg("OAuth without MILEPOST_PUBLIC_URL: the redirect URL uses the request's Host and http. Behind a proxy with TLS, it does not match the one in your app: set MILEPOST_PUBLIC_URL")
 		}
 		routes.OAuth = &handlers.OAuth{
 			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger, Refusals: refusals(logger),
@@ -184,13 +184,13 @@ func (a *App) tellConnections(ctx context.Context) error {
 	}
 	for _, c := range list {
 		if _, err := a.connections.Lookup(ctx, c.LocationID); err != nil && c.State != store.ConnectionRemoved {
-			a.logger.Warn().Err(err).Str("location", c.LocationID).Msg("this location is not served")
+			a.logger.Warn().Err(err).Str("location", c.LocationID).Msg("location not served")
 		} else if c.Problem != "" {
 			a.logger.Warn().Str("location", c.LocationID).Str("state", string(c.State)).Msg(c.Problem)
 		}
 	}
 	if len(list) == 0 {
-		a.logger.Warn().Msg("no connection is set up: webhooks are accepted and skipped (see `milepost connections --help`, or set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
+		a.logger.Warn().Msg("no location is connected: Milepost accepts and skips all webhooks (see `milepost connections --help`, or set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN)")
 	}
 	return nil
 }
@@ -274,7 +274,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.connections.PublicURL != "" {
 		background.Go(func() { repeat(work, 0, a.checkHooks()) })
 	} else {
-		a.logger.Info().Msg("MILEPOST_PUBLIC_URL is not set: CalendarHero's webhooks are not registered, and what happens there is found by polling")
+		a.logger.Info().Msg("MILEPOST_PUBLIC_URL is not set: Milepost registers no webhooks at CalendarHero and polls it instead")
 	}
 	if a.every > 0 {
 		background.Go(func() { repeat(work, 0, a.queueReconciliations) })
@@ -324,7 +324,7 @@ func (a *App) stopServing(ctx context.Context, name string, s *http.Server, grac
 	defer cancel()
 	err := s.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		a.logger.Warn().Str("listener", name).Str("after", grace.String()).Msg("connections were cut off")
+		a.logger.Warn().Str("listener", name).Str("after", grace.String()).Msg("open connections closed")
 		return s.Close()
 	}
 	return err

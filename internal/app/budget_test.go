@@ -51,7 +51,7 @@ func TestADayThatIsUsedUpIsToldInTheOutcome(t *testing.T) {
 	}
 	w.eventually("a webhook waits for the next day", func() bool {
 		for _, d := range w.deliveries() {
-			if d.Outcome == store.Waiting && strings.Contains(d.Detail, "aily allowance") && strings.Contains(d.Detail, "is used up; work goes on at 00:00 UTC") {
+			if d.Outcome == store.Waiting && strings.Contains(d.Detail, "aily allowance") && strings.Contains(d.Detail, "is used up; work continues at 00:00 UTC") {
 				return true
 			}
 		}

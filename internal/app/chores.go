@@ -95,7 +95,7 @@ func (a *App) watchClock() func(context.Context) (next time.Duration) {
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			a.logger.Error().Err(err).Msg("could not reschedule what a clock that was ahead scheduled; retrying in 1m")
+			a.logger.Error().Err(err).Msg("could not reschedule the jobs of a clock that was ahead; retrying in 1m")
 		case jobs > 0:
 			a.logger.Warn().Int64("jobs", jobs).Msg("jobs were scheduled by a clock that was ahead; they are due now")
 		}
@@ -155,7 +155,7 @@ func (a *App) checkHooks() func(context.Context) (next time.Duration) {
 // warnOfOldTokens says once a day which Private Integration Tokens should be rotated.
 func (a *App) warnOfOldTokens(ctx context.Context) (next time.Duration) {
 	if err := a.connections.WarnOfOldTokens(ctx); err != nil && ctx.Err() == nil {
-		a.logger.Error().Err(err).Msg("the age of the tokens could not be looked up")
+		a.logger.Error().Err(err).Msg("could not read the age of the tokens")
 	}
 	return 24 * time.Hour
 }

@@ -127,7 +127,7 @@ func CheckEnvironment(model *kong.Application, environ []string) (notYet []strin
 			notYet = append(notYet, name)
 		default:
 			nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(unlike(name, a), unlike(name, b)) })
-			problems = append(problems, fmt.Errorf("the environment variable %s means nothing to milepost; did you mean %s?", name, nearest))
+			problems = append(problems, fmt.Errorf("unknown environment variable %s; did you mean %s?", name, nearest))
 		}
 	}
 	return notYet, errors.Join(problems...)
@@ -221,17 +221,17 @@ func (c *Config) parse() (s settings, err error) {
 		case err != nil, parsed.Host == "", parsed.Scheme != "http" && parsed.Scheme != "https":
 			problem("%s is not a URL such as https://example.com", u.name)
 		case parsed.Scheme == "http" && u.calls && !c.InsecureHTTP && !isLoopback(parsed.Hostname()):
-			problem("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if the network between is yours", u.name, parsed.Host)
+			problem("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if you trust the network between", u.name, parsed.Host)
 		}
 	}
 	switch {
 	case (c.HighLevelToken == "") != (c.HighLevelLocationID == ""):
 		problem("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID belong together: set both or none")
 	case c.HighLevelToken != "" && c.CalendarHeroToken == "":
-		problem("MILEPOST_CALENDARHERO_TOKEN is missing: a connection needs it beside MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID")
+		problem("MILEPOST_CALENDARHERO_TOKEN is missing: a connection needs it as well as MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID")
 	}
 	if (c.HighLevelClientID == "") != (c.HighLevelClientSecret == "") && c.HighLevelClientSecret != "" {
-		problem("MILEPOST_HIGHLEVEL_CLIENT_SECRET is set and MILEPOST_HIGHLEVEL_CLIENT_ID is not: OAuth needs both")
+		problem("MILEPOST_HIGHLEVEL_CLIENT_SECRET is set, but MILEPOST_HIGHLEVEL_CLIENT_ID is not: OAuth needs both")
 	}
 	if c.EncryptionKeys != "" {
 		if s.ring, err = secret.ParseRing(c.EncryptionKeys); err != nil {

@@ -120,7 +120,7 @@ var failures = []failure{
 	}, {
 		name: "429, daily", fault: overLimit("50", "0"), tries: 1,
 		outcome: store.Waiting, again: 15 * time.Minute, heals: atMidnight,
-		detail: "HighLevel: get contact {id}: 429: Too Many Requests (trace trace-1): the daily allowance is used up; work goes on at 00:00 UTC", log: "HighLevel's daily allowance of location " + location + " is used up; work goes on at 00:00 UTC",
+		detail: "HighLevel: get contact {id}: 429: Too Many Requests (trace trace-1): the daily allowance is used up; work continues at 00:00 UTC", log: "HighLevel's daily allowance of location " + location + " is used up; work continues at 00:00 UTC",
 	}, {
 		name: "429, Retry-After", fault: always(sandbox.RateLimited(40 * time.Second)), tries: 1,
 		outcome: store.Waiting, again: 40 * time.Second, heals: byItself,

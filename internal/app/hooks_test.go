@@ -180,7 +180,7 @@ func TestWebhooksOfCalendarHeroAreRepairedAtTheStart(t *testing.T) {
 
 func TestWithoutAPublicURLThatIsSaidOnce(t *testing.T) {
 	w := setup(t, logged)
-	w.wantLine("MILEPOST_PUBLIC_URL is not set", "polling")
+	w.wantLine("MILEPOST_PUBLIC_URL is not set", "polls")
 	if n := len(w.ch.Hooks()); n != 0 {
 		t.Errorf("%d are registered", n)
 	}

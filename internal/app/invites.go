@@ -37,7 +37,7 @@ func (a *App) tellInvites(ctx context.Context, automations *mapping.Set) error {
 	}
 	for _, h := range held {
 		a.logger.Warn().Str("location", h.LocationID).Str("item", h.Item).Int("requests", h.Requests).
-			Msg("this automation no longer invites the account's owner; open requests stay with the owner until you agree: see `milepost invites`")
+			Msg("automation no longer invites the account's owner; open requests stay with the owner until you agree (see `milepost invites`)")
 	}
 	return nil
 }

@@ -293,7 +293,7 @@ func TestAStateIsGoodOnceAlsoAfterARestart(t *testing.T) {
 	w.stop()
 	w.start()
 	for range 2 {
-		if status, page := w.withCookie(state, state); status != http.StatusBadRequest || !strings.Contains(page, "used already") {
+		if status, page := w.withCookie(state, state); status != http.StatusBadRequest || !strings.Contains(page, "already used") {
 			t.Errorf("used again: %d %s", status, page)
 		}
 	}

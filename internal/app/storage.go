@@ -48,7 +48,7 @@ func lockDataDir(dir string) (*flock.Flock, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock the data directory %s: %w", dir, err)
 	case !locked:
-		return nil, fmt.Errorf("another milepost is running on the data directory %s; stop it, give this one another MILEPOST_DATA_DIR, or let both share a PostgreSQL (DATABASE_URL)", dir)
+		return nil, fmt.Errorf("another milepost is running on the data directory %s; stop it, give this one another MILEPOST_DATA_DIR, or let both share a PostgreSQL database (DATABASE_URL)", dir)
 	}
 	return lock, nil
 }
@@ -69,8 +69,8 @@ func (a *App) openInbox(ctx context.Context, cfg Config) (err error) {
 	}
 	err = a.inbox.Join(ctx, a.store, inbox.JoinConfig{Logger: a.logger, Now: cfg.Clock.Now, EmptyState: cfg.EmptyState})
 	if errors.Is(err, inbox.ErrEmptyState) {
-		return fmt.Errorf("%w (data directory %s). If milepost.db was lost, restore it from a copy, or run `milepost recover --replay` to work these webhooks again. "+
-			"If you want to start over, run `milepost recover --skip`: only webhooks that arrive from then on are worked. See docs/restore.md", err, cfg.DataDir)
+		return fmt.Errorf("%w (data directory %s). If milepost.db was lost, restore it from a copy, or run `milepost recover --replay` to process these webhooks again. "+
+			"If you want to start over, run `milepost recover --skip`: Milepost then processes only webhooks that arrive from now on. See docs/restore.md", err, cfg.DataDir)
 	}
 	return err
 }
@@ -131,7 +131,7 @@ func (a *App) watchFiles(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		a.inbox.Halt(fmt.Errorf("%w; restart Milepost once the files in the data directory are as they should be (docs/restore.md)", err))
+		a.inbox.Halt(fmt.Errorf("%w; put the files in the data directory right, and restart Milepost (docs/restore.md)", err))
 		if err := errors.Join(a.store.File().Salvage(ctx), a.inbox.Salvage(ctx)); err != nil && ctx.Err() == nil {
 			a.logger.Warn().Err(err).Msg("could not write the write-ahead logs to the database files")
 		}
@@ -154,7 +154,7 @@ func (a *App) lostFile() error {
 // database, which keeps Milepost from starting. It returns how many there are.
 func Recover(ctx context.Context, cfg Config, choice inbox.EmptyState) (webhooks int64, err error) {
 	if cfg.DatabaseURL != "" {
-		return 0, errors.New("with PostgreSQL the webhooks and the state are in one database; there is nothing to decide")
+		return 0, errors.New("PostgreSQL holds the webhooks and the state in one database; there is nothing to decide")
 	}
 	lock, err := lockDataDir(cfg.DataDir)
 	if err != nil {

@@ -18,7 +18,7 @@ func (w *Wait) UnmarshalText(text []byte) error {
 	}
 	d, err := time.ParseDuration(string(text))
 	if err != nil || d < 0 || d > store.LongestRest {
-		return fmt.Errorf("%q is not a wait; expected a time up to 24h such as 5m, 0 or never", text)
+		return fmt.Errorf("%q is not valid; expected a time up to 24h such as 5m, 0 or never", text)
 	}
 	*w = Wait(d)
 	return nil

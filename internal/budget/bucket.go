@@ -106,7 +106,7 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		queue, before = latest(s.Queue, s.BackfillQueue), s.Queue
 		if kept := s.DailyMax / dailyKept; s.DailyRemaining < kept && sameDay(s.DailyAt, now) {
 			ready = highlevel.DayEnds(now)
-			why = fmt.Sprintf("the last %d calls of the daily allowance of location %s are kept for webhooks; backfill goes on at 00:00 UTC", kept, location)
+			why = fmt.Sprintf("Milepost keeps the last %d calls of the daily allowance of location %s for webhooks; backfill continues at 00:00 UTC", kept, location)
 		}
 	}
 	if parked && !ready.After(s.ParkedUntil) {
@@ -172,7 +172,7 @@ func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, 
 	switch {
 	case a.DailyRemaining == 0:
 		until = highlevel.DayEnds(now)
-		why = fmt.Sprintf("HighLevel's daily allowance of location %s is used up; work goes on at 00:00 UTC", location)
+		why = fmt.Sprintf("HighLevel's daily allowance of location %s is used up; work continues at 00:00 UTC", location)
 	case a.Refused && a.RetryAfter > 0:
 		until = now.Add(a.RetryAfter)
 	case a.Refused:

@@ -280,7 +280,7 @@ func TestADayThatIsUsedUpIsToldInWords(t *testing.T) {
 	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 	news := learn(s, "ve9E", highlevel.Allowance{Interval: 10 * time.Second, Refused: true}, false, 0, noon, noon)
-	if want := "HighLevel's daily allowance of location ve9E is used up; work goes on at 00:00 UTC"; news != want {
+	if want := "HighLevel's daily allowance of location ve9E is used up; work continues at 00:00 UTC"; news != want {
 		t.Errorf("told %q, want %q", news, want)
 	}
 }

@@ -220,7 +220,7 @@ func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
 		news = learn(s, b.cfg.LocationID, a, adopt, free, reset, now)
 	})
 	if err != nil {
-		b.cfg.Logger.Error().Err(err).Str("location", b.cfg.LocationID).Msg("what HighLevel told of its rate limits was not noted")
+		b.cfg.Logger.Error().Err(err).Str("location", b.cfg.LocationID).Msg("could not save HighLevel's rate limits")
 		return
 	}
 	b.mu.Lock()

@@ -174,7 +174,7 @@ func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
 			one.Observe(t.Context(), used)
 			two.Observe(t.Context(), used)
 		}
-		const words = "HighLevel's daily allowance of location " + location + " is used up; work goes on at 00:00 UTC"
+		const words = "HighLevel's daily allowance of location " + location + " is used up; work continues at 00:00 UTC"
 		if n := strings.Count(b.log.String(), words); n != 1 {
 			t.Errorf("it was logged %d times, want once:\n%s", n, b.log.String())
 		}

@@ -52,7 +52,7 @@ func (b *Budget) own(s *store.Budget) (now time.Time) {
 		b.behind += more
 		if more > worthALine {
 			b.cfg.Logger.Info().Str("location", b.cfg.LocationID).Str("behind", b.behind.Round(time.Millisecond).String()).
-				Msg("clock is behind the one that last worked the rate limit; it was put back, or another machine's clock is ahead")
+				Msg("this clock is behind the one that last used the rate limit; it was put back, or another machine's clock is ahead")
 		}
 	}
 	shift(s, -b.behind)

@@ -29,7 +29,7 @@ func (r *Registry) admit(ctx context.Context, companyID string) error {
 	case err != nil:
 		return err
 	case companyID == "" && len(list) > 0:
-		return errors.New("HighLevel does not say which agency the authorization is of, and this Milepost serves certain ones only")
+		return errors.New("HighLevel does not say which agency the authorization belongs to, and this Milepost serves only certain agencies")
 	case companyID == "":
 		return nil // there is nothing that it could differ from
 	}

@@ -143,7 +143,7 @@ func (r *Registry) CheckKeys(ctx context.Context) error {
 	}
 	for id, n := range keys {
 		if !r.Ring.Has(id) {
-			return fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS or the key file in the data directory. If it is lost for good, `milepost keys drop` drops what it encrypted, and those locations are to be connected again", n, secret.ErrUnknownKey, id)
+			return fmt.Errorf("%d stored secrets are %w: key id %q; put it back into MILEPOST_ENCRYPTION_KEYS or the key file in the data directory. If it is lost for good, run `milepost keys drop`, which deletes what the key encrypted, and connect those locations again", n, secret.ErrUnknownKey, id)
 		}
 	}
 	return r.probe(ctx)
@@ -164,7 +164,7 @@ func (r *Registry) probe(ctx context.Context) error {
 		return err
 	}
 	if _, err = r.Ring.Open(stored, probeName); err != nil {
-		r.Logger.Warn().Str("key", secret.KeyID(stored)).Msg("another Milepost on this database has, or had, other encryption keys: give all the same MILEPOST_ENCRYPTION_KEYS before a token is stored")
+		r.Logger.Warn().Str("key", secret.KeyID(stored)).Msg("another Milepost on this database has, or had, other encryption keys: give all of them the same MILEPOST_ENCRYPTION_KEYS before they store a token")
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (r *Registry) ConnectBySettings(ctx context.Context) error {
 	case err != nil:
 		return err
 	case c.ByOperator:
-		r.Logger.Warn().Str("location", id).Msg("the settings name a location that was removed with `milepost connections remove`: it stays removed; take it out of the settings, or connect it with `milepost connections set`")
+		r.Logger.Warn().Str("location", id).Msg("location in the settings was removed with `milepost connections remove` and stays removed; delete it from the settings, or connect it with `milepost connections set`")
 		return nil
 	case ok && c.Source == FromSettings && c.State == store.ConnectionActive:
 		return nil
@@ -262,7 +262,7 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 		return is, "", err
 	}
 	if is.calendarHero == "" && r.Settings.CalendarHeroToken == "" {
-		return is, fmt.Sprintf("location %s has no CalendarHero account: set MILEPOST_CALENDARHERO_TOKEN, or give it one of its own with `milepost connections set`", locationID), nil
+		return is, fmt.Sprintf("location %s has no CalendarHero account: set MILEPOST_CALENDARHERO_TOKEN, or give the location its own with `milepost connections set`", locationID), nil
 	}
 	return is, "", nil
 }
@@ -278,7 +278,7 @@ func (r *Registry) unserved(c store.Connection) string {
 	case c.State == store.ConnectionPending:
 		return fmt.Sprintf("location %s: %v", c.LocationID, ErrAwaited)
 	case c.Source == FromSettings && c.LocationID != r.Settings.LocationID:
-		return fmt.Sprintf("location %s was connected by settings that are no longer there", c.LocationID)
+		return fmt.Sprintf("location %s was connected by settings that no longer exist", c.LocationID)
 	case c.Source == FromOAuth && r.App == nil:
 		return fmt.Sprintf("location %s was connected by OAuth; set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET", c.LocationID)
 	}
@@ -334,7 +334,7 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 func (r *Registry) permit(api, locationID, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if r.Store.Fenced() {
-			return &clients.Error{API: api, Reason: clients.RateLimited, RetryAfter: fencedWait, Message: "the state database was not reached for some seconds, so other processes may work this"}
+			return &clients.Error{API: api, Reason: clients.RateLimited, RetryAfter: fencedWait, Message: "this process did not reach the state database for some seconds, so other processes may do this work"}
 		}
 		if r.Claims == nil {
 			return nil
@@ -414,7 +414,7 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 		secrets = append(secrets, s)
 		c.Source = FromToken
 	} else if !ok || c.State == store.ConnectionRemoved {
-		return fmt.Errorf("location %s is not connected: give its HighLevel token too, or install the app there", locationID)
+		return fmt.Errorf("location %s is not connected: add its HighLevel token, or install the app there", locationID)
 	}
 	if calendarHeroToken != "" {
 		s, err := r.seal(calendarHeroName(locationID), calendarHeroToken)
@@ -529,7 +529,7 @@ func (r *Registry) WarnOfOldTokens(ctx context.Context) error {
 		}
 		if ok && rotate {
 			r.Logger.Warn().Str("location", c.LocationID).Int("days", int(age.Hours()/24)).
-				Msg("the Private Integration Token should be rotated: HighLevel, Settings, Private Integrations, Rotate and expire later; then give Milepost the new one in front of the old")
+				Msg("rotate the Private Integration Token: in HighLevel, Settings, Private Integrations, choose Rotate and expire this token later; then set the new token in front of the old one")
 		}
 	}
 	return nil

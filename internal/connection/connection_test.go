@@ -379,7 +379,7 @@ func TestTokensAreRotatedWithOverlapAndTheirAgeIsTold(t *testing.T) {
 			t.Errorf("after 81 days: rotate %v, ok %v, %v", rotate, ok, err)
 		}
 		b.must(r.WarnOfOldTokens(t.Context()))
-		if !strings.Contains(b.log.String(), "should be rotated") || strings.Contains(b.log.String(), "pit-old") {
+		if !strings.Contains(b.log.String(), "rotate the Private Integration Token") || strings.Contains(b.log.String(), "pit-old") {
 			t.Errorf("the log says %s", b.log)
 		}
 		b.must(r.Set(t.Context(), north, "pit-new", "")) // HighLevel does not take it yet

@@ -190,7 +190,7 @@ func (r *Registry) keep(ctx context.Context, name string, h *held) error {
 	h.sealed, h.grant, h.unstored, h.refusal = sealed.Sealed, next, nil, nil
 	if next.UserType != highlevel.UserTypeCompany {
 		if err := r.restore(ctx, next.LocationID); err != nil {
-			r.Logger.Error().Err(err).Str("location", next.LocationID).Msg("it was not noted that the connection works again")
+			r.Logger.Error().Err(err).Str("location", next.LocationID).Msg("could not save that the connection works again")
 		}
 	}
 	return nil
@@ -232,7 +232,7 @@ func (r *Registry) lease(ctx context.Context, name string, h *held, good func() 
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 				defer cancel()
 				if err := r.Store.Release(ctx, lease, holder); err != nil {
-					r.Logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
+					r.Logger.Warn().Err(err).Msg("could not release a lease; it expires by itself")
 				}
 			}, nil
 		}
@@ -262,7 +262,7 @@ func (r *Registry) renew(ctx context.Context, locationID string, old grant) (hig
 	case err == nil:
 		return next, nil
 	case clients.ReasonOf(err) == clients.Inactive:
-		problem := "HighLevel says that the location is not active (paused or unpaid); the grant is kept, and work goes on when it is active again"
+		problem := "HighLevel says that the location is not active (paused or unpaid); Milepost keeps the grant, and continues when the location is active again"
 		return next, errors.Join(err, r.degrade(ctx, locationID, old, store.ConnectionSuspended, problem))
 	case clients.ReasonOf(err) != clients.Unauthorized:
 		return next, err
@@ -273,7 +273,7 @@ func (r *Registry) renew(ctx context.Context, locationID string, old grant) (hig
 		return next, nil
 	case errors.Is(mintErr, errNoGrant), clients.ReasonOf(mintErr) == clients.Forbidden, clients.ReasonOf(mintErr) == clients.Invalid,
 		clients.ReasonOf(mintErr) == clients.Unauthorized, clients.ReasonOf(mintErr) == clients.NotFound:
-		problem := "HighLevel refused to renew the authorization; install the app again at /oauth/highlevel/install"
+		problem := "HighLevel rejected the renewal of the authorization; install the app again at /oauth/highlevel/install"
 		return next, errors.Join(err, r.degrade(ctx, locationID, old, store.ConnectionBroken, problem))
 	}
 	return next, mintErr

@@ -179,13 +179,13 @@ func (c *hookCheck) fail(h *store.Hook, failed *clients.Error) {
 	since := h.FailedAt.Format(time.RFC3339)
 	switch {
 	case h.State == store.HookOff:
-		h.Problem = fmt.Sprintf("could not be deleted since %s, and is tried again by itself: %v", since, failed)
+		h.Problem = fmt.Sprintf("Milepost cannot delete it since %s, and retries: %v", since, failed)
 		return
 	case failed == c.unread && !refused(failed):
-		h.Problem = fmt.Sprintf("could not be read since %s, and is tried again by itself; nothing is registered unread: %v. To have Milepost told without knowing who is now: %s --yes",
+		h.Problem = fmt.Sprintf("Milepost cannot read the registration since %s, and retries. It registers nothing unread: %v. To register Milepost anyway: %s --yes",
 			since, failed, c.take(h.Event))
 	default:
-		h.Problem = fmt.Sprintf("could not be registered since %s, and is tried again by itself: %v", since, failed)
+		h.Problem = fmt.Sprintf("Milepost cannot register since %s, and retries: %v", since, failed)
 	}
 	if !h.SetAt.IsZero() {
 		h.Problem += ". Milepost was registered last " + h.SetAt.Format(time.RFC3339)
@@ -208,10 +208,10 @@ func (c *hookCheck) read(ctx context.Context, event string) (found calendarhero.
 // What is done to a registration, in words for the log.
 const (
 	hookRegistered = "registered"
-	hookRepaired   = "repaired: it had vanished"
+	hookRepaired   = "repaired: the registration had vanished"
 	hookRenewed    = "renewed: an older URL of this Milepost was there"
 	hookTook       = "taken over from another tool, as allowed"
-	hookUnread     = "registered without having read who was, as allowed"
+	hookUnread     = "registered without reading the old registration, as allowed"
 	hookDeleted    = "deleted"
 )
 
@@ -243,7 +243,7 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 	ours := func() {
 		h.State, h.Problem, h.URLDigest, h.Allowed = store.HookOurs, "", "", false
 		if h.Blind() {
-			h.Problem = fmt.Sprintf("CalendarHero does not let it be read who is told; Milepost was registered last %s. If another tool was since, and Milepost is to be told instead: %s --yes",
+			h.Problem = fmt.Sprintf("Milepost cannot read the registration. Milepost was registered last %s. If another tool has registered since, and you want Milepost instead: %s --yes",
 				h.SetAt.Format(time.RFC3339), c.take(h.Event))
 		}
 	}
@@ -269,18 +269,18 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 		did = hookRenewed
 	case whose == hookOfSibling:
 		ours()
-		h.Problem = "it arrives for another location, whose token is of the same CalendarHero account: give all of them the same token"
+		h.Problem = "the event arrives for another location, whose token belongs to the same CalendarHero account: give all of them the same token"
 		return "", nil
 	case h.Allowed:
 		did = hookTook
 	case found.URL == "":
 		h.State, h.URLDigest, h.SetAt = store.HookUnknown, "", time.Time{}
-		h.Problem = "something is registered there, and CalendarHero does not say what: it is left alone. To have Milepost told instead: " + c.take(h.Event)
+		h.Problem = "CalendarHero does not say what is registered; Milepost leaves it alone. To register Milepost instead: " + c.take(h.Event)
 		return "", nil
 	default:
 		sum := sha256.Sum256([]byte(found.URL))
 		h.State, h.URLDigest, h.SetAt = store.HookForeign, hex.EncodeToString(sum[:]), time.Time{}
-		h.Problem = fmt.Sprintf("another tool is told (%s): it is left alone. To have Milepost told instead: %s", hostOf(found.URL), c.take(h.Event))
+		h.Problem = fmt.Sprintf("another tool is registered (%s); Milepost leaves it alone. To register Milepost instead: %s", hostOf(found.URL), c.take(h.Event))
 		return "", nil
 	}
 	id, err := c.hero.SetHook(ctx, h.Event, want)
@@ -376,7 +376,7 @@ func sameURL(a, b string) bool {
 func hostOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || !plainHost.MatchString(u.Hostname()) {
-		return "its address cannot be read"
+		return "unreadable address"
 	}
 	return u.Hostname()
 }
@@ -393,7 +393,7 @@ func (c *hookCheck) tell() {
 	}
 	if len(c.blind) > 0 {
 		c.Logger.Info().Str("location", c.account.Home()).Strs("events", c.blind).
-			Msg("CalendarHero does not let it be read who is registered for its webhooks: another tool that registers later is not noticed")
+			Msg("cannot read CalendarHero's registrations; Milepost will not notice if another tool registers later")
 	}
 	of := map[store.HookState][]string{}
 	for _, h := range c.began {
@@ -402,10 +402,10 @@ func (c *hookCheck) tell() {
 	warn := func(state store.HookState, err error, what string) {
 		if len(of[state]) > 0 {
 			c.Logger.Warn().Err(err).Str("location", c.account.Home()).Strs("events", of[state]).
-				Msg(what + "; what happens there is found by polling, which is slower. `milepost hooks` says what to do")
+				Msg(what + "; Milepost polls CalendarHero instead, which is slower (see `milepost hooks`)")
 		}
 	}
-	warn(store.HookForeign, nil, "another tool is registered for webhooks of this CalendarHero account, and is left alone")
-	warn(store.HookUnknown, nil, "it cannot be read who is registered for webhooks of this CalendarHero account")
-	warn(store.HookFailed, c.failed, "webhooks of CalendarHero could not be checked or registered")
+	warn(store.HookForeign, nil, "another tool is registered for webhooks of this CalendarHero account; Milepost leaves it alone")
+	warn(store.HookUnknown, nil, "cannot read the webhook registrations of this CalendarHero account")
+	warn(store.HookFailed, c.failed, "could not check or register webhooks at CalendarHero")
 }

@@ -78,7 +78,7 @@ func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (
 			continue
 		}
 		if (!registered || found.URL == "") && h.Blind() {
-			others = append(others, OtherHook{Event: h.Event, Unread: "CalendarHero does not let it be read"})
+			others = append(others, OtherHook{Event: h.Event, Unread: "CalendarHero does not show the registration"})
 			continue
 		}
 		whose, err := c.whose(ctx, found.URL)
@@ -93,7 +93,7 @@ func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (
 }
 
 // errBusy means that another process is at an account's registrations.
-var errBusy = errors.New("another process is at the webhooks of this account just now, or was stopped at it: try again in three minutes")
+var errBusy = errors.New("another process is changing the webhooks of this account, or stopped while it did: retry in three minutes")
 
 // TakeHooks has Milepost told of events from now on, also where another tool is
 // told so far or it cannot be read whether one is, and ends a ReleaseHooks of
@@ -209,14 +209,14 @@ func (r *Registry) leaving(ctx context.Context, locationID string, drop func() e
 	case err != nil && dropped:
 		return "", err
 	case err != nil:
-		said = "the webhooks of its CalendarHero account could not be deleted there, and what they send is refused from now on: " + err.Error()
+		said = "Milepost could not delete the webhooks of its CalendarHero account, and rejects what they send: " + err.Error()
 	case left > 0:
-		said = fmt.Sprintf("%d webhooks of its CalendarHero account are left there, and what they send is refused from now on: %s", left, problem)
+		said = fmt.Sprintf("%d webhooks of its CalendarHero account remain there, and Milepost rejects what they send: %s", left, problem)
 	case deleted > 0:
-		said = fmt.Sprintf("the %d webhooks of its CalendarHero account are deleted there", deleted)
+		said = fmt.Sprintf("deleted the %d webhooks of its CalendarHero account", deleted)
 	}
 	if deleted > 0 && unread > 0 {
-		said += fmt.Sprintf("; %d could not be read before: another tool that registered itself there since has to do so again", unread)
+		said += fmt.Sprintf("; Milepost could not read %d of them: a tool that registered there since must register again", unread)
 	}
 	if !dropped {
 		return said, drop()

@@ -324,10 +324,10 @@ func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 		if n := posts(); n != 16 || h.hook(r, "meeting_started").State != store.HookOurs {
 			t.Errorf("%d registrations after a day, want 16", n)
 		}
-		if hk := h.hook(r, "meeting_started"); !hk.Blind() || !strings.Contains(hk.Problem, "does not let it be read") || !strings.Contains(hk.Problem, hk.SetAt.Format(time.RFC3339)) {
+		if hk := h.hook(r, "meeting_started"); !hk.Blind() || !strings.Contains(hk.Problem, "cannot read the registration") || !strings.Contains(hk.Problem, hk.SetAt.Format(time.RFC3339)) {
 			t.Errorf("it is known as %+v", hk)
 		}
-		if n := h.lines("another tool that registers later is not noticed"); n != 1 {
+		if n := h.lines("will not notice if another tool registers later"); n != 1 {
 			t.Errorf("%d lines say that nothing can be read, want one:\n%s", n, h.log)
 		}
 		account, _, err := r.AccountOf(t.Context(), north)
@@ -344,7 +344,7 @@ func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 		b.must(err)
 		h.key("ch")
 		said, err := r.Remove(t.Context(), north)
-		if err != nil || len(h.of["ch"].Hooks()) != 0 || !strings.Contains(said, "8 could not be read") {
+		if err != nil || len(h.of["ch"].Hooks()) != 0 || !strings.Contains(said, "could not read 8") {
 			t.Errorf("after the removal: %q, %v, %v", said, err, h.of["ch"].Hooks())
 		}
 	})
@@ -367,7 +367,7 @@ func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 		}
 		for _, event := range calendarhero.Events {
 			hk := h.hook(r, event)
-			if p := hk.Problem; !strings.Contains(p, "could not be read since "+hk.FailedAt.Format(time.RFC3339)) || !strings.Contains(p, "500") || !strings.Contains(p, "hooks take "+north+" --event "+event+" --yes") {
+			if p := hk.Problem; !strings.Contains(p, "cannot read the registration since "+hk.FailedAt.Format(time.RFC3339)) || !strings.Contains(p, "500") || !strings.Contains(p, "hooks take "+north+" --event "+event+" --yes") {
 				t.Errorf("of %s it is said: %s", event, p)
 			}
 		}
@@ -399,7 +399,7 @@ func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 			t.Errorf("it is said: %s", p)
 		}
 		hooks, err := r.ReleaseHooks(t.Context(), account, false)
-		if err != nil || len(h.of["ch"].Hooks()) != 8 || !strings.Contains(hooks[0].Problem, "could not be deleted") {
+		if err != nil || len(h.of["ch"].Hooks()) != 8 || !strings.Contains(hooks[0].Problem, "cannot delete") {
 			t.Errorf("released unread: %+v, %v", hooks, err)
 		}
 		if _, err = r.ReleaseHooks(t.Context(), account, true); err != nil || len(h.of["ch"].Hooks()) != 0 {
@@ -540,7 +540,7 @@ func TestTheLastLocationOfAnAccountTakesItsWebhooksAlong(t *testing.T) {
 		h.key("ch-next")
 		h.of["ch-next"].Faults().Next("DELETE /webhook/{event}", -1, sandbox.FailWith(503))
 		said, err = r.Remove(t.Context(), south)
-		if err != nil || !strings.Contains(said, "8 webhooks") || !strings.Contains(said, "left there") {
+		if err != nil || !strings.Contains(said, "8 webhooks") || !strings.Contains(said, "remain there") {
 			t.Errorf("%q, %v", said, err)
 		}
 		if c := b.state(r, south); c.State != store.ConnectionRemoved {

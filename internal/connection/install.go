@@ -15,7 +15,7 @@ import (
 // ErrAwaited means that the app is installed where no authorization has
 // arrived yet: INSTALL webhooks come before the code exchange (HighLevel issue
 // #294). It is worth to look again soon.
-var ErrAwaited = errors.New("the app is installed, and its authorization has not arrived yet")
+var ErrAwaited = errors.New("the app is installed, but its authorization has not arrived yet")
 
 // Authorized keeps the grant that a person gave in the browser, and returns the
 // locations that it is for. A grant of a location connects it at once. One of
@@ -65,7 +65,7 @@ func (r *Registry) name(ctx context.Context, given highlevel.Grant) string {
 	cfg.Tokens = highlevel.StaticTokens(given.AccessToken)
 	l, err := highlevel.New(cfg).Location(ctx, given.LocationID)
 	if err != nil {
-		r.Logger.Info().Err(err).Msg("the name of a location is not known")
+		r.Logger.Info().Err(err).Msg("could not read the name of a location")
 	}
 	return l.Name
 }
@@ -129,7 +129,7 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 		if errors.Is(err, errNoGrant) {
 			err = ErrAwaited
 		}
-		return Outcome{Follow: follow, Why: "its locations are connected one by one"}, err
+		return Outcome{Follow: follow, Why: "Milepost connects its locations one by one"}, err
 	}
 	return r.locationInstalled(ctx, e.LocationID, event.CompanyID)
 }
@@ -138,7 +138,7 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID string) (Outcome, error) {
 	pending, err := r.pending(ctx, companyID, locationID, "")
 	if err != nil || !pending {
-		return Outcome{Why: "the location is connected already, or was removed by the operator"}, err
+		return Outcome{Why: "the location is already connected, or the operator removed it"}, err
 	}
 	c, _, err := r.Store.Connection(ctx, locationID)
 	if err != nil {

@@ -46,7 +46,7 @@ func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
 			}
 		}
 		if n += changed; changed == 0 {
-			return n, fmt.Errorf("%d secrets are being written under another key; restart the processes that still use it, then rotate again", len(list))
+			return n, fmt.Errorf("other processes write %d secrets under another key; restart them, then rotate again", len(list))
 		}
 	}
 }
@@ -74,7 +74,7 @@ func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err
 		locations = append(locations, id)
 		if _, err := r.Store.MoveConnection(ctx, store.Move{
 			LocationID: id, From: []store.ConnectionState{store.ConnectionPending, store.ConnectionActive, store.ConnectionSuspended},
-			To: store.ConnectionBroken, Problem: "its tokens were lost with their key: connect it again",
+			To: store.ConnectionBroken, Problem: "its tokens are lost with their key; connect the location again",
 		}, r.Now()); err != nil {
 			return n, locations, err
 		}

@@ -136,7 +136,7 @@ func (in *Inbox) Accept(ctx context.Context, w Webhook) (duplicate bool, err err
 		return false, fmt.Errorf("%w: shutting down", ErrNotStored)
 	case in.requests <- req:
 	default:
-		err := fmt.Errorf("%w: %d webhooks are waiting for the disk already", ErrNotStored, queueDepth)
+		err := fmt.Errorf("%w: %d webhooks already wait for the disk", ErrNotStored, queueDepth)
 		in.outage.Load().Failed(err)
 		return false, err
 	}

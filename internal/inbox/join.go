@@ -66,7 +66,7 @@ func (in *Inbox) Decide(ctx context.Context, st *store.Store, choice EmptyState,
 		return 0, fmt.Errorf("count the webhooks in the inbox: %w", err)
 	}
 	if !empty(bound) || webhooks == 0 {
-		return 0, errors.New("milepost.db is not empty, or inbox.db is; there is nothing to decide, and `milepost serve` starts")
+		return 0, errors.New("there is nothing to decide, because milepost.db is not empty, or inbox.db is; start `milepost serve`")
 	}
 	return webhooks, in.Join(ctx, st, JoinConfig{Logger: zerolog.Nop(), Now: now, EmptyState: choice})
 }

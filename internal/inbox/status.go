@@ -38,12 +38,12 @@ func Status(ctx context.Context, dir string, st *store.Store) (note string, err 
 	case err != nil:
 		return "", err
 	case empty(bound) && webhooks > 0:
-		return "", fmt.Errorf("milepost.db is empty, but inbox.db holds %d webhooks; `milepost recover --help` says how to go on", webhooks)
+		return "", fmt.Errorf("milepost.db is empty, but inbox.db holds %d webhooks; `milepost recover --help` says what to do", webhooks)
 	case !empty(bound) && !self.belongsTo(bound):
 		return "", errors.New("inbox.db and milepost.db do not match: one of them was restored, deleted or replaced; when `milepost serve` starts, it processes every webhook in inbox.db that was not processed")
 	}
 	if bound.Mismatch != "" {
-		note = fmt.Sprintf("inbox.db and milepost.db did not match when Milepost started at %s: %s; every webhook that was not worked was worked",
+		note = fmt.Sprintf("inbox.db and milepost.db did not match when Milepost started at %s: %s; Milepost processed every webhook that was not processed",
 			bound.MismatchAt.Format(time.RFC3339), bound.Mismatch)
 	}
 	return note, nil
