@@ -102,8 +102,8 @@ func SecretFiles(lookup func(string) (string, bool)) kong.Resolver {
 }
 
 // CheckEnvironment refuses variables that begin with MILEPOST_ and mean
-// nothing, with the nearest name that does. It returns those that will only
-// mean something in a later version.
+// nothing, with the nearest name that does, and values in quotes. It returns those
+// that will only mean something in a later version.
 func CheckEnvironment(model *kong.Application, environ []string) (notYet []string, err error) {
 	var known []string
 	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
@@ -119,8 +119,10 @@ func CheckEnvironment(model *kong.Application, environ []string) (notYet []strin
 	})
 	var problems []error
 	for _, kv := range environ {
-		name, _, _ := strings.Cut(kv, "=")
+		name, value, _ := strings.Cut(kv, "=")
 		switch {
+		case slices.Contains(known, name) && isQuoted(value):
+			problems = append(problems, fmt.Errorf("the value of %s is in quotes, which some readers of env files (docker run --env-file) do not take away: write it without", name))
 		case !strings.HasPrefix(name, "MILEPOST_"), slices.Contains(known, name),
 			slices.ContainsFunc(testOnly, func(p string) bool { return strings.HasPrefix(name, p) }):
 		case slices.Contains(later, strings.TrimSuffix(name, "_FILE")):
@@ -131,6 +133,12 @@ func CheckEnvironment(model *kong.Application, environ []string) (notYet []strin
 		}
 	}
 	return notYet, errors.Join(problems...)
+}
+
+// isQuoted reports whether a value begins and ends with the same quote.
+func isQuoted(value string) bool {
+	n := len(value)
+	return n > 1 && value[0] == value[n-1] && (value[0] == '"' || value[0] == '\'')
 }
 
 // unlike tells how far a name is from a known one: by letters, or word for
@@ -220,8 +228,16 @@ func (c *Config) parse() (s settings, err error) {
 		case u.value == "":
 		case err != nil, parsed.Host == "", parsed.Scheme != "http" && parsed.Scheme != "https":
 			problem("%s is not a URL such as https://example.com", u.name)
+		case u.name != "MILEPOST_HIGHLEVEL_AUTHORIZE_URL" && (parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != ""):
+			problem("%s must look like https://example.com or https://example.com/path", u.name)
 		case parsed.Scheme == "http" && u.calls && !c.InsecureHTTP && !isLoopback(parsed.Hostname()):
 			problem("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if you trust the network between", u.name, parsed.Host)
+		}
+	}
+	c.HighLevelLocationID = strings.TrimSpace(c.HighLevelLocationID)
+	for name, token := range map[string]string{"MILEPOST_HIGHLEVEL_TOKEN": c.HighLevelToken, "MILEPOST_CALENDARHERO_TOKEN": c.CalendarHeroToken} {
+		if word, _, _ := strings.Cut(strings.TrimSpace(token), " "); strings.EqualFold(word, "bearer") {
+			problem("%s is the token alone: write it without Bearer", name)
 		}
 	}
 	switch {

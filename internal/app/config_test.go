@@ -27,3 +27,29 @@ func TestAMisspeltSettingNamesTheOneThatWasMeant(t *testing.T) {
 		}
 	}
 }
+
+func TestASettingThatIsCopiedWithTooMuchSaysSo(t *testing.T) {
+	parser, err := kong.New(&app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.CheckEnvironment(parser.Model, []string{`MILEPOST_HIGHLEVEL_TOKEN="pit-1"`}); err == nil || !strings.Contains(err.Error(), "MILEPOST_HIGHLEVEL_TOKEN is in quotes") || strings.Contains(err.Error(), "pit-1") {
+		t.Errorf("a token in quotes: %v", err)
+	}
+	for name, change := range map[string]func(*app.Config){
+		"MILEPOST_HIGHLEVEL_TOKEN":       func(c *app.Config) { c.HighLevelToken = "Bearer pit-1" },
+		"MILEPOST_CALENDARHERO_TOKEN":    func(c *app.Config) { c.CalendarHeroToken = "bearer secret-2" },
+		"MILEPOST_HIGHLEVEL_BASE_URL":    func(c *app.Config) { c.HighLevelBaseURL = "https://user:secret-2@vendor.example" },
+		"MILEPOST_CALENDARHERO_BASE_URL": func(c *app.Config) { c.CalendarHeroBaseURL = "https://vendor.example/?key=secret-2" },
+		"MILEPOST_PUBLIC_URL":            func(c *app.Config) { c.PublicURL = "https://milepost.example/#secret-2" },
+	} {
+		c := app.Config{HighLevelToken: "pit-1", HighLevelLocationID: " loc ", CalendarHeroToken: "ch"}
+		if err := c.Validate(); err != nil || c.HighLevelLocationID != "loc" {
+			t.Fatalf("%q: %v", c.HighLevelLocationID, err)
+		}
+		change(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "pit-1") || strings.Contains(err.Error(), "secret-2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
