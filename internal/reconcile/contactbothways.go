@@ -209,7 +209,8 @@ func (s *entitySync) writeBack(ctx context.Context, item mapping.Item, parts map
 				}
 			}
 		}
-		return s.then.UpdateContact(ctx, s.contactID, w)
+		stored, err := s.then.UpdateContact(ctx, s.contactID, w)
+		return stored, s.refusal(ctx, err)
 	}
 	stored, err := write(parts)
 	if err != nil && clients.ReasonOf(err) != clients.Invalid {

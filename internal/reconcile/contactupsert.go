@@ -113,7 +113,8 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 	}
 	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: have.ID}) // to be linked
 	if missing, what := missingFields(have, want, phone); len(what) > 0 {
-		switch _, err := s.then.UpdateContact(ctx, have.ID, missing); {
+		_, err := s.then.UpdateContact(ctx, have.ID, missing)
+		switch err = s.refusal(ctx, err); {
 		case clients.ReasonOf(err) == clients.Invalid: // as of a phone that another contact has
 			s.notes = append(s.notes, item.Automation+": "+silent(err))
 		case err != nil:

@@ -195,3 +195,28 @@ func (s *entitySync) contactVanished(ctx context.Context) error {
 	}
 	return err
 }
+
+// refusal returns a failure as it is if it says something about the record. A vendor
+// that refuses what was sent must answer otherwise at the same moment: a gateway in its
+// place may refuse everything, in the vendor's own form. Then that is the failure, and
+// the sync is tried again.
+func (s *entitySync) refusal(ctx context.Context, err error) error {
+	failed, ok := errors.AsType[*clients.Error](err)
+	if !ok || failed.Reason != clients.Invalid || failed.Status == 0 {
+		return err
+	}
+	other := s.answers
+	if failed.API == highLevelAPI {
+		other = func(ctx context.Context, _ *session) error { return s.locationAnswers(ctx) }
+	}
+	everything := other(ctx, s.conn)
+	if everything == nil {
+		return err
+	}
+	if refused, ok := errors.AsType[*clients.Error](everything); ok && refused.Reason == clients.Invalid {
+		own := *refused
+		own.Reason, own.Foreign = clients.Unavailable, true
+		return &own
+	}
+	return everything
+}

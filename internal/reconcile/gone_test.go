@@ -186,3 +186,37 @@ func TestADeleteThatAGatewayAnswersIsNotDone(t *testing.T) {
 		}
 	}
 }
+
+// A gateway in a vendor's place may refuse everything in the vendor's own form, or
+// answer everything with the status of a success.
+func TestWhatAGatewayAnswersToEverythingIsNeitherDoneNorRefused(t *testing.T) {
+	for _, a := range []struct {
+		vendor string
+		sandbox.GatewayAnswer
+		date string // "" removes the request
+	}{
+		{"CalendarHero", sandbox.GatewayAnswer{Status: 204}, ""},
+		{"CalendarHero", sandbox.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"error":"Bad Request","message":"Bad Request"}`}, ""},
+		{"CalendarHero", sandbox.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"error":"Bad Request","message":"Bad Request"}`}, "2030-06-03"},
+		{"CalendarHero", sandbox.GatewayAnswer{Status: 422, Body: `{"message":"Request blocked by policy 17"}`}, "2030-06-03"},
+		{"HighLevel", sandbox.GatewayAnswer{Status: 400, Body: `{"message":"Request blocked by policy 17"}`}, "2030-06-03"},
+		{"HighLevel", sandbox.GatewayAnswer{Status: 422, Body: `{"statusCode":422,"message":["blocked"],"error":"Unprocessable Entity"}`}, ""},
+	} {
+		b := setup(t, toOwner)
+		all := b.people(1)
+		faults := b.ch.Faults()
+		if a.vendor == highLevelAPI {
+			faults = b.hl.Faults()
+		}
+		gateway := faults.Gateway(a.Status, a.Body)
+		b.setDate(all[0], a.date)
+		if n := b.round(all); n != 0 || gateway.Hits() == 0 || len(b.ch.Requests()) != 1 {
+			t.Errorf("%s %d %s: %d ended, %d requests are open", a.vendor, a.Status, a.Body, n, len(b.ch.Requests()))
+		}
+		faults.Clear()
+		b.pass(time.Minute)
+		if n := b.round(all); n != 1 || (a.date == "") != (len(b.ch.Requests()) == 0) {
+			t.Errorf("%s %d %s: then %d ended: %+v", a.vendor, a.Status, a.Body, n, b.ch.Requests())
+		}
+	}
+}

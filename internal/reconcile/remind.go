@@ -126,7 +126,7 @@ func (m *reminder) send(ctx context.Context, conn *session) ([]store.TimelineEnt
 	case failed == nil, failed.Reason == clients.Unclear && !failed.Foreign:
 		m.naming(zerolog.WarnLevel).Err(cause).Msg("it is not known whether a reminder was sent; it is not sent again, since it may have mailed")
 		return m.entry("reminder perhaps sent", "CalendarHero's answer is lost; it is not sent again, since it may have mailed"), nil
-	case failed.Reason == clients.NotFound && m.answers(ctx, conn) == nil, failed.Reason == clients.Invalid:
+	case (failed.Reason == clients.NotFound || failed.Reason == clients.Invalid) && m.answers(ctx, conn) == nil:
 		m.naming(zerolog.InfoLevel).Str("why", silent(cause)).Msg("reminder dropped: CalendarHero says that the meeting request is no longer open")
 		return m.entry("reminder dropped", "CalendarHero says that the meeting request is no longer open"), nil
 	}

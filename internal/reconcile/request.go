@@ -378,6 +378,9 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 	failed, _ := errors.AsType[*clients.Error](err)
 	switch {
 	case err == nil:
+		if err := s.answers(ctx, s.conn); err != nil { // a gateway may answer everything with a 204
+			return false, err
+		}
 		ctx, cancel := detached(ctx)
 		defer cancel()
 		return false, s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)

@@ -180,7 +180,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	var facts mapping.Facts
 	if gone == "" {
 		if facts, gone, err = s.look(ctx, state, needs); err != nil {
-			gone = ""
+			gone, err = "", s.refusal(ctx, err)
 		}
 	}
 	switch {
@@ -331,12 +331,12 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	if err := s.inherit(ctx, plan); err != nil {
 		return err
 	}
-	refused := s.removeAll(ctx, keep)
+	refused := s.refusal(ctx, s.removeAll(ctx, keep))
 	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
 		return refused
 	}
 	for _, item := range plan.Items {
-		err := s.applyItem(ctx, item)
+		err := s.refusal(ctx, s.applyItem(ctx, item))
 		if clients.ReasonOf(err) == clients.Invalid {
 			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+silent(err))
 			continue // the others need not suffer
