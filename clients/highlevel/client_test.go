@@ -174,7 +174,7 @@ func TestABadIDMakesNoCall(t *testing.T) {
 		_, err2 := client.Task(ctx, "c1", id)
 		_, err3 := client.AddTags(ctx, id, []string{"a"})
 		_, err4 := client.Users(ctx, id)
-		_, err5 := client.FindTask(ctx, "loc1", id)
+		_, err5 := client.FindTask(ctx, "loc1", id, nil)
 		for _, err := range []error{err1, err2, err3, err4, err5} {
 			if clients.ReasonOf(err) != clients.Invalid {
 				t.Errorf("%q: %v", id, err)
@@ -257,15 +257,15 @@ func TestFindTaskGoesThroughAllPages(t *testing.T) {
 	last := "t" + strings.Repeat("x", 99)
 	for _, capped := range []int{7, 25, 100} {
 		client, _ := setup(t, taskPages(100, capped, false))
-		if task, err := client.FindTask(t.Context(), "l1", last); err != nil || task.ID != last || task.ContactID != "c1" {
+		if task, err := client.FindTask(t.Context(), "l1", last, nil); err != nil || task.ID != last || task.ContactID != "c1" {
 			t.Errorf("pages of %d: got %v, %v", capped, task, err)
 		}
-		if _, err := client.FindTask(t.Context(), "l1", "absent"); clients.ReasonOf(err) != clients.NotFound {
+		if _, err := client.FindTask(t.Context(), "l1", "absent", nil); clients.ReasonOf(err) != clients.NotFound {
 			t.Errorf("pages of %d: got %v, want not found", capped, err)
 		}
 	}
 	client, tries := setup(t, taskPages(100, 25, true))
-	if _, err := client.FindTask(t.Context(), "l1", last); clients.ReasonOf(err) != clients.NotFound || tries.Load() != 2 {
+	if _, err := client.FindTask(t.Context(), "l1", last, nil); clients.ReasonOf(err) != clients.NotFound || tries.Load() != 2 {
 		t.Errorf("a server that ignores skip: got %v after %d calls", err, tries.Load())
 	}
 }
@@ -317,7 +317,7 @@ func TestEveryCallKeepsHighLevelsContract(t *testing.T) {
 	check(t, "SearchTasks", []highlevel.Task{wantTask})(client.SearchTasks(ctx, "l1", highlevel.TaskSearch{
 		ContactIDs: []string{"c1"}, AssignedTo: []string{"u1"}, Completed: &open, Query: "Call", Limit: 10, Skip: 5,
 	}))
-	check(t, "FindTask", wantTask)(client.FindTask(ctx, "l1", "t1"))
+	check(t, "FindTask", wantTask)(client.FindTask(ctx, "l1", "t1", nil))
 	check(t, "Notes", []highlevel.Note{wantNote})(client.Notes(ctx, "c1"))
 	check(t, "Note", wantNote)(client.Note(ctx, "c1", "n1"))
 	check(t, "Location", highlevel.Location{ID: "l1", Name: "Mark Shoes", Timezone: "America/Chicago"})(client.Location(ctx, "l1"))

@@ -198,7 +198,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 	same("the completed task", []any{true, []highlevel.Task{task}}, []any{task.Completed, listed})
 	_, err = client.Task(ctx, jane.ID, task.ID)
 	ok(err)
-	_, err = client.FindTask(ctx, here, task.ID)
+	_, err = client.FindTask(ctx, here, task.ID, nil)
 	ok(err)
 	ok(client.DeleteTask(ctx, jane.ID, task.ID))
 	if err := client.DeleteTask(ctx, jane.ID, task.ID); clients.ReasonOf(err) != clients.NotFound {

@@ -18,7 +18,7 @@ func reads(t *testing.T) map[string]func(*highlevel.Client) error {
 		"note":    func(c *highlevel.Client) error { _, err := c.Note(t.Context(), "C1", "X1"); return err },
 		"tasks":   func(c *highlevel.Client) error { _, err := c.Tasks(t.Context(), "X1"); return err },
 		"notes":   func(c *highlevel.Client) error { _, err := c.Notes(t.Context(), "X1"); return err },
-		"find":    func(c *highlevel.Client) error { _, err := c.FindTask(t.Context(), "L1", "X1"); return err },
+		"find":    func(c *highlevel.Client) error { _, err := c.FindTask(t.Context(), "L1", "X1", nil); return err },
 		"update": func(c *highlevel.Client) error {
 			_, err := c.CompleteTask(t.Context(), "C1", "X1", true)
 			return err

@@ -103,8 +103,9 @@ var ErrNoTasks = errors.New("the location shows no tasks")
 // FindTask looks for a task whose contact is not known, through all pages of
 // the location's task search. It is NotFound when the search ends without it,
 // and Unavailable when the search does not end: an unfinished search must
-// not pass for a deleted task.
-func (c *Client) FindTask(ctx context.Context, locationID, taskID string) (Task, error) {
+// not pass for a deleted task. passing, which may be nil, is told of each task on
+// the pages that were read.
+func (c *Client) FindTask(ctx context.Context, locationID, taskID string, passing func(Task)) (Task, error) {
 	if err := checkID(opFindTask, taskID); err != nil {
 		return Task{}, err
 	}
@@ -116,6 +117,11 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string) (Task,
 		}
 		c = c.With(clients.Begun) // the pages read would else be read again
 		before := len(seen)
+		if passing != nil {
+			for _, task := range tasks {
+				passing(task)
+			}
+		}
 		for _, task := range tasks {
 			if task.ID == taskID {
 				return task, nil

@@ -235,22 +235,24 @@ type attempts struct {
 
 func (w *world) attemptsOn(id string) (a attempts) {
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
-		rows, err := tx.Query(context.Background(), `SELECT state, coalesce(json_array_length(errors), 0),
-				coalesce(json_extract(metadata, '$.snoozes'), 0),
-				86400 * (julianday(scheduled_at) - julianday(coalesce(json_extract(errors, '$[#-1].at'), attempted_at)))
-			FROM river_job WHERE kind = 'sync' AND json_extract(args, '$.id') = $1 AND finalized_at IS NULL`, id)
+		// A job that waits for a next try is another one than that which tried.
+		rows, err := tx.Query(context.Background(), `SELECT state, tries,
+				(SELECT count(*) FROM river_job d WHERE d.kind = 'sync' AND json_extract(d.args, '$.id') = $1 AND d.state = 'completed'),
+				86400 * (julianday(scheduled_at) - julianday((SELECT max(attempted_at) FROM river_job d
+					WHERE d.kind = 'sync' AND json_extract(d.args, '$.id') = $1 AND d.state = 'completed')))
+			FROM river_job JOIN entities e ON e.kind = 'contact' AND e.id = $1
+			WHERE river_job.kind = 'sync' AND json_extract(args, '$.id') = $1 AND finalized_at IS NULL`, id)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var state string
-			var snoozed int
 			var wait sql.NullFloat64
-			if err := rows.Scan(&state, &a.failed, &snoozed, &wait); err != nil {
+			if err := rows.Scan(&state, &a.failed, &a.count, &wait); err != nil {
 				return err
 			}
-			a.count, a.running = a.failed+snoozed, state == "running" || !wait.Valid
+			a.running = state != "scheduled" || !wait.Valid
 			a.wait = time.Duration(wait.Float64*float64(w.cfg.Clock.Speed)*1e6) * time.Microsecond
 		}
 		return rows.Err()

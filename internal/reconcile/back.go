@@ -102,12 +102,12 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 	}
 	return s.write(ctx, link, item, content, title,
 		func(marker string) (string, error) {
-			note, err := s.then.CreateNote(ctx, s.contactID, highlevel.NewNote{Body: signed(item.Text, marker)})
+			note, err := s.writing().CreateNote(ctx, s.contactID, highlevel.NewNote{Body: signed(item.Text, marker)})
 			return note.ID, err
 		},
 		func(id, marker string) error {
 			body := signed(item.Text, marker)
-			_, err := s.then.UpdateNote(ctx, s.contactID, id, highlevel.NoteFields{Body: &body})
+			_, err := s.writing().UpdateNote(ctx, s.contactID, id, highlevel.NoteFields{Body: &body})
 			return err
 		})
 }
@@ -128,7 +128,7 @@ func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) 
 	}
 	return s.write(ctx, link, item, content, item.Title,
 		func(marker string) (string, error) {
-			task, err := s.then.CreateTask(ctx, s.contactID, highlevel.NewTask{
+			task, err := s.writing().CreateTask(ctx, s.contactID, highlevel.NewTask{
 				Title: item.Title, Body: signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
 			})
 			return task.ID, err
@@ -139,7 +139,7 @@ func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) 
 			if item.AssignedTo != "" {
 				fields.AssignedTo = &item.AssignedTo
 			}
-			_, err := s.then.UpdateTask(ctx, s.contactID, id, fields)
+			_, err := s.writing().UpdateTask(ctx, s.contactID, id, fields)
 			return err
 		})
 }
@@ -174,13 +174,13 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 		if s.facts.Task.Completed {
 			return s.store.SaveLink(ctx, link, s.now(), nil)
 		}
-		_, err = s.then.CompleteTask(ctx, s.contactID, link.ObjectID, true)
+		_, err = s.writing().CompleteTask(ctx, s.contactID, link.ObjectID, true)
 	} else {
 		what = "task moved in HighLevel"
 		if due, dueErr := time.Parse(time.RFC3339, s.facts.Task.Due); dueErr == nil && near(due, item.Due) {
 			return s.store.SaveLink(ctx, link, s.now(), nil)
 		}
-		_, err = s.then.UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
+		_, err = s.writing().UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
 		if err == nil {
 			err = s.followed(ctx, item.Meeting, item.Due)
 		}

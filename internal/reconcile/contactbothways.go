@@ -209,7 +209,7 @@ func (s *entitySync) writeBack(ctx context.Context, item mapping.Item, parts map
 				}
 			}
 		}
-		stored, err := s.then.UpdateContact(ctx, s.contactID, w)
+		stored, err := s.writing().UpdateContact(ctx, s.contactID, w)
 		return stored, s.refusal(ctx, err)
 	}
 	stored, err := write(parts)

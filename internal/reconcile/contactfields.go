@@ -184,7 +184,7 @@ func (s *entitySync) applyUpdateContact(ctx context.Context, item mapping.Item) 
 		if err := s.toFollow(ctx, item.Meeting); err != nil {
 			return err
 		}
-		if _, err := s.then.UpdateContact(ctx, s.contactID, write); err != nil {
+		if _, err := s.writing().UpdateContact(ctx, s.contactID, write); err != nil {
 			return err
 		}
 		told = append(told, s.tell("contact updated in HighLevel", strings.Join(written, "\n")))

@@ -113,7 +113,7 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 	}
 	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: have.ID}) // to be linked
 	if missing, what := missingFields(have, want, phone); len(what) > 0 {
-		_, err := s.then.UpdateContact(ctx, have.ID, missing)
+		_, err := s.writing().UpdateContact(ctx, have.ID, missing)
 		switch err = s.refusal(ctx, err); {
 		case clients.ReasonOf(err) == clients.Invalid: // as of a phone that another contact has
 			s.notes = append(s.notes, item.Automation+": "+silent(err))
@@ -199,7 +199,7 @@ func (s *entitySync) createInHighLevel(ctx context.Context, link *store.Link, wa
 			*field.to = highlevel.Set(field.value)
 		}
 	}
-	stored, _, err := s.then.UpsertContact(ctx, highlevel.UpsertContact{NewContact: contact})
+	stored, _, err := s.writing().UpsertContact(ctx, highlevel.UpsertContact{NewContact: contact})
 	if err != nil {
 		ctx, cancel := detached(ctx)
 		defer cancel()

@@ -40,7 +40,7 @@ func (b *bundle) of(e store.Entity) *entitySync {
 	b.t.Helper()
 	conn, err := b.session(b.t.Context(), e.LocationID)
 	b.must(err)
-	s := &entitySync{Reconciler: b.Reconciler, conn: conn, entity: e, result: &result{}, first: conn.HighLevel, then: conn.HighLevel}
+	s := &entitySync{Reconciler: b.Reconciler, conn: conn, entity: e, reads: &reads{}, result: &result{}, first: conn.HighLevel, then: conn.HighLevel}
 	s.links, err = b.store.Links(b.t.Context(), e)
 	b.must(err)
 	return s

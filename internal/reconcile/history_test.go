@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,6 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
 
-	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
@@ -143,8 +143,9 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 	}
 	h.cfg = Config{
 		Automations: set, Logger: zerolog.Nop(), Every: 15 * time.Minute, Quiet: time.Duration(seed%2) * 5 * time.Minute,
-		Now:  func() time.Time { return clock().Add(time.Duration(h.skew.Load())) },
-		Real: func(time.Duration) time.Duration { return 0 },
+		Now:    func() time.Time { return clock().Add(time.Duration(h.skew.Load())) },
+		Real:   func(time.Duration) time.Duration { return 0 },
+		Spread: func(d time.Duration) time.Duration { return d },
 		Connections: only{&connection.Connection{
 			LocationID:   location,
 			HighLevel:    highlevel.New(highlevel.Config{BaseURL: hl.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: noWait, HTTP: client("HighLevel")}),
@@ -325,46 +326,39 @@ func (h *history) live(do func(ctx context.Context) error) (err error, died bool
 	return nil, true
 }
 
-// carryOut works the sync of an entity as its job does.
-func (h *history) carryOut(e store.Entity) {
+// carryOut works a sync job.
+func (h *history) carryOut(job store.Entity) {
 	h.t.Helper()
-	h.tally.syncs++
-	said, noNotes := "", h.noNotes()
+	noNotes := h.noNotes()
+	var owed []store.Entity
+	for _, s := range h.owedStates() {
+		if jobOf(s) == job && s.Ready(h.cfg.Now()) {
+			owed = append(owed, s.Entity)
+		}
+	}
 	err, died := h.live(func(ctx context.Context) error {
-		state, err := h.store.EntityState(ctx, e)
-		if err != nil {
-			return err
-		}
-		res, err := h.Reconciler.sync(ctx, &state)
-		if err != nil {
-			_ = h.postpone(ctx, newJob(), state, err)
-			return err
-		}
-		said = res.outcome() + " " + res.detail()
-		// No job is there to be completed: it is as if one more sync were wanted.
-		h.spared(func() { h.must(h.store.Touch(ctx, []store.Entity{e}, false)) })
-		_, err = h.store.FinishSync(ctx, newJob(), store.Finish{
-			Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-			Outcome: res.outcome(), Detail: res.detail(), Now: h.cfg.Now(), Touch: res.touch, Timeline: res.timeline, Erase: res.erase,
-		})
-		h.spared(func() {
-			h.must(h.store.InTx(ctx, func(tx *store.Tx) error {
-				_, err := tx.Exec(ctx, `UPDATE entities SET wanted = wanted - 1 WHERE kind = $1 AND id = $2`, e.Kind, e.ID)
-				return err
-			}))
-		})
-		return err
+		run := h.newRun(job, nil)
+		run.ends = run.ends.Add(time.Hour) // not by the machine's clock
+		return run.do(ctx)
 	})
+	delete(h.due, job)
+	var rests *river.JobSnoozeError
 	switch {
 	case died:
-		delete(h.due, e)
-	case err != nil:
-		h.due[e] = h.now().Add(h.delay(e, err))
-		h.tell("  sync of %s: %v; again in %s", h.name(e), err, h.due[e].Sub(h.now()))
+	case errors.As(err, &rests):
+		h.due[job] = h.now().Add(rest)
+	case err != nil: // as River hands it out again, without the chance that it adds
+		h.fails[job]++
+		h.due[job] = h.now().Add(store.BackoffAfter(h.fails[job]))
+		h.tell("  job of %s: %v; again in %s", h.name(job), err, h.due[job].Sub(h.now()))
 	default:
-		delete(h.due, e)
-		delete(h.fails, e)
-		h.tell("  sync of %s: %s", h.name(e), said)
+		delete(h.fails, job)
+	}
+	for _, e := range owed {
+		h.tally.syncs++
+		state, err := h.store.EntityState(h.t.Context(), e)
+		h.must(err)
+		h.tell("  sync of %s: %s %s", h.name(e), state.Outcome, state.Detail)
 		if h.noNotes() > noNotes {
 			h.ledger.missedNotes(e)
 		}
@@ -372,16 +366,12 @@ func (h *history) carryOut(e store.Entity) {
 	h.look()
 }
 
-// spared does what the process does not.
-func (h *history) spared(do func()) {
-	h.mortal(false)
-	defer h.mortal(true)
-	h.mort.mu.Lock()
-	dead := h.mort.dead
-	h.mort.mu.Unlock()
-	if !dead {
-		do()
+// jobOf is the entity whose job works a record.
+func jobOf(s store.EntityState) store.Entity {
+	if s.SyncContact == "" {
+		return s.Entity
 	}
+	return store.Entity{LocationID: s.LocationID, Kind: string(mapping.KindContact), ID: s.SyncContact}
 }
 
 // mortal says whether the process can die now.
@@ -390,25 +380,6 @@ func (h *history) mortal(yes bool) {
 	h.mort.mu.Lock()
 	defer h.mort.mu.Unlock()
 	h.mort.mortal = yes
-}
-
-// delay is after what time River hands a failed sync out again, without the
-// chance that it adds.
-func (h *history) delay(e store.Entity, cause error) time.Duration {
-	if w, ok := errors.AsType[*wait](cause); ok {
-		return min(w.d, longestWait)
-	}
-	failed, ok := errors.AsType[*clients.Error](cause)
-	switch {
-	case ok && failed.Reason == clients.RateLimited && failed.RetryAfter > 0:
-		return min(failed.RetryAfter, longestWait)
-	case ok && failed.Reason == clients.RateLimited:
-		return rateLimitWait
-	case ok && failed.Reason == clients.Unclear:
-		return unclearSettle
-	}
-	h.fails[e]++
-	return min(2*time.Second<<min(h.fails[e], 9), longestWait)
 }
 
 func (h *history) pollAll() {
@@ -553,45 +524,61 @@ func (h *history) remindAll() {
 // owedAll lists the entities that are to be synced.
 func (h *history) owedAll() (list []store.Entity) {
 	h.t.Helper()
+	for _, s := range h.owedStates() {
+		list = append(list, s.Entity)
+	}
+	return list
+}
+
+func (h *history) owedStates() (list []store.EntityState) {
+	h.t.Helper()
 	h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
-		rows, err := tx.Query(h.t.Context(), `SELECT location_id, kind, id FROM entities WHERE wanted > done ORDER BY kind, id`)
+		rows, err := tx.Query(h.t.Context(), `SELECT location_id, kind, id, sync_contact, next_try FROM entities WHERE wanted > done ORDER BY kind, id`)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var e store.Entity
-			if err := rows.Scan(&e.LocationID, &e.Kind, &e.ID); err != nil {
+			var s store.EntityState
+			var next int64
+			if err := rows.Scan(&s.LocationID, &s.Kind, &s.ID, &s.SyncContact, &next); err != nil {
 				return err
 			}
-			list = append(list, e)
+			if next != 0 {
+				s.NextTry = time.UnixMicro(next)
+			}
+			list = append(list, s)
 		}
 		return rows.Err()
 	}))
 	return list
 }
 
-// work works at most n syncs that are due, in any order, and reports whether
+// work works at most n sync jobs that are due, in any order, and reports whether
 // nothing is owed any more. next is when the next one is due.
 func (h *history) work(n int) (idle bool, next time.Time) {
 	h.t.Helper()
 	for range n {
+		owed := h.owedStates()
 		var ready []store.Entity
-		owed := h.owedAll()
 		next = time.Time{}
-		for _, e := range owed {
-			if at := h.due[e]; at.After(h.now()) {
-				if next.IsZero() || at.Before(next) {
-					next = at
-				}
-				continue
+		for _, s := range owed {
+			job := jobOf(s)
+			at := h.due[job]
+			if !s.Ready(h.cfg.Now()) {
+				at = latest(at, s.NextTry.Add(-time.Duration(h.skew.Load())))
 			}
-			ready = append(ready, e)
+			switch {
+			case !at.After(h.now()):
+				ready = append(ready, job)
+			case next.IsZero() || at.Before(next):
+				next = at
+			}
 		}
 		if len(ready) == 0 {
 			return len(owed) == 0, next
 		}
-		h.carryOut(choose(h, ready...))
+		h.carryOut(choose(h, slices.Compact(ready)...))
 	}
 	return false, time.Time{}
 }
@@ -663,9 +650,6 @@ func (h *history) arrive(w webhook) {
 	d.Skip = h.Skip(h.t.Context(), d)
 	_, err := h.store.Dispatch(h.t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return []store.Delivery{d}, nil })
 	h.must(err)
-	if d.Deleted {
-		delete(h.due, d.Entity) // its job waits no longer
-	}
 	h.tell("  %s is told: %s %s %s", w.vendor, d.Type, h.name(d.Entity), d.Skip)
 }
 

@@ -40,7 +40,7 @@ func (b *bundle) settle() {
 			if !w.doubted.IsZero() {
 				state.GoneAt = w.doubted
 			}
-			b.must(b.store.Postpone(b.t.Context(), e, state.Wanted, store.Waiting, w.why, state.GoneAt))
+			b.must(b.store.Postpone(b.t.Context(), store.Postponed{Entity: e, Seen: state.Wanted, Outcome: store.Waiting, Detail: w.why, GoneAt: state.GoneAt}))
 			b.pass(w.d)
 			continue
 		}
@@ -50,20 +50,14 @@ func (b *bundle) settle() {
 	b.t.Fatal("the syncs do not end")
 }
 
-// finish records the end of a sync. No job runs here to be completed, so it does
-// as if one more sync were wanted.
+// finish records the end of a sync.
 func (b *bundle) finish(e store.Entity, state store.EntityState, res *result) {
 	b.t.Helper()
-	b.must(b.store.Touch(b.t.Context(), []store.Entity{e}, false))
-	_, err := b.store.FinishSync(b.t.Context(), newJob(), store.Finish{
+	_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: b.now(), Touch: res.touch, Timeline: res.timeline,
 	})
 	b.must(err)
-	b.must(b.store.InTx(b.t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Exec(b.t.Context(), `UPDATE entities SET wanted = wanted - 1 WHERE kind = $1 AND id = $2`, e.Kind, e.ID)
-		return err
-	}))
 }
 
 // owed returns an entity that is to be synced.

@@ -41,12 +41,12 @@ func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
 		return nil
 	}
 	if len(item.AddTags) > 0 {
-		if _, err := s.then.AddTags(ctx, s.contactID, item.AddTags); err != nil {
+		if _, err := s.writing().AddTags(ctx, s.contactID, item.AddTags); err != nil {
 			return err
 		}
 	}
 	if len(item.RemoveTags) > 0 {
-		if _, err := s.then.RemoveTags(ctx, s.contactID, item.RemoveTags); err != nil {
+		if _, err := s.writing().RemoveTags(ctx, s.contactID, item.RemoveTags); err != nil {
 			return err
 		}
 	}

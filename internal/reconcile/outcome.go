@@ -33,75 +33,80 @@ const (
 	longestWait   = 15 * time.Minute // a job that waits absorbs new events, so never longer
 )
 
-// postpone notes why a sync did not end, and tells River when to try again. It
-// logs a wait when it begins, a vendor's outage once for a location when it begins
-// and once when it is over, and another failure at its 1st, 2nd, 4th, 8th … attempt.
-func (r *Reconciler) postpone(ctx context.Context, job *river.Job[store.SyncArgs], state store.EntityState, cause error) error {
+// postpone notes why a sync did not end, and when it is retried. others reports that
+// the other records of the contact would fare no better now. It logs a wait when it
+// begins, a vendor's outage once for a location when it begins and once when it is
+// over, and another failure at its 1st, 2nd, 4th, 8th … attempt.
+func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, cause error) (p store.Postponed, others bool, err error) {
+	if errors.Is(cause, context.Canceled) {
+		return p, true, river.JobSnooze(0) // shutting down: handed back
+	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	note := func(outcome string) error {
-		return r.store.Postpone(ctx, state.Entity, state.Wanted, outcome, cause.Error(), state.GoneAt)
-	}
-	attempt := len(job.Errors) + 1
+	p = store.Postponed{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Retry, Detail: cause.Error(), GoneAt: state.GoneAt, Tries: state.Tries + 1}
+	after := store.BackoffAfter(int(state.Tries))
 	log := func(level zerolog.Level) *zerolog.Event {
-		if attempt&(attempt-1) != 0 {
+		if p.Tries&(p.Tries-1) != 0 {
 			level = zerolog.DebugLevel
 		}
-		return naming(r.logger.WithLevel(level), state.Entity).Int("attempt", attempt)
+		return naming(r.logger.WithLevel(level), state.Entity).Int64("attempt", p.Tries)
 	}
-	if w, ok := errors.AsType[*wait](cause); ok {
+	// waits is for what is no failure.
+	waits := func(outcome string, d time.Duration) {
+		p.Outcome, p.Tries, after = outcome, state.Tries, min(d, longestWait)
+	}
+	w, isWait := errors.AsType[*wait](cause)
+	failed, isVendors := errors.AsType[*clients.Error](cause)
+	switch {
+	case isWait:
+		waits(store.Waiting, w.d) // the clock may have been put back
 		if !w.doubted.IsZero() {
-			state.GoneAt = w.doubted
+			p.GoneAt = w.doubted
 		}
 		if !w.quiet && state.Outcome != store.Waiting {
-			naming(r.logger.Info(), state.Entity).Str("for", min(w.d, longestWait).Round(time.Second).String()).Str("why", w.why).Msg("sync waits")
+			naming(r.logger.Info(), state.Entity).Str("for", after.Round(time.Second).String()).Str("why", w.why).Msg("sync waits")
 		}
-		return errors.Join(note(store.Waiting), r.snooze(jitter(min(w.d, longestWait)))) // the clock may have been put back
-	}
-	if errors.Is(cause, context.Canceled) {
-		return river.JobSnooze(0) // shutting down: handed back
-	}
-	failed, ok := errors.AsType[*clients.Error](cause)
-	if !ok { // not a vendor's fault: the state database, or a defect
-		if store.Unavailable(cause) {
-			r.away.Failed(cause)
-			return errors.Join(cause, note(store.Retry))
-		}
+	case !isVendors && store.Unavailable(cause):
+		r.away.Failed(cause)
+	case !isVendors: // a defect
 		log(zerolog.ErrorLevel).Err(cause).Msg("sync failed; tried again")
-		return errors.Join(cause, note(store.Retry))
-	}
-	switch failed.Reason {
-	case clients.RateLimited:
-		d := min(failed.RetryAfter, longestWait)
+	case failed.Reason == clients.RateLimited:
+		others = true
+		d := failed.RetryAfter
 		if d <= 0 {
 			d = rateLimitWait
 		}
+		waits(store.Waiting, d)
 		if failed.Status == 0 && d < longestWait {
-			return errors.Join(note(store.Waiting), r.snooze(d)) // its own moment, given by the budget
+			break
 		}
 		begins := state.Outcome != store.Waiting
 		if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API {
-			begins = conn.parked.set(r.now(), r.now().Add(d))
+			begins = conn.parked.set(r.now(), r.now().Add(after))
 		}
 		if begins {
-			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: the others of this location wait, too")
+			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", after.Round(time.Second).String()).Msg("rate limited: the others of this location wait, too")
 		}
-		return errors.Join(note(store.Waiting), r.snooze(jitter(d)))
-	case clients.Unauthorized, clients.Forbidden, clients.Inactive:
+	case failed.Reason == clients.Unauthorized, failed.Reason == clients.Forbidden, failed.Reason == clients.Inactive:
+		others, p.Outcome = true, store.Auth
 		log(zerolog.WarnLevel).Err(failed).Msg("a token is refused; tried again until it is put right")
-		return errors.Join(failed, note(store.Auth))
-	case clients.Unclear:
-		if failed.Foreign {
-			break
-		}
+	case failed.Reason == clients.Unclear && !failed.Foreign:
 		// The object may exist: look for it soon, before anything else is tried.
+		waits(store.Retry, unclearSettle)
 		naming(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
 			Msg("it is not known whether a create took effect; its object is looked for before it is made again")
-		return errors.Join(note(store.Retry), r.snooze(unclearSettle))
+	default:
+		others = true
+		r.outage(failed.API, state.LocationID).Failed(failed)
+		naming(r.logger.Debug(), state.Entity).Int64("attempt", p.Tries).Err(failed).Msg("call failed; tried again")
+		after = min(after, longestOutageWait*9/10)
 	}
-	r.outage(failed.API, state.LocationID).Failed(failed)
-	naming(r.logger.Debug(), state.Entity).Int("attempt", attempt).Err(failed).Msg("call failed; tried again")
-	return errors.Join(r.whenItAnswers(job.JobRow, failed), note(store.Retry))
+	if isVendors && failed.Reason == clients.RateLimited && failed.Status == 0 && after < longestWait {
+		p.NextTry = r.now().Add(after) // its own moment, given by the budget
+	} else {
+		p.NextTry = r.now().Add(r.spread(after))
+	}
+	return p, others, r.store.Postpone(ctx, p)
 }
 
 // longestOutageWait is the longest time after which a job tries a vendor again

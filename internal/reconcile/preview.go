@@ -39,7 +39,7 @@ func (r *Reconciler) previewAs(ctx context.Context, f store.Found, claim clients
 		return nil, err
 	}
 	kind := mapping.Kind(e.Kind)
-	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), result: &result{}}
+	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), asked: state.Wanted, reads: &reads{}, result: &result{}}
 	s.first, s.then = conn.HighLevel.Backfill().With(claim), conn.HighLevel.With(clients.Begun)
 	if s.links, err = r.store.Links(ctx, e); err != nil {
 		return nil, err

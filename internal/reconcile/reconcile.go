@@ -51,6 +51,7 @@ type Reconciler struct {
 	logger      zerolog.Logger
 	now         func() time.Time
 	real        func(time.Duration) time.Duration
+	spread      func(time.Duration) time.Duration
 	eraseBodies func(ctx context.Context, locationID, contactID string, ids []int64) (int64, error)
 	every       time.Duration // between two reconciliations of a location; 0 = never
 	quiet       time.Duration // as Config's
@@ -75,6 +76,7 @@ type session struct {
 
 	backReads backReads // which contacts' notes and tasks were searched for markers
 	proofs    proofs    // whether unknown markers are Milepost's
+	found     foundTasks
 }
 
 // Config is what a Reconciler needs.
@@ -93,6 +95,9 @@ type Config struct {
 	// ScrubFiles removes what was erased from the files of the databases; nil = nothing to do.
 	ScrubFiles func(ctx context.Context) error
 	Now        func() time.Time // nil = time.Now
+	// Spread returns a wait with a part added by chance, so that jobs which wait for
+	// the same moment do not come at once; nil = up to a tenth more.
+	Spread func(time.Duration) time.Duration
 	// Real returns how long a wait by Now really takes: River's clock is
 	// another one. nil = as long as it says.
 	Real func(time.Duration) time.Duration
@@ -102,10 +107,13 @@ type Config struct {
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
 		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{}, away: outage.New(cfg.Logger, "state database", cfg.Now),
-		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, every: cfg.Every, quiet: cfg.Quiet, eraseBodies: cfg.EraseBodies, scrubber: newScrubber(cfg.ScrubFiles),
+		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, spread: cfg.Spread, every: cfg.Every, quiet: cfg.Quiet, eraseBodies: cfg.EraseBodies, scrubber: newScrubber(cfg.ScrubFiles),
 	}
 	if r.now == nil {
 		r.now = time.Now
+	}
+	if r.spread == nil {
+		r.spread = jitter
 	}
 	if r.real == nil {
 		r.real = func(d time.Duration) time.Duration { return d }

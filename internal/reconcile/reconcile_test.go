@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
 
@@ -133,6 +132,11 @@ func (b *bundle) setDate(e store.Entity, date string) {
 	b.must(b.hl.SetCustomField(e.ID, "contact.milestone_date", date))
 }
 
+// sync syncs an entity apart from the others of its contact.
+func (b *bundle) sync(ctx context.Context, state *store.EntityState) (*result, error) {
+	return b.syncWith(ctx, state, &reads{})
+}
+
 // try syncs an entity once, as a job does up to its end.
 func (b *bundle) try(e store.Entity) (*result, error) {
 	b.t.Helper()
@@ -148,14 +152,18 @@ func (b *bundle) run(e store.Entity) (*result, error) {
 	b.must(err)
 	res, err := b.sync(b.t.Context(), &state)
 	if err != nil {
-		err = b.postpone(b.t.Context(), newJob(), state, err)
+		_, _, noteErr := b.postpone(b.t.Context(), state, err)
+		b.must(noteErr)
 	}
 	return res, err
 }
 
-// newJob is a job at its first attempt.
-func newJob() *river.Job[store.SyncArgs] {
-	return &river.Job[store.SyncArgs]{JobRow: &rivertype.JobRow{}}
+// nextTry is how long an entity waits for its next try.
+func (b *bundle) nextTry(e store.Entity) time.Duration {
+	b.t.Helper()
+	state, err := b.store.EntityState(b.t.Context(), e)
+	b.must(err)
+	return state.NextTry.Sub(b.now())
 }
 
 // do is a try that must succeed.
@@ -173,13 +181,10 @@ func (b *bundle) known(e store.Entity) {
 		b.must(b.store.Touch(b.t.Context(), []store.Entity{e}, false))
 	}
 	res := b.do(e)
-	again, err := b.store.FinishSync(b.t.Context(), newJob(), store.Finish{
+	_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{
 		Entity: e, Seen: 1, Fingerprint: res.fingerprint, Outcome: res.outcome(), Now: b.now(),
 	})
 	b.must(err)
-	if !again {
-		b.t.Fatal("the sync that is still wanted was forgotten")
-	}
 }
 
 // posts counts the meeting requests that were asked for.
@@ -355,9 +360,9 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.Say(400, `{"statusCode":400,"message":"Contact with id `+e.ID+` not found"}`))
 	}
 	run := func() (*result, error) { return b.run(e) }
-	var snooze *rivertype.JobSnoozeError
+	var waits *wait
 	notFound()
-	if _, err := run(); !errors.As(err, &snooze) || snooze.Duration < time.Minute {
+	if _, err := run(); !errors.As(err, &waits) || b.nextTry(e) < time.Minute {
 		t.Fatalf("not found for the first time: %v", err)
 	}
 	// It is there again, but cannot be carried over: what was believed before counts no more.
@@ -368,7 +373,7 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 		t.Fatal("a failing vendor was not noticed")
 	}
 	notFound()
-	if _, err := run(); !errors.As(err, &snooze) || len(b.ch.Requests()) != 1 {
+	if _, err := run(); !errors.As(err, &waits) || len(b.ch.Requests()) != 1 {
 		t.Fatalf("not found for the first time since it was there: %v, %d requests", err, len(b.ch.Requests()))
 	}
 	notFound()
@@ -384,7 +389,7 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 		fault   sandbox.Fault
 		on      string
 		outcome string
-		snooze  time.Duration // 0 = an error: River's back-off
+		wait    time.Duration // 0 = the back-off, which counts
 	}{
 		{"limited, for a time", sandbox.RateLimited(40 * time.Second), "POST /meeting/tasks", store.Waiting, 40 * time.Second},
 		{"limited, without a word", sandbox.RateLimited(0), "POST /meeting/tasks", store.Waiting, rateLimitWait},
@@ -403,16 +408,20 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 			state, err := b.store.EntityState(t.Context(), e)
 			b.must(err)
 			_, err = b.sync(t.Context(), &state)
-			err = b.postpone(t.Context(), newJob(), state, err)
-			var snooze *rivertype.JobSnoozeError
-			switch errors.As(err, &snooze); {
-			case c.snooze == 0 && (err == nil || snooze != nil):
-				t.Errorf("it is left to %v, want an error for River to count", err)
-			case c.snooze > 0 && (snooze == nil || snooze.Duration < c.snooze || snooze.Duration > c.snooze*6/5):
-				t.Errorf("it is left to %v, want a snooze of %s", err, c.snooze)
+			_, _, err = b.postpone(t.Context(), state, err)
+			b.must(err)
+			want, counts := c.wait, int64(0)
+			if want == 0 {
+				want, counts = store.BackoffAfter(0), 1
+			}
+			if got := b.nextTry(e); got < want || got > want*6/5 {
+				t.Errorf("it waits for %s, want %s", got, want)
 			}
 			after, err := b.store.EntityState(t.Context(), e)
 			b.must(err)
+			if after.Tries != counts {
+				t.Errorf("%d failures are counted, want %d", after.Tries, counts)
+			}
 			if after.Outcome != c.outcome || after.Done != 0 || after.Detail == "" {
 				t.Errorf("the entity is noted as %q (%s), done %d; want %q", after.Outcome, after.Detail, after.Done, c.outcome)
 			}
@@ -426,10 +435,10 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 	t.Run("no wait is the longer for a clock that was put back", func(t *testing.T) {
 		b := setup(t, toOwner)
 		state := store.EntityState{Entity: b.jane("2030-05-02")}
-		var snooze *rivertype.JobSnoozeError
-		err := b.postpone(t.Context(), newJob(), state, &wait{d: 6 * time.Hour, why: "it settles"})
-		if !errors.As(err, &snooze) || snooze.Duration > longestWait*6/5 {
-			t.Errorf("%v", err)
+		p, _, err := b.postpone(t.Context(), state, &wait{d: 6 * time.Hour, why: "it settles"})
+		b.must(err)
+		if p.NextTry.Sub(b.now()) > longestWait*6/5 {
+			t.Errorf("it waits until %s", p.NextTry)
 		}
 		state.GoneAt = b.now().Add(6 * time.Hour)
 		var w *wait
@@ -444,7 +453,7 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 		state := store.EntityState{Entity: b.jane("2030-05-02")}
 		_, err := b.sync(ctx, &state)
 		var snooze *rivertype.JobSnoozeError
-		if err = b.postpone(ctx, newJob(), state, err); !errors.As(err, &snooze) || snooze.Duration != 0 {
+		if _, _, err = b.postpone(ctx, state, err); !errors.As(err, &snooze) || snooze.Duration != 0 {
 			t.Errorf("%v", err)
 		}
 	})

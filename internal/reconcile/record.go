@@ -38,7 +38,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 				Message: "the event named no contact, and a note can only be read through its contact",
 			}
 		}
-		note, err := s.first.Note(ctx, s.contactID, s.entity.ID)
+		note, err := s.readNote(ctx)
 		if err != nil {
 			return facts, err
 		}
@@ -59,11 +59,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		}
 	}
 	if needs.Contact || needs.CustomFields {
-		hl := s.then
-		if mapping.Kind(s.entity.Kind) == mapping.KindContact {
-			hl = s.first
-		}
-		contact, err := hl.Contact(ctx, s.contactID)
+		contact, err := s.readContact(ctx, s.contactID)
 		if err != nil {
 			return facts, err
 		}
@@ -102,7 +98,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 
 // contactNotes are the contact's notes.
 func (s *entitySync) contactNotes(ctx context.Context) ([]highlevel.Note, error) {
-	notes, err := s.then.Notes(ctx, s.contactID)
+	notes, err := s.listNotes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +107,7 @@ func (s *entitySync) contactNotes(ctx context.Context) ([]highlevel.Note, error)
 
 // contactTasks are the contact's tasks.
 func (s *entitySync) contactTasks(ctx context.Context) ([]highlevel.Task, error) {
-	tasks, err := s.then.Tasks(ctx, s.contactID)
+	tasks, err := s.listTasks(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +118,10 @@ func (s *entitySync) contactTasks(ctx context.Context) ([]highlevel.Task, error)
 // is known is not wrong: a request would be replaced for it, which mails people, or
 // a note written twice.
 func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list []T, id func(T) string, get func(ctx context.Context, contactID, id string) (T, error)) error {
+	of := string(kind) + " " + s.contactID
+	if s.reads.whole[of] {
+		return nil
+	}
 	seen, err := s.store.SeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
 	if err != nil {
 		return err
@@ -129,19 +129,22 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	for _, v := range list {
 		delete(seen, id(v))
 	}
-	if len(seen) == 0 {
-		return nil
-	}
-	_, err = get(ctx, s.contactID, slices.Min(slices.Collect(maps.Keys(seen)))) // one of them tells
-	switch {
-	case err == nil:
-		return &clients.Error{
-			API: highLevelAPI, Operation: fmt.Sprintf("list %ss of contact", kind), Subject: s.contactID, Reason: clients.Unavailable,
-			Message: fmt.Sprintf("the list lacks a %s that is there", kind),
+	if len(seen) > 0 {
+		_, err = get(ctx, s.contactID, slices.Min(slices.Collect(maps.Keys(seen)))) // one of them tells
+		switch {
+		case err == nil:
+			return &clients.Error{
+				API: highLevelAPI, Operation: fmt.Sprintf("list %ss of contact", kind), Subject: s.contactID, Reason: clients.Unavailable,
+				Message: fmt.Sprintf("the list lacks a %s that is there", kind),
+			}
+		case clients.ReasonOf(err) != clients.NotFound:
+			return beside(err)
 		}
-	case clients.ReasonOf(err) != clients.NotFound:
-		return beside(err)
 	}
+	if s.reads.whole == nil {
+		s.reads.whole = map[string]bool{}
+	}
+	s.reads.whole[of] = true
 	return nil
 }
 
@@ -175,15 +178,10 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 	var task highlevel.Task
 	var err error
 	if s.contactID == "" {
-		if task, err = s.first.FindTask(ctx, s.entity.LocationID, s.entity.ID); err != nil {
+		if task, err = s.findTask(ctx); err != nil {
 			return mapping.Task{}, err
 		}
-		// Known before the contact is read: a change of the contact from then on
-		// looks at its tasks again, those that are being synced included.
 		s.contactID = task.ContactID
-		if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
-			return mapping.Task{}, err
-		}
 	} else if task, err = s.taskOfContact(ctx); err != nil {
 		return mapping.Task{}, err
 	}
@@ -198,14 +196,14 @@ func taskFacts(t highlevel.Task) mapping.Task {
 // gone, the task may have moved: merging two contacts gives the tasks of one to
 // the other, without any event. The task search then tells whose it is.
 func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
-	task, err := s.first.Task(ctx, s.contactID, s.entity.ID)
+	task, err := s.taskByContact(ctx)
 	if clients.ReasonOf(err) != clients.NotFound {
 		return task, err
 	}
-	if _, contactErr := s.then.Contact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+	if _, contactErr := s.readContact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
 		return task, cmp.Or(contactErr, err)
 	}
-	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID)
+	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID, nil)
 	if findErr != nil {
 		if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
 			if s.surelyGone, err = s.contactGone(ctx); err != nil {

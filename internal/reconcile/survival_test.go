@@ -231,9 +231,6 @@ func (h *history) agree() {
 	h.must(err)
 	h.tally.survived["removals agreed to"] += n
 	h.tell("a person agrees that %d records are gone", n)
-	for _, v := range waiting {
-		delete(h.due, v.Entity)
-	}
 }
 
 // jump sets Milepost's clock to another time, or right again.

@@ -8,54 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
-
-// rest is how long an entity is left alone after a sync, so that a burst on it
-// costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
-// have rested once a second.
-const rest = 500 * time.Millisecond
-
-// syncJob works one sync job: the whole way of one entity.
-func (r *Reconciler) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) error {
-	start := r.now()
-	e := job.Args.Entity()
-	state, err := r.store.EntityState(ctx, e)
-	if err != nil {
-		return err
-	}
-	if ago := start.Sub(state.SyncedAt); 0 < ago && ago < rest {
-		return r.snooze(rest - ago)
-	}
-	res, err := r.sync(ctx, &state)
-	if err != nil {
-		return r.postpone(ctx, job, state, err)
-	}
-	again, err := r.store.FinishSync(ctx, job, store.Finish{
-		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-		Outcome: res.outcome(), Detail: res.detail(), Now: r.now(),
-		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
-	})
-	if err != nil {
-		if store.Unavailable(err) {
-			r.away.Failed(err)
-		}
-		return err
-	}
-	r.away.Succeeded()
-	naming(r.logger.Info(), e).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
-		Dur("took", r.now().Sub(start)).Msg("synced")
-	if again {
-		return r.snooze(rest)
-	}
-	return nil
-}
 
 // result gathers what one sync did.
 type result struct {
@@ -114,9 +72,9 @@ func (res *result) cannot(text, logged string) {
 // why is what the log says beside the outcome.
 func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
 
-// sync brings the items of one entity in step with its record. It changes the
-// state as look does.
-func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*result, error) {
+// syncWith brings the items of one entity in step with its record, which it reads
+// unless that was read before. It changes the state as look does.
+func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, reads *reads) (*result, error) {
 	if state.Kind == store.KindInstall {
 		return r.syncInstall(ctx, *state)
 	}
@@ -129,7 +87,7 @@ func (r *Reconciler) sync(ctx context.Context, state *store.EntityState) (*resul
 	needs := r.automations.Needs(mapping.Kind(state.Kind))
 	s := &entitySync{
 		Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
-		began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
+		reads: reads, asked: state.Wanted, began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
 		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
 	}
 	if state.Kind == string(mapping.KindContact) {
@@ -276,8 +234,10 @@ type entitySync struct {
 	conn      *session
 	first     *highlevel.Client // for the call that a sync begins with
 	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
+	reads     *reads
 	entity    store.Entity
 	contactID string
+	asked     int64 // state's Wanted
 	// troubled: the last sync did not end.
 	troubled bool
 	// surelyGone: its contact is known to be deleted, and no search finds it.

@@ -75,6 +75,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 		entities = append(entities, e)
 	}
 	slices.SortFunc(entities, Entity.Compare)
+	var list []raised
 	for _, e := range entities {
 		var contactID string
 		var nthDelete int64
@@ -85,12 +86,13 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 			}
 		}
 		n := int64(len(byEntity[e]))
-		wanted, err := tx.raise(ctx, e, contactID, n, nthDelete, byEvent)
+		v, err := tx.raise(ctx, e, contactID, n, nthDelete, byEvent)
 		if err != nil {
 			return err
 		}
+		list = append(list, v)
 		for i, d := range byEntity[e] {
-			d.Wanted = wanted - n + int64(i) + 1
+			d.Wanted = v.wanted - n + int64(i) + 1
 		}
 	}
 	for _, e := range entities {
@@ -113,7 +115,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	if err := tx.eraseSkipped(ctx, deliveries); err != nil {
 		return err
 	}
-	return tx.enqueue(ctx, entities, byEvent)
+	return tx.enqueue(ctx, list, byEvent)
 }
 
 const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at`

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,7 +42,10 @@ type EntityState struct {
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
-	Backfill      bool // no event asked for the sync that is owed: it lets those go first that one asked for
+	Backfill      bool      // no event asked for the sync that is owed: it lets those go first that one asked for
+	SyncContact   string    // the contact whose sync job works it; "" = it has one of its own
+	NextTry       time.Time // of a sync that did not end; zero = at once
+	Tries         int64     // that failed in a row
 }
 
 // FingerprintGone is the fingerprint of a record that was there and is gone.
@@ -50,14 +54,14 @@ const FingerprintGone = "gone"
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
 
-const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill`
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill, sync_contact, next_try, tries`
 
 func scanEntity(r Rows) (s EntityState, err error) {
-	var gone, synced, backfill int64
+	var gone, synced, backfill, next int64
 	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
-		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill)
+		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill, &s.SyncContact, &next, &s.Tries)
 	s.Backfill = backfill == 1
-	s.GoneAt, s.SyncedAt = fromMicros(gone), fromMicros(synced)
+	s.GoneAt, s.SyncedAt, s.NextTry = fromMicros(gone), fromMicros(synced), fromMicros(next)
 	return s, err
 }
 
@@ -129,14 +133,26 @@ const (
 	byBackfill              // nobody waits for it: a reconciliation, a backfill, a poll
 )
 
-// raise adds n to what is wanted of an entity and returns the new count. An
-// nth event (1-based) that is a delete is noted; 0 = none is. contactID may be "".
-// A delete ends the doubt on whether a record is gone, so the job that waits for
-// that waits no longer. An event on an entity that only a backfill asked for makes
-// its job one of those that go first, and due where it waits for its turn.
-func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (wanted int64, err error) {
+// raised is what is wanted of an entity after it was raised.
+type raised struct {
+	wanted int64
+	job    Entity // whose sync job works it
+	ready  bool   // it waits for no next try
+	hurry  bool   // its job waits, or lets others go first, and is not to do so any more
+}
+
+// raise adds n to what is wanted of an entity. An nth event (1-based) that is a
+// delete is noted; 0 = none is. contactID may be "". A delete ends the doubt on
+// whether a record is gone, so the sync that waits for that waits no longer. An
+// event on an entity that only a backfill asked for makes its sync one of those
+// that go first, and due where it waits for its turn.
+func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (raised, error) {
+	syncContact := ""
+	if WorkedWithContact(e.Kind) {
+		syncContact = contactID
+	}
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7, $8, 0, 0)
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
 			wanted = entities.wanted + excluded.wanted,
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
@@ -145,39 +161,138 @@ func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelet
 			backfill = CASE
 				WHEN excluded.wanted = 0 OR (excluded.backfill = 1 AND entities.wanted > entities.done) THEN entities.backfill
 				WHEN excluded.backfill = 0 AND entities.backfill = 1 THEN 2
-				ELSE excluded.backfill END
-		RETURNING wanted, gone_at, backfill`,
-		e.LocationID, e.Kind, e.ID, contactID, n, nthDelete, int64(by))
-	type count struct{ wanted, gone, backfill int64 }
-	counts, err := collect(rows, err, func(r Rows) (c count, err error) { return c, r.Scan(&c.wanted, &c.gone, &c.backfill) })
-	if err == nil && n > 0 {
-		doubted := counts[0].gone != 0
-		if deleted, raised := nthDelete > 0, counts[0].backfill == 2; doubted && deleted || by == byEvent && raised {
-			err = tx.store.queue.hurry(ctx, tx, e, !doubted || deleted)
-		}
-	}
+				ELSE excluded.backfill END,
+			next_try = CASE
+				WHEN excluded.wanted = 0 THEN entities.next_try
+				WHEN entities.gone_at <> 0 AND excluded.deleted_wanted <> 0 THEN 0
+				WHEN entities.gone_at = 0 AND excluded.backfill = 0 AND entities.backfill = 1 THEN 0
+				ELSE entities.next_try END
+		RETURNING wanted, gone_at, backfill, sync_contact, next_try`,
+		e.LocationID, e.Kind, e.ID, contactID, n, nthDelete, int64(by), syncContact)
+	list, err := collect(rows, err, func(r Rows) (v raised, err error) {
+		var gone, backfill, next int64
+		var contact string
+		err = r.Scan(&v.wanted, &gone, &backfill, &contact, &next)
+		v.job, v.ready = jobOf(e, contact), next == 0
+		v.hurry = n > 0 && by == byEvent && (gone != 0 && nthDelete > 0 || backfill == 2)
+		return v, err
+	})
 	if err != nil {
-		return 0, fmt.Errorf("raise what is wanted of %s: %w", e, err)
+		return raised{}, fmt.Errorf("raise what is wanted of %s: %w", e, err)
 	}
-	return counts[0].wanted, nil
+	return list[0], nil
 }
 
-// enqueue asks for a sync of each entity. Where one is already asked for or
-// running, the raised counter makes it run again.
-func (tx *Tx) enqueue(ctx context.Context, entities []Entity, by asker) error {
+// WorkedWithContact reports whether records of a kind are worked by the sync job of
+// their contact, once it is known.
+func WorkedWithContact(kind string) bool {
+	return kind == "task" || kind == "note" || kind == KindWorkflow
+}
+
+// jobOf is the entity whose sync job works a record: its contact, or the record.
+func jobOf(e Entity, syncContact string) Entity {
+	if syncContact == "" {
+		return e
+	}
+	return Entity{LocationID: e.LocationID, Kind: "contact", ID: syncContact}
+}
+
+// enqueue asks for the syncs of what was raised. Where one is already asked for or
+// running, the raised counter makes it run again. One that waits for another
+// record's next try, or lets others go first for another record, does so no longer.
+func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 	var opts *river.InsertOpts
 	if by == byBackfill {
 		opts = &river.InsertOpts{Priority: priorityBackfill}
 	}
-	jobs := make([]river.InsertManyParams, len(entities))
-	for i, e := range entities {
-		jobs[i] = river.InsertManyParams{Args: SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}, InsertOpts: opts}
+	byJob := map[Entity]raised{}
+	for _, v := range list {
+		all := byJob[v.job]
+		byJob[v.job] = raised{job: v.job, ready: all.ready || v.ready, hurry: all.hurry || v.hurry}
+	}
+	var jobs []river.InsertManyParams
+	for _, e := range slices.SortedFunc(maps.Keys(byJob), Entity.Compare) {
+		if err := tx.lockJob(ctx, e); err != nil {
+			return err
+		}
+		v := byJob[e]
+		if v.ready && !v.hurry && e.Kind == "contact" {
+			rows, err := tx.Query(ctx, listUnready, e.LocationID, e.ID, int64(by))
+			unready, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+			if err != nil {
+				return fmt.Errorf("look at the sync job of %s: %w", e, err)
+			}
+			v.hurry = len(unready) > 0
+		}
+		if v.hurry {
+			if err := tx.store.queue.hurry(ctx, tx, e, by == byEvent, v.ready); err != nil {
+				return fmt.Errorf("hurry the sync job of %s: %w", e, err)
+			}
+			continue
+		}
+		jobs = append(jobs, river.InsertManyParams{Args: SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}, InsertOpts: opts})
 	}
 	if err := tx.store.queue.insert(ctx, tx, jobs); err != nil {
 		return fmt.Errorf("queue %d syncs: %w", len(jobs), err)
 	}
 	return nil
 }
+
+// listUnready finds out whether a contact's job may wait for the next try of one
+// of its records, or let others go first.
+const listUnready = `SELECT 1 FROM entities WHERE location_id = $1 AND sync_contact = $2 AND sync_contact <> '' AND wanted > done
+		AND (next_try > 0 OR (backfill > 0 AND $3 = 0))
+	UNION ALL SELECT 1 FROM entities WHERE location_id = $1 AND kind = 'contact' AND id = $2 AND wanted > done
+		AND (next_try > 0 OR (backfill > 0 AND $3 = 0)) LIMIT 1`
+
+// lockJob orders this transaction against the others that ask for a sync job or
+// end it: either the end sees what was raised, or the job that is asked for is a
+// new one. It comes after the rows of the entities, and on SQLite there is one
+// writer alone.
+func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
+	if _, ok := tx.store.backend.(*sqliteBackend); ok {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, job.LocationID+" "+job.Kind+" "+job.ID)
+	return err
+}
+
+// SyncsOwed lists what a sync job has to work, in the order in which it does: those
+// that failed come after the others, and the contact before its records. syncedAt is
+// when one of the contact's records was synced last.
+func (s *Store) SyncsOwed(ctx context.Context, job Entity) (owed []EntityState, syncedAt time.Time, err error) {
+	rows, err := s.Query(ctx, listOwed, job.LocationID, job.Kind, job.ID)
+	if owed, err = collect(rows, err, scanEntity); err != nil {
+		return nil, syncedAt, fmt.Errorf("list what is owed of %s: %w", job, err)
+	}
+	slices.SortFunc(owed, func(a, b EntityState) int {
+		return cmp.Or(cmp.Compare(a.Tries, b.Tries), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
+	for _, e := range owed {
+		if e.SyncedAt.After(syncedAt) {
+			syncedAt = e.SyncedAt
+		}
+	}
+	if job.Kind == "contact" {
+		rows, err := s.Query(ctx, lastSynced, job.LocationID, job.ID)
+		at, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
+		if err != nil {
+			return nil, syncedAt, fmt.Errorf("read when %s was synced: %w", job, err)
+		}
+		if t := fromMicros(at[0]); t.After(syncedAt) {
+			syncedAt = t
+		}
+	}
+	return owed, syncedAt, nil
+}
+
+const (
+	owedOf = ` FROM entities WHERE location_id = $1 AND kind = $2 AND id = $3 AND wanted > done AND sync_contact = ''
+	UNION ALL SELECT ` + entityColumns + ` FROM entities
+		WHERE $2 = 'contact' AND location_id = $1 AND sync_contact = $3 AND sync_contact <> '' AND wanted > done`
+	listOwed   = `SELECT ` + entityColumns + owedOf
+	lastSynced = `SELECT coalesce(max(synced_at), 0) FROM entities WHERE location_id = $1 AND contact_id = $2 AND kind <> 'meeting'`
+)
 
 // Finish is the end of one sync.
 type Finish struct {
@@ -195,64 +310,244 @@ type Finish struct {
 	Timeline    []TimelineEntry
 }
 
-// FinishSync records the end of a sync in one transaction: outcome, what it
-// leaves to do, and the job's completion. When something newer was wanted
-// meanwhile it returns again = true and leaves the job to be snoozed: the
-// counter's row orders it against every dispatcher, so no event falls between.
-func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], f Finish) (again bool, err error) {
+// FinishSync records in one transaction the ends of syncs that a job worked: their
+// outcomes, what they leave to do, and the completion of the job, which may be nil.
+// Where something of the job's is still owed, it returns again = true and leaves the
+// job as it is: the lock of the job orders it against every dispatcher, so no event
+// falls between.
+func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended ...Finish) (again bool, err error) {
+	slices.SortFunc(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
 	err = s.InTx(ctx, func(tx *Tx) error {
-		e := f.Entity
-		rows, err := tx.Query(ctx, `UPDATE entities SET
-				done = CASE WHEN done > $4 THEN done ELSE $4 END,
-				contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
-				gone_at = 0, backfill = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
-				-- What a reconciliation saw of a task is no longer what was synced: should
-				-- the task become again what it was, nothing but this would tell.
-				swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
-			WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted`,
-			e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark)
-		wanted, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
-		if err != nil {
-			return err
-		}
-		if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
-			return err
-		}
-		by := byEvent
-		if f.Backfill {
-			by = byBackfill
-		}
-		if err := tx.touch(ctx, f.Touch, false, by); err != nil {
-			return err
-		}
-		if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
-			return err
-		}
-		if f.Erase != "" {
-			if err := tx.askErasure(ctx, e.LocationID, f.Erase, false, f.Now); err != nil {
+		var list []raised
+		touch := map[asker][]Entity{}
+		for _, f := range ended {
+			left, err := tx.finish(ctx, f)
+			if err != nil {
 				return err
 			}
+			by := byEvent
+			if f.Backfill {
+				by = byBackfill
+			}
+			list, touch[by] = append(list, left...), append(touch[by], f.Touch...)
 		}
-		if again = len(wanted) == 1 && wanted[0] > f.Seen || slices.Contains(f.Touch, e); again {
-			return nil
+		if err := tx.touch(ctx, touch[byEvent], false, byEvent); err != nil {
+			return err
 		}
-		return s.queue.complete(ctx, tx, job)
+		touch[byBackfill] = slices.DeleteFunc(touch[byBackfill], func(e Entity) bool { return slices.Contains(touch[byEvent], e) })
+		if err := tx.touch(ctx, touch[byBackfill], false, byBackfill); err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(v raised) bool { return job != nil && v.job == job.Args.Entity() })
+		if err := tx.enqueue(ctx, list, byEvent); err != nil || job == nil {
+			return err
+		}
+		owed, err := tx.owed(ctx, job.Args.Entity())
+		if again = len(owed) > 0; again || err != nil {
+			return err
+		}
+		return s.queue.complete(ctx, tx, job.JobRow)
 	})
 	if err != nil {
-		return false, fmt.Errorf("record the end of the sync of %s: %w", f.Entity, err)
+		return false, fmt.Errorf("record the end of %d syncs: %w", len(ended), err)
 	}
 	return again, nil
 }
 
-// Postpone notes why a sync has not ended yet. gone is EntityState.GoneAt.
-func (s *Store) Postpone(ctx context.Context, e Entity, seen int64, outcome, detail string, gone time.Time) error {
-	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6
-			WHERE location_id = $1 AND kind = $2 AND id = $3`,
-			e.LocationID, e.Kind, e.ID, outcome, detail, micros(gone)); err != nil {
+// finish records the end of one sync. It returns what is still owed of the record,
+// which may be another contact's by now.
+func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
+	e := f.Entity
+	rows, err := tx.Query(ctx, `UPDATE entities SET
+			done = CASE WHEN done > $4 THEN done ELSE $4 END,
+			contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
+			sync_contact = CASE WHEN $11 = 0 THEN '' WHEN $5 = '' THEN contact_id ELSE $5 END,
+			gone_at = 0, backfill = 0, next_try = 0, tries = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
+			-- What a reconciliation saw of a task is no longer what was synced: should
+			-- the task become again what it was, nothing but this would tell.
+			swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
+		WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted, sync_contact`,
+		e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind))
+	list, err := collect(rows, err, func(r Rows) (v raised, err error) {
+		var contact string
+		err = r.Scan(&v.wanted, &contact)
+		v.job, v.ready = jobOf(e, contact), true
+		return v, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
+		return nil, err
+	}
+	if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
+		return nil, err
+	}
+	if f.Erase != "" {
+		if err := tx.askErasure(ctx, e.LocationID, f.Erase, false, f.Now); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(list, func(v raised) bool { return v.wanted <= f.Seen }), nil
+}
+
+func withContact(kind string) int64 {
+	if WorkedWithContact(kind) {
+		return 1
+	}
+	return 0
+}
+
+// owed lists the next tries of what a sync job has to work, and may go on to.
+func (tx *Tx) owed(ctx context.Context, job Entity) ([]EntityState, error) {
+	if err := tx.lockJob(ctx, job); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, listOwed, job.LocationID, job.Kind, job.ID)
+	return collect(rows, err, scanEntity)
+}
+
+// AwaitNextTry replaces a job by one that is due at the first next try of what it
+// has to work. real is how long a wait by now really takes. Where something may be
+// worked at once it returns again = true and leaves the job as it is.
+func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now time.Time, real func(time.Duration) time.Duration) (again bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		owed, err := tx.owed(ctx, job.Args.Entity())
+		if err != nil {
 			return err
 		}
-		return tx.settle(ctx, e, seen, outcome, detail, 0)
+		var next time.Time
+		for _, e := range owed {
+			if again = e.Ready(now); again {
+				return nil
+			}
+			if next.IsZero() || e.NextTry.Before(next) {
+				next = e.NextTry
+			}
+		}
+		if err := s.queue.complete(ctx, tx, job.JobRow); err != nil || len(owed) == 0 {
+			return err
+		}
+		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: job.Args, InsertOpts: &river.InsertOpts{
+			Priority: job.Priority, ScheduledAt: time.Now().Add(real(next.Sub(now))),
+		}}})
+	})
+	if err != nil {
+		return false, fmt.Errorf("have the syncs of %s wait: %w", job.Args.Entity(), err)
+	}
+	return again, nil
+}
+
+// Ready reports whether a sync that is owed may be worked. None waits for longer
+// than a job does, unless the clock was put back.
+func (s EntityState) Ready(now time.Time) bool {
+	return !s.NextTry.After(now) || s.NextTry.After(now.Add(longestSync))
+}
+
+// HandOver gives a record whose contact is known to the sync job of that contact,
+// and completes its own, which may be nil.
+func (s *Store) HandOver(ctx context.Context, job *river.Job[SyncArgs], e Entity) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		rows, err := tx.Query(ctx, `UPDATE entities SET sync_contact = contact_id WHERE location_id = $1 AND kind = $2 AND id = $3
+			RETURNING `+entityColumns, e.LocationID, e.Kind, e.ID)
+		states, err := collect(rows, err, scanEntity)
+		if err != nil {
+			return err
+		}
+		for _, v := range states {
+			if v.Wanted <= v.Done {
+				continue
+			}
+			by := byEvent
+			if v.Backfill {
+				by = byBackfill
+			}
+			if err := tx.enqueue(ctx, []raised{{job: jobOf(e, v.SyncContact), ready: v.NextTry.IsZero()}}, by); err != nil {
+				return err
+			}
+		}
+		if job == nil {
+			return nil
+		}
+		return s.queue.complete(ctx, tx, job.JobRow)
+	})
+	if err != nil {
+		return fmt.Errorf("hand %s over to its contact: %w", e, err)
+	}
+	return nil
+}
+
+// LearnContacts notes to which contacts tasks belong of which that was not known. With
+// handOver they belong to the jobs of these from then on, all at once, but for those
+// of which it is in doubt whether they exist: their own jobs may be about to believe
+// that they do not. Else a job that has begun does no more than to find the contact.
+func (s *Store) LearnContacts(ctx context.Context, contactOf map[Entity]string, handOver bool) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		byAsker := map[asker][]raised{}
+		for _, e := range slices.SortedFunc(maps.Keys(contactOf), Entity.Compare) { // see take
+			rows, err := tx.Query(ctx, `UPDATE entities SET contact_id = $4, sync_contact = CASE WHEN $5 AND gone_at = 0 AND deleted_wanted <= done THEN $4 ELSE '' END
+				WHERE location_id = $1 AND kind = $2 AND id = $3 AND contact_id = '' RETURNING `+entityColumns,
+				e.LocationID, e.Kind, e.ID, contactOf[e], handOver)
+			list, err := collect(rows, err, scanEntity)
+			if err != nil {
+				return err
+			}
+			for _, v := range list {
+				if v.SyncContact == "" {
+					continue
+				}
+				by := byEvent
+				if v.Backfill {
+					by = byBackfill
+				}
+				byAsker[by] = append(byAsker[by], raised{job: jobOf(e, v.SyncContact), ready: v.NextTry.IsZero()})
+			}
+		}
+		if err := tx.enqueue(ctx, byAsker[byEvent], byEvent); err != nil {
+			return err
+		}
+		return tx.enqueue(ctx, byAsker[byBackfill], byBackfill)
+	})
+	if err != nil {
+		return fmt.Errorf("note the contacts of %d tasks: %w", len(contactOf), err)
+	}
+	return nil
+}
+
+// OwedWithoutContact lists the tasks of a location that are to be synced and whose
+// contact is not known.
+func (s *Store) OwedWithoutContact(ctx context.Context, locationID string) ([]EntityState, error) {
+	rows, err := s.Query(ctx, listOwedWithoutContact, locationID)
+	list, err := collect(rows, err, scanEntity)
+	if err != nil {
+		return nil, fmt.Errorf("list the tasks of location %s without a contact: %w", locationID, err)
+	}
+	return list, nil
+}
+
+const listOwedWithoutContact = `SELECT ` + entityColumns + ` FROM entities WHERE location_id = $1 AND wanted > done AND kind = 'task' AND contact_id = ''`
+
+// Postponed is a sync that has not ended yet.
+type Postponed struct {
+	Entity  Entity
+	Seen    int64
+	Outcome string
+	Detail  string
+	GoneAt  time.Time // as EntityState's
+	NextTry time.Time
+	Tries   int64
+}
+
+// Postpone notes why a sync has not ended yet.
+func (s *Store) Postpone(ctx context.Context, p Postponed) error {
+	e := p.Entity
+	err := s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6, next_try = $7, tries = $8
+			WHERE location_id = $1 AND kind = $2 AND id = $3`,
+			e.LocationID, e.Kind, e.ID, p.Outcome, p.Detail, micros(p.GoneAt), micros(p.NextTry), p.Tries); err != nil {
+			return err
+		}
+		return tx.settle(ctx, e, p.Seen, p.Outcome, p.Detail, 0)
 	})
 	if err != nil {
 		return fmt.Errorf("note that the sync of %s waits: %w", e, err)
@@ -278,11 +573,13 @@ func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool, by ask
 	if deleted {
 		nthDelete = 1
 	}
-	entities = slices.SortedFunc(slices.Values(entities), Entity.Compare) // see take
-	for _, e := range entities {
-		if _, err := tx.raise(ctx, e, "", 1, nthDelete, by); err != nil {
+	entities = slices.Compact(slices.SortedFunc(slices.Values(entities), Entity.Compare)) // see take
+	list := make([]raised, len(entities))
+	for i, e := range entities {
+		var err error
+		if list[i], err = tx.raise(ctx, e, "", 1, nthDelete, by); err != nil {
 			return err
 		}
 	}
-	return tx.enqueue(ctx, entities, by)
+	return tx.enqueue(ctx, list, by)
 }

@@ -263,7 +263,7 @@ func (s *Store) Erased(ctx context.Context, job *river.Job[EraseArgs], begun Era
 		if again = len(done) == 1 && done[0] == 0; again || job == nil {
 			return nil
 		}
-		return s.queue.complete(ctx, tx, &river.Job[SyncArgs]{JobRow: job.JobRow})
+		return s.queue.complete(ctx, tx, job.JobRow)
 	})
 	if err != nil {
 		return Erasure{}, false, fmt.Errorf("note that contact %s is erased: %w", begun.ContactID, err)

@@ -25,3 +25,12 @@ func (s *Store) LastBeat(t time.Time) {
 	defer p.mu.Unlock()
 	p.beat = t
 }
+
+// Ask asks for an entity of a contact as a dispatcher does.
+func (tx *Tx) Ask(ctx context.Context, e Entity, contactID string) error {
+	v, err := tx.raise(ctx, e, contactID, 1, 0, byEvent)
+	if err != nil {
+		return err
+	}
+	return tx.enqueue(ctx, []raised{v}, byEvent)
+}

@@ -23,10 +23,10 @@ type Queue interface {
 	Stop(ctx context.Context) error
 
 	insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error
-	// hurry makes the job of an entity one of those that go first, and due where
-	// it waits, if due is set.
-	hurry(ctx context.Context, tx *Tx, e Entity, due bool) error
-	complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error
+	// hurry sees to it that a sync job is there, which is one of those that go first if
+	// first is set, and due where it waits, if due is set.
+	hurry(ctx context.Context, tx *Tx, job Entity, first, due bool) error
+	complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error
 	// note leaves a value on a job, as its output, where its next run finds it.
 	note(ctx context.Context, tx *Tx, id int64, value any) error
 }
@@ -119,16 +119,21 @@ func (b Backoff) NextRetry(job *rivertype.JobRow) time.Time {
 
 // Wait is how long a job that fails now really waits, ±10 %.
 func (b Backoff) Wait(job *rivertype.JobRow) time.Duration {
-	wait := longestBackoff
-	if n := len(job.Errors); n < 9 {
-		wait = shortestBackoff << n
-	}
-	return b.Real(min(wait, longestBackoff))
+	return b.Real(BackoffAfter(len(job.Errors)))
 }
 
-// SyncArgs asks for one entity to be made equal in CalendarHero. At most one
-// such job per entity is alive, the running one included, so no two workers
-// are ever on one entity.
+// BackoffAfter is how long to wait after a failure that n others came before.
+func BackoffAfter(n int) time.Duration {
+	if n < 9 {
+		return min(shortestBackoff<<n, longestBackoff)
+	}
+	return longestBackoff
+}
+
+// SyncArgs asks for a contact to be made equal in CalendarHero, with all of its
+// records that have news. A record that is not known to be a contact's has a job
+// of its own; so had each record in earlier versions. At most one such job per
+// entity is alive, the running one included, so no two workers are ever on one.
 type SyncArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 	RecordKind string `json:"kind"        river:"unique"`
@@ -138,13 +143,13 @@ type SyncArgs struct {
 // Kind is the job's name in River's tables.
 func (SyncArgs) Kind() string { return "sync" }
 
-// Entity is the entity to sync.
+// Entity is the contact to sync, or the record.
 func (a SyncArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// InsertOpts keeps one live job per entity. A completed job is not in the list
-// of states: it would block its own entity.
+// InsertOpts keeps one live job per contact or record. A completed job is not in
+// the list of states: it would block its own entity.
 func (SyncArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
@@ -337,12 +342,16 @@ func (q *riverQueue[D, T]) insert(ctx context.Context, tx *Tx, jobs []river.Inse
 	return q.insertMany(ctx, tx.raw.(T), jobs)
 }
 
-func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, e Entity, due bool) error {
-	res, err := q.client.InsertTx(ctx, tx.raw.(T), SyncArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID}, nil)
+func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, job Entity, first, due bool) error {
+	var opts *river.InsertOpts
+	if !first {
+		opts = &river.InsertOpts{Priority: priorityBackfill}
+	}
+	res, err := q.client.InsertTx(ctx, tx.raw.(T), SyncArgs{LocationID: job.LocationID, RecordKind: job.Kind, EntityID: job.ID}, opts)
 	if err != nil || !res.UniqueSkippedAsDuplicate {
 		return err
 	}
-	if res.Job.Priority > PriorityLive {
+	if first && res.Job.Priority > PriorityLive {
 		if _, err := tx.Exec(ctx, `UPDATE river_job SET priority = $2 WHERE id = $1`, res.Job.ID, PriorityLive); err != nil {
 			return err
 		}
@@ -354,8 +363,8 @@ func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, e Entity, due bool
 	return err
 }
 
-func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *river.Job[SyncArgs]) error {
-	_, err := river.JobCompleteTx[D](ctx, tx.raw.(T), job)
+func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error {
+	_, err := river.JobCompleteTx[D](ctx, tx.raw.(T), &river.Job[SyncArgs]{JobRow: job})
 	return err
 }
 

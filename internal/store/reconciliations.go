@@ -89,7 +89,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched, known); err != nil {
 			return err
 		}
-		var differ []Entity
+		var differ []raised
 		var open []string
 		for _, f := range found {
 			if f.Open {
@@ -98,11 +98,14 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			wanted := int64(0) // only so that there is a row to remember it in
 			if f.Differs {
 				wanted = 1
-				differ = append(differ, f.Entity)
 			}
 			if f.Swept != "" || f.Differs {
-				if _, err := tx.raise(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill); err != nil {
+				v, err := tx.raise(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill)
+				if err != nil {
 					return err
+				}
+				if f.Differs {
+					differ = append(differ, v)
 				}
 				if _, err := tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
 					f.LocationID, f.Kind, f.ID, f.Swept); err != nil {

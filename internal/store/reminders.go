@@ -54,7 +54,7 @@ func (s *Store) FinishReminder(ctx context.Context, job *river.Job[RemindArgs], 
 		if err := tx.appendTimeline(ctx, timeline); err != nil {
 			return err
 		}
-		return s.queue.complete(ctx, tx, &river.Job[SyncArgs]{JobRow: job.JobRow})
+		return s.queue.complete(ctx, tx, job.JobRow)
 	})
 	if err != nil {
 		return fmt.Errorf("record the end of the reminder of %s: %w", job.Args.Entity(), err)

@@ -165,8 +165,15 @@ func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.T
 			return err
 		}
 		for _, v := range list {
-			if err := s.queue.hurry(ctx, tx, v.Entity, true); err != nil {
+			rows, err := tx.Query(ctx, `UPDATE entities SET next_try = 0 WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING sync_contact`, v.LocationID, v.Kind, v.ID)
+			contacts, err := collect(rows, err, scanID)
+			if err != nil {
 				return err
+			}
+			for _, contact := range contacts {
+				if err := s.queue.hurry(ctx, tx, jobOf(v.Entity, contact), true, true); err != nil {
+					return err
+				}
 			}
 		}
 		n = len(list)
