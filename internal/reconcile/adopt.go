@@ -91,10 +91,13 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 // no list any more is closed.
 func (s *entitySync) asListedNow(ctx context.Context, r pastRequest, since time.Time) (pastRequest, error) {
 	now, shown, err := s.listedNow(ctx, r.ID, since)
-	if shown {
+	switch {
+	case err != nil:
+	case shown:
 		r.listedAs = now
-	} else {
+	default:
 		r.list = calendarhero.StateClosed
+		err = s.believable(ctx, since) // else it may be open, and its item would be made again
 	}
 	return r, err
 }
