@@ -93,7 +93,7 @@ func TestAnAcceptedWebhookThatAsksForNothingSaysWhy(t *testing.T) {
 		{"a contact event without id", `{"type":"ContactUpdate","locationId":"` + location + `","webhookId":"d"}`, store.Skipped, "names no contact id"},
 		{"null fields", `{"type":"ContactUpdate","locationId":null,"id":null,"webhookId":"e"}`, store.Skipped, ""},
 		{"a contact without e-mail", event("ContactUpdate", noMail, "webhookId", "f"), store.Skipped, "Contact to CalendarHero contact"},
-		{"a note without contact", event("NoteCreate", "n1", "webhookId", "g"), store.Invalid, "named no contact"},
+		{"a note without contact", event("NoteCreate", "n1", "webhookId", "g"), store.Invalid, "names no contact"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if status, body := w.postSigned(c.body); status != 200 || !strings.Contains(body, "stored") {

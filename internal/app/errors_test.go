@@ -72,7 +72,7 @@ var failures = []failure{
 	}, {
 		name: "400, no such contact", fault: says(400, "Contact with id {id} not found"), tries: 1,
 		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
-		detail: "HighLevel does not find the new record yet; it is asked again for ten minutes", log: "sync waits",
+		detail: "HighLevel does not find the new record yet; Milepost checks again for ten minutes", log: "sync waits",
 	}, {
 		name: "400, a proxy's page", fault: always(sandbox.Say(400, "<html>Bad Request</html>").WithHeader("Content-Type", "text/html")), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
@@ -84,23 +84,23 @@ var failures = []failure{
 	}, {
 		name: "401, version header", fault: says(401, "version header was not found."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "set the API version to one that HighLevel supports, such as 2021-07-28", log: "tried again until it is put right",
+		detail: "set the API version to one that HighLevel supports, such as 2021-07-28", log: "a token is refused; tried again until it is put right",
 	}, {
 		name: "401, scope", fault: says(401, "The token is not authorized for this scope."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "give the token the scope contacts.readonly", log: "tried again until it is put right",
+		detail: "give the token the scope contacts.readonly", log: "a token is refused; tried again until it is put right",
 	}, {
 		name: "401, user type", fault: says(401, "Token's user type mismatch!"), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "use the token of a sub-account, not of an agency", log: "tried again until it is put right",
+		detail: "use the token of a sub-account, not of an agency", log: "a token is refused; tried again until it is put right",
 	}, {
 		name: "401, authClass", fault: says(401, "This authClass type is not allowed to access this scope."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "use the token of a sub-account, not of an agency", log: "tried again until it is put right",
+		detail: "use the token of a sub-account, not of an agency", log: "a token is refused; tried again until it is put right",
 	}, {
 		name: "403", fault: says(403, "The token does not have access to this location."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "is this token of the right location?", log: "tried again until it is put right",
+		detail: "is this token of the right location?", log: "a token is refused; tried again until it is put right",
 	}, {
 		name: "404, wrong path", fault: says(404, "Cannot GET /contacts/{id}"), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
@@ -108,7 +108,7 @@ var failures = []failure{
 	}, {
 		name: "404, no such contact", fault: says(404, "Contact not found"), tries: 1,
 		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
-		detail: "HighLevel does not find the new record yet; it is asked again for ten minutes", log: "sync waits",
+		detail: "HighLevel does not find the new record yet; Milepost checks again for ten minutes", log: "sync waits",
 	}, {
 		name: "422", fault: always(sandbox.Say(422, `{"statusCode":422,"message":["contactId must be a string","`+echo+`"],"error":"Unprocessable Entity"}`)), tries: 1,
 		outcome: store.Invalid, heals: withNextEvent,

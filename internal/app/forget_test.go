@@ -100,7 +100,7 @@ func TestForgettingTellsWhatStaysInCalendarHero(t *testing.T) {
 		if e := w.erased(id); e.Objects != 2 {
 			t.Errorf("%d objects removed, want the milestone and the task", e.Objects)
 		}
-		if got := w.left(id); len(got) != 1 || !strings.Contains(got[0], "it was there before") {
+		if got := w.left(id); len(got) != 1 || !strings.Contains(got[0], "it existed before") {
 			t.Errorf("left: %q", got)
 		}
 	})

@@ -143,7 +143,7 @@ func TestAReminderWhoseAnswerIsLostIsNotCalledSent(t *testing.T) {
 	w.settle()
 	w.ch.Faults().Next("PUT /meeting/tasks/{id}/remind", 1, sandbox.FailWith(http.StatusInternalServerError))
 	w.advance(2*time.Hour + time.Minute)
-	w.wantLine("not known whether a reminder was sent")
+	w.wantLine("unknown whether CalendarHero mailed a reminder")
 	if lines := w.log.lines("reminder sent"); len(lines) > 0 {
 		t.Error(lines)
 	}

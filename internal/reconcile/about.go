@@ -74,13 +74,13 @@ func (c *session) location(ctx context.Context, now time.Time) (mapping.Location
 			return locationAnswer{}, err
 		}
 		zone, err := mapping.LoadZone(owner.Timezone)
-		whose := fmt.Sprintf("%s, the CalendarHero account's time zone", zone)
+		whose := fmt.Sprintf("%s, the time zone of the CalendarHero account", zone)
 		if err != nil {
-			zone, whose = time.UTC, fmt.Sprintf("UTC, since the CalendarHero account's time zone is not known either (%q)", owner.Timezone)
+			zone, whose = time.UTC, fmt.Sprintf("UTC, because the time zone of the CalendarHero account is unknown too (%q)", owner.Timezone)
 		}
 		return locationAnswer{
 			location: mapping.Location{ID: c.LocationID, Name: l.Name, Zone: zone},
-			remark:   fmt.Sprintf("dates are read in %s: %s", whose, problem),
+			remark:   fmt.Sprintf("Milepost reads dates in %s: %s", whose, problem),
 		}, nil
 	})
 	return a.location, a.remark, err

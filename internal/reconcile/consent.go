@@ -38,7 +38,7 @@ func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item m
 	if agreed, err := s.store.InviteAllowed(ctx, item.Key); err != nil || agreed {
 		return item, want, err
 	}
-	s.notes = append(s.notes, item.Automation+": it invites somebody else by now; this request stays with the account's owner until you agree (`milepost invites`)")
+	s.notes = append(s.notes, item.Automation+": the automation invites somebody else now; this request stays with the account's owner until you agree (`milepost invites`)")
 	return as, asOwners, nil
 }
 

@@ -123,7 +123,7 @@ func (s *entitySync) searchFinds(ctx context.Context) error {
 		if err == nil {
 			return &clients.Error{
 				API: calendarhero.API, Operation: "search contacts", Reason: clients.Unavailable,
-				Message: "the search does not find a contact that is there",
+				Message: "the search does not find a contact that exists",
 			}
 		}
 		if clients.ReasonOf(err) != clients.NotFound {
@@ -152,7 +152,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		defer cancel()
 		for _, lease := range taken {
 			if err := s.store.Release(ctx, lease, holder); err != nil {
-				s.logger.Warn().Err(err).Msg("a lease was not released; it expires by itself")
+				s.logger.Warn().Err(err).Msg("could not release a lease; it expires by itself")
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		lease := addressLease(s.conn.Account, email)
 		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
 		if err == nil && !ok {
-			err = &wait{d: time.Second, why: "another contact with the same e-mail address is being written"}
+			err = &wait{d: time.Second, why: "Milepost is writing another contact with the same e-mail address"}
 		}
 		if err != nil {
 			release()
@@ -304,7 +304,7 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 			return err
 		}
 		if found.ID == "" { // a contact mails nobody, so it may stay
-			return s.leave(ctx, link, "it is not known whether it was created")
+			return s.leave(ctx, link, "Milepost does not know whether it was created")
 		}
 		link.State, link.ObjectID, link.Owned = store.LinkLive, found.ID, true
 		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
@@ -327,7 +327,7 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 	}
 	if !sole {
 		link.Owned = false
-		return s.leave(ctx, link, "it was there before, or is shared")
+		return s.leave(ctx, link, "it existed before, or is shared")
 	}
 	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {
 		return fmt.Errorf("remove the contact of a deleted HighLevel contact: %w", err)
@@ -346,7 +346,7 @@ func (s *entitySync) deletedContact(ctx context.Context, link store.Link) error 
 	case err == nil:
 		return &clients.Error{
 			API: calendarhero.API, Operation: "delete contact", Subject: link.ObjectID, Reason: clients.Unavailable,
-			Message: "the answer said that it was deleted, and it is still there",
+			Message: "the answer said that it was deleted, but it still exists",
 		}
 	case clients.ReasonOf(err) != clients.NotFound:
 		return err

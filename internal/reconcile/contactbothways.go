@@ -117,7 +117,7 @@ func (s *entitySync) bothWays(ctx context.Context, item mapping.Item, link store
 			if was.Told != p.digest(loser) {
 				was.Told = p.digest(loser)
 				base[p.name] = was
-				lost = append(lost, s.tell("conflict: "+wins+"'s "+strings.ReplaceAll(p.name, "_", " ")+" stands", "the other was "+loser))
+				lost = append(lost, s.tell("conflict: "+wins+"'s "+strings.ReplaceAll(p.name, "_", " ")+" wins", "the other was "+loser))
 			}
 		}
 		if forth {
@@ -152,11 +152,11 @@ func (s *entitySync) bothWays(ctx context.Context, item mapping.Item, link store
 		told = append(told, s.tell("contact updated", want.Name))
 	}
 	if held {
-		s.notes = append(s.notes, item.Automation+": what changed in CalendarHero is not written back, since the contact there is that of another item or HighLevel contact, too")
+		s.notes = append(s.notes, item.Automation+": Milepost does not write back the changes in CalendarHero, because another item or HighLevel contact shares the contact there")
 	}
 	for _, p := range contactParts {
 		if next[p.name].Refused {
-			s.notes = append(s.notes, fmt.Sprintf("%s: HighLevel did not take CalendarHero's %s; it is tried again when it changes", item.Automation, strings.ReplaceAll(p.name, "_", " ")))
+			s.notes = append(s.notes, fmt.Sprintf("%s: HighLevel rejected CalendarHero's %s; Milepost retries when it changes", item.Automation, strings.ReplaceAll(p.name, "_", " ")))
 		}
 	}
 	link.Base = encoded(next)
@@ -197,7 +197,7 @@ func (s *entitySync) writeBack(ctx context.Context, item mapping.Item, parts map
 		return nil, beside(err)
 	}
 	if s.entity.Kind == string(mapping.KindContact) && fields.contact.DateUpdated != s.mark {
-		return nil, &wait{d: time.Second, why: "the contact was changed in HighLevel while it was being synced"}
+		return nil, &wait{d: time.Second, why: "somebody changed the contact in HighLevel during the sync"}
 	}
 	write := func(parts map[string]string) (highlevel.Contact, error) {
 		var w highlevel.ContactFields
@@ -230,7 +230,7 @@ func (s *entitySync) writeBack(ctx context.Context, item mapping.Item, parts map
 		}
 		now := next[p.name]
 		if now.Refused = refused != nil; now.Refused {
-			what := fmt.Sprintf("%s: CalendarHero's %s cannot be written to HighLevel: ", item.Automation, strings.ReplaceAll(p.name, "_", " "))
+			what := fmt.Sprintf("%s: Milepost cannot write CalendarHero's %s to HighLevel: ", item.Automation, strings.ReplaceAll(p.name, "_", " "))
 			s.cannot(what+refused.Error(), what+silent(refused))
 		} else {
 			if has := fields.value(one, item.Contact.Back[p.name]); has != "" {

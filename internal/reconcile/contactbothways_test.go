@@ -254,7 +254,7 @@ func TestBothChangedAndTheRuleDecides(t *testing.T) {
 			if hero, level := p.hero().Name, p.level().Name(); hero != c.want || level != c.want {
 				t.Errorf("CalendarHero has %q, HighLevel %q, want %q", hero, level, c.want)
 			}
-			if told := p.told(); strings.Count(told, "stands: the other was "+c.loser) != 1 {
+			if told := p.told(); strings.Count(told, "wins: the other was "+c.loser) != 1 {
 				t.Errorf("the loser is not told once:\n%s", told)
 			}
 		})
@@ -277,7 +277,7 @@ func TestAnAddressThatAnotherContactHasIsRefusedOnce(t *testing.T) {
 	}
 	hl, ch := p.writes()
 	for range 3 {
-		if res := p.do(p.e); res.outcome() != store.Unchanged || !strings.Contains(res.detail(), "did not take CalendarHero's email") {
+		if res := p.do(p.e); res.outcome() != store.Unchanged || !strings.Contains(res.detail(), "rejected CalendarHero's email") {
 			t.Errorf("then it ended as %s: %s", res.outcome(), res.detail())
 		}
 	}

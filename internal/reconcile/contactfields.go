@@ -122,7 +122,7 @@ func (f contactFields) set(w *highlevel.ContactFields, field, value string) erro
 		return &clients.Error{
 			API: "HighLevel", Operation: "update contact", Subject: f.contact.ID, Reason: clients.Invalid,
 			Message: fmt.Sprintf("contacts have no field %q that can be written", field),
-			Todo:    "make it a custom field of the location, or name another one in the automation",
+			Todo:    "create a custom field of that name in the location, or use another field in the automation",
 		}
 	}
 	write := highlevel.CustomFieldWrite{ID: f.definitions[i].ID, Value: value}

@@ -28,7 +28,7 @@ func (r *Reconciler) contactsJob(ctx context.Context, job *river.Job[store.Conta
 	defer cancel()
 	looked, differ, err := r.contactsPoll(slice, id, contactsRound)
 	if looked > 0 {
-		r.logger.Info().Str("location", id).Int("contacts", looked).Int("differ", differ).Msg("contacts looked at in CalendarHero")
+		r.logger.Info().Str("location", id).Int("contacts", looked).Int("differ", differ).Msg("contacts read in CalendarHero")
 	}
 	var failed *clients.Error
 	_, absent := errors.AsType[*connection.Absent](err)
@@ -40,7 +40,7 @@ func (r *Reconciler) contactsJob(ctx context.Context, job *river.Job[store.Conta
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 		return r.snooze(jitter(min(max(failed.RetryAfter, rateLimitWait), longestWait)))
 	}
-	r.logger.Warn().Err(err).Str("location", id).Msg("looking at contacts in CalendarHero was interrupted; it goes on later")
+	r.logger.Warn().Err(err).Str("location", id).Msg("reading contacts in CalendarHero interrupted; continuing later")
 	return r.snooze(jitter(min(r.every, longestWait)))
 }
 

@@ -43,7 +43,7 @@ const addressesTried = 5
 func gone(missing error) error {
 	return &clients.Error{
 		API: calendarhero.API, Operation: "find contact", Reason: clients.NotFound,
-		Message: "CalendarHero has no contact of this id or these addresses", Err: missing,
+		Message: "CalendarHero has no contact with this id or these addresses", Err: missing,
 	}
 }
 
@@ -146,7 +146,7 @@ func (s *entitySync) noNews(ctx context.Context, want mapping.ContactItem) (stri
 		}
 		if linked != "" {
 			s.contactID = linked // with whom what was told of it is erased
-			return "it is that of a HighLevel contact already", nil
+			return "it already belongs to a HighLevel contact", nil
 		}
 	}
 	return "", nil

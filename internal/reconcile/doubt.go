@@ -23,12 +23,12 @@ func (r *Reconciler) doubt(state store.EntityState, gone bool) error {
 	if first.IsZero() || first.After(r.now()) { // by a clock that was put back since
 		first = r.now()
 	}
-	looks, why := []time.Duration{time.Minute}, whose(state)+" does not find the record; it is asked once more in a minute before the items are removed"
+	looks, why := []time.Duration{time.Minute}, whose(state)+" does not find the record; Milepost checks once more in a minute before it removes the items"
 	switch {
 	case !gone:
-		why = "an event says that the record was deleted, and " + whose(state) + " still shows it; it is asked once more in a minute"
+		why = "an event says that the record was deleted, and " + whose(state) + " still shows it; Milepost checks once more in a minute"
 	case neverRead(state):
-		looks, why = newRecordLooks(), whose(state)+" does not find the new record yet; it is asked again for ten minutes"
+		looks, why = newRecordLooks(), whose(state)+" does not find the new record yet; Milepost checks again for ten minutes"
 	}
 	next, more := nextLook(r.now().Sub(first), looks...)
 	if !more {

@@ -67,7 +67,7 @@ func (r *Reconciler) eraseJob(ctx context.Context, job *river.Job[store.EraseArg
 	}
 	r.logger.Info().Str("location", location).Str("id", contact).Bool("on_request", done.OnRequest).
 		Int64("payloads", done.Payloads).Int64("timeline", done.Entries).Int64("items", done.Items).Int64("objects", done.Objects).
-		Msg("what was stored of a contact is erased")
+		Msg("contact data erased")
 	return nil
 }
 
@@ -109,7 +109,7 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 		if s.entity.Kind != string(mapping.KindMeeting) {
 			s.erase = contact.ID // what came of it since
 		}
-		return "the contact was forgotten on request; `milepost forget --undo` lets it be synced again", nil
+		return "the contact was forgotten on request; to sync it again, run `milepost forget --undo`", nil
 	case s.entity.Kind != store.KindWorkflow && s.entity.Kind != string(mapping.KindMeeting):
 		return "", nil
 	}

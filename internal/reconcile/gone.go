@@ -103,10 +103,10 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 	}
 	if d.Begins {
 		s.logger.Warn().Str("location", s.entity.LocationID).Str("vendor", vendor).Int("records", d.Others+1).
-			Msg("many records vanished without a delete event; nothing is removed until `milepost removals allow` is run or they exist again")
+			Msg("many records vanished without a delete event; Milepost removes nothing until you run `milepost removals allow`, or they exist again")
 	}
 	return &wait{d: longestWait, doubted: since, quiet: true, why: fmt.Sprintf(
-		"%s no longer shows this record and %d others of the location, and no event says that they were deleted; nothing is removed until somebody agrees with `milepost removals allow %s`, or the records exist again",
+		"%s no longer shows this record and %d others of the location, and no event says that they were deleted; Milepost removes nothing until somebody runs `milepost removals allow %s`, or the records exist again",
 		vendor, d.Others, s.entity.LocationID)}
 }
 
@@ -114,7 +114,7 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 func (s *entitySync) settleDoubt(ctx context.Context, vendor string) error {
 	over, err := s.store.Settle(ctx, s.entity, vendor)
 	if over {
-		s.logger.Info().Str("location", s.entity.LocationID).Str("vendor", vendor).Msg("the records that had vanished exist again; nothing waits to be removed")
+		s.logger.Info().Str("location", s.entity.LocationID).Str("vendor", vendor).Msg("vanished records exist again; no removal waits")
 	}
 	return err
 }
@@ -148,7 +148,7 @@ func (s *entitySync) othersAreThere(ctx context.Context, since time.Time) error 
 		return nil
 	}
 	if next, more := nextLook(s.now().Sub(since), whenAllElseIsGone()...); more {
-		return &wait{d: next, doubted: since, why: "HighLevel finds no other contact of the location either; the record is asked for again before anything is removed"}
+		return &wait{d: next, doubted: since, why: "HighLevel finds no other contact of the location either; Milepost checks again before it removes anything"}
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (s *entitySync) locationAnswers(ctx context.Context) error {
 		return beside(err)
 	}
 	if err == nil && l.ID != s.entity.LocationID {
-		err = &clients.Error{API: highLevelAPI, Operation: "get location", Subject: s.entity.LocationID, Reason: clients.Unavailable, Message: "another location was answered"}
+		err = &clients.Error{API: highLevelAPI, Operation: "get location", Subject: s.entity.LocationID, Reason: clients.Unavailable, Message: "the answer is about another location"}
 	}
 	return beside(err)
 }
@@ -187,7 +187,7 @@ func (s *entitySync) contactVanished(ctx context.Context) error {
 		return err
 	}
 	if next, more := nextLook(s.now().Sub(since), time.Minute); more {
-		return &wait{d: next, why: "CalendarHero does not find the contact; it is asked once more in a minute"}
+		return &wait{d: next, why: "CalendarHero does not find the contact; Milepost checks once more in a minute"}
 	}
 	err = s.vanished(ctx, calendarhero.API, since)
 	if w, ok := errors.AsType[*wait](err); ok {

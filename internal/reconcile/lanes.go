@@ -90,8 +90,8 @@ func (r *Reconciler) rests(name string, resting bool) {
 		id = id[:min(12, len(id))]
 	}
 	if resting {
-		r.logger.Debug().Str(kind, id).Msg("vendor does not answer; jobs wait, and one at a time probes")
+		r.logger.Debug().Str(kind, id).Msg("vendor does not answer; jobs wait while one at a time probes")
 		return
 	}
-	r.logger.Debug().Str(kind, id).Msg("vendor answers again; jobs go on")
+	r.logger.Debug().Str(kind, id).Msg("vendor answers again; jobs continue")
 }

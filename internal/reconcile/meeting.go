@@ -64,7 +64,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	var made store.Link
 	for _, l := range links {
 		if l.State.Uncertain() { // the worker that made it is about to note its id
-			return m, true, &wait{d: 2 * time.Second, why: "the meeting request is just being made"}
+			return m, true, &wait{d: 2 * time.Second, why: "Milepost is creating the meeting request"}
 		}
 		if l.ObjectID == s.entity.ID && l.State != store.LinkGone {
 			location, owned, made = l.Entity.LocationID, true, l
@@ -237,7 +237,7 @@ func (s *entitySync) believable(ctx context.Context, since time.Time) error {
 	}
 	return &clients.Error{
 		API: calendarhero.API, Operation: "list meeting requests", Reason: clients.Unavailable,
-		Message: "the lists show no meeting request at all, and some are known",
+		Message: "the lists show no meeting request at all, but some must exist",
 	}
 }
 
@@ -293,7 +293,7 @@ func (s *entitySync) justMade(ctx context.Context, state store.EntityState) (boo
 		}
 	}
 	if state.GoneAt.IsZero() {
-		return false, &wait{d: 2 * time.Second, why: "it may be a request that is just being made here", quiet: true, doubted: s.now()}
+		return false, &wait{d: 2 * time.Second, why: "Milepost may be creating this request", quiet: true, doubted: s.now()}
 	}
 	return false, nil
 }
@@ -360,7 +360,7 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 			if m.MissingAt.IsZero() {
 				m.MissingAt = s.now()
 			}
-			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; it is looked for again")
+			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; Milepost checks again")
 		}
 		m.Happened = happened(m, s.now())
 		return m, doubt
@@ -393,11 +393,11 @@ func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, ev
 	switch {
 	case state.Ended():
 	case said(mapping.MeetingRequestExpired), said(mapping.MeetingRequestCancelled), said(mapping.MeetingOver):
-		doubt = fmt.Errorf("an event says that the meeting ended, and CalendarHero's list still shows it; it is asked again")
+		doubt = fmt.Errorf("an event says that the meeting ended, but CalendarHero's list still shows it; Milepost checks again")
 	case said(mapping.MeetingRequestSuccess) && state == mapping.MeetingPending:
-		doubt = fmt.Errorf("an event says that the meeting was booked, and CalendarHero's list does not show it yet; it is asked again")
+		doubt = fmt.Errorf("an event says that the meeting was booked, but CalendarHero's list does not show it yet; Milepost checks again")
 	case said(mapping.MeetingMoved) && same && before != "" && !movedBefore:
-		doubt = fmt.Errorf("an event says that the meeting was moved, and CalendarHero's list does not show it yet; it is asked again")
+		doubt = fmt.Errorf("an event says that the meeting was moved, but CalendarHero's list does not show it yet; Milepost checks again")
 	}
 	m.Happened = happened(m, s.now())
 	return m, doubt
@@ -619,7 +619,7 @@ func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why s
 	s.meetings = map[string]store.Meeting{m.ID: m}
 	switch {
 	case !s.automations.NeedsOfMeetings().Any:
-		return "no automation that is switched on looks at meetings", nil
+		return "no switched-on automation applies to meetings", nil
 	case s.contactID != "":
 		return "", nil
 	}
@@ -644,5 +644,5 @@ func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why s
 			return "", s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 		}
 	}
-	return "nobody who was invited is a contact of the location", nil
+	return "no invitee is a contact of the location", nil
 }

@@ -55,12 +55,12 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
 		return r.snooze(min(r.due(at).Sub(r.now()), r.every))
 	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
-		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation goes on")
+		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation continues")
 		return r.snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 		return r.snooze(min(max(failed.RetryAfter, time.Second), longestWait))
 	}
-	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; it goes on later")
+	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; continuing later")
 	return r.snooze(min(r.every, longestWait))
 }
 

@@ -43,9 +43,9 @@ func (r *Reconciler) pollJob(ctx context.Context, job *river.Job[store.PollArgs]
 		case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
 			return r.snooze(jitter(min(max(failed.RetryAfter, rateLimitWait), longestWait)))
 		case err != nil:
-			r.logger.Warn().Err(err).Str("location", a.Home()).Msg("the meetings in CalendarHero were not looked at; tried again later")
+			r.logger.Warn().Err(err).Str("location", a.Home()).Msg("could not read the meetings in CalendarHero; retrying later")
 		default:
-			log.Str("location", a.Home()).Int("found", found).Msg("meetings looked at")
+			log.Str("location", a.Home()).Int("found", found).Msg("meetings read in CalendarHero")
 		}
 		return r.snooze(jitter(every))
 	}

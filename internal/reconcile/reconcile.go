@@ -198,7 +198,7 @@ func (r *Reconciler) Skip(ctx context.Context, d store.Delivery) string {
 func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	switch {
 	case d.Entity.Kind == "":
-		return fmt.Sprintf("%s events ask for nothing", orNameless(d.Type))
+		return fmt.Sprintf("Milepost does nothing for %s events", orNameless(d.Type))
 	case d.Entity.ID == "" && d.Entity.Kind == store.KindWorkflow:
 		return "the webhook names neither a contact nor a milestone; add the word contact_id with the value {{contact.id}} to its Custom Data, or a milestone_id"
 	case d.Entity.ID == "" && d.Entity.Kind == store.KindCalendarContact:
@@ -230,9 +230,9 @@ func mayTakeAlong(kind string, deleted bool) bool {
 
 func noAutomation(kind string) string {
 	if plural, ok := strings.CutSuffix(kind, "y"); ok {
-		return fmt.Sprintf("no automation that is switched on looks at %sies", plural)
+		return fmt.Sprintf("no switched-on automation applies to %sies", plural)
 	}
-	return fmt.Sprintf("no automation that is switched on looks at %ss", kind)
+	return fmt.Sprintf("no switched-on automation applies to %ss", kind)
 }
 
 func orNameless(s string) string {

@@ -481,7 +481,7 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 			if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 13, 0, 0, 0, time.UTC) {
 				t.Errorf("9:00 in Toronto became %+v", r)
 			}
-			if want := fmt.Sprintf("dates are read in America/Toronto, the CalendarHero account's time zone: location %s has no known time zone (%q)", location, name); !strings.Contains(res.detail(), want) {
+			if want := fmt.Sprintf("Milepost reads dates in America/Toronto, the time zone of the CalendarHero account: location %s has no known time zone (%q)", location, name); !strings.Contains(res.detail(), want) {
 				t.Errorf("the outcome is %q, want %q in it", res.detail(), want)
 			}
 		})
@@ -491,7 +491,7 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 				{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 			})
 			res := b.do(b.jane("2030-05-02"))
-			if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 9, 0, 0, 0, time.UTC) || !strings.Contains(res.detail(), "dates are read in UTC") {
+			if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 9, 0, 0, 0, time.UTC) || !strings.Contains(res.detail(), "Milepost reads dates in UTC") {
 				t.Errorf("9:00 in UTC became %+v: %s", r, res.detail())
 			}
 		})
@@ -544,7 +544,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 		if len(got) != 1 || got[0].Name != "Jane Doe" || got[0].Title != "Buyer" || len(got[0].Email) != 2 || len(got[0].Telephone) != 1 {
 			t.Errorf("it became %+v", got)
 		}
-		if res := gone(b, e); len(b.ch.Contacts()) != 1 || !strings.Contains(res.detail(), "it was there before") {
+		if res := gone(b, e); len(b.ch.Contacts()) != 1 || !strings.Contains(res.detail(), "it existed before") {
 			t.Errorf("it went with the HighLevel contact: %s", res.detail())
 		}
 	})
@@ -608,7 +608,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 		b.must(err)
 		b.pass(unclearSettle)
 		b.do(e)
-		if res := gone(b, e); len(b.ch.Contacts()) != 1 || !strings.Contains(res.detail(), "it was there before") {
+		if res := gone(b, e); len(b.ch.Contacts()) != 1 || !strings.Contains(res.detail(), "it existed before") {
 			t.Errorf("it went with the HighLevel contact: %s", res.detail())
 		}
 	})

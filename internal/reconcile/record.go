@@ -35,7 +35,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mappi
 		if s.contactID == "" {
 			return facts, &clients.Error{
 				API: "HighLevel", Operation: "get note", Subject: s.entity.ID, Reason: clients.Invalid,
-				Message: "the event named no contact, and a note can only be read through its contact",
+				Message: "the event names no contact, and HighLevel shows a note only through its contact",
 			}
 		}
 		note, err := s.readNote(ctx)

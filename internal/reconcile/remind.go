@@ -124,7 +124,7 @@ func (m *reminder) send(ctx context.Context, conn *session) ([]store.TimelineEnt
 	case cause == nil:
 		return m.tell(zerolog.InfoLevel, "reminder sent", ""), nil
 	case failed == nil, failed.Reason == clients.Unclear && !failed.Foreign:
-		m.naming(zerolog.WarnLevel).Err(cause).Msg("it is not known whether a reminder was sent; it is not sent again, since it may have mailed")
+		m.naming(zerolog.WarnLevel).Err(cause).Msg("unknown whether CalendarHero mailed a reminder; Milepost does not send it again")
 		return m.entry("reminder perhaps sent", "CalendarHero's answer is lost; it is not sent again, since it may have mailed"), nil
 	case (failed.Reason == clients.NotFound || failed.Reason == clients.Invalid) && m.answers(ctx, conn) == nil:
 		m.naming(zerolog.InfoLevel).Str("why", silent(cause)).Msg("reminder dropped: CalendarHero says that the meeting request is no longer open")
@@ -144,12 +144,12 @@ func (m *reminder) send(ctx context.Context, conn *session) ([]store.TimelineEnt
 			d = min(failed.RetryAfter, longestWait)
 		}
 		if conn.parked.set(m.now(), m.now().Add(d)) {
-			m.naming(zerolog.InfoLevel).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited: the others of this location wait, too")
+			m.naming(zerolog.InfoLevel).Str("vendor", failed.API).Str("for", d.Round(time.Second).String()).Msg("rate limited; other jobs of this location wait too")
 		}
 		return nil, m.snooze(jitter(d))
 	}
 	if attempt := len(m.Errors) + 1; attempt&(attempt-1) == 0 {
-		m.naming(zerolog.WarnLevel).Int("attempt", attempt).Err(failed).Msg("reminder not sent; tried again while it is of use")
+		m.naming(zerolog.WarnLevel).Int("attempt", attempt).Err(failed).Msg("reminder not sent; retrying while it is useful")
 	}
 	return nil, m.whenItAnswers(m.JobRow, cause)
 }

@@ -78,7 +78,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
 	case doWait:
-		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, since a replacement would mail the invitee and undo an answer")
+		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, because a replacement would mail the invitee and undo an answer")
 		return nil
 	case doRest:
 		return s.rest(ctx, link, item, want)
@@ -115,7 +115,7 @@ func (s *entitySync) tooOften(ctx context.Context, link store.Link) (bool, error
 	if err != nil || n < mostOften {
 		return false, err
 	}
-	s.held = &wait{d: longestWait, why: fmt.Sprintf("%s: it was made %d times within a day, so its change waits; do two automations answer each other?", link.Automation, n)}
+	s.held = &wait{d: longestWait, why: fmt.Sprintf("%s: Milepost created it %d times within a day, so the change waits; do two automations trigger each other?", link.Automation, n)}
 	return true, nil
 }
 
@@ -249,7 +249,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 			return link, err
 		}
 		if next, more := nextLook(s.now().Sub(link.AttemptedAt), whenAllElseIsGone()...); more && !shown && link.Generation > 1 {
-			return link, &wait{d: next, why: "the answer to a create was lost, and CalendarHero shows no meeting request at all; they are looked at again before another one is made"}
+			return link, &wait{d: next, why: "the answer to a create was lost, and CalendarHero shows no meeting request at all; Milepost checks again before it creates another one"}
 		}
 		err = s.store.GiveUp(ctx, link, s.now())
 		link.State = store.LinkGone
@@ -279,7 +279,7 @@ func (s *entitySync) settled(ctx context.Context, link store.Link) error {
 		}
 	}
 	if left := settle - s.now().Sub(link.AttemptedAt); left > 0 {
-		return &wait{d: left, why: "the answer to a create was lost; it settles before the object is looked for"}
+		return &wait{d: left, why: "the answer to a create was lost; Milepost waits before it looks for the object"}
 	}
 	return nil
 }
@@ -413,7 +413,7 @@ func (s *entitySync) notListed(ctx context.Context, link store.Link, said error)
 	if found != "" {
 		return &clients.Error{
 			API: calendarhero.API, Operation: "delete meeting request", Subject: link.ObjectID, Reason: clients.Unavailable,
-			Message: "the answer does not say that it was deleted, and it is still listed", Err: said,
+			Message: "the answer does not say that it was deleted, and a list still shows it", Err: said,
 		}
 	}
 	return s.answers(ctx, s.conn)
@@ -486,7 +486,7 @@ func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, e
 			return request{}, err
 		}
 		if !known {
-			s.notes = append(s.notes, fmt.Sprintf("%s: the CalendarHero account has no meeting type %q; its default is used", item.Automation, kind))
+			s.notes = append(s.notes, fmt.Sprintf("%s: the CalendarHero account has no meeting type %q; Milepost uses the default", item.Automation, kind))
 			kind = ""
 		}
 	}

@@ -47,7 +47,7 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 		return fmt.Errorf("look for the object of a lost create of %s: %w", e, err)
 	case id != "":
 		r.logger.Warn().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).Str("object", id).
-			Msg("a meeting request whose create had been given up appeared late; it is removed")
+			Msg("late meeting request appeared after its create was given up; removing it")
 	case more:
 		return r.snooze(next)
 	}

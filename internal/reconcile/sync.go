@@ -365,7 +365,7 @@ func (s *entitySync) remove(ctx context.Context, link store.Link) error {
 }
 
 // noLongerKept is why a contact stays that merely no longer fits an automation.
-const noLongerKept = "no automation keeps it in step any more"
+const noLongerKept = "no automation asks for it any more"
 
 // leave marks a link gone whose object stays in CalendarHero, and says why.
 func (s *entitySync) leave(ctx context.Context, link store.Link, why string) error {

@@ -76,12 +76,12 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 
 	switch {
 	case calledOff && changed && !s.recordWins(item, m):
-		s.conflicted(item, "that it was called off in CalendarHero stands")
-		tell("conflict", fmt.Sprintf("%s: %s in CalendarHero stands; HighLevel asked for %s, %s", link.Title, m.State, item.Title, period(item.Start, item.End, item.Zone)))
+		s.conflicted(item, "the cancellation in CalendarHero wins")
+		tell("conflict", fmt.Sprintf("%s: %s in CalendarHero wins; HighLevel asked for %s, %s", link.Title, m.State, item.Title, period(item.Start, item.End, item.Zone)))
 		link.Material, link.Content, link.SourceStart, link.SourceEnd = want.material, want.content, item.Start, item.End
 	case calledOff && changed:
-		s.conflicted(item, "the change in HighLevel stands")
-		tell("conflict", fmt.Sprintf("%s: HighLevel's change stands, so it is made again; it was %s in CalendarHero", link.Title, m.State))
+		s.conflicted(item, "the change in HighLevel wins")
+		tell("conflict", fmt.Sprintf("%s: HighLevel's change wins, so Milepost creates it again; it was %s in CalendarHero", link.Title, m.State))
 	case ended:
 	case !retimed:
 		// The meeting's times stand, be they the record's or not.
@@ -91,13 +91,13 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 		accept(&link, item, want)
 		want.pin(link.Start, link.End)
 	case moved && !s.recordWins(item, m):
-		s.conflicted(item, "the time in CalendarHero stands")
-		tell("conflict", fmt.Sprintf("%s: %s of CalendarHero stands; HighLevel asked for %s", link.Title, period(m.Start, m.End, item.Zone), period(item.Start, item.End, item.Zone)))
+		s.conflicted(item, "the time in CalendarHero wins")
+		tell("conflict", fmt.Sprintf("%s: %s of CalendarHero wins; HighLevel asked for %s", link.Title, period(m.Start, m.End, item.Zone), period(item.Start, item.End, item.Zone)))
 		accept(&link, item, want)
 		want.pin(link.Start, link.End)
 	case moved:
-		s.conflicted(item, "the time in HighLevel stands")
-		tell("conflict", fmt.Sprintf("%s: %s of HighLevel stands; CalendarHero had %s", link.Title, period(item.Start, item.End, item.Zone), period(m.Start, m.End, item.Zone)))
+		s.conflicted(item, "the time in HighLevel wins")
+		tell("conflict", fmt.Sprintf("%s: %s of HighLevel wins; CalendarHero had %s", link.Title, period(item.Start, item.End, item.Zone), period(m.Start, m.End, item.Zone)))
 	}
 	if link == before {
 		return link, nil

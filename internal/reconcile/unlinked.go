@@ -102,7 +102,7 @@ func (s *entitySync) readUnlinked(ctx context.Context) error {
 		u.requests, u.read = found, true
 		if len(found) > 0 && !u.looked { // else it may be one that was replaced here meanwhile
 			s.logger.Warn().Str("location", s.entity.LocationID).Int("requests", len(found)).
-				Msg("CalendarHero has open meeting requests of Milepost that this database does not know; each is adopted when its record is synced")
+				Msg("CalendarHero has open meeting requests that this database does not know; Milepost adopts each when it syncs its record")
 		}
 	}
 	if u.closed {

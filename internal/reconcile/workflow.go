@@ -17,7 +17,7 @@ func (s *entitySync) readWorkflow(ctx context.Context, needs mapping.Needs) (map
 	}
 	failed := &clients.Error{API: "HighLevel", Operation: "read workflow webhook", Subject: s.entity.ID}
 	if !ok {
-		failed.Reason, failed.Message = clients.NotFound, "what it said is not kept any more"
+		failed.Reason, failed.Message = clients.NotFound, "Milepost no longer keeps its body"
 		return mapping.Workflow{}, needs, failed
 	}
 	event, err := highlevel.ParseWorkflowEvent(record.Body)
