@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -75,6 +76,8 @@ func (p *process) end(signal syscall.Signal) error {
 	if err := p.cmd.Process.Signal(signal); err != nil {
 		return err
 	}
+	stuck := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Signal(syscall.SIGQUIT) }) // it says where
+	defer stuck.Stop()
 	return p.cmd.Wait()
 }
 
@@ -271,6 +274,11 @@ func checkEnd(t *testing.T, dir string, acked map[string]bool) {
 
 func TestAClosedTerminalDrainsAndASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
+	// Where the terminal of this test may close without ending it (nohup), its children
+	// would ignore that, too; a signal that is caught is not ignored by them.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	r := setupCommands(t)
 	if err := r.end(syscall.SIGHUP); err != nil {
 		t.Errorf("after SIGHUP: %v, want the end of a drain", err)
