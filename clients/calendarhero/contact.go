@@ -113,7 +113,7 @@ func (c *Client) Contact(ctx context.Context, id string) (Contact, error) {
 		operation: operation, method: http.MethodGet, path: "/contact/%s", ids: []string{id},
 		query: url.Values{"basic": {"true"}},
 	}, &contact)
-	if err == nil && contact.ID == "" {
+	if err == nil && contact.ID != id { // none, or another one
 		err = unreadable(operation, id)
 	}
 	return contact, err

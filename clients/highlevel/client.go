@@ -160,7 +160,23 @@ func (c *Client) do(ctx context.Context, r route, out any) error {
 	return c.transport.Do(ctx, call)
 }
 
-// incomplete is a success whose record lacks its id: the same as an unreadable answer.
+// theOne returns nil if a success holds the record that was asked for. One that
+// holds another record comes from something between, such as a cache.
+func theOne(operation, subject, id string, err error) error {
+	switch {
+	case err != nil || id == subject:
+		return err
+	case id == "":
+		return incomplete(operation, subject)
+	}
+	return &clients.Error{
+		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
+		Reason: clients.Unavailable, Foreign: true, Message: "the answer holds another record",
+	}
+}
+
+// incomplete is a success whose record lacks its id, or all but its id: the same as
+// an unreadable answer.
 func incomplete(operation, subject string) error {
 	return &clients.Error{
 		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,

@@ -156,7 +156,7 @@ func TestTheOtherTokenOfARotationIsUsedWhileTheFirstIsRefused(t *testing.T) {
 			answer(401, `{"message":"Invalid token: access token is invalid"}`)(w, r)
 			return
 		}
-		answer(200, `{"contact":{"id":"c1"}}`)(w, r)
+		answer(200, `{"contact":{"id":"c1","name":"Jane"}}`)(w, r)
 	}))
 	defer server.Close()
 	cfg := config(server.URL)

@@ -97,7 +97,8 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 func (c *Client) Contact(ctx context.Context, id string) (Contact, error) {
 	var out struct{ Contact Contact }
 	err := c.do(ctx, route{operation: opContact, method: http.MethodGet, path: "/contacts/%s", ids: []string{id}}, &out)
-	if err == nil && out.Contact.ID == "" {
+	err = theOne(opContact, id, out.Contact.ID, err)
+	if c := out.Contact; err == nil && c.Name+c.FirstName+c.LastName+c.Email+c.Phone+c.DateAdded+c.DateUpdated == "" && len(c.CustomFields) == 0 {
 		err = incomplete(opContact, id)
 	}
 	return out.Contact, err
@@ -225,9 +226,7 @@ func (c *Client) UpdateContact(ctx context.Context, id string, fields ContactFie
 		operation: opUpdateContact, method: http.MethodPut, path: "/contacts/%s", ids: []string{id},
 		effect: clients.Idempotent, body: fields,
 	}, &out)
-	if err == nil && out.Contact.ID == "" {
-		err = incomplete(opUpdateContact, id)
-	}
+	err = theOne(opUpdateContact, id, out.Contact.ID, err)
 	return out.Contact, err
 }
 

@@ -37,9 +37,14 @@ func TestWhatIsNotHighLevelsOwnAnswerSaysNothingOfARecord(t *testing.T) {
 		sandbox.GatewayAnswer{Status: 410, Body: `{"statusCode":410,"message":"Contact with id X1 not found"}`},
 		sandbox.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"message":"Bad Request"}`},
 		sandbox.GatewayAnswer{Status: 200, Body: `{"contact":{},"task":{},"note":{}}`},
+		sandbox.GatewayAnswer{Status: 200, Body: `{"contact":{"id":"X2","name":"Jane"},"task":{"id":"X2","title":"Call"},"note":{"id":"X2","body":"Tea"}}`},
 	)
+	onlyAnID := sandbox.GatewayAnswer{Status: 200, Body: `{"contact":{"id":"X1"},"task":{"id":"X1"},"note":{"id":"X1"}}`}
 	for name, read := range reads(t) {
-		for _, a := range answers {
+		for _, a := range append(answers, onlyAnID) {
+			if a == onlyAnID && name == "update" {
+				continue // what it says of the record is not read
+			}
 			client, _ := setup(t, answer(a.Status, a.Body))
 			if reason := clients.ReasonOf(read(client)); reason != clients.Unavailable {
 				t.Errorf("%s: %d %s: %s, want unavailable", name, a.Status, a.Body, reason)

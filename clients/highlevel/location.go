@@ -42,8 +42,6 @@ func (l *Location) UnmarshalJSON(data []byte) error {
 func (c *Client) Location(ctx context.Context, id string) (Location, error) {
 	var out struct{ Location Location }
 	err := c.do(ctx, route{operation: opLocation, method: http.MethodGet, path: "/locations/%s", ids: []string{id}}, &out)
-	if err == nil && out.Location.ID == "" {
-		err = incomplete(opLocation, id)
-	}
+	err = theOne(opLocation, id, out.Location.ID, err)
 	return out.Location, err
 }

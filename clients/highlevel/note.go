@@ -52,7 +52,8 @@ func (c *Client) Notes(ctx context.Context, contactID string) ([]Note, error) {
 func (c *Client) Note(ctx context.Context, contactID, noteID string) (Note, error) {
 	var out struct{ Note Note }
 	err := c.do(ctx, route{operation: opNote, method: http.MethodGet, path: "/contacts/%s/notes/%s", ids: []string{contactID, noteID}}, &out)
-	if err == nil && out.Note.ID == "" {
+	err = theOne(opNote, noteID, out.Note.ID, err)
+	if n := out.Note; err == nil && n.Body+n.Title+n.DateAdded == "" {
 		err = incomplete(opNote, noteID)
 	}
 	if out.Note.ContactID == "" {
@@ -99,9 +100,7 @@ func (c *Client) UpdateNote(ctx context.Context, contactID, noteID string, field
 		operation: opUpdateNote, method: http.MethodPut, path: "/contacts/%s/notes/%s", ids: []string{contactID, noteID},
 		effect: clients.Idempotent, body: fields,
 	}, contactID)
-	if err == nil && out.ID == "" {
-		err = incomplete(opUpdateNote, noteID)
-	}
+	err = theOne(opUpdateNote, noteID, out.ID, err)
 	return out, err
 }
 

@@ -77,9 +77,7 @@ func opportunityValue(field clients.Object) json.RawMessage {
 func (c *Client) Opportunity(ctx context.Context, id string) (Opportunity, error) {
 	var out struct{ Opportunity Opportunity }
 	err := c.do(ctx, route{operation: opOpportunity, method: http.MethodGet, path: "/opportunities/%s", ids: []string{id}}, &out)
-	if err == nil && out.Opportunity.ID == "" {
-		err = incomplete(opOpportunity, id)
-	}
+	err = theOne(opOpportunity, id, out.Opportunity.ID, err)
 	return out.Opportunity, err
 }
 

@@ -60,7 +60,8 @@ func (c *Client) Tasks(ctx context.Context, contactID string) ([]Task, error) {
 func (c *Client) Task(ctx context.Context, contactID, taskID string) (Task, error) {
 	var out struct{ Task Task }
 	err := c.do(ctx, route{operation: opTask, method: http.MethodGet, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID}}, &out)
-	if err == nil && out.Task.ID == "" {
+	err = theOne(opTask, taskID, out.Task.ID, err)
+	if t := out.Task; err == nil && t.Title+t.Body+t.DueDate == "" {
 		err = incomplete(opTask, taskID)
 	}
 	if out.Task.ContactID == "" {
@@ -187,9 +188,7 @@ func (c *Client) UpdateTask(ctx context.Context, contactID, taskID string, field
 		operation: opUpdateTask, method: http.MethodPut, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID},
 		effect: clients.Idempotent, body: fields,
 	}, contactID)
-	if err == nil && out.ID == "" {
-		err = incomplete(opUpdateTask, taskID)
-	}
+	err = theOne(opUpdateTask, taskID, out.ID, err)
 	return out, err
 }
 
@@ -199,9 +198,7 @@ func (c *Client) CompleteTask(ctx context.Context, contactID, taskID string, don
 		operation: opCompleteTask, method: http.MethodPut, path: "/contacts/%s/tasks/%s/completed", ids: []string{contactID, taskID},
 		effect: clients.Idempotent, body: map[string]bool{"completed": done},
 	}, contactID)
-	if err == nil && out.ID == "" {
-		err = incomplete(opCompleteTask, taskID)
-	}
+	err = theOne(opCompleteTask, taskID, out.ID, err)
 	return out, err
 }
 
