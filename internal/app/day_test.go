@@ -105,7 +105,13 @@ func (d *day) connect(places int) {
 		}, nil, []sandbox.CustomField{{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"}})
 		d.places = append(d.places, l.ID)
 	}
-	if status, page := d.install(browser(d.t.(*testing.T)), url.Values{"company": {agency}, "location": d.places}); status != http.StatusOK {
+	status, page := 0, ""
+	for range 10 { // by the clock of this test, a person takes minutes; for a busy machine too many
+		if status, page = d.install(browser(d.t.(*testing.T)), url.Values{"company": {agency}, "location": d.places}); status == http.StatusOK {
+			break
+		}
+	}
+	if status != http.StatusOK {
 		d.t.Fatalf("the installation: %d %s", status, page)
 	}
 	d.eventually("every location is connected", func() bool {

@@ -68,7 +68,7 @@ const (
 
 	// startLimit is how long a start waits for HighLevel. What was not looked at by
 	// then is looked at before the first write.
-	startLimit = 5 * time.Second
+	startLimit = 10 * time.Second
 	startLanes = 8
 	lookLimit  = 4 * time.Second // for one look at HighLevel: a call waits for it
 	// unseen is for how long nothing is written where HighLevel does not answer and

@@ -19,7 +19,7 @@ func Long(t testing.TB) {
 func Main(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("16")
+		_ = f.Value.Set(sideBySide)
 	}
 	os.Exit(m.Run())
 }

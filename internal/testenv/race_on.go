@@ -1,0 +1,7 @@
+//go:build race
+
+package testenv
+
+// sideBySide is how many tests of a package run at once: under the race detector
+// they no longer mostly wait.
+const sideBySide = "4"
