@@ -68,7 +68,7 @@ var failures = []failure{
 	{
 		name: "400", fault: says(400, "Invalid country"+echo), tries: 1,
 		outcome: store.Invalid, heals: withNextEvent,
-		detail: "HighLevel: get contact {id}: 400: Invalid country", log: `400: refused; the delivery's detail says why (trace trace-1)`,
+		detail: "HighLevel: get contact {id}: 400: Invalid country", log: `400: rejected; the delivery's detail says why (trace trace-1)`,
 	}, {
 		name: "400, no such contact", fault: says(400, "Contact with id {id} not found"), tries: 1,
 		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
@@ -80,27 +80,27 @@ var failures = []failure{
 	}, {
 		name: "401, invalid token", fault: says(401, "Invalid token: access token is invalid"+echo), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "the token is wrong or has expired: make a new one or connect the location again", log: "a token is refused; tried again until it is put right",
+		detail: "the token is wrong or has expired: make a new one or connect the location again", log: "token rejected; retrying until it works",
 	}, {
 		name: "401, version header", fault: says(401, "version header was not found."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "set the API version to one that HighLevel supports, such as 2021-07-28", log: "a token is refused; tried again until it is put right",
+		detail: "set the API version to one that HighLevel supports, such as 2021-07-28", log: "token rejected; retrying until it works",
 	}, {
 		name: "401, scope", fault: says(401, "The token is not authorized for this scope."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "give the token the scope contacts.readonly", log: "a token is refused; tried again until it is put right",
+		detail: "give the token the scope contacts.readonly", log: "token rejected; retrying until it works",
 	}, {
 		name: "401, user type", fault: says(401, "Token's user type mismatch!"), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "use the token of a sub-account, not of an agency", log: "a token is refused; tried again until it is put right",
+		detail: "use the token of a sub-account, not of an agency", log: "token rejected; retrying until it works",
 	}, {
 		name: "401, authClass", fault: says(401, "This authClass type is not allowed to access this scope."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "use the token of a sub-account, not of an agency", log: "a token is refused; tried again until it is put right",
+		detail: "use the token of a sub-account, not of an agency", log: "token rejected; retrying until it works",
 	}, {
 		name: "403", fault: says(403, "The token does not have access to this location."), tries: 1,
 		outcome: store.Auth, again: 2 * time.Second, heals: byItself,
-		detail: "is this token of the right location?", log: "a token is refused; tried again until it is put right",
+		detail: "is this token of the right location?", log: "token rejected; retrying until it works",
 	}, {
 		name: "404, wrong path", fault: says(404, "Cannot GET /contacts/{id}"), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
@@ -112,7 +112,7 @@ var failures = []failure{
 	}, {
 		name: "422", fault: always(sandbox.Say(422, `{"statusCode":422,"message":["contactId must be a string","`+echo+`"],"error":"Unprocessable Entity"}`)), tries: 1,
 		outcome: store.Invalid, heals: withNextEvent,
-		detail: "HighLevel: get contact {id}: 422: contactId must be a string", log: "422: refused; the delivery's detail says why",
+		detail: "HighLevel: get contact {id}: 422: contactId must be a string", log: "422: rejected; the delivery's detail says why",
 	}, {
 		name: "429, burst", fault: overLimit("0", "1234"), tries: 1,
 		outcome: store.Waiting, again: 10 * time.Second, heals: byItself,

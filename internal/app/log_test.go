@@ -84,7 +84,7 @@ func TestTheLogSaysWhyAThingDidNotArrive(t *testing.T) {
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-04"}))
 	w.advance(10 * time.Second)
 	w.settle()
-	w.wantLine("not known whether a create took effect", id)
+	w.wantLine("unknown whether a create took effect", id)
 
 	w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.RateLimited(2*time.Second))
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-05"}))

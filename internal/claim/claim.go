@@ -350,7 +350,7 @@ func (k *Keeper) look(ctx context.Context, p *pair, age time.Duration) error {
 	p.lost.Unlock()
 	if held.Took {
 		k.cfg.Logger.Error().Str("location", p.Location).Str("by", held.By.String()).
-			Msg("another Milepost took over; this one works the location no more until it is started with --take-over. Webhooks are stored, and /readyz answers 503")
+			Msg("another Milepost took over; this one no longer works the location until you start it with --take-over. It stores webhooks, and /readyz answers 503")
 	} else {
 		k.cfg.Logger.Error().Str("location", p.Location).Msg(held.Error())
 	}
@@ -366,7 +366,7 @@ func (k *Keeper) Close(ctx context.Context) {
 		p.mu.Lock()
 		if p.lostTo() == nil && !p.until.IsZero() && ctx.Err() == nil {
 			if err := k.release(ctx, p); err != nil {
-				k.cfg.Logger.Debug().Err(err).Str("location", p.Location).Msg("the claim at HighLevel was not given back; it expires")
+				k.cfg.Logger.Debug().Err(err).Str("location", p.Location).Msg("could not remove the claim at HighLevel; it expires")
 			}
 		}
 		if p.file != nil {

@@ -263,7 +263,7 @@ func (k *Keeper) unanswered(ctx context.Context, p *pair, cause error) error {
 			level = zerolog.DebugLevel // an app that lacks the scopes lacks them in all its locations
 		}
 		k.cfg.Logger.WithLevel(level).Err(failed).Str("location", p.Location).
-			Msg("cannot check at HighLevel whether another Milepost works this location; work goes on. The check needs the scopes locations/customValues.readonly and locations/customValues.write")
+			Msg("cannot check at HighLevel whether another Milepost works this location; work continues. The check needs the scopes locations/customValues.readonly and locations/customValues.write")
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, caus
 	case !isVendors && store.Unavailable(cause):
 		r.away.Failed(cause)
 	case !isVendors: // a defect
-		log(zerolog.ErrorLevel).Err(cause).Msg("sync failed; tried again")
+		log(zerolog.ErrorLevel).Err(cause).Msg("sync failed; retrying")
 	case failed.Reason == clients.RateLimited:
 		others = true
 		d := failed.RetryAfter
@@ -85,20 +85,20 @@ func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, caus
 			begins = conn.parked.set(r.now(), r.now().Add(after))
 		}
 		if begins {
-			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", after.Round(time.Second).String()).Msg("rate limited: the others of this location wait, too")
+			naming(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", after.Round(time.Second).String()).Msg("rate limited; other jobs of this location wait too")
 		}
 	case failed.Reason == clients.Unauthorized, failed.Reason == clients.Forbidden, failed.Reason == clients.Inactive:
 		others, p.Outcome = true, store.Auth
-		log(zerolog.WarnLevel).Err(failed).Msg("a token is refused; tried again until it is put right")
+		log(zerolog.WarnLevel).Err(failed).Msg("token rejected; retrying until it works")
 	case failed.Reason == clients.Unclear && !failed.Foreign:
 		// The object may exist: look for it soon, before anything else is tried.
 		waits(store.Retry, unclearSettle)
 		naming(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
-			Msg("it is not known whether a create took effect; its object is looked for before it is made again")
+			Msg("unknown whether a create took effect; Milepost looks for the object before it creates it again")
 	default:
 		others = true
 		r.outage(failed.API, state.LocationID).Failed(failed)
-		naming(r.logger.Debug(), state.Entity).Int64("attempt", p.Tries).Err(failed).Msg("call failed; tried again")
+		naming(r.logger.Debug(), state.Entity).Int64("attempt", p.Tries).Err(failed).Msg("call failed; retrying")
 		after = min(after, longestOutageWait*9/10)
 	}
 	if isVendors && failed.Reason == clients.RateLimited && failed.Status == 0 && after < longestWait {
@@ -155,7 +155,7 @@ func silent(err error) string {
 	}
 	own := *failed
 	if own.Message != "" && own.Status != 0 {
-		own.Message = "refused; the delivery's detail says why"
+		own.Message = "rejected; the delivery's detail says why"
 	}
 	return own.Error()
 }

@@ -44,7 +44,7 @@ func (w *World) page() http.Handler {
 		router.Post(pattern, func(rw http.ResponseWriter, r *http.Request) {
 			r.Body = http.MaxBytesReader(rw, r.Body, bodyLimit)
 			if err := r.ParseForm(); err != nil {
-				w.showPage(rw, http.StatusBadRequest, "The form could not be read.")
+				w.showPage(rw, http.StatusBadRequest, "Could not read the form.")
 				return
 			}
 			anchor, err := change(r, chi.URLParam(r, "id"))
@@ -217,11 +217,11 @@ func (r requestView) StateText() string {
 	case r.Status == "cancelled":
 		return "Cancelled"
 	case r.Status == "expired":
-		return "Ran out unanswered"
+		return "Expired unanswered"
 	case r.Status == "completed":
 		return "Took place"
 	case r.State == StateUpcoming && r.Status == "rescheduled":
-		return "Booked, at another time than asked for"
+		return "Booked at another time than requested"
 	case r.State == StateUpcoming:
 		return "Booked"
 	default:
@@ -340,7 +340,7 @@ func (w *World) webhookLine() string {
 	case len(sent) == 0:
 		return "No webhook sent yet. Change something below."
 	case accepted+failed+waiting == 0:
-		return fmt.Sprintf("%s made, but no webhook URL is set.", plural(len(sent), "webhook"))
+		return fmt.Sprintf("%s not sent, because no webhook URL is set.", plural(len(sent), "webhook"))
 	}
 	line := plural(accepted, "webhook") + " accepted"
 	if waiting > 0 {
@@ -373,7 +373,7 @@ func plainText(s string) string {
 func (w *World) showPage(rw http.ResponseWriter, status int, problem string) {
 	var b bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&b, "page.html", w.view(problem)); err != nil {
-		http.Error(rw, "The page could not be drawn: "+err.Error(), http.StatusInternalServerError)
+		http.Error(rw, "could not render the page: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")

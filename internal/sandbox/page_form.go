@@ -115,7 +115,7 @@ func (w *World) readTask(r *http.Request, task Task) (Task, error) {
 func (w *World) readTime(r *http.Request, field string) (time.Time, error) {
 	at, err := time.ParseInLocation("2006-01-02T15:04", value(r, field), w.TimeZone)
 	if err != nil {
-		return at, errors.New("A date and a time are needed.")
+		return at, errors.New("Enter a date and a time.")
 	}
 	return at, nil
 }
@@ -143,7 +143,7 @@ func (w *World) requestForms(do func(string, func(*http.Request, string) (string
 		case err != nil:
 			return "", err
 		case value(r, "subject") == "", value(r, "name") == "":
-			return "", errors.New("A booking needs a name and what it is about.")
+			return "", errors.New("A booking needs a name and a subject.")
 		case !isAddress(value(r, "email")):
 			return "", errors.New("A booking needs an e-mail address.")
 		}

@@ -121,7 +121,7 @@ func TestThePageShowsBothSides(t *testing.T) {
 	status, page := get(t, w.PageURL+"/")
 	for _, want := range []string{
 		"Northwind Realty", "Priya Raman", "Home inspection", "Saturday, November 28, 2026", "Confirm the inspector", "America/New_York",
-		"Featherstonehaugh-Wolfeschlegelsteinhausen", "No e-mail address", "The calendar is empty.", "CalendarHero has mailed nobody.",
+		"Featherstonehaugh-Wolfeschlegelsteinhausen", "No e-mail address", "The calendar is empty.", "CalendarHero has sent no mail.",
 		"No webhook sent yet.", "came in above the asking price",
 	} {
 		if status != 200 || !strings.Contains(page, want) {
@@ -214,7 +214,7 @@ func TestThePageBooksAndMovesMeetings(t *testing.T) {
 	}
 	id := w.CalendarHero.Requests()[0].ID
 	status, page := submit(t, w, "/requests/"+id+"/move", url.Values{"start": {"2027-01-16T11:00"}})
-	if got := w.CalendarHero.Requests()[0].Start; status != 200 || !got.Equal(time.Date(2027, 1, 16, 16, 0, 0, 0, time.UTC)) || !strings.Contains(page, "at another time than asked for") {
+	if got := w.CalendarHero.Requests()[0].Start; status != 200 || !got.Equal(time.Date(2027, 1, 16, 16, 0, 0, 0, time.UTC)) || !strings.Contains(page, "at another time than requested") {
 		t.Errorf("the move answered %d, and it is at %s", status, got)
 	}
 }
@@ -225,7 +225,7 @@ func TestThePageSaysWhyAFormWasNotTaken(t *testing.T) {
 	for path, want := range map[string]string{
 		"/contacts": "A contact needs a name.", "/contacts/" + contact + "/tasks": "A task needs a title.",
 		"/contacts/" + contact + "/notes": "A note needs some text.", "/tasks/gone/complete": "no task",
-		"/requests/0123/accept": "no such live request", "/requests/0123/move": "A date and a time are needed.", "/requests": "A date and a time are needed.",
+		"/requests/0123/accept": "no such live request", "/requests/0123/move": "Enter a date and a time.", "/requests": "Enter a date and a time.",
 	} {
 		if status, page := submit(t, w, path, nil); status != 422 || !strings.Contains(page, want) {
 			t.Errorf("%s answered %d without %q", path, status, want)
@@ -331,7 +331,7 @@ func TestThePageSaysWhatMilepostDidAndThatAPastDateRemovesTheEvent(t *testing.T)
 		t.Error("the page does not say what Milepost did")
 	}
 	id := w.HighLevel.Contacts()[0].ID
-	if status, page := submit(t, w, "/contacts/"+id+"/milestone", url.Values{"milestone": {w.MilestoneField.Options[0]}, "date": {"2020-01-02"}}); status != 200 || !strings.Contains(page, "This day has passed, so the event is removed.") {
+	if status, page := submit(t, w, "/contacts/"+id+"/milestone", url.Values{"milestone": {w.MilestoneField.Options[0]}, "date": {"2020-01-02"}}); status != 200 || !strings.Contains(page, "This day has passed, so Milepost removes the event.") {
 		t.Errorf("%d: a day that has passed is not said", status)
 	}
 }
