@@ -44,7 +44,10 @@ func (s *entitySync) written(ctx context.Context, item mapping.Item, content, ti
 	if id := ids[link.Marker]; id != "" {
 		link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	}
-	return link, s.store.SaveLink(ctx, link, s.now(), nil)
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil || link.State == store.LinkLive {
+		return link, err
+	}
+	return s.adoptLater(ctx, link, item, content, title, ids) // it was made again before the database went back to this
 }
 
 // whatWritten names a kind of item for people.

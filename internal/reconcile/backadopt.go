@@ -57,6 +57,11 @@ func (s *entitySync) adoptWritten(ctx context.Context, link store.Link, item map
 		reads.read[backRead{item.Kind, s.contactID}] = ids
 		reads.mu.Unlock()
 	}
+	return s.adoptLater(ctx, link, item, content, title, ids)
+}
+
+// adoptLater adopts the object of a later generation than the link's, if there is one.
+func (s *entitySync) adoptLater(ctx context.Context, link store.Link, item mapping.Item, content, title string, ids writtenIDs) (store.Link, error) {
 	if len(ids) == 0 {
 		return link, nil
 	}
