@@ -16,7 +16,7 @@ import (
 // ends them.
 type reads struct {
 	begun     bool                  // a call was answered
-	several   map[mapping.Kind]bool // of which more than one record is to be read: a list is cheaper
+	several   map[mapping.Kind]bool // of which a list is cheaper than the one record
 	elsewhere bool                  // a record whose contact turns out is left to the contact's job
 	contacts  map[string]answer[highlevel.Contact]
 	notes     map[string]answer[[]highlevel.Note]

@@ -103,11 +103,11 @@ func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 // waits does so by itself, unless the others would fare no better.
 func (run *syncRun) turn(ctx context.Context, ready []store.EntityState) error {
 	run.reads.several = map[mapping.Kind]bool{}
-	count := map[mapping.Kind]int{}
+	records := map[mapping.Kind]int{mapping.KindNote: 1} // what a note touches reads all notes
 	for _, s := range ready {
 		delete(run.told, s.Entity)
-		count[mapping.Kind(s.Kind)]++
-		run.reads.several[mapping.Kind(s.Kind)] = count[mapping.Kind(s.Kind)] > 1
+		records[mapping.Kind(s.Kind)]++
+		run.reads.several[mapping.Kind(s.Kind)] = records[mapping.Kind(s.Kind)] > 1
 	}
 	for i := range ready {
 		if time.Now().After(run.ends) {
