@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type about struct {
 	mu       sync.Mutex // held while loading: the others wait for the one answer
 	location cached[locationAnswer]
 	fields   cached[fieldDefinitions]
+	noFields time.Time // since when the list of definitions is empty, though contacts have fields
 	owner    cached[calendarhero.User]
 	types    cached[map[string]bool]
 }
@@ -47,12 +49,16 @@ func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, erro
 }
 
 // location returns the location with its time zone. Where HighLevel will not
-// tell it, the CalendarHero account's zone stands in, and the remark says so:
+// tell it, and has not told it before, the CalendarHero account's zone stands in, and the remark says so:
 // the times are for that account's calendar.
 func (c *session) location(ctx context.Context, now time.Time) (mapping.Location, string, error) {
 	c.about.mu.Lock()
 	defer c.about.mu.Unlock()
-	a, err := c.about.location.get(now, aboutFresh, func() (locationAnswer, error) {
+	last, fresh := c.about.location.value, aboutFresh
+	if last.remark != "" {
+		fresh = time.Minute
+	}
+	a, err := c.about.location.get(now, fresh, func() (locationAnswer, error) {
 		l, err := c.HighLevel.With(clients.Begun).Location(ctx, c.LocationID)
 		var problem string
 		switch clients.ReasonOf(err) {
@@ -68,6 +74,9 @@ func (c *session) location(ctx context.Context, now time.Time) (mapping.Location
 			problem = err.Error()
 		default:
 			return locationAnswer{}, err
+		}
+		if last.location.Zone != nil && last.remark == "" {
+			return last, nil // another zone would move all meetings, and mail everybody
 		}
 		owner, err := c.ownerLocked(ctx, now)
 		if err != nil {
@@ -93,6 +102,9 @@ func (c *session) customFields(ctx context.Context, now time.Time, contact highl
 	defer c.about.mu.Unlock()
 	load := func() (fieldDefinitions, error) {
 		list, err := c.HighLevel.With(clients.Begun).CustomFields(ctx, c.LocationID)
+		if err == nil {
+			err = c.about.believed(list, contact, now)
+		}
 		known := make(map[string]bool, len(list))
 		for _, d := range list {
 			known[d.ID] = true
@@ -119,6 +131,31 @@ func (c *session) customFields(ctx context.Context, now time.Time, contact highl
 		break
 	}
 	return fields.list, nil
+}
+
+// emptyFor is how long an empty list of definitions is not believed while contacts
+// have fields.
+const emptyFor = 30 * time.Minute
+
+// believed returns nil if a list of definitions may be true. Without definitions no
+// contact has a milestone, and all that was made for milestones would be removed.
+func (a *about) believed(list []highlevel.CustomField, contact highlevel.Contact, now time.Time) error {
+	if len(list) > 0 {
+		a.noFields = time.Time{}
+	}
+	if len(list) > 0 || len(contact.CustomFields) == 0 {
+		return nil
+	}
+	if a.noFields.IsZero() || a.noFields.After(now) {
+		a.noFields = now
+	}
+	if now.Sub(a.noFields) >= emptyFor {
+		return nil
+	}
+	return &clients.Error{
+		API: highLevelAPI, Operation: "list custom fields of location", Subject: contact.LocationID, Status: http.StatusOK,
+		Reason: clients.Unavailable, Foreign: true, Message: "the list is empty, though contacts have custom fields",
+	}
 }
 
 // fieldDefinitions are a location's custom fields; known tells of each id that

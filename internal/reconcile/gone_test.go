@@ -220,3 +220,54 @@ func TestWhatAGatewayAnswersToEverythingIsNeitherDoneNorRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEmptyListOfCustomFieldsRemovesNothing(t *testing.T) {
+	b := setup(t, toOwner)
+	all := b.people(2)
+	b.startsOn(b.backedUp()) // the list is read again
+	b.hl.Faults().Next("GET /locations/{locationId}/customFields", -1, sandbox.Say(200, `{"customFields":[]}`))
+	for range 3 {
+		if n := b.round(all); n != 0 || len(b.ch.Requests()) != 2 {
+			t.Errorf("%d ended, %d requests are left of 2", n, len(b.ch.Requests()))
+		}
+		b.pass(9 * time.Minute)
+	}
+	b.pass(emptyFor)
+	if n := b.round(all); n != 2 || len(b.ch.Requests()) != 0 {
+		t.Errorf("a list that stays empty is true: %d ended, %d requests are left", n, len(b.ch.Requests()))
+	}
+	b.hl.Faults().Clear()
+	b.pass(aboutFresh)
+	if n := b.round(all); n != 2 || len(b.ch.Requests()) != 2 {
+		t.Errorf("with fields again: %d ended, %d requests are open", n, len(b.ch.Requests()))
+	}
+}
+
+func TestALocationThatIsRefusedForAWhileKeepsItsTimeZone(t *testing.T) {
+	for _, a := range []sandbox.Fault{
+		sandbox.Say(403, `{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}`),
+		sandbox.Say(200, `{"location":{"id":"`+location+`","name":"Northwind"}}`),
+	} {
+		b := setup(t, toOwner)
+		all := b.people(1)
+		b.ch.Faults().Next("GET /user", -1, sandbox.Say(200, `{"id":"0123456789abcdef01234567","email":"`+ownerMail+`","name":"Olivia","timezone":"Asia/Tokyo"}`))
+		b.pass(aboutFresh)
+		refused := b.hl.Faults().Next("GET /locations/{locationId}", -1, a)
+		b.setDate(all[0], "2030-06-09")
+		if n := b.round(all); n != 1 || b.ch.Requests()[0].Start.UTC().Hour() != 13 || refused.Hits() == 0 {
+			t.Errorf("%d ended: %+v", n, b.ch.Requests())
+		}
+		b.startsOn(b.backedUp()) // now the zone is not known
+		e := b.jane("2030-06-02")
+		b.round([]store.Entity{e})
+		if at := b.ch.Requests()[1].Start.UTC(); at.Hour() != 0 {
+			t.Errorf("without a known zone the account's counts: %s", at)
+		}
+		b.hl.Faults().Clear()
+		b.pass(time.Minute)
+		b.round([]store.Entity{e})
+		if at := b.ch.Requests()[1].Start.UTC(); at.Hour() != 13 {
+			t.Errorf("a minute after it is told: %s", at)
+		}
+	}
+}
