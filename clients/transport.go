@@ -79,11 +79,11 @@ type TransportConfig struct {
 	// Permit is asked before each try of a call that is not a Read, after Admit; its
 	// error ends the call, unsent. nil = all are permitted.
 	Permit func(ctx context.Context) error
-	// Observe is told of every answer; nil = nobody asks.
+	// Observe is called with every answer; it may be nil.
 	Observe func(ctx context.Context, status int, h http.Header)
-	// Ended is told at the end of each call whether the vendor failed (no answer, or
-	// a 5xx) or answered, whatever it said; nil = nobody asks. It is not told of
-	// calls that say neither: those that were not sent, or were canceled.
+	// Ended is called at the end of each call with whether the vendor failed (no
+	// answer, or a 5xx) or gave any other answer; it may be nil. It is not called
+	// for calls that show neither: those that were not sent, or were canceled.
 	Ended func(failed bool)
 	// RetryWait is the pause before the nth retry (1, 2); nil = about 0.3 s, then 1 s.
 	RetryWait func(retry int) time.Duration

@@ -81,8 +81,8 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	if event == calendarhero.NewContactAdded {
 		kind = store.KindCalendarContact
 	} else {
-		// Whose the meeting is is not known here, nor of which location: what else
-		// the body says of people would outlive them, and nobody reads it.
+		// The body does not say which contact or location the meeting belongs to, so
+		// an erasure could not find it. Keep only the id; nobody reads the rest.
 		if body, err = json.Marshal(map[string]string{"id": id}); err != nil {
 			notStored(w, h.Logger, h.Outages, err)
 			return

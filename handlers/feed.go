@@ -37,8 +37,8 @@ const (
 
 // Feed answers with the events, tasks and notes of a location, or of one
 // contact or user of it, as an iCalendar object. The key in the URL says which,
-// and is all that protects it. Whoever asks again gets 304 while nothing of it
-// changed, for the price of a look into an index.
+// and is its only protection. A client that asks again gets 304 while nothing has
+// changed, for the price of one index lookup.
 type Feed struct {
 	// Feed returns what a key opens and the name of its location; ok is false for one
 	// that is unknown or revoked.

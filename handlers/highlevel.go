@@ -122,8 +122,8 @@ func notStored(w http.ResponseWriter, logger zerolog.Logger, outages *outage.Log
 	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
 }
 
-// refuse answers that a webhook is not taken, and logs it: whoever misses an
-// event looks here.
+// refuse rejects a webhook and logs it, so that anyone who misses an event finds
+// the reason in the log.
 func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
 	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook rejected")
 	respond.Problem(w, status, reason)

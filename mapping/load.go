@@ -17,8 +17,8 @@ const longestFile = 1 << 20
 
 // Load parses and compiles automations. The file is a YAML list of them, or one
 // or several documents (---) with one each, or a mapping with the list under
-// automations. Its name is only for mistakes, all of which are in the error, a
-// *LoadError.
+// automations. If it has mistakes, the error is a *LoadError with all of them;
+// file is the name that it shows.
 func Load(file string, data []byte) (*Set, error) {
 	m := &mistakes{file: file}
 	l := loader{mistakes: m, set: &Set{}, ids: map[string]int{}, names: map[string]int{}}

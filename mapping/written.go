@@ -2,8 +2,8 @@ package mapping
 
 import "regexp"
 
-// writtenForm is the marker at the end of a body, of which HighLevel may have made
-// HTML. Nothing before it matters: people's texts may hold any markup.
+// writtenForm matches the marker at the end of a body, which HighLevel may have
+// turned into HTML. The text before it does not matter: it may hold any markup.
 var writtenForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})\](?:\s|&nbsp;|</?[a-zA-Z][^<>]*>)*$`)
 
 // WrittenMarker returns the marker at the end of the body of a HighLevel

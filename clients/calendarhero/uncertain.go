@@ -50,8 +50,8 @@ func findHook(o clients.Object, depth int) (hook Hook, found bool) {
 	return Hook{}, false
 }
 
-// blank reports whether JSON tells of no hook: it is missing, null, false, an
-// empty text, or holds nothing else; or it is an object whose URL is blank.
+// blank reports whether JSON shows no hook: it is missing, null, false, an empty
+// text, a list or an object of only these, or an object whose URL is blank.
 func blank(raw json.RawMessage) bool {
 	var held []json.RawMessage
 	if o, err := clients.ParseObject(raw); err == nil {

@@ -11,8 +11,8 @@ import (
 	"milepost/clients"
 )
 
-// The events that CalendarHero tells of. There is none of a contact that is
-// changed or deleted.
+// The events that CalendarHero has webhooks for. There is none for a changed or
+// deleted contact.
 const (
 	NewMeetingRequest       = "new_meeting_request"       // the holder made a meeting request
 	MeetingRequestSuccess   = "meeting_request_success"   // an invitee accepted, a meeting is booked

@@ -25,7 +25,7 @@ type Budget interface {
 	Observe(ctx context.Context, a Allowance)
 }
 
-// Allowance is what one answer tells of the rate limits.
+// Allowance is what one answer says about the rate limits.
 type Allowance struct {
 	Max            int           // calls in an interval; 0 = not told
 	Interval       time.Duration // never 0

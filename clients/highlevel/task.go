@@ -104,8 +104,8 @@ var ErrNoTasks = errors.New("the location shows no tasks")
 // FindTask looks for a task whose contact is not known, through all pages of
 // the location's task search. It is NotFound when the search ends without it,
 // and Unavailable when the search does not end: an unfinished search must
-// not pass for a deleted task. passing, which may be nil, is told of each task on
-// the pages that were read.
+// not pass for a deleted task. It calls passing, which may be nil, with each task on
+// the pages that it reads.
 func (c *Client) FindTask(ctx context.Context, locationID, taskID string, passing func(Task)) (Task, error) {
 	if err := checkID(opFindTask, taskID); err != nil {
 		return Task{}, err

@@ -109,7 +109,7 @@ func printHooks(out io.Writer, hooks []store.Hook) error {
 	return table.Flush()
 }
 
-// told says who is told of an event.
+// told says who receives an event.
 func told(h store.Hook) string {
 	switch h.State {
 	case store.HookOurs:

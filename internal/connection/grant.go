@@ -314,8 +314,8 @@ func (r *Registry) restore(ctx context.Context, locationID string) error {
 	return err
 }
 
-// degrade notes why a location's grant does not work, unless it was removed or
-// given anew since that was found out.
+// degrade notes why a location's grant does not work, unless the grant was removed
+// or replaced since the failed call.
 func (r *Registry) degrade(ctx context.Context, locationID string, refused grant, state store.ConnectionState, problem string) error {
 	changed, err := r.Store.MoveConnection(ctx, store.Move{
 		LocationID: locationID, From: []store.ConnectionState{store.ConnectionActive, store.ConnectionSuspended},

@@ -92,13 +92,13 @@ type hookCheck struct {
 	urls    hookURLs
 	unread  *clients.Error // why the last read failed; nil = it did not
 	row     int            // failures in a row that may pass
-	stop    *clients.Error // why nothing more is asked for now; nil = it is
-	until   time.Time      // CalendarHero wants not to be called before; zero = it did not say
+	stop    *clients.Error // why the check makes no more calls now; nil = it may
+	until   time.Time      // CalendarHero asked for no call before this; zero = it did not ask
 
 	did    map[string][]string // what was done, to the events
 	began  []store.Hook        // those with a new problem
-	blind  []string            // events that cannot be read, as is known now
-	failed error               // the first call that failed anew
+	blind  []string            // events whose registration turned out to be unreadable
+	failed error               // the first new failure of a call
 }
 
 // event checks one registration. It fails where the check is to be broken off.

@@ -39,11 +39,11 @@ func (r *Registry) HookReports(ctx context.Context) ([]HookReport, error) {
 	return reports, nil
 }
 
-// OtherHook is an event of which another tool is told now, or may be.
+// OtherHook is an event that another tool receives now, or may receive.
 type OtherHook struct {
 	Event  string
-	Host   string // of its URL, which may hold a secret; or in words why it is not known
-	Unread string // why it cannot be read whether another tool is told; "" = it is
+	Host   string // of its URL, which may hold a secret; or why the host is unknown
+	Unread string // why Milepost cannot read the registration; "" = it can
 }
 
 // OtherHooks reads at CalendarHero which of the events TakeHooks would take away

@@ -60,15 +60,16 @@ func hookDigest(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CheckHooks sees to it that CalendarHero tells this Milepost of every event of
-// each account, where no other tool is told. It reads what is registered first:
-// what is missing is registered, what is ours and wrong is put right, and
-// another tool's is left alone unless TakeHooks allowed it. What was checked
-// within age, by whatever process, is left for later, and so is what failed
-// until it is to be tried again, however old. Without a PublicURL it does
-// nothing. What is wrong with an account is logged when it begins and kept for
-// HookReport; the error is of the state database. It returns how long to wait
-// for the next check, at most a minute.
+// CheckHooks registers this Milepost for every event of each CalendarHero account
+// that no other tool has registered. It first reads the registrations. It
+// registers missing ones and corrects Milepost's own. It leaves another tool's
+// alone, unless TakeHooks allowed to replace it.
+//
+// It skips what any process has checked within age, and what failed and is not
+// yet due for a retry. Without a PublicURL it does nothing. It logs a
+// problem of an account when it begins, and keeps it for HookReports. An error
+// comes from the state database. next is how long to wait before the next check,
+// at most a minute.
 func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) (next time.Duration, err error) {
 	if r.PublicURL == "" {
 		return hookWake, nil

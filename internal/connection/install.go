@@ -161,8 +161,8 @@ func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID 
 	return Outcome{Did: "location connected"}, err
 }
 
-// locationRemoved drops what a location's grant is, unless it was given after
-// the uninstall that is told of: an old webhook that is sent again changes nothing.
+// locationRemoved deletes a location's grant, unless it is newer than the
+// uninstall: an old webhook that is sent again changes nothing.
 func (r *Registry) locationRemoved(ctx context.Context, locationID string, at time.Time) (Outcome, error) {
 	c, ok, err := r.Store.Connection(ctx, locationID)
 	if err != nil || !ok || c.Source != FromOAuth || c.State == store.ConnectionRemoved {

@@ -292,7 +292,7 @@ func (l *Lanes) wake(now time.Time) {
 	}
 }
 
-// drop forgets lanes of which nothing is to be remembered.
+// drop forgets idle lanes.
 func (l *Lanes) drop(lanes []*lane) {
 	for _, of := range lanes {
 		idle := of.failures == 0 && of.rest == 0
