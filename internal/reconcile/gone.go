@@ -105,7 +105,9 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 		s.logger.Warn().Str("location", s.entity.LocationID).Str("vendor", vendor).Int("records", d.Others+1).
 			Msg("many records vanished without a delete event; Milepost removes nothing until you run `milepost removals allow`, or they exist again")
 	}
-	return &wait{d: longestWait, doubted: since, quiet: true, why: fmt.Sprintf(
+	// Few are looked at again soon: what exists again is worked within a minute.
+	often := max(longestOutageWait, time.Duration(d.Others)*2*time.Second)
+	return &wait{d: min(often, longestWait), doubted: since, quiet: true, why: fmt.Sprintf(
 		"%s no longer shows this record and %d others of the location, and no event says that they were deleted; Milepost removes nothing until somebody runs `milepost removals allow %s`, or the records exist again",
 		vendor, d.Others, s.entity.LocationID)}
 }

@@ -111,6 +111,9 @@ func TestTheBrakeEndsWhereTheRecordsExistAgain(t *testing.T) {
 		b.round(all)
 		b.pass(15 * time.Minute)
 	}
+	if b.round(all[1:]); b.nextTry(all[1]) > time.Minute {
+		t.Errorf("a few that wait are looked at again after %s", b.nextTry(all[1]))
+	}
 	if len(b.ch.Requests()) != 6 || b.waits() == 0 {
 		t.Errorf("meanwhile %d requests are left of 6, %d records wait", len(b.ch.Requests()), b.waits())
 	}
