@@ -94,12 +94,12 @@ func digits(v string) string {
 	}, v)
 }
 
-// fewestDigits is how many digits a number has at least of which another one may
-// only lack the country.
+// fewestDigits is the fewest digits of a number that may equal a longer one without
+// its country.
 const fewestDigits = 7
 
-// samePhone compares two numbers of which either may come without its country,
-// with 00 or a trunk 0 in front, and with any punctuation.
+// samePhone compares two numbers. Either may lack its country, begin with 00 or a
+// trunk 0, and contain any punctuation.
 func samePhone(a, b string) bool {
 	a, b = strings.TrimLeft(digits(a), "0"), strings.TrimLeft(digits(b), "0")
 	if len(a) < len(b) {

@@ -17,8 +17,8 @@ const (
 	contactsNoted = 20  // so many looks are noted at once
 )
 
-// contactsJob looks, once in an interval, at contacts of a location that are kept
-// in step both ways: CalendarHero tells of no change of one.
+// contactsJob reads, once in an interval, contacts of a location that are kept in
+// step both ways, because CalendarHero sends no webhook when one changes.
 func (r *Reconciler) contactsJob(ctx context.Context, job *river.Job[store.ContactsArgs]) error {
 	if r.every <= 0 {
 		return nil // switched off

@@ -61,11 +61,11 @@ func calendarContactFacts(c calendarhero.Contact) mapping.CalendarContact {
 // upsertSource is the source of a HighLevel contact that came from CalendarHero.
 const upsertSource = "CalendarHero"
 
-// applyUpsertContact sees to it that HighLevel has a contact for one that came by
-// a scheduling link: one with its e-mail or phone, whose empty fields are filled
-// and whose others are left, or else a new one. The account's owner and contacts
-// that were made for one of HighLevel's are no news. After a lost answer the
-// contact is looked for before it is made again.
+// applyUpsertContact ensures that HighLevel has a contact for one that came from a
+// scheduling link. If HighLevel has one with its e-mail address or phone, it fills
+// the empty fields and leaves the others; otherwise it creates one. It skips the
+// account's owner and contacts that were created for a HighLevel contact. After a
+// lost answer it looks for the contact before it creates it again.
 func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) error {
 	want := item.Contact
 	link := s.links[item.Key]

@@ -188,8 +188,8 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, false, err
 		}
 	}
-	// Whoever is to look is asked in the same transaction: what is stored is no news
-	// to a sync that comes after a crash.
+	// Queue the syncs that must look in the same transaction: after a crash, a sync
+	// finds the stored meeting unchanged and would queue nothing.
 	touch, kept := s.touch, next
 	s.touch = nil
 	if !owned {
@@ -257,7 +257,7 @@ func impersonal(m store.Meeting) store.Meeting {
 	return m
 }
 
-// news is what an owner is told of a meeting.
+// news is the part of a meeting whose change its owner's sync must see.
 func news(m store.Meeting) any { return []any{m.State, m.Start, m.End, m.Happened} }
 
 // tellOthers has the other locations of the account look at a meeting that
@@ -278,9 +278,9 @@ func (s *entitySync) tellOthers(ctx context.Context, id string) error {
 	return nil
 }
 
-// justMade reports whether a new request is one that was made here, of which
-// there is nothing to read. The event is faster than the note of the create, so
-// it waits a moment for that.
+// justMade reports whether Milepost itself has just created a new request, so there
+// is nothing to read. The event may arrive before the create is noted, so the sync
+// waits a moment for that.
 func (s *entitySync) justMade(ctx context.Context, state store.EntityState) (bool, error) {
 	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, "")
 	if err != nil {
@@ -453,8 +453,8 @@ func asMoved(status string) bool {
 	return strings.Contains(status, "resched") || strings.Contains(status, "moved")
 }
 
-// ended is how a meeting ended of which no list says it: by the event, else by
-// whether its time has come.
+// ended says how a meeting ended if no list shows it: by the event, or, without
+// one, by whether its time has come.
 func ended(events []string, before mapping.MeetingState, end, now time.Time) mapping.MeetingState {
 	for _, e := range endings {
 		if slices.Contains(events, string(e.trigger)) {
@@ -473,8 +473,8 @@ func ended(events []string, before mapping.MeetingState, end, now time.Time) map
 	return mapping.MeetingGone
 }
 
-// happened adds to what has happened to a meeting what its state tells of.
-// Whoever looks late finds that it was requested and booked before it was over.
+// happened adds what the state of a meeting implies to what has happened to it. A
+// late look at a meeting that is over finds that it was requested and booked too.
 func happened(m store.Meeting, now time.Time) map[string]time.Time {
 	out := make(map[string]time.Time, len(m.Happened)+2)
 	for trigger, at := range m.Happened {

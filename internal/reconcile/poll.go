@@ -89,10 +89,10 @@ func (r *Reconciler) poll(ctx context.Context, a connection.Account) (found int,
 	return len(touch), r.store.TouchLater(ctx, touch)
 }
 
-// pollLocation compares what is open with what a location knows. It returns
-// what it knows, and those that are to be looked at: all that no list shows any
-// more, and of those that people made, the new and changed ones. The first time
-// those that are there are only noted: they are no news.
+// pollLocation compares the open meetings in CalendarHero with those that a
+// location knows. It returns the known ones, and those to sync: all that no list
+// shows any more, and the new and changed ones that people created. The first
+// poll only notes the meetings that exist and returns none of them.
 func (r *Reconciler) pollLocation(ctx context.Context, location string, open map[string]listedAs) (map[string]store.Meeting, []store.Entity, error) {
 	list, err := r.store.OpenMeetings(ctx, location)
 	if err != nil {

@@ -122,8 +122,8 @@ func New(cfg Config) *Reconciler {
 	return r
 }
 
-// WaitAtLimit makes Sweep and Preview wait at HighLevel's rate limit, as a command
-// does, where a worker would come back later. tell is told of each wait.
+// WaitAtLimit makes Sweep and Preview wait at HighLevel's rate limit, for a command.
+// A worker would come back later instead. They call tell with each wait.
 func (r *Reconciler) WaitAtLimit(tell func(time.Duration)) { r.waits = tell }
 
 // atLimit waits until a call that HighLevel's rate limit held back may be tried

@@ -135,8 +135,8 @@ func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool,
 	return false, nil
 }
 
-// calledOff is for a request that somebody deleted in CalendarHero, which came
-// out when only its description was to be renewed: nothing asks for it anew.
+// calledOff handles a request that somebody deleted in CalendarHero, found when
+// only its description was to be replaced. Milepost does not create it again.
 func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
 	m := s.seen(link)
 	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
@@ -162,9 +162,8 @@ const (
 	doRemove // it moved into the past
 )
 
-// decide compares the request that is wanted with the one that its settled link
-// tells of. A meeting that ended is made again only for a material change of the
-// record.
+// decide compares the wanted request with the one in its settled link. A meeting
+// that ended is created again only for a material change of the record.
 func (s *entitySync) decide(link store.Link, item mapping.Item, want request) action {
 	past := !want.End.After(s.now())
 	ended := mapping.MeetingState(link.Meeting).Ended()
@@ -402,8 +401,8 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 	return false, err
 }
 
-// notListed makes sure that a request is gone of which a DELETE was answered by
-// something other than 204: a gateway may say anything. Neither open list may show
+// notListed makes sure that a request is gone if its DELETE got an answer other
+// than 204: a gateway may say anything. Neither open list may show
 // it, and CalendarHero must answer for the account.
 func (s *entitySync) notListed(ctx context.Context, link store.Link, said error) error {
 	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
@@ -428,7 +427,7 @@ type wanted struct {
 // removeRequest deletes the object of a link, however its last call ended, and
 // marks the link gone. A meeting that is over is left as it is.
 func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
-	// What is asked for after this begins anew, wherever the meeting was moved to.
+	// A later request ignores where the meeting was moved to.
 	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
 	if s.over(link) {
 		return s.leave(ctx, link, "it is over")

@@ -27,8 +27,8 @@ func (r *Reconciler) restLeft(link store.Link) time.Duration {
 	return r.quiet - ago
 }
 
-// rest has a new description wait. Each change of it begins the wait anew, so that
-// a burst of changes costs one replacement.
+// rest makes a new description wait. Each change restarts the wait, so a burst of
+// changes costs one replacement.
 func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Item, want request) error {
 	if s.quiet < 0 {
 		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")

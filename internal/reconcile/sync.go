@@ -313,7 +313,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 	if s.ended[item.Meeting] {
-		return nil // what was just replaced or removed tells of nothing any more
+		return nil // the meeting was just replaced or removed
 	}
 	switch item.Kind {
 	case mapping.ItemContact:

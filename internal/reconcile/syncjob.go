@@ -48,8 +48,8 @@ type syncRun struct {
 	told  map[store.Entity]int64 // how often this run asked for a record since its state was read
 }
 
-// do works the job. A record whose contact is known by now, be it that its job is of
-// an earlier version, belongs to the job of that contact.
+// do runs the job. If the contact of its record is known by now (the job may come
+// from an earlier version), the record belongs to the job of that contact.
 func (run *syncRun) do(ctx context.Context) error {
 	if run.reads.elsewhere {
 		state, err := run.store.EntityState(ctx, run.of)

@@ -169,7 +169,7 @@ func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (chan
 		if changed = n == 1; err != nil || !changed || m.While.Name == "" {
 			return err
 		}
-		// After the connection's row is held, which whoever connects it anew writes first.
+		// Read this after the connection's row is locked: a new connection writes that row first.
 		rows, err := tx.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, m.While.Name)
 		stored, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
 		if err == nil && (len(stored) == 0 || stored[0] != m.While.Sealed) {

@@ -67,8 +67,8 @@ func (s *Store) SameAt(ctx context.Context, l Link) (time.Time, error) {
 	return fromMicros(at[0]), nil
 }
 
-// Shared reports whether another live link has the same object, be it of the
-// same entity or of another location with the same CalendarHero account.
+// Shared reports whether another live link has the same object. The link may belong
+// to the same entity, or to another location with the same CalendarHero account.
 func (s *Store) Shared(ctx context.Context, l Link) (bool, error) {
 	n, err := s.countLinks(ctx, `SELECT count(*) FROM links WHERE object_id = $1 AND item_kind = $2 AND state = 'live'
 		AND NOT (location_id = $3 AND kind = $4 AND entity_id = $5 AND item = $6)`,

@@ -121,7 +121,7 @@ type Noted struct {
 	// Items are those that are wanted, of which Key, Kind, Automation, Status, times,
 	// Zone and Content count. A note without Start has the time of its first noting.
 	Items []Item
-	// Left are the keys of items of which nothing is known: they stay as they are.
+	// Left are the keys of items whose state is unknown: they stay as they are.
 	Left map[string]bool
 	// Completed tells that what is no longer wanted was done, and not called off.
 	Completed bool

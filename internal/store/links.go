@@ -94,10 +94,10 @@ func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 	return out, nil
 }
 
-// Relinquish marks a link deleting whose entity is gone, and reports whether its
-// object is to be deleted too: it was made here, and no other entity has a live
-// link to it, be it of another location with the same CalendarHero account.
-// Where one has, that link owns the object from then on.
+// Relinquish marks the link of an entity that is gone as deleting, and reports
+// whether to delete its object too: if Milepost created it, and no other entity has
+// a live link to it, in any location with the same CalendarHero account. If one
+// has, that link owns the object from then on.
 func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		own := []any{l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item}

@@ -87,7 +87,7 @@ func (s *Store) OpenRequests(ctx context.Context, locationID, contactID string, 
 	return list, nil
 }
 
-// OpenMeetings lists the meetings of a location of which more may become.
+// OpenMeetings lists the meetings of a location whose state may still change.
 func (s *Store) OpenMeetings(ctx context.Context, locationID string) ([]Meeting, error) {
 	rows, err := s.Query(ctx, listOpenMeetings, locationID)
 	list, err := collect(rows, err, scanMeeting)

@@ -187,8 +187,8 @@ const (
 		('tags', 'update_contact', 'upsert_contact', 'reschedule_task', 'complete_task', 'highlevel_task', 'highlevel_note'))`
 )
 
-// CountContactsWithItems counts the contacts of a location of which, or of whose
-// tasks and notes, items exist.
+// CountContactsWithItems counts the contacts of a location that have items, or whose
+// tasks and notes have.
 func (s *Store) CountContactsWithItems(ctx context.Context, locationID string) (int, error) {
 	rows, err := s.Query(ctx, `SELECT count(DISTINCT contact_id) FROM entities e
 		WHERE location_id = $1 AND contact_id <> '' AND `+hasItems, locationID)
