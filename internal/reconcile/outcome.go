@@ -89,6 +89,9 @@ func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, caus
 		}
 	case failed.Reason == clients.Unauthorized, failed.Reason == clients.Forbidden, failed.Reason == clients.Inactive:
 		others, p.Outcome = true, store.Auth
+		if p.Tries <= refusalTries {
+			after = min(after, longestOutageWait*9/10)
+		}
 		log(zerolog.WarnLevel).Err(failed).Msg("token rejected; retrying until it works")
 	case failed.Reason == clients.Unclear && !failed.Foreign:
 		// The object may exist: look for it soon, before anything else is tried.
@@ -108,6 +111,10 @@ func (r *Reconciler) postpone(ctx context.Context, state store.EntityState, caus
 	}
 	return p, others, r.store.Postpone(ctx, p)
 }
+
+// refusalTries is for how many tries a rejected token is taken for an outage, in which
+// something else may answer: a quarter of an hour. After that a person is needed.
+const refusalTries = 25
 
 // longestOutageWait is the longest time after which a job tries a vendor again
 // that did not answer, or in whose place something else did: what is healed is

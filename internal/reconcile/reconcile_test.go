@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
 
+	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
@@ -433,6 +434,21 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a token that is refused for some minutes", func(t *testing.T) {
+		b := setup(t, toOwner)
+		state := store.EntityState{Entity: b.jane("2030-05-02")}
+		for _, c := range []struct {
+			tries int64
+			soon  bool
+		}{{8, true}, {refusalTries - 1, true}, {refusalTries + 5, false}} {
+			state.Tries = c.tries
+			p, _, err := b.postpone(t.Context(), state, &clients.Error{API: highLevelAPI, Reason: clients.Forbidden})
+			b.must(err)
+			if wait := p.NextTry.Sub(b.now()); (wait < time.Minute) != c.soon {
+				t.Errorf("after %d tries it waits for %s", c.tries, wait)
+			}
+		}
+	})
 	t.Run("no wait is the longer for a clock that was put back", func(t *testing.T) {
 		b := setup(t, toOwner)
 		state := store.EntityState{Entity: b.jane("2030-05-02")}
