@@ -279,7 +279,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.every > 0 {
 		background.Go(func() { repeat(work, 0, a.queueReconciliations) })
 	}
-	if err := errors.Join(a.store.WakePeriodic(context.WithoutCancel(ctx)), a.queue.Start(ctx)); err != nil {
+	if err := errors.Join(a.store.WakePeriodic(context.WithoutCancel(ctx)), a.store.QueueOwed(context.WithoutCancel(ctx)), a.queue.Start(ctx)); err != nil {
 		stopWork()
 		background.Wait()
 		return errors.Join(fmt.Errorf("start the workers: %w", err), a.close())

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -238,6 +239,29 @@ func TestJobsOfTheVersionBeforeHandTheirRecordsOver(t *testing.T) {
 		}
 		if state := must(b.EntityState(t.Context(), old.Entity))(t); state.SyncContact != "c1" {
 			t.Errorf("the task is worked by the job of %q, want c1's", state.SyncContact)
+		}
+	})
+}
+
+// A process of the version before, which runs beside one of this version, completes
+// the job of a contact without a look at the contact's records.
+func TestWhatIsOwedWithoutAJobGetsOne(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		d := taskOf("c1", "t1")
+		d.ID = 1
+		b.deliver(t, d)
+		err := b.InTx(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), `DELETE FROM river_job`)
+			return err
+		})
+		for range 2 {
+			if err = errors.Join(err, b.QueueOwed(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := b.jobs(t); len(got) != 1 || got[0] != "contact c1" {
+			t.Errorf("the jobs are %v, want one of the contact", got)
 		}
 	})
 }

@@ -555,6 +555,32 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 	return nil
 }
 
+// QueueOwed sees to it that what is owed has a job. It always has, but for what a
+// process of an earlier version left while it ran beside one of this version.
+func (s *Store) QueueOwed(ctx context.Context) error {
+	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE wanted > done`)
+	owed, err := collect(rows, err, scanEntity)
+	if err != nil {
+		return fmt.Errorf("list what is owed: %w", err)
+	}
+	byAsker := map[asker][]raised{}
+	for _, v := range owed {
+		by := byEvent
+		if v.Backfill {
+			by = byBackfill
+		}
+		byAsker[by] = append(byAsker[by], raised{job: jobOf(v.Entity, v.SyncContact), ready: v.NextTry.IsZero()})
+	}
+	for _, by := range []asker{byEvent, byBackfill} {
+		for list := range slices.Chunk(byAsker[by], 500) {
+			if err := s.InTx(ctx, func(tx *Tx) error { return tx.enqueue(ctx, list, by) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Touch asks for entities to be looked at again, without any webhook.
 func (s *Store) Touch(ctx context.Context, entities []Entity, deleted bool) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, deleted, byEvent) })
