@@ -116,7 +116,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, false, err
 		}
 		if known && owner.Kind == string(mapping.KindTask) && state.Fingerprint == store.FingerprintGone {
-			return m, true, nil // it stays until a sweep finds the task, or an event says that it was deleted
+			return m, true, s.keepStranger(ctx, m, listed) // it stays until a sweep finds the task, or an event says that it was deleted
 		}
 		if known { // it adopts the request, or removes it
 			s.touch, s.contactID = append(s.touch, owner), s.contactOf(ctx, owner)
@@ -129,10 +129,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		if !isListed {
 			return m, true, s.store.ForgetMeeting(ctx, location, m.ID)
 		}
-		m, _ = s.observe(m, listed, true, nil, nil)
-		m = impersonal(m)
-		m.Title = "[" + markerIn(listed.Title) + "]" // that it looks like one of ours stays known
-		return m, true, s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
+		return m, true, s.keepStranger(ctx, m, listed)
 	}
 	if !isListed && !isKnown && !owned && len(events) == 0 {
 		return m, true, nil // nothing was ever seen of it
@@ -199,6 +196,15 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		}
 	}
 	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{kept}, touch)
+}
+
+// keepStranger notes a request that looks like one of Milepost's and belongs to no
+// record, so that it is no news to the next poll.
+func (s *entitySync) keepStranger(ctx context.Context, m store.Meeting, listed listedAs) error {
+	m, _ = s.observe(m, listed, true, nil, nil)
+	m = impersonal(m)
+	m.Title = "[" + markerIn(listed.Title) + "]"
+	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 }
 
 // showsNothing reports whether the open lists show none of several requests that
