@@ -63,7 +63,7 @@ func setupCommands(t *testing.T, env ...string) *running {
 
 // run types a command and returns what it says.
 func (r *running) run(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env = append(os.Environ(), r.env...)

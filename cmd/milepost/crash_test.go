@@ -219,7 +219,7 @@ func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 		ch.Calls()["POST /meeting/tasks"], hl.Calls()["GET /contacts/{contactId}"])
 }
 
-// awaitWorked waits until the running Milepost owes nothing, for at most 90 s.
+// awaitWorked waits until the running Milepost owes nothing, for at most 4 minutes.
 func awaitWorked(t *testing.T, dir string, webhooks int) {
 	t.Helper()
 	db, err := store.SQLiteDB(filepath.Join(dir, "milepost.db"), 1)
@@ -227,7 +227,7 @@ func awaitWorked(t *testing.T, dir string, webhooks int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		var moved, owed int
 		if err := db.QueryRow(`SELECT (SELECT count(*) FROM deliveries), (SELECT count(*) FROM entities WHERE wanted > done)`).Scan(&moved, &owed); err != nil {
 			t.Fatal(err)
@@ -236,7 +236,7 @@ func awaitWorked(t *testing.T, dir string, webhooks int) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after 90 s %d of %d webhooks are dispatched and %d entities are owed", moved, webhooks, owed)
+			t.Fatalf("after 4 minutes %d of %d webhooks are dispatched and %d entities are owed", moved, webhooks, owed)
 		}
 	}
 }

@@ -186,4 +186,4 @@ func writeAddresses(path string, world *sandbox.World, milepost *app.App) error 
 }
 
 // stepLimit is how long one step of the scenario may take.
-const stepLimit = 30 * time.Second
+const stepLimit = 2 * time.Minute

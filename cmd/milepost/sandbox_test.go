@@ -18,7 +18,7 @@ func runSandbox(t *testing.T, command *sandboxCmd, until string) string {
 	t.Helper()
 	command.Listen, command.AdminListen, command.HighLevelListen, command.CalendarHeroListen, command.PageListen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	command.LogLevel = "error"
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	out := &stopper{text: until, stop: cancel}
 	if err := command.run(ctx, out); err != nil {
