@@ -91,7 +91,7 @@ func locations(a connection.Account) string {
 
 func printHooks(out io.Writer, hooks []store.Hook) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "EVENT\tTOLD IS\tCHECKED\tWHAT TO DO")
+	fmt.Fprintln(table, "EVENT\tRECEIVED BY\tCHECKED\tWHAT TO DO")
 	for _, h := range hooks {
 		checked := "never"
 		switch {

@@ -48,7 +48,7 @@ func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) 
 		}
 	}
 	said := r.must("hooks", "take", place, "--event", "new_contact_added") // which is nobody's
-	if r.ours() != 7 || strings.Count(said, "Milepost") != 7+1 || !strings.Contains(said, "another tool is registered (hooks.zapier.example)") {
+	if r.ours() != 7 || strings.Count(said, "Milepost") != 7+2 || !strings.Contains(said, "another tool is registered (hooks.zapier.example)") {
 		t.Errorf("what is taken besides: %s", said)
 	}
 	if said := r.must("hooks"); !strings.Contains(said, "milepost hooks take "+place+" --event meeting_started") {
@@ -67,7 +67,7 @@ func TestWebhooksOfCalendarHeroAreShownTakenAndReleasedByCommands(t *testing.T) 
 	if said := r.must("hooks", "take", place); r.ours() != 8 {
 		t.Errorf("taken again: %s", said)
 	}
-	if said := r.must("connections", "remove", place); !strings.Contains(said, "8 webhooks of its CalendarHero account are deleted") || len(r.ch.Hooks()) != 0 {
+	if said := r.must("connections", "remove", place); !strings.Contains(said, "deleted the 8 webhooks of its CalendarHero account") || len(r.ch.Hooks()) != 0 {
 		t.Errorf("the removal says %s, and leaves %v", said, r.ch.Hooks())
 	}
 	r.env = append(r.env, "MILEPOST_PUBLIC_URL=")

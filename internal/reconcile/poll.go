@@ -92,7 +92,7 @@ func (r *Reconciler) poll(ctx context.Context, a connection.Account) (found int,
 // pollLocation compares the open meetings in CalendarHero with those that a
 // location knows. It returns the known ones, and those to sync: all that no list
 // shows any more, and the new and changed ones that people created. The first
-// poll only notes the meetings that exist and returns none of them.
+// poll only notes the new ones, and does not return them.
 func (r *Reconciler) pollLocation(ctx context.Context, location string, open map[string]listedAs) (map[string]store.Meeting, []store.Entity, error) {
 	list, err := r.store.OpenMeetings(ctx, location)
 	if err != nil {
