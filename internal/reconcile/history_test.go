@@ -174,7 +174,10 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 // automationsOf are the recipes with the whole way back switched on, and a rule
 // for conflicts. What CalendarHero contacts become in HighLevel is another matter.
 func automationsOf(rule mapping.ConflictRule) string {
-	all, _, _ := strings.Cut(string(mapping.Recipes()), "# Whoever is new in CalendarHero")
+	all, _, found := strings.Cut(string(mapping.Recipes()), "- id: new-calendarhero-contact-to-highlevel-contact")
+	if !found {
+		panic("the recipe of new CalendarHero contacts is gone")
+	}
 	all = strings.ReplaceAll(all, "enabled: false", "enabled: true")
 	for _, id := range []string{"milestone-to-calendar-event", "task-to-calendar-task"} {
 		all = strings.Replace(all, "- id: "+id+"\n", "- id: "+id+"\n  conflict: "+string(rule)+"\n", 1)
