@@ -43,7 +43,6 @@ func TestWhatAChangeOfAContactCosts(t *testing.T) {
 			b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Janet" }))
 		}, 8},
 		{"ten tasks created", func(b *bundle, contact string) { notes(b, contact, 3) }, func(b *bundle, contact string) { tasks(b, contact, 10) }, 6},
-		{"one note created", func(b *bundle, contact string) { tasks(b, contact, 2) }, func(b *bundle, contact string) { notes(b, contact, 1) }, 6},
 		{"three notes created", func(b *bundle, contact string) { tasks(b, contact, 10) }, func(b *bundle, contact string) { notes(b, contact, 3) }, 6},
 		{"the name changes", func(b *bundle, contact string) { tasks(b, contact, 10); notes(b, contact, 3) }, func(b *bundle, contact string) {
 			b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Joan" }))

@@ -3,10 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
-	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -23,8 +21,7 @@ type reads struct {
 	contacts  map[string]answer[highlevel.Contact]
 	notes     map[string]answer[[]highlevel.Note]
 	tasks     map[string]answer[[]highlevel.Task]
-	searched  map[string]highlevel.Task // all tasks of the location, once a search ended without one
-	whole     map[string]bool           // lists that lack nothing, by kind and contact
+	whole     map[string]bool // lists that lack nothing, by kind and contact
 }
 
 // answer is what was answered to a call.
@@ -34,7 +31,7 @@ type answer[T any] struct {
 }
 
 // forget ends what was read.
-func (r *reads) forget() { r.contacts, r.notes, r.tasks, r.searched, r.whole = nil, nil, nil, nil, nil }
+func (r *reads) forget() { r.contacts, r.notes, r.tasks, r.whole = nil, nil, nil, nil }
 
 // once asks what was not asked yet.
 func once[T any](known *map[string]answer[T], id string, ask func() (T, error)) (T, error) {
@@ -90,11 +87,10 @@ func (s *entitySync) listTasks(ctx context.Context) ([]highlevel.Task, error) {
 func (s *entitySync) readNote(ctx context.Context) (highlevel.Note, error) {
 	if _, listed := s.reads.notes[s.contactID]; listed || s.reads.several[mapping.KindNote] {
 		notes, err := s.listNotes(ctx)
-		if err != nil {
-			return highlevel.Note{}, err
-		}
-		if i := slices.IndexFunc(notes, func(n highlevel.Note) bool { return n.ID == s.entity.ID }); i >= 0 {
-			return notes[i], nil
+		for _, n := range notes {
+			if err == nil && n.ID == s.entity.ID {
+				return n, nil
+			}
 		}
 	}
 	return call(s, func(hl *highlevel.Client) (highlevel.Note, error) { return hl.Note(ctx, s.contactID, s.entity.ID) })
@@ -107,33 +103,13 @@ func (s *entitySync) taskByContact(ctx context.Context) (highlevel.Task, error) 
 	}
 	if _, listed := s.reads.tasks[s.contactID]; listed || s.reads.several[mapping.KindTask] {
 		tasks, err := s.listTasks(ctx)
-		if err != nil {
-			return highlevel.Task{}, err
-		}
-		if i := slices.IndexFunc(tasks, func(t highlevel.Task) bool { return t.ID == s.entity.ID }); i >= 0 {
-			return tasks[i], nil
+		for _, t := range tasks {
+			if err == nil && t.ID == s.entity.ID {
+				return t, nil
+			}
 		}
 	}
 	return call(s, func(hl *highlevel.Client) (highlevel.Task, error) { return hl.Task(ctx, s.contactID, s.entity.ID) })
-}
-
-// searchTask searches for the task among all of the location, whose contact is gone.
-// A search that ends without it tells of the other tasks of that contact, too.
-func (s *entitySync) searchTask(ctx context.Context) (highlevel.Task, error) {
-	if s.reads.searched != nil {
-		if t, ok := s.reads.searched[s.entity.ID]; ok {
-			return t, nil
-		}
-		return highlevel.Task{}, &clients.Error{
-			API: highLevelAPI, Operation: "find task", Subject: s.entity.ID, Reason: clients.NotFound, Message: "no task of the location has this id",
-		}
-	}
-	all := map[string]highlevel.Task{}
-	task, err := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID, func(t highlevel.Task) { all[t.ID] = t })
-	if clients.ReasonOf(err) == clients.NotFound && !errors.Is(err, highlevel.ErrNoTasks) {
-		s.reads.searched = all
-	}
-	return task, err
 }
 
 // foundTasks are tasks that a search found whose contacts were not known. One search

@@ -203,7 +203,7 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 	if _, contactErr := s.readContact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
 		return task, cmp.Or(contactErr, err)
 	}
-	found, findErr := s.searchTask(ctx)
+	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID, nil)
 	if findErr != nil {
 		if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
 			if s.surelyGone, err = s.contactGone(ctx); err != nil {
