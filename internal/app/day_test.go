@@ -81,6 +81,11 @@ func TestADayEndsInStep(t *testing.T) {
 		w.cfg.HTTP = &http.Client{Transport: d.tokens}
 		hl.RateLimit, hl.SearchLag, hl.TaskSearchLag, hl.WebhookLog = true, 30*time.Second, 20*time.Second, 1<<20
 	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			d.leftover()
+		}
+	})
 	d.courier = newCourier(d.cfg.Clock.Real, 7)
 	t.Cleanup(d.courier.close)
 	d.courier.to = d.app.PublicURL() + "/webhooks/highlevel"
@@ -301,6 +306,26 @@ func (d *day) converge() {
 		d.must(err)
 		return n == 0 && d.owed() == 0
 	})
+}
+
+// leftover tells what is not worked.
+func (d *day) leftover() {
+	d.must(d.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
+		rows, err := tx.Query(context.Background(), `SELECT 'entity', kind, id, sync_contact || ' ' || outcome || ' ' || detail || ' next try ' || next_try FROM entities WHERE wanted > done
+			UNION ALL SELECT 'job', state, args, scheduled_at || ' ' || coalesce(errors, '') FROM river_job WHERE kind = 'sync' AND finalized_at IS NULL`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var what, kind, id, detail string
+			if err := rows.Scan(&what, &kind, &id, &detail); err != nil {
+				return err
+			}
+			d.t.Logf("left: %s %s %s: %s", what, kind, id, detail)
+		}
+		return rows.Err()
+	}))
 }
 
 // owed counts the entities that are still to be synced.
