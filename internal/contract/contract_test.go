@@ -231,7 +231,7 @@ func TestAnAnswerThatIsOtherwiseIsFound(t *testing.T) {
 		{"GET /meeting/tasks", sandbox.Say(200, `{"tasks":[]}`), "GET /meeting/tasks?state=closed: an array was expected"},
 		{"GET /meeting/tasks", sandbox.Say(200, `[{"id":"1","title":"t","dates":["x"],"taskStatus":"scheduled"}]`), "an item has no info"},
 		{"GET /user", sandbox.Say(200, `{"id":"1"}`), "no email"},
-		{"GET /contact/{id}", sandbox.Say(200, `{"id":"1"}`), "not_found (404) was expected, not it was found"},
+		{"GET /contact/{id}", sandbox.Say(200, `{"id":"1"}`), "not_found (404) was expected, not unavailable (200)"},
 	} {
 		fake, client := setup(t)
 		fake.Faults().Next(tc.operation, -1, tc.fault)

@@ -126,7 +126,7 @@ func TestAnEventGoesBeforeAnotherRecordsNextTry(t *testing.T) {
 func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t) // SQLite has one writer
-	ends, ended := make(chan bool), make(chan bool, 10)
+	began, asked, ended := make(chan bool), make(chan bool), make(chan bool, 10)
 	var runs atomic.Int64
 	b := setup(t, func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) }, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {
 		owed, _, err := st.SyncsOwed(ctx, job.Args.Entity())
@@ -134,7 +134,8 @@ func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 			return err
 		}
 		if runs.Add(1) == 1 {
-			ends <- true
+			began <- true
+			<-asked
 		}
 		var list []store.Finish
 		for _, s := range owed {
@@ -150,11 +151,13 @@ func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 	first := taskOf("c1", "t1")
 	first.ID = 1
 	b.deliver(t, first)
+	<-began // a transaction would lock the job's row, and nobody would begin it
 	err := b.InTx(t.Context(), func(tx *store.Tx) error {
+		defer close(asked)
 		if err := tx.Ask(t.Context(), taskOf("c1", "t2").Entity, "c1"); err != nil {
 			return err
 		}
-		<-ends
+		asked <- true
 		for len(ended) == 0 { // until the end waits for this transaction
 			rows, err := b.Query(t.Context(), `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
 			if err != nil {
