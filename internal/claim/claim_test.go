@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +72,7 @@ func (w *world) new(st *store.Store, machine string, configure func(*claim.Confi
 		w.Fatal(err)
 	}
 	m.Keeper = k
+	w.Cleanup(func() { runtime.KeepAlive(m) }) // a lock file that nobody refers to any more would be closed, and unlocked
 	return m
 }
 
