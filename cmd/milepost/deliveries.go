@@ -66,26 +66,15 @@ type deliveryRow struct {
 }
 
 func (c *deliveriesCmd) newest(ctx context.Context, st *store.Store, since time.Time) ([]deliveryRow, error) {
-	const most = 500
-	rows := []deliveryRow{}
-	for before := int64(0); len(rows) < c.Limit; {
-		page, err := st.Deliveries(ctx, before, most)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range page {
-			of := d.Entity
-			if d.ReceivedAt.Before(since) || c.Location != "" && of.LocationID != c.Location || c.Record != "" && of.ID != c.Record ||
-				c.Outcome != "" && d.Outcome != c.Outcome || len(rows) == c.Limit {
-				continue
-			}
-			rows = append(rows, deliveryRow{d.ReceivedAt.UTC(), of.LocationID, d.Type, of.Kind, of.ID, d.Outcome, d.Detail})
-		}
-		if len(page) < most || page[len(page)-1].ReceivedAt.Before(since) {
-			break
-		}
-		before = page[len(page)-1].ID
+	list, err := newest(c.Limit, since, func(before int64, n int) ([]store.Delivery, error) {
+		return st.Deliveries(ctx, before, n)
+	}, func(d store.Delivery) (int64, time.Time, bool) {
+		return d.ID, d.ReceivedAt, (c.Location == "" || d.Entity.LocationID == c.Location) &&
+			(c.Record == "" || d.Entity.ID == c.Record) && (c.Outcome == "" || d.Outcome == c.Outcome)
+	})
+	rows := make([]deliveryRow, len(list))
+	for i, d := range slices.Backward(list) {
+		rows[len(list)-1-i] = deliveryRow{d.ReceivedAt.UTC(), d.Entity.LocationID, d.Type, d.Entity.Kind, d.Entity.ID, d.Outcome, d.Detail}
 	}
-	slices.Reverse(rows)
-	return rows, nil
+	return rows, err
 }

@@ -93,26 +93,35 @@ type timelineRow struct {
 	Detail  string    `json:"detail"`
 }
 
-// newestEntries lists the newest limit entries since a time, newest first. A
-// clock that was put back may have older ones between them.
-func newestEntries(ctx context.Context, st *store.Store, location, contact string, since time.Time, limit int) (entries []store.TimelineEntry, err error) {
+// newestEntries lists the newest limit entries since a time, newest first.
+func newestEntries(ctx context.Context, st *store.Store, location, contact string, since time.Time, limit int) ([]store.TimelineEntry, error) {
+	return newest(limit, since, func(before int64, n int) ([]store.TimelineEntry, error) {
+		return st.TimelinePage(ctx, location, contact, before, n)
+	}, func(e store.TimelineEntry) (int64, time.Time, bool) { return e.ID, e.At, true })
+}
+
+// newest lists the newest limit rows since a time, newest first, page by page. about
+// tells a row's id and time, and whether it is wanted. A clock that was put back may
+// have older rows between them.
+func newest[T any](limit int, since time.Time, page func(before int64, n int) ([]T, error), about func(T) (id int64, at time.Time, wanted bool)) (list []T, err error) {
 	const most = 500
-	for before := int64(0); len(entries) < limit; {
-		page, err := st.TimelinePage(ctx, location, contact, before, most)
+	for before := int64(0); len(list) < limit; {
+		rows, err := page(before, most)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page {
-			if !e.At.Before(since) && len(entries) < limit {
-				entries = append(entries, e)
+		var last time.Time
+		for _, row := range rows {
+			var wanted bool
+			if before, last, wanted = about(row); wanted && !last.Before(since) && len(list) < limit {
+				list = append(list, row)
 			}
 		}
-		if len(page) < most || page[len(page)-1].At.Before(since) {
+		if len(rows) < most || last.Before(since) {
 			break
 		}
-		before = page[len(page)-1].ID
 	}
-	return entries, nil
+	return list, nil
 }
 
 // oneLine makes a line of a text that came from elsewhere and cuts a long one.
