@@ -12,6 +12,7 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
 
@@ -108,12 +109,35 @@ func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	command := sandboxCmd{
-		Once: true, Addresses: path, LogLevel: "error",
+		Once: true, Addresses: path, LogLevel: "error", DataDir: t.TempDir(),
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", HighLevelListen: "127.0.0.1:0", CalendarHeroListen: "127.0.0.1:0", PageListen: "127.0.0.1:0",
 	}
 	var out bytes.Buffer
 	if err := command.run(t.Context(), &out); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
+	}
+	st, err := store.OpenSQLite(t.Context(), command.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	err = st.InTx(t.Context(), func(tx *store.Tx) error {
+		rows, err := tx.Query(t.Context(), `SELECT kind, detail FROM entities WHERE outcome = $1`, store.Invalid)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var kind, detail string
+			if err := rows.Scan(&kind, &detail); err != nil {
+				return err
+			}
+			t.Errorf("a %s could not be synced: %s", kind, detail)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	written, err := os.ReadFile(path)
 	if err != nil {

@@ -191,20 +191,20 @@ func within(ctx context.Context, limit time.Duration, condition func() bool) err
 // lookAtAll asks Milepost to look at every record of the location, as if each
 // had just changed.
 func (s *scenario) lookAtAll(ctx context.Context) error {
-	var all []store.Entity
-	add := func(kind, id string) {
-		all = append(all, store.Entity{LocationID: s.world.Location.ID, Kind: kind, ID: id})
+	var all []store.Found
+	add := func(kind, id, contact string) {
+		all = append(all, store.Found{Entity: store.Entity{LocationID: s.world.Location.ID, Kind: kind, ID: id}, ContactID: contact, Differs: true})
 	}
 	for _, c := range s.world.HighLevel.Contacts() {
-		add("contact", c.ID)
+		add("contact", c.ID, c.ID)
 		for _, t := range s.world.HighLevel.Tasks(c.ID) {
-			add("task", t.ID)
+			add("task", t.ID, c.ID)
 		}
 		for _, n := range s.world.HighLevel.Notes(c.ID) {
-			add("note", n.ID)
+			add("note", n.ID, c.ID) // it can only be read by its contact
 		}
 	}
-	return s.milepost.Store().Touch(ctx, all, false)
+	return s.milepost.Store().SaveReconciliation(ctx, store.Reconciliation{Name: "sandbox", LocationID: s.world.Location.ID}, all)
 }
 
 // inStep reports whether nothing is owed.
