@@ -18,20 +18,20 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/handlers"
 	"milepost/internal/inbox"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // bundle is the webhook handler before a real inbox.
 type bundle struct {
 	*handlers.HighLevelWebhooks
-	hl    *sandbox.HighLevel
+	hl    *hlfake.Server
 	log   *strings.Builder
 	close func() error // of the inbox
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{hl: sandbox.NewHighLevel(sandbox.HighLevelConfig{}), log: &strings.Builder{}}
+	b := &bundle{hl: hlfake.New(hlfake.Config{}), log: &strings.Builder{}}
 	t.Cleanup(b.hl.Close)
 	keys, err := highlevel.ParseKeys(b.hl.PublicKeyPEM())
 	if err != nil {

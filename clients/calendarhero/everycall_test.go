@@ -18,7 +18,8 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 // documented are all operations of CalendarHero's API, and whether the client
@@ -37,12 +38,12 @@ var documented = map[string]bool{
 }
 
 // against returns a client of a sandbox and the sandbox.
-func against(t *testing.T, change func(*calendarhero.Config)) (*calendarhero.Client, *sandbox.CalendarHero) {
+func against(t *testing.T, change func(*calendarhero.Config)) (*calendarhero.Client, *chfake.Server) {
 	t.Helper()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	fake := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
+	fake := chfake.New(chfake.Config{
 		Clock: func() time.Time { return now }, Token: token, ProviderSecret: "ya29.pr0vider",
-		User: sandbox.CalendarUser{Name: "Dana", Email: "dana@here.example", TimeZone: "America/New_York"},
+		User: chfake.User{Name: "Dana", Email: "dana@here.example", TimeZone: "America/New_York"},
 	})
 	t.Cleanup(fake.Close)
 	server := httptest.NewServer(fake)
@@ -76,7 +77,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 }
 
 // callAll goes through all that the client has.
-func callAll(t *testing.T, client *calendarhero.Client, fake *sandbox.CalendarHero) {
+func callAll(t *testing.T, client *calendarhero.Client, fake *chfake.Server) {
 	ctx := t.Context()
 	ok := func(err error) {
 		t.Helper()
@@ -218,7 +219,7 @@ func TestTheCredentialsOfAProviderAreNeitherKeptNorShown(t *testing.T) {
 			t.Errorf("kept: %s", text)
 		}
 	}
-	fake.Faults().Next("GET /provider", -1, sandbox.Say(400, `{"message":"no","auth":"ya29.pr0vider"}`))
+	fake.Faults().Next("GET /provider", -1, fakehttp.Say(400, `{"message":"no","auth":"ya29.pr0vider"}`))
 	if _, err := client.Providers(t.Context(), false); err == nil || strings.Contains(err.Error(), "pr0vider") {
 		t.Error(err)
 	}

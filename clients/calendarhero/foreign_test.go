@@ -6,7 +6,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 func TestWhatIsNotCalendarHerosOwnAnswerSaysNothingOfARecord(t *testing.T) {
@@ -21,7 +21,7 @@ func TestWhatIsNotCalendarHerosOwnAnswerSaysNothingOfARecord(t *testing.T) {
 		"delete": func(c *calendarhero.Client) error { return c.DeleteMeetingRequest(t.Context(), id1) },
 	}
 	for name, read := range reads {
-		for _, a := range sandbox.GatewayAnswers() {
+		for _, a := range fakehttp.GatewayAnswers() {
 			want := clients.Unavailable
 			switch list := name == "contacts" || name == "requests"; {
 			case list && a.Status == 200 && a.Body == "[]":

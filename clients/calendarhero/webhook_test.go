@@ -8,7 +8,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
 )
 
 const hookURL = "https://milepost.example/webhooks/calendarhero/conn/S3cretKey/meeting_started"
@@ -83,7 +83,7 @@ func TestAHookIsSetAgainAfterALostAnswerAndItsURLIsInNoError(t *testing.T) {
 }
 
 func TestHooksComeAndGoInTheSandbox(t *testing.T) {
-	fake := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: token})
+	fake := chfake.New(chfake.Config{Token: token})
 	t.Cleanup(fake.Close)
 	server := httptest.NewServer(http.HandlerFunc(fake.ServeHTTP))
 	t.Cleanup(server.Close)

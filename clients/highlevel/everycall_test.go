@@ -16,7 +16,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/testenv"
 )
 
@@ -24,15 +24,15 @@ const here = "loc00000000000000001"
 
 // against returns a client of a sandbox, each call of which is held against
 // HighLevel's contract, and what is in the sandbox.
-func against(t *testing.T) (*highlevel.Client, *sandbox.HighLevel, *testenv.Contract) {
+func against(t *testing.T) (*highlevel.Client, *hlfake.Server, *testenv.Contract) {
 	t.Helper()
-	fake := sandbox.NewHighLevel(sandbox.HighLevelConfig{
+	fake := hlfake.New(hlfake.Config{
 		Clock: func() time.Time { return now }, Token: token, LocationIDs: []string{here},
 	})
 	t.Cleanup(fake.Close)
-	fake.SeedLocation(sandbox.Location{ID: here, Name: "Here", TimeZone: "America/New_York"},
-		[]sandbox.User{{ID: "user1", FirstName: "Dana", LastName: "Whitfield"}},
-		[]sandbox.CustomField{
+	fake.SeedLocation(hlfake.Location{ID: here, Name: "Here", TimeZone: "America/New_York"},
+		[]hlfake.User{{ID: "user1", FirstName: "Dana", LastName: "Whitfield"}},
+		[]hlfake.CustomField{
 			{ID: "fieldText", Name: "Milestone", DataType: "TEXT"},
 			{ID: "fieldNumber", Name: "Budget", DataType: "NUMERICAL"},
 			{ID: "fieldList", Name: "Wishes", DataType: "MULTIPLE_OPTIONS"},
@@ -217,7 +217,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 	ok(err)
 	ok(client.DeleteNote(ctx, jane.ID, note.ID))
 
-	workflow := fake.SeedWorkflow(here, sandbox.Workflow{Name: "Nurture"})
+	workflow := fake.SeedWorkflow(here, hlfake.Workflow{Name: "Nurture"})
 	ok(client.AddToWorkflow(ctx, jane.ID, workflow.ID, due))
 	same("the enrolment", []string{workflow.ID}, fake.Enrolled(jane.ID))
 	ok(client.RemoveFromWorkflow(ctx, jane.ID, workflow.ID))
@@ -237,7 +237,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 
 	zone, err := time.LoadLocation("America/New_York")
 	ok(err)
-	meeting, err := fake.SeedAppointment(sandbox.Appointment{ContactID: jane.ID, CalendarID: "cal", Title: "Viewing", AssignedUserID: "user1", Start: due})
+	meeting, err := fake.SeedAppointment(hlfake.Appointment{ContactID: jane.ID, CalendarID: "cal", Title: "Viewing", AssignedUserID: "user1", Start: due})
 	ok(err)
 	ofContact, err := client.Appointments(ctx, jane.ID)
 	ok(err)
@@ -254,8 +254,8 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 		}
 	}
 
-	pipeline := fake.SeedPipeline(here, sandbox.Pipeline{Name: "Sales", Stages: []sandbox.Stage{{Name: "New"}, {Name: "Offer"}}})
-	deal, err := fake.SeedOpportunity(sandbox.Opportunity{
+	pipeline := fake.SeedPipeline(here, hlfake.Pipeline{Name: "Sales", Stages: []hlfake.Stage{{Name: "New"}, {Name: "Offer"}}})
+	deal, err := fake.SeedOpportunity(hlfake.Opportunity{
 		ContactID: jane.ID, Name: "House", PipelineID: pipeline.ID, MonetaryValue: 1250.5, CustomFields: map[string]any{"closing_date": "2026-12-01"},
 	})
 	ok(err)
@@ -270,7 +270,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 		LastStageChangeAt: "2026-12-01T22:30:00.000Z", LastStatusChangeAt: "2026-12-01T22:30:00.000Z",
 		CreatedAt: "2026-12-01T22:30:00.000Z", UpdatedAt: "2026-12-01T22:30:00.000Z",
 	}, opportunity)
-	_, err = fake.SeedOpportunity(sandbox.Opportunity{ContactID: jane.ID, Name: "Flat", PipelineID: pipeline.ID})
+	_, err = fake.SeedOpportunity(hlfake.Opportunity{ContactID: jane.ID, Name: "Flat", PipelineID: pipeline.ID})
 	ok(err)
 	search := highlevel.OpportunitySearch{ContactID: jane.ID, PipelineID: pipeline.ID, Status: "open", Limit: 1}
 	page1, after, err := client.SearchOpportunities(ctx, here, search)
@@ -516,9 +516,9 @@ func TestEachAppIsAskedInItsVersion(t *testing.T) {
 }
 
 func TestEveryCallNeedsTheScopeThatItNamesAndNoOther(t *testing.T) {
-	fake := sandbox.NewHighLevel(sandbox.HighLevelConfig{Token: token, LocationIDs: []string{"l1"}})
+	fake := hlfake.New(hlfake.Config{Token: token, LocationIDs: []string{"l1"}})
 	defer fake.Close()
-	fake.SeedLocation(sandbox.Location{ID: "l1"}, nil, nil)
+	fake.SeedLocation(hlfake.Location{ID: "l1"}, nil, nil)
 	server := httptest.NewServer(fake)
 	defer server.Close()
 	client := highlevel.New(config(server.URL))
@@ -527,7 +527,7 @@ func TestEveryCallNeedsTheScopeThatItNamesAndNoOther(t *testing.T) {
 		if err := tc.call(t.Context(), client); clients.ReasonOf(err) == clients.Forbidden {
 			t.Errorf("%s with %s: %v", tc.name, tc.scope, err)
 		}
-		fake.LimitToken(token, slices.DeleteFunc(slices.Clone(sandbox.AllScopes), func(scope string) bool { return scope == tc.scope })...)
+		fake.LimitToken(token, slices.DeleteFunc(slices.Clone(hlfake.AllScopes), func(scope string) bool { return scope == tc.scope })...)
 		if err := tc.call(t.Context(), client); clients.ReasonOf(err) != clients.Forbidden {
 			t.Errorf("%s with all but %s: %v", tc.name, tc.scope, err)
 		}

@@ -7,7 +7,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 // reads are the calls that find out whether a record exists.
@@ -27,19 +27,19 @@ func reads(t *testing.T) map[string]func(*highlevel.Client) error {
 }
 
 func TestWhatIsNotHighLevelsOwnAnswerSaysNothingOfARecord(t *testing.T) {
-	answers := append(sandbox.GatewayAnswers(),
-		sandbox.GatewayAnswer{Status: 404, Body: `{"message":"The requested URL /contacts/X1 was not found on this server."}`},
-		sandbox.GatewayAnswer{Status: 404, Body: `{"path":"/contacts/X1","message":"No message available","error":"Not Found","status":404}`},
-		sandbox.GatewayAnswer{Status: 404, Body: `{"message":"/contacts/X1 not found"}`},
-		sandbox.GatewayAnswer{Status: 404, Body: `{"statusCode":404,"message":"Location with id L1 not found"}`},
-		sandbox.GatewayAnswer{Status: 404, Body: `{"statusCode":503,"message":"Contact with id X1 not found"}`},
-		sandbox.GatewayAnswer{Status: 404, Body: `"Contact with id X1 not found"`},
-		sandbox.GatewayAnswer{Status: 410, Body: `{"statusCode":410,"message":"Contact with id X1 not found"}`},
-		sandbox.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"message":"Bad Request"}`},
-		sandbox.GatewayAnswer{Status: 200, Body: `{"contact":{},"task":{},"note":{}}`},
-		sandbox.GatewayAnswer{Status: 200, Body: `{"contact":{"id":"X2","name":"Jane"},"task":{"id":"X2","title":"Call"},"note":{"id":"X2","body":"Tea"}}`},
+	answers := append(fakehttp.GatewayAnswers(),
+		fakehttp.GatewayAnswer{Status: 404, Body: `{"message":"The requested URL /contacts/X1 was not found on this server."}`},
+		fakehttp.GatewayAnswer{Status: 404, Body: `{"path":"/contacts/X1","message":"No message available","error":"Not Found","status":404}`},
+		fakehttp.GatewayAnswer{Status: 404, Body: `{"message":"/contacts/X1 not found"}`},
+		fakehttp.GatewayAnswer{Status: 404, Body: `{"statusCode":404,"message":"Location with id L1 not found"}`},
+		fakehttp.GatewayAnswer{Status: 404, Body: `{"statusCode":503,"message":"Contact with id X1 not found"}`},
+		fakehttp.GatewayAnswer{Status: 404, Body: `"Contact with id X1 not found"`},
+		fakehttp.GatewayAnswer{Status: 410, Body: `{"statusCode":410,"message":"Contact with id X1 not found"}`},
+		fakehttp.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"message":"Bad Request"}`},
+		fakehttp.GatewayAnswer{Status: 200, Body: `{"contact":{},"task":{},"note":{}}`},
+		fakehttp.GatewayAnswer{Status: 200, Body: `{"contact":{"id":"X2","name":"Jane"},"task":{"id":"X2","title":"Call"},"note":{"id":"X2","body":"Tea"}}`},
 	)
-	onlyAnID := sandbox.GatewayAnswer{Status: 200, Body: `{"contact":{"id":"X1"},"task":{"id":"X1"},"note":{"id":"X1"}}`}
+	onlyAnID := fakehttp.GatewayAnswer{Status: 200, Body: `{"contact":{"id":"X1"},"task":{"id":"X1"},"note":{"id":"X1"}}`}
 	for name, read := range reads(t) {
 		for _, a := range append(answers, onlyAnID) {
 			if a == onlyAnID && name == "update" {
@@ -73,7 +73,7 @@ func TestHighLevelSaysInManyWordsThatARecordDoesNotExist(t *testing.T) {
 }
 
 func TestACreateThatSomethingElseAnswersIsUnclear(t *testing.T) {
-	for _, a := range sandbox.GatewayAnswers() {
+	for _, a := range fakehttp.GatewayAnswers() {
 		client, tries := setup(t, answer(a.Status, a.Body))
 		_, err := client.CreateTask(t.Context(), "C1", highlevel.NewTask{Title: "Call"})
 		if clients.ReasonOf(err) != clients.Unclear || tries.Load() != 1 {

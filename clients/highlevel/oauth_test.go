@@ -16,7 +16,8 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/testenv"
 )
 
@@ -30,7 +31,7 @@ const (
 // marketplace is an app and the sandbox it is registered with.
 type marketplace struct {
 	*highlevel.App
-	sandbox *sandbox.HighLevel
+	sandbox *hlfake.Server
 	url     string
 	now     atomic.Pointer[time.Time]
 }
@@ -41,7 +42,7 @@ func (m *marketplace) advance(d time.Duration) {
 }
 
 // install installs the app as a person would, and returns the code.
-func (m *marketplace) install(t *testing.T, i sandbox.Installation) string {
+func (m *marketplace) install(t *testing.T, i hlfake.Installation) string {
 	t.Helper()
 	i.ClientID = clientID
 	code, err := m.sandbox.Install(i)
@@ -52,17 +53,17 @@ func (m *marketplace) install(t *testing.T, i sandbox.Installation) string {
 }
 
 // setupApp is an agency with n locations and an app; every call is held against HighLevel's contract.
-func setupApp(t *testing.T, n int) (*marketplace, []sandbox.Location) {
+func setupApp(t *testing.T, n int) (*marketplace, []hlfake.Location) {
 	t.Helper()
 	m := &marketplace{}
 	m.now.Store(&now)
 	clock := func() time.Time { return *m.now.Load() }
-	m.sandbox = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: clock})
+	m.sandbox = hlfake.New(hlfake.Config{Clock: clock})
 	t.Cleanup(m.sandbox.Close)
-	m.sandbox.AddApp(sandbox.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, RedirectURIs: []string{redirectURL}, Private: true})
-	var locations []sandbox.Location
+	m.sandbox.AddApp(hlfake.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, RedirectURIs: []string{redirectURL}, Private: true})
+	var locations []hlfake.Location
 	for i := range n {
-		locations = append(locations, m.sandbox.SeedLocation(sandbox.Location{CompanyID: company, Name: fmt.Sprint("Location ", i)}, nil, nil))
+		locations = append(locations, m.sandbox.SeedLocation(hlfake.Location{CompanyID: company, Name: fmt.Sprint("Location ", i)}, nil, nil))
 	}
 	server := httptest.NewServer(m.sandbox)
 	t.Cleanup(server.Close)
@@ -128,7 +129,7 @@ func TestAPersonWhoPicksALocationComesBackWithACodeThatBecomesAGrant(t *testing.
 
 func TestARefreshRotatesTheTokensAndMayBeRepeatedForThirtySeconds(t *testing.T) {
 	m, locations := setupApp(t, 1)
-	first, err := m.Exchange(t.Context(), m.install(t, sandbox.Installation{Locations: []string{locations[0].ID}}), highlevel.UserTypeLocation)
+	first, err := m.Exchange(t.Context(), m.install(t, hlfake.Installation{Locations: []string{locations[0].ID}}), highlevel.UserTypeLocation)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,11 +152,11 @@ func TestARefreshRotatesTheTokensAndMayBeRepeatedForThirtySeconds(t *testing.T) 
 			t.Errorf("a refresh gave %+v after %+v", grant, first)
 		}
 	}
-	if got, want := m.sandbox.Refreshes(locations[0].ID), (sandbox.RefreshCount{Rotated: 1, Repeated: 4}); got != want {
+	if got, want := m.sandbox.Refreshes(locations[0].ID), (hlfake.RefreshCount{Rotated: 1, Repeated: 4}); got != want {
 		t.Errorf("the refreshes were %+v, want %+v", got, want)
 	}
 	// An answer that is lost is no loss: the next try of the same call gets it.
-	m.sandbox.Faults().Next("POST /oauth/token", 1, sandbox.LoseAnswer())
+	m.sandbox.Faults().Next("POST /oauth/token", 1, fakehttp.LoseAnswer())
 	third, err := m.Refresh(t.Context(), grants[0].RefreshToken, highlevel.UserTypeLocation)
 	if err != nil || m.sandbox.Refreshes(locations[0].ID).Rotated != 2 {
 		t.Errorf("after a lost answer: %v", err)
@@ -187,7 +188,7 @@ func TestACompanysTokenListsAndOpensItsLocations(t *testing.T) {
 	for _, l := range locations[:125] {
 		ids = append(ids, l.ID)
 	}
-	grant, err := m.Exchange(t.Context(), m.install(t, sandbox.Installation{CompanyID: company, Locations: ids, Future: true}), highlevel.UserTypeLocation)
+	grant, err := m.Exchange(t.Context(), m.install(t, hlfake.Installation{CompanyID: company, Locations: ids, Future: true}), highlevel.UserTypeLocation)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
@@ -56,7 +57,7 @@ func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
 		t.Errorf("HighLevel was asked: %v", world.HighLevel.Calls())
 	}
 
-	world.CalendarHero.Faults().Next("GET /webhook/{event}/sample", -1, sandbox.Say(200, `{"data":{"id":"1"}}`))
+	world.CalendarHero.Faults().Next("GET /webhook/{event}/sample", -1, fakehttp.Say(200, `{"data":{"id":"1"}}`))
 	out.Reset()
 	if err := command.reportLive(t.Context(), &out); err == nil || !strings.Contains(out.String(), "FAIL  GET /webhook/meeting_started/sample: the sample has no status") {
 		t.Errorf("samples of another shape are well: %v\n%s", err, &out)

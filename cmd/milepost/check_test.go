@@ -12,6 +12,7 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -83,7 +84,7 @@ func TestCheckWarnsOfNamesThatTheLocationDoesNotHave(t *testing.T) {
 		HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID, Automations: file,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
 	}}
-	world.HighLevel.Faults().Next("GET /users/", -1, sandbox.Say(403, `{"statusCode":403,"message":"The token does not have access to this location."}`))
+	world.HighLevel.Faults().Next("GET /users/", -1, fakehttp.Say(403, `{"statusCode":403,"message":"The token does not have access to this location."}`))
 	var out bytes.Buffer
 	err = command.report(t.Context(), &out)
 	if err == nil { // the line of the users says so, too

@@ -9,15 +9,16 @@ import (
 	"syscall"
 	"testing"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 func TestASecondMilepostSaysSoAndExits(t *testing.T) {
 	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
-	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
+	hl := hlfake.New(hlfake.Config{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
 	defer hl.Close()
-	hl.SeedLocation(sandbox.Location{ID: location, Name: "Here", TimeZone: "UTC"}, nil, nil)
-	ch := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-crash"})
+	hl.SeedLocation(hlfake.Location{ID: location, Name: "Here", TimeZone: "UTC"}, nil, nil)
+	ch := chfake.New(chfake.Config{Token: "ch-crash"})
 	defer ch.Close()
 	hlServer, chServer := httptest.NewServer(hl), httptest.NewServer(ch)
 	defer hlServer.Close()

@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/secret"
 	"milepost/internal/testenv"
 )
@@ -23,8 +25,8 @@ import (
 // running is a milepost that serves, and the commands an operator types beside it.
 type running struct {
 	*process
-	hl *sandbox.HighLevel
-	ch *sandbox.CalendarHero
+	hl *hlfake.Server
+	ch *chfake.Server
 }
 
 const place = "commandLocation00001"
@@ -35,15 +37,15 @@ func setupCommands(t *testing.T, env ...string) *running {
 	testenv.Long(t)
 	r := &running{
 		process: &process{t: t, addr: freeAddress(t)},
-		hl:      sandbox.NewHighLevel(sandbox.HighLevelConfig{}),
-		ch:      sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-commands", User: sandbox.CalendarUser{Email: "owner@example.com", TimeZone: "UTC"}}),
+		hl:      hlfake.New(hlfake.Config{}),
+		ch:      chfake.New(chfake.Config{Token: "ch-commands", User: chfake.User{Email: "owner@example.com", TimeZone: "UTC"}}),
 	}
 	t.Cleanup(r.hl.Close)
 	t.Cleanup(r.ch.Close)
 	hl, ch := httptest.NewServer(r.hl), httptest.NewServer(r.ch)
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
-	r.hl.SeedLocation(sandbox.Location{ID: place, Name: "Commands", TimeZone: "Europe/Berlin"}, nil, []sandbox.CustomField{
+	r.hl.SeedLocation(hlfake.Location{ID: place, Name: "Commands", TimeZone: "Europe/Berlin"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
 	r.hl.AddToken("pit-first", place)
@@ -103,12 +105,12 @@ func (r *running) connect() {
 // contact makes one with a milestone and a task, of which no webhook tells.
 func (r *running) contact(name string) string {
 	r.t.Helper()
-	c, err := r.hl.SeedContact(sandbox.Contact{LocationID: place, FirstName: name, LastName: "Doe", Email: strings.ToLower(name) + "@example.com"})
+	c, err := r.hl.SeedContact(hlfake.Contact{LocationID: place, FirstName: name, LastName: "Doe", Email: strings.ToLower(name) + "@example.com"})
 	if err == nil {
 		err = r.hl.SetCustomFields(c.ID, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"})
 	}
 	if err == nil {
-		_, err = r.hl.CreateTask(sandbox.Task{ContactID: c.ID, Title: "Call " + name, DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+		_, err = r.hl.CreateTask(hlfake.Task{ContactID: c.ID, Title: "Call " + name, DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	}
 	if err != nil {
 		r.t.Fatal(err)
@@ -142,7 +144,7 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 		t.Errorf("check says:\n%s", said)
 	}
 	jane := r.contact("Jane")
-	if _, err := r.hl.CreateNote(sandbox.Note{ContactID: jane, Body: "Prefers mornings #vip"}); err != nil {
+	if _, err := r.hl.CreateNote(hlfake.Note{ContactID: jane, Body: "Prefers mornings #vip"}); err != nil {
 		t.Fatal(err)
 	}
 	r.contact("Joe")
@@ -243,8 +245,8 @@ func TestAnInterruptedBackfillGoesOnWhereItWas(t *testing.T) {
 	// The third page does not come until the command is gone.
 	through, hold := make(chan struct{}), make(chan struct{})
 	close(through)
-	r.hl.Faults().Next("POST /contacts/search", 2, sandbox.HoldUntil(through))
-	armed := r.hl.Faults().Next("POST /contacts/search", 1, sandbox.HoldUntil(hold))
+	r.hl.Faults().Next("POST /contacts/search", 2, fakehttp.HoldUntil(through))
+	armed := r.hl.Faults().Next("POST /contacts/search", 1, fakehttp.HoldUntil(hold))
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "backfill", "--location", place, "--since", "all")
 	cmd.Env = append(os.Environ(), r.env...)
 	if err := cmd.Start(); err != nil {

@@ -24,7 +24,8 @@ import (
 	"time"
 
 	"milepost/internal/inbox"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -38,7 +39,7 @@ type process struct {
 }
 
 // between sets it up between the two fakes, for one location.
-func (p *process) between(hl *sandbox.HighLevel, hlURL, chURL, dir, location, app string) {
+func (p *process) between(hl *hlfake.Server, hlURL, chURL, dir, location, app string) {
 	p.env = []string{
 		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + p.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + dir, "MILEPOST_LOCK_DIR=" + filepath.Join(dir, "locks"),
 		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlURL, "MILEPOST_HIGHLEVEL_TOKEN=pit-crash", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
@@ -105,19 +106,19 @@ func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	const webhooks, contacts, kills = 2000, 150, 5
 	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
-	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
+	hl := hlfake.New(hlfake.Config{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
 	defer hl.Close()
-	hl.SeedLocation(sandbox.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, []sandbox.CustomField{
+	hl.SeedLocation(hlfake.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
-	ch := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-crash", User: sandbox.CalendarUser{Email: "owner@example.com", TimeZone: "UTC"}})
+	ch := chfake.New(chfake.Config{Token: "ch-crash", User: chfake.User{Email: "owner@example.com", TimeZone: "UTC"}})
 	defer ch.Close()
 	hlServer, chServer := httptest.NewServer(hl), httptest.NewServer(ch)
 	defer hlServer.Close()
 	defer chServer.Close()
 	ids := make([]string, contacts)
 	for i := range ids {
-		c, err := hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: fmt.Sprintf("C%03d", i), LastName: "Crash", Email: fmt.Sprintf("c%d@example.com", i)})
+		c, err := hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: fmt.Sprintf("C%03d", i), LastName: "Crash", Email: fmt.Sprintf("c%d@example.com", i)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"milepost/clients/calendarhero"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 // ours counts the events that go to this Milepost.
@@ -82,7 +82,7 @@ func TestWhatCannotBeReadIsSaidSoAndReleasedOnlyWithYes(t *testing.T) {
 	r := setupCommands(t)
 	r.env = append(r.env, "MILEPOST_PUBLIC_URL=https://milepost.example.com")
 	r.connect()
-	r.ch.Faults().Next("GET /webhook/{event}", -1, sandbox.FailWith(405))
+	r.ch.Faults().Next("GET /webhook/{event}", -1, fakehttp.FailWith(405))
 	r.must("hooks", "take", place)
 	if err := r.ch.SetHook("meeting_rescheduled", zapier); err != nil { // which cannot be noticed
 		t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -26,10 +27,10 @@ func TestWhatAKilledProcessOnPostgreSQLHeldIsDoneWithin30s(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	const location, app, contacts = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9", 3
-	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
+	hl := hlfake.New(hlfake.Config{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
 	defer hl.Close()
-	hl.SeedLocation(sandbox.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, nil)
-	ch := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-crash", User: sandbox.CalendarUser{Email: "owner@example.com", TimeZone: "UTC"}})
+	hl.SeedLocation(hlfake.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, nil)
+	ch := chfake.New(chfake.Config{Token: "ch-crash", User: chfake.User{Email: "owner@example.com", TimeZone: "UTC"}})
 	defer ch.Close()
 	held, killed := make(chan struct{}, contacts), make(chan struct{})
 	chServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +59,7 @@ func TestWhatAKilledProcessOnPostgreSQLHeldIsDoneWithin30s(t *testing.T) {
 	}
 	processes[0].start()
 	for i := range contacts {
-		c, err := hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: fmt.Sprint("C", i), LastName: "Crash", Email: fmt.Sprintf("c%d@example.com", i)})
+		c, err := hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: fmt.Sprint("C", i), LastName: "Crash", Email: fmt.Sprintf("c%d@example.com", i)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -24,12 +25,12 @@ func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
 	t.Parallel()
 	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
 	p := &process{t: t, addr: freeAddress(t)}
-	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{
+	hl := hlfake.New(hlfake.Config{
 		AppID: app, Token: "pit-crash", LocationIDs: []string{location}, WebhookURL: "http://" + p.addr + "/webhooks/highlevel",
 	})
 	defer hl.Close()
-	hl.SeedLocation(sandbox.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, nil)
-	ch := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-crash", User: sandbox.CalendarUser{Email: "owner@example.com", TimeZone: "UTC"}})
+	hl.SeedLocation(hlfake.Location{ID: location, Name: "Crash", TimeZone: "Europe/Berlin"}, nil, nil)
+	ch := chfake.New(chfake.Config{Token: "ch-crash", User: chfake.User{Email: "owner@example.com", TimeZone: "UTC"}})
 	defer ch.Close()
 	mailed, once := make(chan struct{}), sync.Once{}
 	chServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +45,7 @@ func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
 	hlServer := httptest.NewServer(hl)
 	defer hlServer.Close()
 	defer chServer.Close()
-	contact, err := hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
+	contact, err := hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
 	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.start()
 	// Time enough for the request to be made before the reminder's moment.
-	if _, err := hl.CreateTask(sandbox.Task{ContactID: contact.ID, Title: "Call", DueDate: time.Now().Add(time.Hour + 6*time.Second)}); err != nil {
+	if _, err := hl.CreateTask(hlfake.Task{ContactID: contact.ID, Title: "Call", DueDate: time.Now().Add(time.Hour + 6*time.Second)}); err != nil {
 		t.Fatal(err)
 	}
 	select {

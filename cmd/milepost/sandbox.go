@@ -14,6 +14,7 @@ import (
 	"milepost/handlers"
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -43,7 +44,7 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	world, err := sandbox.Start(ctx, sandbox.WorldConfig{
 		Did:           c.did(&running),
 		HighLevelAddr: c.HighLevelListen, CalendarHeroAddr: c.CalendarHeroListen, PageAddr: c.PageListen,
-		HighLevel: func(cfg *sandbox.HighLevelConfig) { cfg.RateLimit = true },
+		HighLevel: func(cfg *hlfake.Config) { cfg.RateLimit = true },
 	})
 	if err != nil {
 		return err

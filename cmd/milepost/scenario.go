@@ -10,6 +10,8 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -18,39 +20,39 @@ type scenario struct {
 	out      io.Writer
 	world    *sandbox.World
 	milepost *app.App
-	seen     map[string]sandbox.MeetingRequest // requests told of, by id
+	seen     map[string]chfake.MeetingRequest // requests told of, by id
 	tags     []string
 	notes    []string // bodies
 	due      time.Time
 	task     string // id of the one that moves
-	contact  sandbox.Contact
+	contact  hlfake.Contact
 }
 
 // play runs the scenario and tells, line by line, what arrived. It fails at the
 // first step whose end state does not come.
 func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
-	s := &scenario{out: out, world: world, milepost: milepost, seen: map[string]sandbox.MeetingRequest{}}
+	s := &scenario{out: out, world: world, milepost: milepost, seen: map[string]chfake.MeetingRequest{}}
 	hl, zone := world.HighLevel, world.TimeZone
 	today := time.Now().In(zone)
 	day := func(days, hour int) time.Time {
 		return time.Date(today.Year(), today.Month(), today.Day()+days, hour, 0, 0, 0, zone)
 	}
-	at := func(t time.Time) func(sandbox.MeetingRequest) bool {
-		return func(r sandbox.MeetingRequest) bool { return r.Start.Equal(t) }
+	at := func(t time.Time) func(chfake.MeetingRequest) bool {
+		return func(r chfake.MeetingRequest) bool { return r.Start.Equal(t) }
 	}
-	ending := func(t time.Time) func(sandbox.MeetingRequest) bool {
-		return func(r sandbox.MeetingRequest) bool { return r.End.Equal(t) }
+	ending := func(t time.Time) func(chfake.MeetingRequest) bool {
+		return func(r chfake.MeetingRequest) bool { return r.End.Equal(t) }
 	}
-	saying := func(text string) func(sandbox.MeetingRequest) bool {
-		return func(r sandbox.MeetingRequest) bool { return strings.Contains(r.Description, text) }
+	saying := func(text string) func(chfake.MeetingRequest) bool {
+		return func(r chfake.MeetingRequest) bool { return strings.Contains(r.Description, text) }
 	}
 	var err error
-	if s.contact, err = hl.SeedContact(sandbox.Contact{
+	if s.contact, err = hl.SeedContact(hlfake.Contact{
 		LocationID: world.Location.ID, FirstName: "Nora", LastName: "Quist", Email: "nora.quist@mail.example", Phone: "+12125550177",
 	}); err != nil {
 		return err
 	}
-	var task sandbox.Task
+	var task hlfake.Task
 	steps := []struct {
 		say  string
 		do   func() error
@@ -77,7 +79,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		{
 			"HighLevel: somebody creates a task: Order the survey, due " + day(5, 15).Format("Mon 2 Jan 15:04"),
 			func() (err error) {
-				task, err = hl.CreateTask(sandbox.Task{ContactID: s.contact.ID, Title: "Order the survey", DueDate: day(5, 15)})
+				task, err = hl.CreateTask(hlfake.Task{ContactID: s.contact.ID, Title: "Order the survey", DueDate: day(5, 15)})
 				s.task, s.due = task.ID, day(5, 15)
 				return err
 			},
@@ -87,10 +89,10 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			"HighLevel: the task is now due " + day(6, 11).Format("Mon 2 Jan 15:04") + ". HighLevel sends no webhook for that,\n   so it arrives with the next event of the contact: her phone number changes",
 			func() error {
 				s.due = day(6, 11)
-				if err := hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = s.due }); err != nil {
+				if err := hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.DueDate = s.due }); err != nil {
 					return err
 				}
-				return hl.UpdateContact(s.contact.ID, func(c *sandbox.Contact) { c.Phone = "+12125550178" })
+				return hl.UpdateContact(s.contact.ID, func(c *hlfake.Contact) { c.Phone = "+12125550178" })
 			},
 			s.one("Order the survey", ending(day(6, 11))),
 		},
@@ -111,7 +113,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		{
 			"HighLevel: somebody writes a note: Prefers mornings, has a dog. #VIP",
 			func() error {
-				_, err := hl.CreateNote(sandbox.Note{ContactID: s.contact.ID, Body: "<p>Prefers mornings, has a dog. #VIP</p>"})
+				_, err := hl.CreateNote(hlfake.Note{ContactID: s.contact.ID, Body: "<p>Prefers mornings, has a dog. #VIP</p>"})
 				return err
 			},
 			func() bool {
@@ -123,12 +125,12 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		{
 			"CalendarHero: Nora books a consultation through a scheduling link, " + day(9, 10).Format("Mon 2 Jan 15:04"),
 			func() error {
-				_, err := world.CalendarHero.BookByLink(sandbox.CalendarContact{Name: s.contact.Name(), Email: []string{s.contact.Email}},
+				_, err := world.CalendarHero.BookByLink(chfake.Contact{Name: s.contact.Name(), Email: []string{s.contact.Email}},
 					"Consultation", day(9, 10), day(9, 10).Add(time.Hour))
 				return err
 			},
 			func() bool {
-				return slices.ContainsFunc(hl.Notes(s.contact.ID), func(n sandbox.Note) bool { return strings.HasPrefix(n.Body, "Meeting booked: Consultation") })
+				return slices.ContainsFunc(hl.Notes(s.contact.ID), func(n hlfake.Note) bool { return strings.HasPrefix(n.Body, "Meeting booked: Consultation") })
 			},
 		},
 	}
@@ -214,7 +216,7 @@ func (s *scenario) inStep(ctx context.Context) bool {
 }
 
 // one reports whether exactly one request has that subject, and is as it should be.
-func (s *scenario) one(subject string, right func(sandbox.MeetingRequest) bool) func() bool {
+func (s *scenario) one(subject string, right func(chfake.MeetingRequest) bool) func() bool {
 	return func() bool {
 		found := s.named(subject)
 		return len(found) == 1 && right(found[0])
@@ -226,7 +228,7 @@ func (s *scenario) none(subject string) func() bool {
 	return func() bool { return len(s.named(subject)) == 0 }
 }
 
-func (s *scenario) named(subject string) (found []sandbox.MeetingRequest) {
+func (s *scenario) named(subject string) (found []chfake.MeetingRequest) {
 	for _, r := range s.world.CalendarHero.Requests() {
 		if strings.HasPrefix(r.Subject, subject) {
 			found = append(found, r)
@@ -237,9 +239,9 @@ func (s *scenario) named(subject string) (found []sandbox.MeetingRequest) {
 
 // tell prints what is new on either side since it last did.
 func (s *scenario) tell() {
-	now := map[string]sandbox.MeetingRequest{}
+	now := map[string]chfake.MeetingRequest{}
 	requests := s.world.CalendarHero.Requests()
-	slices.SortFunc(requests, func(a, b sandbox.MeetingRequest) int { return a.Start.Compare(b.Start) })
+	slices.SortFunc(requests, func(a, b chfake.MeetingRequest) int { return a.Start.Compare(b.Start) })
 	for _, r := range requests {
 		now[r.ID] = r
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/testenv"
 )
 
@@ -43,13 +43,13 @@ func TestADatabaseThatIsLostRestoredOrReplacedMakesNothingTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t)
 			var ids []string
-			var tasks []sandbox.Task
+			var tasks []hlfake.Task
 			for i := range people {
 				id := w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i))
 				w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": fmt.Sprintf("2030-05-%02d", i+1)}))
-				task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+				task, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 				w.must(err)
-				_, err = w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Parks behind the house #keys"})
+				_, err = w.hl.CreateNote(hlfake.Note{ContactID: id, Body: "Parks behind the house #keys"})
 				w.must(err)
 				ids, tasks = append(ids, id), append(tasks, task)
 			}

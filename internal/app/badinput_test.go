@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -150,7 +150,7 @@ func TestASecondProcessOnOneDataDirectoryIsRefused(t *testing.T) {
 // TestEveryPublishedEventIsAccepted sends each of HighLevel's own examples.
 func TestEveryPublishedEventIsAccepted(t *testing.T) {
 	folder := testenv.Shared(t, "highlevel-webhooks")
-	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.HighLevelAppID = "" })
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.cfg.HighLevelAppID = "" })
 	sent := 0
 	for _, name := range []string{"events.jsonl", "events-enveloped.jsonl"} {
 		f, err := os.Open(filepath.Join(folder, name))

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
 // limited turns HighLevel's rate limit on, in its harshest form.
-func limited(max, daily int) func(*world, *sandbox.HighLevelConfig) {
-	return func(_ *world, c *sandbox.HighLevelConfig) {
+func limited(max, daily int) func(*world, *hlfake.Config) {
+	return func(_ *world, c *hlfake.Config) {
 		c.RateLimit, c.RateSliding, c.RateMax, c.RateDaily = true, true, max, daily
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // TestWhatABurstOnAContactCosts counts the calls to HighLevel for what happens to a
@@ -23,17 +23,17 @@ func TestWhatABurstOnAContactCosts(t *testing.T) {
 			}, 8},
 			{"ten tasks", func() {
 				for i := range 10 {
-					_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+					_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 					w.must(err)
 				}
 			}, 6},
 			{"three notes", func() {
 				for i := range 3 {
-					_, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: fmt.Sprint("Prefers mornings ", i)})
+					_, err := w.hl.CreateNote(hlfake.Note{ContactID: id, Body: fmt.Sprint("Prefers mornings ", i)})
 					w.must(err)
 				}
 			}, 6},
-			{"another name", func() { w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.FirstName = "Joan" })) }, 6},
+			{"another name", func() { w.must(w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.FirstName = "Joan" })) }, 6},
 		} {
 			w.hl.ResetCalls()
 			c.do()

@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // ready asks the running Milepost for its readiness.
@@ -52,7 +52,7 @@ func TestASecondMilepostStopsUnlessItTakesOver(t *testing.T) {
 	w.hl.SetWebhookURL(first.PublicURL() + "/webhooks/highlevel")
 	stored, made := len(w.deliveries()), w.ch.Calls()["POST /contact"]
 	for i := range 3 {
-		_, err := w.hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: "John", Email: fmt.Sprintf("john%d@example.com", i)})
+		_, err := w.hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: "John", Email: fmt.Sprintf("john%d@example.com", i)})
 		w.must(err)
 	}
 	w.must(w.hl.WaitIdle(t.Context()))
@@ -73,7 +73,7 @@ func TestASecondMilepostStopsUnlessItTakesOver(t *testing.T) {
 }
 
 func TestWithoutCustomValuesMilepostWorks(t *testing.T) {
-	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) {
+	w := setup(t, func(w *world, _ *hlfake.Config) {
 		w.before = func(rw http.ResponseWriter, r *http.Request) bool {
 			if !strings.Contains(r.URL.Path, "/customValues") {
 				return false

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // bothWays are contacts in step both ways, looked at often, and those of links.
-func bothWays(w *world, _ *sandbox.HighLevelConfig) {
+func bothWays(w *world, _ *hlfake.Config) {
 	path := filepath.Join(w.t.(*testing.T).TempDir(), "automations.yaml")
 	w.must(os.WriteFile(path, []byte(`
 - name: Contacts
@@ -25,20 +26,20 @@ func bothWays(w *world, _ *sandbox.HighLevelConfig) {
 
 func TestAContactEditedInCalendarHeroIsEditedInHighLevelAndThatIsTheEnd(t *testing.T) {
 	together(t)
-	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){
-		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
+	for name, backend := range map[string]func(*world, *hlfake.Config){
+		"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, bothWays, backend)
 			id := w.janeAt(location)
 			w.settle()
 			hero := w.contacts("jane@example.com")[0]
-			w.must(w.ch.EditContact(hero.ID, func(c *sandbox.CalendarContact) { c.Name, c.Telephone = "Joan Doe", []string{"+1 555 123-4567"} }))
+			w.must(w.ch.EditContact(hero.ID, func(c *chfake.Contact) { c.Name, c.Telephone = "Joan Doe", []string{"+1 555 123-4567"} }))
 			w.eventually("HighLevel has it", func() bool {
 				c, _ := w.hl.Contact(id)
 				return c.Name() == "Joan Doe" && c.Phone == "+15551234567"
 			})
-			w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.LastName = "Smith" }))
+			w.must(w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.LastName = "Smith" }))
 			w.eventually("CalendarHero has it", func() bool { return w.contacts("jane@example.com")[0].Name == "Joan Smith" })
 			w.settle()
 			looks := w.ch.Calls()["GET /contact/{id}"]
@@ -56,13 +57,13 @@ func TestAContactEditedInCalendarHeroIsEditedInHighLevelAndThatIsTheEnd(t *testi
 
 func TestSomebodyWhoBooksByALinkIsOneContactOnBothSides(t *testing.T) {
 	together(t)
-	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){
-		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
+	for name, backend := range map[string]func(*world, *hlfake.Config){
+		"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, bothWays, hooked, backend)
 			w.registered()
-			nina := sandbox.CalendarContact{Name: "Nina New", Email: []string{"nina@example.com"}, Organization: "Acme"}
+			nina := chfake.Contact{Name: "Nina New", Email: []string{"nina@example.com"}, Organization: "Acme"}
 			start := w.now().Add(48 * time.Hour)
 			for i := range 2 {
 				at := start.AddDate(0, 0, i)
@@ -75,7 +76,7 @@ func TestSomebodyWhoBooksByALinkIsOneContactOnBothSides(t *testing.T) {
 			if c.Name() != "Nina New" || c.Email != "nina@example.com" || c.CompanyName != "Acme" || c.Source != "CalendarHero" {
 				t.Errorf("she is %+v", c)
 			}
-			w.must(w.ch.EditContact(w.contacts("nina@example.com")[0].ID, func(c *sandbox.CalendarContact) { c.Name = "Nina Newton" }))
+			w.must(w.ch.EditContact(w.contacts("nina@example.com")[0].ID, func(c *chfake.Contact) { c.Name = "Nina Newton" }))
 			w.eventually("she is linked", func() bool {
 				c, _ := w.hl.Contact(c.ID)
 				return c.Name() == "Nina Newton"

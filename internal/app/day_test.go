@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -34,7 +35,7 @@ type day struct {
 	places  []string
 	ledger  ledger
 	asked   map[string]int // changes, by what a client that knew of them would have to ask for
-	armed   map[string][]*sandbox.Armed
+	armed   map[string][]*fakehttp.Armed
 	expired int // tokens that were made to
 	arrived int // people
 }
@@ -71,10 +72,10 @@ func TestADayEndsInStep(t *testing.T) {
 	}
 	d := &day{
 		busy: busy,
-		rand: rand.New(rand.NewPCG(7, 7)), ledger: ledger{}, asked: map[string]int{}, armed: map[string][]*sandbox.Armed{},
+		rand: rand.New(rand.NewPCG(7, 7)), ledger: ledger{}, asked: map[string]int{}, armed: map[string][]*fakehttp.Armed{},
 		tokens: &tokenTap{next: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32}},
 	}
-	d.world = setup(t, logged, byOAuth, func(w *world, hl *sandbox.HighLevelConfig) {
+	d.world = setup(t, logged, byOAuth, func(w *world, hl *hlfake.Config) {
 		hl.CodeLives = 24 * time.Hour // seconds by the clock of this test
 		w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), speed
 		w.cfg.ReconcileEvery = 15 * time.Minute
@@ -103,11 +104,11 @@ func TestADayEndsInStep(t *testing.T) {
 func (d *day) connect(places int) {
 	d.t.Helper()
 	zones := []string{"America/New_York", "Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles", "Australia/Sydney"}
-	d.hl.AddApp(sandbox.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, Private: true})
+	d.hl.AddApp(hlfake.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, Private: true})
 	for i := range places {
-		l := d.hl.SeedLocation(sandbox.Location{
+		l := d.hl.SeedLocation(hlfake.Location{
 			ID: fmt.Sprintf("placeOfTheDay%07d", i), CompanyID: agency, Name: fmt.Sprint("Place ", i), TimeZone: zones[i%len(zones)],
-		}, nil, []sandbox.CustomField{{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"}})
+		}, nil, []hlfake.CustomField{{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"}})
 		d.places = append(d.places, l.ID)
 	}
 	status, page := 0, ""
@@ -150,23 +151,23 @@ func (d *day) script(changes int) (scenes []scene) {
 		place := d.places[d.rand.IntN(len(d.places))]
 		add(sometime(), func() { d.change(place) })
 	}
-	away := func(at, length time.Duration, faults *sandbox.Faults, name string, fault sandbox.Fault) {
+	away := func(at, length time.Duration, faults *fakehttp.Faults, name string, fault fakehttp.Fault) {
 		add(at, func() { d.armed[name] = append(d.armed[name], faults.Next("*", -1, fault)) })
 		add(at+length, faults.Clear)
 	}
-	away(d.busy/3, 20*time.Minute, d.hl.Faults(), "HighLevel away", sandbox.FailWith(http.StatusServiceUnavailable))
-	away(d.busy*2/3, 30*time.Minute, d.ch.Faults(), "CalendarHero away", sandbox.DropBefore())
+	away(d.busy/3, 20*time.Minute, d.hl.Faults(), "HighLevel away", fakehttp.FailWith(http.StatusServiceUnavailable))
+	away(d.busy*2/3, 30*time.Minute, d.ch.Faults(), "CalendarHero away", fakehttp.DropBefore())
 	for i := range 24 {
 		add(sometime(), func() {
 			fault := overLimit("0", "190000")("")
 			if i%2 == 0 {
-				fault = sandbox.RateLimited(40 * time.Second)
+				fault = fakehttp.RateLimited(40 * time.Second)
 			}
 			d.armed["HighLevel 429"] = append(d.armed["HighLevel 429"], d.hl.Faults().Next("*", 1+i%3, fault))
 		})
 		if i%3 == 0 {
 			add(sometime(), func() {
-				d.armed["CalendarHero 429"] = append(d.armed["CalendarHero 429"], d.ch.Faults().Next("*", 1, sandbox.RateLimited(20*time.Second)))
+				d.armed["CalendarHero 429"] = append(d.armed["CalendarHero 429"], d.ch.Faults().Next("*", 1, fakehttp.RateLimited(20*time.Second)))
 			})
 		}
 	}
@@ -193,7 +194,7 @@ func (d *day) play(begin time.Time, scenes []scene) {
 
 func (d *day) arrive(place string) {
 	d.arrived++
-	c, err := d.hl.CreateContact(sandbox.Contact{
+	c, err := d.hl.CreateContact(hlfake.Contact{
 		LocationID: place, FirstName: "Ann", LastName: fmt.Sprint("P", d.arrived), Email: fmt.Sprintf("p%d@example.com", d.arrived),
 		CustomFields: map[string]any{"contact.milestone": "Signing", "contact.milestone_date": "2030-06-03"},
 	})
@@ -215,7 +216,7 @@ func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 // change is what a person does at a place.
 func (d *day) change(place string) {
-	people := slices.DeleteFunc(d.hl.Contacts(), func(c sandbox.Contact) bool { return c.LocationID != place })
+	people := slices.DeleteFunc(d.hl.Contacts(), func(c hlfake.Contact) bool { return c.LocationID != place })
 	if len(people) < 2 {
 		d.arrive(place)
 		return
@@ -237,18 +238,18 @@ func (d *day) change(place string) {
 		d.must(d.hl.SetCustomFields(id, map[string]any{"contact.milestone": name, "contact.milestone_date": date}))
 		d.asked["contact"]++
 	case "rename":
-		d.must(d.hl.UpdateContact(id, func(c *sandbox.Contact) { c.FirstName = one(d.rand, "Ann", "Bea") }))
+		d.must(d.hl.UpdateContact(id, func(c *hlfake.Contact) { c.FirstName = one(d.rand, "Ann", "Bea") }))
 		d.asked["contact"]++
 	case "task":
-		_, err := d.hl.CreateTask(sandbox.Task{ContactID: id, Title: one(d.rand, "Call", "Send the papers"), DueDate: due, Body: one(d.rand, "", "Bring the keys")})
+		_, err := d.hl.CreateTask(hlfake.Task{ContactID: id, Title: one(d.rand, "Call", "Send the papers"), DueDate: due, Body: one(d.rand, "", "Bring the keys")})
 		d.must(err)
 		d.asked["task"]++
 	case "edit task":
 		title := one(d.rand, "Call", "Send the papers", "Visit")
-		d.must(d.hl.UpdateTask(one(d.rand, tasks...).ID, func(t *sandbox.Task) { t.Title, t.DueDate = title, due }))
+		d.must(d.hl.UpdateTask(one(d.rand, tasks...).ID, func(t *hlfake.Task) { t.Title, t.DueDate = title, due }))
 		d.asked["task, silently"]++
 	case "reopen task":
-		d.must(d.hl.UpdateTask(one(d.rand, tasks...).ID, func(t *sandbox.Task) { t.Completed = false }))
+		d.must(d.hl.UpdateTask(one(d.rand, tasks...).ID, func(t *hlfake.Task) { t.Completed = false }))
 		d.asked["task, silently"]++
 	case "complete task":
 		d.must(d.hl.CompleteTask(one(d.rand, tasks...).ID))
@@ -257,12 +258,12 @@ func (d *day) change(place string) {
 		d.must(d.hl.DeleteTask(one(d.rand, tasks...).ID))
 	case "note":
 		body := one(d.rand, noteBodies...)
-		_, err := d.hl.CreateNote(sandbox.Note{ContactID: id, Body: body})
+		_, err := d.hl.CreateNote(hlfake.Note{ContactID: id, Body: body})
 		d.must(err)
 		d.tagged(body)
 	case "edit note":
 		body := one(d.rand, noteBodies...)
-		d.must(d.hl.UpdateNote(one(d.rand, notes...).ID, func(n *sandbox.Note) { n.Body = body }))
+		d.must(d.hl.UpdateNote(one(d.rand, notes...).ID, func(n *hlfake.Note) { n.Body = body }))
 		d.tagged(body)
 	case "delete note":
 		d.must(d.hl.DeleteNote(one(d.rand, notes...).ID))

@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -49,15 +50,15 @@ func (w *world) lastOutcome() string {
 
 func TestADeleteWhoseAnswerIsLostIsFinishedWhereTheDateMovesBack(t *testing.T) {
 	together(t)
-	for name, first := range map[string]sandbox.Fault{
-		"it took effect": sandbox.LoseAnswer(), "it did not": sandbox.DropBefore(),
+	for name, first := range map[string]fakehttp.Fault{
+		"it took effect": fakehttp.LoseAnswer(), "it did not": fakehttp.DropBefore(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEachBackend(t, func(t *testing.T, w *world) {
 				id := w.milestone("2030-05-02")
 				// CalendarHero answers nothing from the first DELETE on.
 				w.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, first)
-				w.ch.Faults().Next("*", -1, sandbox.DropBefore())
+				w.ch.Faults().Next("*", -1, fakehttp.DropBefore())
 				w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-03"}))
 				w.eventually("the delete is given up for now", func() bool {
 					state, err := w.app.Store().EntityState(t.Context(), store.Entity{LocationID: location, Kind: "contact", ID: id})
@@ -75,7 +76,7 @@ func TestADeleteWhoseAnswerIsLostIsFinishedWhereTheDateMovesBack(t *testing.T) {
 func TestALateCreateIsWaitedForAfterATimeout(t *testing.T) {
 	w := setup(t)
 	late := make(chan struct{})
-	w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LateEffect(http.StatusGatewayTimeout, late))
+	w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LateEffect(http.StatusGatewayTimeout, late))
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	w.advance(30 * time.Second)
@@ -91,7 +92,7 @@ func TestALateCreateIsWaitedForAfterATimeout(t *testing.T) {
 func TestACreateThatTakesEffectMuchTooLateIsRemoved(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, w *world) {
 		late := make(chan struct{})
-		w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LateEffect(http.StatusBadGateway, late))
+		w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LateEffect(http.StatusBadGateway, late))
 		w.milestone("2030-05-02")
 		w.wantDays("2030-05-02") // by a second create
 		w.advance(20 * time.Second)
@@ -118,9 +119,9 @@ func TestADeleteEventIsBelievedThoughTheReadLags(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			w := setup(t)
 			contact := w.milestone("2030-05-02")
-			task, err := w.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			task, err := w.hl.CreateTask(hlfake.Task{ContactID: contact, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 			w.must(err)
-			note, err := w.hl.CreateNote(sandbox.Note{ContactID: contact, Body: "Prefers mornings"})
+			note, err := w.hl.CreateNote(hlfake.Note{ContactID: contact, Body: "Prefers mornings"})
 			w.must(err)
 			w.settle()
 			say := map[string]string{
@@ -182,9 +183,9 @@ func TestAReplayedDeleteEventOfALivingContactChangesNothing(t *testing.T) {
 }
 
 func TestATaskThatTheSearchDoesNotKnowYetArrives(t *testing.T) {
-	w := setup(t, func(_ *world, c *sandbox.HighLevelConfig) { c.TaskSearchLag = 5 * time.Minute })
+	w := setup(t, func(_ *world, c *hlfake.Config) { c.TaskSearchLag = 5 * time.Minute })
 	id := w.contact("Jane", "Doe", "jane@example.com")
-	_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err) // its event names no contact
 	for range 4 {
 		w.advance(time.Minute)
@@ -223,11 +224,11 @@ func TestATaskDeleteIsBelievedHoweverHighLevelSaysNotFound(t *testing.T) {
 		t.Run(c.message, func(t *testing.T) {
 			w := setup(t)
 			contact := w.contact("Jane", "Doe", "jane@example.com")
-			task, err := w.hl.CreateTask(sandbox.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			task, err := w.hl.CreateTask(hlfake.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 			w.must(err)
 			w.settle()
 			w.wantDays("2030-05-02")
-			armed := w.hl.Faults().Next("GET /contacts/{contactId}/tasks/{taskId}", -1, sandbox.Say(c.status, fmt.Sprintf(`{"statusCode":%d,"message":%q}`, c.status, c.message)))
+			armed := w.hl.Faults().Next("GET /contacts/{contactId}/tasks/{taskId}", -1, fakehttp.Say(c.status, fmt.Sprintf(`{"statusCode":%d,"message":%q}`, c.status, c.message)))
 			w.must(w.hl.DeleteTask(task.ID))
 			w.settle()
 			if w.wantDays(); armed.Hits() == 0 {
@@ -240,10 +241,10 @@ func TestATaskDeleteIsBelievedHoweverHighLevelSaysNotFound(t *testing.T) {
 func TestAnInvalidTaskWithoutADeleteEventLeavesItsRequest(t *testing.T) {
 	w := setup(t)
 	contact := w.contact("Jane", "Doe", "jane@example.com")
-	task, err := w.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	task, err := w.hl.CreateTask(hlfake.Task{ContactID: contact, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err)
 	w.settle()
-	w.hl.Faults().Next("GET /contacts/{contactId}/tasks/{taskId}", -1, sandbox.Say(400, `{"statusCode":400,"message":"Invalid task id"}`))
+	w.hl.Faults().Next("GET /contacts/{contactId}/tasks/{taskId}", -1, fakehttp.Say(400, `{"statusCode":400,"message":"Invalid task id"}`))
 	w.postSigned(event("TaskComplete", task.ID, "contactId", contact))
 	w.settle()
 	w.wantDays("2030-05-02")
@@ -252,7 +253,7 @@ func TestAnInvalidTaskWithoutADeleteEventLeavesItsRequest(t *testing.T) {
 func TestATaskKeepsItsRequestWhereItsContactIsMergedIntoAnother(t *testing.T) {
 	w := setup(t)
 	from, into := w.contact("Jane", "Doe", "jane@example.com"), w.contact("Jane", "Roe", "roe@example.com")
-	task, err := w.hl.CreateTask(sandbox.Task{ContactID: from, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	task, err := w.hl.CreateTask(hlfake.Task{ContactID: from, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err)
 	w.settle()
 	w.must(w.hl.MergeContact(from, into))
@@ -268,13 +269,13 @@ func TestAMeetingThatIsOverIsNotDeleted(t *testing.T) {
 	w := setup(t)
 	contact := w.contact("Jane", "Doe", "jane@example.com")
 	due := w.now().Add(time.Hour).Truncate(time.Second)
-	task, err := w.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Call", DueDate: due})
+	task, err := w.hl.CreateTask(hlfake.Task{ContactID: contact, Title: "Call", DueDate: due})
 	w.must(err)
 	w.settle()
-	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, sandbox.FailWith(400))
+	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, fakehttp.FailWith(400))
 	w.advance(2 * time.Hour)
 	w.ch.ResetCalls()
-	w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = due.Add(48 * time.Hour) }))
+	w.must(w.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.DueDate = due.Add(48 * time.Hour) }))
 	w.postSigned(event("TaskCreate", task.ID))
 	w.settle()
 	w.wantDays(due.Add(48*time.Hour - 15*time.Minute).UTC().Format(time.DateOnly)) // the day it starts on
@@ -290,7 +291,7 @@ func TestADeleteThatIsRefusedOfWhatIsNotListedIsDone(t *testing.T) {
 	w := setup(t)
 	id := w.milestone("2030-05-02")
 	w.must(w.ch.Cancel(w.ch.Requests()[0].ID)) // by hand, in CalendarHero
-	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, sandbox.FailWith(400))
+	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, fakehttp.FailWith(400))
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-03"}))
 	w.settle()
 	w.wantDays("2030-06-03")
@@ -299,8 +300,8 @@ func TestADeleteThatIsRefusedOfWhatIsNotListedIsDone(t *testing.T) {
 func TestADeleteThatIsRefusedHoldsUpNothingElse(t *testing.T) {
 	w := setup(t)
 	id := w.milestone("2030-05-02")
-	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, sandbox.FailWith(400))
-	w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.CompanyName, c.CustomFields = "Acme", nil }))
+	w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, fakehttp.FailWith(400))
+	w.must(w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.CompanyName, c.CustomFields = "Acme", nil }))
 	w.eventually("the contact is updated", func() bool { return w.contacts("jane@example.com")[0].Organization == "Acme" })
 	w.wantDays("2030-05-02")
 	w.ch.Faults().Clear()
@@ -315,7 +316,7 @@ func TestASharedContactGoesWithTheLastWhoHasIt(t *testing.T) {
 	w.postSigned(event("ContactCreate", first))
 	w.settle()
 	second := w.contact("Janet", "Doe", "janet@example.com")
-	w.must(w.hl.UpdateContact(second, func(c *sandbox.Contact) { c.Email = "JANE@example.com" }))
+	w.must(w.hl.UpdateContact(second, func(c *hlfake.Contact) { c.Email = "JANE@example.com" }))
 	w.settle()
 	if n := len(w.contacts("jane@example.com")); n != 1 {
 		t.Fatalf("%d contacts, want the one that both share", n)

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
 // failure is one way in which HighLevel does not give a sync its contact.
 type failure struct {
 	name  string
-	fault func(contactID string) sandbox.Fault
+	fault func(contactID string) fakehttp.Fault
 	tries int // calls within one attempt; 0 = as many as the connections that broke
 
 	outcome string        // of the delivery meanwhile
@@ -44,21 +45,21 @@ const (
 const echo = " (Bearer " + hlToken + ", jane@secret.example)"
 
 // always is a fault that does not name the contact.
-func always(f sandbox.Fault) func(string) sandbox.Fault {
-	return func(string) sandbox.Fault { return f }
+func always(f fakehttp.Fault) func(string) fakehttp.Fault {
+	return func(string) fakehttp.Fault { return f }
 }
 
 // says is an answer with HighLevel's error body (highlevel.md §9); {id} in its
 // message is the contact's.
-func says(status int, message string) func(string) sandbox.Fault {
-	return func(id string) sandbox.Fault {
-		return sandbox.Say(status, fmt.Sprintf(`{"statusCode":%d,"message":%q,"error":%q,"traceId":"trace-1"}`,
+func says(status int, message string) func(string) fakehttp.Fault {
+	return func(id string) fakehttp.Fault {
+		return fakehttp.Say(status, fmt.Sprintf(`{"statusCode":%d,"message":%q,"error":%q,"traceId":"trace-1"}`,
 			status, strings.ReplaceAll(message, "{id}", id), http.StatusText(status)))
 	}
 }
 
 // overLimit is a 429 with HighLevel's headers: how many calls each limit leaves.
-func overLimit(burst, daily string) func(string) sandbox.Fault {
+func overLimit(burst, daily string) func(string) fakehttp.Fault {
 	return always(says(429, "Too Many Requests")("").
 		WithHeader("X-RateLimit-Limit-Daily", "200000").WithHeader("X-RateLimit-Daily-Remaining", daily).
 		WithHeader("X-RateLimit-Interval-Milliseconds", "10000").WithHeader("X-RateLimit-Max", "100").WithHeader("X-RateLimit-Remaining", burst))
@@ -74,7 +75,7 @@ var failures = []failure{
 		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel does not find the new record yet; Milepost checks again for ten minutes", log: "sync waits",
 	}, {
-		name: "400, a proxy's page", fault: always(sandbox.Say(400, "<html>Bad Request</html>").WithHeader("Content-Type", "text/html")), tries: 1,
+		name: "400, a proxy's page", fault: always(fakehttp.Say(400, "<html>Bad Request</html>").WithHeader("Content-Type", "text/html")), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel: get contact {id}: 400: this is not an answer of HighLevel's API; if it continues, check the base URL", log: "outage began",
 	}, {
@@ -110,7 +111,7 @@ var failures = []failure{
 		outcome: store.Waiting, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel does not find the new record yet; Milepost checks again for ten minutes", log: "sync waits",
 	}, {
-		name: "422", fault: always(sandbox.Say(422, `{"statusCode":422,"message":["contactId must be a string","`+echo+`"],"error":"Unprocessable Entity"}`)), tries: 1,
+		name: "422", fault: always(fakehttp.Say(422, `{"statusCode":422,"message":["contactId must be a string","`+echo+`"],"error":"Unprocessable Entity"}`)), tries: 1,
 		outcome: store.Invalid, heals: withNextEvent,
 		detail: "HighLevel: get contact {id}: 422: contactId must be a string", log: "422: rejected; the delivery's detail says why",
 	}, {
@@ -122,23 +123,23 @@ var failures = []failure{
 		outcome: store.Waiting, again: 15 * time.Minute, heals: atMidnight,
 		detail: "HighLevel: get contact {id}: 429: Too Many Requests (trace trace-1): the daily allowance is used up; work continues at 00:00 UTC", log: "HighLevel's daily allowance of location " + location + " is used up; work continues at 00:00 UTC",
 	}, {
-		name: "429, Retry-After", fault: always(sandbox.RateLimited(40 * time.Second)), tries: 1,
+		name: "429, Retry-After", fault: always(fakehttp.RateLimited(40 * time.Second)), tries: 1,
 		outcome: store.Waiting, again: 40 * time.Second, heals: byItself,
 		detail: "HighLevel: get contact {id}: 429: Too Many Requests", log: "HighLevel asked location " + location + " to wait",
 	}, {
-		name: "500", fault: always(sandbox.FailWith(500)), tries: 3,
+		name: "500", fault: always(fakehttp.FailWith(500)), tries: 3,
 		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel: get contact {id}: 500: Internal Server Error", log: "outage began",
 	}, {
-		name: "time-out", fault: always(sandbox.HoldUntil(nil)), tries: 3,
+		name: "time-out", fault: always(fakehttp.HoldUntil(nil)), tries: 3,
 		outcome: store.Retry, lasts: pauses + 3*speedOfErrors*answerTime, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel: get contact {id}: no answer came in time", log: "outage began",
 	}, {
-		name: "connection reset", fault: always(sandbox.ResetBefore()),
+		name: "connection reset", fault: always(fakehttp.ResetBefore()),
 		outcome: store.Retry, lasts: pauses, again: 2 * time.Second, heals: byItself,
 		detail: "connection reset by peer", log: "outage began",
 	}, {
-		name: "malformed JSON", fault: always(sandbox.MalformedAnswer()), tries: 1,
+		name: "malformed JSON", fault: always(fakehttp.MalformedAnswer()), tries: 1,
 		outcome: store.Retry, again: 2 * time.Second, heals: byItself,
 		detail: "HighLevel: get contact {id}: 200: the answer is not the JSON that was expected", log: "outage began",
 	},
@@ -147,7 +148,7 @@ var failures = []failure{
 // TestEveryErrorHasItsOutcomeItsNextTryAndItsWords gives a sync each error in
 // place of its contact, looks at what Milepost makes of it, and ends the error.
 func TestEveryErrorHasItsOutcomeItsNextTryAndItsWords(t *testing.T) {
-	w := setup(t, logged, func(w *world, _ *sandbox.HighLevelConfig) {
+	w := setup(t, logged, func(w *world, _ *hlfake.Config) {
 		w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), speedOfErrors
 		w.cfg.HTTP = &http.Client{Timeout: answerTime}
 	})
@@ -232,7 +233,7 @@ func (w *world) suffer(t *testing.T, f failure, email string) {
 			t.Error("it was tried again")
 		}
 		tell()
-		w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.City = "Beacon" }))
+		w.must(w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.City = "Beacon" }))
 	}
 	w.eventually("it heals "+f.heals, there)
 	w.settle()

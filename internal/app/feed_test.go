@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -58,7 +58,7 @@ func property(c *parser.Component, name string) string {
 }
 
 func TestASubscribedCalendarFollowsHighLevel(t *testing.T) {
-	for name, configure := range map[string][]func(*world, *sandbox.HighLevelConfig){"SQLite": {hurried}, "PostgreSQL": {hurried, onPostgres}} {
+	for name, configure := range map[string][]func(*world, *hlfake.Config){"SQLite": {hurried}, "PostgreSQL": {hurried, onPostgres}} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, configure...)
 			id := w.fullContact()

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -34,9 +36,9 @@ func (w *world) fullContact() (id string) {
 	w.t.Helper()
 	id = w.contact("Jane", "Verysecretname", "jane@example.com")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
-	_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call Verysecretname", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call Verysecretname", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err)
-	_, err = w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Verysecretname prefers mornings #vip"})
+	_, err = w.hl.CreateNote(hlfake.Note{ContactID: id, Body: "Verysecretname prefers mornings #vip"})
 	w.must(err)
 	w.settle()
 	if n := len(w.ch.Requests()); n != 2 {
@@ -46,7 +48,7 @@ func (w *world) fullContact() (id string) {
 }
 
 // onlyTasks makes the recipe for tasks the one automation that is switched on.
-func onlyTasks(w *world, _ *sandbox.HighLevelConfig) {
+func onlyTasks(w *world, _ *hlfake.Config) {
 	w.cfg.Automations = filepath.Join(w.t.(*testing.T).TempDir(), "automations.yaml")
 	w.must(os.WriteFile(w.cfg.Automations, []byte(`
 - name: Tasks
@@ -65,7 +67,7 @@ func TestAContactWhoseTasksAloneAreSyncedGoesWithThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, hurried, onlyTasks)
 			id := w.contact("Jane", "Doe", "jane@example.com")
-			_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call Jane", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call Jane", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 			w.must(err)
 			w.settle()
 			if n := len(w.ch.Requests()); n != 1 {
@@ -93,7 +95,7 @@ func (w *world) left(contact string) (why []string) {
 func TestForgettingTellsWhatStaysInCalendarHero(t *testing.T) {
 	t.Run("a contact that was there before", func(t *testing.T) {
 		w := setup(t, hurried)
-		_, err := w.ch.SeedContact(sandbox.CalendarContact{Name: "Jane of old", Email: []string{"jane@example.com"}})
+		_, err := w.ch.SeedContact(chfake.Contact{Name: "Jane of old", Email: []string{"jane@example.com"}})
 		w.must(err)
 		id := w.fullContact()
 		w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
@@ -131,7 +133,7 @@ func TestForgettingTellsWhatStaysInCalendarHero(t *testing.T) {
 func TestAContactThatWasMadeWithoutAnAnswerIsForgottenToo(t *testing.T) {
 	w := setup(t, hurried)
 	id := w.contact("Jane", "Doe", "jane@example.com")
-	w.ch.Faults().Next("POST /contact", 1, sandbox.LoseAnswer())
+	w.ch.Faults().Next("POST /contact", 1, fakehttp.LoseAnswer())
 	w.postSigned(event("ContactCreate", id))
 	w.eventually("it is made", func() bool { return len(w.contacts("jane@example.com")) == 1 })
 	w.must(w.app.Store().Forget(t.Context(), location, id, time.Now()))
@@ -205,9 +207,9 @@ func TestWhileMilepostRunsItsFilesHoldNothingOfAnErasedContact(t *testing.T) {
 			id := w.fullContact()
 			w.postSigned(event("InboundMessage", "m1", "contactId", id, "body", strings.Repeat("Verysecretname wrote. ", 1000), "webhookId", "wh1"))
 			// Failures that quote the record, in details and in the errors of jobs.
-			w.ch.Faults().Next("PUT /contact/{id}", 2, sandbox.Say(http.StatusInternalServerError, `{"error":"Verysecretname cannot be saved"}`))
-			w.hl.Faults().Next("GET /contacts/{contactId}", 4, sandbox.Say(http.StatusInternalServerError, `{"statusCode":500,"message":"Verysecretname cannot be read"}`))
-			w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.LastName = "Verysecretname-Smith" }))
+			w.ch.Faults().Next("PUT /contact/{id}", 2, fakehttp.Say(http.StatusInternalServerError, `{"error":"Verysecretname cannot be saved"}`))
+			w.hl.Faults().Next("GET /contacts/{contactId}", 4, fakehttp.Say(http.StatusInternalServerError, `{"statusCode":500,"message":"Verysecretname cannot be read"}`))
+			w.must(w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.LastName = "Verysecretname-Smith" }))
 			w.settle()
 			if w.places("Verysecretname") == 0 {
 				t.Fatal("the name is nowhere before it is erased: this test looks in the wrong place")
@@ -234,9 +236,9 @@ func TestWhatArrivesOfAForgottenContactIsErasedToo(t *testing.T) {
 	w.settle()
 	w.eventually("the opportunity's body is erased", func() bool { return w.erased(id).Payloads > first.Payloads })
 	w.postWorkflow(key, "application/json", `{"contact_id":"`+id+`","workflow":{"id":"wf1"},"customData":{"milestone_title":"Workflowafter","milestone_date":"2030-05-02"}}`)
-	_, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Noteafter"})
+	_, err := w.hl.CreateNote(hlfake.Note{ContactID: id, Body: "Noteafter"})
 	w.must(err)
-	_, err = w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Taskafter", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	_, err = w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Taskafter", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err)
 	w.settle()
 	w.eventually("all four bodies are erased", func() bool { return w.erased(id).Payloads >= first.Payloads+4 })
@@ -244,7 +246,7 @@ func TestWhatArrivesOfAForgottenContactIsErasedToo(t *testing.T) {
 }
 
 func TestAForgottenContactStaysForgottenUntilUndone(t *testing.T) {
-	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
+	for name, backend := range map[string]func(*world, *hlfake.Config){"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, hurried)
 			id := w.fullContact()
@@ -257,7 +259,7 @@ func TestAForgottenContactStaysForgottenUntilUndone(t *testing.T) {
 			}
 			// The contact is still there in HighLevel, and things happen to it.
 			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Handover"}))
-			_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 6, 2, 15, 0, 0, 0, time.UTC)})
+			_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 6, 2, 15, 0, 0, 0, time.UTC)})
 			w.must(err)
 			w.settle()
 			if n := len(w.ch.Requests()); n != 0 {

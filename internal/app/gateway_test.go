@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 // Gateways, proxies and wrong base URLs: what they answer in a vendor's place says
@@ -27,7 +27,7 @@ func (w *world) people(n int) (ids []string) {
 
 func TestAGatewayInHighLevelsPlaceRemovesNothing(t *testing.T) {
 	together(t)
-	for _, a := range []sandbox.GatewayAnswer{ // the clients' tests play all that there are
+	for _, a := range []fakehttp.GatewayAnswer{ // the clients' tests play all that there are
 		{Status: http.StatusNotFound},
 		{Status: http.StatusNotFound, Body: `{"statusCode":404,"message":"Not Found"}`},
 		{Status: http.StatusNotFound, Body: `{"message":"no Route matched with those values"}`},
@@ -63,7 +63,7 @@ func TestAGatewayInHighLevelsPlaceRemovesNothing(t *testing.T) {
 
 func TestWhatAGatewayInCalendarHerosPlaceStoppedIsWorkedWithinAMinute(t *testing.T) {
 	together(t)
-	for _, a := range []sandbox.GatewayAnswer{
+	for _, a := range []fakehttp.GatewayAnswer{
 		{Status: http.StatusFound},
 		{Status: http.StatusMethodNotAllowed},
 		{Status: http.StatusNotFound},

@@ -14,7 +14,9 @@ import (
 	"pgregory.net/rapid"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -26,8 +28,8 @@ const speed = 100
 // becomes of the webhooks, how the vendors fail and how often Milepost dies.
 type history struct {
 	rt     *rapid.T
-	hl     *sandbox.HighLevel
-	ch     *sandbox.CalendarHero
+	hl     *hlfake.Server
+	ch     *chfake.Server
 	office *office
 	told   []string // the steps, for whoever has to understand a failure
 
@@ -42,7 +44,7 @@ type history struct {
 	nudges sync.WaitGroup
 	nudged int
 	route  route // of the webhooks of the next change
-	armed  []*sandbox.Armed
+	armed  []*fakehttp.Armed
 	over   context.Context
 
 	ledger ledger
@@ -82,18 +84,18 @@ func begin(rt *rapid.T, empty, dir string) *history {
 	rt.Cleanup(h.nudges.Wait)
 	rt.Cleanup(over)
 	clock := app.Clock{Start: time.Now(), Speed: speed}
-	h.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{
+	h.hl = hlfake.New(hlfake.Config{
 		Clock: clock.Now,
 		Token: hlToken, LocationIDs: []string{location}, WebhookURL: h.office.server.URL,
 		WebhookRetries: 1 << 20, WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
 	})
 	rt.Cleanup(h.hl.Close)
-	h.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+	h.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
-	h.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
+	h.ch = chfake.New(chfake.Config{
 		Clock: clock.Now,
-		Token: chToken, User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+		Token: chToken, User: chfake.User{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	})
 	rt.Cleanup(h.ch.Close)
 	h.cfg = app.Config{

@@ -17,18 +17,19 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/handlers"
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
 // setupReachable is setup with a Milepost that CalendarHero reaches, through a
 // proxy; it returns when all webhooks are registered.
-func setupReachable(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
+func setupReachable(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 	t.Helper()
 	var behind atomic.Pointer[url.URL]
 	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind.Load()) }})
 	t.Cleanup(proxy.Close)
-	w := setup(t, append(configure, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.PublicURL = proxy.URL })...)
+	w := setup(t, append(configure, func(w *world, _ *hlfake.Config) { w.cfg.PublicURL = proxy.URL })...)
 	target, err := url.Parse(w.app.PublicURL())
 	w.must(err)
 	behind.Store(target)
@@ -55,13 +56,13 @@ func (w *world) postHook(to, body string) (int, string) {
 
 func TestWhatHappensInCalendarHeroArrives(t *testing.T) {
 	together(t)
-	for name, configure := range map[string]func(*world, *sandbox.HighLevelConfig){
-		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
+	for name, configure := range map[string]func(*world, *hlfake.Config){
+		"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := setupReachable(t, configure)
 			start := w.now().Add(48 * time.Hour)
-			_, err := w.ch.BookByLink(sandbox.CalendarContact{Name: "Nina New", Email: []string{"nina@example.com"}}, "Tour", start, start.Add(time.Hour))
+			_, err := w.ch.BookByLink(chfake.Contact{Name: "Nina New", Email: []string{"nina@example.com"}}, "Tour", start, start.Add(time.Hour))
 			w.must(err)
 			r := w.ch.Requests()[0]
 			var nina string

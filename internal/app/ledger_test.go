@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // ledger follows what the records in HighLevel ask for, from the recipes as a
@@ -37,7 +38,7 @@ type revision struct {
 }
 
 // contents computes the items of contacts as they are.
-func contents(hl *sandbox.HighLevel, contacts ...sandbox.Contact) (map[itemID]revision, error) {
+func contents(hl *hlfake.Server, contacts ...hlfake.Contact) (map[itemID]revision, error) {
 	out := map[itemID]revision{}
 	zones := map[string]*time.Location{}
 	for _, l := range hl.Locations() {
@@ -50,7 +51,7 @@ func contents(hl *sandbox.HighLevel, contacts ...sandbox.Contact) (map[itemID]re
 	for _, c := range contacts {
 		zone, fields := zones[c.LocationID], hl.CustomFields(c.LocationID)
 		notes := hl.Notes(c.ID)
-		slices.SortStableFunc(notes, func(a, b sandbox.Note) int {
+		slices.SortStableFunc(notes, func(a, b hlfake.Note) int {
 			return cmp.Or(b.DateAdded.Truncate(time.Millisecond).Compare(a.DateAdded.Truncate(time.Millisecond)), cmp.Compare(a.ID, b.ID))
 		})
 		var attached []string
@@ -91,7 +92,7 @@ func contents(hl *sandbox.HighLevel, contacts ...sandbox.Contact) (map[itemID]re
 }
 
 // revise counts the items of contacts that say something else than before.
-func (l ledger) revise(hl *sandbox.HighLevel, contacts ...sandbox.Contact) error {
+func (l ledger) revise(hl *hlfake.Server, contacts ...hlfake.Contact) error {
 	found, err := contents(hl, contacts...)
 	for id, r := range found {
 		last := l[id]
@@ -105,7 +106,7 @@ func (l ledger) revise(hl *sandbox.HighLevel, contacts ...sandbox.Contact) error
 		}
 	}
 	for id, last := range l { // tasks that were deleted
-		if _, ok := found[id]; !ok && slices.ContainsFunc(contacts, func(c sandbox.Contact) bool { return c.ID == last.contact }) {
+		if _, ok := found[id]; !ok && slices.ContainsFunc(contacts, func(c hlfake.Contact) bool { return c.ID == last.contact }) {
 			last.becomes(content{})
 		}
 	}
@@ -152,10 +153,10 @@ func (l ledger) markers() map[string]itemID {
 // audit tells where CalendarHero is not what the records ask for, what was
 // there twice, who was mailed that should not be, and what was mailed more
 // often than something changed.
-func (l ledger) audit(hl *sandbox.HighLevel, ch *sandbox.CalendarHero) (wrong []string, err error) {
+func (l ledger) audit(hl *hlfake.Server, ch *chfake.Server) (wrong []string, err error) {
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	byMarker := l.markers()
-	made := map[itemID][]sandbox.MeetingRequest{}
+	made := map[itemID][]chfake.MeetingRequest{}
 	markers := map[string]int{}
 	there := map[itemID]content{}
 	for _, r := range slices.Concat(ch.Requests(), ch.Closed()) {
@@ -172,7 +173,7 @@ func (l ledger) audit(hl *sandbox.HighLevel, ch *sandbox.CalendarHero) (wrong []
 			complain("%q invites %v", r.Subject, r.Invitees)
 		}
 		made[id] = append(made[id], r)
-		if r.State != sandbox.StateClosed {
+		if r.State != chfake.StateClosed {
 			text := strings.TrimSpace(strings.TrimSuffix(r.Description, "[ref: "+marker+"]"))
 			there[id] = content{title: subject, description: text, start: r.Start, end: r.End, wanted: true}
 		}
@@ -208,9 +209,9 @@ func (l ledger) audit(hl *sandbox.HighLevel, ch *sandbox.CalendarHero) (wrong []
 		}
 	}
 	for id, list := range made {
-		slices.SortFunc(list, func(a, b sandbox.MeetingRequest) int { return a.DateAdded.Compare(b.DateAdded) })
+		slices.SortFunc(list, func(a, b chfake.MeetingRequest) int { return a.DateAdded.Compare(b.DateAdded) })
 		for i, r := range list[1:] {
-			if before := list[i]; before.State != sandbox.StateClosed || r.DateAdded.Before(before.DateUpdated) {
+			if before := list[i]; before.State != chfake.StateClosed || r.DateAdded.Before(before.DateUpdated) {
 				complain("%v was there twice at once: %q and %q", id, before.Subject, r.Subject)
 			}
 		}
@@ -227,7 +228,7 @@ func (l ledger) audit(hl *sandbox.HighLevel, ch *sandbox.CalendarHero) (wrong []
 }
 
 // untagged tells which contacts lack a tag that a hashtag of their notes asks for.
-func untagged(hl *sandbox.HighLevel, contacts ...sandbox.Contact) (wrong []string) {
+func untagged(hl *hlfake.Server, contacts ...hlfake.Contact) (wrong []string) {
 	for _, c := range contacts {
 		for _, n := range hl.Notes(c.ID) {
 			for _, word := range strings.Fields(n.Body) {

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -41,7 +43,7 @@ lines:
 	return found
 }
 
-func logged(w *world, _ *sandbox.HighLevelConfig) { w.log = &logbook{} }
+func logged(w *world, _ *hlfake.Config) { w.log = &logbook{} }
 
 // wantLine fails unless the log gets a line with all of the words; it is
 // written a moment after the outcome.
@@ -75,18 +77,18 @@ func TestTheLogSaysWhyAThingDidNotArrive(t *testing.T) {
 	w.wantLine(`"delivery skipped"`, "ContactUpdate", "location elsewhere is not connected")
 	w.wantLine(`"delivery skipped"`, "TaskCreate", "names no task id")
 
-	w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.Say(422, `{"message":"jane@secret.example is blocked: Secretperson"}`))
+	w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.Say(422, `{"message":"jane@secret.example is blocked: Secretperson"}`))
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-03"}))
 	w.settle()
 	w.wantLine(`"synced"`, id, `"outcome":"invalid"`, "create meeting request", "422")
 
-	w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+	w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-04"}))
 	w.advance(10 * time.Second)
 	w.settle()
 	w.wantLine("unknown whether a create took effect", id)
 
-	w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.RateLimited(2*time.Second))
+	w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.RateLimited(2*time.Second))
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-05"}))
 	w.advance(10 * time.Second)
 	w.settle()
@@ -100,7 +102,7 @@ func TestTheLogSaysWhyAThingDidNotArrive(t *testing.T) {
 func TestAnOutageIsLoggedWhenItBeginsAndWhenItIsOverAndNotForEachRecord(t *testing.T) {
 	w := setup(t, logged)
 	id := w.contact("Jane", "Doe", "jane@example.com")
-	w.hl.Faults().Next("GET /contacts/{contactId}", -1, sandbox.Say(500, `{"message":"cannot load jane@example.com +15555550123"}`))
+	w.hl.Faults().Next("GET /contacts/{contactId}", -1, fakehttp.Say(500, `{"message":"cannot load jane@example.com +15555550123"}`))
 	for i := range 20 {
 		w.postSigned(event("ContactUpdate", w.contact("Jane", fmt.Sprint("Roe", i), fmt.Sprintf("jane%d@example.com", i))))
 	}
@@ -138,10 +140,10 @@ func TestARefusedWebhookIsLogged(t *testing.T) {
 func TestAReminderWhoseAnswerIsLostIsNotCalledSent(t *testing.T) {
 	w := setup(t, logged)
 	contact := w.contact("Jane", "Doe", "jane@example.com")
-	_, err := w.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Call", DueDate: w.now().Add(3 * time.Hour)})
+	_, err := w.hl.CreateTask(hlfake.Task{ContactID: contact, Title: "Call", DueDate: w.now().Add(3 * time.Hour)})
 	w.must(err)
 	w.settle()
-	w.ch.Faults().Next("PUT /meeting/tasks/{id}/remind", 1, sandbox.FailWith(http.StatusInternalServerError))
+	w.ch.Faults().Next("PUT /meeting/tasks/{id}/remind", 1, fakehttp.FailWith(http.StatusInternalServerError))
 	w.advance(2*time.Hour + time.Minute)
 	w.wantLine("unknown whether CalendarHero mailed a reminder")
 	if lines := w.log.lines("reminder sent"); len(lines) > 0 {
@@ -154,7 +156,7 @@ func TestAReminderWhoseAnswerIsLostIsNotCalledSent(t *testing.T) {
 
 func TestAnOwnerWithoutEMailIsToldOf(t *testing.T) {
 	w := setup(t)
-	w.ch.Faults().Next("GET /user", -1, sandbox.Say(200, `{"id":"0123456789abcdef01234567","name":"Olivia","timezone":"UTC"}`))
+	w.ch.Faults().Next("GET /user", -1, fakehttp.Say(200, `{"id":"0123456789abcdef01234567","name":"Olivia","timezone":"UTC"}`))
 	w.milestone("2030-05-02")
 	if got := w.lastOutcome(); !strings.HasPrefix(got, store.Invalid) || !strings.Contains(got, "no e-mail address") {
 		t.Errorf("it ended as %s", got)
@@ -164,7 +166,7 @@ func TestAnOwnerWithoutEMailIsToldOf(t *testing.T) {
 
 func TestWhatCalendarHeroKnowsOfAContactIsKept(t *testing.T) {
 	w := setup(t)
-	there, err := w.ch.SeedContact(sandbox.CalendarContact{
+	there, err := w.ch.SeedContact(chfake.Contact{
 		Name: "J. Doe", Email: []string{"jane@example.com"}, Title: "Buyer",
 		ProviderID: []string{"google-1"}, UserID: "0123456789abcdef01234567",
 	})

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -71,7 +72,7 @@ func TestATaskFollowsFromMadeToCompleted(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, w *world) {
 		contact := w.contact("Jane", "Doe", "jane@example.com")
 		due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
-		task, err := w.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Call the bank", Body: "Ask for the letter", DueDate: due})
+		task, err := w.hl.CreateTask(hlfake.Task{ContactID: contact, Title: "Call the bank", Body: "Ask for the letter", DueDate: due})
 		w.must(err) // its webhook names no contact
 		w.settle()
 		requests := w.ch.Requests()
@@ -81,7 +82,7 @@ func TestATaskFollowsFromMadeToCompleted(t *testing.T) {
 		if !strings.Contains(requests[0].Subject, "Call the bank") || !strings.Contains(requests[0].Description, "Ask for the letter") {
 			t.Errorf("subject %q, description %q", requests[0].Subject, requests[0].Description)
 		}
-		w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = due.Add(time.Hour) }))
+		w.must(w.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.DueDate = due.Add(time.Hour) }))
 		// HighLevel tells nobody of the edit; any event of the task does.
 		w.postSigned(event("TaskCreate", task.ID))
 		w.settle()
@@ -101,7 +102,7 @@ func TestANoteReachesTheOpenRequestAndItsHashtagsTheContact(t *testing.T) {
 		id := w.contact("Jane", "Doe", "jane@example.com")
 		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 		w.settle()
-		note, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "<p>Keys at the desk &amp; alarm off. #Keys</p>"})
+		note, err := w.hl.CreateNote(hlfake.Note{ContactID: id, Body: "<p>Keys at the desk &amp; alarm off. #Keys</p>"})
 		w.must(err)
 		w.settle()
 		if tags := w.hl.Tags(id); !slices.Equal(tags, []string{"keys"}) {
@@ -134,7 +135,7 @@ func TestADeletedContactTakesItsItemsAlong(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, w *world) {
 		id := w.contact("Jane", "Doe", "jane@example.com")
 		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
-		_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+		_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 		w.must(err)
 		w.settle()
 		if n := len(w.ch.Requests()); n != 2 {
@@ -160,7 +161,7 @@ func TestADeletedContactTakesItsItemsAlong(t *testing.T) {
 func TestALostAnswerMakesNoSecondMeetingRequest(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, w *world) {
 		id := w.contact("Jane", "Doe", "jane@example.com")
-		w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+		w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
 		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 		w.settle()
 		if requests := w.ch.Requests(); len(requests) != 1 {
@@ -175,9 +176,9 @@ func TestALostAnswerMakesNoSecondMeetingRequest(t *testing.T) {
 func TestWhatFailsForNowIsTriedAgain(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, w *world) {
 		id := w.contact("Jane", "Doe", "jane@example.com")
-		w.hl.Faults().Next("GET /contacts/{contactId}", 3, sandbox.FailWith(503))
-		w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.RateLimited(time.Second))
-		w.ch.Faults().Next("POST /contact", 1, sandbox.DropBefore())
+		w.hl.Faults().Next("GET /contacts/{contactId}", 3, fakehttp.FailWith(503))
+		w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.RateLimited(time.Second))
+		w.ch.Faults().Next("POST /contact", 1, fakehttp.DropBefore())
 		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 		w.settle()
 		if r, c := len(w.ch.Requests()), len(w.contacts("jane@example.com")); r != 1 || c != 1 {
@@ -225,12 +226,12 @@ func TestAThousandWebhooksOnOneContactCostFewFetches(t *testing.T) {
 }
 
 func TestEveryRequestKeepsHighLevelsContract(t *testing.T) {
-	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.contract = testenv.HighLevelContract(w.t) })
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.contract = testenv.HighLevelContract(w.t) })
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
-	_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err)
-	_, err = w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Prefers mornings #vip"})
+	_, err = w.hl.CreateNote(hlfake.Note{ContactID: id, Body: "Prefers mornings #vip"})
 	w.must(err)
 	w.settle()
 	if n := len(w.ch.Requests()); n != 2 {
@@ -285,7 +286,7 @@ func TestDrainingFailsReadinessFirstAndKeepsWhatIsAccepted(t *testing.T) {
 	w := setup(t)
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	hold := make(chan struct{})
-	armed := w.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.HoldUntil(hold))
+	armed := w.hl.Faults().Next("GET /contacts/{contactId}", 1, fakehttp.HoldUntil(hold))
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	<-armed.Hit() // a job is under way
 	stopped := make(chan struct{})

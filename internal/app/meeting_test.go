@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // hooked has CalendarHero tell Milepost by webhooks, and never polls.
-func hooked(w *world, _ *sandbox.HighLevelConfig) { w.cfg.VendorsHere = true }
+func hooked(w *world, _ *hlfake.Config) { w.cfg.VendorsHere = true }
 
 // registered waits until CalendarHero knows where to send every event.
 func (w *world) registered() {
@@ -19,7 +20,7 @@ func (w *world) registered() {
 }
 
 // request is the one live request with that subject.
-func (w *world) request(subject string) (r sandbox.MeetingRequest) {
+func (w *world) request(subject string) (r chfake.MeetingRequest) {
 	w.t.Helper()
 	w.eventually("there is a request "+subject, func() bool {
 		n := 0
@@ -36,15 +37,15 @@ func (w *world) request(subject string) (r sandbox.MeetingRequest) {
 
 func TestWhatHappensInCalendarHeroComesBackByWebhooks(t *testing.T) {
 	together(t)
-	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){
-		"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres,
+	for name, backend := range map[string]func(*world, *hlfake.Config){
+		"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, hooked, backend)
 			w.registered()
 			jane := w.contact("Jane", "Doe", "jane@example.com")
 			due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
-			task, err := w.hl.CreateTask(sandbox.Task{ContactID: jane, Title: "Call", DueDate: due})
+			task, err := w.hl.CreateTask(hlfake.Task{ContactID: jane, Title: "Call", DueDate: due})
 			w.must(err)
 			r := w.request("Call")
 			w.settle()
@@ -54,7 +55,7 @@ func TestWhatHappensInCalendarHeroComesBackByWebhooks(t *testing.T) {
 				now, _ := w.hl.Task(task.ID)
 				return now.DueDate.Equal(to)
 			})
-			_, err = w.ch.BookByLink(sandbox.CalendarContact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", due, due.Add(time.Hour))
+			_, err = w.ch.BookByLink(chfake.Contact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", due, due.Add(time.Hour))
 			w.must(err)
 			w.eventually("the note is there", func() bool { return len(w.hl.Notes(jane)) == 1 })
 			w.settle()

@@ -5,7 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 func TestTheStartWarnsOfNamesThatALocationDoesNotHaveAndIsStoppedByNone(t *testing.T) {
@@ -19,7 +20,7 @@ func TestTheStartWarnsOfNamesThatALocationDoesNotHaveAndIsStoppedByNone(t *testi
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := setup(t, logged, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.Automations = file })
+	w := setup(t, logged, func(w *world, _ *hlfake.Config) { w.cfg.Automations = file })
 	w.wantLine(`"warn"`, location, `"line":3`, `"field":"if"`, "the location has no field contact.milestone_datee; did you mean contact.milestone_date?")
 	w.wantLine(`"warn"`, `"line":5`, `unknown meeting type \"cal\"; did you mean \"call\"?`)
 	w.wantLine(`"warn"`, `"line":6`, "the location has no user with this id")
@@ -28,7 +29,7 @@ func TestTheStartWarnsOfNamesThatALocationDoesNotHaveAndIsStoppedByNone(t *testi
 	}
 
 	w.stop()
-	w.hl.Faults().Next("GET /locations/{locationId}/customFields", 1, sandbox.Say(403, `{"statusCode":403,"message":"The token does not have access to this location."}`))
+	w.hl.Faults().Next("GET /locations/{locationId}/customFields", 1, fakehttp.Say(403, `{"statusCode":403,"message":"The token does not have access to this location."}`))
 	w.start()
 	w.wantLine(`"warn"`, location, "could not check the contact fields in "+file)
 
@@ -41,7 +42,7 @@ func TestTheOutcomeSaysWhatAConditionSawAndTheLogDoesNot(t *testing.T) {
 	if err := os.WriteFile(file, []byte("- { name: A, on: contact.changed, if: contact.last_name == 'x', do: [contact: {}] }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := setup(t, logged, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.Automations = file })
+	w := setup(t, logged, func(w *world, _ *hlfake.Config) { w.cfg.Automations = file })
 	id := w.contact("Jane", "Secretperson", "jane@example.com")
 	w.postSigned(event("ContactUpdate", id))
 	w.settle()

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -22,18 +24,18 @@ const (
 )
 
 // byOAuth makes setup connect nothing by token: the app is there to be installed.
-func byOAuth(w *world, _ *sandbox.HighLevelConfig) {
+func byOAuth(w *world, _ *hlfake.Config) {
 	w.cfg.HighLevelToken, w.cfg.HighLevelLocationID, w.cfg.HighLevelAppID = "", "", ""
 	w.cfg.HighLevelClientID, w.cfg.HighLevelClientSecret = clientID, clientSecret
 }
 
 // oauthWorld is a world with an agency of two locations and the app.
-func oauthWorld(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
+func oauthWorld(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 	t.Helper()
 	w := setup(t, append(configure, byOAuth)...)
-	w.hl.AddApp(sandbox.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, Private: true})
+	w.hl.AddApp(hlfake.OAuthApp{ClientID: clientID, ClientSecret: clientSecret, Private: true})
 	for _, id := range []string{location, otherPlace} {
-		w.hl.SeedLocation(sandbox.Location{ID: id, CompanyID: agency, Name: "Northwind", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+		w.hl.SeedLocation(hlfake.Location{ID: id, CompanyID: agency, Name: "Northwind", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
 			{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 		})
 	}
@@ -74,11 +76,11 @@ func (w *world) read(res *http.Response, err error) (status int, page string) {
 // arrives sets a milestone and waits for its meeting request.
 func (w *world) arrives(locationID, name string) {
 	w.t.Helper()
-	c, err := w.hl.SeedContact(sandbox.Contact{LocationID: locationID, FirstName: name, LastName: "Doe", Email: strings.ToLower(name) + "@example.com"})
+	c, err := w.hl.SeedContact(hlfake.Contact{LocationID: locationID, FirstName: name, LastName: "Doe", Email: strings.ToLower(name) + "@example.com"})
 	w.must(err)
 	w.must(w.hl.SetCustomFields(c.ID, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	w.eventually("the milestone of "+name+" is a meeting request", func() bool {
-		return slices.ContainsFunc(w.ch.Requests(), func(r sandbox.MeetingRequest) bool { return strings.HasPrefix(r.Subject, "Closing: "+name+" Doe") })
+		return slices.ContainsFunc(w.ch.Requests(), func(r chfake.MeetingRequest) bool { return strings.HasPrefix(r.Subject, "Closing: "+name+" Doe") })
 	})
 }
 
@@ -89,7 +91,7 @@ func (w *world) connectedState(locationID string) store.ConnectionState {
 }
 
 func TestALocationIsConnectedInTheBrowserAndItsMilestonesArrive(t *testing.T) {
-	for _, backend := range []func(*world, *sandbox.HighLevelConfig){func(*world, *sandbox.HighLevelConfig) {}, onPostgres} {
+	for _, backend := range []func(*world, *hlfake.Config){func(*world, *hlfake.Config) {}, onPostgres} {
 		w := oauthWorld(t, backend)
 		status, page := w.install(browser(t), url.Values{"location": {location}})
 		if status != http.StatusOK || !strings.Contains(page, "Connected") || !strings.Contains(page, "Northwind") {
@@ -121,7 +123,7 @@ func TestAnAgencyConnectsItsLocationsAndAnUninstallStopsOne(t *testing.T) {
 	}
 	w.arrives(location, "Jane")
 	w.arrives(otherPlace, "Joe")
-	later := w.hl.AddLocation(sandbox.Location{ID: "laterLocation00000001", CompanyID: agency, Name: "Later", TimeZone: "UTC"}, nil, []sandbox.CustomField{
+	later := w.hl.AddLocation(hlfake.Location{ID: "laterLocation00000001", CompanyID: agency, Name: "Later", TimeZone: "UTC"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
 	w.eventually("a location that the agency adds later is connected", func() bool { return w.connectedState(later.ID) == store.ConnectionActive })
@@ -129,7 +131,7 @@ func TestAnAgencyConnectsItsLocationsAndAnUninstallStopsOne(t *testing.T) {
 	w.must(w.hl.Uninstall(clientID, otherPlace))
 	w.eventually("the location where the app was uninstalled is removed", func() bool { return w.connectedState(otherPlace) == store.ConnectionRemoved })
 	before := len(w.ch.Requests())
-	c, err := w.hl.SeedContact(sandbox.Contact{LocationID: otherPlace, FirstName: "Late", LastName: "Comer", Email: "late@example.com"})
+	c, err := w.hl.SeedContact(hlfake.Contact{LocationID: otherPlace, FirstName: "Late", LastName: "Comer", Email: "late@example.com"})
 	w.must(err)
 	w.must(w.hl.SetCustomFields(c.ID, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	w.settle()
@@ -143,8 +145,8 @@ func TestAnAgencyConnectsItsLocationsAndAnUninstallStopsOne(t *testing.T) {
 }
 
 func TestAnInstallWebhookThatComesBeforeTheAuthorizationWaitsForIt(t *testing.T) {
-	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), 20 })
-	code, err := w.hl.Install(sandbox.Installation{ClientID: clientID, CompanyID: agency, Locations: []string{location}})
+	w := oauthWorld(t, func(w *world, _ *hlfake.Config) { w.cfg.Clock.Start, w.cfg.Clock.Speed = time.Now(), 20 })
+	code, err := w.hl.Install(hlfake.Installation{ClientID: clientID, CompanyID: agency, Locations: []string{location}})
 	w.must(err)
 	_ = code // the person's browser is slow: only the webhooks are there
 	w.eventually("the location waits for its authorization", func() bool { return w.connectedState(location) == store.ConnectionPending })
@@ -199,7 +201,7 @@ func TestAnAnswerThatThisBrowserDidNotAskForConnectsNothing(t *testing.T) {
 func TestAnInstallationOfAnotherAgencyIsRefusedInWordsAndSendsNothing(t *testing.T) {
 	w := oauthWorld(t)
 	const foreign = "strangeLocation00001"
-	w.hl.SeedLocation(sandbox.Location{ID: foreign, CompanyID: "Qk1strangersAgency01", Name: "Stranger", TimeZone: "UTC"}, nil, nil)
+	w.hl.SeedLocation(hlfake.Location{ID: foreign, CompanyID: "Qk1strangersAgency01", Name: "Stranger", TimeZone: "UTC"}, nil, nil)
 	if status, page := w.install(browser(t), url.Values{"location": {location}}); status != http.StatusOK {
 		t.Fatalf("the first: %d %s", status, page)
 	}
@@ -218,8 +220,8 @@ func TestAnInstallationOfAnotherAgencyIsRefusedInWordsAndSendsNothing(t *testing
 }
 
 func TestARefusedAuthorizationIsShownWithoutItsSecrets(t *testing.T) {
-	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {})
-	w.hl.Faults().Next("POST /oauth/token", -1, sandbox.FailWith(400))
+	w := oauthWorld(t, func(w *world, _ *hlfake.Config) {})
+	w.hl.Faults().Next("POST /oauth/token", -1, fakehttp.FailWith(400))
 	status, page := w.install(browser(t), url.Values{"location": {location}})
 	if status != http.StatusBadGateway || !strings.Contains(page, "Try again") || strings.Contains(page, clientSecret) {
 		t.Errorf("%d %s", status, page)
@@ -334,7 +336,7 @@ func TestAStopDuringACallbackSucceeds(t *testing.T) {
 	}
 	asked, enough := make(chan struct{}, 1), make(chan struct{})
 	defer close(enough)
-	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {
+	w := oauthWorld(t, func(w *world, _ *hlfake.Config) {
 		w.before = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/oauth/token" {
 				return false

@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -31,9 +31,9 @@ type slowPlace struct {
 	most       atomic.Int64  // the most that did at once
 }
 
-func newSlowPlace(t *testing.T, answer func(http.ResponseWriter, *http.Request, *slowPlace), configure ...func(*world, *sandbox.HighLevelConfig)) *slowPlace {
+func newSlowPlace(t *testing.T, answer func(http.ResponseWriter, *http.Request, *slowPlace), configure ...func(*world, *hlfake.Config)) *slowPlace {
 	s := &slowPlace{broken: map[string]bool{}, release: make(chan struct{})}
-	s.world = oauthWorld(t, append(configure, func(w *world, _ *sandbox.HighLevelConfig) {
+	s.world = oauthWorld(t, append(configure, func(w *world, _ *hlfake.Config) {
 		w.cfg.HTTP = &http.Client{Timeout: time.Hour} // nothing ends what hangs, however slow this machine is
 		w.before = func(rw http.ResponseWriter, r *http.Request) bool {
 			s.mu.Lock()
@@ -95,7 +95,7 @@ func (s *slowPlace) leftWorkers() {
 func (s *slowPlace) load(locationID string, n int, broken bool) (ids []string) {
 	s.t.Helper()
 	for i := range n {
-		c, err := s.hl.SeedContact(sandbox.Contact{LocationID: locationID, FirstName: "N", LastName: fmt.Sprint(i), Email: fmt.Sprintf("%s-%d@example.com", strings.ToLower(locationID[:4]), i)})
+		c, err := s.hl.SeedContact(hlfake.Contact{LocationID: locationID, FirstName: "N", LastName: fmt.Sprint(i), Email: fmt.Sprintf("%s-%d@example.com", strings.ToLower(locationID[:4]), i)})
 		s.must(err)
 		ids = append(ids, c.ID)
 	}
@@ -184,7 +184,7 @@ func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
 	w := setup(t, alone, limited(100, 0))
 	var found []store.Found
 	for i := range 400 {
-		c, err := w.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Old", LastName: fmt.Sprint(i), Email: fmt.Sprintf("old%d@example.com", i)})
+		c, err := w.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Old", LastName: fmt.Sprint(i), Email: fmt.Sprintf("old%d@example.com", i)})
 		w.must(err)
 		found = append(found, store.Found{Entity: store.Entity{LocationID: location, Kind: "contact", ID: c.ID}, ContactID: c.ID, Differs: true})
 	}

@@ -15,7 +15,8 @@ import (
 	"pgregory.net/rapid"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -186,10 +187,10 @@ func (h *history) fault() {
 	n := 1 + pick(h, "times", 4)
 	what := choose(h, "fault", "429", "429 with Retry-After", "500", "503", "dropped", "lost answer", "lost answer", "malformed answer")
 	h.tell("%s: %s for the next %d of %s", vendor, what, n, pattern)
-	h.armed = append(h.armed, faults.Next(pattern, n, map[string]sandbox.Fault{
-		"429": sandbox.RateLimited(0), "429 with Retry-After": sandbox.RateLimited(7 * time.Second),
-		"500": sandbox.FailWith(500), "503": sandbox.FailWith(503), "dropped": sandbox.DropBefore(),
-		"lost answer": sandbox.LoseAnswer(), "malformed answer": sandbox.MalformedAnswer(),
+	h.armed = append(h.armed, faults.Next(pattern, n, map[string]fakehttp.Fault{
+		"429": fakehttp.RateLimited(0), "429 with Retry-After": fakehttp.RateLimited(7 * time.Second),
+		"500": fakehttp.FailWith(500), "503": fakehttp.FailWith(503), "dropped": fakehttp.DropBefore(),
+		"lost answer": fakehttp.LoseAnswer(), "malformed answer": fakehttp.MalformedAnswer(),
 	}[what]))
 }
 
@@ -239,15 +240,15 @@ func (h *history) drawChange() func() {
 		}
 	case "rename":
 		name := choose(h, "name", "Ann", "Bea")
-		return func() { h.must(h.hl.UpdateContact(id, func(c *sandbox.Contact) { c.FirstName = name })) }
+		return func() { h.must(h.hl.UpdateContact(id, func(c *hlfake.Contact) { c.FirstName = name })) }
 	case "new task":
-		task := sandbox.Task{ContactID: id, Title: choose(h, "title", "Call", "Send the papers"), DueDate: due(), Body: choose(h, "body", "", "Bring the keys")}
+		task := hlfake.Task{ContactID: id, Title: choose(h, "title", "Call", "Send the papers"), DueDate: due(), Body: choose(h, "body", "", "Bring the keys")}
 		return func() {
 			_, err := h.hl.CreateTask(task)
 			h.must(err)
 		}
 	case "new note":
-		note := sandbox.Note{ContactID: id, Body: choose(h, "note", noteBodies...)}
+		note := hlfake.Note{ContactID: id, Body: choose(h, "note", noteBodies...)}
 		return func() {
 			_, err := h.hl.CreateNote(note)
 			h.must(err)
@@ -259,7 +260,7 @@ func (h *history) drawChange() func() {
 		}
 	case "edit note":
 		note, body := choose(h, "which", notes...), choose(h, "note", noteBodies...)
-		return func() { h.must(h.hl.UpdateNote(note.ID, func(n *sandbox.Note) { n.Body = body })) }
+		return func() { h.must(h.hl.UpdateNote(note.ID, func(n *hlfake.Note) { n.Body = body })) }
 	case "delete note":
 		note := choose(h, "which", notes...)
 		return func() { h.must(h.hl.DeleteNote(note.ID)) }
@@ -272,13 +273,13 @@ func (h *history) drawChange() func() {
 		return func() { h.must(h.hl.DeleteTask(task.ID)) }
 	case "reopen task":
 		return func() {
-			h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Completed = false }))
+			h.must(h.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Completed = false }))
 			h.nudge(task.ID, id)
 		}
 	}
 	title, at := choose(h, "title", "Call", "Send the papers"), due()
 	return func() {
-		h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Title, t.DueDate = title, at }))
+		h.must(h.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Title, t.DueDate = title, at }))
 		h.nudge(task.ID, id)
 	}
 }
@@ -292,7 +293,7 @@ var noteBodies = []string{"Prefers mornings", "Alarm is off #vip", "Parks behind
 // arrive makes the contact of a slot, with the e-mail address of the one before.
 func (h *history) arrive(slot int) {
 	h.tell("person %d arrives, its webhook goes %s", slot, h.route)
-	c, err := h.hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: "Ann", LastName: fmt.Sprint("P", slot), Email: mailOf(slot)})
+	c, err := h.hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: "Ann", LastName: fmt.Sprint("P", slot), Email: mailOf(slot)})
 	h.must(err)
 	h.people[slot] = c.ID
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -23,7 +23,7 @@ import (
 func (w *world) deaf() { w.hl.SetWebhookURL("") }
 
 // often makes it look all the time.
-func often(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 100 * time.Millisecond }
+func often(w *world, _ *hlfake.Config) { w.cfg.ReconcileEvery = 100 * time.Millisecond }
 
 // subjects lists the meeting requests without their markers.
 func (w *world) subjects() []string {
@@ -57,7 +57,7 @@ func (w *world) looks(times int) func() bool {
 
 func TestWhatNoWebhookToldIsFound(t *testing.T) {
 	together(t)
-	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
+	for name, backend := range map[string]func(*world, *hlfake.Config){"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, often)
 			w.deaf()
@@ -65,21 +65,21 @@ func TestWhatNoWebhookToldIsFound(t *testing.T) {
 			due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
 			id := w.contact("Jane", "Doe", "jane@example.com")
 			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
-			task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+			task, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: due})
 			w.must(err)
 			w.eventually("the milestone and the task are there", func() bool {
 				return slices.Equal(w.subjects(), []string{"Call (Jane Doe)", "Closing: Jane Doe"})
 			})
-			w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Title, t.DueDate = "Call again", due.Add(time.Hour) }))
+			w.must(w.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Title, t.DueDate = "Call again", due.Add(time.Hour) }))
 			w.eventually("the edited task is there", func() bool {
 				return slices.Equal(w.subjects(), []string{"Call again (Jane Doe)", "Closing: Jane Doe"})
 			})
-			note, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: "Prefers mornings #vip"})
+			note, err := w.hl.CreateNote(hlfake.Note{ContactID: id, Body: "Prefers mornings #vip"})
 			w.must(err)
 			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Handover"}))
 			w.eventually("the note's hashtag is a tag", func() bool { return slices.Equal(w.hl.Tags(id), []string{"vip"}) })
 			w.eventually("the milestone's new name is there", func() bool { return slices.Contains(w.subjects(), "Handover: Jane Doe") })
-			w.must(w.hl.UpdateNote(note.ID, func(n *sandbox.Note) { n.Body = "Prefers evenings #owner" }))
+			w.must(w.hl.UpdateNote(note.ID, func(n *hlfake.Note) { n.Body = "Prefers evenings #owner" }))
 			w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing"}))
 			w.eventually("the edited note's hashtag is a tag", func() bool { return slices.Contains(w.hl.Tags(id), "owner") })
 			w.must(w.hl.CompleteTask(task.ID))
@@ -89,12 +89,12 @@ func TestWhatNoWebhookToldIsFound(t *testing.T) {
 }
 
 func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {
-	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.cfg.ReconcileEvery = 0 })
 	due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
 	for i := range 30 {
 		id := w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i))
 		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
-		_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+		_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: due})
 		w.must(err)
 	}
 	w.settle()
@@ -125,9 +125,9 @@ func TestTheTasksThatWereThereBeforeTheFirstLookAreLeftToABackfill(t *testing.T)
 		w.deaf()
 		due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
 		id := w.contact("Jane", "Doe", "jane@example.com")
-		var tasks []sandbox.Task
+		var tasks []hlfake.Task
 		for _, title := range []string{"Call", "Visit", "Write"} {
-			task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: title, DueDate: due})
+			task, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: title, DueDate: due})
 			w.must(err)
 			tasks = append(tasks, task)
 		}
@@ -139,8 +139,8 @@ func TestTheTasksThatWereThereBeforeTheFirstLookAreLeftToABackfill(t *testing.T)
 		if n, err := w.app.Store().Backlog(t.Context()); err != nil || n != 0 || len(w.ch.Requests()) != 0 {
 			t.Fatalf("%d records are owed and there are %q, though nobody asked (%v)", n, w.subjects(), err)
 		}
-		w.must(w.hl.UpdateTask(tasks[0].ID, func(t *sandbox.Task) { t.DueDate = due.Add(time.Hour) }))
-		_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Thank", DueDate: due})
+		w.must(w.hl.UpdateTask(tasks[0].ID, func(t *hlfake.Task) { t.DueDate = due.Add(time.Hour) }))
+		_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Thank", DueDate: due})
 		w.must(err)
 		w.eventually("one that is edited or made since is there", func() bool {
 			return slices.Equal(w.subjects(), []string{"Call (Jane Doe)", "Thank (Jane Doe)"})
@@ -157,12 +157,12 @@ func TestTheTasksThatWereThereBeforeTheFirstLookAreLeftToABackfill(t *testing.T)
 }
 
 // slowly makes Milepost look by itself every 15 minutes, and a day take seconds.
-func slowly(w *world, _ *sandbox.HighLevelConfig) {
+func slowly(w *world, _ *hlfake.Config) {
 	w.cfg.Clock.Start, w.cfg.Clock.Speed, w.cfg.ReconcileEvery = time.Now(), 20000, 15*time.Minute
 }
 
 func TestWhatNoSearchShowsIsFoundByTheWalk(t *testing.T) {
-	for name, backend := range map[string]func(*world, *sandbox.HighLevelConfig){"SQLite": func(*world, *sandbox.HighLevelConfig) {}, "PostgreSQL": onPostgres} {
+	for name, backend := range map[string]func(*world, *hlfake.Config){"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, slowly)
 			var ids []string
@@ -170,12 +170,12 @@ func TestWhatNoSearchShowsIsFoundByTheWalk(t *testing.T) {
 				ids = append(ids, w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i)))
 				w.must(w.hl.SetCustomFields(ids[i], map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 			}
-			kept, err := w.hl.CreateNote(sandbox.Note{ContactID: ids[0], Body: "Prefers mornings"})
+			kept, err := w.hl.CreateNote(hlfake.Note{ContactID: ids[0], Body: "Prefers mornings"})
 			w.must(err)
 			w.settle()
 			w.deaf()
 			w.must(w.hl.DeleteNote(kept.ID))
-			_, err = w.hl.CreateNote(sandbox.Note{ContactID: ids[1], Body: "Has a dog #vip"})
+			_, err = w.hl.CreateNote(hlfake.Note{ContactID: ids[1], Body: "Has a dog #vip"})
 			w.must(err)
 			w.must(w.hl.DeleteContact(ids[2]))
 			w.eventually("a deleted contact's request and contact are gone", func() bool {
@@ -194,9 +194,9 @@ func TestWhatNoSearchShowsIsFoundByTheWalk(t *testing.T) {
 }
 
 func TestATaskThatIsDeletedBeforeAnySearchSawItIsFound(t *testing.T) {
-	w := setup(t, slowly, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	w := setup(t, slowly, func(w *world, _ *hlfake.Config) { w.cfg.ReconcileEvery = 0 })
 	id := w.milestone("2030-05-03")
-	task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+	task, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 	w.must(err)
 	w.settle()
 	w.deaf()
@@ -211,7 +211,7 @@ func TestATaskThatIsReopenedBeforeASearchMissedItIsFound(t *testing.T) {
 	w := setup(t, slowly)
 	id := w.milestone("2030-05-03")
 	due := time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)
-	task, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+	task, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: due})
 	w.must(err)
 	w.settle()
 	began := w.now()
@@ -226,7 +226,7 @@ func TestATaskThatIsReopenedBeforeASearchMissedItIsFound(t *testing.T) {
 	w.must(w.hl.CompleteTask(task.ID))
 	w.settle()
 	w.wantDays("2030-05-03")
-	w.must(w.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Completed = false })) // which HighLevel does not tell
+	w.must(w.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Completed = false })) // which HighLevel does not tell
 	w.stop()
 	w.cfg.ReconcileEvery = 15 * time.Minute
 	w.start()
@@ -257,7 +257,7 @@ func TestAReconciliationOfManyTurnsEnds(t *testing.T) {
 			id = w.contact("Jane", fmt.Sprint("Doe", i), fmt.Sprintf("jane%d@example.com", i))
 		}
 		for i := range tasks {
-			_, err := w.hl.SeedTask(sandbox.Task{ContactID: id, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			_, err := w.hl.SeedTask(hlfake.Task{ContactID: id, Title: fmt.Sprint("Call ", i), DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 			w.must(err)
 		}
 		turn := &turns{each: 20}
@@ -321,13 +321,13 @@ func (h *held) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestWebhooksAreWorkedWhileManyLocationsAreLookedThrough(t *testing.T) {
 	h := &held{free: make(chan struct{})}
-	w := oauthWorld(t, func(w *world, _ *sandbox.HighLevelConfig) {
+	w := oauthWorld(t, func(w *world, _ *hlfake.Config) {
 		w.cfg.HTTP = &http.Client{Transport: h}
 		w.cfg.ReconcileEvery = 0
 	})
 	choice := url.Values{"company": {agency}, "location": {location}}
 	for i := range 19 {
-		l := w.hl.AddLocation(sandbox.Location{ID: fmt.Sprintf("manyLocation%08d", i), CompanyID: agency, Name: "L", TimeZone: "UTC"}, nil, nil)
+		l := w.hl.AddLocation(hlfake.Location{ID: fmt.Sprintf("manyLocation%08d", i), CompanyID: agency, Name: "L", TimeZone: "UTC"}, nil, nil)
 		choice.Add("location", l.ID)
 	}
 	w.install(browser(t), choice)
@@ -349,7 +349,7 @@ func TestWebhooksAreWorkedWhileManyLocationsAreLookedThrough(t *testing.T) {
 }
 
 func TestAClockThatWasAheadLosesNoChange(t *testing.T) {
-	w := setup(t, func(w *world, hl *sandbox.HighLevelConfig) {
+	w := setup(t, func(w *world, hl *hlfake.Config) {
 		hl.Clock = time.Now // HighLevel's is right
 		w.cfg.ReconcileEvery = time.Second
 	})
@@ -370,7 +370,7 @@ func TestAClockThatWasAheadLosesNoChange(t *testing.T) {
 }
 
 func TestWhatIsSwitchedOffIsNotQueued(t *testing.T) {
-	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 0 })
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.cfg.ReconcileEvery = 0 })
 	w.milestone("2030-05-02")
 	w.settle()
 	if n := w.count(`SELECT count(*) FROM river_job WHERE kind = 'reconcile'`); n != 0 {
@@ -379,7 +379,7 @@ func TestWhatIsSwitchedOffIsNotQueued(t *testing.T) {
 }
 
 func TestAShorterIntervalTakesEffectAtTheNextStart(t *testing.T) {
-	w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) { w.cfg.ReconcileEvery = 24 * 365 * time.Hour })
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.cfg.ReconcileEvery = 24 * 365 * time.Hour })
 	w.deaf()
 	w.eventually("it has looked", w.looks(1))
 	w.eventually("all periodic jobs wait for their next time", func() bool {

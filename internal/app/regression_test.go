@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -15,14 +16,14 @@ import (
 // once found: each as short as it can be told.
 
 // hurried makes the waits of Milepost short.
-func hurried(w *world, _ *sandbox.HighLevelConfig) {
+func hurried(w *world, _ *hlfake.Config) {
 	w.cfg.Clock = app.Clock{Start: time.Now(), Speed: speed}
 }
 
 func TestANoteThatWasNeverSyncedLeavesTheRequestWhenItIsDeleted(t *testing.T) {
 	w := setup(t, hurried)
 	id := w.contact("Jane", "Doe", "jane@example.com")
-	note, err := w.hl.SeedNote(sandbox.Note{ContactID: id, Body: "Keys at the desk"}) // its NoteCreate is late
+	note, err := w.hl.SeedNote(hlfake.Note{ContactID: id, Body: "Keys at the desk"}) // its NoteCreate is late
 	w.must(err)
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	w.settle()
@@ -42,7 +43,7 @@ func TestATaskInTheMakingSeesItsContactChange(t *testing.T) {
 		change           func(w *world, id string) error
 	}{
 		{"renamed", "ContactUpdate", "Call (Bea Doe)", func(w *world, id string) error {
-			return w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.FirstName = "Bea" })
+			return w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.FirstName = "Bea" })
 		}},
 		{"deleted", "ContactDelete", "", func(w *world, id string) error { return w.hl.DeleteContact(id) }},
 	} {
@@ -50,8 +51,8 @@ func TestATaskInTheMakingSeesItsContactChange(t *testing.T) {
 			w := setup(t, hurried)
 			id := w.contact("Jane", "Doe", "jane@example.com")
 			hold := make(chan struct{})
-			armed := w.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.HoldUntil(hold))
-			_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
+			armed := w.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.HoldUntil(hold))
+			_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})
 			w.must(err)
 			<-armed.Hit() // its contact is read; its webhook did not name it
 			w.must(c.change(w, id))
@@ -77,8 +78,8 @@ func TestARecordThatGoesBackAfterADeleteWithoutAnswerHasItsRequest(t *testing.T)
 			}
 			set("Closing")
 			w.settle()
-			w.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, sandbox.LoseAnswer())
-			w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, sandbox.FailWith(503))
+			w.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, fakehttp.LoseAnswer())
+			w.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, fakehttp.FailWith(503))
 			set(c.milestone)
 			w.eventually("the delete failed for now", func() bool { return w.deliveries()[0].Outcome == store.Retry })
 			set("Closing")
@@ -94,14 +95,14 @@ func TestARecordThatGoesBackAfterADeleteWithoutAnswerHasItsRequest(t *testing.T)
 
 func TestAContactThatComesBackWhileItsOldSelfIsRemovedIsThere(t *testing.T) {
 	w := setup(t) // not hurried: a lease must last for as long as the test holds the removal
-	first, err := w.hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
+	first, err := w.hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
 	w.must(err)
 	w.settle()
 	hold := make(chan struct{})
-	armed := w.ch.Faults().Next("DELETE /contact/{id}", 1, sandbox.HoldUntil(hold))
+	armed := w.ch.Faults().Next("DELETE /contact/{id}", 1, fakehttp.HoldUntil(hold))
 	w.must(w.hl.DeleteContact(first.ID))
 	<-armed.Hit()
-	_, err = w.hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
+	_, err = w.hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
 	w.must(err)
 	w.eventually("the new contact was looked at", func() bool {
 		for _, d := range w.deliveries() {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 // call makes Jane with a task that is due at a time, with reminders a day and an
@@ -14,7 +14,7 @@ import (
 func (w *world) call(due time.Time) (contactID string) {
 	w.t.Helper()
 	id := w.contact("Jane", "Doe", "jane@example.com")
-	_, err := w.hl.CreateTask(sandbox.Task{ContactID: id, Title: "Call", DueDate: due})
+	_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: due})
 	w.must(err)
 	w.settle()
 	return id

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 func TestABurstOfNotesCostsOneReplacementAlsoOverARestart(t *testing.T) {
@@ -24,7 +24,7 @@ func TestABurstOfNotesCostsOneReplacementAlsoOverARestart(t *testing.T) {
 			var last string
 			for i := range 2 {
 				last = fmt.Sprintf("Note %d of burst %d", i, burst)
-				_, err := w.hl.CreateNote(sandbox.Note{ContactID: id, Body: last})
+				_, err := w.hl.CreateNote(hlfake.Note{ContactID: id, Body: last})
 				w.must(err)
 				w.settle()
 			}

@@ -4,7 +4,8 @@ import (
 	"net/url"
 	"testing"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -21,7 +22,7 @@ func sharedAccount(t *testing.T) *world {
 // janeAt makes a contact in a location; both have one address.
 func (w *world) janeAt(locationID string) (id string) {
 	w.t.Helper()
-	c, err := w.hl.CreateContact(sandbox.Contact{LocationID: locationID, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
+	c, err := w.hl.CreateContact(hlfake.Contact{LocationID: locationID, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com"})
 	w.must(err)
 	return c.ID
 }
@@ -47,7 +48,7 @@ func TestAContactThatTwoLocationsShareStaysUntilTheLastIsDeleted(t *testing.T) {
 func TestTwoLocationsThatShareAnAccountMakeOneContact(t *testing.T) {
 	w := sharedAccount(t)
 	hold := make(chan struct{})
-	armed := w.ch.Faults().Next("POST /contact", 1, sandbox.HoldUntil(hold))
+	armed := w.ch.Faults().Next("POST /contact", 1, fakehttp.HoldUntil(hold))
 	first := w.janeAt(location)
 	<-armed.Hit()
 	second := w.janeAt(otherPlace)

@@ -18,7 +18,7 @@ import (
 
 	"milepost/handlers"
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -42,7 +42,7 @@ func (w *world) runWorkflow(key, contactID string, pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		custom[pairs[i]] = pairs[i+1]
 	}
-	w.must(w.hl.RunWorkflow(contactID, sandbox.WorkflowAction{
+	w.must(w.hl.RunWorkflow(contactID, hlfake.WorkflowAction{
 		URL: w.app.PublicURL() + handlers.WorkflowPath + key, WorkflowID: "wf-closing", WorkflowName: "Closing", CustomData: custom,
 	}))
 	w.settle()
@@ -118,7 +118,7 @@ func TestWhatAWorkflowSaidLastIsPlanned(t *testing.T) {
 		if d := w.deliveries()[0]; d.Outcome != store.Invalid || !strings.Contains(d.Detail, "is not a date") {
 			t.Errorf("it ended as %s: %s", d.Outcome, d.Detail)
 		}
-		w.must(w.hl.UpdateContact(id, func(c *sandbox.Contact) { c.LastName = "Roe" }))
+		w.must(w.hl.UpdateContact(id, func(c *hlfake.Contact) { c.LastName = "Roe" }))
 		w.runWorkflow(key, id, a...)
 		w.wantPlanned("the contact as it is now", "Closing: Jane Roe on 2030-05-02")
 
@@ -153,7 +153,7 @@ func TestADeletedContactTakesAlongWhatAWorkflowSaid(t *testing.T) {
 - { name: W, on: workflow.received, do: [event: { title: "{{ custom_data.milestone_title }}", start: "{{ custom_data.milestone_date }}" }] }`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := setup(t, func(w *world, _ *sandbox.HighLevelConfig) {
+			w := setup(t, func(w *world, _ *hlfake.Config) {
 				if automations != "" {
 					w.cfg.Automations = filepath.Join(t.TempDir(), "automations.yaml")
 					w.must(os.WriteFile(w.cfg.Automations, []byte(automations), 0o600))
@@ -300,11 +300,11 @@ func TestThePublishedWorkflowBodiesAreAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	w := setup(t, func(w *world, c *sandbox.HighLevelConfig) {
+	w := setup(t, func(w *world, c *hlfake.Config) {
 		c.LocationIDs, w.cfg.HighLevelLocationID = []string{theirs}, theirs
 	})
-	w.hl.SeedLocation(sandbox.Location{ID: theirs, Name: "Example LLC", TimeZone: "America/Chicago"}, nil, nil)
-	_, err = w.hl.SeedContact(sandbox.Contact{ID: "bxoY65VIdH7laJEOHB4Y", LocationID: theirs, FirstName: "Jane", LastName: "Doe", Email: "jane.doe@example.com"})
+	w.hl.SeedLocation(hlfake.Location{ID: theirs, Name: "Example LLC", TimeZone: "America/Chicago"}, nil, nil)
+	_, err = w.hl.SeedContact(hlfake.Contact{ID: "bxoY65VIdH7laJEOHB4Y", LocationID: theirs, FirstName: "Jane", LastName: "Doe", Email: "jane.doe@example.com"})
 	w.must(err)
 	key := w.workflowKey(theirs, time.Time{})
 	for lines := bufio.NewScanner(file); lines.Scan(); {

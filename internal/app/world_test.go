@@ -19,7 +19,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -34,8 +35,8 @@ const (
 // world is Milepost between the two fakes, over real HTTP on loopback.
 type world struct {
 	t    testing.TB
-	hl   *sandbox.HighLevel
-	ch   *sandbox.CalendarHero
+	hl   *hlfake.Server
+	ch   *chfake.Server
 	cfg  app.Config
 	app  *app.App
 	stop func() // drains the running Milepost
@@ -57,12 +58,12 @@ func (w *world) now() time.Time { return w.cfg.Clock.Now() }
 const mainJob = "TestAMilestoneBecomesOneMeetingRequestHoweverOftenItIsTold"
 
 // setup starts the fakes and Milepost on SQLite. configure may change either.
-func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *world {
+func setup(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 	t.Helper()
 	if !strings.HasPrefix(t.Name(), mainJob) {
 		testenv.Long(t)
 	}
-	hlConfig := sandbox.HighLevelConfig{
+	hlConfig := hlfake.Config{
 		AppID: "6878cec452e7c8d29d4dd3d9", Token: hlToken, LocationIDs: []string{location},
 		WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
 	}
@@ -79,13 +80,13 @@ func setup(t *testing.T, configure ...func(*world, *sandbox.HighLevelConfig)) *w
 	if w.cfg.Clock.Speed <= 1 && !w.alone {
 		together(t)
 	}
-	w.hl = sandbox.NewHighLevel(hlConfig)
+	w.hl = hlfake.New(hlConfig)
 	t.Cleanup(w.hl.Close)
-	w.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+	w.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
-	w.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
-		Clock: w.now, Token: chToken, User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+	w.ch = chfake.New(chfake.Config{
+		Clock: w.now, Token: chToken, User: chfake.User{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	})
 	t.Cleanup(w.ch.Close)
 	hl, ch := httptest.NewServer(w.hl), httptest.NewServer(w.ch)
@@ -117,10 +118,10 @@ var parallel sync.Map // of *testing.T: those that were said to
 func TestMain(m *testing.M) { testenv.Main(m) }
 
 // alone keeps other tests of this program from the processors meanwhile.
-func alone(w *world, _ *sandbox.HighLevelConfig) { w.alone = true }
+func alone(w *world, _ *hlfake.Config) { w.alone = true }
 
 // onPostgres makes setup use a PostgreSQL database.
-func onPostgres(w *world, _ *sandbox.HighLevelConfig) {
+func onPostgres(w *world, _ *hlfake.Config) {
 	w.cfg.DatabaseURL = testenv.Postgres(w.t)
 }
 
@@ -351,7 +352,7 @@ func event(kind, id string, pairs ...string) string {
 // contact makes a contact without telling anyone.
 func (w *world) contact(first, last, email string) string {
 	w.t.Helper()
-	c, err := w.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: first, LastName: last, Email: email})
+	c, err := w.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: first, LastName: last, Email: email})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -362,7 +363,7 @@ func (w *world) contact(first, last, email string) string {
 func (w *world) storeDate(contactID, text string) {
 	w.t.Helper()
 	fields := w.hl.CustomFields(location)
-	w.must(w.hl.UpdateContact(contactID, func(c *sandbox.Contact) {
+	w.must(w.hl.UpdateContact(contactID, func(c *hlfake.Contact) {
 		for _, f := range fields {
 			if f.DataType == "DATE" {
 				c.CustomFields[f.ID] = text
@@ -373,7 +374,7 @@ func (w *world) storeDate(contactID, text string) {
 
 // contacts lists the CalendarHero contacts with an e-mail address. CalendarHero
 // adds whoever is invited by itself.
-func (w *world) contacts(email string) (found []sandbox.CalendarContact) {
+func (w *world) contacts(email string) (found []chfake.Contact) {
 	for _, c := range w.ch.Contacts() {
 		if slices.Contains(c.Email, email) {
 			found = append(found, c)

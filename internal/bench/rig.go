@@ -17,7 +17,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 // rig is the fakes and the two measured processes.
 type rig struct {
 	*bench
-	hl       *sandbox.HighLevel
+	hl       *hlfake.Server
 	ids      []string       // of the contacts
 	posted   chan time.Time // when CalendarHero was asked to create a request
 	milepost *process
@@ -63,19 +64,19 @@ func (b *bench) start(on *storage) (_ *rig, err error) {
 			r.stop()
 		}
 	}()
-	r.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{AppID: app, Token: "pit-bench", LocationIDs: []string{location}})
+	r.hl = hlfake.New(hlfake.Config{AppID: app, Token: "pit-bench", LocationIDs: []string{location}})
 	ends = append(ends, r.hl.Close)
-	r.hl.SeedLocation(sandbox.Location{ID: location, Name: "Bench", TimeZone: "Europe/Berlin"}, nil, []sandbox.CustomField{
+	r.hl.SeedLocation(hlfake.Location{ID: location, Name: "Bench", TimeZone: "Europe/Berlin"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
 	for i := range contacts {
-		c, err := r.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Contact", LastName: strconv.Itoa(i), Email: fmt.Sprintf("c%d@example.com", i)})
+		c, err := r.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Contact", LastName: strconv.Itoa(i), Email: fmt.Sprintf("c%d@example.com", i)})
 		if err != nil {
 			return nil, err
 		}
 		r.ids = append(r.ids, c.ID)
 	}
-	ch := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{Token: "ch-bench", User: sandbox.CalendarUser{Email: "owner@example.com", TimeZone: "UTC"}})
+	ch := chfake.New(chfake.Config{Token: "ch-bench", User: chfake.User{Email: "owner@example.com", TimeZone: "UTC"}})
 	ends = append(ends, ch.Close)
 	hlServer := httptest.NewServer(r.hl)
 	ends = append(ends, hlServer.Close)

@@ -19,7 +19,7 @@ import (
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
@@ -35,7 +35,7 @@ const location = "ve9EPM428h8vShlRW1KT"
 // vendor is a HighLevel that counts its answers.
 type vendor struct {
 	ring *secret.Ring
-	*sandbox.HighLevel
+	*hlfake.Server
 	contact string
 	client  *http.Client
 	baseURL string
@@ -78,25 +78,25 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func newVendor(t *testing.T, configure func(*sandbox.HighLevelConfig)) *vendor {
+func newVendor(t *testing.T, configure func(*hlfake.Config)) *vendor {
 	t.Helper()
-	cfg := sandbox.HighLevelConfig{Token: "pit", LocationIDs: []string{location}, RateLimit: true, RateSliding: true}
+	cfg := hlfake.Config{Token: "pit", LocationIDs: []string{location}, RateLimit: true, RateSliding: true}
 	if configure != nil {
 		configure(&cfg)
 	}
-	v := &vendor{HighLevel: sandbox.NewHighLevel(cfg), baseURL: "http://highlevel.test"}
-	v.SeedLocation(sandbox.Location{ID: location, TimeZone: "UTC"}, nil, nil)
-	contact, err := v.SeedContact(sandbox.Contact{LocationID: location, Email: "a@example.com"})
+	v := &vendor{Server: hlfake.New(cfg), baseURL: "http://highlevel.test"}
+	v.SeedLocation(hlfake.Location{ID: location, TimeZone: "UTC"}, nil, nil)
+	contact, err := v.SeedContact(hlfake.Contact{LocationID: location, Email: "a@example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.contact = contact.ID
 	if *realTime > 0 {
-		server := httptest.NewServer(v.count(v.HighLevel))
+		server := httptest.NewServer(v.count(v.Server))
 		t.Cleanup(server.Close)
 		v.baseURL = server.URL
 	} else {
-		v.client = &http.Client{Transport: inProcess{v.count(v.HighLevel)}}
+		v.client = &http.Client{Transport: inProcess{v.count(v.Server)}}
 	}
 	return v
 }
@@ -196,7 +196,7 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T)
 		t.Run(fmt.Sprintf("%s, %d processes, %d in 10 s", tc.backend, tc.processes, tc.limit), func(t *testing.T) {
 			open := backends[tc.backend](t)
 			simulate(t, func(t *testing.T, length time.Duration) {
-				v := newVendor(t, func(c *sandbox.HighLevelConfig) { c.RateMax = tc.limit })
+				v := newVendor(t, func(c *hlfake.Config) { c.RateMax = tc.limit })
 				defer v.Close()
 				var processes []*highlevel.Client
 				for range tc.processes {

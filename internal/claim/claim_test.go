@@ -17,7 +17,8 @@ import (
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/claim"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -32,14 +33,14 @@ const (
 // world is HighLevel with one location, which several Mileposts may work.
 type world struct {
 	*testing.T
-	hl  *sandbox.HighLevel
+	hl  *hlfake.Server
 	url string
 }
 
 func setup(t *testing.T) *world {
-	hl := sandbox.NewHighLevel(sandbox.HighLevelConfig{Token: "pit", LocationIDs: []string{location}})
+	hl := hlfake.New(hlfake.Config{Token: "pit", LocationIDs: []string{location}})
 	t.Cleanup(hl.Close)
-	hl.SeedLocation(sandbox.Location{ID: location, Name: "Here"}, nil, nil)
+	hl.SeedLocation(hlfake.Location{ID: location, Name: "Here"}, nil, nil)
 	server := httptest.NewServer(hl)
 	t.Cleanup(server.Close)
 	return &world{t, hl, server.URL}
@@ -264,7 +265,7 @@ func TestADeadMilepostsClaimEnds(t *testing.T) {
 
 func TestWithoutTheScopeWorkGoesOn(t *testing.T) {
 	w := setup(t)
-	w.hl.LimitToken("pit", slices.DeleteFunc(slices.Clone(sandbox.AllScopes), func(s string) bool { return s == "locations/customValues.write" })...)
+	w.hl.LimitToken("pit", slices.DeleteFunc(slices.Clone(hlfake.AllScopes), func(s string) bool { return s == "locations/customValues.write" })...)
 	m := w.new(w.database(), t.TempDir(), nil)
 	m.starts()
 	m.Later(20 * time.Minute)
@@ -278,7 +279,7 @@ func TestWithoutTheScopeWorkGoesOn(t *testing.T) {
 
 func TestNothingIsWrittenBeforeHighLevelWasLookedAt(t *testing.T) {
 	w := setup(t)
-	w.hl.Faults().Next(list, 6, sandbox.FailWith(503)) // two calls, each tried three times
+	w.hl.Faults().Next(list, 6, fakehttp.FailWith(503)) // two calls, each tried three times
 	m := w.new(w.database(), t.TempDir(), nil)
 	if err := m.Start(t.Context()); err != nil {
 		t.Fatal("it does not start while HighLevel is away: ", err)
@@ -290,7 +291,7 @@ func TestNothingIsWrittenBeforeHighLevelWasLookedAt(t *testing.T) {
 		t.Errorf("it does not write once HighLevel answers: %v", err)
 	}
 	// From then on an outage stops nothing while the claim holds.
-	w.hl.Faults().Next(list, 3, sandbox.FailWith(503))
+	w.hl.Faults().Next(list, 3, fakehttp.FailWith(503))
 	m.Later(2 * time.Minute)
 	if err := m.may(); err != nil {
 		t.Errorf("an outage stops work: %v", err)
@@ -334,7 +335,7 @@ func TestOfTwoThatClaimAtOnceOneGoesOn(t *testing.T) {
 
 func TestALostAnswerLosesNoClaim(t *testing.T) {
 	w := setup(t)
-	w.hl.Faults().Next(create, 1, sandbox.LoseAnswer())
+	w.hl.Faults().Next(create, 1, fakehttp.LoseAnswer())
 	m := w.new(w.database(), t.TempDir(), nil)
 	if err := m.Start(t.Context()); err != nil {
 		t.Fatal(err)

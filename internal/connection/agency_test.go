@@ -9,7 +9,7 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -20,11 +20,11 @@ const (
 
 // stranger seeds a location of another agency.
 func (b *bundle) stranger() {
-	b.hl.SeedLocation(sandbox.Location{ID: strange, CompanyID: strangers, Name: "Stranger", TimeZone: "UTC"}, nil, nil)
+	b.hl.SeedLocation(hlfake.Location{ID: strange, CompanyID: strangers, Name: "Stranger", TimeZone: "UTC"}, nil, nil)
 }
 
 // tryToAuthorize installs the app and returns what becomes of the grant.
-func (b *bundle) tryToAuthorize(r *connection.Registry, i sandbox.Installation) error {
+func (b *bundle) tryToAuthorize(r *connection.Registry, i hlfake.Installation) error {
 	b.t.Helper()
 	i.ClientID = clientID
 	code, err := b.hl.Install(i)
@@ -39,10 +39,10 @@ func TestAnotherAgencyThanTheFirstIsRefusedUntilTheOperatorAllowsIt(t *testing.T
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.stranger()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		before, err := r.Store.SecretKeys(t.Context())
 		b.must(err)
-		for name, i := range map[string]sandbox.Installation{
+		for name, i := range map[string]hlfake.Installation{
 			"a location": {Locations: []string{strange}},
 			"an agency":  {CompanyID: strangers, Locations: []string{strange}},
 		} {
@@ -63,9 +63,9 @@ func TestAnotherAgencyThanTheFirstIsRefusedUntilTheOperatorAllowsIt(t *testing.T
 		if _, ok, err := r.Store.Connection(t.Context(), strange); ok || err != nil {
 			t.Errorf("the location of another agency is noted (%v)", err)
 		}
-		b.authorize(r, sandbox.Installation{Locations: []string{south}}) // the first agency goes on
+		b.authorize(r, hlfake.Installation{Locations: []string{south}}) // the first agency goes on
 		b.must(r.Store.AllowAgency(t.Context(), strangers, b.clock.now()))
-		b.authorize(b.process(), sandbox.Installation{Locations: []string{strange}})
+		b.authorize(b.process(), hlfake.Installation{Locations: []string{strange}})
 		b.must(b.call(r, strange))
 	})
 }
@@ -77,7 +77,7 @@ func TestOfTwoAgenciesThatComeFirstAtOnceOneIsAllowed(t *testing.T) {
 		refused := make([]error, 2)
 		var wg sync.WaitGroup
 		for i, place := range []string{north, strange} {
-			wg.Go(func() { refused[i] = b.tryToAuthorize(processes[i], sandbox.Installation{Locations: []string{place}}) })
+			wg.Go(func() { refused[i] = b.tryToAuthorize(processes[i], hlfake.Installation{Locations: []string{place}}) })
 		}
 		wg.Wait()
 		if (refused[0] == nil) == (refused[1] == nil) {
@@ -92,10 +92,10 @@ func TestTheAgencyOfALocationThatATokenConnectsIsTheFirst(t *testing.T) {
 		b.stranger()
 		b.hl.AddToken("pit", north)
 		b.must(r.Set(t.Context(), north, "pit", ""))
-		if err := b.tryToAuthorize(r, sandbox.Installation{Locations: []string{strange}}); !errors.As(err, new(*connection.OtherAgency)) {
+		if err := b.tryToAuthorize(r, hlfake.Installation{Locations: []string{strange}}); !errors.As(err, new(*connection.OtherAgency)) {
 			t.Errorf("another agency: %v, want OtherAgency", err)
 		}
-		b.authorize(r, sandbox.Installation{Locations: []string{south}})
+		b.authorize(r, hlfake.Installation{Locations: []string{south}})
 		if list, err := r.Store.Agencies(t.Context()); err != nil || !slices.Equal(list, []string{agency}) {
 			t.Errorf("allowed: %v, %v", list, err)
 		}
@@ -111,7 +111,7 @@ func TestWhatWaitedForItsAuthorizationIsTakenBackWhenAnotherAgencyIsServed(t *te
 		if _, err := r.Installed(t.Context(), e, event); !errors.Is(err, connection.ErrAwaited) {
 			t.Fatalf("while no agency is allowed: %v, want ErrAwaited", err)
 		}
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		if o, err := r.Installed(t.Context(), e, event); err != nil || !strings.Contains(o.Why, "another agency") {
 			t.Errorf("%+v, %v; want it skipped", o, err)
 		}

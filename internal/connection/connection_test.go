@@ -18,7 +18,8 @@ import (
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
@@ -41,7 +42,7 @@ func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 // bundle is a fake HighLevel with an app, and the processes that are connected to it.
 type bundle struct {
 	t     *testing.T
-	hl    *sandbox.HighLevel
+	hl    *hlfake.Server
 	url   string
 	ring  *secret.Ring
 	clock *clock
@@ -74,11 +75,11 @@ func setup(t *testing.T, open func() (*store.Store, error)) *bundle {
 	}
 	b := &bundle{t: t, ring: ring, clock: &clock{}, log: &strings.Builder{}}
 	b.logTo = zerolog.SyncWriter(b.log)
-	b.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: b.clock.now})
+	b.hl = hlfake.New(hlfake.Config{Clock: b.clock.now})
 	t.Cleanup(b.hl.Close)
-	b.hl.AddApp(sandbox.OAuthApp{ClientID: clientID, ClientSecret: secretOf})
+	b.hl.AddApp(hlfake.OAuthApp{ClientID: clientID, ClientSecret: secretOf})
 	for _, id := range []string{north, south} {
-		b.hl.SeedLocation(sandbox.Location{ID: id, CompanyID: agency, Name: "Northwind", TimeZone: "America/New_York"}, nil, nil)
+		b.hl.SeedLocation(hlfake.Location{ID: id, CompanyID: agency, Name: "Northwind", TimeZone: "America/New_York"}, nil, nil)
 	}
 	server := httptest.NewServer(b.hl)
 	t.Cleanup(server.Close)
@@ -119,7 +120,7 @@ func (b *bundle) process(change ...func(*connection.Config)) *connection.Registr
 }
 
 // authorize installs the app as a person does and gives the grant to a process.
-func (b *bundle) authorize(r *connection.Registry, i sandbox.Installation) (locations []string, follow []store.Entity) {
+func (b *bundle) authorize(r *connection.Registry, i hlfake.Installation) (locations []string, follow []store.Entity) {
 	b.t.Helper()
 	i.ClientID = clientID
 	code, err := b.hl.Install(i)
@@ -164,7 +165,7 @@ func TestALocationThatAPersonConnectsIsServed(t *testing.T) {
 		if err := b.call(r, north); !errors.As(err, new(*connection.Absent)) {
 			t.Fatalf("before it is connected: %v, want Absent", err)
 		}
-		if locations, follow := b.authorize(r, sandbox.Installation{Locations: []string{north}}); !slices.Equal(locations, []string{north}) || len(follow) != 0 {
+		if locations, follow := b.authorize(r, hlfake.Installation{Locations: []string{north}}); !slices.Equal(locations, []string{north}) || len(follow) != 0 {
 			t.Errorf("connected %v, to follow %v", locations, follow)
 		}
 		b.must(b.call(r, north))
@@ -178,7 +179,7 @@ func TestALocationThatAPersonConnectsIsServed(t *testing.T) {
 func TestAnExpiredTokenIsRefreshedOnceByManyProcessesAtOnce(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		first := b.process()
-		b.authorize(first, sandbox.Installation{Locations: []string{north}})
+		b.authorize(first, hlfake.Installation{Locations: []string{north}})
 		processes := []*connection.Registry{first, b.process(), b.process()}
 		for round := 1; round <= 3; round++ {
 			b.clock.advance(24 * time.Hour)
@@ -201,7 +202,7 @@ func TestAnExpiredTokenIsRefreshedOnceByManyProcessesAtOnce(t *testing.T) {
 func TestATokenThatIsRefusedBeforeItsTimeIsRefreshedAndTheCallRepeated(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		conn, err := r.Lookup(t.Context(), north)
 		b.must(err)
 		b.hl.ExpireToken(b.accessToken(r, north))
@@ -229,7 +230,7 @@ func (b *bundle) accessToken(r *connection.Registry, location string) string {
 func TestAPausedLocationKeepsItsGrantAndComesBack(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		b.hl.SetLocationActive(north, false)
 		b.clock.advance(25 * time.Hour)
 		for range 5 {
@@ -257,7 +258,7 @@ func TestALostGrantIsMintedAnewFromTheAgency(t *testing.T) {
 		r := b.process()
 		b.connectAgency(r, north)
 		b.clock.advance(366 * 24 * time.Hour) // every refresh token is too old
-		b.authorize(r, sandbox.Installation{CompanyID: agency, Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{CompanyID: agency, Locations: []string{north}})
 		b.must(b.call(r, north))
 	})
 }
@@ -265,7 +266,7 @@ func TestALostGrantIsMintedAnewFromTheAgency(t *testing.T) {
 // connectAgency installs the app at an agency and follows what is to be done.
 func (b *bundle) connectAgency(r *connection.Registry, locations ...string) {
 	b.t.Helper()
-	_, follow := b.authorize(r, sandbox.Installation{CompanyID: agency, Locations: locations})
+	_, follow := b.authorize(r, hlfake.Installation{CompanyID: agency, Locations: locations})
 	for _, e := range follow {
 		if _, err := r.Installed(b.t.Context(), e, highlevel.Event{}); err != nil {
 			b.t.Fatal(err)
@@ -276,7 +277,7 @@ func (b *bundle) connectAgency(r *connection.Registry, locations ...string) {
 func TestARefusedGrantWithoutAnAgencyIsBrokenAndSaysWhatToDo(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		b.clock.advance(366 * 24 * time.Hour)
 		if err := b.call(r, north); clients.ReasonOf(err) != clients.Unauthorized {
 			t.Fatalf("%v, want Unauthorized", err)
@@ -284,7 +285,7 @@ func TestARefusedGrantWithoutAnAgencyIsBrokenAndSaysWhatToDo(t *testing.T) {
 		if c := b.state(r, north); c.State != store.ConnectionBroken || !strings.Contains(c.Problem, "/oauth/highlevel/install") {
 			t.Errorf("the connection is %+v", c)
 		}
-		b.authorize(r, sandbox.Installation{Locations: []string{north}}) // the person connects it again
+		b.authorize(r, hlfake.Installation{Locations: []string{north}}) // the person connects it again
 		b.must(b.call(r, north))
 		if c := b.state(r, north); c.State != store.ConnectionActive {
 			t.Errorf("the connection is %+v", c)
@@ -303,7 +304,7 @@ func TestAnAgencysLocationsAreConnectedWhicheverComesFirst(t *testing.T) {
 		if err := b.call(r, north); !errors.As(err, new(*connection.Absent)) {
 			t.Errorf("while the authorization is awaited: %v", err)
 		}
-		locations, follow := b.authorize(r, sandbox.Installation{CompanyID: agency, Locations: []string{north, south}, Future: true})
+		locations, follow := b.authorize(r, hlfake.Installation{CompanyID: agency, Locations: []string{north, south}, Future: true})
 		if !slices.Equal(locations, []string{south, north}) && !slices.Equal(locations, []string{north, south}) {
 			t.Fatalf("the agency's locations are %v", locations)
 		}
@@ -318,7 +319,7 @@ func TestAnAgencysLocationsAreConnectedWhicheverComesFirst(t *testing.T) {
 		if o, err := r.Installed(t.Context(), entity, event); err != nil || o.Did != "" {
 			t.Errorf("a repeated INSTALL did %+v, %v", o, err)
 		}
-		later := b.hl.AddLocation(sandbox.Location{ID: "laterLocation00000001", CompanyID: agency, Name: "Later", TimeZone: "UTC"}, nil, nil)
+		later := b.hl.AddLocation(hlfake.Location{ID: "laterLocation00000001", CompanyID: agency, Name: "Later", TimeZone: "UTC"}, nil, nil)
 		e := store.Entity{LocationID: later.ID, Kind: store.KindInstall, ID: later.ID}
 		if o, err := r.Installed(t.Context(), e, highlevel.Event{Type: "INSTALL", LocationID: later.ID, CompanyID: agency}); err != nil || o.Did == "" {
 			t.Errorf("a location added later: %+v, %v", o, err)
@@ -429,7 +430,7 @@ func TestEverySecretIsEncryptedAgainWhileProcessesRun(t *testing.T) {
 		}
 		b.ring = ring(old)
 		running := b.process()
-		b.authorize(running, sandbox.Installation{Locations: []string{north}})
+		b.authorize(running, hlfake.Installation{Locations: []string{north}})
 		b.hl.AddToken("pit", south)
 		b.must(running.Set(t.Context(), south, "pit", "calendar"))
 		b.ring = ring(young + "," + old)
@@ -481,10 +482,10 @@ func TestNoTokenIsReadableInTheDatabase(t *testing.T) {
 func TestARenewedPairThatCannotBeStoredIsKeptAndStoredLater(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		b.clock.advance(24 * time.Hour)
 		hold := make(chan struct{})
-		armed := b.hl.Faults().Next("POST /oauth/token", 1, sandbox.HoldUntil(hold))
+		armed := b.hl.Faults().Next("POST /oauth/token", 1, fakehttp.HoldUntil(hold))
 		called := make(chan error, 1)
 		go func() { called <- b.call(r, north) }()
 		<-armed.Hit()
@@ -511,10 +512,10 @@ func TestARenewedPairThatCannotBeStoredIsKeptAndStoredLater(t *testing.T) {
 func TestALocationThatIsRemovedDuringARefreshStaysRemoved(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		b.clock.advance(366 * 24 * time.Hour)
 		hold := make(chan struct{})
-		armed := b.hl.Faults().Next("POST /oauth/token", 1, sandbox.HoldUntil(hold))
+		armed := b.hl.Faults().Next("POST /oauth/token", 1, fakehttp.HoldUntil(hold))
 		called := make(chan error, 1)
 		go func() { called <- b.call(r, north) }()
 		<-armed.Hit()

@@ -7,7 +7,8 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -23,10 +24,10 @@ func (b *bundle) alter(r *connection.Registry, statement string) {
 func TestARenewedGrantThatCannotBeStoredIsKeptUntilItCan(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		b.clock.advance(24 * time.Hour)
 		answer := make(chan struct{})
-		asked := b.hl.Faults().Next("POST /oauth/token", 1, sandbox.HoldUntil(answer))
+		asked := b.hl.Faults().Next("POST /oauth/token", 1, fakehttp.HoldUntil(answer))
 		called := make(chan error, 1)
 		go func() { called <- b.call(r, north) }()
 		<-asked.Hit()
@@ -51,10 +52,10 @@ func TestARenewedGrantThatCannotBeStoredIsKeptUntilItCan(t *testing.T) {
 func TestARefusedRenewalDoesNotBreakWhatWasRemovedMeanwhile(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.authorize(r, sandbox.Installation{Locations: []string{north}})
+		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		b.clock.advance(24 * time.Hour)
 		answer := make(chan struct{})
-		asked := b.hl.Faults().Next("POST /oauth/token", 1, sandbox.HoldUntil(answer))
+		asked := b.hl.Faults().Next("POST /oauth/token", 1, fakehttp.HoldUntil(answer))
 		called := make(chan error, 1)
 		go func() { called <- b.call(r, north) }()
 		<-asked.Hit()
@@ -78,8 +79,8 @@ func TestARefusedRenewalDoesNotBreakWhatWasRemovedMeanwhile(t *testing.T) {
 func TestAConnectThatDiesMidwayIsEndedByAJob(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		b.hl.Faults().Next("GET /oauth/installedLocations", -1, sandbox.FailWith(503))
-		if err := b.tryToAuthorize(r, sandbox.Installation{CompanyID: agency, Locations: []string{north, south}}); err == nil {
+		b.hl.Faults().Next("GET /oauth/installedLocations", -1, fakehttp.FailWith(503))
+		if err := b.tryToAuthorize(r, hlfake.Installation{CompanyID: agency, Locations: []string{north, south}}); err == nil {
 			t.Fatal("it did not end midway")
 		}
 		b.hl.Faults().Clear()

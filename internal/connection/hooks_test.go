@@ -13,7 +13,8 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 )
@@ -27,15 +28,15 @@ const (
 type heroes struct {
 	*bundle
 	url     string
-	of      map[string]*sandbox.CalendarHero
+	of      map[string]*chfake.Server
 	refused atomic.Int64 // calls with the token of none of them
 }
 
-func (b *bundle) heroes(config sandbox.CalendarHeroConfig, tokens ...string) *heroes {
-	h := &heroes{bundle: b, of: map[string]*sandbox.CalendarHero{}}
+func (b *bundle) heroes(config chfake.Config, tokens ...string) *heroes {
+	h := &heroes{bundle: b, of: map[string]*chfake.Server{}}
 	for _, token := range tokens {
 		config.Clock, config.Token = b.clock.now, token
-		h.of[token] = sandbox.NewCalendarHero(config)
+		h.of[token] = chfake.New(config)
 		b.t.Cleanup(h.of[token].Close)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -138,7 +139,7 @@ func (h *heroes) lines(word string) (n int) {
 
 func TestEachAccountIsRegisteredOnceUnderItsOwnKey(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch-shared", "ch-own")
+		h := b.heroes(chfake.Config{}, "ch-shared", "ch-own")
 		r, other := h.process(), h.process()
 		for _, l := range []struct{ id, token string }{{south, "ch-shared"}, {north, "ch-shared"}, {"third", "ch-own"}} {
 			b.must(r.Set(t.Context(), l.id, "pit-"+l.id, l.token))
@@ -193,7 +194,7 @@ func TestEachAccountIsRegisteredOnceUnderItsOwnKey(t *testing.T) {
 
 func TestAWebhookThatVanishedIsRepairedAndAnOlderURLReplaced(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		for name, config := range map[string]sandbox.CalendarHeroConfig{"an empty answer": {}, "404": {NoHook404: true}} {
+		for name, config := range map[string]chfake.Config{"an empty answer": {}, "404": {NoHook404: true}} {
 			h := b.heroes(config, "ch")
 			r := h.process()
 			b.must(r.Set(t.Context(), north, "pit", "ch"))
@@ -229,7 +230,7 @@ func TestAWebhookThatVanishedIsRepairedAndAnOlderURLReplaced(t *testing.T) {
 
 func TestAnotherToolsWebhookIsLeftAloneUntilItMayBeTaken(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		ch := h.of["ch"]
 		b.must(ch.SetHook("meeting_started", zapier))
 		r := h.process()
@@ -278,10 +279,10 @@ func TestAnotherToolsWebhookIsLeftAloneUntilItMayBeTaken(t *testing.T) {
 
 func TestAnAnswerThatCannotBeReadIsTakenForSomebodys(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
-		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, sandbox.Say(200, `{"active":true}`))
+		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, fakehttp.Say(200, `{"active":true}`))
 		h.check(r)
 		h.check(r)
 		if n := len(h.of["ch"].Hooks()); n != 0 {
@@ -307,10 +308,10 @@ func TestAnAnswerThatCannotBeReadIsTakenForSomebodys(t *testing.T) {
 
 func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
-		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, sandbox.FailWith(404))
+		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, fakehttp.FailWith(404))
 		posts := func() int { return h.of["ch"].Calls()["POST /webhook/{event}"] }
 		h.check(r)
 		h.key("ch")
@@ -352,10 +353,10 @@ func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 
 func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
-		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, sandbox.FailWith(500))
+		h.of["ch"].Faults().Next("GET /webhook/{event}", -1, fakehttp.FailWith(500))
 		b.must(h.of["ch"].SetHook("meeting_started", zapier))
 		h.check(r)
 		since := h.hook(r, "meeting_started").FailedAt
@@ -410,14 +411,14 @@ func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 
 func TestWhatFailedIsTriedAgainSoonAndThenEverMoreRarely(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch", "ch-busy")
+		h := b.heroes(chfake.Config{}, "ch", "ch-busy")
 		now := h.clock.now().Truncate(time.Second) // which the test alone moves
 		advance := func(d time.Duration) { now = now.Add(d) }
 		still := func(c *connection.Config) { c.Now = func() time.Time { return now } }
 		r, other := h.process(still), h.process(still)
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
 		posts := func() int { return h.of["ch"].Calls()["POST /webhook/{event}"] }
-		h.of["ch"].Faults().Next("POST /webhook/{event}", -1, sandbox.FailWith(500))
+		h.of["ch"].Faults().Next("POST /webhook/{event}", -1, fakehttp.FailWith(500))
 		var tries []time.Duration // after the first
 		start, last := now, 0
 		for now.Sub(start) < time.Hour {
@@ -449,9 +450,9 @@ func TestWhatFailedIsTriedAgainSoonAndThenEverMoreRarely(t *testing.T) {
 		// What CalendarHero says of when to come again is kept, for all events.
 		b.must(r.Set(t.Context(), south, "pit-south", "ch-busy"))
 		advance(5 * time.Second)
-		h.of["ch-busy"].Faults().Next("GET /webhook/{event}", 6, sandbox.FailWith(500))
+		h.of["ch-busy"].Faults().Next("GET /webhook/{event}", 6, fakehttp.FailWith(500))
 		h.checkNow(r)
-		h.of["ch-busy"].Faults().Next("GET /webhook/{event}", 1, sandbox.RateLimited(10*time.Minute))
+		h.of["ch-busy"].Faults().Next("GET /webhook/{event}", 1, fakehttp.RateLimited(10*time.Minute))
 		advance(15 * time.Second)
 		h.checkNow(r)
 		read, _ := h.calls("ch-busy")
@@ -470,12 +471,12 @@ func TestWhatFailedIsTriedAgainSoonAndThenEverMoreRarely(t *testing.T) {
 
 func TestAFailedCallDisturbsNoOtherAndABadTokenIsOneWarning(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
 		b.must(r.Set(t.Context(), south, "pit-south", "ch-wrong"))
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
 		first := calendarhero.Events[0]
-		h.of["ch"].Faults().Next("GET /webhook/{event}", 3, sandbox.FailWith(500)) // and its two retries
+		h.of["ch"].Faults().Next("GET /webhook/{event}", 3, fakehttp.FailWith(500)) // and its two retries
 		h.check(r)
 		if hooks := h.of["ch"].Hooks(); len(hooks) != 7 || hooks[first] != "" {
 			t.Errorf("registered are %v, want all but %s", hooks, first)
@@ -494,14 +495,14 @@ func TestAFailedCallDisturbsNoOtherAndABadTokenIsOneWarning(t *testing.T) {
 
 		// The lost answer of a registration is cleared up by the next look.
 		h.of["ch"].DropHook(first)
-		h.of["ch"].Faults().Next("POST /webhook/{event}", 3, sandbox.LoseAnswer())
+		h.of["ch"].Faults().Next("POST /webhook/{event}", 3, fakehttp.LoseAnswer())
 		h.check(r)
 		h.check(r)
 		h.key("ch")
 		// What CalendarHero says may hold what it was sent.
 		h.of["ch"].DropHook(first)
 		key := h.anyKey("ch")
-		h.of["ch"].Faults().Next("POST /webhook/{event}", 3, sandbox.Say(400, `{"statusCode":400,"message":"hookUrl `+publicURL+"/webhooks/calendarhero/"+key+"/"+first+` is not allowed"}`))
+		h.of["ch"].Faults().Next("POST /webhook/{event}", 3, fakehttp.Say(400, `{"statusCode":400,"message":"hookUrl `+publicURL+"/webhooks/calendarhero/"+key+"/"+first+` is not allowed"}`))
 		h.check(r)
 		if said := h.log.String() + h.hook(r, first).Problem; strings.Contains(said, key) {
 			t.Errorf("the key is told:\n%s", said)
@@ -511,7 +512,7 @@ func TestAFailedCallDisturbsNoOtherAndABadTokenIsOneWarning(t *testing.T) {
 
 func TestTheLastLocationOfAnAccountTakesItsWebhooksAlong(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch", "ch-next")
+		h := b.heroes(chfake.Config{}, "ch", "ch-next")
 		ch := h.of["ch"]
 		b.must(ch.SetHook("meeting_started", zapier))
 		r := h.process()
@@ -538,7 +539,7 @@ func TestTheLastLocationOfAnAccountTakesItsWebhooksAlong(t *testing.T) {
 
 		// Where they cannot be deleted the location is removed all the same, and known again later.
 		h.key("ch-next")
-		h.of["ch-next"].Faults().Next("DELETE /webhook/{event}", -1, sandbox.FailWith(503))
+		h.of["ch-next"].Faults().Next("DELETE /webhook/{event}", -1, fakehttp.FailWith(503))
 		said, err = r.Remove(t.Context(), south)
 		if err != nil || !strings.Contains(said, "8 webhooks") || !strings.Contains(said, "remain there") {
 			t.Errorf("%q, %v", said, err)
@@ -557,7 +558,7 @@ func TestTheLastLocationOfAnAccountTakesItsWebhooksAlong(t *testing.T) {
 
 func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		ch := h.of["ch"]
 		r := h.process()
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
@@ -566,7 +567,7 @@ func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 		b.must(err)
 		keyOf := func(url string) string { return path.Base(path.Dir(url)) }
 		old := keyOf(ch.Hooks()["meeting_started"])
-		ch.Faults().Next("DELETE /webhook/{event}", 3, sandbox.FailWith(503))
+		ch.Faults().Next("DELETE /webhook/{event}", 3, fakehttp.FailWith(503))
 		hooks, err := r.ReleaseHooks(t.Context(), account, false)
 		b.must(err)
 		if n := len(ch.Hooks()); n != 1 || hooks[0].Problem == "" || hooks[1].Problem != "" {
@@ -593,7 +594,7 @@ func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 
 func TestTwoTokensOfOneAccountDoNotDisplaceEachOther(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		h.of["Bearer ch"] = h.of["ch"] // which the fake takes too
 		r := h.process()
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
@@ -610,7 +611,7 @@ func TestTwoTokensOfOneAccountDoNotDisplaceEachOther(t *testing.T) {
 
 func TestWithoutAPublicURLNothingIsRegistered(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process(func(c *connection.Config) { c.PublicURL = "" })
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
 		h.check(r)
@@ -629,7 +630,7 @@ func TestTheKeysOfWebhooksAreEncryptedAgainAndTheirLossIsNoLocations(t *testing.
 		}
 		old, young := secret.GenerateKey(), secret.GenerateKey()
 		b.ring = ring(old)
-		h := b.heroes(sandbox.CalendarHeroConfig{}, "ch")
+		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
 		b.must(r.Set(t.Context(), north, "pit", "ch"))
 		h.check(r)

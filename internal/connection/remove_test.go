@@ -7,7 +7,7 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 )
@@ -41,7 +41,7 @@ func TestWhatTheOperatorRemovedComesBackByNoInstallAndNoCommand(t *testing.T) {
 				t.Errorf("the connection is %+v, want it removed", c)
 			}
 		}
-		b.authorize(r, sandbox.Installation{Locations: []string{north}}) // a person connects that very location
+		b.authorize(r, hlfake.Installation{Locations: []string{north}}) // a person connects that very location
 		b.must(b.call(r, north))
 	})
 }

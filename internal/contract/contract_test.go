@@ -15,16 +15,17 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
 )
 
 const token = "eyJhbGciOiJIUzI1NiJ9.secret"
 
 // setup returns a sandbox that has something of everything, and a client of it.
-func setup(t *testing.T) (*sandbox.CalendarHero, *calendarhero.Client) {
+func setup(t *testing.T) (*chfake.Server, *calendarhero.Client) {
 	t.Helper()
-	fake := sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
-		Token: token, User: sandbox.CalendarUser{Name: "Dana Whitfield", Email: "dana@here.example", TimeZone: "America/New_York"},
+	fake := chfake.New(chfake.Config{
+		Token: token, User: chfake.User{Name: "Dana Whitfield", Email: "dana@here.example", TimeZone: "America/New_York"},
 		MeetingTypes: map[string]time.Duration{"DivorceConsult": time.Hour}, ProviderSecret: "ya29.secret",
 	})
 	t.Cleanup(fake.Close)
@@ -32,7 +33,7 @@ func setup(t *testing.T) (*sandbox.CalendarHero, *calendarhero.Client) {
 	t.Cleanup(server.Close)
 	start := time.Now().Add(time.Hour)
 	for _, name := range []string{"Jane Doe", "Bob Roe", "Kim Poe"} {
-		person := sandbox.CalendarContact{Name: name, Email: []string{strings.Fields(name)[0] + "@private.example"}}
+		person := chfake.Contact{Name: name, Email: []string{strings.Fields(name)[0] + "@private.example"}}
 		if _, err := fake.BookByLink(person, "Viewing with "+name, start, start.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -85,11 +86,11 @@ func TestTheSandboxIsAsMilepostReliesOnItAndNothingIsChanged(t *testing.T) {
 
 func TestFieldsNamedByTheAccountAreNotShown(t *testing.T) {
 	fake, client := setup(t)
-	fake.Faults().Next("GET /user", -1, sandbox.Say(200, `{"id":"1","email":"dana@here.example","name":"Dana Whitfield","timezone":"UTC","Whitfield":1,"dana@here.example":2,
+	fake.Faults().Next("GET /user", -1, fakehttp.Say(200, `{"id":"1","email":"dana@here.example","name":"Dana Whitfield","timezone":"UTC","Whitfield":1,"dana@here.example":2,
 		"meeting":{"DivorceConsult":{}},"plan":{"Dana":1}}`))
-	fake.Faults().Next("GET /webhook/{event}/sample", -1, sandbox.Say(200, `{"id":"1","status":"Divorced","dateScheduledStart":"x","dateScheduledEnd":"x","email":"x",
+	fake.Faults().Next("GET /webhook/{event}/sample", -1, fakehttp.Say(200, `{"id":"1","status":"Divorced","dateScheduledStart":"x","dateScheduledEnd":"x","email":"x",
 		"answers":{"Favourite colour":"red","hobby":"golf"},"DivorceConsult":true,"extra":[{"id":"1","secretKey":1}]}`))
-	fake.Faults().Next("GET /user/meeting", -1, sandbox.Say(200, `{"DivorceConsult":{"meetingLength":{"value":30},"JaneDoe@x.example":{"value":1}}}`))
+	fake.Faults().Next("GET /user/meeting", -1, fakehttp.Say(200, `{"DivorceConsult":{"meetingLength":{"value":30},"JaneDoe@x.example":{"value":1}}}`))
 	text := examine(t, client).Markdown("v1")
 	for _, hidden := range []string{"Whitfield", "Dana", "dana@", "Divorce", "colour", "hobby", "golf", "secretKey", "JaneDoe"} {
 		if strings.Contains(text, hidden) {
@@ -208,7 +209,7 @@ func TestADifferenceFromTheDescriptionIsFound(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			fake, client := setup(t)
-			fake.Faults().Next("GET /swagger.json", -1, sandbox.Say(200, description(t, client, tc.change)))
+			fake.Faults().Next("GET /swagger.json", -1, fakehttp.Say(200, description(t, client, tc.change)))
 			report := examine(t, client)
 			if diff := cmp.Diff([][]string{tc.differs, tc.notes}, [][]string{report.Differs, report.Notes}); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
@@ -220,18 +221,18 @@ func TestADifferenceFromTheDescriptionIsFound(t *testing.T) {
 func TestAnAnswerThatIsOtherwiseIsFound(t *testing.T) {
 	for _, tc := range []struct {
 		operation string
-		fault     sandbox.Fault
+		fault     fakehttp.Fault
 		differs   string
 	}{
-		{"GET /user/meeting", sandbox.Say(200, `["meeting"]`), "an object keyed by meeting type was expected, not a list"},
-		{"GET /user/meeting", sandbox.FailWith(403), "GET /user/meeting cannot be read: forbidden (403)"},
-		{"GET /webhook/{event}", sandbox.Say(200, `{"id":"1","active":true}`), "GET /webhook/meeting_started: something is registered, but no URL"},
-		{"GET /webhook/{event}", sandbox.FailWith(400), "GET /webhook/meeting_started cannot be read: invalid (400)"},
-		{"GET /webhook/{event}/sample", sandbox.Say(200, `{"id":"1"}`), "GET /webhook/meeting_completed/sample: the sample has no dateScheduledEnd"},
-		{"GET /meeting/tasks", sandbox.Say(200, `{"tasks":[]}`), "GET /meeting/tasks?state=closed: an array was expected"},
-		{"GET /meeting/tasks", sandbox.Say(200, `[{"id":"1","title":"t","dates":["x"],"taskStatus":"scheduled"}]`), "an item has no info"},
-		{"GET /user", sandbox.Say(200, `{"id":"1"}`), "no email"},
-		{"GET /contact/{id}", sandbox.Say(200, `{"id":"1"}`), "not_found (404) was expected, not unavailable (200)"},
+		{"GET /user/meeting", fakehttp.Say(200, `["meeting"]`), "an object keyed by meeting type was expected, not a list"},
+		{"GET /user/meeting", fakehttp.FailWith(403), "GET /user/meeting cannot be read: forbidden (403)"},
+		{"GET /webhook/{event}", fakehttp.Say(200, `{"id":"1","active":true}`), "GET /webhook/meeting_started: something is registered, but no URL"},
+		{"GET /webhook/{event}", fakehttp.FailWith(400), "GET /webhook/meeting_started cannot be read: invalid (400)"},
+		{"GET /webhook/{event}/sample", fakehttp.Say(200, `{"id":"1"}`), "GET /webhook/meeting_completed/sample: the sample has no dateScheduledEnd"},
+		{"GET /meeting/tasks", fakehttp.Say(200, `{"tasks":[]}`), "GET /meeting/tasks?state=closed: an array was expected"},
+		{"GET /meeting/tasks", fakehttp.Say(200, `[{"id":"1","title":"t","dates":["x"],"taskStatus":"scheduled"}]`), "an item has no info"},
+		{"GET /user", fakehttp.Say(200, `{"id":"1"}`), "no email"},
+		{"GET /contact/{id}", fakehttp.Say(200, `{"id":"1"}`), "not_found (404) was expected, not unavailable (200)"},
 	} {
 		fake, client := setup(t)
 		fake.Faults().Next(tc.operation, -1, tc.fault)
@@ -266,7 +267,7 @@ func TestWhatIsNotThereToReadIsNoDifference(t *testing.T) {
 
 func TestATokenThatIsRefusedIsAnError(t *testing.T) {
 	fake, client := setup(t)
-	fake.Faults().Next("GET /user", -1, sandbox.FailWith(401))
+	fake.Faults().Next("GET /user", -1, fakehttp.FailWith(401))
 	if _, err := Examine(t.Context(), client); clients.ReasonOf(err) != clients.Unauthorized {
 		t.Error(err)
 	}

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"milepost/clients"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -51,7 +52,7 @@ func TestALostDatabaseMakesNothingTwice(t *testing.T) {
 	b := setup(t, "")
 	var all []store.Entity
 	for i := range 25 {
-		c, err := b.hl.SeedContact(sandbox.Contact{
+		c, err := b.hl.SeedContact(hlfake.Contact{
 			LocationID: location, FirstName: fmt.Sprint("Jane", i), LastName: "Doe", Email: fmt.Sprintf("jane%d@example.com", i),
 			CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-06-02"},
 		})
@@ -230,7 +231,7 @@ func TestATaskThatIsMadeAfterTheBackfillOfALostDatabaseIsFound(t *testing.T) {
 		b.settle()
 	}
 	look(location + "/backfill")
-	_, err := b.hl.CreateTask(sandbox.Task{ContactID: contact, Title: "Send the papers", DueDate: time.Date(2030, 6, 4, 19, 0, 0, 0, time.UTC)})
+	_, err := b.hl.CreateTask(hlfake.Task{ContactID: contact, Title: "Send the papers", DueDate: time.Date(2030, 6, 4, 19, 0, 0, 0, time.UTC)})
 	b.must(err)
 	look(location)
 	if n := len(b.ch.Requests()); n != 2 {
@@ -241,7 +242,7 @@ func TestATaskThatIsMadeAfterTheBackfillOfALostDatabaseIsFound(t *testing.T) {
 func TestAListThatLacksWhatIsThereMakesNothingTwice(t *testing.T) {
 	b := setup(t, strings.Replace(wayBack, ", attach: [notes]", "", 1))
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
-	_, err := b.hl.CreateNote(sandbox.Note{ContactID: contact, Body: "Prefers mornings"})
+	_, err := b.hl.CreateNote(hlfake.Note{ContactID: contact, Body: "Prefers mornings"})
 	b.must(err)
 	b.all()
 	older := b.backedUp()
@@ -254,7 +255,7 @@ func TestAListThatLacksWhatIsThereMakesNothingTwice(t *testing.T) {
 	_, err = b.try(store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: b.request().ID})
 	b.must(err)
 	for _, list := range []string{"tasks", "notes"} {
-		lie := b.hl.Faults().Next("GET /contacts/{contactId}/"+list, -1, sandbox.Say(200, `{"`+list+`":[]}`))
+		lie := b.hl.Faults().Next("GET /contacts/{contactId}/"+list, -1, fakehttp.Say(200, `{"`+list+`":[]}`))
 		if _, err := b.try(e); clients.ReasonOf(err) != clients.Unavailable {
 			t.Errorf("with an empty list of %s the sync ends with %v", list, err)
 		}
@@ -290,7 +291,7 @@ func TestATaskFollowsAMeetingThatWasMovedBeforeTheDatabaseWasLost(t *testing.T) 
 	b.ask(e)
 	b.must(b.ch.Reschedule(b.request().ID, movedTo, movedTo.Add(15*time.Minute)))
 	b.losesItsDatabase()
-	b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Title = "Call Jane back" }))
+	b.must(b.hl.UpdateTask(e.ID, func(t *hlfake.Task) { t.Title = "Call Jane back" }))
 	b.ask(e)
 	due := b.hl.Tasks(contact)[0].DueDate
 	if got := b.request(); !due.Equal(movedTo.Add(15*time.Minute)) || !got.End.Equal(due) || !strings.HasPrefix(got.Subject, "Call Jane back") {
@@ -301,14 +302,14 @@ func TestATaskFollowsAMeetingThatWasMovedBeforeTheDatabaseWasLost(t *testing.T) 
 func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
-	other, err := b.hl.SeedContact(sandbox.Contact{
+	other, err := b.hl.SeedContact(hlfake.Contact{
 		LocationID: location, FirstName: "Joe", LastName: "Roe", Email: "joe@example.com",
 		CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-06-05"},
 	})
 	b.must(err)
 	b.ask(store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: other.ID})
-	b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
-	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+	b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
+	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.Say(200, `[]`))
 	_, err = b.try(e)
 	if err == nil {
 		t.Fatal("the answer of the create was not lost")
@@ -330,7 +331,7 @@ func TestATaskSearchThatShowsNothingRemovesNoRequestOfALostDatabase(t *testing.T
 	b.ask(e)
 	r := b.request()
 	b.losesItsDatabase()
-	lie := b.hl.Faults().Next("POST /locations/{locationId}/tasks/search", -1, sandbox.Say(200, `{"tasks":[]}`))
+	lie := b.hl.Faults().Next("POST /locations/{locationId}/tasks/search", -1, fakehttp.Say(200, `{"tasks":[]}`))
 	b.ask(e)
 	if got := b.request(); got.ID != r.ID {
 		t.Error("the request was replaced")

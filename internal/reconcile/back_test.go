@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -43,7 +45,7 @@ const wayBack = `
 func (b *bundle) task(due time.Time) (e store.Entity, contactID string) {
 	b.t.Helper()
 	contact := b.jane("")
-	task, err := b.hl.CreateTask(sandbox.Task{ContactID: contact.ID, Title: "Call Jane", DueDate: due})
+	task, err := b.hl.CreateTask(hlfake.Task{ContactID: contact.ID, Title: "Call Jane", DueDate: due})
 	b.must(err)
 	return store.Entity{LocationID: location, Kind: string(mapping.KindTask), ID: task.ID}, contact.ID
 }
@@ -102,8 +104,8 @@ func TestAMeetingThatIsMovedWhileItIsReplacedMovesItsTask(t *testing.T) {
 	r := b.request()
 	b.must(b.ch.Accept(r.ID))
 	b.settle()
-	b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Title = "Call Jane back" }))
-	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, sandbox.FailWith(503))
+	b.must(b.hl.UpdateTask(e.ID, func(t *hlfake.Task) { t.Title = "Call Jane back" }))
+	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, fakehttp.FailWith(503))
 	if _, err := b.try(e); err == nil || b.link(e).State != store.LinkDeleting {
 		t.Fatalf("the delete did not fail: %v, the link is %q", err, b.link(e).State)
 	}
@@ -158,8 +160,8 @@ func TestALostAnswerOfANoteMakesNoSecondOne(t *testing.T) {
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
 	b.must(b.ch.Accept(b.request().ID))
-	b.hl.Faults().Next("POST /contacts/{contactId}/notes", 1, sandbox.LoseAnswer())
-	b.hl.Faults().Next("POST /contacts/{contactId}/tasks", 1, sandbox.LoseAnswer())
+	b.hl.Faults().Next("POST /contacts/{contactId}/notes", 1, fakehttp.LoseAnswer())
+	b.hl.Faults().Next("POST /contacts/{contactId}/tasks", 1, fakehttp.LoseAnswer())
 	b.settle()
 	if n, m := len(b.hl.Notes(contact)), len(b.hl.Tasks(contact)); n != 1 || m != 2 {
 		t.Errorf("%d notes and %d tasks, want 1 and 2", n, m)
@@ -172,7 +174,7 @@ func TestAMeetingThatPeopleMadeIsNotedAtItsContact(t *testing.T) {
 	_, err := b.ch.Request("Before", []string{"jane@example.com"}, movedTo, movedTo.Add(time.Hour))
 	b.must(err)
 	b.settle()
-	r, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", movedTo, movedTo.Add(time.Hour))
+	r, err := b.ch.BookByLink(chfake.Contact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", movedTo, movedTo.Add(time.Hour))
 	b.must(err)
 	b.settle()
 	b.settle()
@@ -193,7 +195,7 @@ func TestAMeetingThatPeopleMadeIsNotedAtItsContact(t *testing.T) {
 func TestWhoBooksBeforeTheyAreAContactHasItInTheirNotes(t *testing.T) {
 	b := setup(t, "")
 	b.settle()
-	_, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", movedTo, movedTo.Add(time.Hour))
+	_, err := b.ch.BookByLink(chfake.Contact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", movedTo, movedTo.Add(time.Hour))
 	b.must(err)
 	b.settle()
 	jane := b.jane("")
@@ -233,10 +235,10 @@ func TestAMilestoneFollowsItsMeetingHoweverOftenItMoves(t *testing.T) {
 }
 
 func TestAMeetingThatNoListShowsAfterItsEndDidNotTakePlace(t *testing.T) {
-	b := setup(t, wayBack, func(c *sandbox.CalendarHeroConfig) { c.ForgetDeleted = true })
+	b := setup(t, wayBack, func(c *chfake.Config) { c.ForgetDeleted = true })
 	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
 	e, contact := b.task(due)
-	other, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "X", Email: []string{"x@example.com"}}, "Before", due.Add(-2*time.Hour), due.Add(-time.Hour))
+	other, err := b.ch.BookByLink(chfake.Contact{Name: "X", Email: []string{"x@example.com"}}, "Before", due.Add(-2*time.Hour), due.Add(-time.Hour))
 	b.must(err)
 	b.ask(e)
 	for _, r := range b.ch.Requests() {

@@ -13,7 +13,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"milepost/clients/highlevel"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -23,13 +24,13 @@ import (
 func TestWhatAChangeOfAContactCosts(t *testing.T) {
 	tasks := func(b *bundle, contact string, n int) {
 		for i := range n {
-			_, err := b.hl.CreateTask(sandbox.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(time.Duration(i+30) * time.Hour)})
+			_, err := b.hl.CreateTask(hlfake.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(time.Duration(i+30) * time.Hour)})
 			b.must(err)
 		}
 	}
 	notes := func(b *bundle, contact string, n int) {
 		for i := range n {
-			_, err := b.hl.CreateNote(sandbox.Note{ContactID: contact, Body: fmt.Sprint("Prefers mornings ", i)})
+			_, err := b.hl.CreateNote(hlfake.Note{ContactID: contact, Body: fmt.Sprint("Prefers mornings ", i)})
 			b.must(err)
 		}
 	}
@@ -40,12 +41,12 @@ func TestWhatAChangeOfAContactCosts(t *testing.T) {
 		most    int
 	}{
 		{"first contact event", nil, func(b *bundle, contact string) {
-			b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Janet" }))
+			b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
 		}, 8},
 		{"ten tasks created", func(b *bundle, contact string) { notes(b, contact, 3) }, func(b *bundle, contact string) { tasks(b, contact, 10) }, 6},
 		{"three notes created", func(b *bundle, contact string) { tasks(b, contact, 10) }, func(b *bundle, contact string) { notes(b, contact, 3) }, 6},
 		{"the name changes", func(b *bundle, contact string) { tasks(b, contact, 10); notes(b, contact, 3) }, func(b *bundle, contact string) {
-			b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Joan" }))
+			b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Joan" }))
 		}, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -53,7 +54,7 @@ func TestWhatAChangeOfAContactCosts(t *testing.T) {
 			contact := b.jane("2030-05-09").ID
 			heard := 0
 			if c.before != nil {
-				b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Janet" }))
+				b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
 				c.before(b, contact)
 				heard = b.hear(heard)
 			}
@@ -122,14 +123,14 @@ func (b *bundle) workAll() {
 func TestAnUpgradeMailsNobody(t *testing.T) {
 	b := setup(t, "")
 	contact := b.jane("2030-05-09").ID
-	b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Janet" }))
+	b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
 	var tasks []store.Entity
 	for i := range 3 {
-		task, err := b.hl.CreateTask(sandbox.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(30 * time.Hour)})
+		task, err := b.hl.CreateTask(hlfake.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(30 * time.Hour)})
 		b.must(err)
 		tasks = append(tasks, store.Entity{LocationID: location, Kind: string(mapping.KindTask), ID: task.ID})
 	}
-	_, err := b.hl.CreateNote(sandbox.Note{ContactID: contact, Body: "Prefers mornings #vip"})
+	_, err := b.hl.CreateNote(hlfake.Note{ContactID: contact, Body: "Prefers mornings #vip"})
 	b.must(err)
 	b.hear(0)
 	mails, posts := len(b.ch.Mails()), b.posts()
@@ -159,15 +160,15 @@ func TestAnUpgradeMailsNobody(t *testing.T) {
 func TestARecordThatFailsHoldsUpNoOther(t *testing.T) {
 	b := setup(t, "")
 	contact := b.jane("").ID
-	b.must(b.hl.UpdateContact(contact, func(c *sandbox.Contact) { c.FirstName = "Janet" }))
+	b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
 	b.hear(0)
 	b.pass(rest)
 	sent := len(b.hl.Sent())
 	for i := range 3 {
-		_, err := b.hl.CreateTask(sandbox.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(30 * time.Hour)})
+		_, err := b.hl.CreateTask(hlfake.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(30 * time.Hour)})
 		b.must(err)
 	}
-	b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+	b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
 	b.hear(sent)
 	if n := len(b.ch.Requests()); n != 3 {
 		t.Errorf("%d requests are there, want that of each task, once", n)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 )
 
@@ -40,7 +40,7 @@ func TestALostCreateSettlesOnceThoughTheClockIsPutBack(t *testing.T) {
 	b := setup(t, "")
 	e := b.jane("2030-06-02")
 	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
-	b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+	b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
 	sync := func() error {
 		state, err := b.store.EntityState(t.Context(), e)
 		b.must(err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -62,7 +62,7 @@ func TestRequestsThatAreOpenStayWithTheOwnerUntilSomebodyAgrees(t *testing.T) {
 			}))
 		}},
 		{"an automation of another name, and a crash", toOwner, strings.Replace(toContact, "name: Milestone", "name: Other", 1), "other/1", func(b *bundle) {
-			b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.FailWith(503))
+			b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.FailWith(503))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

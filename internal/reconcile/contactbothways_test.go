@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"milepost/clients/highlevel"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -41,7 +43,7 @@ func paired(t *testing.T, automations string) pair {
 	t.Helper()
 	b := setup(t, automations)
 	b.every = 15 * time.Minute
-	c, err := b.hl.SeedContact(sandbox.Contact{
+	c, err := b.hl.SeedContact(hlfake.Contact{
 		LocationID: location, FirstName: "Jane", LastName: "van der Berg", Email: "jane@example.com", Phone: "+15551234567", CompanyName: "Northwind",
 		CustomFields: map[string]any{"contact.milestone": "Buyer"},
 	})
@@ -52,7 +54,7 @@ func paired(t *testing.T, automations string) pair {
 }
 
 // hero is the one contact in CalendarHero.
-func (p pair) hero() sandbox.CalendarContact {
+func (p pair) hero() chfake.Contact {
 	p.t.Helper()
 	all := p.ch.Contacts()
 	if len(all) != 1 {
@@ -61,7 +63,7 @@ func (p pair) hero() sandbox.CalendarContact {
 	return all[0]
 }
 
-func (p pair) level() sandbox.Contact {
+func (p pair) level() hlfake.Contact {
 	p.t.Helper()
 	c, ok := p.hl.Contact(p.e.ID)
 	if !ok {
@@ -70,13 +72,13 @@ func (p pair) level() sandbox.Contact {
 	return c
 }
 
-func (p pair) editHero(change func(*sandbox.CalendarContact)) {
+func (p pair) editHero(change func(*chfake.Contact)) {
 	p.t.Helper()
 	p.pass(time.Minute)
 	p.must(p.ch.EditContact(p.hero().ID, change))
 }
 
-func (p pair) editLevel(change func(*sandbox.Contact)) {
+func (p pair) editLevel(change func(*hlfake.Contact)) {
 	p.t.Helper()
 	p.pass(time.Minute)
 	p.must(p.hl.UpdateContact(p.e.ID, change))
@@ -129,26 +131,26 @@ func (p pair) told() string {
 func TestWhatChangedInCalendarHeroIsWrittenBackAlone(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		edit    func(*sandbox.CalendarContact)
+		edit    func(*chfake.Contact)
 		body    string // of the one write to HighLevel
 		company bool
 	}{
-		{name: "first name", edit: func(c *sandbox.CalendarContact) { c.Name = "Joan van der Berg" }, body: `{"firstName":"Joan"}`},
-		{name: "last name", edit: func(c *sandbox.CalendarContact) { c.Name = "Jane  Smith" }, body: `{"lastName":"Smith"}`},
-		{name: "the whole name", edit: func(c *sandbox.CalendarContact) { c.Name = "Ann Lee Wu" }, body: `{"firstName":"Ann","lastName":"Lee Wu"}`},
-		{name: "one name is left", edit: func(c *sandbox.CalendarContact) { c.Name = "Jane" }, body: `{"lastName":null}`},
-		{name: "main address", edit: func(c *sandbox.CalendarContact) {
+		{name: "first name", edit: func(c *chfake.Contact) { c.Name = "Joan van der Berg" }, body: `{"firstName":"Joan"}`},
+		{name: "last name", edit: func(c *chfake.Contact) { c.Name = "Jane  Smith" }, body: `{"lastName":"Smith"}`},
+		{name: "the whole name", edit: func(c *chfake.Contact) { c.Name = "Ann Lee Wu" }, body: `{"firstName":"Ann","lastName":"Lee Wu"}`},
+		{name: "one name is left", edit: func(c *chfake.Contact) { c.Name = "Jane" }, body: `{"lastName":null}`},
+		{name: "main address", edit: func(c *chfake.Contact) {
 			c.Email, c.DefaultEmail = []string{"jane@example.com", "Joan@example.com"}, "Joan@example.com"
 		}, body: `{"email":"joan@example.com"}`},
-		{name: "the one address", edit: func(c *sandbox.CalendarContact) { c.Email, c.DefaultEmail = []string{"joan@example.com"}, "" }, body: `{"email":"joan@example.com"}`},
-		{name: "phone, as HighLevel keeps it", edit: func(c *sandbox.CalendarContact) { c.Telephone = []string{"(555) 765-4321"} }, body: `{"phone":"+15557654321"}`},
-		{name: "job title, in a custom field", edit: func(c *sandbox.CalendarContact) { c.Title = "Seller" }, body: `field_value":"Seller"`},
-		{name: "form alone", edit: func(c *sandbox.CalendarContact) {
+		{name: "the one address", edit: func(c *chfake.Contact) { c.Email, c.DefaultEmail = []string{"joan@example.com"}, "" }, body: `{"email":"joan@example.com"}`},
+		{name: "phone, as HighLevel keeps it", edit: func(c *chfake.Contact) { c.Telephone = []string{"(555) 765-4321"} }, body: `{"phone":"+15557654321"}`},
+		{name: "job title, in a custom field", edit: func(c *chfake.Contact) { c.Title = "Seller" }, body: `field_value":"Seller"`},
+		{name: "form alone", edit: func(c *chfake.Contact) {
 			c.Name, c.Email, c.DefaultEmail, c.Telephone = " Jane van  der Berg", []string{"JANE@example.com"}, "JANE@example.com", []string{"555 1234567"}
 		}},
-		{name: "what HighLevel has and CalendarHero lost", edit: func(c *sandbox.CalendarContact) { c.Name, c.Telephone, c.Title = "", nil, "" }},
-		{name: "company, which HighLevel does not take", edit: func(c *sandbox.CalendarContact) { c.Organization = "Acme" }},
-		{name: "a further address", edit: func(c *sandbox.CalendarContact) {
+		{name: "what HighLevel has and CalendarHero lost", edit: func(c *chfake.Contact) { c.Name, c.Telephone, c.Title = "", nil, "" }},
+		{name: "company, which HighLevel does not take", edit: func(c *chfake.Contact) { c.Organization = "Acme" }},
+		{name: "a further address", edit: func(c *chfake.Contact) {
 			c.Email, c.DefaultEmail = []string{"jane@example.com", "x@example.com"}, "jane@example.com"
 		}},
 	} {
@@ -178,24 +180,24 @@ func TestWhatChangedInCalendarHeroIsWrittenBackAlone(t *testing.T) {
 
 func TestWhatChangedInHighLevelGoesToCalendarHeroAndClearsNothing(t *testing.T) {
 	p := paired(t, bothWays("newest"))
-	p.editHero(func(c *sandbox.CalendarContact) {
+	p.editHero(func(c *chfake.Contact) {
 		c.Organization, c.Telephone = "Acme", append(c.Telephone, "+49 30 1")
 	})
 	p.settles()
-	p.editLevel(func(c *sandbox.Contact) { c.Email, c.Phone, c.LastName = "new@example.com", "+15550000000", "" })
+	p.editLevel(func(c *hlfake.Contact) { c.Email, c.Phone, c.LastName = "new@example.com", "+15550000000", "" })
 	p.settles()
 	got := p.hero()
 	if got.Name != "Jane" || got.DefaultEmail != "new@example.com" || !slices.Equal(got.Email, []string{"new@example.com", "jane@example.com"}) ||
 		!slices.Equal(got.Telephone, []string{"+15550000000", "+15551234567", "+49 30 1"}) || got.Organization != "Acme" {
 		t.Errorf("it became %+v", got)
 	}
-	p.editLevel(func(c *sandbox.Contact) { c.Phone = "" })
+	p.editLevel(func(c *hlfake.Contact) { c.Phone = "" })
 	p.setTitle("")
 	p.settles()
 	if got := p.hero(); got.Telephone[0] != "+15550000000" || got.Title != "Buyer" || p.level().Phone != "" {
 		t.Errorf("it became %+v", got)
 	}
-	p.editHero(func(c *sandbox.CalendarContact) { c.Telephone = []string{"+15559999999"} })
+	p.editHero(func(c *chfake.Contact) { c.Telephone = []string{"+15559999999"} })
 	p.settles()
 	if got := p.level().Phone; got != "+15559999999" {
 		t.Errorf("the phone that HighLevel lacked became %q", got)
@@ -224,8 +226,8 @@ func TestBothChangedAndTheRuleDecides(t *testing.T) {
 	} {
 		t.Run(c.rule+", last "+c.order, func(t *testing.T) {
 			p := paired(t, bothWays(c.rule))
-			hanna := func() { p.editLevel(func(c *sandbox.Contact) { c.FirstName = "Hanna" }) }
-			carla := func() { p.editHero(func(c *sandbox.CalendarContact) { c.Name = "Carla van der Berg" }) }
+			hanna := func() { p.editLevel(func(c *hlfake.Contact) { c.FirstName = "Hanna" }) }
+			carla := func() { p.editHero(func(c *chfake.Contact) { c.Name = "Carla van der Berg" }) }
 			switch c.order {
 			case "HighLevel":
 				carla()
@@ -241,7 +243,7 @@ func TestBothChangedAndTheRuleDecides(t *testing.T) {
 				hanna()
 				carla()
 			}
-			for _, fault := range []sandbox.Fault{sandbox.FailWith(503), sandbox.LoseAnswer()} {
+			for _, fault := range []fakehttp.Fault{fakehttp.FailWith(503), fakehttp.LoseAnswer()} {
 				p.hl.Faults().Next("PUT /contacts/{contactId}", -1, fault)
 				p.ch.Faults().Next("PUT /contact/{id}", -1, fault)
 				for range 2 {
@@ -263,9 +265,9 @@ func TestBothChangedAndTheRuleDecides(t *testing.T) {
 
 func TestAnAddressThatAnotherContactHasIsRefusedOnce(t *testing.T) {
 	p := paired(t, bothWays("newest"))
-	other, err := p.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Other", Email: "taken@example.com"})
+	other, err := p.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Other", Email: "taken@example.com"})
 	p.must(err)
-	p.editHero(func(c *sandbox.CalendarContact) {
+	p.editHero(func(c *chfake.Contact) {
 		c.Name, c.Email, c.DefaultEmail = "Joan van der Berg", []string{"taken@example.com"}, "taken@example.com"
 	})
 	res := p.do(p.e)
@@ -284,7 +286,7 @@ func TestAnAddressThatAnotherContactHasIsRefusedOnce(t *testing.T) {
 	if hlAfter, chAfter := p.writes(); hlAfter != hl || chAfter != ch || p.asked() {
 		t.Errorf("it is tried again: %d and %d writes", hlAfter-hl, chAfter-ch)
 	}
-	p.editHero(func(c *sandbox.CalendarContact) { c.Email, c.DefaultEmail = []string{"free@example.com"}, "" })
+	p.editHero(func(c *chfake.Contact) { c.Email, c.DefaultEmail = []string{"free@example.com"}, "" })
 	if p.settles(); p.level().Email != "free@example.com" {
 		t.Errorf("HighLevel has %q", p.level().Email)
 	}
@@ -307,7 +309,7 @@ func TestAContactDeletedInCalendarHeroComesBackWithTheNextChangeInHighLevel(t *t
 		t.Errorf("then %s: %s, %d contacts", res.outcome(), res.detail(), len(p.ch.Contacts()))
 	}
 	p.level() // is there
-	p.editLevel(func(c *sandbox.Contact) { c.FirstName = "Joan" })
+	p.editLevel(func(c *hlfake.Contact) { c.FirstName = "Joan" })
 	p.settles()
 	if got := p.hero(); got.Name != "Joan van der Berg" {
 		t.Errorf("%+v", got)
@@ -316,20 +318,20 @@ func TestAContactDeletedInCalendarHeroComesBackWithTheNextChangeInHighLevel(t *t
 
 func TestAServerThatHasOnlyTheSearch(t *testing.T) {
 	p := paired(t, bothWays("newest"))
-	p.ch.Faults().Next("GET /contact/{id}", -1, sandbox.FailWith(404))
+	p.ch.Faults().Next("GET /contact/{id}", -1, fakehttp.FailWith(404))
 	if p.asked() {
 		t.Error("a poll asks for what did not change")
 	}
-	p.editHero(func(c *sandbox.CalendarContact) { c.Telephone = []string{"+15550001111"} })
+	p.editHero(func(c *chfake.Contact) { c.Telephone = []string{"+15550001111"} })
 	if !p.asked() {
 		t.Error("a poll does not see a new phone")
 	}
 	if p.settles(); p.level().Phone != "+15550001111" {
 		t.Errorf("HighLevel has %+v", p.level())
 	}
-	p.editHero(func(c *sandbox.CalendarContact) { c.Email, c.DefaultEmail = []string{"joan@example.com"}, "" })
+	p.editHero(func(c *chfake.Contact) { c.Email, c.DefaultEmail = []string{"joan@example.com"}, "" })
 	p.settles()
-	p.editHero(func(c *sandbox.CalendarContact) { c.Name = "Joan van der Berg" })
+	p.editHero(func(c *chfake.Contact) { c.Name = "Joan van der Berg" })
 	p.settles()
 	if got := p.level(); got.Email != "joan@example.com" || got.Name() != "Joan van der Berg" || len(p.ch.Contacts()) != 1 {
 		t.Errorf("HighLevel has %+v", got)
@@ -340,10 +342,10 @@ func TestTwoHighLevelContactsWithOneInCalendarHeroDoNotFight(t *testing.T) {
 	for _, rule := range []string{"newest", "highlevel", "calendarhero"} {
 		t.Run(rule, func(t *testing.T) {
 			p := paired(t, bothWays(rule))
-			p.editHero(func(c *sandbox.CalendarContact) {
+			p.editHero(func(c *chfake.Contact) {
 				c.Email, c.DefaultEmail = []string{"jane@example.com", "john@example.com"}, "jane@example.com"
 			})
-			c, err := p.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "John", LastName: "Doe", Email: "john@example.com", Phone: "+15552223333"})
+			c, err := p.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "John", LastName: "Doe", Email: "john@example.com", Phone: "+15552223333"})
 			p.must(err)
 			john := store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: c.ID}
 			rounds := func() {
@@ -354,8 +356,8 @@ func TestTwoHighLevelContactsWithOneInCalendarHeroDoNotFight(t *testing.T) {
 				}
 			}
 			rounds()
-			p.editHero(func(c *sandbox.CalendarContact) { c.Name = "Both of them" })
-			p.editLevel(func(c *sandbox.Contact) { c.FirstName = "Joan" })
+			p.editHero(func(c *chfake.Contact) { c.Name = "Both of them" })
+			p.editLevel(func(c *hlfake.Contact) { c.FirstName = "Joan" })
 			rounds()
 			hl, ch := p.writes()
 			t.Logf("%d writes to HighLevel, %d to CalendarHero", hl, ch)
@@ -372,16 +374,16 @@ func TestTwoHighLevelContactsWithOneInCalendarHeroDoNotFight(t *testing.T) {
 
 func TestAContactThatChangesWhileItIsWrittenBackIsReadAgain(t *testing.T) {
 	p := paired(t, bothWays("calendarhero"))
-	p.editHero(func(c *sandbox.CalendarContact) { c.Name = "Joan van der Berg" })
+	p.editHero(func(c *chfake.Contact) { c.Name = "Joan van der Berg" })
 	hold := make(chan struct{})
-	armed := p.ch.Faults().Next("GET /contact/{id}", 1, sandbox.HoldUntil(hold))
+	armed := p.ch.Faults().Next("GET /contact/{id}", 1, fakehttp.HoldUntil(hold))
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.try(p.e)
 		done <- err
 	}()
 	<-armed.Hit()
-	p.editLevel(func(c *sandbox.Contact) { c.Email = "joan@example.com" })
+	p.editLevel(func(c *hlfake.Contact) { c.Email = "joan@example.com" })
 	close(hold)
 	var w *wait
 	if err := <-done; !errors.As(err, &w) {
@@ -396,7 +398,7 @@ func TestAContactThatChangesWhileItIsWrittenBackIsReadAgain(t *testing.T) {
 func TestThePollLooksAtTheOldestAndStopsWhereItIsAskedTo(t *testing.T) {
 	p := paired(t, bothWays("newest"))
 	for i := range 4 {
-		c, err := p.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "P", Email: fmt.Sprintf("p%d@example.com", i)})
+		c, err := p.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "P", Email: fmt.Sprintf("p%d@example.com", i)})
 		p.must(err)
 		p.do(store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: c.ID})
 	}
@@ -417,7 +419,7 @@ func TestThePollLooksAtTheOldestAndStopsWhereItIsAskedTo(t *testing.T) {
 		t.Errorf("%d calls for 5 contacts", n)
 	}
 	p.pass(p.every)
-	p.ch.Faults().Next("GET /contact/{id}", 1, sandbox.RateLimited(time.Minute))
+	p.ch.Faults().Next("GET /contact/{id}", 1, fakehttp.RateLimited(time.Minute))
 	if n, err := poll(9); n != 0 || err == nil {
 		t.Errorf("limited: %d looked at, %v", n, err)
 	}
@@ -435,7 +437,7 @@ func TestASideThatKeepsAValueInAFormOfItsOwnIsNotWrittenAgain(t *testing.T) {
 	p.through(func(r *http.Request, body []byte) []byte {
 		return bytes.ReplaceAll(body, []byte("smith"), []byte("Smith"))
 	})
-	p.editHero(func(c *sandbox.CalendarContact) { c.Name = "Jane smith" })
+	p.editHero(func(c *chfake.Contact) { c.Name = "Jane smith" })
 	p.settles()
 	if hl, _ := p.writes(); hl != 1 || p.level().LastName != "Smith" || p.hero().Name != "Jane smith" {
 		t.Errorf("%d writes; HighLevel has %q, CalendarHero %q", hl, p.level().LastName, p.hero().Name)

@@ -9,7 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 	"milepost/mapping"
@@ -72,7 +74,7 @@ type contactHistory struct {
 	*bundle
 	rt                  *rapid.T
 	people              []store.Entity
-	armed               []*sandbox.Armed
+	armed               []*fakehttp.Armed
 	edits, syncs, polls int
 }
 
@@ -94,11 +96,11 @@ func (h *contactHistory) empty() {
 }
 
 func (h *contactHistory) arrive(i int) {
-	c, err := h.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Ann", LastName: "Lee", Email: fmt.Sprintf("p%d@example.com", i)})
+	c, err := h.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Ann", LastName: "Lee", Email: fmt.Sprintf("p%d@example.com", i)})
 	h.must(err)
 	h.people = append(h.people, store.Entity{LocationID: location, Kind: string(mapping.KindContact), ID: c.ID})
 	if rapid.Bool().Draw(h.rt, "was there") {
-		_, err := h.ch.SeedContact(sandbox.CalendarContact{Name: "A. Lee", Email: []string{fmt.Sprintf("other%d@example.com", i), fmt.Sprintf("P%d@example.com", i)}, Title: "Buyer", Telephone: []string{fmt.Sprintf("(555) 000-000%d", i)}})
+		_, err := h.ch.SeedContact(chfake.Contact{Name: "A. Lee", Email: []string{fmt.Sprintf("other%d@example.com", i), fmt.Sprintf("P%d@example.com", i)}, Title: "Buyer", Telephone: []string{fmt.Sprintf("(555) 000-000%d", i)}})
 		h.must(err)
 	}
 	h.sync(i)
@@ -114,7 +116,7 @@ func (h *contactHistory) step() {
 		if part == "title" {
 			h.must(h.hl.SetCustomField(h.people[i].ID, "contact.milestone", fmt.Sprint("Level title ", n)))
 		} else {
-			h.must(h.hl.UpdateContact(h.people[i].ID, func(c *sandbox.Contact) {
+			h.must(h.hl.UpdateContact(h.people[i].ID, func(c *hlfake.Contact) {
 				switch part {
 				case "first":
 					c.FirstName = fmt.Sprint("First", n)
@@ -139,7 +141,7 @@ func (h *contactHistory) step() {
 		}
 		h.edits++
 		part := rapid.SampledFrom([]string{"name", "name", "email", "emails", "phone", "title", "form"}).Draw(h.rt, "part")
-		h.must(h.ch.EditContact(have.ID, func(c *sandbox.CalendarContact) {
+		h.must(h.ch.EditContact(have.ID, func(c *chfake.Contact) {
 			switch part {
 			case "name":
 				c.Name = rapid.SampledFrom([]string{"Hero", "Ann Lee", "First1 Hero", "Hero  van Last 1", "Hero Last 2"}).Draw(h.rt, "name")
@@ -165,7 +167,7 @@ func (h *contactHistory) step() {
 	case "poll":
 		h.poll()
 	case "fault":
-		fault := rapid.SampledFrom([]sandbox.Fault{sandbox.LoseAnswer(), sandbox.FailWith(503), sandbox.DropBefore(), sandbox.RateLimited(time.Minute)}).Draw(h.rt, "fault")
+		fault := rapid.SampledFrom([]fakehttp.Fault{fakehttp.LoseAnswer(), fakehttp.FailWith(503), fakehttp.DropBefore(), fakehttp.RateLimited(time.Minute)}).Draw(h.rt, "fault")
 		times := rapid.IntRange(1, 5).Draw(h.rt, "times")
 		h.armed = append(h.armed, h.hl.Faults().Next("PUT *", times, fault), h.ch.Faults().Next("* /contact*", times, fault))
 	}
@@ -211,7 +213,7 @@ func (h *contactHistory) wanted() (out []int64) {
 }
 
 // hero is the contact in CalendarHero that a person is linked with.
-func (h *contactHistory) hero(i int) (sandbox.CalendarContact, bool) {
+func (h *contactHistory) hero(i int) (chfake.Contact, bool) {
 	links, err := h.store.Links(h.t.Context(), h.people[i])
 	h.must(err)
 	for _, l := range links {
@@ -221,7 +223,7 @@ func (h *contactHistory) hero(i int) (sandbox.CalendarContact, bool) {
 			}
 		}
 	}
-	return sandbox.CalendarContact{}, false
+	return chfake.Contact{}, false
 }
 
 func (h *contactHistory) struck() (n int) {

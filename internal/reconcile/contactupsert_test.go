@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"milepost/clients"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -22,7 +24,7 @@ const byLink = `
 `
 
 // newcomer is a contact that came to CalendarHero by a scheduling link.
-func newcomer(b *bundle, contact sandbox.CalendarContact) store.Entity {
+func newcomer(b *bundle, contact chfake.Contact) store.Entity {
 	b.t.Helper()
 	c, err := b.ch.SeedContact(contact)
 	b.must(err)
@@ -63,13 +65,13 @@ func (b *bundle) upsert(e store.Entity) (*result, error) {
 	return s.result, nil
 }
 
-var anna = sandbox.CalendarContact{Name: "Anna Lee", Email: []string{"Anna@example.com"}, Telephone: []string{"+1 (555) 123-4567"}, Organization: "Acme", Title: "Buyer"}
+var anna = chfake.Contact{Name: "Anna Lee", Email: []string{"Anna@example.com"}, Telephone: []string{"+1 (555) 123-4567"}, Organization: "Acme", Title: "Buyer"}
 
 func TestAContactOfALinkIsAddedOnceInHighLevelAndLinked(t *testing.T) {
 	b := setup(t, byLink)
 	e := newcomer(b, anna)
-	b.ch.Faults().Next("GET /contact/{id}", 1, sandbox.FailWith(404)) // then what the webhook said is searched for
-	b.hl.Faults().Next("POST /contacts/upsert", 1, sandbox.LoseAnswer())
+	b.ch.Faults().Next("GET /contact/{id}", 1, fakehttp.FailWith(404)) // then what the webhook said is searched for
+	b.hl.Faults().Next("POST /contacts/upsert", 1, fakehttp.LoseAnswer())
 	if _, err := b.upsert(e); clients.ReasonOf(err) != clients.Unclear {
 		t.Fatalf("a lost answer: %v", err)
 	}
@@ -95,7 +97,7 @@ func TestAContactOfALinkIsAddedOnceInHighLevelAndLinked(t *testing.T) {
 	if n := len(b.ch.Contacts()); n != 1 || b.item(res.touch[0]).ObjectID != e.ID {
 		t.Errorf("CalendarHero has %d, linked is %s", n, b.item(res.touch[0]).ObjectID)
 	}
-	b.must(b.ch.EditContact(e.ID, func(c *sandbox.CalendarContact) { c.Name = "Anna Wu" }))
+	b.must(b.ch.EditContact(e.ID, func(c *chfake.Contact) { c.Name = "Anna Wu" }))
 	if res, err := b.upsert(e); err != nil || !strings.Contains(res.detail(), "already") {
 		t.Errorf("one that is linked ended as %s: %v", res.detail(), err)
 	}
@@ -104,13 +106,13 @@ func TestAContactOfALinkIsAddedOnceInHighLevelAndLinked(t *testing.T) {
 func TestAContactThatHighLevelHasIsOnlyFilled(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		have sandbox.Contact
+		have hlfake.Contact
 		want string // name, e-mail, phone, company
 		puts int
 	}{
-		{"by its e-mail", sandbox.Contact{FirstName: "Annie", Email: "anna@example.com"}, "Annie anna@example.com +15551234567 ", 1},
-		{"by its phone", sandbox.Contact{Phone: "+15551234567", CompanyName: "Northwind"}, "Anna Lee anna@example.com +15551234567 Northwind", 1},
-		{"whole", sandbox.Contact{FirstName: "Annie", Email: "anna@example.com", Phone: "+49301234567"}, "Annie anna@example.com +49301234567 ", 0},
+		{"by its e-mail", hlfake.Contact{FirstName: "Annie", Email: "anna@example.com"}, "Annie anna@example.com +15551234567 ", 1},
+		{"by its phone", hlfake.Contact{Phone: "+15551234567", CompanyName: "Northwind"}, "Anna Lee anna@example.com +15551234567 Northwind", 1},
+		{"whole", hlfake.Contact{FirstName: "Annie", Email: "anna@example.com", Phone: "+49301234567"}, "Annie anna@example.com +49301234567 ", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, byLink)
@@ -138,7 +140,7 @@ func TestAContactThatHighLevelHasIsOnlyFilled(t *testing.T) {
 
 func TestANumberWithoutItsCountryMatchesNobodyByAccident(t *testing.T) {
 	b := setup(t, byLink)
-	_, err := b.hl.SeedContact(sandbox.Contact{LocationID: location, FirstName: "Other", Phone: "5551234567"})
+	_, err := b.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Other", Phone: "5551234567"})
 	b.must(err)
 	local := anna
 	local.Telephone = []string{"(555) 123-4567"}
@@ -152,7 +154,7 @@ func TestANumberWithoutItsCountryMatchesNobodyByAccident(t *testing.T) {
 
 func TestTheOwnerIsNoNews(t *testing.T) {
 	b := setup(t, byLink)
-	res, err := b.upsert(newcomer(b, sandbox.CalendarContact{Name: "Olivia", Email: []string{strings.ToUpper(ownerMail)}}))
+	res, err := b.upsert(newcomer(b, chfake.Contact{Name: "Olivia", Email: []string{strings.ToUpper(ownerMail)}}))
 	if err != nil || len(b.hl.Contacts()) != 0 || !strings.Contains(res.detail(), "owner") {
 		t.Errorf("%v: %s, HighLevel has %+v", err, res.detail(), b.hl.Contacts())
 	}
@@ -188,7 +190,7 @@ func TestFieldsOfAContactAreWrittenOnceAndAlone(t *testing.T) {
 		if res := update(fields); res.outcome() != want {
 			t.Errorf("time %d: %s: %s", i+1, res.outcome(), res.detail())
 		}
-		b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.City = "Bonn" })) // a person's
+		b.must(b.hl.UpdateContact(e.ID, func(c *hlfake.Contact) { c.City = "Bonn" })) // a person's
 	}
 	got := sent()
 	if len(got) != 1 || !strings.Contains(got[0], `"city":"Berlin"`) || !strings.Contains(got[0], `"postalCode":"10115"`) ||

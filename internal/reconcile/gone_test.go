@@ -9,7 +9,8 @@ import (
 
 	"github.com/riverqueue/river/rivertype"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -18,7 +19,7 @@ import (
 func (b *bundle) people(n int) (all []store.Entity) {
 	b.t.Helper()
 	for i := range n {
-		c, err := b.hl.SeedContact(sandbox.Contact{
+		c, err := b.hl.SeedContact(hlfake.Contact{
 			LocationID: location, FirstName: "Jane", LastName: fmt.Sprint("Doe", i), Email: fmt.Sprintf("jane%d@example.com", i),
 			CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"},
 		})
@@ -57,8 +58,8 @@ func (b *bundle) waits() int {
 }
 
 // vanish has HighLevel say in its own words that no contact exists.
-func (b *bundle) vanish() *sandbox.Armed {
-	return b.hl.Faults().Next("GET /contacts/{contactId}", -1, sandbox.Say(400, `{"statusCode":400,"message":"Contact not found"}`))
+func (b *bundle) vanish() *fakehttp.Armed {
+	return b.hl.Faults().Next("GET /contacts/{contactId}", -1, fakehttp.Say(400, `{"statusCode":400,"message":"Contact not found"}`))
 }
 
 func TestFewRecordsThatVanishedWithoutAnEventAreRemovedAfterASecondLook(t *testing.T) {
@@ -132,7 +133,7 @@ func TestNothingIsBelievedToBeGoneWhileTheLocationDoesNotAnswer(t *testing.T) {
 	e := b.people(1)[0]
 	b.must(b.hl.DeleteContact(e.ID))
 	for range 5 { // HighLevel says that the contact is gone, and not where it is
-		b.hl.Faults().Next("GET /locations/{locationId}", -1, sandbox.GatewayAnswer{Status: 404}.Fault())
+		b.hl.Faults().Next("GET /locations/{locationId}", -1, fakehttp.GatewayAnswer{Status: 404}.Fault())
 		b.round([]store.Entity{e})
 		b.pass(time.Hour)
 	}
@@ -153,10 +154,10 @@ func TestContactsThatVanishInCalendarHeroAreNotMadeAgain(t *testing.T) {
     - contact: { name: "{{ contact.name }}", emails: ["{{ contact.email }}"], phones: ["{{ contact.phone }}"] }
 `)
 	all := b.people(6)
-	b.ch.Faults().Next("GET /contact/{id}", -1, sandbox.Say(404, `{"statusCode":404,"error":"Not Found","message":"Contact not found"}`))
-	b.ch.Faults().Next("GET /contact", -1, sandbox.Say(200, `[]`))
+	b.ch.Faults().Next("GET /contact/{id}", -1, fakehttp.Say(404, `{"statusCode":404,"error":"Not Found","message":"Contact not found"}`))
+	b.ch.Faults().Next("GET /contact", -1, fakehttp.Say(200, `[]`))
 	for _, e := range all {
-		b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.FirstName = "Joan" }))
+		b.must(b.hl.UpdateContact(e.ID, func(c *hlfake.Contact) { c.FirstName = "Joan" }))
 	}
 	for range 5 {
 		b.round(all)
@@ -172,7 +173,7 @@ func TestContactsThatVanishInCalendarHeroAreNotMadeAgain(t *testing.T) {
 }
 
 func TestADeleteThatAGatewayAnswersIsNotDone(t *testing.T) {
-	for _, a := range []sandbox.GatewayAnswer{
+	for _, a := range []fakehttp.GatewayAnswer{
 		{Status: 404, Body: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`}, {Status: 404}, {Status: 200, Body: `{}`}, {Status: 200, Body: "<html>"},
 	} {
 		b := setup(t, toOwner)
@@ -195,15 +196,15 @@ func TestADeleteThatAGatewayAnswersIsNotDone(t *testing.T) {
 func TestWhatAGatewayAnswersToEverythingIsNeitherDoneNorRefused(t *testing.T) {
 	for _, a := range []struct {
 		vendor string
-		sandbox.GatewayAnswer
+		fakehttp.GatewayAnswer
 		date string // "" removes the request
 	}{
-		{"CalendarHero", sandbox.GatewayAnswer{Status: 204}, ""},
-		{"CalendarHero", sandbox.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"error":"Bad Request","message":"Bad Request"}`}, ""},
-		{"CalendarHero", sandbox.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"error":"Bad Request","message":"Bad Request"}`}, "2030-06-03"},
-		{"CalendarHero", sandbox.GatewayAnswer{Status: 422, Body: `{"message":"Request blocked by policy 17"}`}, "2030-06-03"},
-		{"HighLevel", sandbox.GatewayAnswer{Status: 400, Body: `{"message":"Request blocked by policy 17"}`}, "2030-06-03"},
-		{"HighLevel", sandbox.GatewayAnswer{Status: 422, Body: `{"statusCode":422,"message":["blocked"],"error":"Unprocessable Entity"}`}, ""},
+		{"CalendarHero", fakehttp.GatewayAnswer{Status: 204}, ""},
+		{"CalendarHero", fakehttp.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"error":"Bad Request","message":"Bad Request"}`}, ""},
+		{"CalendarHero", fakehttp.GatewayAnswer{Status: 400, Body: `{"statusCode":400,"error":"Bad Request","message":"Bad Request"}`}, "2030-06-03"},
+		{"CalendarHero", fakehttp.GatewayAnswer{Status: 422, Body: `{"message":"Request blocked by policy 17"}`}, "2030-06-03"},
+		{"HighLevel", fakehttp.GatewayAnswer{Status: 400, Body: `{"message":"Request blocked by policy 17"}`}, "2030-06-03"},
+		{"HighLevel", fakehttp.GatewayAnswer{Status: 422, Body: `{"statusCode":422,"message":["blocked"],"error":"Unprocessable Entity"}`}, ""},
 	} {
 		b := setup(t, toOwner)
 		all := b.people(1)
@@ -228,7 +229,7 @@ func TestAnEmptyListOfCustomFieldsRemovesNothing(t *testing.T) {
 	b := setup(t, toOwner)
 	all := b.people(2)
 	b.startsOn(b.backedUp()) // the list is read again
-	b.hl.Faults().Next("GET /locations/{locationId}/customFields", -1, sandbox.Say(200, `{"customFields":[]}`))
+	b.hl.Faults().Next("GET /locations/{locationId}/customFields", -1, fakehttp.Say(200, `{"customFields":[]}`))
 	for range 3 {
 		if n := b.round(all); n != 0 || len(b.ch.Requests()) != 2 {
 			t.Errorf("%d ended, %d requests are left of 2", n, len(b.ch.Requests()))
@@ -247,13 +248,13 @@ func TestAnEmptyListOfCustomFieldsRemovesNothing(t *testing.T) {
 }
 
 func TestALocationThatIsRefusedForAWhileKeepsItsTimeZone(t *testing.T) {
-	for _, a := range []sandbox.Fault{
-		sandbox.Say(403, `{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}`),
-		sandbox.Say(200, `{"location":{"id":"`+location+`","name":"Northwind"}}`),
+	for _, a := range []fakehttp.Fault{
+		fakehttp.Say(403, `{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}`),
+		fakehttp.Say(200, `{"location":{"id":"`+location+`","name":"Northwind"}}`),
 	} {
 		b := setup(t, toOwner)
 		all := b.people(1)
-		b.ch.Faults().Next("GET /user", -1, sandbox.Say(200, `{"id":"0123456789abcdef01234567","email":"`+ownerMail+`","name":"Olivia","timezone":"Asia/Tokyo"}`))
+		b.ch.Faults().Next("GET /user", -1, fakehttp.Say(200, `{"id":"0123456789abcdef01234567","email":"`+ownerMail+`","name":"Olivia","timezone":"Asia/Tokyo"}`))
 		b.pass(aboutFresh)
 		refused := b.hl.Faults().Next("GET /locations/{locationId}", -1, a)
 		b.setDate(all[0], "2030-06-09")

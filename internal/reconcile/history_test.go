@@ -26,7 +26,9 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -55,7 +57,7 @@ type history struct {
 	fails    map[store.Entity]int
 	polled   time.Time
 	swept    time.Time
-	armed    []*sandbox.Armed
+	armed    []*fakehttp.Armed
 	lying    []lying
 	meetings int // made by people in CalendarHero
 	asked    int // times that a clash asked for
@@ -119,12 +121,12 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 	h.began = time.Date(2030, 10, 30, 12, 0, 0, 0, time.UTC) // the clocks change on the 3rd of November
 	h.set(h.began)
 	clock := func() time.Time { return time.UnixMicro(h.micros.Load()).UTC() }
-	h.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
-	h.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+	h.hl = hlfake.New(hlfake.Config{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
+	h.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
-	h.ch = sandbox.NewCalendarHero(sandbox.CalendarHeroConfig{
-		Clock: clock, Token: "ch-test", User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+	h.ch = chfake.New(chfake.Config{
+		Clock: clock, Token: "ch-test", User: chfake.User{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	})
 	for _, event := range calendarhero.Events {
 		h.must(h.ch.SetHook(event, "")) // remembered, and sent by the history

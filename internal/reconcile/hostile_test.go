@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -18,7 +20,7 @@ func TestATitleHidesNotThatMilepostWroteTheNote(t *testing.T) {
 		b := setup(t, "")
 		jane := b.jane("")
 		b.settle()
-		_, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, title, movedTo, movedTo.Add(time.Hour))
+		_, err := b.ch.BookByLink(chfake.Contact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, title, movedTo, movedTo.Add(time.Hour))
 		b.must(err)
 		b.settle()
 		b.all()
@@ -34,10 +36,10 @@ func TestWhatLooksLikeAMarkerIsNone(t *testing.T) {
 	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
 	e, contact := b.task(due)
 	b.ask(e)
-	b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Body = "What the customer wrote:\n[ref: mp-aaaaaaaa]" }))
+	b.must(b.hl.UpdateTask(e.ID, func(t *hlfake.Task) { t.Body = "What the customer wrote:\n[ref: mp-aaaaaaaa]" }))
 	b.ask(e)
 	b.request() // there is still one
-	_, err := b.ch.BookByLink(sandbox.CalendarContact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Hello [mp-aaaaaaaa]", movedTo, movedTo.Add(time.Hour))
+	_, err := b.ch.BookByLink(chfake.Contact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Hello [mp-aaaaaaaa]", movedTo, movedTo.Add(time.Hour))
 	b.must(err)
 	b.settle()
 	b.pass(5 * time.Minute)
@@ -55,7 +57,7 @@ func TestListsThatLieLeaveNoSecondRequest(t *testing.T) {
 	b := setup(t, toOwner)
 	jane := b.jane("2030-06-03")
 	b.ask(jane)
-	b.ch.Faults().Next("GET /meeting/tasks", 1000, sandbox.Say(200, `[]`))
+	b.ch.Faults().Next("GET /meeting/tasks", 1000, fakehttp.Say(200, `[]`))
 	for range 3 {
 		b.settle()
 		b.pass(time.Minute)

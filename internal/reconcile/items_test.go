@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -70,7 +70,7 @@ func TestAMilestoneIsInTheCalendarAsCalendarHeroHasIt(t *testing.T) {
 func TestTasksAndNotesAreInTheCalendar(t *testing.T) {
 	b := setup(t, "")
 	jane := b.jane("")
-	task, err := b.hl.SeedTask(sandbox.Task{ContactID: jane.ID, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC), AssignedTo: "user1"})
+	task, err := b.hl.SeedTask(hlfake.Task{ContactID: jane.ID, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC), AssignedTo: "user1"})
 	b.must(err)
 	e := store.Entity{LocationID: location, Kind: "task", ID: task.ID}
 	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
@@ -86,7 +86,7 @@ func TestTasksAndNotesAreInTheCalendar(t *testing.T) {
 		t.Errorf("the completed task is %+v", i)
 	}
 
-	note, err := b.hl.SeedNote(sandbox.Note{ContactID: jane.ID, Body: "Prefers mornings\n#VIP"})
+	note, err := b.hl.SeedNote(hlfake.Note{ContactID: jane.ID, Body: "Prefers mornings\n#VIP"})
 	b.must(err)
 	e = store.Entity{LocationID: location, Kind: "note", ID: note.ID}
 	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))

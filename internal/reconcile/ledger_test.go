@@ -8,7 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -115,8 +116,8 @@ func (l *ledger) contents() map[itemID]item {
 	out := map[itemID]item{}
 	fields := hl.CustomFields(location)
 	for _, c := range hl.Contacts() {
-		notes := slices.DeleteFunc(hl.Notes(c.ID), func(n sandbox.Note) bool { return ours(n.Body) })
-		slices.SortStableFunc(notes, func(a, b sandbox.Note) int {
+		notes := slices.DeleteFunc(hl.Notes(c.ID), func(n hlfake.Note) bool { return ours(n.Body) })
+		slices.SortStableFunc(notes, func(a, b hlfake.Note) int {
 			return cmp.Or(b.DateAdded.Truncate(time.Millisecond).Compare(a.DateAdded.Truncate(time.Millisecond)), cmp.Compare(a.ID, b.ID))
 		})
 		var attached []string
@@ -202,7 +203,7 @@ func (l *ledger) missedNotes(e store.Entity) {
 		}
 		seen, err := l.h.store.SeenOf(l.h.t.Context(), location, it.contact, string(mapping.KindNote))
 		l.h.must(err)
-		if len(seen) == 0 && slices.ContainsFunc(l.h.hl.Notes(it.contact), func(n sandbox.Note) bool { return !ours(n.Body) }) {
+		if len(seen) == 0 && slices.ContainsFunc(l.h.hl.Notes(it.contact), func(n hlfake.Note) bool { return !ours(n.Body) }) {
 			it.noNotes = true
 			it.revisions++
 		}
@@ -221,8 +222,8 @@ func (l *ledger) markers() map[string]itemID {
 }
 
 // requests gives the requests of each item, as they were made, and the live ones.
-func (l *ledger) requests() (made map[itemID][]sandbox.MeetingRequest, live map[itemID][]sandbox.MeetingRequest, wrong []string) {
-	made, live = map[itemID][]sandbox.MeetingRequest{}, map[itemID][]sandbox.MeetingRequest{}
+func (l *ledger) requests() (made map[itemID][]chfake.MeetingRequest, live map[itemID][]chfake.MeetingRequest, wrong []string) {
+	made, live = map[itemID][]chfake.MeetingRequest{}, map[itemID][]chfake.MeetingRequest{}
 	byMarker, used := l.markers(), map[string]int{}
 	for _, r := range slices.Concat(l.h.ch.Closed(), l.h.ch.Requests()) {
 		mark := markerIn(r.Subject)
@@ -238,18 +239,18 @@ func (l *ledger) requests() (made map[itemID][]sandbox.MeetingRequest, live map[
 			wrong = append(wrong, fmt.Sprintf("the marker %s of %v was made twice", mark, id))
 		}
 		made[id] = append(made[id], r)
-		if r.State != sandbox.StateClosed {
+		if r.State != chfake.StateClosed {
 			live[id] = append(live[id], r)
 		}
 	}
 	for _, list := range made {
-		slices.SortStableFunc(list, func(a, b sandbox.MeetingRequest) int { return a.DateAdded.Compare(b.DateAdded) })
+		slices.SortStableFunc(list, func(a, b chfake.MeetingRequest) int { return a.DateAdded.Compare(b.DateAdded) })
 	}
 	return made, live, wrong
 }
 
 // itemOf gives the item of a request; nil of one that people made.
-func (l *ledger) itemOf(r sandbox.MeetingRequest) *item {
+func (l *ledger) itemOf(r chfake.MeetingRequest) *item {
 	return l.items[l.markers()[markerIn(r.Subject)]]
 }
 
@@ -343,7 +344,7 @@ func (l *ledger) audit() (wrong []string) {
 	for id, list := range made {
 		it := l.items[id]
 		for i := range list[1:] {
-			if a, b := list[i], list[i+1]; a.State != sandbox.StateClosed || b.DateAdded.Before(a.DateUpdated) {
+			if a, b := list[i], list[i+1]; a.State != chfake.StateClosed || b.DateAdded.Before(a.DateUpdated) {
 				complain("%v was there twice at once: %q and %q", id, a.Subject, b.Subject)
 			}
 		}
@@ -365,7 +366,7 @@ func (l *ledger) audit() (wrong []string) {
 	}
 	reminds, moves := 0, 0
 	for _, m := range h.ch.Mails() {
-		if m.Kind == sandbox.MailRemind {
+		if m.Kind == chfake.MailRemind {
 			reminds++
 		}
 	}
@@ -385,7 +386,7 @@ func (l *ledger) audit() (wrong []string) {
 }
 
 // wrongEnd tells what is wrong with where an item ended, or "".
-func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingRequest) string {
+func (l *ledger) wrongEnd(id itemID, it *item, made, live []chfake.MeetingRequest) string {
 	want, now := it.now, l.h.now()
 	past := !want.times.end.After(now)
 	if len(live) > 1 {
@@ -439,7 +440,7 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 	switch {
 	case title != want.title:
 		return fmt.Sprintf("it is called %q, want %q", title, want.title)
-	case description != want.description && (r.State == sandbox.StateActive && !it.blurred || !it.said[description]): // that of a booked one waits, and no list shows one
+	case description != want.description && (r.State == chfake.StateActive && !it.blurred || !it.said[description]): // that of a booked one waits, and no list shows one
 		return fmt.Sprintf("it says %q, want %q", description, want.description)
 	// If a person had moved it, a database from before that takes the time that the
 	// record asks for, for a new one.
@@ -488,7 +489,7 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []sandbox.MeetingReque
 // halfReplaced reports whether Milepost itself removed the last request of an item. If
 // its database went back between that and the replacement, it takes this for a
 // cancellation by a person, until the record changes again.
-func (l *ledger) halfReplaced(it *item, made []sandbox.MeetingRequest) bool {
+func (l *ledger) halfReplaced(it *item, made []chfake.MeetingRequest) bool {
 	cancelled := 0
 	for _, r := range made {
 		if r.Status == "cancelled" {
@@ -508,7 +509,7 @@ func (it *item) changedBack() bool {
 // for the first time on the database that it has. Then its task stays as it is:
 // that it is open may mean that a person opened it again, and the database that
 // would tell is gone.
-func (it *item) tookPlaceUnknown(r sandbox.MeetingRequest) bool {
+func (it *item) tookPlaceUnknown(r chfake.MeetingRequest) bool {
 	return r.ID == it.overUnknown || it.forgot && r.Status == "completed" && r.DateAdded.After(it.knows)
 }
 
@@ -556,7 +557,7 @@ func sameDay(a, b time.Time, zone *time.Location) bool {
 }
 
 // wrongClash tells what is wrong with how a conflict ended.
-func (l *ledger) wrongClash(id itemID, it *item, live []sandbox.MeetingRequest) string {
+func (l *ledger) wrongClash(id itemID, it *item, live []chfake.MeetingRequest) string {
 	switch {
 	case it.must.none && len(live) > 0:
 		return fmt.Sprintf("the conflict ended with a request at %s, and by the rule that it was called off stands", times{live[0].Start, live[0].End})
@@ -666,7 +667,7 @@ func (l *ledger) strange(id string) bool {
 		return false
 	}
 	_, known := l.h.hl.Contact(f.contact)
-	return !known || !f.seen && slices.ContainsFunc(l.h.ch.Closed(), func(r sandbox.MeetingRequest) bool { return r.ID == id })
+	return !known || !f.seen && slices.ContainsFunc(l.h.ch.Closed(), func(r chfake.MeetingRequest) bool { return r.ID == id })
 }
 
 // foreignNotes tells which meetings that people made are not in the notes of their

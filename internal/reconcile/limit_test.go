@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"milepost/clients"
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 )
 
@@ -17,13 +17,13 @@ func TestACommandWaitsAtTheRateLimitAndSaysSo(t *testing.T) {
 		e := b.jane("2030-05-02")
 		var told []time.Duration
 		b.WaitAtLimit(func(d time.Duration) { told = append(told, d) })
-		b.hl.Faults().Next("POST /contacts/search", 2, sandbox.RateLimited(8*time.Second))
+		b.hl.Faults().Next("POST /contacts/search", 2, fakehttp.RateLimited(8*time.Second))
 		at, err := b.Sweep(t.Context(), "backfill", location, time.Time{}, dry, nil)
 		b.must(err)
 		if at.Contacts != 1 || !slices.Equal(told, []time.Duration{8 * time.Second, 8 * time.Second}) {
 			t.Errorf("%d contacts were looked at, and the waits were %v", at.Contacts, told)
 		}
-		b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.RateLimited(9*time.Second))
+		b.hl.Faults().Next("GET /contacts/{contactId}", 1, fakehttp.RateLimited(9*time.Second))
 		lines, err := b.Preview(t.Context(), store.Found{Entity: e, ContactID: e.ID, Differs: true})
 		b.must(err)
 		if len(lines) == 0 || len(told) != 3 {
@@ -35,12 +35,12 @@ func TestACommandWaitsAtTheRateLimitAndSaysSo(t *testing.T) {
 func TestAWorkerLeavesAndACommandGivesUpWhereTheLimitIsFarAway(t *testing.T) {
 	b := setup(t, "")
 	b.jane("2030-05-02")
-	b.hl.Faults().Next("POST /contacts/search", 1, sandbox.RateLimited(8*time.Second))
+	b.hl.Faults().Next("POST /contacts/search", 1, fakehttp.RateLimited(8*time.Second))
 	if _, err := b.Sweep(t.Context(), "backfill", location, time.Time{}, false, nil); clients.ReasonOf(err) != clients.RateLimited {
 		t.Errorf("a worker's sweep ends with %v", err)
 	}
 	b.WaitAtLimit(func(time.Duration) { t.Error("a wait of hours is waited for") })
-	b.hl.Faults().Next("POST /contacts/search", 1, sandbox.RateLimited(5*time.Hour))
+	b.hl.Faults().Next("POST /contacts/search", 1, fakehttp.RateLimited(5*time.Hour))
 	if _, err := b.Sweep(t.Context(), "backfill", location, time.Time{}, false, nil); clients.ReasonOf(err) != clients.RateLimited {
 		t.Errorf("a command's sweep ends with %v", err)
 	}

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"milepost/clients"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -85,7 +86,7 @@ func (b *bundle) ask(e store.Entity) {
 }
 
 // request is the one live request there is.
-func (b *bundle) request() sandbox.MeetingRequest {
+func (b *bundle) request() chfake.MeetingRequest {
 	b.t.Helper()
 	list := b.ch.Requests()
 	if len(list) != 1 {
@@ -202,7 +203,7 @@ func TestAMeetingThatEndedIsMadeAgainOnlyForAChangeOfTheRecord(t *testing.T) {
 }
 
 func TestAMeetingThatNoListShowsIsGone(t *testing.T) {
-	b := setup(t, toOwner, func(c *sandbox.CalendarHeroConfig) { c.ForgetDeleted = true })
+	b := setup(t, toOwner, func(c *chfake.Config) { c.ForgetDeleted = true })
 	e := b.jane("2030-06-03")
 	b.ask(e)
 	conn, err := b.session(t.Context(), location)
@@ -252,7 +253,7 @@ func TestABookedMeetingIsNotUndoneForADescription(t *testing.T) {
 	b.must(b.hl.AddTags(e.ID, "vip"))
 	b.ask(e)
 	b.ask(e)
-	if got := b.request(); got.ID != r.ID || got.State != sandbox.StateUpcoming {
+	if got := b.request(); got.ID != r.ID || got.State != chfake.StateUpcoming {
 		t.Errorf("it is %s now, after %d posts", got.State, b.posts())
 	}
 	b.setDate(e, "2030-06-05")
@@ -263,7 +264,7 @@ func TestABookedMeetingIsNotUndoneForADescription(t *testing.T) {
 }
 
 func TestARequestThatWasCancelledIsNotMadeAgainForADescription(t *testing.T) {
-	b := setup(t, toOwner, func(c *sandbox.CalendarHeroConfig) { c.ForgetDeleted = true })
+	b := setup(t, toOwner, func(c *chfake.Config) { c.ForgetDeleted = true })
 	e := b.jane("2030-06-03")
 	b.ask(e)
 	conn, err := b.session(t.Context(), location)
@@ -290,7 +291,7 @@ func TestALostAnswerOfADeleteIsNoCancellation(t *testing.T) {
 	e := b.jane("2030-06-03")
 	b.ask(e)
 	b.must(b.hl.AddTags(e.ID, "vip"))
-	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, sandbox.LoseAnswer())
+	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", 1, fakehttp.LoseAnswer())
 	b.ask(e)
 	b.ask(e)
 	if got := b.request(); !strings.Contains(got.Description, "vip") {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"milepost/clients/calendarhero"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -157,7 +159,7 @@ func (h *history) edit() {
 		h.comes(place)
 		return
 	}
-	tasks := slices.DeleteFunc(h.hl.Tasks(id), func(t sandbox.Task) bool { return ours(t.Body) })
+	tasks := slices.DeleteFunc(h.hl.Tasks(id), func(t hlfake.Task) bool { return ours(t.Body) })
 	notes := h.hl.Notes(id)
 	options := []string{"milestone", "milestone", "milestone", "no milestone", "rename", "new task", "new task", "new note", "tag", "untag", "delete"}
 	if len(tasks) > 0 {
@@ -176,12 +178,12 @@ func (h *history) edit() {
 		h.must(h.hl.SetCustomField(id, choose(h, "contact.milestone", "contact.milestone_date"), ""))
 	case "rename":
 		name := choose(h, "Ann", "Bea")
-		h.must(h.hl.UpdateContact(id, func(c *sandbox.Contact) { c.FirstName = name }))
+		h.must(h.hl.UpdateContact(id, func(c *hlfake.Contact) { c.FirstName = name }))
 	case "new task":
-		_, err := h.hl.CreateTask(sandbox.Task{ContactID: id, Title: choose(h, "Call", "Send the papers"), DueDate: h.dueDate(), Body: choose(h, "", "Bring the keys")})
+		_, err := h.hl.CreateTask(hlfake.Task{ContactID: id, Title: choose(h, "Call", "Send the papers"), DueDate: h.dueDate(), Body: choose(h, "", "Bring the keys")})
 		h.must(err)
 	case "new note":
-		_, err := h.hl.CreateNote(sandbox.Note{ContactID: id, Body: choose(h, bodies...)})
+		_, err := h.hl.CreateNote(hlfake.Note{ContactID: id, Body: choose(h, bodies...)})
 		h.must(err)
 	case "tag":
 		h.must(h.hl.AddTags(id, choose(h, "vip", "buyer")))
@@ -201,22 +203,22 @@ func (h *history) edit() {
 		case what == "delete note":
 			h.must(h.hl.DeleteNote(note.ID))
 		case ours(note.Body): // a word more, above the last line
-			h.must(h.hl.UpdateNote(note.ID, func(n *sandbox.Note) { n.Body = "Seen. " + n.Body }))
+			h.must(h.hl.UpdateNote(note.ID, func(n *hlfake.Note) { n.Body = "Seen. " + n.Body }))
 		default:
-			h.must(h.hl.UpdateNote(note.ID, func(n *sandbox.Note) { n.Body = body }))
+			h.must(h.hl.UpdateNote(note.ID, func(n *hlfake.Note) { n.Body = body }))
 		}
 	default:
 		task := choose(h, tasks...)
 		switch title, due := choose(h, "Call", "Send the papers"), h.dueDate(); what {
 		case "edit task":
-			h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Title = title }))
+			h.must(h.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Title = title }))
 		case "move task":
-			h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.DueDate = due }))
+			h.must(h.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.DueDate = due }))
 		case "complete task":
 			h.must(h.hl.CompleteTask(task.ID))
 		case "reopen task":
 			h.ledger.items[itemID{"task", task.ID, taskItem}].reopened = task.Completed
-			h.must(h.hl.UpdateTask(task.ID, func(t *sandbox.Task) { t.Completed = false }))
+			h.must(h.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Completed = false }))
 		case "delete task":
 			h.must(h.hl.DeleteTask(task.ID))
 		}
@@ -226,7 +228,7 @@ func (h *history) edit() {
 // comes has the contact of a place come, with the e-mail address of the one before.
 func (h *history) comes(place int) {
 	h.tell("person %d comes", place)
-	c, err := h.hl.CreateContact(sandbox.Contact{LocationID: location, FirstName: "Ann", LastName: fmt.Sprint("P", place), Email: mailOf(place)})
+	c, err := h.hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: "Ann", LastName: fmt.Sprint("P", place), Email: mailOf(place)})
 	h.must(err)
 	h.people[place] = c.ID
 	h.ledger.came[place]++
@@ -261,7 +263,7 @@ func (h *history) meeting() {
 	h.tell("%s %q in CalendarHero", what, r.Subject)
 	switch what {
 	case "accept":
-		if r.State == sandbox.StateActive {
+		if r.State == chfake.StateActive {
 			h.must(h.ch.Accept(r.ID))
 		}
 	case "move":
@@ -289,7 +291,7 @@ func (h *history) renamedThere() bool {
 			name := choose(h, "Cleo P", "Dora P") + fmt.Sprint(place)
 			h.tell("person %d is called %s in CalendarHero", place, name)
 			h.ledger.renamed[place] = true
-			h.must(h.ch.EditContact(c.ID, func(c *sandbox.CalendarContact) { c.Name = name }))
+			h.must(h.ch.EditContact(c.ID, func(c *chfake.Contact) { c.Name = name }))
 			return true
 		}
 	}
@@ -305,11 +307,11 @@ func (h *history) newMeeting() {
 	if place < len(h.people) {
 		f.contact = h.people[place]
 	}
-	var r sandbox.MeetingRequest
+	var r chfake.MeetingRequest
 	var err error
 	if h.rng.IntN(2) == 0 {
 		h.tell("person %d books %q by a link", place, title)
-		r, err = h.ch.BookByLink(sandbox.CalendarContact{Name: "Ann P" + fmt.Sprint(place), Email: []string{mailOf(place)}}, title, start, start.Add(30*time.Minute))
+		r, err = h.ch.BookByLink(chfake.Contact{Name: "Ann P" + fmt.Sprint(place), Email: []string{mailOf(place)}}, title, start, start.Add(30*time.Minute))
 	} else {
 		h.tell("the holder asks person %d for %q", place, title)
 		r, err = h.ch.Request(title, []string{mailOf(place)}, start, start.Add(30*time.Minute))
@@ -337,10 +339,10 @@ func (h *history) fault() {
 		h.wire[vendor].timeouts += n
 		return
 	}
-	h.armed = append(h.armed, faults.Next(pattern, n, map[string]sandbox.Fault{
-		"429": sandbox.RateLimited(0), "429 with Retry-After": sandbox.RateLimited(30 * time.Second),
-		"500": sandbox.FailWith(500), "503": sandbox.FailWith(503), "dropped": sandbox.DropBefore(),
-		"lost answer": sandbox.LoseAnswer(), "malformed answer": sandbox.MalformedAnswer(),
+	h.armed = append(h.armed, faults.Next(pattern, n, map[string]fakehttp.Fault{
+		"429": fakehttp.RateLimited(0), "429 with Retry-After": fakehttp.RateLimited(30 * time.Second),
+		"500": fakehttp.FailWith(500), "503": fakehttp.FailWith(503), "dropped": fakehttp.DropBefore(),
+		"lost answer": fakehttp.LoseAnswer(), "malformed answer": fakehttp.MalformedAnswer(),
 	}[what]))
 	h.tally.armed[what]++
 }
@@ -500,7 +502,7 @@ func (h *history) clash() {
 	here := func() {
 		h.tally.highlevel++
 		if id.kind == "task" {
-			h.must(h.hl.UpdateTask(id.entity, func(t *sandbox.Task) {
+			h.must(h.hl.UpdateTask(id.entity, func(t *hlfake.Task) {
 				t.DueDate = h.now().Truncate(time.Hour).Add(222*time.Hour + time.Duration(h.asked)*time.Minute)
 			}))
 		} else {

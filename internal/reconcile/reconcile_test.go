@@ -19,7 +19,9 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 	"milepost/mapping"
@@ -35,30 +37,30 @@ const (
 type bundle struct {
 	*Reconciler
 	t      *testing.T
-	hl     *sandbox.HighLevel
-	ch     *sandbox.CalendarHero
+	hl     *hlfake.Server
+	ch     *chfake.Server
 	micros atomic.Int64 // the time
 	state  string       // the directory of the database
 }
 
 // setup takes automations as YAML; "" = the recipes.
-func setup(t *testing.T, automations string, configure ...func(*sandbox.CalendarHeroConfig)) *bundle {
+func setup(t *testing.T, automations string, configure ...func(*chfake.Config)) *bundle {
 	t.Helper()
 	b := &bundle{t: t}
 	b.set(time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC))
 	clock := func() time.Time { return time.UnixMicro(b.micros.Load()).UTC() }
-	b.hl = sandbox.NewHighLevel(sandbox.HighLevelConfig{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
+	b.hl = hlfake.New(hlfake.Config{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
 	t.Cleanup(b.hl.Close)
-	b.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []sandbox.CustomField{
+	b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
-	chConfig := sandbox.CalendarHeroConfig{
-		Clock: clock, Token: "ch-test", User: sandbox.CalendarUser{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
+	chConfig := chfake.Config{
+		Clock: clock, Token: "ch-test", User: chfake.User{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	}
 	for _, c := range configure {
 		c(&chConfig)
 	}
-	b.ch = sandbox.NewCalendarHero(chConfig)
+	b.ch = chfake.New(chConfig)
 	t.Cleanup(b.ch.Close)
 	hl, ch := httptest.NewServer(b.hl), httptest.NewServer(b.ch)
 	t.Cleanup(hl.Close)
@@ -119,7 +121,7 @@ func (b *bundle) must(err error) {
 // jane makes a contact with a milestone; "" leaves the date out.
 func (b *bundle) jane(date string) store.Entity {
 	b.t.Helper()
-	c, err := b.hl.SeedContact(sandbox.Contact{
+	c, err := b.hl.SeedContact(hlfake.Contact{
 		LocationID: location, FirstName: "Jane", LastName: "Doe", Email: "jane@example.com",
 		CustomFields: map[string]any{"contact.milestone": "Closing", "contact.milestone_date": date},
 	})
@@ -243,7 +245,7 @@ func TestAGuestIsNotMailedForADescription(t *testing.T) {
 	if len(requests) != 1 || !strings.Contains(requests[0].Description, "vip") {
 		t.Errorf("a material change does not bring the description along: %+v", requests)
 	}
-	b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.Email = "doe@example.com" }))
+	b.must(b.hl.UpdateContact(e.ID, func(c *hlfake.Contact) { c.Email = "doe@example.com" }))
 	b.do(e)
 	if requests := b.ch.Requests(); len(requests) != 1 || requests[0].Invitees[0] != "doe@example.com" {
 		t.Errorf("another invitee does not replace the request: %+v", requests)
@@ -253,13 +255,13 @@ func TestAGuestIsNotMailedForADescription(t *testing.T) {
 func TestAnUnclearCreateIsLookedForBeforeItIsRepeated(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		fault   sandbox.Fault
+		fault   fakehttp.Fault
 		posts   int
 		becomes string
 	}{
-		{"it arrived", sandbox.LoseAnswer(), 1, "event adopted"},
-		{"it never arrived", sandbox.FailWith(502), 2, "event created"},
-		{"its answer was cut off", sandbox.MalformedAnswer(), 1, "event adopted"},
+		{"it arrived", fakehttp.LoseAnswer(), 1, "event adopted"},
+		{"it never arrived", fakehttp.FailWith(502), 2, "event created"},
+		{"its answer was cut off", fakehttp.MalformedAnswer(), 1, "event adopted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, toOwner)
@@ -283,7 +285,7 @@ func TestAnUnclearCreateIsLookedForBeforeItIsRepeated(t *testing.T) {
 	t.Run("the record no longer wants it", func(t *testing.T) {
 		b := setup(t, toOwner)
 		e := b.jane("2030-05-02")
-		b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.LoseAnswer())
+		b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
 		_, _ = b.try(e)
 		b.setDate(e, "")
 		b.pass(unclearSettle)
@@ -298,7 +300,7 @@ func TestACrashAnywhereInACreateLeavesOneRequest(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-05-02")
 	hold := make(chan struct{})
-	armed := b.ch.Faults().Next("POST /meeting/tasks", 1, sandbox.HoldUntil(hold))
+	armed := b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.HoldUntil(hold))
 	ctx, kill := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
@@ -327,12 +329,12 @@ func TestOnlyTheRecordItselfCanBeGone(t *testing.T) {
 		arm  func(b *bundle)
 	}{
 		{"custom fields", func(b *bundle) {
-			b.hl.Faults().Next("GET /locations/{locationId}/customFields", -1, sandbox.FailWith(404))
+			b.hl.Faults().Next("GET /locations/{locationId}/customFields", -1, fakehttp.FailWith(404))
 		}},
 		{"the owner of the calendar", func(b *bundle) {
 			b.startsOn(b.backedUp()) // or the zone is still known
-			b.hl.Faults().Next("GET /locations/{locationId}", -1, sandbox.FailWith(403))
-			b.ch.Faults().Next("GET /user", -1, sandbox.FailWith(404))
+			b.hl.Faults().Next("GET /locations/{locationId}", -1, fakehttp.FailWith(403))
+			b.ch.Faults().Next("GET /user", -1, fakehttp.FailWith(404))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -358,8 +360,8 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-05-02")
 	b.known(e)
-	notFound := func() *sandbox.Armed {
-		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, sandbox.Say(400, `{"statusCode":400,"message":"Contact with id `+e.ID+` not found"}`))
+	notFound := func() *fakehttp.Armed {
+		return b.hl.Faults().Next("GET /contacts/{contactId}", 1, fakehttp.Say(400, `{"statusCode":400,"message":"Contact with id `+e.ID+` not found"}`))
 	}
 	run := func() (*result, error) { return b.run(e) }
 	var waits *wait
@@ -370,7 +372,7 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 	// It is there again, but cannot be carried over: what was believed before counts no more.
 	b.setDate(e, "2030-05-03")
 	b.pass(time.Minute)
-	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", 3, sandbox.FailWith(503))
+	b.ch.Faults().Next("DELETE /meeting/tasks/{id}", 3, fakehttp.FailWith(503))
 	if _, err := run(); err == nil {
 		t.Fatal("a failing vendor was not noticed")
 	}
@@ -388,18 +390,18 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		fault   sandbox.Fault
+		fault   fakehttp.Fault
 		on      string
 		outcome string
 		wait    time.Duration // 0 = the back-off, which counts
 	}{
-		{"limited, for a time", sandbox.RateLimited(40 * time.Second), "POST /meeting/tasks", store.Waiting, 40 * time.Second},
-		{"limited, without a word", sandbox.RateLimited(0), "POST /meeting/tasks", store.Waiting, rateLimitWait},
-		{"limited for longer than a job may wait", sandbox.RateLimited(5 * time.Hour), "POST /meeting/tasks", store.Waiting, longestWait},
-		{"refused a token", sandbox.FailWith(401), "GET /contacts/{contactId}", store.Auth, 0},
-		{"refused a scope", sandbox.FailWith(403), "GET /contacts/{contactId}", store.Auth, 0},
-		{"down", sandbox.FailWith(503), "GET /contacts/{contactId}", store.Retry, 0},
-		{"unclear", sandbox.LoseAnswer(), "POST /meeting/tasks", store.Retry, unclearSettle},
+		{"limited, for a time", fakehttp.RateLimited(40 * time.Second), "POST /meeting/tasks", store.Waiting, 40 * time.Second},
+		{"limited, without a word", fakehttp.RateLimited(0), "POST /meeting/tasks", store.Waiting, rateLimitWait},
+		{"limited for longer than a job may wait", fakehttp.RateLimited(5 * time.Hour), "POST /meeting/tasks", store.Waiting, longestWait},
+		{"refused a token", fakehttp.FailWith(401), "GET /contacts/{contactId}", store.Auth, 0},
+		{"refused a scope", fakehttp.FailWith(403), "GET /contacts/{contactId}", store.Auth, 0},
+		{"down", fakehttp.FailWith(503), "GET /contacts/{contactId}", store.Retry, 0},
+		{"unclear", fakehttp.LoseAnswer(), "POST /meeting/tasks", store.Retry, unclearSettle},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, toOwner)
@@ -479,7 +481,7 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 func TestWhatIsReadBesideTheRecord(t *testing.T) {
 	t.Run("the calendar's time zone stands in for one that HighLevel will not tell", func(t *testing.T) {
 		b := setup(t, toOwner)
-		b.hl.Faults().Next("GET /locations/{locationId}", -1, sandbox.FailWith(403))
+		b.hl.Faults().Next("GET /locations/{locationId}", -1, fakehttp.FailWith(403))
 		res := b.do(b.jane("2030-05-02"))
 		if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 13, 0, 0, 0, time.UTC) {
 			t.Errorf("9:00 in Toronto became %+v", r)
@@ -491,7 +493,7 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 	for _, name := range []string{" ", "Local", "UTC+5", "Eastern Standard Time", "../../etc/passwd"} {
 		t.Run("the calendar's time zone stands in for the zone "+strconv.Quote(name), func(t *testing.T) {
 			b := setup(t, toOwner)
-			b.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: name}, nil, []sandbox.CustomField{
+			b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: name}, nil, []hlfake.CustomField{
 				{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 			})
 			res := b.do(b.jane("2030-05-02"))
@@ -503,8 +505,8 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 			}
 		})
 		t.Run("UTC stands in where the account has the zone "+strconv.Quote(name)+" too", func(t *testing.T) {
-			b := setup(t, toOwner, func(c *sandbox.CalendarHeroConfig) { c.User.TimeZone = name })
-			b.hl.SeedLocation(sandbox.Location{ID: location, Name: "Northwind Realty", TimeZone: "Local"}, nil, []sandbox.CustomField{
+			b := setup(t, toOwner, func(c *chfake.Config) { c.User.TimeZone = name })
+			b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "Local"}, nil, []hlfake.CustomField{
 				{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 			})
 			res := b.do(b.jane("2030-05-02"))
@@ -553,7 +555,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 	}
 	t.Run("one that was there keeps what HighLevel does not know, and stays", func(t *testing.T) {
 		b := setup(t, contacts)
-		_, err := b.ch.SeedContact(sandbox.CalendarContact{Name: "J. Doe", Email: []string{"old@example.com", "Jane@Example.com"}, Title: "Buyer", Telephone: []string{"+1"}})
+		_, err := b.ch.SeedContact(chfake.Contact{Name: "J. Doe", Email: []string{"old@example.com", "Jane@Example.com"}, Title: "Buyer", Telephone: []string{"+1"}})
 		b.must(err)
 		e := b.jane("")
 		b.do(e)
@@ -588,7 +590,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 		e := b.jane("")
 		b.do(e)
 		b.must(b.conn().CalendarHero.DeleteContact(t.Context(), b.ch.Contacts()[0].ID))
-		b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.FirstName = "Joan" }))
+		b.must(b.hl.UpdateContact(e.ID, func(c *hlfake.Contact) { c.FirstName = "Joan" }))
 		if _, err := b.run(e); err == nil || len(b.ch.Contacts()) != 0 {
 			t.Errorf("it was made again at once: %+v", b.ch.Contacts())
 		}
@@ -601,7 +603,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 	t.Run("an unclear create is looked for after it has settled", func(t *testing.T) {
 		b := setup(t, contacts)
 		e := b.jane("")
-		b.ch.Faults().Next("POST /contact", 1, sandbox.LoseAnswer())
+		b.ch.Faults().Next("POST /contact", 1, fakehttp.LoseAnswer())
 		_, _ = b.try(e)
 		var w *wait
 		if _, err := b.try(e); !errors.As(err, &w) {
@@ -619,9 +621,9 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 	t.Run("one that a person made after a create failed stays", func(t *testing.T) {
 		b := setup(t, contacts)
 		e := b.jane("")
-		b.ch.Faults().Next("POST /contact", 1, sandbox.FailWith(500)) // without effect, which nobody can know
+		b.ch.Faults().Next("POST /contact", 1, fakehttp.FailWith(500)) // without effect, which nobody can know
 		_, _ = b.try(e)
-		_, err := b.ch.SeedContact(sandbox.CalendarContact{Name: "Jane from the fair", Email: []string{"jane@example.com"}})
+		_, err := b.ch.SeedContact(chfake.Contact{Name: "Jane from the fair", Email: []string{"jane@example.com"}})
 		b.must(err)
 		b.pass(unclearSettle)
 		b.do(e)

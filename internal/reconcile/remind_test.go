@@ -15,7 +15,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/connection"
-	"milepost/internal/sandbox"
+	chfake "milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -66,7 +67,7 @@ func (b *bundle) jobs() (jobs []*river.Job[store.RemindArgs]) {
 // nudges counts the reminders that were mailed.
 func (b *bundle) nudges() (n int) {
 	for _, m := range b.ch.Mails() {
-		if m.Kind == sandbox.MailRemind {
+		if m.Kind == chfake.MailRemind {
 			n++
 		}
 	}
@@ -199,7 +200,7 @@ func TestAReminderNudgesOnlyWhatIsStillOpen(t *testing.T) {
 		},
 		{
 			name:   "whose answer is lost",
-			before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, sandbox.LoseAnswer()) }, mails: 1,
+			before: func(b *bundle, _ store.Entity) { b.ch.Faults().Next("PUT *", 1, fakehttp.LoseAnswer()) }, mails: 1,
 			told: "reminder perhaps sent: 1h before Closing: CalendarHero's answer is lost; it is not sent again, since it may have mailed",
 		},
 	} {
@@ -216,11 +217,11 @@ func TestAReminderNudgesOnlyWhatIsStillOpen(t *testing.T) {
 func TestAReminderThatWasRefusedIsSentWhileItIsOfUse(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		fault sandbox.Fault
+		fault fakehttp.Fault
 	}{
-		{"limited", sandbox.RateLimited(time.Minute)},
-		{"a token that is refused", sandbox.FailWith(401)},
-		{"no way to CalendarHero's account", sandbox.FailWith(403)},
+		{"limited", fakehttp.RateLimited(time.Minute)},
+		{"a token that is refused", fakehttp.FailWith(401)},
+		{"no way to CalendarHero's account", fakehttp.FailWith(403)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, _ := reminding(t)
@@ -247,7 +248,7 @@ func TestAReminderThatWasRefusedIsSentWhileItIsOfUse(t *testing.T) {
 	t.Run("the others of the location wait, too", func(t *testing.T) {
 		b, _ := reminding(t)
 		b.set(dayBefore)
-		b.ch.Faults().Next("PUT *", 1, sandbox.RateLimited(time.Minute))
+		b.ch.Faults().Next("PUT *", 1, fakehttp.RateLimited(time.Minute))
 		b.wantSnooze(0, time.Minute)
 		b.wantSnooze(0, time.Minute)
 		if n := b.ch.Calls()["PUT /meeting/tasks/{id}/remind"]; n != 1 {
@@ -270,11 +271,11 @@ func TestAReminderSleepsOnWhereTheClockWasPutBack(t *testing.T) {
 func TestAReminderIsMailedOnceWhereverMilepostDies(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		fault func(until <-chan struct{}) sandbox.Fault
+		fault func(until <-chan struct{}) fakehttp.Fault
 	}{
-		{"before CalendarHero mailed", func(<-chan struct{}) sandbox.Fault { return sandbox.DropBefore() }},
-		{"after CalendarHero mailed", func(<-chan struct{}) sandbox.Fault { return sandbox.LoseAnswer() }},
-		{"while CalendarHero was at it", sandbox.HoldUntil},
+		{"before CalendarHero mailed", func(<-chan struct{}) fakehttp.Fault { return fakehttp.DropBefore() }},
+		{"after CalendarHero mailed", func(<-chan struct{}) fakehttp.Fault { return fakehttp.LoseAnswer() }},
+		{"while CalendarHero was at it", fakehttp.HoldUntil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, _ := reminding(t)

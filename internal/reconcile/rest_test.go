@@ -11,7 +11,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
 
@@ -112,7 +112,7 @@ func TestADescriptionThatBecomesWhatItWasCostsNothing(t *testing.T) {
 	b.do(e)
 	b.must(b.hl.AddTags(e.ID, "vip"))
 	b.do(e)
-	b.must(b.hl.UpdateContact(e.ID, func(c *sandbox.Contact) { c.Tags = nil }))
+	b.must(b.hl.UpdateContact(e.ID, func(c *hlfake.Contact) { c.Tags = nil }))
 	b.do(e)
 	b.pass(time.Hour)
 	if asked, err := b.woken(0); asked || err != nil {

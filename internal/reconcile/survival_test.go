@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"milepost/internal/sandbox"
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -23,8 +23,8 @@ type snapshot struct {
 
 // lying is a gateway that answers in a vendor's place.
 type lying struct {
-	armed   *sandbox.Armed
-	faults  *sandbox.Faults
+	armed   *fakehttp.Armed
+	faults  *fakehttp.Faults
 	pattern string
 	body    string
 }
@@ -88,7 +88,7 @@ func (h *history) lie() {
 	}
 	turns := 1 + h.rng.IntN(4)
 	h.tell("%s: a gateway answers %d %q to %s", lie.vendor, lie.status, lie.body, lie.pattern)
-	armed := faults.Next(lie.pattern, -1, sandbox.Say(lie.status, lie.body))
+	armed := faults.Next(lie.pattern, -1, fakehttp.Say(lie.status, lie.body))
 	h.armed, h.lying = append(h.armed, armed), append(h.lying, lying{armed, faults, lie.pattern, lie.body})
 	h.tally.survived["lying gateway"]++
 	for range turns {

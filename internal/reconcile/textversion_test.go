@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"milepost/internal/sandbox"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -35,9 +35,9 @@ const (
 // taskWithTexts is a task of a contact that has a note, synced once.
 func (b *bundle) taskWithTexts() store.Entity {
 	contact := b.jane("")
-	_, err := b.hl.CreateNote(sandbox.Note{ContactID: contact.ID, Body: bodyOfANote})
+	_, err := b.hl.CreateNote(hlfake.Note{ContactID: contact.ID, Body: bodyOfANote})
 	b.must(err)
-	task, err := b.hl.CreateTask(sandbox.Task{ContactID: contact.ID, Title: "Call", Body: bodyOfATask, DueDate: b.now().AddDate(0, 0, 3)})
+	task, err := b.hl.CreateTask(hlfake.Task{ContactID: contact.ID, Title: "Call", Body: bodyOfATask, DueDate: b.now().AddDate(0, 0, 3)})
 	b.must(err)
 	e := store.Entity{LocationID: location, Kind: string(mapping.KindTask), ID: task.ID}
 	b.do(e)
@@ -113,7 +113,7 @@ func TestAChangeAfterTheUpgradeIsOne(t *testing.T) {
 			e := b.taskWithTexts()
 			b.beforeTextVersion2(e)
 			b.do(e)
-			b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Body = c.body }))
+			b.must(b.hl.UpdateTask(e.ID, func(t *hlfake.Task) { t.Body = c.body }))
 			b.do(e)
 			got := ""
 			for _, r := range b.ch.Requests() {
@@ -130,7 +130,7 @@ func TestAChangeDuringTheUpgradeIsOne(t *testing.T) {
 	b := setup(t, textsOfATask)
 	e := b.taskWithTexts()
 	b.beforeTextVersion2(e)
-	b.must(b.hl.UpdateTask(e.ID, func(t *sandbox.Task) { t.Body = strings.Replace(bodyOfATask, "plan", "map", 1) }))
+	b.must(b.hl.UpdateTask(e.ID, func(t *hlfake.Task) { t.Body = strings.Replace(bodyOfATask, "plan", "map", 1) }))
 	b.do(e)
 	for _, r := range b.ch.Requests() {
 		if !strings.Contains(r.Description+r.Subject, "the map (https://x.example/1)") {
@@ -144,7 +144,7 @@ func TestTextArrivesAsItWasWritten(t *testing.T) {
 	b := setup(t, textsOfATask)
 	const text = "  Dear <Name>,\nuse <p>one</p> &amp; a=1&copy=2\n\n\n<b>x</b>"
 	contact := b.jane("")
-	task, err := b.hl.CreateTask(sandbox.Task{ContactID: contact.ID, Title: "<i>Call</i> &amp; ask", Body: text, DueDate: b.now().AddDate(0, 0, 3)})
+	task, err := b.hl.CreateTask(hlfake.Task{ContactID: contact.ID, Title: "<i>Call</i> &amp; ask", Body: text, DueDate: b.now().AddDate(0, 0, 3)})
 	b.must(err)
 	e := store.Entity{LocationID: location, Kind: string(mapping.KindTask), ID: task.ID}
 	b.do(e)

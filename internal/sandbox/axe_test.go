@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"milepost/internal/sandbox/fakehttp/fakehttptest"
 	"milepost/internal/testenv"
 )
 
@@ -48,18 +49,18 @@ func TestThePageOnAPhoneHasNoFaultThatAxeKnows(t *testing.T) {
 			t.Fatalf("%s answered %d: %s", form.path, status, page)
 		}
 	}
-	must(t, w.CalendarHero.Cancel(w.CalendarHero.Requests()[0].ID))
+	fakehttptest.Must(t, w.CalendarHero.Cancel(w.CalendarHero.Requests()[0].ID))
 	for _, subject := range []string{"Closing", "Inspection"} {
 		body, err := json.Marshal(map[string]any{
 			"subject": subject, "dateStart": "2027-02-01T15:00:00Z", "dateEnd": "2027-02-01T15:30:00Z",
 			"contactEmails": []string{"jane@doe.example"}, "description": long,
 		})
-		must(t, err)
+		fakehttptest.Must(t, err)
 		req, err := http.NewRequest("POST", w.CalendarHeroURL+"/meeting/tasks", strings.NewReader(string(body)))
-		must(t, err)
+		fakehttptest.Must(t, err)
 		req.Header.Set("Authorization", w.CalendarHeroToken)
 		res, err := http.DefaultClient.Do(req)
-		must(t, err)
+		fakehttptest.Must(t, err)
 		res.Body.Close()
 		if res.StatusCode != http.StatusOK {
 			t.Fatalf("the request answered %s", res.Status)

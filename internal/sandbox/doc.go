@@ -1,7 +1,8 @@
-// Package sandbox holds strict, stateful fakes of HighLevel and CalendarHero, and
-// a small page that shows and changes both.
+// Package sandbox joins strict, stateful fakes of HighLevel (package highlevel) and
+// CalendarHero (package calendarhero) to a small world: a business with people, and
+// a page that shows and changes both.
 //
-// They are written from the vendors' documents alone and share no code with the
+// The fakes are written from the vendors' documents alone and share no code with the
 // rest of the project, so that they catch its mistakes. They reject what a vendor
 // is known to reject (unknown keys, a missing Version header, a foreign tenant,
 // too many requests) and copy the vendors' known quirks (no TaskUpdate, a

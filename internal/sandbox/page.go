@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/sandbox/highlevel"
 )
 
 //go:embed page.html page.css page.js
@@ -42,7 +46,7 @@ func (w *World) page() http.Handler {
 	// or with the page and the reason why nothing did.
 	do := func(pattern string, change func(r *http.Request, id string) (anchor string, err error)) {
 		router.Post(pattern, func(rw http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(rw, r.Body, bodyLimit)
+			r.Body = http.MaxBytesReader(rw, r.Body, fakehttp.BodyLimit)
 			if err := r.ParseForm(); err != nil {
 				w.showPage(rw, http.StatusBadRequest, "Could not read the form.")
 				return
@@ -100,7 +104,7 @@ func (w *World) streamChanges(rw http.ResponseWriter, r *http.Request) {
 	}
 	rest := 15 * time.Second
 	for {
-		left, right := w.HighLevel.notice.next(), w.CalendarHero.notice.next()
+		left, right := w.HighLevel.Changes().Next(), w.CalendarHero.Changes().Next()
 		pulse := time.NewTimer(rest)
 		rest = min(2*rest, 15*time.Second)
 		select {
@@ -129,23 +133,23 @@ func (w *World) streamChanges(rw http.ResponseWriter, r *http.Request) {
 
 type pageView struct {
 	Problem      string
-	Location     Location
+	Location     highlevel.Location
 	Zone         string
 	Milestones   []string
-	Users        []User
-	Fields       []CustomField // beside the milestone's two
+	Users        []highlevel.User
+	Fields       []highlevel.CustomField // beside the milestone's two
 	Contacts     []contactView
 	Latest       *effectView // what Milepost did last
-	Account      CalendarUser
+	Account      calendarhero.User
 	Requests     []requestView
 	Closed       []requestView
-	HeroContacts []CalendarContact
+	HeroContacts []calendarhero.Contact
 	Mails        []mailView
 	Webhooks     string // one line about delivery
 }
 
 type contactView struct {
-	Contact
+	highlevel.Contact
 	Milestone, Date string // Date is YYYY-MM-DD
 	DateText        string
 	Past            bool // the milestone's day has passed
@@ -157,7 +161,7 @@ type contactView struct {
 
 // fieldView is the value that a contact has in a custom field.
 type fieldView struct {
-	CustomField
+	highlevel.CustomField
 	Value string
 }
 
@@ -186,7 +190,7 @@ func (e effectView) Words() string {
 func (e effectView) When() string { return e.At.Format("3:04:05 PM") }
 
 type taskView struct {
-	Task
+	highlevel.Task
 	DueInput, DueText string
 	Who               string
 	Past              bool // it is overdue
@@ -194,20 +198,20 @@ type taskView struct {
 }
 
 type noteView struct {
-	Note
+	highlevel.Note
 	Text, When string
 	Effect     effectView
 }
 
 type requestView struct {
-	MeetingRequest
+	calendarhero.MeetingRequest
 	Month, Day, Weekday string
 	Times, Full         string
 	StartInput          string
 }
 
 type mailView struct {
-	Mail
+	calendarhero.Mail
 	When string
 }
 
@@ -220,9 +224,9 @@ func (r requestView) StateText() string {
 		return "Expired unanswered"
 	case r.Status == "completed":
 		return "Took place"
-	case r.State == StateUpcoming && r.Status == "rescheduled":
+	case r.State == calendarhero.StateUpcoming && r.Status == "rescheduled":
 		return "Booked at another time than requested"
-	case r.State == StateUpcoming:
+	case r.State == calendarhero.StateUpcoming:
 		return "Booked"
 	default:
 		return "Waiting for an answer"
@@ -231,7 +235,7 @@ func (r requestView) StateText() string {
 
 // KindText says in words what a mail was.
 func (m mailView) KindText() string {
-	return map[MailKind]string{MailInvite: "Invitation", MailCancel: "Cancellation", MailRemind: "Reminder"}[m.Kind]
+	return map[calendarhero.MailKind]string{calendarhero.MailInvite: "Invitation", calendarhero.MailCancel: "Cancellation", calendarhero.MailRemind: "Reminder"}[m.Kind]
 }
 
 func (w *World) view(problem string) pageView {
@@ -298,7 +302,7 @@ func (w *World) view(problem string) pageView {
 		v.Contacts = append(v.Contacts, view)
 	}
 	live := w.CalendarHero.Requests()
-	slices.SortStableFunc(live, func(a, b MeetingRequest) int { return a.Start.Compare(b.Start) })
+	slices.SortStableFunc(live, func(a, b calendarhero.MeetingRequest) int { return a.Start.Compare(b.Start) })
 	for _, r := range live {
 		v.Requests = append(v.Requests, w.requestView(r))
 	}
@@ -313,7 +317,7 @@ func (w *World) view(problem string) pageView {
 	return v
 }
 
-func (w *World) requestView(r MeetingRequest) requestView {
+func (w *World) requestView(r calendarhero.MeetingRequest) requestView {
 	start, end := r.Start.In(w.TimeZone), r.End.In(w.TimeZone)
 	times := start.Format("3:04 PM") + " – " + end.Format("3:04 PM MST")
 	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {

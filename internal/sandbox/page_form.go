@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/highlevel"
 )
 
 func value(r *http.Request, name string) string { return strings.TrimSpace(r.PostForm.Get(name)) }
@@ -33,7 +36,7 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 		if first == "" {
 			return "", errors.New("A contact needs a name.")
 		}
-		contact, err := h.CreateContact(Contact{
+		contact, err := h.CreateContact(highlevel.Contact{
 			LocationID: w.Location.ID, FirstName: first, LastName: strings.TrimSpace(last), Email: value(r, "email"), Phone: value(r, "phone"),
 			AssignedTo: w.Users[0].ID, TimeZone: w.TimeZone.String(), Source: "sandbox page",
 		})
@@ -43,7 +46,7 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 		return w.SetMilestone(id, value(r, "milestone"), value(r, "date"))
 	})
 	do("/fields", func(r *http.Request, _ string) (string, error) {
-		_, err := h.AddCustomField(w.Location.ID, CustomField{Name: value(r, "name"), DataType: value(r, "type")})
+		_, err := h.AddCustomField(w.Location.ID, highlevel.CustomField{Name: value(r, "name"), DataType: value(r, "type")})
 		return "fields", err
 	})
 	onContact("/fields", func(r *http.Request, id string) error {
@@ -58,7 +61,7 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 	onContact("/tags/remove", func(r *http.Request, id string) error { return h.RemoveTags(id, value(r, "tag")) })
 	do("/contacts/{id}/delete", func(r *http.Request, id string) (string, error) { return "highlevel", h.DeleteContact(id) })
 	onContact("/tasks", func(r *http.Request, id string) error {
-		task, err := w.readTask(r, Task{ContactID: id, AssignedTo: w.Users[0].ID})
+		task, err := w.readTask(r, highlevel.Task{ContactID: id, AssignedTo: w.Users[0].ID})
 		if err != nil {
 			return err
 		}
@@ -74,31 +77,31 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 		if err != nil {
 			return err
 		}
-		return h.UpdateTask(id, func(t *Task) { *t = task })
+		return h.UpdateTask(id, func(t *highlevel.Task) { *t = task })
 	})
 	onTask("/complete", func(_ *http.Request, id string) error { return h.CompleteTask(id) })
 	onTask("/reopen", func(_ *http.Request, id string) error {
-		return h.UpdateTask(id, func(t *Task) { t.Completed = false })
+		return h.UpdateTask(id, func(t *highlevel.Task) { t.Completed = false })
 	})
 	onTask("/delete", func(_ *http.Request, id string) error { return h.DeleteTask(id) })
 	onContact("/notes", func(r *http.Request, id string) error {
 		if value(r, "body") == "" {
 			return errors.New("A note needs some text.")
 		}
-		_, err := h.CreateNote(Note{ContactID: id, Body: value(r, "body"), UserID: w.Users[0].ID})
+		_, err := h.CreateNote(highlevel.Note{ContactID: id, Body: value(r, "body"), UserID: w.Users[0].ID})
 		return err
 	})
 	onNote("", func(r *http.Request, id string) error {
 		if value(r, "body") == "" {
 			return errors.New("A note needs some text.")
 		}
-		return h.UpdateNote(id, func(n *Note) { n.Body = value(r, "body") })
+		return h.UpdateNote(id, func(n *highlevel.Note) { n.Body = value(r, "body") })
 	})
 	onNote("/delete", func(_ *http.Request, id string) error { return h.DeleteNote(id) })
 }
 
 // readTask takes title, description and due time (in the location's zone) from a form.
-func (w *World) readTask(r *http.Request, task Task) (Task, error) {
+func (w *World) readTask(r *http.Request, task highlevel.Task) (highlevel.Task, error) {
 	task.Title, task.Body = value(r, "title"), value(r, "body")
 	due, err := w.readTime(r, "due")
 	switch {
@@ -144,11 +147,11 @@ func (w *World) requestForms(do func(string, func(*http.Request, string) (string
 			return "", err
 		case value(r, "subject") == "", value(r, "name") == "":
 			return "", errors.New("A booking needs a name and a subject.")
-		case !isAddress(value(r, "email")):
+		case !calendarhero.IsAddress(value(r, "email")):
 			return "", errors.New("A booking needs an e-mail address.")
 		}
 		booked, err := w.CalendarHero.BookByLink(
-			CalendarContact{Name: value(r, "name"), Email: []string{strings.ToLower(value(r, "email"))}}, value(r, "subject"), start, start.Add(30*time.Minute))
+			calendarhero.Contact{Name: value(r, "name"), Email: []string{strings.ToLower(value(r, "email"))}}, value(r, "subject"), start, start.Add(30*time.Minute))
 		return "request-" + booked.ID, err
 	})
 	do("/requests/{id}/cancel", func(_ *http.Request, id string) (string, error) {

@@ -7,6 +7,10 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/sandbox/highlevel"
 )
 
 // WorldConfig sets up a World. The zero value takes free ports.
@@ -26,8 +30,8 @@ type WorldConfig struct {
 	Did func(ctx context.Context, locationID, kind, id string) Effect
 
 	// HighLevel and CalendarHero change the configuration of the fakes last.
-	HighLevel    func(*HighLevelConfig)
-	CalendarHero func(*CalendarHeroConfig)
+	HighLevel    func(*highlevel.Config)
+	CalendarHero func(*calendarhero.Config)
 }
 
 // Effect is what Milepost did about a record, in words, and when.
@@ -40,18 +44,18 @@ type Effect struct {
 // milestones, tasks and notes, a CalendarHero account, and a page that shows
 // and changes both. All three listen on loopback.
 type World struct {
-	HighLevel    *HighLevel
-	CalendarHero *CalendarHero
+	HighLevel    *highlevel.Server
+	CalendarHero *calendarhero.Server
 
 	HighLevelURL, CalendarHeroURL, PageURL string // base URLs without a slash at the end
 	HighLevelToken, CalendarHeroToken      string
 
-	App            OAuthApp // of HighLevel's marketplace; its codes may go to any place on loopback
-	Location       Location
+	App            highlevel.OAuthApp // of HighLevel's marketplace; its codes may go to any place on loopback
+	Location       highlevel.Location
 	TimeZone       *time.Location
-	Users          []User      // the first is the account's holder
-	MilestoneField CustomField // contact.milestone
-	DateField      CustomField // contact.milestone_date
+	Users          []highlevel.User      // the first is the account's holder
+	MilestoneField highlevel.CustomField // contact.milestone
+	DateField      highlevel.CustomField // contact.milestone_date
 
 	did     func(ctx context.Context, locationID, kind, id string) Effect
 	clock   func() time.Time
@@ -134,7 +138,7 @@ func (w *World) Close() {
 
 // WaitFor blocks until cond holds, asking again after each change in either fake.
 func (w *World) WaitFor(ctx context.Context, cond func() bool) error {
-	return waitFor(ctx, cond, &w.HighLevel.notice, &w.CalendarHero.notice)
+	return fakehttp.WaitFor(ctx, cond, w.HighLevel.Changes(), w.CalendarHero.Changes())
 }
 
 // SetMilestone sets milestone and date of a contact as one change; the date
@@ -144,7 +148,7 @@ func (w *World) SetMilestone(contactID, milestone, date string) error {
 }
 
 // Milestone returns the milestone and date of a contact.
-func (w *World) Milestone(c Contact) (milestone, date string) {
+func (w *World) Milestone(c highlevel.Contact) (milestone, date string) {
 	milestone, _ = c.CustomFields[w.MilestoneField.ID].(string)
 	date, _ = c.CustomFields[w.DateField.ID].(string)
 	return milestone, date

@@ -3,6 +3,9 @@ package sandbox
 import (
 	"fmt"
 	"time"
+
+	"milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/highlevel"
 )
 
 // seed builds both fakes and the business in them. Every date is ahead of the clock.
@@ -13,34 +16,34 @@ func (w *World) seed(config WorldConfig) error {
 	}
 	w.TimeZone = zone
 	const locationID = "nwRealtyLoc000000001"
-	high := HighLevelConfig{
+	high := highlevel.Config{
 		Clock: config.Clock, AppID: config.AppID, Token: config.HighLevelToken,
 		LocationIDs: []string{locationID}, WebhookURL: config.WebhookURL,
 	}
 	if config.HighLevel != nil {
 		config.HighLevel(&high)
 	}
-	hero := CalendarHeroConfig{
+	hero := calendarhero.Config{
 		Clock: config.Clock, Token: config.CalendarHeroToken,
-		User: CalendarUser{Name: "Dana Whitfield", Email: "dana@northwind.example", TimeZone: zone.String()},
+		User: calendarhero.User{Name: "Dana Whitfield", Email: "dana@northwind.example", TimeZone: zone.String()},
 	}
 	if config.CalendarHero != nil {
 		config.CalendarHero(&hero)
 	}
-	w.HighLevel, w.CalendarHero = NewHighLevel(high), NewCalendarHero(hero)
-	w.Location = w.HighLevel.SeedLocation(Location{
+	w.HighLevel, w.CalendarHero = highlevel.New(high), calendarhero.New(hero)
+	w.Location = w.HighLevel.SeedLocation(highlevel.Location{
 		ID: locationID, Name: "Northwind Realty", TimeZone: zone.String(), Email: "office@northwind.example", Phone: "+12125550100",
 		Address: "48 Harbor Street", City: "Beacon", State: "NY", Country: "US", PostalCode: "12508",
-	}, []User{
+	}, []highlevel.User{
 		{ID: "nwUserDana0000000001", FirstName: "Dana", LastName: "Whitfield", Email: "dana@northwind.example", Phone: "+12125550101"},
 		{ID: "nwUserMarcus00000001", FirstName: "Marcus", LastName: "Oyelaran", Email: "marcus@northwind.example", Phone: "+12125550102"},
-	}, []CustomField{
+	}, []highlevel.CustomField{
 		{ID: "nwFieldMilestone0001", Name: "Milestone", FieldKey: "contact.milestone", DataType: "SINGLE_OPTIONS", Options: []string{
 			"Listing signed", "Photos and staging", "Offer accepted", "Home inspection", "Appraisal", "Final walkthrough", "Closing", "Move-in check-in",
 		}},
 		{ID: "nwFieldMilestoneDt01", Name: "Milestone Date", FieldKey: "contact.milestone_date", DataType: "DATE"},
 	})
-	w.App = w.HighLevel.AddApp(OAuthApp{Name: "Milepost", ClientSecret: "sandbox-client-secret"})
+	w.App = w.HighLevel.AddApp(highlevel.OAuthApp{Name: "Milepost", ClientSecret: "sandbox-client-secret"})
 	w.Users = w.HighLevel.Users(locationID)
 	fields := w.HighLevel.CustomFields(locationID)
 	w.MilestoneField, w.DateField = fields[0], fields[1]
@@ -51,7 +54,7 @@ func (w *World) seed(config WorldConfig) error {
 }
 
 type seedPerson struct {
-	contact        Contact
+	contact        highlevel.Contact
 	milestone      string
 	inDays         int // of the milestone
 	tasks          []seedTask
@@ -70,7 +73,7 @@ func (w *World) seedPeople() error {
 	dana, marcus := w.Users[0].ID, w.Users[1].ID
 	people := []seedPerson{
 		{
-			contact: Contact{
+			contact: highlevel.Contact{
 				ID: "nwContactPriya000001", FirstName: "Priya", LastName: "Raman", Email: "priya.raman@mail.example", Phone: "+12125550111",
 				Tags: []string{"buyer", "first home"}, AssignedTo: dana, Source: "open house",
 			},
@@ -83,7 +86,7 @@ func (w *World) seedPeople() error {
 			inCalendarHero: true,
 		},
 		{
-			contact: Contact{
+			contact: highlevel.Contact{
 				ID: "nwContactJose0000001", FirstName: "José", LastName: "Álvarez-Montenegro", Email: "jose.alvarez@mail.example", Phone: "+12125550112",
 				Tags: []string{"seller", "vip"}, AssignedTo: dana, CompanyName: "Álvarez & Hijos",
 			},
@@ -95,7 +98,7 @@ func (w *World) seedPeople() error {
 			},
 		},
 		{
-			contact: Contact{
+			contact: highlevel.Contact{
 				ID: "nwContactMaximil0001", FirstName: "Maximiliana", LastName: "Featherstonehaugh-Wolfeschlegelsteinhausen",
 				Email: "maximiliana.featherstonehaugh-wolfeschlegelsteinhausen@correspondence.example", Phone: "+12125550113",
 				Tags: []string{"buyer", "relocation from overseas", "needs a place that accepts two very large dogs"}, AssignedTo: marcus,
@@ -108,7 +111,7 @@ func (w *World) seedPeople() error {
 			notes: []string{"Calls from a different time zone, so please propose times in the late afternoon."},
 		},
 		{
-			contact: Contact{ID: "nwContactSamLi000001", FirstName: "Sam", LastName: "Li", Email: "sam@li.example", Tags: []string{"seller"}, AssignedTo: marcus},
+			contact: highlevel.Contact{ID: "nwContactSamLi000001", FirstName: "Sam", LastName: "Li", Email: "sam@li.example", Tags: []string{"seller"}, AssignedTo: marcus},
 			tasks: []seedTask{
 				{title: "Call back", inDays: 1, hour: 11},
 				{title: "Send the comparables", inDays: 1, hour: 9, done: true},
@@ -116,7 +119,7 @@ func (w *World) seedPeople() error {
 		},
 		{
 			// No e-mail: CalendarHero can hold no such contact.
-			contact: Contact{
+			contact: highlevel.Contact{
 				ID: "nwContactGreta000001", FirstName: "Greta", LastName: "Lindqvist", Phone: "+12125550115",
 				Tags: []string{"seller", "phone only"}, AssignedTo: dana,
 			},
@@ -141,7 +144,7 @@ func (w *World) seedPeople() error {
 			return fmt.Errorf("sandbox: seed: %w", err)
 		}
 		for _, task := range p.tasks {
-			if _, err := w.HighLevel.SeedTask(Task{
+			if _, err := w.HighLevel.SeedTask(highlevel.Task{
 				ContactID: contact.ID, Title: task.title, Body: task.body, AssignedTo: contact.AssignedTo,
 				DueDate: day(task.inDays, task.hour), Completed: task.done,
 			}); err != nil {
@@ -149,7 +152,7 @@ func (w *World) seedPeople() error {
 			}
 		}
 		for j, note := range p.notes {
-			if _, err := w.HighLevel.SeedNote(Note{
+			if _, err := w.HighLevel.SeedNote(highlevel.Note{
 				ContactID: contact.ID, Body: note, UserID: contact.AssignedTo,
 				DateAdded: w.clock().Add(-time.Duration(len(p.notes)-j) * 26 * time.Hour),
 			}); err != nil {
@@ -157,7 +160,7 @@ func (w *World) seedPeople() error {
 			}
 		}
 		if p.inCalendarHero {
-			if _, err := w.CalendarHero.SeedContact(CalendarContact{
+			if _, err := w.CalendarHero.SeedContact(calendarhero.Contact{
 				Name: contact.Name(), Email: []string{contact.Email}, Title: "Buyer", Telephone: []string{contact.Phone},
 			}); err != nil {
 				return fmt.Errorf("sandbox: seed: %w", err)

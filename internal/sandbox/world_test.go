@@ -11,16 +11,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"milepost/internal/sandbox/calendarhero"
+	"milepost/internal/sandbox/fakehttp/fakehttptest"
 )
 
 func startWorld(t *testing.T, changes ...func(*WorldConfig)) *World {
 	t.Helper()
-	config := WorldConfig{Clock: newClock().Now}
+	config := WorldConfig{Clock: fakehttptest.NewClock().Now}
 	for _, change := range changes {
 		change(&config)
 	}
 	w, err := Start(t.Context(), config)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	t.Cleanup(w.Close)
 	return w
 }
@@ -28,10 +31,10 @@ func startWorld(t *testing.T, changes ...func(*WorldConfig)) *World {
 func get(t *testing.T, address string) (int, string) {
 	t.Helper()
 	res, err := http.Get(address)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	return res.StatusCode, string(body)
 }
 
@@ -39,10 +42,10 @@ func get(t *testing.T, address string) (int, string) {
 func submit(t *testing.T, w *World, path string, form url.Values) (int, string) {
 	t.Helper()
 	res, err := http.PostForm(w.PageURL+path, form)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	return res.StatusCode, string(body)
 }
 
@@ -53,7 +56,7 @@ func TestAWorldHasPeopleAndDatesAhead(t *testing.T) {
 		t.Fatalf("%d contacts, users %v, location %v", len(contacts), w.Users, w.Location)
 	}
 	withoutEmail := 0
-	now := newClock().now
+	now := fakehttptest.NewClock().Now()
 	for _, c := range contacts {
 		if c.Email == "" {
 			withoutEmail++
@@ -78,15 +81,15 @@ func TestAWorldHasPeopleAndDatesAhead(t *testing.T) {
 func TestAWorldServesBothFakes(t *testing.T) {
 	w := startWorld(t)
 	req, err := http.NewRequest("GET", w.HighLevelURL+"/locations/"+w.Location.ID, nil)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	req.Header.Set("Authorization", "Bearer "+w.HighLevelToken)
 	req.Header.Set("Version", "2021-07-28")
 	hero, err := http.NewRequest("GET", w.CalendarHeroURL+"/user", nil)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	hero.Header.Set("Authorization", w.CalendarHeroToken)
 	for _, req := range []*http.Request{req, hero} {
 		res, err := http.DefaultClient.Do(req)
-		must(t, err)
+		fakehttptest.Must(t, err)
 		res.Body.Close()
 		if res.StatusCode != 200 {
 			t.Errorf("%s answered %d", req.URL, res.StatusCode)
@@ -106,7 +109,7 @@ func TestAWorldListensOnLoopbackOnly(t *testing.T) {
 func TestAWorldEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w, err := Start(ctx, WorldConfig{Empty: true})
-	must(t, err)
+	fakehttptest.Must(t, err)
 	if len(w.HighLevel.Contacts()) != 0 {
 		t.Error("an empty world has contacts")
 	}
@@ -244,10 +247,10 @@ func TestThePageRefusesForeignPostsAndNames(t *testing.T) {
 		"a rebound name, port": func(r *http.Request) { r.Host = "evil.example:80" },
 	} {
 		req, err := http.NewRequest("POST", target, nil)
-		must(t, err)
+		fakehttptest.Must(t, err)
 		change(req)
 		res, err := http.DefaultClient.Do(req)
-		must(t, err)
+		fakehttptest.Must(t, err)
 		res.Body.Close()
 		if res.StatusCode != 403 {
 			t.Errorf("a post from %s answered %d", name, res.StatusCode)
@@ -257,7 +260,7 @@ func TestThePageRefusesForeignPostsAndNames(t *testing.T) {
 		t.Error("a refused post deleted a contact")
 	}
 	res, err := http.Get(w.PageURL)
-	must(t, err)
+	fakehttptest.Must(t, err)
 	res.Body.Close()
 	if policy := res.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("the policy is %q", policy)
@@ -267,12 +270,12 @@ func TestThePageRefusesForeignPostsAndNames(t *testing.T) {
 func TestThePageTellsOfChanges(t *testing.T) {
 	w := startWorld(t)
 	res, err := http.Get(w.PageURL + "/events")
-	must(t, err)
+	fakehttptest.Must(t, err)
 	defer res.Body.Close()
 	buffer := make([]byte, 256)
 	read := func() string {
 		n, err := res.Body.Read(buffer)
-		must(t, err)
+		fakehttptest.Must(t, err)
 		return string(buffer[:n])
 	}
 	if first := read(); !strings.HasPrefix(first, "retry:") {
@@ -288,7 +291,7 @@ func TestThePageTellsOfChanges(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				w.HighLevel.notice.changed()
+				w.HighLevel.Changes().Changed()
 				runtime.Gosched()
 			}
 		}
@@ -307,10 +310,10 @@ func TestWaitingEndsWhenTheConditionHolds(t *testing.T) {
 			return slices.Contains(w.HighLevel.Tags(id), "seen") && len(w.CalendarHero.Contacts()) == 2
 		})
 	}()
-	must(t, w.HighLevel.AddTags(id, "seen"))
-	_, err := w.CalendarHero.SeedContact(CalendarContact{Name: "A", Email: []string{"a@b.example"}})
-	must(t, err)
-	must(t, <-done)
+	fakehttptest.Must(t, w.HighLevel.AddTags(id, "seen"))
+	_, err := w.CalendarHero.SeedContact(calendarhero.Contact{Name: "A", Email: []string{"a@b.example"}})
+	fakehttptest.Must(t, err)
+	fakehttptest.Must(t, <-done)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if w.WaitFor(ctx, func() bool { return false }) == nil {

@@ -1,0 +1,241 @@
+package highlevel
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"milepost/internal/sandbox/fakehttp"
+)
+
+// A call is one authenticated request to HighLevel, made with the lock held.
+type call struct {
+	r      *http.Request
+	token  *bearer
+	access map[string]bool // locations that the token reaches
+	raw    []byte          // the body as it came
+	body   map[string]json.RawMessage
+	v3     bool
+}
+
+// A refusal is an answer other than a success.
+type refusal struct {
+	status  int
+	message any // string, or []string for 422
+	meta    any
+}
+
+func refuse(status int, format string, args ...any) *refusal {
+	return &refusal{status: status, message: fmt.Sprintf(format, args...)}
+}
+
+// An endpoint answers a call with a status and a body.
+type endpoint func(c *call) (status int, answer any, no *refusal)
+
+func (h *Server) routes() chi.Router {
+	router := chi.NewRouter()
+	add := func(method, pattern string, shape dto, handle endpoint) {
+		operation := method + " " + pattern
+		router.Method(method, pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.calls.Add(operation)
+			h.faults.Serve(operation, w, r, func(w http.ResponseWriter, status int) {
+				writeRefusal(w, refuse(status, "%s", fakehttp.FaultMessage(status)))
+			}, func(w http.ResponseWriter, r *http.Request) { h.handle(w, r, shape, handle) })
+		}))
+	}
+	add("GET", "/contacts/", nil, h.listContacts)
+	add("POST", "/contacts/", contactCreateDTO, h.createContact)
+	add("POST", "/contacts/upsert", contactUpsertDTO, h.upsertContact)
+	add("POST", "/contacts/search", contactSearchDTO, h.searchContacts)
+	add("GET", "/contacts/search/duplicate", nil, h.findDuplicate)
+	add("GET", "/contacts/{contactId}", nil, h.getContact)
+	add("PUT", "/contacts/{contactId}", contactUpdateDTO, h.updateContact)
+	add("DELETE", "/contacts/{contactId}", nil, h.deleteContact)
+	add("POST", "/contacts/{contactId}/tags", tagsDTO, h.addTags)
+	add("DELETE", "/contacts/{contactId}/tags", tagsDTO, h.removeTags)
+	add("GET", "/contacts/{contactId}/tasks", nil, h.listTasks)
+	add("POST", "/contacts/{contactId}/tasks", taskCreateDTO, h.createTask)
+	add("GET", "/contacts/{contactId}/tasks/{taskId}", nil, h.getTask)
+	add("PUT", "/contacts/{contactId}/tasks/{taskId}", taskUpdateDTO, h.updateTask)
+	add("PUT", "/contacts/{contactId}/tasks/{taskId}/completed", taskCompletedDTO, h.updateTask)
+	add("DELETE", "/contacts/{contactId}/tasks/{taskId}", nil, h.deleteTask)
+	add("GET", "/contacts/{contactId}/notes", nil, h.listNotes)
+	add("POST", "/contacts/{contactId}/notes", noteCreateDTO, h.createNote)
+	add("GET", "/contacts/{contactId}/notes/{id}", nil, h.getNote)
+	add("PUT", "/contacts/{contactId}/notes/{id}", noteUpdateDTO, h.updateNote)
+	add("DELETE", "/contacts/{contactId}/notes/{id}", nil, h.deleteNote)
+	add("GET", "/locations/{locationId}", nil, h.getLocation)
+	add("GET", "/locations/{locationId}/customFields", nil, h.listCustomFields)
+	add("POST", "/locations/{locationId}/customFields", customFieldDTO, h.createCustomField)
+	add("GET", "/locations/{locationId}/customFields/{id}", nil, h.getCustomField)
+	add("GET", "/locations/{locationId}/customValues", nil, h.listCustomValues)
+	add("POST", "/locations/{locationId}/customValues", customValueDTO, h.createCustomValue)
+	add("GET", "/locations/{locationId}/customValues/{id}", nil, h.getCustomValue)
+	add("PUT", "/locations/{locationId}/customValues/{id}", customValueDTO, h.updateCustomValue)
+	add("DELETE", "/locations/{locationId}/customValues/{id}", nil, h.deleteCustomValue)
+	add("GET", "/locations/{locationId}/tags", nil, h.listLocationTags)
+	add("POST", "/locations/{locationId}/tags", locationTagDTO, h.createLocationTag)
+	add("GET", "/locations/{locationId}/tags/{tagId}", nil, h.getLocationTag)
+	add("PUT", "/locations/{locationId}/tags/{tagId}", locationTagDTO, h.renameLocationTag)
+	add("DELETE", "/locations/{locationId}/tags/{tagId}", nil, h.deleteLocationTag)
+	add("POST", "/locations/{locationId}/tasks/search", taskSearchDTO, h.searchTasks)
+	add("GET", "/users/", nil, h.listUsers)
+	add("POST", "/contacts/bulk/tags/update/{type}", bulkTagsDTO, h.bulkTags)
+	add("POST", "/contacts/bulk/business", bulkBusinessDTO, h.bulkBusiness)
+	add("GET", "/contacts/business/{businessId}", nil, h.listContactsOfBusiness)
+	add("POST", "/contacts/{contactId}/followers", followersDTO, h.addFollowers)
+	add("DELETE", "/contacts/{contactId}/followers", followersDTO, h.removeFollowers)
+	add("POST", "/contacts/{contactId}/campaigns/{campaignId}", dto{}, h.addToCampaign)
+	add("DELETE", "/contacts/{contactId}/campaigns/{campaignId}", nil, h.removeFromCampaign)
+	add("POST", "/contacts/{contactId}/workflow/{workflowId}", workflowDTO, h.addToWorkflow)
+	add("DELETE", "/contacts/{contactId}/workflow/{workflowId}", workflowDTO, h.removeFromWorkflow)
+	add("GET", "/contacts/{contactId}/appointments", nil, h.listAppointments)
+	add("POST", "/calendars/events/appointments", appointmentCreateDTO, h.createAppointment)
+	add("GET", "/calendars/events/appointments/{eventId}", nil, h.getAppointment)
+	add("PUT", "/calendars/events/appointments/{eventId}", appointmentEditDTO, h.updateAppointment)
+	add("DELETE", "/calendars/events/{eventId}", dto{}, h.deleteAppointment)
+	add("GET", "/opportunities/pipelines", nil, h.listPipelines)
+	add("GET", "/opportunities/search", nil, h.searchOpportunities)
+	add("POST", "/opportunities/", opportunityCreateDTO, h.createOpportunity)
+	add("GET", "/opportunities/{id}", nil, h.getOpportunity)
+	add("PUT", "/opportunities/{id}", opportunityUpdateDTO, h.updateOpportunity)
+	add("PUT", "/opportunities/{id}/status", opportunityStatusDTO, h.setOpportunityStatus)
+	add("DELETE", "/opportunities/{id}", nil, h.deleteOpportunity)
+	add("POST", "/oauth/locationToken", nil, h.locationToken)
+	add("GET", "/oauth/installedLocations", nil, h.installedLocations)
+	h.oauthRoutes(router)
+
+	unknown := func(w http.ResponseWriter, r *http.Request) {
+		h.calls.Add(fakehttp.UnknownRoute)
+		h.faults.Serve(fakehttp.UnknownRoute, w, r, func(w http.ResponseWriter, status int) {
+			writeRefusal(w, refuse(status, "%s", fakehttp.FaultMessage(status)))
+		}, func(w http.ResponseWriter, r *http.Request) {
+			writeRefusal(w, refuse(http.StatusNotFound, "Cannot %s %s", r.Method, r.URL.Path))
+		})
+	}
+	router.NotFound(unknown)
+	router.MethodNotAllowed(unknown)
+	return router
+}
+
+var versions = []string{"2021-04-15", "2021-07-28", "2023-02-21", "v3"}
+
+// handle checks what every endpoint asks for, in this order: token, Version,
+// rate limit, class and scope, body. The body is read before the lock is taken.
+func (h *Server) handle(w http.ResponseWriter, r *http.Request, shape dto, handle endpoint) {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, fakehttp.BodyLimit))
+	if err != nil {
+		writeRefusal(w, refuse(http.StatusRequestEntityTooLarge, "request entity too large"))
+		return
+	}
+	status, answer, no := func() (int, any, *refusal) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		known := h.tokens[token]
+		switch version := r.Header.Get("Version"); {
+		case !bearer || token == "":
+			return 0, nil, refuse(http.StatusUnauthorized, "Invalid JWT")
+		case known == nil:
+			return 0, nil, refuse(http.StatusUnauthorized, "Invalid token: access token is invalid")
+		case known.expired(h.clock()):
+			return 0, nil, refuse(http.StatusUnauthorized, "Invalid JWT")
+		case version == "":
+			return 0, nil, refuse(http.StatusUnauthorized, "version header was not found.")
+		case !slices.Contains(versions, version):
+			return 0, nil, refuse(http.StatusUnauthorized, "version header is invalid")
+		}
+		c := &call{r: r, token: known, access: h.reach(known), raw: raw, v3: r.Header.Get("Version") == "v3"}
+		if h.config.RateLimit && !h.limiter.allow(w.Header(), known.budget(h.resource(c)), h.clock()) {
+			return 0, nil, refuse(http.StatusTooManyRequests, "Too Many Requests")
+		}
+		if no := c.permit(); no != nil {
+			return 0, nil, no
+		}
+		if shape != nil {
+			if no := c.read(shape, raw); no != nil {
+				return 0, nil, no
+			}
+		}
+		return handle(c)
+	}()
+	if no != nil {
+		writeRefusal(w, no)
+		return
+	}
+	fakehttp.WriteJSON(w, status, answer)
+}
+
+// resource is the location that a call counts against: the one it asks for,
+// or else the first that the token reaches. A location beyond the token's
+// reach does not count, so that made-up ids take no memory.
+func (h *Server) resource(c *call) string {
+	if id := chi.URLParam(c.r, "locationId"); c.access[id] {
+		return id
+	}
+	if contact := h.contacts[chi.URLParam(c.r, "contactId")]; contact != nil && c.access[contact.LocationID] {
+		return contact.LocationID
+	}
+	if id := c.r.URL.Query().Get("locationId"); c.access[id] {
+		return id
+	}
+	smallest := ""
+	for id := range c.access {
+		if smallest == "" || id < smallest {
+			smallest = id
+		}
+	}
+	return smallest
+}
+
+// read takes the body apart and holds it against the shape.
+func (c *call) read(shape dto, raw []byte) *refusal {
+	if kind := c.r.Header.Get("Content-Type"); len(raw) > 0 && !strings.HasPrefix(kind, "application/json") {
+		// Express parses only application/json: anything else leaves an empty body.
+		raw = nil
+	}
+	c.body = map[string]json.RawMessage{}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &c.body); err != nil || c.body == nil {
+			return refuse(http.StatusBadRequest, "Unexpected token in JSON")
+		}
+	}
+	shape = shape.in(c.v3)
+	if problems := shape.check(c.body); len(problems) > 0 {
+		return &refusal{status: http.StatusUnprocessableEntity, message: problems}
+	}
+	return nil
+}
+
+// succeeded is the success flag, misspelt before v3.
+func (c *call) succeeded() map[string]any {
+	if c.v3 {
+		return map[string]any{"succeeded": true}
+	}
+	return map[string]any{"succeded": true}
+}
+
+// tenant refuses a location that the token does not reach.
+func (c *call) tenant(locationID string) *refusal {
+	if !c.access[locationID] {
+		return refuse(http.StatusForbidden, "The token does not have access to this location.")
+	}
+	return nil
+}
+
+func writeRefusal(w http.ResponseWriter, no *refusal) {
+	body := map[string]any{"statusCode": no.status, "message": no.message, "traceId": fakehttp.UUID()}
+	switch no.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusBadRequest:
+		body["error"] = http.StatusText(no.status)
+	}
+	if no.meta != nil {
+		body["meta"] = no.meta
+	}
+	fakehttp.WriteJSON(w, no.status, body)
+}
