@@ -202,6 +202,37 @@ func TestAMeetingThatEndedIsMadeAgainOnlyForAChangeOfTheRecord(t *testing.T) {
 	}
 }
 
+func TestAMeetingThatEndedIsMadeAgainAfterThePastWasAskedFor(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	b.must(b.ch.Cancel(b.request().ID))
+	b.settle()
+	for _, date := range []string{"2030-04-03", "2030-06-03"} {
+		b.setDate(e, date)
+		b.ask(e)
+	}
+	if n := len(b.ch.Requests()); n != 1 {
+		t.Errorf("%d requests after the date was changed to the past and back, want one", n)
+	}
+}
+
+func TestAMeetingThatNoListShowedForLongIsRemovedWithItsRecord(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+	b.settle()
+	if got := b.link(e).Meeting; got != string(mapping.MeetingGone) {
+		t.Fatalf("after the lists showed nothing for hours the meeting is %q", got)
+	}
+	b.setDate(e, "")
+	b.ask(e)
+	if n := len(b.ch.Requests()); n != 0 {
+		t.Errorf("%d requests are left that nothing asks for", n)
+	}
+}
+
 func TestAMeetingThatNoListShowsIsGone(t *testing.T) {
 	b := setup(t, toOwner, func(c *chfake.Config) { c.ForgetDeleted = true })
 	e := b.jane("2030-06-03")

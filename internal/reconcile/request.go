@@ -436,7 +436,9 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	if err != nil || link.State == store.LinkGone {
 		return err
 	}
-	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() {
+	// One that is merely gone is deleted nevertheless: a gateway may have shown no
+	// request for long.
+	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() && ended != mapping.MeetingGone {
 		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
 	}
 	if _, err := s.delete(ctx, link); err != nil {

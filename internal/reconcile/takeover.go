@@ -82,6 +82,9 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 	case calledOff && changed:
 		s.conflicted(item, "the change in HighLevel wins")
 		tell("conflict", fmt.Sprintf("%s: HighLevel's change wins, so Milepost creates it again; it was %s in CalendarHero", link.Title, m.State))
+	case ended && changed && !want.End.After(s.now()):
+		// Asked for in vain. To ask for the former again is a change.
+		link.Material, link.Content, link.SourceStart, link.SourceEnd = want.material, want.content, item.Start, item.End
 	case ended:
 	case !retimed:
 		// The meeting's times stand, be they the record's or not.
