@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -322,6 +323,73 @@ func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
 	b.ask(e)
 	if n := b.posts(); n != 2 {
 		t.Errorf("%d requests were made for two records", n)
+	}
+}
+
+func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	b.do(e)
+	old := b.backedUp()
+	b.setDate(e, "2030-06-03")
+	b.do(e)
+	b.startsOn(old)
+	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+	b.setDate(e, "2030-06-04")
+	waits := func() bool {
+		_, err := b.try(e)
+		_, ok := errors.AsType[*wait](err)
+		return ok
+	}
+	b.pass(time.Minute)
+	if !waits() || b.posts() != 2 {
+		t.Fatalf("while the lists show nothing, a request was made: %d posts", b.posts())
+	}
+	t.Run("until they show something", func(t *testing.T) {
+		b.ch.Faults().Disarm(lie)
+		b.pass(time.Minute)
+		b.do(e)
+		if got := b.request(); b.posts() != 3 || markerIn(got.Subject) != markerOf(e, "milestone/1", 3) {
+			t.Errorf("the request %q is open after %d posts", got.Subject, b.posts())
+		}
+	})
+	t.Run("or two hours have passed", func(t *testing.T) {
+		b.startsOn(old)
+		b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+		b.pass(time.Minute)
+		if !waits() {
+			t.Error("the lists are believed at once")
+		}
+		b.pass(2 * time.Hour)
+		if waits() {
+			t.Error("the lists are never believed")
+		}
+	})
+}
+
+func TestTheRequestOfATaskIsRemovedThatWasCompletedUnknownToTheDatabase(t *testing.T) {
+	b := setup(t, wayBack)
+	look := func() {
+		t.Helper()
+		_, err := b.Sweep(t.Context(), location, location, time.Time{}, false, nil)
+		b.must(err)
+		b.settle()
+	}
+	look()
+	old := b.backedUp()
+	e, _ := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	b.startsOn(old)
+	b.must(b.hl.CompleteTask(e.ID))
+	b.settle() // the poll finds a request of nobody
+	look()
+	if n := len(b.ch.Requests()); n != 0 {
+		t.Errorf("%d requests are left of a completed task", n)
+	}
+	before := b.hl.Calls()["POST /locations/{locationId}/tasks/search"]
+	look()
+	if n := b.hl.Calls()["POST /locations/{locationId}/tasks/search"] - before; n != 1 {
+		t.Errorf("the next sweep searches %d times, want only the open tasks", n)
 	}
 }
 

@@ -149,7 +149,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		case !isListed && !isKnown && !owned:
 			looks = looks[:2]
 		case !isListed && badDay:
-			looks = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
+			looks = whenListsAreEmpty()
 		}
 		vanished := !isListed && (isKnown || owned) && next.State == string(mapping.MeetingGone)
 		if wait := s.lookAgain(*state, doubt, looks); wait != nil {
@@ -245,6 +245,12 @@ func (s *entitySync) believable(ctx context.Context, since time.Time) error {
 		API: calendarhero.API, Operation: "list meeting requests", Reason: clients.Unavailable,
 		Message: "the lists show no meeting request at all, but some must exist",
 	}
+}
+
+// whenListsAreEmpty are the times after which the lists are read again that show
+// nothing of what is known, before that is believed.
+func whenListsAreEmpty() []time.Duration {
+	return []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 }
 
 // showAny reports whether any list shows a meeting request.

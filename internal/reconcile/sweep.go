@@ -19,8 +19,10 @@ const (
 	// the search index lags behind writes, a minute was seen.
 	sweepOverlap = 5 * time.Minute
 	sweepPage    = 100
-	sweepFound   = 4 * sweepPage   // so many records are noted at once, those of one contact more
-	longestTurn  = 5 * time.Second // that a sweep waits for, with its worker; else it goes on later
+	sweepFound   = 4 * sweepPage // so many records are noted at once, those of one contact more
+	// mostCompleted is how many completed tasks are looked through at most.
+	mostCompleted = 200 * sweepPage
+	longestTurn   = 5 * time.Second // that a sweep waits for, with its worker; else it goes on later
 )
 
 // sweep is one walk through a location for what no webhook told: contacts by
@@ -39,16 +41,17 @@ type sweep struct {
 
 // place is where a sweep is, in its stored form.
 type place struct {
-	Phase string          `json:"phase"` // contacts, tasks, missing, walk
+	Phase string          `json:"phase"` // contacts, tasks, missing, completed, walk
 	After json.RawMessage `json:"after,omitempty"`
 	Skip  int             `json:"skip,omitempty"` // tasks
 }
 
 const (
-	phaseContacts = "contacts"
-	phaseTasks    = "tasks"
-	phaseMissing  = "missing"
-	phaseWalk     = "walk"
+	phaseContacts  = "contacts"
+	phaseTasks     = "tasks"
+	phaseMissing   = "missing"
+	phaseCompleted = "completed"
+	phaseWalk      = "walk"
 )
 
 // Sweep carries on with the sweep of that name, or begins one that looks at
@@ -92,6 +95,8 @@ func (s *sweep) run(ctx context.Context) error {
 			step = s.tasks
 		case phaseMissing:
 			step = s.missing
+		case phaseCompleted:
+			step = s.completed
 		case phaseWalk:
 			step = s.walk
 		}
@@ -323,7 +328,7 @@ func (s *sweep) missing(ctx context.Context, p place) error {
 				return err
 			}
 		}
-		return s.next(ctx, place{Phase: phaseWalk}, nil)
+		return s.next(ctx, place{Phase: phaseCompleted}, nil)
 	}
 	var found []store.Found
 	for _, id := range ids {
@@ -332,6 +337,56 @@ func (s *sweep) missing(ctx context.Context, p place) error {
 		}
 	}
 	return s.next(ctx, place{Phase: phaseMissing, After: quoted(ids[len(ids)-1])}, found)
+}
+
+// completed looks for tasks that were made and completed while the database that was
+// lost or restored did not know them: their requests are open in CalendarHero, and
+// nothing else tells whose they are. It is done once, if there are such requests.
+func (s *sweep) completed(ctx context.Context, p place) error {
+	unlinked := &s.session.board.unlinked
+	strangers, err := s.strangers(ctx, unlinked, s.at.LocationID)
+	if err != nil {
+		return err
+	}
+	if p.Skip >= mostCompleted {
+		unlinked.lookedThrough(s.at.LocationID)
+	}
+	if len(strangers) == 0 || p.Skip >= mostCompleted {
+		return s.next(ctx, place{Phase: phaseWalk}, nil)
+	}
+	s.at.Calls++
+	done := true
+	var page []highlevel.Task
+	err = s.call(ctx, func(hl *highlevel.Client) (err error) {
+		page, err = hl.SearchTasks(ctx, s.at.LocationID, highlevel.TaskSearch{Completed: &done, Limit: sweepPage, Skip: p.Skip})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var found []store.Found
+	for _, t := range page {
+		if e := s.entity(mapping.KindTask, t.ID); s.ownsOneOf(e, strangers) {
+			found = append(found, store.Found{Entity: e, ContactID: t.ContactID, Differs: true})
+		}
+	}
+	next := place{Phase: phaseCompleted, Skip: p.Skip + len(page)}
+	if len(page) < sweepPage {
+		next.Skip = mostCompleted
+	}
+	return s.next(ctx, next, found)
+}
+
+// ownsOneOf reports whether one of the markers may be of a request of the record.
+func (s *sweep) ownsOneOf(e store.Entity, markers map[string]bool) bool {
+	for _, r := range s.automations.Requests(mapping.Kind(e.Kind)) {
+		for g := int64(1); g <= firstGenerations; g++ {
+			if markers[markerOf(e, r.Key, g)] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // quoted is an id as a place keeps it.

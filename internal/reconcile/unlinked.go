@@ -37,11 +37,13 @@ const (
 // once for an account and process.
 type unlinked struct {
 	mu       sync.Mutex
-	looked   bool // and showed nothing at all
+	looked   bool      // and showed nothing at all
+	empty    time.Time // since when they show nothing at all, though some were made
 	read     bool
 	closed   bool                  // the list of closed requests was read, too
 	requests map[string][]listedAs // by marker
 	owners   map[string]store.Entity
+	searched map[string]bool // locations whose completed tasks were looked through for the owners
 }
 
 // pastRequest is an unlinked request of an item, with its generation.
@@ -91,7 +93,10 @@ func (s *entitySync) readUnlinked(ctx context.Context) error {
 				if err == nil {
 					err = s.believable(ctx, since)
 				}
-				u.looked = err == nil
+				if err == nil && closed != nil && !u.looked {
+					err = s.emptyForLong(ctx, u)
+				}
+				u.looked = u.looked || err == nil
 				return err
 			}
 		}
@@ -120,6 +125,23 @@ func (s *entitySync) readUnlinked(ctx context.Context) error {
 		u.requests[marker] = append(u.requests[marker], requests...)
 	}
 	u.closed = true
+	return nil
+}
+
+// emptyForLong returns nil if it may be believed that the account has no meeting
+// request: none was made for the location as far as the database knows, or the lists,
+// which show also how one ended, have been empty for two hours.
+func (s *entitySync) emptyForLong(ctx context.Context, u *unlinked) error {
+	made, err := s.store.MadeRequests(ctx, s.entity.LocationID)
+	if err != nil || !made {
+		return err
+	}
+	if u.empty.IsZero() || u.empty.After(s.now()) {
+		u.empty = s.now()
+	}
+	if next, more := nextLook(s.now().Sub(u.empty), whenListsAreEmpty()...); more {
+		return &wait{d: next, why: "CalendarHero shows no meeting request at all, not even how earlier ones ended; Milepost checks again before it creates one"}
+	}
 	return nil
 }
 
@@ -159,36 +181,72 @@ func (s *entitySync) ownerOf(ctx context.Context, marker string) (e store.Entity
 	if err := s.readUnlinked(ctx); err != nil || len(u.requests[marker]) == 0 {
 		return e, false, err
 	}
-	if u.owners == nil {
-		if u.owners, err = s.findOwners(ctx, u.requests); err != nil {
-			return e, false, err
-		}
+	if err := s.findOwners(ctx, u); err != nil {
+		return e, false, err
 	}
 	e, found = u.owners[marker]
 	return e, found, nil
 }
 
-// findOwners computes the markers that the requests of all known records may have.
-func (s *entitySync) findOwners(ctx context.Context, requests map[string][]listedAs) (map[string]store.Entity, error) {
+// findOwners computes the markers that the requests of all known records may have,
+// unless it was done. The caller holds u.mu.
+func (r *Reconciler) findOwners(ctx context.Context, u *unlinked) error {
+	if u.owners != nil {
+		return nil
+	}
 	owners := map[string]store.Entity{}
 	note := func(e store.Entity, item string, last int64) {
 		for g := int64(1); g <= last; g++ {
-			if m := markerOf(e, item, g); requests[m] != nil {
+			if m := markerOf(e, item, g); u.requests[m] != nil {
 				owners[m] = e
 			}
 		}
 	}
-	if err := s.store.EachRequestLink(ctx, func(e store.Entity, item string, generation int64) {
+	if err := r.store.EachRequestLink(ctx, func(e store.Entity, item string, generation int64) {
 		note(e, item, generation+laterGenerations)
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	err := s.store.EachEntity(ctx, func(e store.Entity) {
-		for _, r := range s.automations.Requests(mapping.Kind(e.Kind)) {
-			note(e, r.Key, firstGenerations)
+	err := r.store.EachEntity(ctx, func(e store.Entity) {
+		for _, request := range r.automations.Requests(mapping.Kind(e.Kind)) {
+			note(e, request.Key, firstGenerations)
 		}
 	})
-	return owners, err
+	if err == nil {
+		u.owners = owners
+	}
+	return err
+}
+
+// strangers are the markers of the open unlinked requests that were made for no record
+// that the database knows. There are none once the location was looked through.
+func (r *Reconciler) strangers(ctx context.Context, u *unlinked, locationID string) (map[string]bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	found := map[string]bool{}
+	for marker, requests := range u.requests {
+		if !u.searched[locationID] && slices.ContainsFunc(requests, listedAs.open) {
+			found[marker] = true
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	err := r.findOwners(ctx, u)
+	for marker := range u.owners {
+		delete(found, marker)
+	}
+	return found, err
+}
+
+// lookedThrough notes that a location was looked through for the owners of requests.
+func (u *unlinked) lookedThrough(locationID string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.searched == nil {
+		u.searched = map[string]bool{}
+	}
+	u.searched[locationID] = true
 }
 
 // freshFor is when the lists are to be read that are believed about past requests.

@@ -42,6 +42,16 @@ func (s *Store) EachRequestLink(ctx context.Context, do func(e Entity, item stri
 	return nil
 }
 
+// MadeRequests reports whether a meeting request was ever made for a location.
+func (s *Store) MadeRequests(ctx context.Context, locationID string) (bool, error) {
+	rows, err := s.Query(ctx, `SELECT 1 FROM links WHERE location_id = $1 AND item_kind IN ('event', 'task') AND object_id <> '' LIMIT 1`, locationID)
+	found, err := collect(rows, err, func(r Rows) (n int, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return false, fmt.Errorf("look for a meeting request of location %s: %w", locationID, err)
+	}
+	return len(found) > 0, nil
+}
+
 // EachEntity calls do for each record of HighLevel that is known. do must not use the store.
 func (s *Store) EachEntity(ctx context.Context, do func(Entity)) error {
 	rows, err := s.Query(ctx, `SELECT location_id, kind, id FROM entities WHERE kind IN ('contact', 'task', 'note', 'workflow')`)
