@@ -334,7 +334,7 @@ func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testin
 	b.setDate(e, "2030-06-03")
 	b.do(e)
 	b.startsOn(old)
-	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.Say(200, `[]`))
 	b.setDate(e, "2030-06-04")
 	waits := func() bool {
 		_, err := b.try(e)
@@ -355,7 +355,7 @@ func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testin
 	})
 	t.Run("or two hours have passed", func(t *testing.T) {
 		b.startsOn(old)
-		b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+		b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.Say(200, `[]`))
 		b.pass(time.Minute)
 		if !waits() {
 			t.Error("the lists are believed at once")

@@ -221,7 +221,7 @@ func TestAMeetingThatNoListShowedForLongIsRemovedWithItsRecord(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
-	b.ch.Faults().Next("GET /meeting/tasks", -1, sandbox.Say(200, `[]`))
+	b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.Say(200, `[]`))
 	b.settle()
 	if got := b.link(e).Meeting; got != string(mapping.MeetingGone) {
 		t.Fatalf("after the lists showed nothing for hours the meeting is %q", got)
