@@ -16,19 +16,20 @@ type run struct {
 	rules textRules
 	env   map[string]any // what every automation may read; milestone comes on top
 	notes *[]string      // once they have been computed
+	again *time.Time     // when the plan may be another one; zero = not before something changes
 
 	written bool    // the record was written by Milepost itself
 	meeting Meeting // that is looked at; the zero one if it is the record itself
 }
 
 func newRun(s *Set, kind Kind, f Facts, rules textRules) *run {
-	r := &run{set: s, facts: f, rules: rules, zone: utcIfNil(f.Location.Zone), tags: tagSet(f.Contact.Tags)}
-	r.env = map[string]any{
+	r := &run{set: s, facts: f, rules: rules, zone: utcIfNil(f.Location.Zone), tags: tagSet(f.Contact.Tags), again: new(time.Time)}
+	r.env = r.addDateFunctions(map[string]any{
 		"contact": contactFields(f.Contact, r.tags, r.zone),
 		"location": map[string]any{
 			"id": f.Location.ID, "name": f.Location.Name, "timezone": r.zone.String(),
 		},
-	}
+	})
 	switch kind {
 	case KindTask:
 		r.written = f.Task.Written
@@ -57,13 +58,13 @@ func (r *run) withMeeting(m Meeting) *run {
 	one := *r
 	one.meeting = m
 	automation, _, _ := strings.Cut(m.Item, "/")
-	one.env = map[string]any{
+	one.env = one.addDateFunctions(map[string]any{
 		"contact": r.env["contact"], "location": r.env["location"], "task": r.taskFields(r.facts.Task),
 		"meeting": map[string]any{
 			"id": m.ID, "title": m.Title, "state": string(m.State), "start": moment(m.Start, r.zone), "end": moment(m.End, r.zone),
 			"type": m.Type, "emails": slices.Clone(m.Emails), "ours": m.Item != "", "automation": automation,
 		},
-	}
+	})
 	return &one
 }
 

@@ -56,7 +56,8 @@ var records = map[string]types.Map{
 }
 
 func scopeOf(t Trigger) scope {
-	names := types.Map{"contact": types.TypeOf(map[string]any{}), "location": records["location"]}
+	names := maps.Clone(dateFunctions)
+	names["contact"], names["location"] = types.TypeOf(map[string]any{}), records["location"]
 	switch {
 	case t == MilestoneChanged:
 		names["milestone"] = records["milestone"]
@@ -175,6 +176,7 @@ func language() []expr.Option {
 		expr.Function("split", splitText, new(func(any, string) []string)),
 		expr.Function("join", joinTexts, new(func(any, string) string), new(func(any) string)),
 		expr.Function("replace", replaceText, new(func(any, string, string) string)),
+		expr.Function("empty", isEmpty, new(func(any) bool)),
 	)
 }
 
@@ -255,6 +257,7 @@ func (r *reader) Visit(node *ast.Node) {
 		if n.Operator == ".." {
 			r.fail(n, "ranges (..) are not supported")
 		}
+		printsField(n)
 		r.compared(n)
 	case *ast.VariableDeclaratorNode:
 		r.mistake = nil // its own name was not known
@@ -338,7 +341,21 @@ func (r *reader) line(n ast.Node) int {
 }
 
 func functions() []string {
-	return append([]string{"string", "split", "join", "replace"}, builtins...)
+	return append([]string{"string", "split", "join", "replace", "empty", "before", "after", "within"}, builtins...)
 }
 
-func sortedNames(m types.Map) []string { return slices.Sorted(maps.Keys(m)) }
+// sortedNames lists the names of a record, or those of records in a scope.
+func sortedNames(m types.Map) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(name string) bool { return dateFunctions[name] != nil })
+}
+
+// printsField makes contains and its like work on any value, where expr wants a
+// text: a field without a value is an empty one.
+func printsField(n *ast.BinaryNode) {
+	switch n.Operator {
+	case "contains", "startsWith", "endsWith":
+		if len(pathOf(n.Left)) > 1 {
+			n.Left = &ast.CallNode{Callee: &ast.IdentifierNode{Value: "string"}, Arguments: []ast.Node{n.Left}}
+		}
+	}
+}

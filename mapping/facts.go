@@ -31,6 +31,8 @@ type Facts struct {
 	// record's items, at most one for each; of KindMeeting, the one that is planned.
 	Meetings        []Meeting
 	CalendarContact CalendarContact // set when a CalendarHero contact is planned
+
+	Now time.Time // of the evaluation: what lies within some days, and what comes next
 }
 
 // Location is the HighLevel sub-account.

@@ -34,6 +34,7 @@ func (s *Set) plan(kind Kind, f Facts, rules textRules) Plan {
 			}
 		}
 	}
+	plan.Again = *r.again
 	slices.SortStableFunc(plan.Items, func(a, b Item) int {
 		return slices.Index(applyingOrder, a.Kind) - slices.Index(applyingOrder, b.Kind)
 	})

@@ -20,6 +20,7 @@ import (
 // fails with clients.NotFound when the record, or the contact it belongs to,
 // no longer exists.
 func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (facts mapping.Facts, err error) {
+	facts.Now = s.now()
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindContact:
 		s.contactID = s.entity.ID
