@@ -10,6 +10,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -20,7 +21,7 @@ import (
 // several, and the others are removed. If only closed ones are left, the newest
 // tells how the meeting ended. Either way the link continues from the last
 // generation that was used.
-func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.Item, want request) (store.Link, error) {
+func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
 	past, err := s.unlinkedOf(ctx, s.entity, item.Key, link.Generation)
 	if err != nil || len(past) == 0 {
 		return link, err
@@ -33,7 +34,7 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 		if past[i], err = s.asListedNow(ctx, r, since); err != nil {
 			return link, err
 		}
-		if past[i].open() {
+		if past[i].Open() {
 			open = append(open, past[i])
 		}
 		if r.generation == last.generation {
@@ -45,7 +46,7 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 		if err != nil {
 			return link, err
 		}
-		if shown && own.open() {
+		if shown && own.Open() {
 			open = append(open, pastRequest{own, link.Generation})
 		}
 	}
@@ -59,7 +60,7 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 		}
 		if link != known || len(open) > 1 {
 			link.Generation = generation
-			if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now())); err != nil {
+			if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now())); err != nil {
 				return link, err
 			}
 			s.links[item.Key] = link
@@ -94,9 +95,9 @@ func (s *entitySync) asListedNow(ctx context.Context, r pastRequest, since time.
 	switch {
 	case err != nil:
 	case shown:
-		r.listedAs = now
+		r.Listed = now
 	default:
-		r.list = calendarhero.StateClosed
+		r.List = calendarhero.StateClosed
 		err = s.believable(ctx, since) // else it may be open, and its item would be made again
 	}
 	return r, err
@@ -111,28 +112,26 @@ func (s *entitySync) asListedNow(ctx context.Context, r pastRequest, since time.
 // HighLevel's changes take precedence. What the record asked for before is not
 // known, and to replace a meeting that somebody agreed to is worse than to miss a
 // change that the next edit of the record brings.
-func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r pastRequest) (store.Link, error) {
 	return s.saveAdopted(ctx, s.adopted(link, item, want, r), item, r, link.ItemKind+" adopted")
 }
 
 // adopted is the link that adopt saves.
-func (s *entitySync) adopted(link store.Link, item mapping.Item, want request, r pastRequest) store.Link {
+func (s *entitySync) adopted(link store.Link, item mapping.Item, want meeting.Request, r pastRequest) store.Link {
 	// The copy may know that it was moved there: a replacement stays where its
 	// predecessor was.
-	stays := near(link.Start, r.Start) && near(link.End, r.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
+	stays := r.At(link.Start, link.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = want.Start, want.End
-	if timed(r.listedAs) && !(near(r.Start, want.Start) && near(r.End, want.End)) {
+	if r.Timed() && !r.At(want.Start, want.End) {
 		link.Start, link.End = r.Start, r.End
-		if !stays && !s.movedByPerson(item, r.listedAs) {
+		if !stays && !s.movedByPerson(item, r.Listed) {
 			link.SourceStart, link.SourceEnd = r.Start, r.End
 		}
 	}
-	as := want
-	as.pin(link.SourceStart, link.SourceEnd)
-	as.digest()
-	link.Material, link.Content = as.material, as.content
-	if r.subject() != plain(want.Subject) || !s.invites(item, want, r.listedAs) {
+	as := want.Pinned(link.SourceStart, link.SourceEnd)
+	link.Material, link.Content = as.Material, as.Content
+	if r.Subject() != meeting.OneSpaced(want.Subject) || !s.invites(item, want, r.Listed) {
 		link.Material, link.Content = "", ""
 	}
 	return link
@@ -140,7 +139,7 @@ func (s *entitySync) adopted(link store.Link, item mapping.Item, want request, r
 
 // adoptEnded takes over how the last request of an item ended. If the record asks
 // for something else by now, its next request is made.
-func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want request, r pastRequest) (store.Link, error) {
+func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r pastRequest) (store.Link, error) {
 	link = s.adoptedEnded(link, item, want, r)
 	if link.State == store.LinkGone {
 		return link, s.store.SaveLink(ctx, link, s.now(), nil)
@@ -149,15 +148,15 @@ func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mappi
 }
 
 // adoptedEnded is the link that adoptEnded saves.
-func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want request, r pastRequest) store.Link {
+func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want meeting.Request, r pastRequest) store.Link {
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = r.Start, r.End
-	asked := agrees(item, r.Start, r.End) || r.changedSince(s.changedAt)
-	if r.subject() != plain(want.Subject) || !asked || !s.invites(item, want, r.listedAs) {
+	asked := meeting.Agrees(item, r.Start, r.End) || r.ChangedSince(s.changedAt)
+	if r.Subject() != meeting.OneSpaced(want.Subject) || !asked || !s.invites(item, want, r.Listed) {
 		link.State, link.ObjectID, link.SourceStart, link.SourceEnd = store.LinkGone, "", time.Time{}, time.Time{}
 		return link
 	}
-	link.Material, link.Content = want.material, want.content
+	link.Material, link.Content = want.Material, want.Content
 	return link
 }
 
@@ -165,7 +164,7 @@ func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want reque
 func (s *entitySync) ofPast(link store.Link, item mapping.Item, r pastRequest) store.Link {
 	return store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
-		State: store.LinkLive, ObjectID: r.ID, Owned: true, Marker: markerIn(r.Title), Generation: max(link.Generation, r.generation),
+		State: store.LinkLive, ObjectID: r.ID, Owned: true, Marker: meeting.MarkerIn(r.Title), Generation: max(link.Generation, r.generation),
 		Title: item.Title, SourceStart: item.Start, SourceEnd: item.End, AttemptedAt: s.now(),
 	}
 }
@@ -174,14 +173,12 @@ func (s *entitySync) ofPast(link store.Link, item mapping.Item, r pastRequest) s
 // before is not news: what automations wanted because of it was done by then.
 func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r pastRequest, what string) (store.Link, error) {
 	m := store.Meeting{LocationID: s.entity.LocationID, ID: r.ID, ContactID: s.contactID, Start: link.Start, End: link.End}
-	m, _ = s.observe(m, r.listedAs, true, nil, nil)
-	if r.open() {
+	m, _ = meeting.Observe(m, meeting.View{Listed: r.Listed, IsListed: true}, s.now())
+	if r.Open() {
 		m.Start, m.End = link.Start, link.End
 	}
-	for trigger := range m.Happened {
-		m.Happened[trigger] = time.Time{}
-	}
-	if r.open() && link.SourceStart.Equal(item.Start) && !agrees(item, link.Start, link.End) {
+	m = meeting.NotNews(m)
+	if r.Open() && link.SourceStart.Equal(item.Start) && !meeting.Agrees(item, link.Start, link.End) {
 		// It was moved, and the record has not followed yet: it does so first.
 		m.Happened[string(mapping.MeetingMoved)] = s.now()
 		s.stale, s.touch = true, append(s.touch, s.entity)
@@ -194,30 +191,30 @@ func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapp
 		s.meetings = map[string]store.Meeting{}
 	}
 	s.meetings[m.ID] = m
-	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(what, link.Title))
+	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(what, link.Title))
 }
 
 // movedByPerson reports whether a request whose time differs from its record's was
 // moved in CalendarHero, and not the record in HighLevel. Nobody moves a request
 // that nobody answered. If CalendarHero says that it is booked and does not say that
 // it was moved, the record changed.
-func (s *entitySync) movedByPerson(item mapping.Item, r listedAs) bool {
+func (s *entitySync) movedByPerson(item mapping.Item, r meeting.Listed) bool {
 	switch {
-	case asMoved(r.Status):
+	case r.SaysMoved():
 		return true
-	case r.list != calendarhero.StateUpcoming:
+	case r.List != calendarhero.StateUpcoming:
 		return false
-	case agrees(item, r.Start, r.End):
+	case meeting.Agrees(item, r.Start, r.End):
 		return true // HighLevel followed
-	case strings.Contains(strings.ToLower(r.Status), "schedul"):
+	case r.SaysScheduled():
 		return false
 	}
-	return s.changedAt.IsZero() || r.changedSince(s.changedAt)
+	return s.changedAt.IsZero() || r.ChangedSince(s.changedAt)
 }
 
 // invites reports whether a request invites who is wanted, as far as its list
 // tells. The owner of the account is always invited to it.
-func (s *entitySync) invites(item mapping.Item, want request, r listedAs) bool {
+func (s *entitySync) invites(item mapping.Item, want meeting.Request, r meeting.Listed) bool {
 	return item.Invite.Who == mapping.InviteOwner || len(r.Emails) == 0 || slices.ContainsFunc(r.Emails, func(e string) bool {
 		return slices.ContainsFunc(want.ContactEmails, func(w string) bool { return strings.EqualFold(e, w) })
 	})
@@ -225,7 +222,7 @@ func (s *entitySync) invites(item mapping.Item, want request, r listedAs) bool {
 
 // removeUnlinked deletes a request that no link is to have, unless it is over.
 func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, what, title string) error {
-	if !r.open() || timed(r.listedAs) && !r.End.After(s.now()) {
+	if !r.Open() || r.Timed() && !r.End.After(s.now()) {
 		return nil
 	}
 	s.ended[r.ID] = true
@@ -277,7 +274,7 @@ func (s *entitySync) removePastOf(ctx context.Context, of mapping.Request) error
 		if r, err = s.asListedNow(ctx, r, since); err != nil {
 			return err
 		}
-		if err := s.removeUnlinked(ctx, r, string(of.Kind)+" removed", r.subject()); err != nil {
+		if err := s.removeUnlinked(ctx, r, string(of.Kind)+" removed", r.Subject()); err != nil {
 			return err
 		}
 		link.Generation = max(link.Generation, r.generation) // no marker is used twice

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"milepost/clients"
+	"milepost/internal/meeting"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
@@ -100,7 +101,7 @@ func TestALostDatabaseMakesNothingTwice(t *testing.T) {
 		}
 		if marks := map[string]bool{}; true {
 			for _, r := range slices.Concat(b.ch.Requests(), b.ch.Closed()) {
-				if m := markerIn(r.Subject); marks[m] {
+				if m := meeting.MarkerIn(r.Subject); marks[m] {
 					t.Errorf("the marker %s was used twice", m)
 				} else {
 					marks[m] = true
@@ -212,12 +213,12 @@ func TestASecondRequestIsRemoved(t *testing.T) {
 	e := b.jane("2030-06-02")
 	at := time.Date(2030, 6, 2, 13, 0, 0, 0, time.UTC)
 	for _, g := range []int64{1, 4} {
-		_, err := b.ch.Request("Closing ["+markerOf(e, "milestone/1", g)+"]", []string{ownerMail}, at, at.Add(30*time.Minute))
+		_, err := b.ch.Request("Closing ["+meeting.Marker(e, "milestone/1", g)+"]", []string{ownerMail}, at, at.Add(30*time.Minute))
 		b.must(err)
 	}
 	b.do(e)
 	open := b.ch.Requests()
-	if len(open) != 1 || markerIn(open[0].Subject) != markerOf(e, "milestone/1", 4) || b.posts() != 0 {
+	if len(open) != 1 || meeting.MarkerIn(open[0].Subject) != meeting.Marker(e, "milestone/1", 4) || b.posts() != 0 {
 		t.Errorf("open after two generations were found: %+v", open)
 	}
 }
@@ -349,7 +350,7 @@ func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testin
 		b.ch.Faults().Disarm(lie)
 		b.pass(time.Minute)
 		b.do(e)
-		if got := b.request(); b.posts() != 3 || markerIn(got.Subject) != markerOf(e, "milestone/1", 3) {
+		if got := b.request(); b.posts() != 3 || meeting.MarkerIn(got.Subject) != meeting.Marker(e, "milestone/1", 3) {
 			t.Errorf("the request %q is open after %d posts", got.Subject, b.posts())
 		}
 	})

@@ -8,6 +8,8 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -17,11 +19,6 @@ import (
 // changes or deletes there afterwards stays as that person left it. Notes and
 // tasks carry a marker as the last line of their body, by which a create whose
 // answer was lost is found, and by which the echo of our own write is known.
-
-// signed is a body with the marker of a link.
-func signed(body, marker string) string {
-	return strings.TrimLeft(body+"\n\n[ref: "+marker+"]", "\n")
-}
 
 // written finds out what became of the object of an item in HighLevel: the link
 // is live or gone then. read returns the ids of what has a marker.
@@ -75,7 +72,7 @@ func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.It
 		return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" updated", title))
 	}
 	next.State, next.ObjectID, next.Generation, next.AttemptedAt = store.LinkCreating, "", link.Generation+1, s.now()
-	next.Marker = marker(next)
+	next.Marker = meeting.Marker(next.Entity, next.Item, next.Generation)
 	if err := s.store.SaveLink(ctx, next, s.now(), nil); err != nil {
 		return err
 	}
@@ -91,7 +88,7 @@ func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.It
 
 // applyHighLevelNote keeps a note of the contact in HighLevel.
 func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
-	content, title := textDigest(textOf(item)), clip(firstLine(item.Text), 200)
+	content, title := fingerprint.OfText(textOf(item)), meeting.Clip(firstLine(item.Text), 200)
 	link, err := s.written(ctx, item, content, title, func() (writtenIDs, error) {
 		notes, err := s.contactNotes(ctx)
 		ids := writtenIDs{}
@@ -105,11 +102,11 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 	}
 	return s.write(ctx, link, item, content, title,
 		func(marker string) (string, error) {
-			note, err := s.writing().CreateNote(ctx, s.contactID, highlevel.NewNote{Body: signed(item.Text, marker)})
+			note, err := s.writing().CreateNote(ctx, s.contactID, highlevel.NewNote{Body: meeting.Signed(item.Text, marker)})
 			return note.ID, err
 		},
 		func(id, marker string) error {
-			body := signed(item.Text, marker)
+			body := meeting.Signed(item.Text, marker)
 			_, err := s.writing().UpdateNote(ctx, s.contactID, id, highlevel.NoteFields{Body: &body})
 			return err
 		})
@@ -117,7 +114,7 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 
 // applyHighLevelTask keeps a task of the contact in HighLevel.
 func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
-	content := textDigest(textOf(item))
+	content := fingerprint.OfText(textOf(item))
 	link, err := s.written(ctx, item, content, item.Title, func() (writtenIDs, error) {
 		tasks, err := s.contactTasks(ctx)
 		ids := writtenIDs{}
@@ -132,12 +129,12 @@ func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) 
 	return s.write(ctx, link, item, content, item.Title,
 		func(marker string) (string, error) {
 			task, err := s.writing().CreateTask(ctx, s.contactID, highlevel.NewTask{
-				Title: item.Title, Body: signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
+				Title: item.Title, Body: meeting.Signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
 			})
 			return task.ID, err
 		},
 		func(id, marker string) error {
-			body := signed(item.Text, marker)
+			body := meeting.Signed(item.Text, marker)
 			fields := highlevel.TaskFields{Title: &item.Title, Body: &body, DueDate: item.Due}
 			if item.AssignedTo != "" {
 				fields.AssignedTo = &item.AssignedTo
@@ -149,7 +146,7 @@ func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) 
 
 // taskContent is by what it is known that a task was moved or completed.
 func taskContent(item mapping.Item) string {
-	return fingerprint([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
+	return fingerprint.Of([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
 }
 
 // applyTaskChange completes the task that a meeting was made for, or moves it to
@@ -180,7 +177,7 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 		_, err = s.writing().CompleteTask(ctx, s.contactID, link.ObjectID, true)
 	} else {
 		what = "task moved in HighLevel"
-		if due, dueErr := time.Parse(time.RFC3339, s.facts.Task.Due); dueErr == nil && near(due, item.Due) {
+		if due, dueErr := time.Parse(time.RFC3339, s.facts.Task.Due); dueErr == nil && meeting.Near(due, item.Due) {
 			return s.store.SaveLink(ctx, link, s.now(), nil)
 		}
 		_, err = s.writing().UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})

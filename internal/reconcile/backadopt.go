@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"sync"
 
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -66,13 +67,13 @@ func (s *entitySync) adoptLater(ctx context.Context, link store.Link, item mappi
 		return link, nil
 	}
 	for g := link.Generation + laterWrites; g > link.Generation; g-- {
-		id := ids[markerOf(s.entity, item.Key, g)]
+		id := ids[meeting.Marker(s.entity, item.Key, g)]
 		if id == "" {
 			continue
 		}
 		link = store.Link{
 			Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation, State: store.LinkLive,
-			ObjectID: id, Owned: true, Marker: markerOf(s.entity, item.Key, g), Generation: g, Content: content, Title: title, AttemptedAt: s.now(),
+			ObjectID: id, Owned: true, Marker: meeting.Marker(s.entity, item.Key, g), Generation: g, Content: content, Title: title, AttemptedAt: s.now(),
 		}
 		return link, s.store.SaveLink(ctx, link, s.now(), nil, s.tell(whatWritten(item.Kind)+" adopted", title))
 	}
@@ -88,7 +89,7 @@ func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, er
 		e := store.Entity{LocationID: s.entity.LocationID, Kind: string(kind), ID: id}
 		for _, key := range s.automations.WritesBack(kind) {
 			for g := int64(1); g <= laterWrites; g++ {
-				if markerOf(e, key, g) == marker {
+				if meeting.Marker(e, key, g) == marker {
 					return true
 				}
 			}
@@ -119,7 +120,7 @@ func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, er
 	if err != nil {
 		return false, err
 	}
-	for _, list := range []map[string]listedAs{open, closed} {
+	for _, list := range []map[string]meeting.Listed{open, closed} {
 		for id := range list {
 			if of(mapping.KindMeeting, id) {
 				return true, nil

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"milepost/internal/meeting"
+
 	"milepost/clients/calendarhero"
 )
 
@@ -30,18 +32,12 @@ type board struct {
 type shown struct {
 	mu       sync.Mutex
 	at       time.Time // when the reading began
-	requests map[string]listedAs
+	requests map[string]meeting.Listed
 	tooLong  time.Time // when it was given up last
 }
 
-// listedAs is a request with the list that shows it.
-type listedAs struct {
-	calendarhero.ListedRequest
-	list string
-}
-
 // look returns what is active and upcoming, read no earlier than since.
-func (b *board) look(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]listedAs, error) {
+func (b *board) look(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]meeting.Listed, error) {
 	b.open.mu.Lock()
 	defer b.open.mu.Unlock()
 	return b.open.read(ctx, ch, since, now, calendarhero.StateActive, calendarhero.StateUpcoming)
@@ -58,7 +54,7 @@ func (b *board) expire() {
 
 // lookBack returns what is closed, read no earlier than since; nothing where that
 // takes too long.
-func (b *board) lookBack(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]listedAs, error) {
+func (b *board) lookBack(ctx context.Context, ch *calendarhero.Client, since, now time.Time) (map[string]meeting.Listed, error) {
 	b.closed.mu.Lock()
 	defer b.closed.mu.Unlock()
 	if ago := now.Sub(b.closed.tooLong); 0 <= ago && ago < lookBackRest {
@@ -74,18 +70,18 @@ func (b *board) lookBack(ctx context.Context, ch *calendarhero.Client, since, no
 	return requests, err
 }
 
-func (s *shown) read(ctx context.Context, ch *calendarhero.Client, since, now time.Time, lists ...string) (map[string]listedAs, error) {
+func (s *shown) read(ctx context.Context, ch *calendarhero.Client, since, now time.Time, lists ...string) (map[string]meeting.Listed, error) {
 	if s.requests != nil && !s.at.Before(since) && !s.at.After(now) {
 		return s.requests, nil
 	}
-	requests := map[string]listedAs{}
+	requests := map[string]meeting.Listed{}
 	for _, list := range lists {
 		found, err := ch.MeetingRequests(ctx, list)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range found { // a request that moved meanwhile is in the later list
-			requests[r.ID] = listedAs{r, list}
+			requests[r.ID] = meeting.Listed{ListedRequest: r, List: list}
 		}
 	}
 	s.at, s.requests = now, requests

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -17,7 +18,7 @@ import (
 
 // staysWithOwner returns the item as it is to be asked for: for the owner where
 // that is not agreed to, and else as it is.
-func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item mapping.Item, want request) (mapping.Item, request, error) {
+func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (mapping.Item, meeting.Request, error) {
 	switch {
 	case item.Invite.Who == mapping.InviteOwner, link.Invited != "" && link.Invited != string(mapping.InviteOwner):
 		return item, want, nil
@@ -32,7 +33,7 @@ func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item m
 	if err != nil {
 		return item, want, err
 	}
-	if link.Invited == "" && link.Material != asOwners.material && !s.onlyOwner(link, asOwners) {
+	if link.Invited == "" && link.Material != asOwners.Material && !s.onlyOwner(link, asOwners) {
 		return item, want, nil
 	}
 	if agreed, err := s.store.InviteAllowed(ctx, item.Key); err != nil || agreed {
@@ -44,7 +45,7 @@ func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item m
 
 // onlyOwner reports whether a request of an earlier version invites nobody else, as
 // far as is known.
-func (s *entitySync) onlyOwner(link store.Link, asOwners request) bool {
+func (s *entitySync) onlyOwner(link store.Link, asOwners meeting.Request) bool {
 	emails := s.seen(link).Emails
 	return len(emails) > 0 && !slices.ContainsFunc(emails, func(e string) bool { return !strings.EqualFold(e, asOwners.ContactEmails[0]) })
 }

@@ -11,6 +11,8 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/contactmerge"
+	"milepost/internal/fingerprint"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -26,7 +28,7 @@ const contactLease = 35 * time.Second
 func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error {
 	want := item.Contact
 	link := s.links[item.Key]
-	content := fingerprint(want)
+	content := fingerprint.Of(want)
 	bothWays := want.Back != nil
 	switch {
 	case bothWays && link.Base == deletedThere && link.Content == content:
@@ -38,7 +40,7 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 		if err != nil && clients.ReasonOf(err) != clients.NotFound {
 			return err
 		}
-		if err == nil && inStep(want, have, link) {
+		if err == nil && lastSynced(link, have.ID).InStep(want, have) {
 			return s.contactFound(ctx)
 		}
 	}
@@ -78,7 +80,7 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	}
 	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
 	if link.State.Uncertain() {
-		owned = asSent(have, link)
+		owned = contactmerge.IsAsSent(have, link.Content)
 	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
@@ -86,15 +88,15 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 	}
 	switch {
 	case have.ID == "" && bothWays:
-		link.Base = asWritten(want)
+		link.Base = contactmerge.Created(want).String()
 		return s.createContact(ctx, link, want)
 	case have.ID == "":
 		return s.createContact(ctx, link, want)
 	case bothWays:
 		return s.bothWays(ctx, item, link, have)
 	}
-	merged := merge(have, want)
-	if fingerprint(merged) == fingerprint(have) {
+	merged := contactmerge.Fill(have, want)
+	if fingerprint.Of(merged) == fingerprint.Of(have) {
 		return s.store.SaveLink(ctx, link, s.now(), nil)
 	}
 	if err := s.conn.CalendarHero.UpdateContact(ctx, have.ID, merged); err != nil {
@@ -174,7 +176,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 // addressLease names the lease of an address by a digest: the name is told by
 // errors, and an address is personal data.
 func addressLease(account, email string) string {
-	return "contact " + fingerprint([]string{account, strings.ToLower(email)})
+	return "contact " + fingerprint.Of([]string{account, strings.ToLower(email)})
 }
 
 // findContact returns the contact the link points to, else one with one of the
@@ -235,7 +237,7 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
 		return err
 	}
-	id, err := s.conn.CalendarHero.CreateContact(ctx, merge(calendarhero.Contact{}, want))
+	id, err := s.conn.CalendarHero.CreateContact(ctx, contactmerge.Fill(calendarhero.Contact{}, want))
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err != nil {
@@ -245,15 +247,6 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
 }
 
-// asSent reports whether a contact that is found after the answer to its create
-// was lost is the one that was sent: it holds that and nothing else. One that a
-// person made meanwhile is not ours to delete, and what is in doubt is left.
-func asSent(have calendarhero.Contact, link store.Link) bool {
-	return len(have.ProviderIDs) == 0 && link.Content == fingerprint(mapping.ContactItem{
-		Name: have.Name, Emails: have.Emails, Phones: have.Telephones, Organization: have.Organization, JobTitle: have.Title,
-	})
-}
-
 // findSent looks for the contact of a create whose answer was lost, by its name:
 // the addresses are not known once its HighLevel contact is gone.
 func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
@@ -261,37 +254,10 @@ func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarher
 		return calendarhero.Contact{}, err
 	}
 	found, err := s.conn.CalendarHero.SearchContacts(ctx, link.Title)
-	if i := slices.IndexFunc(found, func(c calendarhero.Contact) bool { return asSent(c, link) }); i >= 0 {
+	if i := slices.IndexFunc(found, func(c calendarhero.Contact) bool { return contactmerge.IsAsSent(c, link.Content) }); i >= 0 {
 		return found[i], err
 	}
 	return calendarhero.Contact{}, err
-}
-
-// merge adds what is wanted to what is there. Nothing is ever cleared:
-// CalendarHero may know more than HighLevel.
-func merge(have calendarhero.Contact, want mapping.ContactItem) calendarhero.Contact {
-	replace := func(dst *string, v string) {
-		if v != "" {
-			*dst = v
-		}
-	}
-	replace(&have.Name, want.Name)
-	replace(&have.Organization, want.Organization)
-	replace(&have.Title, want.JobTitle)
-	have.Emails = union(have.Emails, want.Emails, strings.EqualFold)
-	have.Telephones = union(have.Telephones, want.Phones, samePhone)
-	return have
-}
-
-// union appends to list, in a copy, each of more that it does not hold.
-func union(list, more []string, equal func(a, b string) bool) []string {
-	list = slices.Clone(list)
-	for _, v := range more {
-		if !slices.ContainsFunc(list, func(have string) bool { return equal(have, v) }) {
-			list = append(list, v)
-		}
-	}
-	return list
 }
 
 // removeContact deletes the CalendarHero contact of a deleted HighLevel

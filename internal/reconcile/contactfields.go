@@ -10,6 +10,8 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/contactmerge"
+	"milepost/internal/fingerprint"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -101,7 +103,7 @@ func (contactFields) standard(w *highlevel.ContactFields, field string) func(str
 // no such field to write.
 func (f contactFields) set(w *highlevel.ContactFields, field, value string) error {
 	if field == "name" {
-		first, last := splitName(value, f.contact.FirstName, f.contact.LastName)
+		first, last := contactmerge.SplitName(value, f.contact.FirstName, f.contact.LastName)
 		if first != f.contact.FirstName {
 			w.FirstName = highlevel.Set(first)
 		}
@@ -149,7 +151,7 @@ func (f contactFields) holds(field, value string) bool {
 	case "email":
 		return strings.EqualFold(have, value)
 	case "phone":
-		return samePhone(have, value)
+		return contactmerge.SamePhone(have, value)
 	case "date_of_birth":
 		have, _, _ = strings.Cut(have, "T")
 	}
@@ -160,7 +162,7 @@ func (f contactFields) holds(field, value string) bool {
 // for each change of what the item asks for: what a person changes afterwards stays.
 func (s *entitySync) applyUpdateContact(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
-	content := textDigest(textOf(item))
+	content := fingerprint.OfText(textOf(item))
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
-	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
 	"milepost/internal/store"
 )
@@ -80,7 +79,7 @@ func (r *Reconciler) contactsPoll(ctx context.Context, locationID string, limit 
 			}
 			err := errors.Join(failed, note())
 			return looked, differing, err
-		case changedThere(have, link):
+		case lastSynced(link, have.ID).ChangedThere(have):
 			differ = append(differ, link)
 		default:
 			same = append(same, link)
@@ -93,15 +92,4 @@ func (r *Reconciler) contactsPoll(ctx context.Context, locationID string, limit 
 	}
 	err = note()
 	return looked, differing, err
-}
-
-// changedThere reports whether a contact is not as it was last seen in CalendarHero.
-func changedThere(have calendarhero.Contact, link store.Link) bool {
-	base := seenParts(link, have.ID)
-	for _, p := range contactParts {
-		if p.digest(p.held(have)) != base[p.name].CalendarHero {
-			return true
-		}
-	}
-	return false
 }

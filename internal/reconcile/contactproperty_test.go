@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"milepost/internal/contactmerge"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
@@ -273,7 +274,7 @@ func (h *contactHistory) finish() {
 			phone = hero.Telephone[0]
 		}
 		if strings.Join(strings.Fields(hero.Name), " ") != level.Name() || !strings.EqualFold(email, level.Email) || hero.Title != title ||
-			!samePhone(phone, level.Phone) || (level.CompanyName != "" && hero.Organization != level.CompanyName) {
+			!contactmerge.SamePhone(phone, level.Phone) || (level.CompanyName != "" && hero.Organization != level.CompanyName) {
 			h.rt.Errorf("person %d: CalendarHero has\n\t%+v\nand HighLevel\n\t%+v", i, hero, level)
 		}
 	}

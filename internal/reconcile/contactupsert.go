@@ -8,6 +8,8 @@ import (
 	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/contactmerge"
+	"milepost/internal/fingerprint"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -32,7 +34,7 @@ func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarC
 	if err != nil {
 		return mapping.CalendarContact{}, err
 	}
-	return calendarContactFacts(have), nil
+	return contactmerge.Facts(have), nil
 }
 
 // addressesTried is by how many addresses of a webhook a contact is looked for:
@@ -47,17 +49,6 @@ func gone(missing error) error {
 	}
 }
 
-func calendarContactFacts(c calendarhero.Contact) mapping.CalendarContact {
-	facts := mapping.CalendarContact{ID: c.ID, Name: c.Name, Phones: c.Telephones, Organization: c.Organization, JobTitle: c.Title}
-	for _, email := range c.Emails {
-		facts.Emails = append(facts.Emails, strings.ToLower(email))
-	}
-	if c.DefaultEmail != "" {
-		facts.Emails = leading(facts.Emails, strings.ToLower(c.DefaultEmail), strings.EqualFold)
-	}
-	return facts
-}
-
 // upsertSource is the source of a HighLevel contact that came from CalendarHero.
 const upsertSource = "CalendarHero"
 
@@ -69,7 +60,7 @@ const upsertSource = "CalendarHero"
 func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) error {
 	want := item.Contact
 	link := s.links[item.Key]
-	content := fingerprint(want)
+	content := fingerprint.Of(want)
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}
@@ -92,7 +83,7 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 			return err
 		}
 	}
-	phone := internationalPhone(firstOf(want.Phones), "")
+	phone := contactmerge.InternationalPhone(contactmerge.First(want.Phones), "")
 	have, found, err := s.findInHighLevel(ctx, link, want.Emails, phone)
 	if err != nil {
 		return err
@@ -194,7 +185,7 @@ func (s *entitySync) createInHighLevel(ctx context.Context, link *store.Link, wa
 	for _, field := range []struct {
 		to    *highlevel.Text
 		value string
-	}{{&contact.Name, want.Name}, {&contact.Email, firstOf(want.Emails)}, {&contact.Phone, phone}, {&contact.CompanyName, want.Organization}} {
+	}{{&contact.Name, want.Name}, {&contact.Email, contactmerge.First(want.Emails)}, {&contact.Phone, phone}, {&contact.CompanyName, want.Organization}} {
 		if field.value != "" {
 			*field.to = highlevel.Set(field.value)
 		}
@@ -214,7 +205,7 @@ func missingFields(have highlevel.Contact, want mapping.ContactItem, phone strin
 	if have.FirstName == "" && have.LastName == "" && have.Name == "" && want.Name != "" {
 		write.Name, what = highlevel.Set(want.Name), append(what, "name: "+want.Name)
 	}
-	if email := firstOf(want.Emails); have.Email == "" && email != "" {
+	if email := contactmerge.First(want.Emails); have.Email == "" && email != "" {
 		write.Email, what = highlevel.Set(email), append(what, "email: "+email)
 	}
 	if have.Phone == "" && phone != "" {

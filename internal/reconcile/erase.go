@@ -8,6 +8,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/internal/connection"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -142,5 +143,5 @@ func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	return s.store.SaveMeetings(ctx, []store.Meeting{s.asFound(s.entity.LocationID, listed)}, nil)
+	return s.store.SaveMeetings(ctx, []store.Meeting{meeting.AsFound(s.entity.LocationID, listed, s.now())}, nil)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -45,7 +46,7 @@ func (s *entitySync) record(ctx context.Context, facts mapping.Facts, plan mappi
 			n.Items = append(n.Items, store.Item{
 				Key: item.Key, Kind: store.ItemNote, Automation: item.Automation, Status: store.StatusFinal,
 				Start: facts.Note.DateAdded.UTC(), Zone: facts.Location.Zone.String(),
-				Content: store.Content{Text: clip(item.Text, longestText), Tags: slices.Compact(tags)},
+				Content: store.Content{Text: meeting.Clip(item.Text, longestText), Tags: slices.Compact(tags)},
 			})
 		}
 	}
@@ -58,7 +59,7 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 	i := store.Item{
 		Key: item.Key, Kind: string(item.Kind), Automation: item.Automation, Start: item.Start, End: item.End, Zone: item.Zone.String(),
 		Content: store.Content{
-			Title: item.Title, Description: clip(item.Description, longestText), Place: item.Place,
+			Title: item.Title, Description: meeting.Clip(item.Description, longestText), Place: item.Place,
 			Notes: newest(item.Notes), Tags: item.Tags, Reminders: item.Reminders, DateOnly: item.DateOnly,
 		},
 	}
@@ -99,7 +100,7 @@ func newest(notes []string) []string {
 		if size += len(n); size > longestText {
 			kept := slices.Clone(notes[:i])
 			if i == 0 {
-				kept = append(kept, clip(n, longestText))
+				kept = append(kept, meeting.Clip(n, longestText))
 			}
 			if older := len(notes) - len(kept); older > 0 {
 				kept = append(kept, fmt.Sprintf("(and %d older notes)", older))

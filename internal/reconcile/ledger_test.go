@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"milepost/internal/meeting"
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
@@ -215,7 +216,7 @@ func (l *ledger) markers() map[string]itemID {
 	out := map[string]itemID{}
 	for id := range l.items {
 		for generation := int64(1); generation < 40; generation++ {
-			out[marker(store.Link{Entity: store.Entity{LocationID: location, Kind: id.kind, ID: id.entity}, Item: id.item, Generation: generation})] = id
+			out[meeting.Marker(store.Entity{LocationID: location, Kind: id.kind, ID: id.entity}, id.item, generation)] = id
 		}
 	}
 	return out
@@ -226,7 +227,7 @@ func (l *ledger) requests() (made map[itemID][]chfake.MeetingRequest, live map[i
 	made, live = map[itemID][]chfake.MeetingRequest{}, map[itemID][]chfake.MeetingRequest{}
 	byMarker, used := l.markers(), map[string]int{}
 	for _, r := range slices.Concat(l.h.ch.Closed(), l.h.ch.Requests()) {
-		mark := markerIn(r.Subject)
+		mark := meeting.MarkerIn(r.Subject)
 		if mark == "" {
 			continue
 		}
@@ -251,7 +252,7 @@ func (l *ledger) requests() (made map[itemID][]chfake.MeetingRequest, live map[i
 
 // itemOf gives the item of a request; nil of one that people made.
 func (l *ledger) itemOf(r chfake.MeetingRequest) *item {
-	return l.items[l.markers()[markerIn(r.Subject)]]
+	return l.items[l.markers()[meeting.MarkerIn(r.Subject)]]
 }
 
 // passes notes what ended by time alone.
@@ -435,7 +436,7 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []chfake.MeetingReques
 	r := live[0]
 	got := times{r.Start, r.End}
 	title, _, _ := strings.Cut(r.Subject, " [")
-	description := strings.TrimSpace(strings.TrimSuffix(r.Description, "[ref: "+markerIn(r.Subject)+"]"))
+	description := strings.TrimSpace(strings.TrimSuffix(r.Description, "[ref: "+meeting.MarkerIn(r.Subject)+"]"))
 	description = l.withoutOrphans(description)
 	switch {
 	case title != want.title:
@@ -530,7 +531,7 @@ func (l *ledger) withoutOrphans(description string) string {
 		for _, a := range []string{"booked", "cancelled", "expired"} {
 			for g := int64(1); g < 20; g++ {
 				e := store.Entity{LocationID: location, Kind: id.kind, ID: id.entity}
-				orphans[markerOf(e, a+"-meeting-to-highlevel-note/1@"+id.item, g)] = true
+				orphans[meeting.Marker(e, a+"-meeting-to-highlevel-note/1@"+id.item, g)] = true
 			}
 		}
 	}
@@ -625,7 +626,7 @@ func (l *ledger) notes() (wrong []string) {
 	for key := range keys {
 		n := 0
 		for generation := int64(1); generation < 20; generation++ {
-			mark := marker(store.Link{Entity: store.Entity{LocationID: location, Kind: key.kind, ID: key.entity}, Item: key.item, Generation: generation})
+			mark := meeting.Marker(store.Entity{LocationID: location, Kind: key.kind, ID: key.entity}, key.item, generation)
 			known += made[mark]
 			if !l.touched[mark] { // else it may have been deleted before Milepost learned that it was made
 				n += made[mark]
@@ -696,9 +697,7 @@ func (l *ledger) foreignNotes() (wrong []string) {
 		}
 		touched := false
 		for generation := int64(1); generation < 20; generation++ {
-			touched = touched || l.touched[marker(store.Link{
-				Entity: store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: r.ID}, Item: key + "-meeting-to-highlevel-note/1", Generation: generation,
-			})]
+			touched = touched || l.touched[meeting.Marker(store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: r.ID}, key+"-meeting-to-highlevel-note/1", generation)]
 		}
 		n := 0
 		for _, note := range h.hl.Notes(f.contact) {

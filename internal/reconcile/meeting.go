@@ -2,15 +2,15 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -22,17 +22,6 @@ import (
 
 // pollFresh is how long what the poll saw is believed by those that it asks.
 const pollFresh = 30 * time.Second
-
-// trace matches the marker in the title of a request that was made here.
-var trace = regexp.MustCompile(` ?\[(mp-[a-z2-7]{8})\]`)
-
-// markerIn returns the marker in a title; "" where it has none.
-func markerIn(title string) string {
-	if m := trace.FindStringSubmatch(title); m != nil {
-		return m[1]
-	}
-	return ""
-}
 
 // syncMeeting brings what is known of a meeting request in step with
 // CalendarHero. One that was made here is its owner's, who is asked to look at
@@ -56,7 +45,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		return m, false, err
 	}
 	listed, isListed := open[s.entity.ID]
-	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, markerIn(listed.Title))
+	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, meeting.MarkerIn(listed.Title))
 	if err != nil {
 		return m, false, err
 	}
@@ -81,11 +70,11 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		m.ContactID = s.contactID
 	}
 	if owned && m.Title == "" { // a crash came before it was noted
-		m.Title, m.Start, m.End = made.Title+" ["+made.Marker+"]", made.Start, made.End
+		m.Title, m.Start, m.End = meeting.Marked(made.Title, made.Marker), made.Start, made.End
 	}
 	if !isListed && mapping.MeetingState(m.State).Ended() {
 		s.touch = nil
-		return m, owned || markerIn(m.Title) != "", nil // nothing more becomes of it, and what was told of it stays
+		return m, owned || meeting.MarkerIn(m.Title) != "", nil // nothing more becomes of it, and what was told of it stays
 	}
 	tells := false // the list of what is closed tells of those that took place
 	if !isListed && (isKnown || owned) {
@@ -96,7 +85,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		listed, isListed = closed[s.entity.ID]
 		tells = len(closed) > 0
 	}
-	if owned && (!isListed || !listed.open()) {
+	if owned && (!isListed || !listed.Open()) {
 		// Did a replacement follow that the database does not know? Then its record adopts that.
 		later, err := s.unlinkedOf(ctx, made.Entity, made.Item, made.Generation)
 		if err != nil {
@@ -106,7 +95,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, true, nil
 		}
 	}
-	if marker := markerIn(listed.Title); !owned && marker != "" {
+	if marker := meeting.MarkerIn(listed.Title); !owned && marker != "" {
 		owner, known, err := s.ownerOf(ctx, marker)
 		if err != nil {
 			return m, false, err
@@ -123,7 +112,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 			return m, true, nil
 		}
 	}
-	if !owned && markerIn(listed.Title+m.Title) != "" {
+	if !owned && meeting.MarkerIn(listed.Title+m.Title) != "" {
 		// Replaced or removed here meanwhile: who did that has noted it. Or a person
 		// wrote what looks like a marker.
 		if !isListed {
@@ -134,10 +123,10 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	if !isListed && !isKnown && !owned && len(events) == 0 {
 		return m, true, nil // nothing was ever seen of it
 	}
-	next, doubt := s.observe(m, listed, isListed, events, links)
+	next, doubt := meeting.Observe(m, meeting.View{Listed: listed, IsListed: isListed, Events: events, Links: links}, s.now())
 	if byTime := next.State == string(mapping.MeetingCompleted); byTime && !isListed && tells && !slices.Contains(events, string(mapping.MeetingOver)) {
 		next.State, next.Happened = string(mapping.MeetingGone), m.Happened
-		next.Happened = happened(next, s.now())
+		next.Happened = meeting.Happened(next, s.now())
 	}
 	if doubt != nil {
 		badDay, err := s.showsNothing(ctx, open)
@@ -174,10 +163,10 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		s.skipped = append(s.skipped, "no list of CalendarHero shows the meeting request")
 		return m, true, nil
 	}
-	if isKnown && owned && fingerprint(news(next)) == fingerprint(news(m)) {
+	if isKnown && owned && fingerprint.Of(meeting.OwnerSees(next)) == fingerprint.Of(meeting.OwnerSees(m)) {
 		s.touch = nil // its owner knows
 	}
-	if isKnown && fingerprint(next) == fingerprint(m) {
+	if isKnown && fingerprint.Of(next) == fingerprint.Of(m) {
 		return m, owned, nil
 	}
 	if !owned && !isKnown {
@@ -192,7 +181,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	if !owned {
 		kept.Emails = nil // erasing one contact would leave the addresses of the others
 		if kept.ContactID == "" {
-			kept = impersonal(kept)
+			kept = meeting.Impersonal(kept)
 		}
 	}
 	return next, owned, s.store.SaveMeetings(ctx, []store.Meeting{kept}, touch)
@@ -200,17 +189,17 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 
 // keepStranger notes a request that looks like one of Milepost's and belongs to no
 // record, so that it is no news to the next poll.
-func (s *entitySync) keepStranger(ctx context.Context, m store.Meeting, listed listedAs) error {
-	m, _ = s.observe(m, listed, true, nil, nil)
-	m = impersonal(m)
-	m.Title = "[" + markerIn(listed.Title) + "]"
+func (s *entitySync) keepStranger(ctx context.Context, m store.Meeting, listed meeting.Listed) error {
+	m, _ = meeting.Observe(m, meeting.View{Listed: listed, IsListed: true}, s.now())
+	m = meeting.Impersonal(m)
+	m.Title = "[" + meeting.MarkerIn(listed.Title) + "]"
 	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 }
 
 // showsNothing reports whether the open lists show none of several requests that
 // were open: all at once? More likely, CalendarHero has a bad day. So it has if they
 // show nothing at all.
-func (s *entitySync) showsNothing(ctx context.Context, open map[string]listedAs) (bool, error) {
+func (s *entitySync) showsNothing(ctx context.Context, open map[string]meeting.Listed) (bool, error) {
 	if len(open) == 0 {
 		return true, nil
 	}
@@ -263,15 +252,6 @@ func (s *entitySync) showAny(ctx context.Context, since time.Time) (bool, error)
 	return len(closed) > 0, err
 }
 
-// impersonal is what may be kept of a meeting that is no contact's.
-func impersonal(m store.Meeting) store.Meeting {
-	m.Title, m.Emails = "", nil
-	return m
-}
-
-// news is the part of a meeting whose change its owner's sync must see.
-func news(m store.Meeting) any { return []any{m.State, m.Start, m.End, m.Happened} }
-
 // tellOthers has the other locations of the account look at a meeting that
 // people made: a webhook is of the account, and is told to one of them.
 func (s *entitySync) tellOthers(ctx context.Context, id string) error {
@@ -322,24 +302,11 @@ func (s *entitySync) contactOf(ctx context.Context, e store.Entity) string {
 	return state.ContactID
 }
 
-// endings are the events after which a request is in no open list; the first that
-// was told counts.
-var endings = []struct {
-	trigger mapping.Trigger
-	state   mapping.MeetingState
-}{
-	{mapping.MeetingRequestCancelled, mapping.MeetingCancelled},
-	{mapping.MeetingOver, mapping.MeetingCompleted},
-	{mapping.MeetingRequestExpired, mapping.MeetingExpired},
-}
-
 // lookBack returns what is closed, unless an event says how the meeting ended:
 // then it need not be searched for in a list that only grows.
-func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]listedAs, error) {
-	for _, e := range endings {
-		if slices.Contains(events, string(e.trigger)) {
-			return nil, nil
-		}
+func (s *entitySync) lookBack(ctx context.Context, events []string) (map[string]meeting.Listed, error) {
+	if meeting.EndedBy(events) {
+		return nil, nil
 	}
 	return s.conn.board.lookBack(ctx, s.conn.CalendarHero, s.began, s.now())
 }
@@ -357,186 +324,6 @@ func (s *entitySync) lookAgain(state store.EntityState, why error, looks []time.
 		return nil
 	}
 	return &wait{d: next, why: why.Error(), doubted: first}
-}
-
-// observe returns what is known of a meeting after a look at the lists. doubt
-// says why the lists should be looked at once more; what is returned beside it
-// is what to believe when they still say the same.
-func (s *entitySync) observe(m store.Meeting, listed listedAs, isListed bool, events []string, links []store.Link) (_ store.Meeting, doubt error) {
-	said := func(t mapping.Trigger) bool { return slices.Contains(events, string(t)) }
-	before := mapping.MeetingState(m.State)
-	if !isListed {
-		m.State = string(ended(events, before, m.End, s.now()))
-		byEvent := said(mapping.MeetingRequestExpired) || said(mapping.MeetingRequestCancelled) || said(mapping.MeetingOver)
-		if !byEvent && !before.Ended() {
-			if m.MissingAt.IsZero() {
-				m.MissingAt = s.now()
-			}
-			doubt = fmt.Errorf("no list of CalendarHero shows the meeting request; Milepost checks again")
-		}
-		m.Happened = happened(m, s.now())
-		return m, doubt
-	}
-	m.MissingAt, m.Status, m.Title, m.Type, m.ChangedAt = time.Time{}, listed.Status, listed.Title, listed.Type, listed.DateUpdated
-	movedBefore := before == mapping.MeetingRescheduled
-	if listed.list == calendarhero.StateActive && !asMoved(listed.Status) && !said(mapping.MeetingMoved) {
-		listed.Start, listed.End = asAsked(m, listed, links)
-	}
-	same := near(m.Start, listed.Start) && near(m.End, listed.End)
-	if timed(listed) {
-		m.Start, m.End = listed.Start, listed.End
-	}
-	m.Emails = nil
-	for _, e := range listed.Emails {
-		m.Emails = append(m.Emails, strings.ToLower(e))
-	}
-	moved := movedBefore || asMoved(listed.Status) || (!same && (before == mapping.MeetingBooked || before == mapping.MeetingPending))
-	for _, l := range links {
-		if l.ObjectID == m.ID && l.Meeting != string(mapping.MeetingRescheduled) && !m.Start.IsZero() {
-			moved = moved || !near(m.Start, l.Start) || !near(m.End, l.End)
-		}
-	}
-	if at, known := m.Happened[string(mapping.MeetingMoved)]; known && at.IsZero() && !same {
-		m.Happened = maps.Clone(m.Happened) // that it was moved before was no news; that it is moved again is
-		delete(m.Happened, string(mapping.MeetingMoved))
-	}
-	state := stateOf(listed, before, moved, events, s.now())
-	m.State = string(state)
-	switch {
-	case state.Ended():
-	case said(mapping.MeetingRequestExpired), said(mapping.MeetingRequestCancelled), said(mapping.MeetingOver):
-		doubt = fmt.Errorf("an event says that the meeting ended, but CalendarHero's list still shows it; Milepost checks again")
-	case said(mapping.MeetingRequestSuccess) && state == mapping.MeetingPending:
-		doubt = fmt.Errorf("an event says that the meeting was booked, but CalendarHero's list does not show it yet; Milepost checks again")
-	case said(mapping.MeetingMoved) && same && before != "" && !movedBefore:
-		doubt = fmt.Errorf("an event says that the meeting was moved, but CalendarHero's list does not show it yet; Milepost checks again")
-	}
-	m.Happened = happened(m, s.now())
-	return m, doubt
-}
-
-// timed reports whether a list shows times of a request.
-func timed(r listedAs) bool { return !r.Start.IsZero() && r.End.After(r.Start) }
-
-// asAsked are the times of a request that nobody has answered, which are those
-// that were asked for: what its list shows may be rounded, or a proposal. Only of
-// a request that people made there is nothing else to go by.
-func asAsked(m store.Meeting, listed listedAs, links []store.Link) (start, end time.Time) {
-	for _, l := range links {
-		if l.ObjectID == listed.ID {
-			return l.Start, l.End
-		}
-	}
-	if !m.Start.IsZero() {
-		return m.Start, m.End
-	}
-	return listed.Start, listed.End
-}
-
-// stateOf is the state of a request that a list shows. The lists are what the
-// connectors in the field go by; the words of the status are not documented, so
-// they only tell apart how a closed one ended.
-func stateOf(r listedAs, before mapping.MeetingState, moved bool, events []string, now time.Time) mapping.MeetingState {
-	switch {
-	case r.list != calendarhero.StateClosed && moved:
-		return mapping.MeetingRescheduled
-	case r.list == calendarhero.StateActive:
-		return mapping.MeetingPending
-	case r.list == calendarhero.StateUpcoming:
-		return mapping.MeetingBooked
-	}
-	switch word := strings.ToLower(r.Status); {
-	case strings.Contains(word, "cancel"):
-		return mapping.MeetingCancelled
-	case strings.Contains(word, "expire"):
-		return mapping.MeetingExpired
-	case strings.Contains(word, "complete"):
-		return mapping.MeetingCompleted
-	}
-	return ended(events, before, r.End, now)
-}
-
-// near reports whether two times are the same but for what CalendarHero rounds.
-func near(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute }
-
-// asMoved reports whether a status says that the meeting was moved.
-func asMoved(status string) bool {
-	status = strings.ToLower(status)
-	return strings.Contains(status, "resched") || strings.Contains(status, "moved")
-}
-
-// ended says how a meeting ended if no list shows it: by the event, or, without
-// one, by whether its time has come.
-func ended(events []string, before mapping.MeetingState, end, now time.Time) mapping.MeetingState {
-	for _, e := range endings {
-		if slices.Contains(events, string(e.trigger)) {
-			return e.state
-		}
-	}
-	booked := before == mapping.MeetingBooked || before == mapping.MeetingRescheduled
-	switch {
-	case before.Ended():
-		return before
-	case !end.IsZero() && !end.After(now) && booked:
-		return mapping.MeetingCompleted
-	case !end.IsZero() && !end.After(now):
-		return mapping.MeetingExpired
-	}
-	return mapping.MeetingGone
-}
-
-// happened adds what the state of a meeting implies to what has happened to it. A
-// late look at a meeting that is over finds that it was requested and booked too.
-func happened(m store.Meeting, now time.Time) map[string]time.Time {
-	out := make(map[string]time.Time, len(m.Happened)+2)
-	for trigger, at := range m.Happened {
-		out[trigger] = at
-	}
-	note := func(triggers ...mapping.Trigger) {
-		for _, t := range triggers {
-			if _, noted := out[string(t)]; !noted {
-				out[string(t)] = now
-			}
-		}
-	}
-	note(mapping.NewMeetingRequest)
-	started := !m.Start.IsZero() && !m.Start.After(now)
-	switch mapping.MeetingState(m.State) {
-	case mapping.MeetingPending:
-		delete(out, string(mapping.MeetingRequestCancelled)) // it is there again
-	case mapping.MeetingRescheduled:
-		note(mapping.MeetingRequestSuccess, mapping.MeetingMoved)
-		if started {
-			note(mapping.MeetingStarted)
-		}
-	case mapping.MeetingBooked:
-		note(mapping.MeetingRequestSuccess)
-		if started {
-			note(mapping.MeetingStarted)
-		}
-	case mapping.MeetingCompleted:
-		note(mapping.MeetingRequestSuccess, mapping.MeetingStarted, mapping.MeetingOver)
-	case mapping.MeetingExpired:
-		note(mapping.MeetingRequestExpired)
-	case mapping.MeetingCancelled, mapping.MeetingGone:
-		note(mapping.MeetingRequestCancelled)
-	}
-	return out
-}
-
-// meetingFacts is a meeting as automations see it. What was so before Milepost
-// looked for the first time did not happen for them.
-func meetingFacts(m store.Meeting, item string) mapping.Meeting {
-	out := mapping.Meeting{
-		ID: m.ID, Item: item, Title: strings.TrimSpace(trace.ReplaceAllString(m.Title, "")), State: mapping.MeetingState(m.State),
-		Type: m.Type, Start: m.Start, End: m.End, Emails: m.Emails, Happened: map[mapping.Trigger]time.Time{},
-	}
-	for trigger, at := range m.Happened {
-		if !at.IsZero() {
-			out.Happened[mapping.Trigger(trigger)] = at
-		}
-	}
-	return out
 }
 
 // ownMeetings reads what is known of the meetings that were made for the entity.
@@ -562,7 +349,7 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	var out []mapping.Meeting
 	for _, id := range ids {
 		if m, ok := s.meetings[id]; ok && s.links[items[id]].State == store.LinkLive {
-			facts := meetingFacts(m, items[id])
+			facts := meeting.Facts(m, items[id])
 			facts.Kind = mapping.ItemKind(s.links[facts.Item].ItemKind)
 			out = append(out, facts)
 		}
@@ -590,8 +377,8 @@ func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
 	m := s.meetings[link.ObjectID]
 	m.LocationID, m.ID, m.ContactID = link.Entity.LocationID, link.ObjectID, s.contactID
 	before := m
-	m, _ = s.observe(m, listed, true, nil, []store.Link{link})
-	if fingerprint(news(m)) != fingerprint(news(before)) {
+	m, _ = meeting.Observe(m, meeting.View{Listed: listed, IsListed: true, Links: []store.Link{link}}, s.now())
+	if fingerprint.Of(meeting.OwnerSees(m)) != fingerprint.Of(meeting.OwnerSees(before)) {
 		s.stale, s.touch = true, append(s.touch, s.entity)
 	}
 	if s.meetings == nil {

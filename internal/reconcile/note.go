@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -15,13 +17,13 @@ func (s *entitySync) applyNote(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	what := "note added"
 	if link.State == store.LinkLive {
-		if what = "note changed"; link.Content == textDigest(textOf(item)) {
+		if what = "note changed"; link.Content == fingerprint.OfText(textOf(item)) {
 			return nil
 		}
 	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
-		State: store.LinkLive, Generation: link.Generation + 1, Content: textDigest(textOf(item)), Title: clip(firstLine(item.Text), 200),
+		State: store.LinkLive, Generation: link.Generation + 1, Content: fingerprint.OfText(textOf(item)), Title: meeting.Clip(firstLine(item.Text), 200),
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, item.Text))
 }
@@ -36,7 +38,7 @@ func firstLine(s string) string {
 // stays away.
 func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
-	content := textDigest(textOf(item))
+	content := fingerprint.OfText(textOf(item))
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}

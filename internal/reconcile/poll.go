@@ -8,8 +8,8 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/clients"
-	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -82,7 +82,7 @@ func (r *Reconciler) poll(ctx context.Context, a connection.Account) (found int,
 		}
 	}
 	for id, listed := range open {
-		if m, ok := known[id]; markerIn(listed.Title) != "" && (!ok || r.differs(m, listed)) {
+		if m, ok := known[id]; meeting.MarkerIn(listed.Title) != "" && (!ok || meeting.Differs(m, listed, r.now())) {
 			touch = append(touch, store.Entity{LocationID: a.Home(), Kind: string(mapping.KindMeeting), ID: id})
 		}
 	}
@@ -93,7 +93,7 @@ func (r *Reconciler) poll(ctx context.Context, a connection.Account) (found int,
 // location knows. It returns the known ones, and those to sync: all that no list
 // shows any more, and the new and changed ones that people created. The first
 // poll only notes the new ones, and does not return them.
-func (r *Reconciler) pollLocation(ctx context.Context, location string, open map[string]listedAs) (map[string]store.Meeting, []store.Entity, error) {
+func (r *Reconciler) pollLocation(ctx context.Context, location string, open map[string]meeting.Listed) (map[string]store.Meeting, []store.Entity, error) {
 	list, err := r.store.OpenMeetings(ctx, location)
 	if err != nil {
 		return nil, nil, err
@@ -119,10 +119,10 @@ func (r *Reconciler) pollLocation(ctx context.Context, location string, open map
 	for id, listed := range open {
 		m, ok := known[id]
 		switch {
-		case markerIn(listed.Title) != "":
+		case meeting.MarkerIn(listed.Title) != "":
 		case first && !ok:
-			noted = append(noted, r.asFound(location, listed))
-		case ok && r.differs(m, listed), looks && !ok:
+			noted = append(noted, meeting.AsFound(location, listed, r.now()))
+		case ok && meeting.Differs(m, listed, r.now()), looks && !ok:
 			ask(id)
 		}
 	}
@@ -137,29 +137,4 @@ func (r *Reconciler) pollLocation(ctx context.Context, location string, open map
 		err = r.store.SaveReconciliation(ctx, at, nil)
 	}
 	return known, touch, err
-}
-
-// asFound is a meeting that was there before Milepost looked for the first time.
-func (r *Reconciler) asFound(location string, listed listedAs) store.Meeting {
-	m := store.Meeting{LocationID: location, ID: listed.ID}
-	s := entitySync{Reconciler: r}
-	m, _ = s.observe(m, listed, true, nil, nil)
-	m = impersonal(m)
-	for trigger := range m.Happened {
-		m.Happened[trigger] = time.Time{}
-	}
-	return m
-}
-
-// differs reports whether a list shows something else of a meeting than is known,
-// or time has passed that says something.
-func (r *Reconciler) differs(m store.Meeting, listed listedAs) bool {
-	state := mapping.MeetingState(m.State)
-	_, started := m.Happened[string(mapping.MeetingStarted)]
-	booked := state == mapping.MeetingBooked || state == mapping.MeetingRescheduled
-	return state.Ended() || booked != (listed.list == calendarhero.StateUpcoming) && state != mapping.MeetingRescheduled ||
-		booked && !started && !m.Start.IsZero() && !m.Start.After(r.now()) ||
-		m.Status != "" && m.Status != listed.Status ||
-		(listed.list == calendarhero.StateUpcoming || asMoved(listed.Status)) && timed(listed) && !(near(m.Start, listed.Start) && near(m.End, listed.End)) ||
-		m.Title != "" && markerIn(m.Title) == "" && m.Title != listed.Title // "": it is no contact's, or was erased with its contact
 }

@@ -11,6 +11,8 @@ import (
 
 	"milepost/clients"
 	"milepost/internal/connection"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -91,12 +93,12 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 	link := s.links[item.Key]
 	switch item.Kind {
 	case mapping.ItemContact:
-		if (link.State == store.LinkLive || link.Base == deletedThere) && link.Content == fingerprint(item.Contact) {
+		if (link.State == store.LinkLive || link.Base == deletedThere) && link.Content == fingerprint.Of(item.Contact) {
 			return "", nil
 		}
 		return fmt.Sprintf("create or update contact %q", item.Contact.Name), nil
 	case mapping.ItemTags:
-		if len(item.AddTags)+len(item.RemoveTags) == 0 || link.State == store.LinkLive && link.Content == textDigest(textOf(item)) {
+		if len(item.AddTags)+len(item.RemoveTags) == 0 || link.State == store.LinkLive && link.Content == fingerprint.OfText(textOf(item)) {
 			return "", nil
 		}
 		return strings.TrimSpace(fmt.Sprintf("tags in HighLevel: +[%s] -[%s]", strings.Join(item.AddTags, ", "), strings.Join(item.RemoveTags, ", "))), nil
@@ -117,15 +119,15 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 		return "", err
 	}
 	what := fmt.Sprintf("%s %q at %s, which mails %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST"), strings.Join(want.ContactEmails, ", "))
-	switch s.decide(link, item, want) {
-	case doNothing, doSkip, doWait:
+	switch meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now()) {
+	case meeting.Nothing, meeting.Skip, meeting.Wait:
 		if adopts {
 			return fmt.Sprintf("adopt %s %q, which CalendarHero has already; nobody is mailed", item.Kind, item.Title), nil
 		}
 		return "", nil
-	case doCreate:
+	case meeting.Create:
 		return "create " + what, nil
-	case doRemove:
+	case meeting.Remove:
 		return fmt.Sprintf("remove %s %q", item.Kind, link.Title), nil
 	}
 	return fmt.Sprintf("replace %s %q (%s) by %s", item.Kind, link.Title, link.Start.In(item.Zone).Format(time.DateOnly), what), nil
@@ -133,13 +135,13 @@ func (s *entitySync) previewItem(ctx context.Context, item mapping.Item) (string
 
 // previewRecall is the link that recall would save for an item whose request the
 // database has lost.
-func (s *entitySync) previewRecall(ctx context.Context, link store.Link, item mapping.Item, want request) (store.Link, error) {
+func (s *entitySync) previewRecall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
 	past, err := s.unlinkedOf(ctx, s.entity, item.Key, link.Generation)
 	if err != nil || len(past) == 0 || link.State == store.LinkLive {
 		return link, err
 	}
 	for _, r := range slices.Backward(past) {
-		if r.open() {
+		if r.Open() {
 			return s.adopted(link, item, want, r), nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"milepost/clients/calendarhero"
+	"milepost/internal/meeting"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
@@ -521,14 +522,14 @@ func (h *history) clash() {
 	}
 	asked := it.now.times
 	recordWins := h.rule == mapping.HighLevelWins || h.rule == mapping.NewestWins && (hereLast || id.kind == "task")
-	it.must = &end{since: began, at: asked, loser: period(to.start, to.end, h.ledger.zone)}
+	it.must = &end{since: began, at: asked, loser: meeting.Period(to.start, to.end, h.ledger.zone)}
 	switch {
 	case recordWins && off:
 		it.must.loser = "it was cancelled in CalendarHero"
 	case off:
 		it.must.none, it.must.loser = true, "HighLevel asked for"
 	case !recordWins:
-		it.must.at, it.must.loser = to, "HighLevel asked for "+period(asked.start, asked.end, h.ledger.zone)
+		it.must.at, it.must.loser = to, "HighLevel asked for "+meeting.Period(asked.start, asked.end, h.ledger.zone)
 	}
 	for h.rng.IntN(3) > 0 {
 		switch choose(h, "fault", "crash", "poll", "tell", "work") {

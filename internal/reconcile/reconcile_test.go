@@ -693,28 +693,3 @@ func (b *bundle) item(e store.Entity) store.Link {
 	b.t.Fatal("there is no link")
 	return store.Link{}
 }
-
-func TestADescriptionNeverGrowsBeyondItsBounds(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		item mapping.Item
-		ends string
-	}{
-		{"nothing", mapping.Item{}, ""},
-		{"blanks", mapping.Item{Description: " \n "}, ""},
-		{"a long text of long characters", mapping.Item{Description: strings.Repeat("ü", longestDescription)}, "ü…"},
-		{"one note that is longer than all may be", mapping.Item{Notes: []string{strings.Repeat("x", 3*longestDescription)}}, "x…"},
-		{"many notes", mapping.Item{Notes: make([]string, 3*longestDescription)}, "older notes)"},
-		{"tags behind all of them", mapping.Item{Description: "a", Notes: []string{"b"}, Tags: []string{"c", "d"}}, "a\n\nNotes:\n- b\n\nTags: c, d"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := describe(c.item)
-			if len(got) > longestDescription+100 || !strings.HasSuffix(got, c.ends) || c.ends == "" && got != "" {
-				t.Errorf("%d bytes ending in %q, want %q", len(got), got[max(0, len(got)-40):], c.ends)
-			}
-			if strings.Contains(got, "\uFFFD") {
-				t.Error("a character was cut in two")
-			}
-		})
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"milepost/clients"
 	"milepost/internal/connection"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -54,7 +54,7 @@ func (r *Reconciler) remind(ctx context.Context, job *river.Job[store.RemindArgs
 	if m.link.State != store.LinkLive || m.link.Generation != m.Args.Generation {
 		return nil, nil
 	}
-	of := remindedOf(m.link)
+	of := meeting.RemindedOf(m.link)
 	if m.Args.At.IsZero() {
 		m.Args.At, m.Args.Of = of.Add(-m.Args.Before), of
 	}
@@ -200,28 +200,4 @@ func span(d time.Duration) string {
 		return "less than 1m"
 	}
 	return b.String()
-}
-
-// remindedOf is the moment that the reminders of a link are counted back from:
-// the start of an event, the due date of a task.
-func remindedOf(link store.Link) time.Time {
-	if link.ItemKind == string(mapping.ItemTask) {
-		return link.End
-	}
-	return link.Start
-}
-
-// reminders lists the reminders of a link that still lie ahead, soonest first:
-// those that its item asks for, by the times that the link has now. They are to
-// be saved with the link when it comes to be live and whenever its times change.
-func reminders(link store.Link, item mapping.Item, now time.Time) []store.Reminder {
-	of := remindedOf(link).Truncate(time.Microsecond) // as it will be read back
-	var out []store.Reminder
-	for _, d := range item.Reminders {
-		if at := mapping.Before(of, d, item.Zone); at.After(now) {
-			out = append(out, store.Reminder{At: at, Before: d, Of: of})
-		}
-	}
-	slices.SortFunc(out, func(a, b store.Reminder) int { return a.At.Compare(b.At) })
-	return slices.CompactFunc(out, func(a, b store.Reminder) bool { return a.At.Equal(b.At) })
 }

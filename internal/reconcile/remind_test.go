@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/connection"
+	"milepost/internal/meeting"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
@@ -32,9 +33,9 @@ const withReminders = `
 
 // A meeting on 6 May 2030 at 9:00 in New York, with its two reminders.
 var (
-	meeting    = time.Date(2030, 5, 6, 13, 0, 0, 0, time.UTC)
-	dayBefore  = meeting.Add(-24 * time.Hour)
-	hourBefore = meeting.Add(-time.Hour)
+	meetsAt    = time.Date(2030, 5, 6, 13, 0, 0, 0, time.UTC)
+	dayBefore  = meetsAt.Add(-24 * time.Hour)
+	hourBefore = meetsAt.Add(-time.Hour)
 )
 
 // jobs reads the reminders' jobs, by their moment.
@@ -118,7 +119,7 @@ func reminding(t *testing.T) (*bundle, store.Entity) {
 func TestAReminderIsMailedAtItsMoment(t *testing.T) {
 	b, _ := reminding(t)
 	for n, want := range []time.Time{dayBefore, hourBefore} {
-		if args := b.jobs()[n].Args; !args.At.Equal(want) || !args.Of.Equal(meeting) {
+		if args := b.jobs()[n].Args; !args.At.Equal(want) || !args.Of.Equal(meetsAt) {
 			t.Errorf("reminder %d is for %s of %s, want %s", n, args.At, args.Of, want)
 		}
 	}
@@ -146,12 +147,12 @@ func TestALateReminderIsSentOnlyWhereItIsStillOfUse(t *testing.T) {
 			second: "reminder sent: 1h before Closing: 30m late",
 		},
 		{
-			name: "after the start", at: meeting,
+			name: "after the start", at: meetsAt,
 			first:  "reminder dropped: 1d before Closing: it was 1d late, and the one 1h before follows",
 			second: "reminder dropped: 1h before Closing: it was 1h late, and the meeting has begun",
 		},
 		{
-			name: "after the end", at: meeting.Add(25 * time.Hour),
+			name: "after the end", at: meetsAt.Add(25 * time.Hour),
 			first:  "reminder dropped: 1d before Closing: it was 2d1h late, and the one 1h before follows",
 			second: "reminder dropped: 1h before Closing: it was 1d2h late, and the meeting is over",
 		},
@@ -236,7 +237,7 @@ func TestAReminderThatWasRefusedIsSentWhileItIsOfUse(t *testing.T) {
 	}
 	t.Run("and then no more", func(t *testing.T) {
 		b, _ := reminding(t)
-		b.set(meeting)
+		b.set(meetsAt)
 		job := b.jobs()[1]
 		job.Errors = make([]rivertype.AttemptError, 5)
 		told, err := b.remind(t.Context(), job)
@@ -314,7 +315,7 @@ func TestAMovedMeetingIsRemindedOfByItsNewTime(t *testing.T) {
 	b.must(err)
 	item := mapping.Item{Zone: zone, Reminders: []time.Duration{24 * time.Hour, time.Hour}}
 	for range 2 { // as after a crash in between
-		b.must(b.store.SaveLink(t.Context(), link, b.now(), reminders(link, item, b.now())))
+		b.must(b.store.SaveLink(t.Context(), link, b.now(), meeting.Reminders(link, item, b.now())))
 	}
 	steps := []struct {
 		at    time.Time
@@ -397,14 +398,14 @@ func TestRemindersKeepTheTimeOfDayThroughDST(t *testing.T) {
 				if kind == mapping.ItemTask {
 					link.Start, link.End = link.Start.Add(-15*time.Minute), link.Start
 				}
-				got := reminders(link, item, link.Start.AddDate(0, 0, -3))
+				got := meeting.Reminders(link, item, link.Start.AddDate(0, 0, -3))
 				for i, want := range []string{c.dayAndHour, c.day, c.hour} {
 					if len(got) != 3 || !got[i].At.Equal(read(want)) || !got[i].Of.Equal(read(c.start)) {
 						t.Errorf("%s: %+v, want the times %s, %s, %s", kind, got, c.dayAndHour, c.day, c.hour)
 						break
 					}
 				}
-				if ahead := reminders(link, item, read(c.day)); len(ahead) != 1 || ahead[0].Before != time.Hour {
+				if ahead := meeting.Reminders(link, item, read(c.day)); len(ahead) != 1 || ahead[0].Before != time.Hour {
 					t.Errorf("%s: at the day before, these lie ahead: %+v", kind, ahead)
 				}
 			}
@@ -421,7 +422,7 @@ func TestTheReminderThatComesFirstIsNotAlwaysTheLongestBefore(t *testing.T) {
 	link := store.Link{ItemKind: string(mapping.ItemEvent), Start: time.Date(2027, 3, 14, 9, 0, 0, 0, zone)}
 	item := mapping.Item{Zone: zone, Reminders: []time.Duration{24 * time.Hour, 23*time.Hour + 30*time.Minute, 23 * time.Hour}}
 	var before []string
-	for _, r := range reminders(link, item, link.Start.AddDate(0, 0, -3)) {
+	for _, r := range meeting.Reminders(link, item, link.Start.AddDate(0, 0, -3)) {
 		before = append(before, span(r.Before))
 	}
 	if want := []string{"23h30m", "1d"}; !slices.Equal(before, want) { // 23h before is the same moment as the latter

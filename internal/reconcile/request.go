@@ -2,9 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +11,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -49,7 +47,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		return err
 	}
 	s.wanted[item.Key] = wanted{want, item}
-	if link.State == store.LinkLive && link.Invited == "" && item.Invite.Who == mapping.InviteOwner && (invite != item.Invite || link.Material == want.material) {
+	if link.State == store.LinkLive && link.Invited == "" && item.Invite.Who == mapping.InviteOwner && (invite != item.Invite || link.Material == want.Material) {
 		link.Invited = string(mapping.InviteOwner) // it was made by an earlier version
 		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
 			return err
@@ -59,8 +57,8 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
 		return err
 	}
-	todo := s.decide(link, item, want)
-	if todo == doReplace || todo == doRemove {
+	todo := meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
+	if todo == meeting.Replace || todo == meeting.Remove {
 		// Not over what somebody changed in CalendarHero a moment ago.
 		if err := s.lookAt(ctx, link); err != nil {
 			return err
@@ -69,25 +67,25 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 		if link, err = s.takeOver(ctx, link, item, &want); err != nil {
 			return err
 		}
-		todo = s.decide(link, item, want)
+		todo = meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
 	}
 	switch todo {
-	case doNothing:
+	case meeting.Nothing:
 		return s.rested(ctx, link)
-	case doSkip:
+	case meeting.Skip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
-	case doWait:
+	case meeting.Wait:
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, because a replacement would mail the invitee and undo an answer")
 		return nil
-	case doRest:
+	case meeting.Debounce:
 		return s.rest(ctx, link, item, want)
-	case doCreate:
+	case meeting.Create:
 		return s.create(ctx, link, item, want)
-	case doRemove:
+	case meeting.Remove:
 		return s.removeRequest(ctx, link)
 	}
-	if !near(want.End, item.End) { // it stays where it was moved to
+	if !meeting.Near(want.End, item.End) { // it stays where it was moved to
 		if first, err := s.moveTask(ctx, link); err != nil || first {
 			return err
 		}
@@ -99,7 +97,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	if err != nil {
 		return err
 	}
-	if missing && link.Material == want.material {
+	if missing && link.Material == want.Material {
 		return s.calledOff(ctx, link)
 	}
 	return s.create(ctx, link, item, want)
@@ -140,56 +138,13 @@ func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool,
 func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
 	m := s.seen(link)
 	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
-	m.Happened = happened(m, s.now())
+	m.Happened = meeting.Happened(m, s.now())
 	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
 		return err
 	}
 	link.State, link.Meeting = store.LinkLive, m.State
 	s.touch = append(s.touch, s.entity) // for the automations that look at that
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
-}
-
-// action is what is to be done with a meeting request.
-type action int
-
-const (
-	doNothing action = iota
-	doSkip           // its time has passed, and it never was there
-	doWait           // its new description waits for the next material change
-	doRest           // its new description waits until the record has been quiet
-	doCreate
-	doReplace
-	doRemove // it moved into the past
-)
-
-// decide compares the wanted request with the one in its settled link. A meeting
-// that ended is created again only for a material change of the record.
-func (s *entitySync) decide(link store.Link, item mapping.Item, want request) action {
-	past := !want.End.After(s.now())
-	ended := mapping.MeetingState(link.Meeting).Ended()
-	switch {
-	case link.State != store.LinkLive && past:
-		return doSkip
-	case link.State != store.LinkLive:
-		return doCreate
-	case link.Content == want.content, ended && (link.Material == want.material || past):
-		return doNothing
-	case link.Meeting == string(mapping.MeetingCompleted) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd):
-		return doNothing // it took place, and is asked for at no other time
-	case ended && link.Meeting == string(mapping.MeetingGone):
-		return doReplace // should it be there nevertheless
-	case ended:
-		return doCreate
-	case link.Material == want.material && past:
-		return doNothing
-	case link.Material == want.material && (item.Invite.Who != mapping.InviteOwner || link.Meeting != string(mapping.MeetingPending)):
-		return doWait
-	case past:
-		return doRemove
-	case link.Material == want.material && !s.wasQuiet(link, want):
-		return doRest
-	}
-	return doReplace
 }
 
 // resolve settles a link whose last call may or may not have taken effect; the
@@ -203,7 +158,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 				return link, err
 			}
 			m := s.seen(link)
-			if !mapping.MeetingState(m.State).Ended() && !(near(m.Start, link.Start) && near(m.End, link.End)) {
+			if !mapping.MeetingState(m.State).Ended() && !(meeting.Near(m.Start, link.Start) && meeting.Near(m.End, link.End)) {
 				// What was planned does not know it, and its record has to follow first.
 				s.stale, s.touch = true, append(s.touch, s.entity)
 				link.State = store.LinkLive
@@ -260,7 +215,7 @@ func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.
 			return link, err
 		}
 	}
-	return link, s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
+	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
 // settled returns nil once the create of an uncertain link may be looked for. One
@@ -299,39 +254,39 @@ func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhe
 
 // create notes the create, sends it and notes its answer. A crash or a lost
 // answer leaves the link creating, to be resolved by the next run.
-func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.Item, want request) error {
+func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if link.ObjectID != "" {
 		s.superseded[link.ObjectID] = true
 	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkCreating, Generation: link.Generation + 1,
-		Material: want.material, Content: want.content, Title: item.Title, Start: want.Start, End: want.End,
+		Material: want.Material, Content: want.Content, Title: item.Title, Start: want.Start, End: want.End,
 		SourceStart: item.Start, SourceEnd: item.End, Meeting: string(mapping.MeetingPending), Invited: string(item.Invite.Who),
 		AttemptedAt: s.now(),
 	}
-	link.Marker = marker(link)
+	link.Marker = meeting.Marker(link.Entity, link.Item, link.Generation)
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
 		return err
 	}
-	id, err := s.conn.CalendarHero.CreateMeetingRequest(ctx, want.marked(link.Marker))
+	id, err := s.conn.CalendarHero.CreateMeetingRequest(ctx, want.Marked(link.Marker))
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err != nil {
 		return s.notCreated(ctx, link, err)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
-	if err := s.store.SaveLink(ctx, link, s.now(), reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
+	if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
 		return err
 	}
 	if s.automations.LooksAt(mapping.NewMeetingRequest) {
 		s.touch = append(s.touch, s.entity)
 	}
 	m := store.Meeting{
-		LocationID: s.entity.LocationID, ID: id, ContactID: s.contactID, State: link.Meeting, Title: want.marked(link.Marker).Subject,
+		LocationID: s.entity.LocationID, ID: id, ContactID: s.contactID, State: link.Meeting, Title: want.Marked(link.Marker).Subject,
 		Type: want.Type, Start: link.Start, End: link.End, Emails: want.ContactEmails,
 	}
-	m.Happened = happened(m, s.now())
+	m.Happened = meeting.Happened(m, s.now())
 	return s.store.NoteMeeting(ctx, m)
 }
 
@@ -420,7 +375,7 @@ func (s *entitySync) notListed(ctx context.Context, link store.Link, said error)
 
 // wanted is an item with the request that its record asks for.
 type wanted struct {
-	request
+	meeting.Request
 	item mapping.Item
 }
 
@@ -447,33 +402,17 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" removed")
 }
 
-// request is a composed meeting request with the fingerprints by which a
-// change of it is known. Its marker is not part of them.
-type request struct {
-	calendarhero.MeetingRequest
-	material, content string
-}
-
-// marked returns the request with the marker in its subject, the one text that
-// the list of requests returns, and in its description.
-func (r request) marked(marker string) calendarhero.MeetingRequest {
-	m := r.MeetingRequest
-	m.Subject += " [" + marker + "]"
-	m.Description = strings.TrimLeft(m.Description+"\n\n[ref: "+marker+"]", "\n")
-	return m
-}
-
 // compose turns an event or task item into a meeting request pinned to its
 // time: the window is exactly as long as the meeting.
-func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, error) {
+func (s *entitySync) compose(ctx context.Context, item mapping.Item) (meeting.Request, error) {
 	address := item.Invite.Address
 	if item.Invite.Who == mapping.InviteOwner {
 		owner, err := s.conn.owner(ctx, s.now())
 		if err != nil {
-			return request{}, err
+			return meeting.Request{}, err
 		}
 		if address = owner.Email; address == "" {
-			return request{}, &clients.Error{
+			return meeting.Request{}, &clients.Error{
 				API: "CalendarHero", Operation: "get user", Reason: clients.Invalid,
 				Message: "the account has no e-mail address, so its owner cannot be invited",
 				Todo:    "give it one in CalendarHero, My Profile Settings",
@@ -484,79 +423,12 @@ func (s *entitySync) compose(ctx context.Context, item mapping.Item) (request, e
 	if kind != "" {
 		known, err := s.conn.hasMeetingType(ctx, s.now(), kind)
 		if err != nil {
-			return request{}, err
+			return meeting.Request{}, err
 		}
 		if !known {
 			s.notes = append(s.notes, fmt.Sprintf("%s: the CalendarHero account has no meeting type %q; Milepost uses the default", item.Automation, kind))
 			kind = ""
 		}
 	}
-	r := request{MeetingRequest: calendarhero.MeetingRequest{
-		Subject: item.Title, Start: item.Start, End: item.End,
-		Length: item.End.Sub(item.Start), Type: kind,
-		ContactEmails: []string{address}, Description: describe(item), Location: item.Place,
-	}}
-	r.digest()
-	return r, nil
-}
-
-// digest takes the fingerprints of what is asked for.
-func (r *request) digest() {
-	r.content = textDigest(r.MeetingRequest)
-	bare := r.MeetingRequest
-	bare.Description = ""
-	r.material = fingerprint(bare)
-}
-
-// pin has the request ask for other times; what it is known by stays as it is.
-func (r *request) pin(start, end time.Time) { r.Start, r.End, r.Length = start, end, end.Sub(start) }
-
-// longestDescription bounds a description, in bytes; CalendarHero names no limit.
-const longestDescription = 8000
-
-// describe writes the description: own text, notes newest first, tags.
-func describe(item mapping.Item) string {
-	var parts []string
-	if text := item.Description; strings.TrimSpace(text) != "" {
-		parts = append(parts, clip(text, longestDescription/2))
-	}
-	size := 0
-	var notes strings.Builder
-	for i, n := range item.Notes {
-		line := "- " + strings.ReplaceAll(n, "\n", "\n  ")
-		if size += len(line); size > longestDescription/2 && i > 0 {
-			fmt.Fprintf(&notes, "\n(and %d older notes)", len(item.Notes)-i)
-			break
-		}
-		notes.WriteString("\n" + clip(line, longestDescription/2))
-	}
-	if notes.Len() > 0 {
-		parts = append(parts, "Notes:"+notes.String())
-	}
-	if len(item.Tags) > 0 {
-		parts = append(parts, "Tags: "+strings.Join(item.Tags, ", "))
-	}
-	return strings.Join(parts, "\n\n")
-}
-
-// clip cuts a text to at most n bytes, at a character, and says so.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
-
-// marker is a short reference that no two creates share. It follows from the
-// link, so that it can be known again.
-func marker(l store.Link) string { return markerOf(l.Entity, l.Item, l.Generation) }
-
-// fingerprint is a short digest of a value: equal values, equal fingerprints.
-func fingerprint(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("fingerprint of %T: %v", v, err)) // only plain data is ever passed
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:12])
+	return meeting.Compose(item, kind, address), nil
 }

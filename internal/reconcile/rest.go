@@ -7,14 +7,15 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
 
 // wasQuiet reports whether a new description may replace its request now: it was
 // asked for long enough ago, and not changed since.
-func (s *entitySync) wasQuiet(link store.Link, want request) bool {
-	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.content && s.restLeft(link) <= 0
+func (s *entitySync) wasQuiet(link store.Link, want meeting.Request) bool {
+	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.Content && s.restLeft(link) <= 0
 }
 
 // restLeft is how long a resting description has still to wait. It waits no longer
@@ -29,16 +30,16 @@ func (r *Reconciler) restLeft(link store.Link) time.Duration {
 
 // rest makes a new description wait. Each change restarts the wait, so a burst of
 // changes costs one replacement.
-func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Item, want request) error {
+func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if s.quiet < 0 {
 		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")
 		return s.rested(ctx, link)
 	}
 	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s", item.Automation, span(s.quiet)))
-	if link.Resting == want.content {
+	if link.Resting == want.Content {
 		return nil // its job is queued
 	}
-	link.Resting, link.RestingSince = want.content, s.now().Truncate(time.Microsecond)
+	link.Resting, link.RestingSince = want.Content, s.now().Truncate(time.Microsecond)
 	return s.store.Rest(ctx, link, s.now(), s.real(s.quiet))
 }
 

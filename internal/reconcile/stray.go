@@ -12,6 +12,7 @@ import (
 	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 )
 
@@ -32,7 +33,7 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 	}
 	next, more := nextLook(since,
 		15*time.Second, time.Minute, 5*time.Minute, 30*time.Minute, 2*time.Hour)
-	lost := marker(store.Link{Entity: e, Item: job.Args.Item, Generation: job.Args.Generation})
+	lost := meeting.Marker(e, job.Args.Item, job.Args.Generation)
 	id, err := listed(ctx, conn.CalendarHero, func(q calendarhero.ListedRequest) bool { return strings.Contains(q.Title, lost) })
 	if err == nil && id != "" {
 		if err = conn.CalendarHero.DeleteMeetingRequest(ctx, id); clients.ReasonOf(err) == clients.NotFound {

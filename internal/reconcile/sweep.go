@@ -10,6 +10,8 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -247,7 +249,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 		return nil, err
 	}
 	for _, n := range notes {
-		if seen[n.ID].Fingerprint != fingerprint(noteFacts(n)) {
+		if seen[n.ID].Fingerprint != fingerprint.Of(noteFacts(n)) {
 			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID, Differs: true})
 		}
 		delete(seen, n.ID)
@@ -295,7 +297,7 @@ func (s *sweep) tasks(ctx context.Context, p place) error {
 		s.looked[t.ID] = true
 		f := store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Open: true}
 		known, heardOf := seen[t.ID]
-		if mark := fingerprint(taskFacts(t)); known.Swept != mark || (backfill && known.Fingerprint == "") {
+		if mark := fingerprint.Of(taskFacts(t)); known.Swept != mark || (backfill && known.Fingerprint == "") {
 			f.Swept, f.Differs = mark, heardOf || backfill || s.at.TasksKnown
 		}
 		found = append(found, f)
@@ -381,7 +383,7 @@ func (s *sweep) completed(ctx context.Context, p place) error {
 func (s *sweep) ownsOneOf(e store.Entity, markers map[string]bool) bool {
 	for _, r := range s.automations.Requests(mapping.Kind(e.Kind)) {
 		for g := int64(1); g <= firstGenerations; g++ {
-			if markers[markerOf(e, r.Key, g)] {
+			if markers[meeting.Marker(e, r.Key, g)] {
 				return true
 			}
 		}

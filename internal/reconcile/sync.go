@@ -11,6 +11,8 @@ import (
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -133,7 +135,7 @@ func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, rea
 			s.skipped = append(s.skipped, why)
 			return s.result, err
 		}
-		needs, s.own = r.automations.NeedsOfMeetings(), []mapping.Meeting{meetingFacts(m, "")}
+		needs, s.own = r.automations.NeedsOfMeetings(), []mapping.Meeting{meeting.Facts(m, "")}
 	}
 	var facts mapping.Facts
 	if gone == "" {
@@ -411,13 +413,13 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 	case s.gone:
 		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
 	case kind == mapping.KindContact:
-		s.fingerprint = fingerprint(facts.Contact)
+		s.fingerprint = fingerprint.Of(facts.Contact)
 	case kind == mapping.KindNote:
-		s.fingerprint = fingerprint(facts.Note)
+		s.fingerprint = fingerprint.Of(facts.Note)
 	case kind == mapping.KindTask:
-		s.fingerprint = fingerprint(facts.Task)
+		s.fingerprint = fingerprint.Of(facts.Task)
 	case kind == mapping.KindWorkflow:
-		s.fingerprint = fingerprint(facts.Workflow)
+		s.fingerprint = fingerprint.Of(facts.Workflow)
 	}
 	switch {
 	case kind == mapping.KindContact && s.gone:

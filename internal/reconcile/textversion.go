@@ -2,11 +2,11 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"milepost/clients"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -15,13 +15,6 @@ import (
 // rules the texts were made, so that a release that reads the same record
 // differently does not take that for a change of the record: it would replace
 // every open request, and each time people are mailed.
-
-// textMark begins the digests of texts made by the current rules. Those of the
-// first rules have no mark.
-var textMark = fmt.Sprintf("t%d:", mapping.TextVersion)
-
-// textDigest is the fingerprint of texts, with the version of their rules.
-func textDigest(v any) string { return textMark + fingerprint(v) }
 
 // carryOver brings links up to the current rules for texts. A link that holds
 // what the former rules ask for then holds what the current ones do; whatever
@@ -32,7 +25,7 @@ func (s *entitySync) carryOver(ctx context.Context, facts mapping.Facts, plan ma
 	var former map[string]mapping.Item
 	for _, item := range plan.Items {
 		link := s.links[item.Key]
-		if link.State == store.LinkGone || link.Content == "" || strings.HasPrefix(link.Content, textMark) || textOf(item) == nil && !asksForMeeting(item) {
+		if link.State == store.LinkGone || link.Content == "" || fingerprint.IsCurrent(link.Content) || textOf(item) == nil && !asksForMeeting(item) {
 			continue
 		}
 		if former == nil {
@@ -47,8 +40,8 @@ func (s *entitySync) carryOver(ctx context.Context, facts mapping.Facts, plan ma
 		}
 		before := link
 		if !asksForMeeting(item) {
-			if link.Content == fingerprint(textOf(was)) {
-				link.Content = textDigest(textOf(item))
+			if link.Content == fingerprint.Of(textOf(was)) {
+				link.Content = fingerprint.OfText(textOf(item))
 			}
 		} else if err := s.carryOverRequest(ctx, &link, was, item); clients.ReasonOf(err) == clients.Invalid {
 			continue // its own sync says so
@@ -78,23 +71,21 @@ func (s *entitySync) carryOverRequest(ctx context.Context, link *store.Link, was
 	if err != nil {
 		return err
 	}
-	if link.Content == fingerprint(former.MeetingRequest) {
-		link.Content = current.content
+	if link.Content == fingerprint.Of(former.MeetingRequest) {
+		link.Content = current.Content
 	}
-	if link.Material == former.material {
-		link.Material = current.material
+	if link.Material == former.Material {
+		link.Material = current.Material
 	}
 	return nil
 }
 
 // composeAt is compose for other times. It says nothing to people.
-func (s *entitySync) composeAt(ctx context.Context, item mapping.Item, start, end time.Time) (request, error) {
+func (s *entitySync) composeAt(ctx context.Context, item mapping.Item, start, end time.Time) (meeting.Request, error) {
 	said := len(s.notes)
 	r, err := s.compose(ctx, item)
 	s.notes = s.notes[:said]
-	r.pin(start, end)
-	r.digest()
-	return r, err
+	return r.Pinned(start, end), err
 }
 
 func asksForMeeting(item mapping.Item) bool {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"milepost/internal/fingerprint"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -96,7 +97,7 @@ func TestAnUpgradeOfTheRulesForTextsWritesNothing(t *testing.T) {
 	links, err := b.store.Links(t.Context(), e)
 	b.must(err)
 	for key, l := range links {
-		if !strings.HasPrefix(l.Content, textMark) {
+		if !fingerprint.IsCurrent(l.Content) {
 			t.Errorf("%s has the content %q", key, l.Content)
 		}
 	}

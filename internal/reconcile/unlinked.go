@@ -2,15 +2,11 @@ package reconcile
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"milepost/clients/calendarhero"
+	"milepost/internal/meeting"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -40,15 +36,15 @@ type unlinked struct {
 	looked   bool      // and showed nothing at all
 	empty    time.Time // since when they show nothing at all, though some were made
 	read     bool
-	closed   bool                  // the list of closed requests was read, too
-	requests map[string][]listedAs // by marker
+	closed   bool                        // the list of closed requests was read, too
+	requests map[string][]meeting.Listed // by marker
 	owners   map[string]store.Entity
 	searched map[string]bool // locations whose completed tasks were looked through for the owners
 }
 
 // pastRequest is an unlinked request of an item, with its generation.
 type pastRequest struct {
-	listedAs
+	meeting.Listed
 	generation int64
 }
 
@@ -62,7 +58,7 @@ func (s *entitySync) unlinkedOf(ctx context.Context, e store.Entity, item string
 	}
 	var found []pastRequest
 	for g, last := int64(1), generation+laterGenerations; g <= last; g++ {
-		for _, r := range u.requests[markerOf(e, item, g)] {
+		for _, r := range u.requests[meeting.Marker(e, item, g)] {
 			found = append(found, pastRequest{r, g})
 			last = max(last, g+laterGenerations)
 		}
@@ -75,7 +71,7 @@ func (u *unlinked) settle(e store.Entity, item string, requests []pastRequest) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, r := range requests {
-		delete(u.requests, markerOf(e, item, r.generation))
+		delete(u.requests, meeting.Marker(e, item, r.generation))
 	}
 }
 
@@ -146,11 +142,11 @@ func (s *entitySync) emptyForLong(ctx context.Context, u *unlinked) error {
 }
 
 // withoutLink are those of the requests that have a marker and no link, by marker.
-func (s *entitySync) withoutLink(ctx context.Context, listed map[string]listedAs) (map[string][]listedAs, error) {
-	found := map[string][]listedAs{}
+func (s *entitySync) withoutLink(ctx context.Context, listed map[string]meeting.Listed) (map[string][]meeting.Listed, error) {
+	found := map[string][]meeting.Listed{}
 	var markers []string
 	for _, r := range listed {
-		if marker := markerIn(r.Title); marker != "" {
+		if marker := meeting.MarkerIn(r.Title); marker != "" {
 			if found[marker] == nil {
 				markers = append(markers, marker)
 			}
@@ -162,7 +158,7 @@ func (s *entitySync) withoutLink(ctx context.Context, listed map[string]listedAs
 		return nil, err
 	}
 	for _, l := range links {
-		found[l.Marker] = slices.DeleteFunc(found[l.Marker], func(r listedAs) bool {
+		found[l.Marker] = slices.DeleteFunc(found[l.Marker], func(r meeting.Listed) bool {
 			return l.State.Uncertain() || l.ObjectID == r.ID && l.State != store.LinkGone
 		})
 		if len(found[l.Marker]) == 0 {
@@ -197,7 +193,7 @@ func (r *Reconciler) findOwners(ctx context.Context, u *unlinked) error {
 	owners := map[string]store.Entity{}
 	note := func(e store.Entity, item string, last int64) {
 		for g := int64(1); g <= last; g++ {
-			if m := markerOf(e, item, g); u.requests[m] != nil {
+			if m := meeting.Marker(e, item, g); u.requests[m] != nil {
 				owners[m] = e
 			}
 		}
@@ -225,7 +221,7 @@ func (r *Reconciler) strangers(ctx context.Context, u *unlinked, locationID stri
 	defer u.mu.Unlock()
 	found := map[string]bool{}
 	for marker, requests := range u.requests {
-		if !u.searched[locationID] && slices.ContainsFunc(requests, listedAs.open) {
+		if !u.searched[locationID] && slices.ContainsFunc(requests, meeting.Listed.Open) {
 			found[marker] = true
 		}
 	}
@@ -259,18 +255,12 @@ func (s *entitySync) freshFor(link store.Link, past []pastRequest) time.Time {
 	return s.began.Add(-pollFresh)
 }
 
-// markerOf is the marker of an item's request of a generation.
-func markerOf(e store.Entity, item string, generation int64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s\x00%d", e.LocationID, e.Kind, e.ID, item, generation))
-	return "mp-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
-}
-
 // listedNow is where the lists, read no earlier than since, show a request; false
 // if none does.
-func (s *entitySync) listedNow(ctx context.Context, id string, since time.Time) (listedAs, bool, error) {
+func (s *entitySync) listedNow(ctx context.Context, id string, since time.Time) (meeting.Listed, bool, error) {
 	open, err := s.conn.board.look(ctx, s.conn.CalendarHero, since, s.now())
 	if err != nil {
-		return listedAs{}, false, err
+		return meeting.Listed{}, false, err
 	}
 	if r, ok := open[id]; ok {
 		return r, true, nil
@@ -278,19 +268,4 @@ func (s *entitySync) listedNow(ctx context.Context, id string, since time.Time) 
 	closed, err := s.conn.board.lookBack(ctx, s.conn.CalendarHero, since, s.now())
 	r, ok := closed[id]
 	return r, ok, err
-}
-
-// open reports whether a list shows that more may become of a request.
-func (r listedAs) open() bool { return r.list != calendarhero.StateClosed }
-
-// subject is the title of a request without its marker.
-func (r listedAs) subject() string { return plain(trace.ReplaceAllString(r.Title, "")) }
-
-// plain is a title with each run of spaces as one.
-func plain(title string) string { return strings.Join(strings.Fields(title), " ") }
-
-// changedSince reports whether a request changed in CalendarHero at or after a time;
-// false where either is not known.
-func (r listedAs) changedSince(at time.Time) bool {
-	return !at.IsZero() && !r.DateUpdated.IsZero() && !r.DateUpdated.Before(at)
 }
