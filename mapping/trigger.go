@@ -80,3 +80,6 @@ func parseTrigger(text string) (Trigger, error) {
 	}
 	return "", unknown("trigger", text, triggers)
 }
+
+// Triggers are all that are supported.
+func Triggers() []Trigger { return slices.Clone(triggers) }

@@ -18,6 +18,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/catalog"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 )
@@ -358,7 +359,11 @@ var everyCall = map[string]struct {
 	}},
 	"DeleteDirectory": {3, func(ctx context.Context, c *calendarhero.Client) error { return c.DeleteDirectory(ctx, id1) }},
 	"Providers":       {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Providers(ctx, false)) }},
-	"Get":             {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Get(ctx, "/user", nil)) }},
+	"Call": {3, func(ctx context.Context, c *calendarhero.Client) error {
+		operation, _ := catalog.Find("calendarhero.get_user")
+		return only(c.Call(ctx, operation, nil))
+	}},
+	"Get": {3, func(ctx context.Context, c *calendarhero.Client) error { return only(c.Get(ctx, "/user", nil)) }},
 }
 
 func TestEveryCallIsRepeatedWhereThatDoesNoHarm(t *testing.T) {

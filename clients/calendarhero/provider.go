@@ -47,5 +47,7 @@ func (c *Client) Providers(ctx context.Context, org bool) ([]Provider, error) {
 	if org {
 		query.Set("org", "true")
 	}
-	return list(ctx, c, route{operation: "list providers", method: http.MethodGet, path: "/provider", query: query}, func(p Provider) bool { return p.Name != "" || p.Type != "" })
+	return list(ctx, c, route{operation: "list providers", method: http.MethodGet, path: "/provider", query: query}, wholeProvider)
 }
+
+func wholeProvider(p Provider) bool { return p.Name != "" || p.Type != "" }

@@ -29,14 +29,10 @@ func (c *Client) RemoveFromCampaign(ctx context.Context, contactID, campaignID s
 	})
 }
 
-// RemoveFromAllCampaigns removes a contact from every campaign. API v3 spells its path in another way.
+// RemoveFromAllCampaigns removes a contact from every campaign.
 func (c *Client) RemoveFromAllCampaigns(ctx context.Context, contactID string) error {
-	path := "/contacts/%s/campaigns/removeAll"
-	if c.versionOf("contacts") == "v3" {
-		path = "/contacts/%s/campaigns/remove-all"
-	}
 	return c.act(ctx, route{
-		operation: opRemoveFromAllCampaigns, method: http.MethodDelete, path: path, ids: []string{contactID},
+		operation: opRemoveFromAllCampaigns, method: http.MethodDelete, path: "/contacts/%s/campaigns/removeAll", ids: []string{contactID},
 		effect: clients.Idempotent,
 	})
 }

@@ -145,6 +145,9 @@ type route struct {
 // do fills in the ids, the last of which is the subject of errors, and calls.
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	app, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
+	if c.versionOf(app) == "v3" { // which spells one path in another way
+		r.path = strings.Replace(r.path, "/campaigns/removeAll", "/campaigns/remove-all", 1)
+	}
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
 		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out, Turn: c.turn,
@@ -206,9 +209,16 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 // act is do for a call that answers with a flag.
 func (c *Client) act(ctx context.Context, r route) error {
 	var out flag
-	err := c.do(ctx, r, &out)
-	if err != nil || !out.refused {
+	if err := c.do(ctx, r, &out); err != nil {
 		return err
+	}
+	return r.flagged(out)
+}
+
+// flagged fails if a success says that nothing was done.
+func (r route) flagged(out flag) error {
+	if !out.refused {
+		return nil
 	}
 	e := &clients.Error{
 		API: "HighLevel", Operation: r.operation, Status: http.StatusOK,

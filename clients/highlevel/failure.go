@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"milepost/clients"
+	"milepost/internal/catalog"
 )
 
 // failure is the body of HighLevel's errors: message is a string on 400 and
@@ -65,30 +66,19 @@ func words(raw json.RawMessage) string {
 	return ""
 }
 
-// scopes are what an operation needs in a HighLevel app or private integration
-// (HighLevel OpenAPI, security of each operation; where that is empty, the
-// scope of its neighbours).
-var scopes = map[string]string{
-	opContact: "contacts.readonly", opSearchContacts: "contacts.readonly", opFindDuplicate: "contacts.readonly",
-	opListContacts: "contacts.readonly", opContactsOfBusiness: "contacts.readonly",
-	opCreateContact: "contacts.write", opUpdateContact: "contacts.write", opUpsertContact: "contacts.write", opDeleteContact: "contacts.write",
-	opTasks: "contacts.readonly", opTask: "contacts.readonly",
-	opCreateTask: "contacts.write", opUpdateTask: "contacts.write", opCompleteTask: "contacts.write", opDeleteTask: "contacts.write",
-	opNotes: "contacts.readonly", opNote: "contacts.readonly",
-	opCreateNote: "contacts.write", opUpdateNote: "contacts.write", opDeleteNote: "contacts.write",
-	opAddTags: "contacts.write", opRemoveTags: "contacts.write", opAddTagsToMany: "contacts.write", opRemoveTagsFromMany: "contacts.write",
-	opAddFollowers: "contacts.write", opRemoveFollowers: "contacts.write", opSetBusiness: "contacts.write",
-	opAddToCampaign: "contacts.write", opRemoveFromCampaign: "contacts.write", opRemoveFromAllCampaigns: "contacts.write",
-	opAddToWorkflow: "contacts.write", opRemoveFromWorkflow: "contacts.write",
-	opAppointments: "contacts.readonly", opAppointment: "calendars/events.readonly",
-	opOpportunity: "opportunities.readonly", opSearchOpportunities: "opportunities.readonly", opPipelines: "opportunities.readonly",
-	opSearchTasks: "locations/tasks.readonly", opLocation: "locations.readonly",
-	opMint: "oauth.write", opInstalled: "oauth.readonly",
-	opLocationTags: "locations/tags.readonly", opLocationTag: "locations/tags.readonly",
-	opCreateLocationTag: "locations/tags.write", opRenameLocationTag: "locations/tags.write", opDeleteLocationTag: "locations/tags.write",
-	opCustomValues:      "locations/customValues.readonly",
-	opCreateCustomValue: "locations/customValues.write", opUpdateCustomValue: "locations/customValues.write", opDeleteCustomValue: "locations/customValues.write",
-	opCustomFields: "locations/customFields.readonly", opCustomField: "locations/customFields.readonly", opUsers: "users.readonly",
+// scopeOf is what a call needs in a HighLevel app or private integration; "" if
+// that is not known.
+func scopeOf(call clients.Call) string {
+	switch call.Operation {
+	case opMint:
+		return "oauth.write"
+	case opInstalled:
+		return "oauth.readonly"
+	}
+	if e, ok := catalog.Match(catalog.HighLevel, call.Method, call.Path); ok {
+		return e.Scopes[0]
+	}
+	return ""
 }
 
 var (
@@ -150,7 +140,7 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 			if strings.HasPrefix(call.Path, "/locations/") && call.Subject != "" {
 				e.Todo = "is this token of location " + call.Subject + "?"
 			}
-		} else if scope := scopes[call.Operation]; scope != "" {
+		} else if scope := scopeOf(call); scope != "" {
 			e.Todo = "does the token have the scope " + scope + "?"
 		}
 	}
@@ -227,7 +217,7 @@ func unauthorized(e *clients.Error, call clients.Call, text string) {
 	case strings.Contains(text, "scope"):
 		e.Reason = clients.Forbidden
 		e.Todo = "give the token the scope that this needs"
-		if scope := scopes[call.Operation]; scope != "" {
+		if scope := scopeOf(call); scope != "" {
 			e.Todo = "give the token the scope " + scope
 		}
 	default:

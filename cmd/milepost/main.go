@@ -29,6 +29,7 @@ type cli struct {
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of a calendar feed for a location, contact or user; list and revoke its keys."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"Show the outcome of each webhook and the reason, newest last."`
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`
+	Catalog     catalogCmd     `cmd:"" help:"List every trigger, and every operation of both vendors that an automation can call."`
 	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
 	Check       checkCmd       `cmd:"" help:"Test the tokens, the settings and the automations, and say what to fix."`
 	Recover     recoverCmd     `cmd:"" help:"Choose what to do with stored webhooks after milepost.db was lost."`

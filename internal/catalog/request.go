@@ -1,0 +1,315 @@
+package catalog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Mistake is what is wrong with one field of a call.
+type Mistake struct {
+	Field   string // "rruleOptions.interval"; "" = the call as a whole
+	Message string
+}
+
+// Mistakes is the error of Check and Request: all that is wrong, in the order of the
+// fields' names.
+type Mistakes []Mistake
+
+func (m Mistakes) Error() string {
+	texts := make([]string, len(m))
+	for i, one := range m {
+		texts[i] = strings.TrimSpace(one.Field + " " + one.Message)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Check says what is wrong with the fields of an operation before it is called. A
+// text that holds {{ }} fits every type, because its value is only known when it
+// runs. The error is a Mistakes.
+func (e Entry) Check(fields map[string]any) error {
+	c := check{templates: true}
+	c.operation(e, fields)
+	return c.err()
+}
+
+// Own is what Milepost fills in: an automation reaches its own location only.
+type Own struct{ LocationID, CompanyID string }
+
+// Request is an operation with its fields in their places.
+type Request struct {
+	Path  string   // with a %s for each id
+	IDs   []string // in the order of the path
+	Query url.Values
+	Body  map[string]any // nil = no body
+}
+
+// Request puts the fields of a call in their places. It takes the text of a number or
+// boolean, because a rendered template is one. The error is a Mistakes; it quotes no value.
+func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
+	c := check{}
+	values := c.operation(e, fields)
+	if err := c.err(); err != nil {
+		return Request{}, err
+	}
+	for _, f := range e.Fields {
+		switch f.Filled {
+		case Location:
+			values[f.Name] = own.LocationID
+		case Company:
+			values[f.Name] = own.CompanyID
+		}
+	}
+	r := Request{Path: pathName.ReplaceAllString(e.Path, "%s"), Query: url.Values{}}
+	if e.emptyBody {
+		r.Body = map[string]any{}
+	}
+	filled := e.Path
+	for _, f := range e.Fields {
+		value, given := values[f.Name]
+		switch {
+		case f.Where == InPath:
+			id := written(value)
+			if id == "" || strings.ContainsAny(id, `/\`) {
+				return Request{}, Mistakes{{f.Name, "is not an id"}}
+			}
+			filled = strings.Replace(filled, "{"+f.Name+"}", id, 1)
+		case f.Where == InQuery && given:
+			r.Query[f.Name] = texts(value)
+		case f.Where == InBody:
+			if r.Body == nil {
+				r.Body = map[string]any{}
+			}
+			if given {
+				r.Body[f.Name] = value
+			}
+		}
+	}
+	for _, name := range pathName.FindAllString(e.Path, -1) {
+		r.IDs = append(r.IDs, written(values[strings.Trim(name, "{}")]))
+	}
+	// An id such as "search" would make the path of another operation.
+	if other, ok := Match(e.Vendor, e.Method, filled); !ok || other.Name != e.Name {
+		return Request{}, Mistakes{{"", "an id is a word of the API, not an id"}}
+	}
+	return r, nil
+}
+
+// Needs reports whether Milepost fills in a field with this.
+func (e Entry) Needs(with string) bool {
+	return slices.ContainsFunc(e.Fields, func(f Field) bool { return f.Filled == with })
+}
+
+var pathName = regexp.MustCompile(`\{\w+\}`)
+
+// check goes through the fields of one call and notes what is wrong.
+type check struct {
+	templates bool // a text with {{ }} fits every type
+	mistakes  Mistakes
+}
+
+func (c *check) err() error {
+	if len(c.mistakes) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(c.mistakes, func(a, b Mistake) int { return strings.Compare(a.Field, b.Field) })
+	return c.mistakes
+}
+
+func (c *check) wrong(field, format string, args ...any) {
+	c.mistakes = append(c.mistakes, Mistake{field, fmt.Sprintf(format, args...)})
+}
+
+func (c *check) operation(e Entry, fields map[string]any) map[string]any {
+	if e.Kind != Operation {
+		c.wrong("", "%s is no operation", e.Name)
+		return nil
+	}
+	if e.Agency && c.templates {
+		c.wrong("", "%s takes an agency's token only, and an automation has the one of its location", e.Name)
+	}
+	values := c.object("", e.Fields, fields)
+	if len(e.Either) > 0 && !slices.ContainsFunc(e.Either, func(name string) bool { return fields[name] != nil }) {
+		c.wrong("", "one of %s is required", strings.Join(e.Either, ", "))
+	}
+	return values
+}
+
+// object checks the values of an object and returns them as they are sent.
+func (c *check) object(at string, fields Fields, given map[string]any) map[string]any {
+	values := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
+		switch {
+		case i < 0:
+			c.wrong(at+name, "is unknown; known are %s", fields.names())
+		case fields[i].Filled != "":
+			c.wrong(at+name, "is filled in by Milepost with the id of the %s; leave it out", fields[i].Filled)
+		default:
+			values[name] = c.value(at+name, fields[i], given[name])
+		}
+	}
+	for _, f := range fields {
+		if _, ok := given[f.Name]; f.Required && f.Filled == "" && !ok {
+			c.wrong(at+f.Name, "is required")
+		}
+	}
+	return values
+}
+
+func (all Fields) names() string {
+	var names []string
+	for _, f := range all {
+		if f.Filled == "" {
+			names = append(names, f.Name)
+		}
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// value checks one value and returns it as it is sent.
+func (c *check) value(at string, f Field, value any) any {
+	text, isText := value.(string)
+	if isText && c.templates && strings.Contains(text, "{{") {
+		return value
+	}
+	if value == nil {
+		if !f.Nullable && f.Type != Any {
+			c.wrong(at, "must not be null")
+		}
+		return nil
+	}
+	bad := func(want string) any {
+		c.wrong(at, "must be %s", want)
+		return nil
+	}
+	switch f.Type {
+	case String:
+		if !isText {
+			return bad("a text; put it in quotes")
+		}
+		if f.Where == InPath && strings.TrimSpace(text) == "" {
+			return bad("a text that is not empty")
+		}
+		if f.Values != nil && !slices.Contains(f.Values, text) {
+			return bad("one of " + strings.Join(f.Values, ", "))
+		}
+	case Number:
+		if isText {
+			value = json.Number(strings.TrimSpace(text))
+		}
+		if !isNumber(value) {
+			return bad("a number")
+		}
+	case Boolean:
+		if isText && (text == "true" || text == "false") {
+			return text == "true"
+		}
+		if _, ok := value.(bool); !ok {
+			return bad("true or false")
+		}
+	case Strings:
+		items, ok := items(value)
+		if !ok || slices.ContainsFunc(items, func(item any) bool { _, ok := item.(string); return !ok }) {
+			return bad("a list of texts")
+		}
+	case Object:
+		fields, ok := value.(map[string]any)
+		if !ok {
+			return bad("an object")
+		}
+		if f.Fields != nil {
+			return c.object(at+".", f.Fields, fields)
+		}
+	case Objects:
+		items, ok := items(value)
+		if !ok {
+			return bad("a list of objects")
+		}
+		sent := []any{}
+		for i, item := range items {
+			fields, ok := item.(map[string]any)
+			if !ok {
+				return bad("a list of objects")
+			}
+			if f.Fields != nil {
+				fields = c.object(fmt.Sprintf("%s.%d.", at, i+1), f.Fields, fields)
+			}
+			sent = append(sent, fields)
+		}
+		return sent
+	case Array:
+		if _, ok := items(value); !ok {
+			return bad("a list")
+		}
+	}
+	return value
+}
+
+func items(value any) ([]any, bool) {
+	switch all := value.(type) {
+	case []any:
+		return all, true
+	case []string:
+		items := make([]any, len(all))
+		for i, text := range all {
+			items[i] = text
+		}
+		return items, true
+	}
+	return nil, false
+}
+
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$`)
+
+func isNumber(value any) bool {
+	switch n := value.(type) {
+	case int, int64, uint64:
+		return true
+	case float64:
+		return !math.IsNaN(n) && !math.IsInf(n, 0)
+	case json.Number:
+		return jsonNumber.MatchString(string(n)) && !errors.Is(numberError(n), strconv.ErrRange)
+	}
+	return false
+}
+
+func numberError(n json.Number) error {
+	_, err := n.Float64()
+	return err
+}
+
+// written is a scalar as a query or a path holds it.
+func written(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(value)
+}
+
+func texts(value any) []string {
+	all, ok := items(value)
+	if !ok {
+		return []string{written(value)}
+	}
+	out := make([]string, len(all))
+	for i, item := range all {
+		out[i] = written(item)
+	}
+	return out
+}

@@ -1,0 +1,149 @@
+package catalog_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"milepost/internal/catalog"
+)
+
+func find(t *testing.T, name string) catalog.Entry {
+	t.Helper()
+	e, ok := catalog.Find(name)
+	if !ok {
+		t.Fatalf("there is no %s", name)
+	}
+	return e
+}
+
+func TestEveryExampleIsAcceptedAndMakesARequest(t *testing.T) {
+	own := catalog.Own{LocationID: "loc1", CompanyID: "comp1"}
+	for _, e := range append(operations(t, catalog.HighLevel), operations(t, catalog.CalendarHero)...) {
+		if err := e.Check(e.Example); err != nil && !e.Agency {
+			t.Errorf("%s: %v", e.Name, err)
+		}
+		r, err := e.Request(own, e.Example)
+		if err != nil {
+			t.Errorf("%s: %v", e.Name, err)
+		}
+		if strings.Count(r.Path, "%s") != len(r.IDs) {
+			t.Errorf("%s: %s with %v", e.Name, r.Path, r.IDs)
+		}
+	}
+}
+
+func TestARequestHasItsFieldsInTheirPlaces(t *testing.T) {
+	own := catalog.Own{LocationID: "loc1", CompanyID: "comp1"}
+	for name, tc := range map[string]struct {
+		fields map[string]any
+		want   catalog.Request
+	}{
+		"highlevel.list_custom_fields": {
+			map[string]any{"model": "contact"},
+			catalog.Request{Path: "/locations/%s/customFields", IDs: []string{"loc1"}, Query: url.Values{"model": {"contact"}}},
+		},
+		"highlevel.list_free_slots": {
+			map[string]any{"calendarId": "cal1", "startDate": float64(1796083200000), "endDate": "1796688000000", "userIds": []any{"u1", "u2"}},
+			catalog.Request{
+				Path: "/calendars/%s/free-slots", IDs: []string{"cal1"},
+				Query: url.Values{"startDate": {"1796083200000"}, "endDate": {"1796688000000"}, "userIds": {"u1", "u2"}},
+			},
+		},
+		"highlevel.remove_followers_from_opportunity": {
+			map[string]any{"id": "o1", "followers": []any{"u1"}, "isRemoveAllFollowers": false},
+			catalog.Request{
+				Path: "/opportunities/%s/followers", IDs: []string{"o1"}, Query: url.Values{"isRemoveAllFollowers": {"false"}},
+				Body: map[string]any{"followers": []any{"u1"}},
+			},
+		},
+		"highlevel.search_users": {
+			map[string]any{},
+			catalog.Request{Path: "/users/search", Query: url.Values{"companyId": {"comp1"}, "locationId": {"loc1"}}},
+		},
+		"highlevel.delete_calendar_event": {
+			map[string]any{"eventId": "e1"},
+			catalog.Request{Path: "/calendars/events/%s", IDs: []string{"e1"}, Query: url.Values{}, Body: map[string]any{}},
+		},
+		"highlevel.create_opportunity": {
+			map[string]any{"pipelineId": "p1", "name": "House", "status": "open", "contactId": "c1", "monetaryValue": " 1250.50 "},
+			catalog.Request{Path: "/opportunities/", Query: url.Values{}, Body: map[string]any{
+				"locationId": "loc1", "pipelineId": "p1", "name": "House", "status": "open", "contactId": "c1", "monetaryValue": json.Number("1250.50"),
+			}},
+		},
+	} {
+		if tc.want.Query == nil {
+			tc.want.Query = url.Values{}
+		}
+		got, err := find(t, name).Request(own, tc.fields)
+		if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", name, err, diff)
+		}
+	}
+}
+
+func TestACallIsCheckedBeforeItRuns(t *testing.T) {
+	contact := map[string]any{"contactId": "c1"}
+	with := func(more map[string]any) map[string]any {
+		all := map[string]any{"contactId": "c1"}
+		for key, value := range more {
+			all[key] = value
+		}
+		return all
+	}
+	for _, tc := range []struct {
+		name   string
+		fields map[string]any
+		want   string // "" = nothing is wrong
+	}{
+		{"highlevel.get_contact", contact, ""},
+		{"highlevel.get_contact", map[string]any{"contactId": "{{ contact.id }}"}, ""},
+		{"highlevel.get_contact", nil, "contactId is required"},
+		{"highlevel.get_contact", with(map[string]any{"id": "c1"}), "id is unknown; known are contactId"},
+		{"highlevel.get_contact", map[string]any{"contactId": 7}, "contactId must be a text; put it in quotes"},
+		{"highlevel.get_contact", map[string]any{"contactId": nil}, "contactId must not be null"},
+		{"highlevel.get_contact", map[string]any{"contactId": " "}, "contactId must be a text that is not empty"},
+		{"highlevel.get_location", map[string]any{"locationId": "other"}, "locationId is filled in by Milepost with the id of the location; leave it out"},
+		{"highlevel.search_opportunities", map[string]any{"location_id": "other"}, "location_id is filled in by Milepost with the id of the location; leave it out"},
+		{"highlevel.list_templates", map[string]any{"originId": "other"}, "originId is filled in by Milepost with the id of the location; leave it out"},
+		{"highlevel.update_contact", with(map[string]any{"email": nil, "dnd": "{{ contact.dnd }}"}), ""},
+		{"highlevel.update_contact", with(map[string]any{"dnd": "yes", "tags": "a"}), "dnd must be true or false; tags must be a list of texts"},
+		{"highlevel.update_contact", with(map[string]any{"customFields": []any{map[string]any{"key": "a", "value": 1}}}), "customFields.1.value is unknown; known are id, key, field_value"},
+		{"highlevel.update_contact", with(map[string]any{"dndSettings": map[string]any{"Email": map[string]any{"status": "off"}}}), "dndSettings.Email.status must be one of active, inactive, permanent"},
+		{"highlevel.set_opportunity_status", map[string]any{"id": "o1", "status": "gone"}, "status must be one of open, won, lost, abandoned, all"},
+		{"highlevel.set_business_of_contacts", map[string]any{"ids": []any{"c1"}, "businessId": nil}, ""},
+		{"highlevel.list_calendar_events", map[string]any{"startTime": "1", "endTime": "2"}, "one of calendarId, userId, groupId is required"},
+		{"highlevel.find_users_by_email", map[string]any{"emails": "a@b.example"}, "highlevel.find_users_by_email takes an agency's token only, and an automation has the one of its location"},
+		{"contact.changed", nil, "contact.changed is no operation"},
+	} {
+		got := ""
+		if err := find(t, tc.name).Check(tc.fields); err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("%s %v:\n got %s\nwant %s", tc.name, tc.fields, got, tc.want)
+		}
+	}
+}
+
+func TestNoIDLeadsToAnotherOperation(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		fields map[string]any
+	}{
+		{"highlevel.get_opportunity", map[string]any{"id": "pipelines"}},
+		{"highlevel.get_contact", map[string]any{"contactId": "../locations/loc2"}},
+		{"highlevel.get_contact", map[string]any{"contactId": `c1\tasks`}},
+		{"highlevel.remove_contact_from_campaign", map[string]any{"contactId": "c1", "campaignId": "removeAll"}},
+		{"calendarhero.get_contact", map[string]any{"id": "count"}},
+		{"highlevel.complete_task", map[string]any{"contactId": "{taskId}", "taskId": "", "completed": true}},
+		{"highlevel.create_opportunity", map[string]any{"pipelineId": "p1", "name": "n", "status": "open", "contactId": "c1", "monetaryValue": "NaN"}},
+	} {
+		if r, err := find(t, tc.name).Request(catalog.Own{LocationID: "loc1"}, tc.fields); err == nil {
+			t.Errorf("%s %v became %s %v", tc.name, tc.fields, r.Path, r.IDs)
+		}
+	}
+}
