@@ -69,7 +69,7 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 			if r.ID == best.ID {
 				continue
 			}
-			if err := s.removeUnlinked(ctx, r, "second "+link.ItemKind+" removed", link.Title); err != nil {
+			if err := s.removeUnlinked(ctx, r, item.Key, "second "+link.ItemKind+" removed", link.Title); err != nil {
 				return link, err
 			}
 		}
@@ -220,8 +220,8 @@ func (s *entitySync) invites(item mapping.Item, want meeting.Request, r meeting.
 	})
 }
 
-// removeUnlinked deletes a request that no link is to have, unless it is over.
-func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, what, title string) error {
+// removeUnlinked deletes a request of an item that no link is to have, unless it is over.
+func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, item, what, title string) error {
 	if !r.Open() || r.Timed() && !r.End.After(s.now()) {
 		return nil
 	}
@@ -232,7 +232,7 @@ func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, what, ti
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	s.timeline = append(s.timeline, s.tell(what, title))
-	return s.store.ForgetMeeting(ctx, s.entity.LocationID, r.ID)
+	return s.store.ForgetDeleted(ctx, s.entity, item, r.ID, s.now(), s.real(confirmAfter))
 }
 
 // removePast removes the requests that were made for items of the record that it
@@ -274,7 +274,7 @@ func (s *entitySync) removePastOf(ctx context.Context, of mapping.Request) error
 		if r, err = s.asListedNow(ctx, r, since); err != nil {
 			return err
 		}
-		if err := s.removeUnlinked(ctx, r, string(of.Kind)+" removed", r.Subject()); err != nil {
+		if err := s.removeUnlinked(ctx, r, of.Key, string(of.Kind)+" removed", r.Subject()); err != nil {
 			return err
 		}
 		link.Generation = max(link.Generation, r.generation) // no marker is used twice

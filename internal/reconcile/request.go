@@ -337,7 +337,7 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 		}
 		ctx, cancel := detached(ctx)
 		defer cancel()
-		return false, s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID)
+		return false, s.store.ForgetDeleted(ctx, link.Entity, link.Item, link.ObjectID, s.now(), s.real(confirmAfter))
 	case clients.ReasonOf(err) == clients.NotFound, failed != nil && failed.Foreign && (failed.Status < 300 || failed.Status == http.StatusNotFound):
 		if err := s.notListed(ctx, link, err); err != nil {
 			return false, err

@@ -16,16 +16,22 @@ import (
 	"milepost/internal/store"
 )
 
+// confirmAfter is how long after a delete the lists must confirm it.
+const confirmAfter = 45 * time.Second
+
 // strayJob looks for the object of a create that was given up, several times
 // in the hours after, and removes it where CalendarHero made it late: by then
 // another was made in its place, or none is wanted.
 func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArgs]) error {
 	e := job.Args.Entity()
-	conn, err := r.connections.Lookup(ctx, e.LocationID)
+	conn, err := r.session(ctx, e.LocationID)
 	if _, absent := errors.AsType[*connection.Absent](err); absent {
 		return nil // no longer connected
 	} else if err != nil {
 		return err
+	}
+	if job.Args.DeletedID != "" {
+		return r.confirmDelete(ctx, conn, job.Args)
 	}
 	since := r.now().Sub(job.Args.GivenUpAt)
 	if since < 0 { // the clock was put back: the time is not known, so it looks now and then until it is
@@ -40,12 +46,9 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 			err, id = nil, "" // or a gateway says so; the next look shows it
 		}
 	}
-	var failed *clients.Error
 	switch {
-	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
 	case err != nil:
-		return fmt.Errorf("look for the object of a lost create of %s: %w", e, err)
+		return r.strayLater(e, err)
 	case id != "":
 		r.logger.Warn().Str("location", e.LocationID).Str("kind", e.Kind).Str("id", e.ID).Str("object", id).
 			Msg("late meeting request appeared after its create was given up; removing it")
@@ -53,4 +56,42 @@ func (r *Reconciler) strayJob(ctx context.Context, job *river.Job[store.StrayArg
 		return r.snooze(next)
 	}
 	return nil
+}
+
+// strayLater is how a look that failed is tried again.
+func (r *Reconciler) strayLater(e store.Entity, err error) error {
+	if failed, ok := errors.AsType[*clients.Error](err); ok && failed.Reason == clients.RateLimited {
+		return r.snooze(jitter(max(failed.RetryAfter, rateLimitWait)))
+	}
+	return fmt.Errorf("look for a meeting request of %s that should not exist: %w", e, err)
+}
+
+// confirmDelete makes sure that no open list shows a request whose DELETE was answered
+// as if it had been deleted: a gateway may have answered. Any look since then will do.
+// A request that is still there is deleted again, and looked for again.
+func (r *Reconciler) confirmDelete(ctx context.Context, conn *session, of store.StrayArgs) error {
+	for _, since := range []time.Time{of.GivenUpAt.Add(1), r.now()} { // the second look if the first one shows it
+		open, err := conn.board.look(ctx, conn.CalendarHero, since, r.now())
+		if err != nil {
+			return r.strayLater(of.Entity(), err)
+		}
+		if _, shown := open[of.DeletedID]; !shown {
+			return nil
+		}
+	}
+	links, err := r.store.LinksOfRequest(ctx, of.DeletedID, "")
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if l.ObjectID == of.DeletedID && l.State != store.LinkGone {
+			return nil // its sync has it again
+		}
+	}
+	r.logger.Warn().Str("location", of.LocationID).Str("kind", of.RecordKind).Str("id", of.EntityID).Str("object", of.DeletedID).
+		Msg("meeting request is still listed after its delete; deleting it again")
+	if err := conn.CalendarHero.DeleteMeetingRequest(ctx, of.DeletedID); err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return r.strayLater(of.Entity(), err)
+	}
+	return r.snooze(min(max(confirmAfter, r.now().Sub(of.GivenUpAt)), longestWait))
 }

@@ -182,8 +182,9 @@ func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// StrayArgs asks for a search for the object of a create that was given up,
-// lest it comes to exist beside the one that was made in its place.
+// StrayArgs asks for a search for a meeting request that should not exist: the object
+// of a create that was given up, lest it comes to exist beside the one that was made in
+// its place, or one that was deleted, lest a gateway said so.
 type StrayArgs struct {
 	LocationID string    `json:"location_id"`
 	RecordKind string    `json:"kind"`
@@ -191,6 +192,7 @@ type StrayArgs struct {
 	Item       string    `json:"item"`
 	Generation int64     `json:"generation"` // of the create
 	GivenUpAt  time.Time `json:"given_up_at"`
+	DeletedID  string    `json:"deleted_id,omitempty"` // of the request that was deleted at that time; "" = its create was given up
 }
 
 // Kind is the job's name in River's tables.
