@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -31,7 +32,11 @@ type sqliteLog struct {
 func OpenSQLite(ctx context.Context, dir string) (*Inbox, error) {
 	path := filepath.Join(dir, "inbox.db")
 	file, err := store.OpenSQLiteFile(ctx, path, 2, func(ctx context.Context, db *sql.DB) error {
-		return store.Migrate(ctx, goose.DialectSQLite3, db, migrations, "migrations")
+		files, err := fs.Sub(migrations, "migrations")
+		if err != nil {
+			return err
+		}
+		return store.Migrate(ctx, goose.DialectSQLite3, db, files)
 	})
 	if err != nil {
 		return nil, err

@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
+	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -20,8 +23,42 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// migrationsOf returns the migrations of an engine. A file whose name ends with
+// .sqlite.sql or .postgres.sql is for that engine alone. Any other is for both, and
+// where it says BLOB, PostgreSQL gets BYTEA.
+func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
+	list, err := fs.ReadDir(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	files := fstest.MapFS{} // a file system in memory
+	for _, f := range list {
+		name, engine, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".sql"), ".")
+		if !strings.HasPrefix(string(dialect), engine) {
+			continue
+		}
+		text, err := migrations.ReadFile("migrations/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		if dialect == goose.DialectPostgres {
+			text = bytes.ReplaceAll(text, []byte("BLOB"), []byte("BYTEA"))
+		}
+		files[name+".sql"] = &fstest.MapFile{Data: text}
+	}
+	return files, nil
+}
+
+func migrateTables(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
+	files, err := migrationsOf(dialect)
+	if err != nil {
+		return err
+	}
+	return Migrate(ctx, dialect, db, files)
+}
+
 func migrateSQLite(ctx context.Context, db *sql.DB) error {
-	if err := Migrate(ctx, goose.DialectSQLite3, db, migrations, "migrations/sqlite"); err != nil {
+	if err := migrateTables(ctx, goose.DialectSQLite3, db); err != nil {
 		return err
 	}
 	return migrateRiver(ctx, riversqlite.New(db))
@@ -44,19 +81,15 @@ func migratePostgres(ctx context.Context, pool *pgxpool.Pool) (err error) {
 	}()
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
-	if err := Migrate(ctx, goose.DialectPostgres, db, migrations, "migrations/postgres"); err != nil {
+	if err := migrateTables(ctx, goose.DialectPostgres, db); err != nil {
 		return err
 	}
 	return migrateRiver(ctx, riverpgxv5.New(pool))
 }
 
-// Migrate brings a database up to the newest migration in the folder dir of files.
-func Migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, files fs.FS, dir string) error {
-	sub, err := fs.Sub(files, dir)
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(dialect, db, sub)
+// Migrate brings a database up to the newest of the migrations in files.
+func Migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, files fs.FS) error {
+	provider, err := goose.NewProvider(dialect, db, files)
 	if err != nil {
 		return err
 	}
