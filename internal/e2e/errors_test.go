@@ -251,7 +251,7 @@ type attempts struct {
 func (w *world) attemptsOn(id string) (a attempts) {
 	w.must(w.app.Store().InTx(context.Background(), func(tx *store.Tx) error {
 		// A job that waits for a next try is another one than that which tried.
-		rows, err := tx.Query(context.Background(), `SELECT state, tries,
+		rows, err := tx.Query(context.Background(), `SELECT state = 'running' OR julianday(scheduled_at) <= julianday('now'), tries,
 				(SELECT count(*) FROM river_job d WHERE d.kind = 'sync' AND json_extract(d.args, '$.id') = $1 AND d.state = 'completed'),
 				86400 * (julianday(scheduled_at) - julianday((SELECT max(attempted_at) FROM river_job d
 					WHERE d.kind = 'sync' AND json_extract(d.args, '$.id') = $1 AND d.state = 'completed')))
@@ -262,12 +262,11 @@ func (w *world) attemptsOn(id string) (a attempts) {
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var state string
 			var wait sql.NullFloat64
-			if err := rows.Scan(&state, &a.failed, &a.count, &wait); err != nil {
+			if err := rows.Scan(&a.running, &a.failed, &a.count, &wait); err != nil {
 				return err
 			}
-			a.running = state != "scheduled" || !wait.Valid
+			a.running = a.running || !wait.Valid
 			a.wait = time.Duration(wait.Float64*float64(w.cfg.Clock.Speed)*1e6) * time.Microsecond
 		}
 		return rows.Err()

@@ -60,6 +60,12 @@ func TestTheRecordsOfAContactShareItsJob(t *testing.T) {
 // A record that waits for its next try holds up none of its contact's, nor does an
 // event on another one end its wait.
 func TestAnEventGoesBeforeAnotherRecordsNextTry(t *testing.T) {
+	for _, wait := range []time.Duration{15 * time.Minute, 4500 * time.Millisecond} {
+		t.Run(wait.String(), func(t *testing.T) { eventGoesBefore(t, wait) })
+	}
+}
+
+func eventGoesBefore(t *testing.T, wait time.Duration) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		var waits atomic.Int64
 		slept, done := make(chan bool, 10), make(chan string, 10)
@@ -72,7 +78,7 @@ func TestAnEventGoesBeforeAnotherRecordsNextTry(t *testing.T) {
 			for _, s := range owed {
 				if s.ID == "waits" && s.NextTry.IsZero() {
 					waits.Add(1)
-					if err := st.Postpone(ctx, store.Postponed{Entity: s.Entity, Seen: s.Wanted, Outcome: store.Waiting, NextTry: time.Now().Add(15 * time.Minute)}); err != nil {
+					if err := st.Postpone(ctx, store.Postponed{Entity: s.Entity, Seen: s.Wanted, Outcome: store.Waiting, NextTry: time.Now().Add(wait)}); err != nil {
 						return err
 					}
 				} else if s.Ready(time.Now()) {
@@ -96,13 +102,14 @@ func TestAnEventGoesBeforeAnotherRecordsNextTry(t *testing.T) {
 		first.ID = 1
 		b.deliver(t, first)
 		<-slept
+		ends := must(b.EntityState(t.Context(), first.Entity))(t).NextTry
 		second := taskOf("c1", "another")
 		second.ID = 2
 		b.deliver(t, second)
 		select {
 		case id := <-done:
-			if id != "another" {
-				t.Errorf("%s was synced", id)
+			if id != "another" || !time.Now().Before(ends) {
+				t.Errorf("%s was synced %s after the end of the wait", id, time.Since(ends))
 			}
 		case <-time.After(20 * time.Second):
 			t.Fatal("the event waits with the other record")
@@ -117,6 +124,36 @@ func TestAnEventGoesBeforeAnotherRecordsNextTry(t *testing.T) {
 		state := must(b.EntityState(t.Context(), first.Entity))(t)
 		if state.Wanted != 2 || state.Done != 0 || state.NextTry.IsZero() {
 			t.Errorf("it is noted as %+v", state)
+		}
+	})
+}
+
+// River makes scheduled jobs available every five seconds.
+func TestATryThatIsDueSoonIsNotLate(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		const wait = 300 * time.Millisecond
+		runs := make(chan time.Time, 10)
+		var due time.Time
+		b := setup(t, open, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {
+			state, err := st.EntityState(ctx, job.Args.Entity())
+			if err != nil {
+				return err
+			}
+			if state.NextTry.IsZero() {
+				due = time.Now().Add(wait)
+				if err := st.Postpone(ctx, store.Postponed{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Waiting, NextTry: due}); err != nil {
+					return err
+				}
+				_, err = st.AwaitNextTry(ctx, job, time.Now(), func(d time.Duration) time.Duration { return d })
+				return err
+			}
+			runs <- time.Now()
+			_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()})
+			return err
+		})
+		b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1})
+		if late := (<-runs).Sub(due); late < 0 || late > 2*time.Second { // River looks each second
+			t.Errorf("the try was %s late", late)
 		}
 	})
 }

@@ -428,9 +428,7 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 		if err := s.queue.complete(ctx, tx, job.JobRow); err != nil || len(owed) == 0 {
 			return err
 		}
-		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: job.Args, InsertOpts: &river.InsertOpts{
-			Priority: job.Priority, ScheduledAt: time.Now().Add(real(next.Sub(now))),
-		}}})
+		return s.queue.await(ctx, tx, job.Args, job.Priority, time.Now().Add(real(next.Sub(now))))
 	})
 	if err != nil {
 		return false, fmt.Errorf("have the syncs of %s wait: %w", job.Args.Entity(), err)

@@ -27,6 +27,8 @@ type Queue interface {
 	// first is set, and due where it waits, if due is set.
 	hurry(ctx context.Context, tx *Tx, job Entity, first, due bool) error
 	complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error
+	// await adds a sync job that is due at a time.
+	await(ctx context.Context, tx *Tx, job SyncArgs, priority int, at time.Time) error
 	// note leaves a value on a job, as its output, where its next run finds it.
 	note(ctx context.Context, tx *Tx, id int64, value any) error
 }
@@ -65,7 +67,12 @@ const (
 	priorityBackfill = 3
 
 	shortestBackoff = 2 * time.Second
-	fetchCooldown   = 10 * time.Millisecond
+
+	// soon is how often River's scheduler makes jobs available, and how far it looks
+	// ahead then. A job that is due sooner must be available from the start, as River's
+	// own snoozes are: it would be late by up to as much. It is not worked before its time.
+	soon          = 5 * time.Second
+	fetchCooldown = 10 * time.Millisecond
 )
 
 func (c QueueConfig) river() *river.Config {
@@ -358,7 +365,10 @@ func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, job Entity, first,
 			return err
 		}
 	}
-	if !due || res.Job.State != rivertype.JobStateScheduled {
+	// One that is available may wait for its time too. If it ran before, it only rests.
+	waits := res.Job.State == rivertype.JobStateScheduled ||
+		res.Job.State == rivertype.JobStateAvailable && res.Job.AttemptedAt == nil && res.Job.ScheduledAt.After(time.Now())
+	if !due || !waits {
 		return nil
 	}
 	_, err = q.client.JobRetryTx(ctx, tx.raw.(T), res.Job.ID)
@@ -367,6 +377,15 @@ func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, job Entity, first,
 
 func (q *riverQueue[D, T]) complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error {
 	_, err := river.JobCompleteTx[D](ctx, tx.raw.(T), &river.Job[SyncArgs]{JobRow: job})
+	return err
+}
+
+func (q *riverQueue[D, T]) await(ctx context.Context, tx *Tx, job SyncArgs, priority int, at time.Time) error {
+	res, err := q.client.InsertTx(ctx, tx.raw.(T), job, &river.InsertOpts{Priority: priority, ScheduledAt: at})
+	if err != nil || time.Until(at) > soon {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE id = $1 AND state = 'scheduled'`, res.Job.ID)
 	return err
 }
 
