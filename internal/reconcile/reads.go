@@ -141,9 +141,8 @@ var errElsewhere = errors.New("the record is worked with its contact")
 // findTask searches for the task, and on the way for the others of the location
 // that are to be synced and whose contact is not known either.
 func (s *entitySync) findTask(ctx context.Context) (highlevel.Task, error) {
-	f := &s.conn.found
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	s.conn.found.mu.Lock()
+	defer s.conn.found.mu.Unlock()
 	owed, err := s.store.OwedWithoutContact(ctx, s.entity.LocationID)
 	if err != nil {
 		return highlevel.Task{}, err
@@ -156,30 +155,37 @@ func (s *entitySync) findTask(ctx context.Context) (highlevel.Task, error) {
 		return highlevel.Task{}, errElsewhere // another search found it
 	}
 	asked[s.entity.ID] = s.asked
-	contactOf := map[store.Entity]string{}
-	if len(f.tasks) > mostFoundTasks {
-		f.tasks = nil
-	}
+	var found []highlevel.Task
 	task, err := call(s, func(hl *highlevel.Client) (highlevel.Task, error) {
 		return hl.FindTask(ctx, s.entity.LocationID, s.entity.ID, func(t highlevel.Task) {
-			if n, ok := asked[t.ID]; ok && t.ContactID != "" {
-				contactOf[store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindTask), ID: t.ID}] = t.ContactID
-				if f.tasks == nil {
-					f.tasks = map[string]foundTask{}
-				}
-				if s.reads.elsewhere {
-					f.tasks[t.ID] = foundTask{t, n}
-				}
+			if _, ok := asked[t.ID]; ok && t.ContactID != "" {
+				found = append(found, t)
 			}
 		})
 	})
-	// Known before the contact is read: a change of the contact from then on
-	// looks at its tasks again, those that are being synced included.
-	if learnErr := s.store.LearnContacts(ctx, contactOf, s.reads.elsewhere); learnErr != nil {
+	if learnErr := s.learn(ctx, found, asked); learnErr != nil {
 		return task, learnErr
 	}
 	if err == nil && s.reads.elsewhere && task.ContactID != "" {
 		err = errElsewhere
 	}
 	return task, err
+}
+
+// learn notes whose the found tasks are, and keeps them for the jobs of their contacts.
+// Their contacts are known before these are read: a change of the contact from then on
+// looks at its tasks again, those that are being synced included.
+func (s *entitySync) learn(ctx context.Context, found []highlevel.Task, asked map[string]int64) error {
+	f := &s.conn.found
+	if f.tasks == nil || len(f.tasks) > mostFoundTasks {
+		f.tasks = map[string]foundTask{}
+	}
+	contactOf := map[store.Entity]string{}
+	for _, t := range found {
+		contactOf[store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindTask), ID: t.ID}] = t.ContactID
+		if s.reads.elsewhere {
+			f.tasks[t.ID] = foundTask{t, asked[t.ID]}
+		}
+	}
+	return s.store.LearnContacts(ctx, contactOf, s.reads.elsewhere)
 }

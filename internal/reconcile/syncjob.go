@@ -99,46 +99,20 @@ func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 }
 
 // turn syncs records one after the other, and records those that ended together,
-// what is said of the contact before its records are looked at. One that fails or
-// waits does so by itself, unless the others would fare no better.
+// what is said of the contact before its records are looked at.
 func (run *syncRun) turn(ctx context.Context, ready []store.EntityState) error {
-	run.reads.several = map[mapping.Kind]bool{}
-	records := map[mapping.Kind]int{mapping.KindNote: 1} // what a note touches reads all notes
-	for _, s := range ready {
-		delete(run.told, s.Entity)
-		records[mapping.Kind(s.Kind)]++
-		run.reads.several[mapping.Kind(s.Kind)] = records[mapping.Kind(s.Kind)] > 1
-	}
-	for i := range ready {
+	run.expect(ready)
+	for i, state := range ready {
 		if time.Now().After(run.ends) {
 			break
 		}
-		state, start := ready[i], run.now()
-		res, err := run.syncWith(ctx, &state, run.reads)
-		if errors.Is(err, errElsewhere) {
-			run.over = true
-			return run.store.HandOver(ctx, run.job, run.of)
-		}
+		goOn, err := run.one(ctx, state, ready[i+1:])
 		if err != nil {
-			late, others, err := run.postpone(ctx, state, err)
-			if err == nil && others {
-				err = run.postponeAll(ctx, ready[i+1:], late)
-			}
-			if err != nil {
-				return errors.Join(err, run.record(ctx))
-			}
-			if others {
-				break
-			}
-			continue
+			return errors.Join(err, run.record(ctx))
 		}
-		run.ended = append(run.ended, store.Finish{
-			Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-			Outcome: res.outcome(), Detail: res.detail(), Now: run.now(),
-			Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
-		})
-		naming(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
-			Dur("took", run.now().Sub(start)).Msg("synced")
+		if !goOn {
+			break
+		}
 		if state.Entity == run.of {
 			if err := run.record(ctx); err != nil || run.over {
 				return err
@@ -146,6 +120,44 @@ func (run *syncRun) turn(ctx context.Context, ready []store.EntityState) error {
 		}
 	}
 	return run.record(ctx)
+}
+
+// expect notes which records are about to be synced: of several, a list is cheaper
+// than each, and what they were asked for until now is in what is read from now on.
+func (run *syncRun) expect(ready []store.EntityState) {
+	run.reads.several = map[mapping.Kind]bool{}
+	records := map[mapping.Kind]int{mapping.KindNote: 1} // what a note touches reads all notes
+	for _, s := range ready {
+		delete(run.told, s.Entity)
+		records[mapping.Kind(s.Kind)]++
+		run.reads.several[mapping.Kind(s.Kind)] = records[mapping.Kind(s.Kind)] > 1
+	}
+}
+
+// one syncs a record. One that fails or waits does so by itself, unless the records
+// after it would fare no better now: then they wait with it, and goOn is false.
+func (run *syncRun) one(ctx context.Context, state store.EntityState, after []store.EntityState) (goOn bool, err error) {
+	start := run.now()
+	res, err := run.syncWith(ctx, &state, run.reads)
+	if errors.Is(err, errElsewhere) {
+		run.over = true
+		return false, run.store.HandOver(ctx, run.job, run.of)
+	}
+	if err != nil {
+		late, others, err := run.postpone(ctx, state, err)
+		if err == nil && others {
+			err = run.postponeAll(ctx, after, late)
+		}
+		return !others, err
+	}
+	run.ended = append(run.ended, store.Finish{
+		Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
+		Outcome: res.outcome(), Detail: res.detail(), Now: run.now(),
+		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
+	})
+	naming(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
+		Dur("took", run.now().Sub(start)).Msg("synced")
+	return true, nil
 }
 
 // record records what ended, and completes the job where nothing is owed.
