@@ -8,8 +8,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -17,7 +19,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/handlers"
+	"milepost/internal/console"
 	"milepost/internal/guard"
+	"milepost/internal/people"
 	"milepost/internal/respond"
 )
 
@@ -32,6 +36,9 @@ type Routes struct {
 	TrustedProxies    []netip.Prefix              // whose X-Forwarded-For is believed
 	Guard             *guard.Guard                // of the public listener; nil limits nothing
 	AdminGuard        *guard.Guard
+	People            *people.Registry // who may use the admin listener
+	AdminURL          string           // at which people reach it; "" = by its address
+	Console           *console.Console
 	Logger            zerolog.Logger
 }
 
@@ -57,11 +64,23 @@ func noOAuth(w http.ResponseWriter, _ *http.Request) {
 	respond.Problem(w, http.StatusNotFound, "OAuth is not set up here: set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET")
 }
 
-// Admin is the surface for the operator, never open to the world.
-func Admin(routes Routes) http.Handler { return base(routes, routes.AdminGuard) }
+// Admin is the surface for the operator, never open to the world. Each route but
+// the health checks and the sign-in needs a session or the admin token: see gate.
+func Admin(routes Routes) (chi.Router, error) {
+	g, err := newGate(routes)
+	if err != nil {
+		return nil, fmt.Errorf("address of the admin listener (MILEPOST_ADMIN_URL): %w", err)
+	}
+	r := base(routes, routes.AdminGuard, g.handler)
+	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, console.Path, http.StatusSeeOther)
+	})
+	r.Mount(strings.TrimSuffix(console.Path, "/"), routes.Console.Router())
+	return r, nil
+}
 
 // base answers what both listeners have in common.
-func base(routes Routes, g *guard.Guard) *chi.Mux {
+func base(routes Routes, g *guard.Guard, more ...func(http.Handler) http.Handler) *chi.Mux {
 	r := chi.NewRouter()
 	prefixes := make([]string, len(routes.TrustedProxies))
 	for i, p := range routes.TrustedProxies {
@@ -73,6 +92,7 @@ func base(routes Routes, g *guard.Guard) *chi.Mux {
 		r.Use(middleware.ClientIPFromRemoteAddr)
 	}
 	r.Use(g.Handler, logRequests(routes.Logger), recoverPanics(routes.Logger))
+	r.Use(more...)
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
 		respond.Problem(w, http.StatusNotFound, "there is nothing at this path")
 	})

@@ -30,6 +30,7 @@ type cli struct {
 	Deliveries  deliveriesCmd  `cmd:"" help:"Show the outcome of each webhook and the reason, newest last."`
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`
 	Catalog     catalogCmd     `cmd:"" help:"List every trigger, and every operation of both vendors that an automation can call."`
+	People      peopleCmd      `cmd:"" help:"Show who may sign in to the console; add and remove people, and set their passwords."`
 	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
 	Check       checkCmd       `cmd:"" help:"Test the tokens, the settings and the automations, and say what to fix."`
 	Recover     recoverCmd     `cmd:"" help:"Choose what to do with stored webhooks after milepost.db was lost."`
@@ -78,13 +79,9 @@ func run(args []string) int {
 		args = []string{"version"}
 	}
 	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
-		notYet, err := app.CheckEnvironment(parser.Model, os.Environ())
-		if err != nil {
+		if err := app.CheckEnvironment(parser.Model, os.Environ()); err != nil {
 			fmt.Fprintln(os.Stderr, "milepost:", err)
 			return exitUsage
-		}
-		for _, name := range notYet {
-			fmt.Fprintf(os.Stderr, "milepost: %s is set, but this version does not use it\n", name)
 		}
 	}
 	command, err := parser.Parse(args)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"milepost/handlers"
 	"milepost/internal/app"
+	"milepost/internal/people"
 	"milepost/internal/sandbox"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
@@ -59,9 +62,10 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		}
 		defer os.RemoveAll(c.DataDir)
 	}
+	adminToken := rand.Text()
 	milepost, err := app.New(ctx, app.Config{
-		Automations: c.Automations,
-		Listen:      c.Listen, AdminListen: c.AdminListen, DataDir: c.DataDir,
+		Automations: c.Automations, AdminToken: adminToken, SandboxPage: world.PageURL,
+		Listen: c.Listen, AdminListen: c.AdminListen, DataDir: c.DataDir,
 		HighLevelBaseURL: world.HighLevelURL, HighLevelAppID: world.HighLevel.AppID(),
 		HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		HighLevelWebhookKeys: world.HighLevel.PublicKeyPEM(),
@@ -88,11 +92,19 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	running.Store(milepost)
 	world.HighLevel.SetWebhookURL(milepost.PublicURL() + "/webhooks/highlevel")
 
-	fmt.Fprintf(out, "Milepost      %s   (admin %s)\nHighLevel     %s   fake, location %s\nCalendarHero  %s   fake\nPage          %s   change a record, watch the calendar\nInstall       %s   connect a location as a HighLevel user does\n\n",
-		milepost.PublicURL(), milepost.AdminURL(), world.HighLevelURL, world.Location.Name, world.CalendarHeroURL, world.PageURL,
+	console, err := milepost.SignInLink(starting, people.SandboxName)
+	if err != nil {
+		return err
+	}
+	world.SetConsole(milepost.AdminURL() + "/console/")
+
+	fmt.Fprintf(out, "Milepost      %s   (admin %s)\nConsole       %s   signs in once\nHighLevel     %s   fake, location %s\nCalendarHero  %s   fake\nPage          %s   change a record, watch the calendar\nInstall       %s   connect a location as a HighLevel user does\n\n",
+		milepost.PublicURL(), milepost.AdminURL(), console, world.HighLevelURL, world.Location.Name, world.CalendarHeroURL, world.PageURL,
 		milepost.PublicURL()+handlers.InstallPath)
 	if c.Addresses != "" {
-		if err := writeAddresses(c.Addresses, world, milepost); err != nil {
+		if err := writeAddresses(c.Addresses, world, map[string]string{
+			"public": milepost.PublicURL(), "admin": milepost.AdminURL(), "admin_token": adminToken, "console": console,
+		}); err != nil {
 			return err
 		}
 	}
@@ -164,8 +176,9 @@ Webhooks go to %s (--webhook-url). The page is at %s. Press Ctrl-C to stop.
 }
 
 // writeAddresses writes the file for programs that drive the sandbox. It
-// appears whole: written beside and renamed. milepost is nil if only the fakes run.
-func writeAddresses(path string, world *sandbox.World, milepost *app.App) error {
+// appears whole: written beside and renamed. milepost holds Milepost's own; it is nil
+// if only the fakes run.
+func writeAddresses(path string, world *sandbox.World, milepost map[string]string) error {
 	addresses := map[string]string{
 		"highlevel": world.HighLevelURL, "calendarhero": world.CalendarHeroURL, "page": world.PageURL,
 		"location_id":     world.Location.ID,
@@ -173,9 +186,7 @@ func writeAddresses(path string, world *sandbox.World, milepost *app.App) error 
 		"client_id": world.App.ClientID, "client_secret": world.App.ClientSecret,
 		"authorize": world.HighLevelURL + "/v2/oauth/chooselocation", "webhook_keys": world.HighLevel.PublicKeyPEM(),
 	}
-	if milepost != nil {
-		addresses["public"], addresses["admin"] = milepost.PublicURL(), milepost.AdminURL()
-	}
+	maps.Copy(addresses, milepost)
 	b, err := json.MarshalIndent(addresses, "", "  ")
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"time"
@@ -28,6 +29,11 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	a, err := app.New(ctx, c.Config, logger)
 	if err != nil {
 		return err
+	}
+	if link, err := a.FirstRunLink(ctx); err != nil {
+		logger.Error().Err(err).Msg("could not create a sign-in link; use `milepost people add`")
+	} else if link != "" {
+		fmt.Printf("Nobody can sign in to the console yet. Open this link once, within a day, and add yourself:\n%s\n", link)
 	}
 	return a.Run(ctx)
 }

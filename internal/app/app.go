@@ -28,6 +28,7 @@ import (
 	"milepost/internal/guard"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
+	"milepost/internal/people"
 	"milepost/internal/reconcile"
 	"milepost/internal/store"
 )
@@ -41,6 +42,8 @@ type App struct {
 	reconciler  *reconcile.Reconciler
 	lock        *flock.Flock // of the data directory; nil on PostgreSQL
 	claims      *claim.Keeper
+	people      *people.Registry
+	adminURL    string // at which people reach the admin listener; "" = at its address
 	public      *http.Server
 	admin       *http.Server
 	publicLn    net.Listener
@@ -171,7 +174,11 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Touch(ctx, entities, false) },
 		}
 	}
-	a.public, a.admin = server(api.Public(routes)), server(api.Admin(routes))
+	adminHandler, err := a.adminRoutes(cfg, routes)
+	if err != nil {
+		return nil, err
+	}
+	a.public, a.admin = server(api.Public(routes)), server(adminHandler)
 	a.publicLn, a.adminLn = public.Listener(a.publicLn), admin.Listener(a.adminLn)
 	return a, errors.Join(a.tellConnections(ctx), a.tellInvites(ctx, settings.automations))
 }

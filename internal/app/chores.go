@@ -47,6 +47,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		{a.store.PruneMeetings, deliveriesKept},
 		{a.store.PruneItems, removedKept},
 		{a.store.PruneTimeline, timelineKept},
+		{a.store.PruneAudit, auditKept},
 	} {
 		m, pruneErr := old.prune(ctx, a.clock.Now().Add(-old.kept))
 		n, err = n+m, errors.Join(err, pruneErr)

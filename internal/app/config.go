@@ -24,7 +24,9 @@ import (
 // secret can also be read from the file that NAME_FILE names.
 type Config struct {
 	Listen         string   `default:":8080" env:"MILEPOST_LISTEN" help:"Public listener: webhooks, OAuth, calendars and health."`
-	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: health. Never open it to the internet."`
+	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: console, admin API and health. Never open it to the internet."`
+	AdminURL       string   `name:"admin-url" env:"MILEPOST_ADMIN_URL" help:"Address at which people reach the admin listener by a host name, e.g. https://milepost.internal.example.com. Not needed for localhost or an IP address."`
+	AdminToken     string   `env:"MILEPOST_ADMIN_TOKEN" secret:"" help:"Bearer token of the admin API; it signs in to the console too."`
 	PublicURL      string   `name:"public-url" env:"MILEPOST_PUBLIC_URL" help:"Address at which the vendors reach the public listener, e.g. https://milepost.example.com."`
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"Use PostgreSQL instead of SQLite: postgres://user:password@host/database."`
@@ -60,6 +62,8 @@ type Config struct {
 	// public listener at its own address.
 	VendorsHere bool `kong:"-"`
 
+	SandboxPage string `kong:"-"` // the page of the fakes, which the console links to; "" = this is no sandbox
+
 	TakeOver bool `kong:"-"` // takes the accounts that another Milepost works, which `milepost serve --take-over` asks for
 
 	// EmptyState answers for a test what a person answers with `milepost recover`.
@@ -68,10 +72,6 @@ type Config struct {
 	Clock Clock        `kong:"-"` // real time, unless a test sets it
 	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
 }
-
-// later are settings with a fixed name that this version does not read yet. To
-// set one is no mistake; to think that it works would be.
-var later = []string{"MILEPOST_ADMIN_TOKEN"}
 
 // testOnly are read by the project's tests and by no command.
 var testOnly = []string{"MILEPOST_TEST_", "MILEPOST_REQUIRE_"}
@@ -102,9 +102,8 @@ func SecretFiles(lookup func(string) (string, bool)) kong.Resolver {
 }
 
 // CheckEnvironment refuses variables that begin with MILEPOST_ and mean
-// nothing, with the nearest name that does, and values in quotes. It returns those
-// that will only mean something in a later version.
-func CheckEnvironment(model *kong.Application, environ []string) (notYet []string, err error) {
+// nothing, with the nearest name that does, and values in quotes.
+func CheckEnvironment(model *kong.Application, environ []string) error {
 	var known []string
 	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
@@ -125,14 +124,12 @@ func CheckEnvironment(model *kong.Application, environ []string) (notYet []strin
 			problems = append(problems, fmt.Errorf("the value of %s is in quotes, which some readers of env files (docker run --env-file) do not take away: write it without", name))
 		case !strings.HasPrefix(name, "MILEPOST_"), slices.Contains(known, name),
 			slices.ContainsFunc(testOnly, func(p string) bool { return strings.HasPrefix(name, p) }):
-		case slices.Contains(later, strings.TrimSuffix(name, "_FILE")):
-			notYet = append(notYet, name)
 		default:
 			nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(unlike(name, a), unlike(name, b)) })
 			problems = append(problems, fmt.Errorf("unknown environment variable %s; did you mean %s?", name, nearest))
 		}
 	}
-	return notYet, errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
 // isQuoted reports whether a value begins and ends with the same quote.
@@ -222,6 +219,7 @@ func (c *Config) parse() (s settings, err error) {
 		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL, true},
 		{"MILEPOST_HIGHLEVEL_AUTHORIZE_URL", c.HighLevelAuthorizeURL, true},
 		{"MILEPOST_PUBLIC_URL", c.PublicURL, false},
+		{"MILEPOST_ADMIN_URL", c.AdminURL, false},
 	} {
 		parsed, err := url.Parse(u.value)
 		switch {

@@ -15,13 +15,13 @@ func TestAMisspeltSettingNamesTheOneThatWasMeant(t *testing.T) {
 		t.Fatal(err)
 	}
 	for wrong, meant := range map[string]string{
-		"MILEPOST_TOKN":             "MILEPOST_HIGHLEVEL_TOKEN?",
+		"MILEPOST_HIGHLVL_TOKN":     "MILEPOST_HIGHLEVEL_TOKEN?",
 		"MILEPOST_CALENDARHERO_TOK": "MILEPOST_CALENDARHERO_TOKEN?",
 		"MILEPOST_HIGHLEVELTOKEN":   "MILEPOST_HIGHLEVEL_TOKEN?",
 		"MILEPOST_LISTN":            "MILEPOST_LISTEN?",
 		"MILEPOST_LOCATION_ID":      "MILEPOST_HIGHLEVEL_LOCATION_ID?",
 	} {
-		_, err := app.CheckEnvironment(parser.Model, []string{wrong + "=x"})
+		err := app.CheckEnvironment(parser.Model, []string{wrong + "=x"})
 		if err == nil || !strings.HasSuffix(err.Error(), "did you mean "+meant) {
 			t.Errorf("%s: %v, want %s", wrong, err, meant)
 		}
@@ -33,7 +33,7 @@ func TestASettingThatIsCopiedWithTooMuchSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := app.CheckEnvironment(parser.Model, []string{`MILEPOST_HIGHLEVEL_TOKEN="pit-1"`}); err == nil || !strings.Contains(err.Error(), "MILEPOST_HIGHLEVEL_TOKEN is in quotes") || strings.Contains(err.Error(), "pit-1") {
+	if err := app.CheckEnvironment(parser.Model, []string{`MILEPOST_HIGHLEVEL_TOKEN="pit-1"`}); err == nil || !strings.Contains(err.Error(), "MILEPOST_HIGHLEVEL_TOKEN is in quotes") || strings.Contains(err.Error(), "pit-1") {
 		t.Errorf("a token in quotes: %v", err)
 	}
 	for name, change := range map[string]func(*app.Config){

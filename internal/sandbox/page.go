@@ -133,6 +133,7 @@ func (w *World) streamChanges(rw http.ResponseWriter, r *http.Request) {
 
 type pageView struct {
 	Problem      string
+	Console      string // address of Milepost's console; "" = there is none
 	Location     highlevel.Location
 	Zone         string
 	Milestones   []string
@@ -247,6 +248,9 @@ func (w *World) view(problem string) pageView {
 		if f.Model == "contact" && f.ID != w.MilestoneField.ID && f.ID != w.DateField.ID {
 			v.Fields = append(v.Fields, f)
 		}
+	}
+	if console := w.console.Load(); console != nil {
+		v.Console = *console
 	}
 	now := w.clock()
 	effect := func(kind, id, what, anchor string) effectView {

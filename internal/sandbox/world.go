@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"milepost/internal/sandbox/calendarhero"
@@ -58,6 +59,7 @@ type World struct {
 	DateField      highlevel.CustomField // contact.milestone_date
 
 	did     func(ctx context.Context, locationID, kind, id string) Effect
+	console atomic.Pointer[string] // address of Milepost's console; nil until it is known
 	clock   func() time.Time
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -65,6 +67,9 @@ type World struct {
 	serving sync.WaitGroup
 	once    sync.Once
 }
+
+// SetConsole has the page link to Milepost's console.
+func (w *World) SetConsole(address string) { w.console.Store(&address) }
 
 // Start seeds the world and serves it until the context ends or Close is called.
 func Start(ctx context.Context, config WorldConfig) (*World, error) {

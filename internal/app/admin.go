@@ -1,0 +1,49 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"milepost/api"
+	"milepost/internal/console"
+	"milepost/internal/people"
+)
+
+// auditKept is how long it can be looked up who did what.
+const auditKept = 400 * 24 * time.Hour
+
+// adminRoutes completes the routes of the admin listener.
+func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
+	a.adminURL = strings.TrimSuffix(cfg.AdminURL, "/")
+	a.people = people.Open(people.Config{Store: a.store, AdminToken: strings.TrimSpace(cfg.AdminToken), Now: cfg.Clock.Now})
+	pages, err := console.New(console.Config{
+		People: a.people, Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,
+		Logger: a.logger, Refused: refusals(a.logger), Now: cfg.Clock.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes.People, routes.AdminURL, routes.Console = a.people, cfg.AdminURL, pages
+	return api.Admin(routes)
+}
+
+// Links that sign in are valid for a day, and once.
+const linkValid = 24 * time.Hour
+
+// FirstRunLink is a link that signs in once, while nobody can sign in otherwise;
+// else it is "".
+func (a *App) FirstRunLink(ctx context.Context) (string, error) {
+	if empty, err := a.people.Empty(ctx); err != nil || !empty || a.people.HasToken() {
+		return "", err
+	}
+	return a.SignInLink(ctx, people.FirstRunName)
+}
+
+// SignInLink is a link to the console that signs in once, as an operator of that name.
+func (a *App) SignInLink(ctx context.Context, name string) (string, error) {
+	code, err := a.people.NewLink(ctx, name, linkValid)
+	return cmp.Or(a.adminURL, a.AdminURL()) + console.LinkPath(code), err
+}

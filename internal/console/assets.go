@@ -1,0 +1,87 @@
+package console
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// asset is a static file. Its name holds a digest of its content, so browsers keep
+// it for good.
+type asset struct {
+	kind    string
+	content []byte
+}
+
+var assets, assetURLs = readAssets()
+
+func readAssets() (map[string]asset, map[string]string) {
+	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	byName, urls := map[string]asset{}, map[string]string{}
+	entries, err := fs.ReadDir(files, "static")
+	if err != nil {
+		panic(err) // embedded
+	}
+	for _, entry := range entries {
+		content, err := files.ReadFile("static/" + entry.Name())
+		if err != nil {
+			panic(err) // embedded
+		}
+		sum, ext := sha256.Sum256(content), path.Ext(entry.Name())
+		name := strings.TrimSuffix(entry.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext
+		byName[name] = asset{kinds[ext], content}
+		urls[entry.Name()] = staticPath + name
+	}
+	return byName, urls
+}
+
+func serveAsset(w http.ResponseWriter, r *http.Request) {
+	a, ok := assets[chi.URLParam(r, "name")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", a.kind)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	_, _ = w.Write(a.content) // the client is gone if this fails
+}
+
+// functions are what templates call.
+var functions = template.FuncMap{
+	"asset": func(name string) (string, error) {
+		if u, ok := assetURLs[name]; ok {
+			return u, nil
+		}
+		return "", fmt.Errorf("there is no static file %s", name)
+	},
+	"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"utc":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 UTC") },
+	"plural": plural,
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
+}
+
+// thousands writes 1234567 as 1,234,567.
+func thousands(n int64) string {
+	if n < 0 {
+		return "-" + thousands(-n)
+	}
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

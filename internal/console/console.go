@@ -1,0 +1,283 @@
+// Package console is the web console of the operator: pages, templates and static
+// files, served under Path on the admin listener.
+//
+// Guarantees: every page works without script; the policy for content allows no
+// script and no style but its own files; text from contacts and vendors is only
+// ever text; personal data is masked for viewers until they ask for it, and the
+// audit log says that they did.
+//
+// It decides nothing: package operate reads and changes things for it, and package
+// people says who may sign in. Whoever mounts it lets nobody in without a session,
+// apart from what Open names.
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
+
+	"milepost/internal/people"
+)
+
+// Path is where the console is mounted.
+const Path = "/console/"
+
+const (
+	signInPath = Path + "sign-in"
+	staticPath = Path + "static/"
+	showPath   = Path + "show/" // as a prefix of a page's path: the page with its personal data
+)
+
+// Open reports whether a path needs no session: the sign-in, and what it looks like.
+func Open(path string) bool {
+	return path == signInPath || strings.HasPrefix(path, signInPath+"/") || strings.HasPrefix(path, staticPath)
+}
+
+// Page reports whether a request without a session is sent to the sign-in.
+func Page(path string) bool {
+	return path == "/" || path == "/console" || strings.HasPrefix(path, Path)
+}
+
+// ForViewers reports whether viewers may use a path with any method: it changes
+// nothing but the audit log, or their own session.
+func ForViewers(path string) bool {
+	return path == Path+"sign-out" || strings.HasPrefix(path, showPath)
+}
+
+// Config is what the console needs.
+type Config struct {
+	People  *people.Registry
+	Secure  bool   // people reach it by https
+	Sandbox string // address of the sandbox's page for the fakes; "" = this is no sandbox
+	Logger  zerolog.Logger
+	Refused zerolog.Logger // of rejected sign-ins; may be sampled, because anyone can cause them
+	Now     func() time.Time
+}
+
+// Console is the web console.
+type Console struct {
+	Config
+	pages map[string]*template.Template
+}
+
+//go:embed templates static
+var files embed.FS
+
+// New reads the templates.
+func New(cfg Config) (*Console, error) {
+	c := &Console{Config: cfg, pages: map[string]*template.Template{}}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		short := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
+		if short == "layout" {
+			continue
+		}
+		page, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", name)
+		if err != nil {
+			return nil, fmt.Errorf("read the template of the page %s: %w", short, err)
+		}
+		c.pages[short] = page
+	}
+	return c, nil
+}
+
+// Router leads to the pages. Its paths are below Path.
+func (c *Console) Router() chi.Router {
+	r := chi.NewRouter()
+	r.Use(headers)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, errNotFound) })
+	r.Get("/static/{name}", serveAsset)
+	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, Path+"settings/people", http.StatusSeeOther)
+	})
+	c.signInRoutes(r)
+	c.settingsRoutes(r)
+	return r
+}
+
+// headers are those of every answer. Nothing is kept in a cache: a page may hold
+// personal data.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "+
+			"img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Referrer-Policy", "same-origin") // paths and filters are nobody else's business
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// view is what a template shows.
+type view struct {
+	Title   string
+	Section string // of the navigation
+	Me      people.Identity
+	Shown   bool   // personal data is not masked
+	URL     string // of the page, without the prefix for showing personal data
+	Problem string // why nothing was changed
+	Said    string // what was changed
+	Sandbox string
+	Data    any
+}
+
+// Operator reports whether the reader may change things.
+func (v *view) Operator() bool { return v.Me.Role == people.Operator }
+
+// ShowURL is where to ask for the page's personal data.
+func (v *view) ShowURL() string { return showPath + strings.TrimPrefix(v.URL, Path) }
+
+// pageFunc reads what a page shows into a view.
+type pageFunc func(r *http.Request, v *view) error
+
+// page registers a page, and the same page with its personal data for viewers.
+func (c *Console) page(r chi.Router, pattern, name string, read pageFunc) {
+	r.Get(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v := c.view(r)
+		v.Shown = v.Operator()
+		c.show(w, r, http.StatusOK, name, v, read)
+	})
+	r.Post("/show"+pattern, func(w http.ResponseWriter, r *http.Request) {
+		v := c.view(r)
+		v.Shown = true
+		v.URL = Path + strings.TrimPrefix(r.URL.RequestURI(), showPath)
+		if err := c.People.Note(r.Context(), v.Me.Name, "looked at personal data on", Path+strings.TrimPrefix(r.URL.Path, showPath)); err != nil {
+			c.fail(w, r, err)
+			return
+		}
+		c.show(w, r, http.StatusOK, name, v, read)
+	})
+}
+
+// doFunc changes something, and says where to go then.
+type doFunc func(r *http.Request, v *view) (next string, err error)
+
+// action registers a form of a page. If it fails for a reason that the person can
+// put right, the page is shown again with the reason.
+func (c *Console) action(r chi.Router, pattern, name string, read pageFunc, do doFunc) {
+	r.Post(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v := c.view(r)
+		v.Shown = v.Operator()
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		err := r.ParseForm()
+		if err != nil {
+			err = problem("The form could not be read.")
+		}
+		var next string
+		if err == nil {
+			next, err = do(r, v)
+		}
+		if p, ok := errors.AsType[problem](err); ok {
+			v.Problem = string(p)
+			c.show(w, r, http.StatusUnprocessableEntity, name, v, read)
+			return
+		}
+		if err != nil {
+			c.fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther)
+	})
+}
+
+// problem is a reason that a person can put right, in a sentence.
+type problem string
+
+func (p problem) Error() string { return string(p) }
+
+var (
+	errNotFound  = errors.New("there is no such page")
+	errForbidden = errors.New("viewers have no access to this page")
+)
+
+func (c *Console) view(r *http.Request) *view {
+	return &view{Me: people.From(r.Context()), URL: r.URL.RequestURI(), Sandbox: c.Sandbox, Said: said[r.URL.Query().Get("said")]}
+}
+
+// said are the sentences that a page says after a change, by the name in its address.
+var said = map[string]string{
+	"added":   "The person can sign in now.",
+	"removed": "The person was removed and is signed out everywhere.",
+	"changed": "The change is saved. A new password signs the person out everywhere.",
+	"ended":   "The session has ended.",
+}
+
+func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, v *view, read pageFunc) {
+	if read != nil {
+		if err := read(r, v); err != nil {
+			c.fail(w, r, err)
+			return
+		}
+	}
+	var b bytes.Buffer
+	if err := c.pages[name].Execute(&b, v); err != nil {
+		c.fail(w, r, fmt.Errorf("fill in the page %s: %w", name, err))
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client is gone if this fails
+}
+
+// fail shows why there is no page.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	v := c.view(r)
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, errNotFound):
+		status, v.Title = http.StatusNotFound, "There is nothing here"
+		v.Problem = "The record may have been deleted, or the address is mistyped."
+	case errors.Is(err, errForbidden):
+		status, v.Title = http.StatusForbidden, "For operators only"
+		v.Problem = "You are signed in as a viewer. Ask an operator to look, or to change your role."
+	case errors.Is(err, context.Canceled):
+		return // nobody reads it
+	default:
+		c.Logger.Error().Err(err).Str("route", chi.RouteContext(r.Context()).RoutePattern()).Msg("could not show a page")
+		v.Title, v.Problem = "This page cannot be shown now", "Milepost could not read its data. Its log says why. Try again in a minute."
+	}
+	var b bytes.Buffer
+	if err := c.pages["failed"].Execute(&b, v); err != nil {
+		http.Error(w, v.Title, status)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+// RetryAfter says in a header when to try again.
+func RetryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+}
+
+// AskSignIn sends a browser to the sign-in, and back afterwards.
+func AskSignIn(w http.ResponseWriter, r *http.Request) {
+	to := signInPath
+	if r.Method == http.MethodGet && r.URL.Path != "/" && r.URL.Path != Path {
+		to += "?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// AuditEntry says who did what.
+type AuditEntry struct {
+	ID      int64 // given when it is stored; grows
+	At      time.Time
+	Who     string
+	What    string // e.g. "signed in"
+	Subject string // what it was done to, by id; never personal data
+}
+
+// Audit adds an entry to the audit log.
+func (s *Store) Audit(ctx context.Context, e AuditEntry) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO audit (at, who, what, subject) VALUES ($1, $2, $3, $4)`, micros(e.At), e.Who, e.What, e.Subject)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("add to the audit log that %s %s: %w", e.Who, e.What, err)
+	}
+	return nil
+}
+
+// AuditPage lists the newest limit entries older than the one numbered before
+// (0 = from the newest on), newest first.
+func (s *Store) AuditPage(ctx context.Context, before int64, limit int) ([]AuditEntry, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	rows, err := s.Query(ctx, `SELECT id, at, who, what, subject FROM audit WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
+	list, err := collect(rows, err, func(r Rows) (e AuditEntry, err error) {
+		var at int64
+		err = r.Scan(&e.ID, &at, &e.Who, &e.What, &e.Subject)
+		e.At = fromMicros(at)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	return list, nil
+}
+
+// PruneAudit deletes some of the entries before a time, and returns how many; 0 =
+// the oldest is not that old.
+func (s *Store) PruneAudit(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM audit WHERE at < $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete the audit log before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
+}
