@@ -21,7 +21,7 @@ import (
 // contractFiles are the parts of HighLevel's OpenAPI that the contract covers.
 var contractFiles = []string{
 	"contacts.json", "locations.json", "users.json", "opportunities.json",
-	"calendars.json", "custom-fields.json", "oauth.json",
+	"calendars.json", "custom-fields.json", "oauth.json", "businesses.json", "workflows.json", "campaigns.json",
 }
 
 // Contract is HighLevel's published OpenAPI as a judge of what goes over the
@@ -137,6 +137,16 @@ func (c *Contract) Calls() map[string]int {
 		calls[name] = n
 	}
 	return calls
+}
+
+// Operation returns what the contract says of a method and a path template, such as
+// "/contacts/{contactId}"; nil where HighLevel documents no such operation.
+func (c *Contract) Operation(method, template string) *openapi3.Operation {
+	i := slices.IndexFunc(c.operations, func(op operation) bool { return op.method == method && op.path == template })
+	if i < 0 {
+		return nil
+	}
+	return c.operations[i].request.Operation
 }
 
 type contractTransport struct {
