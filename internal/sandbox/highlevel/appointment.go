@@ -24,9 +24,12 @@ type Appointment struct {
 	DateAdded, DateUpdated    time.Time
 }
 
+// appointmentRecord is an appointment, or a blocked slot, which the same calls delete.
 type appointmentRecord struct {
 	Appointment
 	sequence int64
+	blocks   bool
+	notes    []AppointmentNote
 }
 
 var (
@@ -139,7 +142,9 @@ func (h *Server) replaceAppointment(r *appointmentRecord, a Appointment) {
 }
 
 func (h *Server) removeAppointment(r *appointmentRecord) {
-	h.emitAppointment("AppointmentDelete", r)
+	if !r.blocks {
+		h.emitAppointment("AppointmentDelete", r)
+	}
 	delete(h.appointments, r.ID)
 	h.notice.Changed()
 }
@@ -156,9 +161,14 @@ func (h *Server) zone(locationID string) *time.Location {
 
 // appointment finds the appointment that the path names, within the token's reach.
 func (h *Server) appointment(c *call) (*appointmentRecord, *refusal) {
+	return h.calendarEvent(c, false)
+}
+
+// calendarEvent finds an appointment, or also a blocked slot.
+func (h *Server) calendarEvent(c *call, blocked bool) (*appointmentRecord, *refusal) {
 	id := chi.URLParam(c.r, "eventId")
 	r := h.appointments[id]
-	if r == nil {
+	if r == nil || r.blocks && !blocked {
 		return nil, refuse(http.StatusBadRequest, "Event with id %s not found", id)
 	}
 	if no := c.tenant(r.LocationID); no != nil {
@@ -295,8 +305,9 @@ func (h *Server) updateAppointment(c *call) (int, any, *refusal) {
 	return http.StatusOK, h.appointmentWritten(r), nil
 }
 
-func (h *Server) deleteAppointment(c *call) (int, any, *refusal) {
-	r, no := h.appointment(c)
+// deleteEvent deletes an appointment or a blocked slot, which sends no webhook.
+func (h *Server) deleteEvent(c *call) (int, any, *refusal) {
+	r, no := h.calendarEvent(c, true)
 	if no != nil {
 		return 0, nil, no
 	}

@@ -18,6 +18,19 @@ func (v CustomValue) answer(locationID string) map[string]any {
 	return map[string]any{"id": v.ID, "name": v.Name, "fieldKey": key, "value": v.Value, "locationId": locationID}
 }
 
+// SeedCustomValue adds a custom value to a location and returns it with its id.
+func (h *Server) SeedCustomValue(locationID string, v CustomValue) CustomValue {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if v.ID == "" {
+		v.ID = newID()
+	}
+	if l := h.locations[locationID]; l != nil {
+		l.values = append(l.values, v)
+	}
+	return v
+}
+
 // CustomValues returns the custom values of a location.
 func (h *Server) CustomValues(locationID string) []CustomValue {
 	h.mu.Lock()

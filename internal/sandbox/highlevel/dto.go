@@ -19,6 +19,7 @@ type field struct {
 	kind     fieldKind
 	required bool
 	nullable bool
+	empty    bool     // a required text may be empty
 	among    []string // what a string may be; nil = anything
 }
 
@@ -109,6 +110,13 @@ var customFieldDTO = dto{
 	"textBoxListOptions": optional(anArray), "position": optional(aNumber), "model": text(),
 }
 
+// customFieldUpdateDTO has no type: that cannot be changed.
+var customFieldUpdateDTO = func() dto {
+	d := customFieldDTO.with(nil)
+	delete(d, "dataType")
+	return d
+}()
+
 // in is the shape under a version: v3 differs only inside customFields.
 func (d dto) in(v3 bool) dto {
 	if !v3 || !d.has("customFields") {
@@ -139,7 +147,7 @@ func (d dto) check(body map[string]json.RawMessage) []string {
 			}
 			continue
 		}
-		found := f.kind.check(key, raw, f.required)
+		found := f.kind.check(key, raw, f.required && !f.empty)
 		if found == nil && f.among != nil {
 			if s := ""; json.Unmarshal(raw, &s) == nil && !slices.Contains(f.among, s) {
 				found = []string{key + " must be one of the following values: " + strings.Join(f.among, ", ")}

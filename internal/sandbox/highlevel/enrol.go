@@ -73,6 +73,21 @@ func (h *Server) removeFromWorkflow(c *call) (int, any, *refusal) {
 	return http.StatusOK, c.succeeded(), nil
 }
 
+func (h *Server) listWorkflows(c *call) (int, any, *refusal) {
+	l, _, no := h.queryLocation(c)
+	if no != nil {
+		return 0, nil, no
+	}
+	at := fakehttp.ISOMillis(h.clock())
+	workflows := []any{}
+	for _, w := range l.workflows {
+		workflows = append(workflows, map[string]any{
+			"id": w.ID, "name": w.Name, "status": "published", "version": 1, "createdAt": at, "updatedAt": at, "locationId": l.ID,
+		})
+	}
+	return http.StatusOK, map[string]any{"workflows": workflows}, nil
+}
+
 // addToCampaign takes any campaign: the API has no way to make one.
 func (h *Server) addToCampaign(c *call) (int, any, *refusal) {
 	contact, no := h.contact(c)

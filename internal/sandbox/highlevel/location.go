@@ -50,8 +50,15 @@ type location struct {
 	values []CustomValue
 	tasks  []*taskRecord // as they were made
 
-	pipelines []Pipeline
-	workflows []Workflow
+	pipelines      []Pipeline
+	workflows      []Workflow
+	campaigns      []Campaign
+	calendars      []Calendar
+	calendarGroups []CalendarGroup
+	lostReasons    []LostReason
+	templates      []Template
+	businesses     []*Business
+	recurring      []*RecurringTask
 }
 
 var dataTypes = []string{
@@ -194,26 +201,6 @@ func (h *Server) getLocation(c *call) (int, any, *refusal) {
 	}}, nil
 }
 
-func (h *Server) listUsers(c *call) (int, any, *refusal) {
-	id := c.r.URL.Query().Get("locationId")
-	if id == "" {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"locationId should not be empty", "locationId must be a string"}}
-	}
-	l, no := h.location(c, id)
-	if no != nil {
-		return 0, nil, no
-	}
-	users := []any{}
-	for _, u := range l.users {
-		users = append(users, map[string]any{
-			"id": u.ID, "name": u.Name(), "firstName": u.FirstName, "lastName": u.LastName, "email": u.Email, "phone": u.Phone,
-			"deleted": false,
-			"roles":   map[string]any{"type": "account", "role": "user", "locationIds": []string{l.ID}},
-		})
-	}
-	return http.StatusOK, map[string]any{"users": users}, nil
-}
-
 func (f CustomField) answer(locationID string) map[string]any {
 	options := f.Options
 	if options == nil {
@@ -295,6 +282,58 @@ func (h *Server) createCustomField(c *call) (int, any, *refusal) {
 	f = l.addField(f)
 	h.notice.Changed()
 	return http.StatusCreated, map[string]any{"customField": f.answer(l.ID)}, nil
+}
+
+// customField finds the definition that the path names.
+func (h *Server) customField(c *call) (*location, int, *refusal) {
+	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
+	if no != nil {
+		return nil, 0, no
+	}
+	id := chi.URLParam(c.r, "id")
+	i := slices.IndexFunc(l.fields, func(f CustomField) bool { return f.ID == id })
+	if i < 0 {
+		return nil, 0, refuse(http.StatusBadRequest, "Custom field with id %s not found", id)
+	}
+	return l, i, nil
+}
+
+// updateCustomField leaves the type and the key as they are.
+func (h *Server) updateCustomField(c *call) (int, any, *refusal) {
+	l, i, no := h.customField(c)
+	if no != nil {
+		return 0, nil, no
+	}
+	if model, ok := c.str("model"); ok && model != l.fields[i].Model {
+		return 0, nil, refuse(http.StatusBadRequest, "The model of a custom field cannot be changed")
+	}
+	l.fields[i].Name, _ = c.str("name")
+	if position, ok := as[float64](c, "position"); ok {
+		l.fields[i].Position = int(position)
+	}
+	h.notice.Changed()
+	return http.StatusOK, map[string]any{"customField": l.fields[i].answer(l.ID)}, nil
+}
+
+func (h *Server) deleteCustomField(c *call) (int, any, *refusal) {
+	l, i, no := h.customField(c)
+	if no != nil {
+		return 0, nil, no
+	}
+	id := l.fields[i].ID
+	l.fields = slices.Delete(l.fields, i, i+1)
+	for _, r := range h.contacts {
+		if r.LocationID == l.ID {
+			delete(r.CustomFields, id)
+		}
+	}
+	for _, r := range h.opportunities {
+		if r.LocationID == l.ID {
+			delete(r.CustomFields, id)
+		}
+	}
+	h.notice.Changed()
+	return http.StatusOK, c.succeeded(), nil
 }
 
 // store turns a written value of a custom field into what is kept; nil clears.

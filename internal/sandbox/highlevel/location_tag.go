@@ -10,6 +10,15 @@ import (
 
 var locationTagDTO = dto{"name": required(aString)}
 
+// SeedLocationTag adds a tag with an id of its own to the dictionary of a location.
+func (h *Server) SeedLocationTag(locationID, id, name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l := h.locations[locationID]; l != nil {
+		l.tags[strings.ToLower(name)] = id
+	}
+}
+
 func (l *location) tagAnswer(name string) map[string]any {
 	return map[string]any{"name": name, "locationId": l.ID, "id": l.tags[name]}
 }

@@ -36,6 +36,7 @@ var AllScopes = []string{
 	"locations/tags.readonly", "locations/tags.write", "locations/tasks.readonly", "locations/tasks.write",
 	"opportunities.readonly", "opportunities.write", "calendars.readonly", "calendars.write",
 	"calendars/events.readonly", "calendars/events.write", "calendars/groups.readonly", "calendars/groups.write",
+	"locations/templates.readonly", "locations/templates.write", "businesses.readonly", "businesses.write", "workflows.readonly", "campaigns.readonly",
 	"calendars/resources.readonly", "calendars/resources.write", "users.readonly", "users.write", "oauth.readonly", "oauth.write",
 }
 

@@ -13,6 +13,7 @@ import (
 type bearer struct {
 	grant     *grant          // nil = a Private Integration Token
 	locations map[string]bool // of a Private Integration Token
+	company   string          // of a Private Integration Token of an agency
 	limited   bool            // a Private Integration Token that has these scopes alone
 	scopes    []string
 	expires   time.Time // zero = never
@@ -24,6 +25,8 @@ func (b *bearer) expired(now time.Time) bool { return !b.expires.IsZero() && !no
 // app and resource, and a Private Integration Token is an app of its own.
 func (b *bearer) budget(location string) string {
 	switch {
+	case b.company != "":
+		return b.company
 	case b.grant == nil:
 		return location
 	case b.grant.class == classCompany:
@@ -34,15 +37,19 @@ func (b *bearer) budget(location string) string {
 
 // reach returns the locations whose records a token may ask for.
 func (h *Server) reach(b *bearer) map[string]bool {
+	company := b.company
 	switch {
+	case company != "":
 	case b.grant == nil:
 		return b.locations
 	case b.grant.class == classLocation:
 		return map[string]bool{b.grant.locationID: true}
+	default:
+		company = b.grant.companyID
 	}
 	all := map[string]bool{}
 	for id, l := range h.locations {
-		if l.CompanyID == b.grant.companyID {
+		if l.CompanyID == company {
 			all[id] = true
 		}
 	}
@@ -56,6 +63,8 @@ var scopeAreas = []struct{ prefix, area string }{
 	{"/locations/{locationId}/customValues", "locations/customValues"},
 	{"/locations/{locationId}/tags", "locations/tags"},
 	{"/locations/{locationId}/tasks", "locations/tasks"},
+	{"/locations/{locationId}/recurring-tasks", "locations/tasks"},
+	{"/locations/{locationId}/templates", "locations/templates"},
 	{"/locations", "locations"},
 	{"/users", "users"},
 	{"/opportunities", "opportunities"},
@@ -66,6 +75,9 @@ var scopeAreas = []struct{ prefix, area string }{
 	{"/calendars/resources", "calendars/resources"},
 	{"/calendars", "calendars"},
 	{"/custom-fields", "locations/customFields"},
+	{"/businesses", "businesses"},
+	{"/workflows", "workflows"},
+	{"/campaigns", "campaigns"},
 	{"/oauth", "oauth"},
 }
 
@@ -89,13 +101,17 @@ var agencyToo = []string{
 	"GET /users/search", "GET /users/{userId}",
 }
 
+// agencyOnly are the operations beside /oauth that only an agency's token may use.
+var agencyOnly = []string{"POST /users/search/filter-by-email"}
+
 // permit refuses a token of the wrong class or without the scope. HighLevel
 // answers both with 401, which no refresh heals.
 func (c *call) permit() *refusal {
 	pattern := chi.RouteContext(c.r.Context()).RoutePattern()
-	agency := c.token.grant != nil && c.token.grant.class == classCompany
-	allowed := !agency || slices.Contains(agencyToo, c.r.Method+" "+pattern)
-	if strings.HasPrefix(pattern, "/oauth/") {
+	agency := c.token.company != "" || c.token.grant != nil && c.token.grant.class == classCompany
+	operation := c.r.Method + " " + pattern
+	allowed := !agency || slices.Contains(agencyToo, operation)
+	if strings.HasPrefix(pattern, "/oauth/") || slices.Contains(agencyOnly, operation) {
 		allowed = agency
 	}
 	if !allowed {

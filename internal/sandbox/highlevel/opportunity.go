@@ -31,7 +31,8 @@ type Opportunity struct {
 
 type opportunityRecord struct {
 	Opportunity
-	sequence int64
+	sequence  int64
+	followers []string // ids of users
 }
 
 var (
@@ -230,7 +231,7 @@ func (h *Server) opportunityAnswer(r *opportunityRecord, byID bool) map[string]a
 		"assignedTo": orNull(r.AssignedTo), "status": r.Status, "source": r.Source, "contactId": r.ContactID, "locationId": r.LocationID,
 		"lastStatusChangeAt": fakehttp.ISOMillis(r.LastStatusChangeAt), "lastStageChangeAt": fakehttp.ISOMillis(r.LastStageChangeAt),
 		"createdAt": fakehttp.ISOMillis(r.CreatedAt), "updatedAt": fakehttp.ISOMillis(r.UpdatedAt), "indexVersion": "1", "lostReasonId": orNull(r.LostReasonID),
-		"notes": []any{}, "tasks": []any{}, "calendarEvents": []any{}, "followers": []any{},
+		"notes": []any{}, "tasks": []any{}, "calendarEvents": []any{}, "followers": orEmpty(r.followers),
 	}
 	if c := h.contacts[r.ContactID]; c != nil {
 		a["contact"] = map[string]any{

@@ -187,6 +187,13 @@ func (h *Server) AddToken(token string, locationIDs ...string) {
 	}
 }
 
+// AddAgencyToken adds a Private Integration Token of an agency.
+func (h *Server) AddAgencyToken(token, companyID string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tokens[token] = &bearer{company: companyID}
+}
+
 // RevokeToken makes a token invalid.
 func (h *Server) RevokeToken(token string) {
 	h.mu.Lock()
