@@ -48,7 +48,7 @@ type Entry struct {
 	Path       string   `json:"path,omitempty"`   // as in the vendor's OpenAPI, with {names} for ids
 	Fields     Fields   `json:"fields"`
 	Either     []string `json:"either,omitempty"` // at least one of these fields is required
-	Scopes     []string `json:"scopes"`           // of HighLevel
+	Scopes     []string `json:"scopes"`           // of HighLevel; the first is the operation's own
 	RateLimit  string   `json:"rate_limit,omitempty"`
 	Effect     Effect   `json:"effect,omitempty"`
 	Repeat     bool     `json:"repeatable"`           // the operation may be sent again after a lost answer

@@ -13,11 +13,6 @@ import (
 	"milepost/internal/testenv"
 )
 
-// differing are the fields whose type HighLevel's OpenAPI gets wrong, by its own examples.
-var differing = map[string]string{
-	"highlevel.upsert_opportunity monetaryValue": "declared as an object, its own example is a number",
-}
-
 // restricted are the fields that take fewer values than their type says.
 var restricted = map[string]string{
 	"highlevel.create_custom_field dataType": "the values are those of the app custom-fields",
@@ -90,7 +85,7 @@ func compare(t *testing.T, at string, fields catalog.Fields, documented map[stri
 			t.Errorf("%s: %s, required %v; HighLevel says %s, %v", name, f.Where, f.Required, d.where, d.required)
 		}
 		s := plain(d.schema)
-		if kind := kindOf(s); kind != f.Type && differing[name] == "" {
+		if kind := kindOf(s); kind != f.Type {
 			t.Errorf("%s: %s, HighLevel says %s", name, f.Type, kind)
 		}
 		if s.Nullable != f.Nullable {

@@ -4,7 +4,7 @@ package catalog
 var userOperations = []Entry{
 	{
 		Name: "highlevel.search_users", Summary: "Search the users of the location",
-		Method: "GET", Path: "/users/search", Scopes: []string{"users.readonly"}, Effect: Read,
+		Method: "GET", Path: "/users/search", Scopes: []string{"users.readonly", "locations.readonly"}, Effect: Read,
 		Fields: Fields{
 			query("companyId", String, nil).filled(Company).must(),
 			query("query", String, "dana").shown(),
@@ -26,7 +26,7 @@ var userOperations = []Entry{
 	},
 	{
 		Name: "highlevel.find_users_by_email", Summary: "Find users of the whole agency by their e-mail addresses",
-		Method: "POST", Path: "/users/search/filter-by-email", Scopes: []string{"users.readonly"}, Effect: Read,
+		Method: "POST", Path: "/users/search/filter-by-email", Scopes: []string{"users.readonly", "locations.readonly"}, Effect: Read,
 		Agency: true,
 		Fields: Fields{
 			body("companyId", String, nil).filled(Company).must(),

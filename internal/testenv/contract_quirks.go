@@ -95,6 +95,7 @@ var requestQuirks = []quirk{
 	{"MultiSelectField", `"Pass either id or key"`, eitherIDOrKey},
 	{"customFieldsInputArraySchema", `"Pass either id or key"`, eitherIDOrKey},
 	{"customFieldsInputObjectSchema", `"Pass either id or key"`, eitherIDOrKey},
+	{"UpsertOpportunityDto", "monetaryValue is declared as an object, its own example is a number", numberValueOf("monetaryValue")},
 	{"NumericField", "declared as an object, its own example is a number", numberValue},
 	{"MonetoryField", "declared as an object, its own example is a number", numberValue},
 }
@@ -163,6 +164,21 @@ var answerQuirks = []quirk{
 		},
 	},
 	{
+		"GetTemplatesSuccessfulResponseDto", "a template must be one of two shapes, which both allow the other",
+		func(_ *openapi3.T, s *openapi3.Schema) {
+			item := s.Properties["templates"].Value.Items.Value
+			item.AnyOf, item.OneOf = item.OneOf, nil
+		},
+	},
+	{
+		"BlockedSlotSuccessfulResponseDto", "times are declared as objects, their own examples are RFC 3339 texts",
+		func(_ *openapi3.T, s *openapi3.Schema) {
+			for _, key := range []string{"startTime", "endTime"} {
+				s.Properties[key] = openapi3.NewSchemaRef("", openapi3.NewDateTimeSchema().WithNullable())
+			}
+		},
+	},
+	{
 		"CalendarEventDTO", "times are declared as objects, their own examples are RFC 3339 texts",
 		func(_ *openapi3.T, s *openapi3.Schema) {
 			for _, key := range []string{"startTime", "endTime", "dateAdded", "dateUpdated"} {
@@ -180,6 +196,12 @@ func eitherIDOrKey(_ *openapi3.T, s *openapi3.Schema) { s.Required = nil }
 
 func birthdayText(_ *openapi3.T, s *openapi3.Schema) {
 	s.Properties["dateOfBirth"] = openapi3.NewSchemaRef("", openapi3.NewStringSchema().WithNullable())
+}
+
+func numberValueOf(key string) func(*openapi3.T, *openapi3.Schema) {
+	return func(_ *openapi3.T, s *openapi3.Schema) {
+		s.Properties[key] = openapi3.NewSchemaRef("", openapi3.NewFloat64Schema())
+	}
 }
 
 func numberValue(_ *openapi3.T, s *openapi3.Schema) {
