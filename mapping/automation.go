@@ -12,7 +12,8 @@ import (
 type Automation struct {
 	ID      string // unique within its Set; a slug of the name unless given
 	Name    string // unique within its Set, for people
-	Enabled bool
+	Version int64  // as Part's
+	State   State
 	On      Trigger
 	Tag     string // of contact.tagged, lower case
 	// Conflict says which side stands for its contacts, events and tasks.
@@ -43,11 +44,15 @@ func (a *Automation) needsContact() bool {
 // Set is a compiled list of automations, immutable and safe for concurrent use.
 type Set struct {
 	automations []*Automation
-	names       []mention // that only a location can tell to be right
+	names       []mention       // that only a location can tell to be right
+	removed     map[string]bool // ids of automations that are not on, whose items may be removed
 }
 
 // Automations lists all automations, switched on or not, in the order of the file.
 func (s *Set) Automations() []*Automation {
+	if s == nil {
+		return nil
+	}
 	return append([]*Automation(nil), s.automations...)
 }
 
@@ -58,7 +63,7 @@ func (s *Set) looking(kind Kind) (found []*Automation) {
 		return nil
 	}
 	for _, a := range s.automations {
-		if a.Enabled && a.On.Kind() == kind {
+		if a.State == StateOn && a.On.Kind() == kind {
 			found = append(found, a)
 		}
 	}
@@ -185,5 +190,5 @@ func contactReference(text string) (key string, ok bool) {
 
 // LooksAt reports whether an automation that is switched on has this trigger.
 func (s *Set) LooksAt(t Trigger) bool {
-	return s != nil && slices.ContainsFunc(s.automations, func(a *Automation) bool { return a.Enabled && a.On == t })
+	return s != nil && slices.ContainsFunc(s.automations, func(a *Automation) bool { return a.State == StateOn && a.On == t })
 }

@@ -111,14 +111,14 @@ func (l *loader) automation(node *yaml.Node) {
 		l.add(node.Line, "", "an automation must be a list of fields (name: value), this is empty")
 		return
 	}
-	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "enabled", "on", "tag", "milestone", "if", "conflict", "do")
+	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "state", "enabled", "on", "tag", "milestone", "if", "conflict", "do")
 	if f == nil {
 		return
 	}
-	a := &Automation{Name: oneLine(f.text("name")), Enabled: f.flag("enabled", true)}
+	a := &Automation{Name: oneLine(f.text("name")), State: f.state()}
 	l.identify(f, a)
 	l.set.automations = append(l.set.automations, a)
-	if named := len(l.mentions); !a.Enabled {
+	if named := len(l.mentions); a.State != StateOn {
 		defer func() { l.mentions = l.mentions[:named] }()
 	}
 

@@ -51,10 +51,10 @@ func TestAnIDIsASlugOfTheNameUnlessGiven(t *testing.T) {
 - { name: Other, id: task-2, enabled: false, on: contact.tagged, tag: " VIP ", do: [contact: , tags: { add: a }] }
 `)
 	a, b := s.Automations()[0], s.Automations()[1]
-	if a.ID != "task-kalender-größe-2" || !a.Enabled || a.On != TaskChanged {
+	if a.ID != "task-kalender-größe-2" || a.State != StateOn || a.On != TaskChanged {
 		t.Errorf("got %+v", a)
 	}
-	if b.ID != "task-2" || b.Enabled || b.Tag != "vip" {
+	if b.ID != "task-2" || b.State != StateOff || b.Tag != "vip" {
 		t.Errorf("got %+v", b)
 	}
 	if diff := cmp.Diff([]ItemKind{ItemContact, ItemTags}, b.Actions()); diff != "" {

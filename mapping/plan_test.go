@@ -71,7 +71,7 @@ func recipeSet(t testing.TB) *Set {
 func TestTheRecipesHaveStableIDs(t *testing.T) {
 	var got []string
 	for _, a := range recipeSet(t).Automations() {
-		got = append(got, fmt.Sprintf("%s %s %v", a.ID, a.On, a.Enabled))
+		got = append(got, fmt.Sprintf("%s %s %v", a.ID, a.On, a.State == StateOn))
 	}
 	want := []string{
 		"contact-to-calendarhero-contact contact.changed true",

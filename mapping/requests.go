@@ -29,7 +29,7 @@ func (s *Set) InvitesOthers() (found []Request) {
 	for _, a := range s.automations {
 		for i, act := range a.actions {
 			m, ok := act.(*meeting)
-			if !ok || !a.Enabled {
+			if !ok || a.State != StateOn {
 				continue
 			}
 			if who, literal := m.invite.address.literal(); !literal || who != string(InviteOwner) && who != "" {

@@ -1,0 +1,80 @@
+package mapping
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Part is a Set of one automation, with the number of its version.
+type Part struct {
+	*Set
+	Version int64 // 0 = it has none, as in a file
+}
+
+// Join makes one Set of automations that were loaded one by one, so that a change
+// of one of a thousand compiles one. No two may have the same id or name.
+func Join(parts []Part) (*Set, error) {
+	joined := &Set{automations: make([]*Automation, 0, len(parts))}
+	ids, names := make(map[string]bool, len(parts)), make(map[string]string, len(parts))
+	for _, part := range parts {
+		for _, a := range part.automations {
+			if ids[a.ID] {
+				return nil, fmt.Errorf("two automations have the id %q", a.ID)
+			}
+			folded := strings.ToLower(a.Name)
+			if other, taken := names[folded]; taken {
+				return nil, fmt.Errorf("%s and %s have the same name %q; give one of them another name", other, a.ID, a.Name)
+			}
+			ids[a.ID], names[folded] = true, a.ID
+			versioned := *a
+			versioned.Version = part.Version
+			joined.automations = append(joined.automations, &versioned)
+		}
+		joined.names = append(joined.names, part.names...)
+	}
+	return joined, nil
+}
+
+// Find returns the automation with an id, or nil.
+func (s *Set) Find(id string) *Automation {
+	for _, a := range s.Automations() {
+		if a.ID == id {
+			return a
+		}
+	}
+	return nil
+}
+
+// AutomationOf is the id of the automation that an item's key belongs to.
+func AutomationOf(key string) string {
+	id, _, _ := strings.Cut(key, "/")
+	return id
+}
+
+// Removing returns the Set with some automations whose items a person agreed to
+// have removed. It counts only for those that are off, or not in the Set.
+func (s *Set) Removing(ids []string) *Set {
+	with := *s
+	with.removed = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		with.removed[id] = true
+	}
+	return &with
+}
+
+// Leaves reports whether what was made for an item is left exactly as it is,
+// because its automation is not on: it is paused, off, deleted, or no longer in the
+// file. Only of one that is off or gone, and of which a person agreed to it, is what
+// exists removed.
+func (s *Set) Leaves(key string) bool {
+	if s == nil {
+		return true
+	}
+	id := AutomationOf(key)
+	for _, a := range s.automations {
+		if a.ID == id {
+			return a.State == StatePaused || a.State == StateOff && !s.removed[id]
+		}
+	}
+	return !s.removed[id]
+}
