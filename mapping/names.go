@@ -158,7 +158,8 @@ func (v visitor) Visit(node *ast.Node) { v(*node) }
 type Known struct {
 	ContactFields []string // keys of custom fields, without "contact." in front
 	MeetingTypes  []string
-	Users         []User // of HighLevel
+	Users         []User   // of HighLevel
+	Automations   []string // ids of others than those of the Set
 }
 
 // User is a user of HighLevel. Automations name it by its id.
@@ -186,7 +187,7 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 	add := func(n mention, format string, args ...any) {
 		found = append(found, Mistake{file, n.Line, n.Field, fmt.Sprintf(format, args...)})
 	}
-	var ids []string
+	ids := slices.Clone(k.Automations)
 	for _, a := range s.automations {
 		ids = append(ids, a.ID)
 	}

@@ -16,6 +16,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/handlers"
 	"milepost/internal/app"
+	"milepost/internal/automation"
 	"milepost/internal/connection"
 	"milepost/internal/inbox"
 	"milepost/internal/store"
@@ -66,7 +67,11 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 		r.calendarHero(ctx, c.CalendarHeroClient())
 	}
 	if len(tokens) > 0 && c.CalendarHeroToken != "" {
-		r.names(ctx, c.Config, c.HighLevelClient(tokens[0]), c.CalendarHeroClient(), c.HighLevelLocationID)
+		named, err := c.named(ctx)
+		if err != nil {
+			return err
+		}
+		r.names(ctx, named, c.HighLevelClient(tokens[0]), c.CalendarHeroClient(), c.HighLevelLocationID)
 	}
 	stored, err := c.stored(ctx, r)
 	if err != nil {
@@ -130,19 +135,29 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 			}
 			r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
 			r.calendarHero(ctx, live.CalendarHero)
-			r.names(ctx, c.Config, live.HighLevel, live.CalendarHero, conn.LocationID)
+			r.names(ctx, state.Automations.Named(), live.HighLevel, live.CalendarHero, conn.LocationID)
 		}
+		return nil
+	})
+}
+
+// named lists the automations whose names are compared with what a location has.
+func (c *checkCmd) named(ctx context.Context) (named automation.Named, err error) {
+	switch file, err := c.AutomationFile(); {
+	case file != nil:
+		return file.Named(), err
+	case err != nil, !c.everRan():
+		return named, err
+	}
+	return named, withState(ctx, c.Config, func(state *app.State) error {
+		named = state.Automations.Named()
 		return nil
 	})
 }
 
 // heldInvites warns of open requests that stay with the owner until a person agrees.
 func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkReport) error {
-	requests, err := c.InvitesOthers()
-	if err != nil {
-		return err
-	}
-	rows, err := heldInvites(ctx, state, requests)
+	rows, err := heldInvites(ctx, state, state.Automations.Set().InvitesOthers())
 	for _, row := range rows {
 		r.warn("invites", fmt.Sprintf("location %s: %d open requests of %q stay with the account's owner; to invite, and mail, up to %d people, run: milepost invites allow %s",
 			row.Location, row.Requests, row.Name, row.Requests, row.Automation))
@@ -205,8 +220,8 @@ func (r *checkReport) warn(what, said string) {
 }
 
 // names warns of names in the automations that a location does not have.
-func (r *checkReport) names(ctx context.Context, cfg app.Config, hl *highlevel.Client, ch *calendarhero.Client, location string) {
-	found, unread := cfg.UnknownNames(ctx, hl, ch, location)
+func (r *checkReport) names(ctx context.Context, named automation.Named, hl *highlevel.Client, ch *calendarhero.Client, location string) {
+	found, unread := app.UnknownNames(ctx, named, hl, ch, location)
 	for _, m := range found {
 		r.warn("automations", m.String())
 	}

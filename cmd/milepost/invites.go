@@ -115,11 +115,8 @@ func (c *allowInvitesCmd) allow(ctx context.Context, out io.Writer) error {
 
 // withInvites gives what waits, a row for each automation and location.
 func withInvites(ctx context.Context, cfg app.Config, do func(*app.State, []inviteRow, []mapping.Request) error) error {
-	requests, err := cfg.InvitesOthers()
-	if err != nil {
-		return err
-	}
 	return withState(ctx, cfg, func(state *app.State) error {
+		requests := state.Automations.Set().InvitesOthers()
 		rows, err := heldInvites(ctx, state, requests)
 		if err != nil {
 			return err

@@ -21,6 +21,8 @@ type cli struct {
 	Sandbox     sandboxCmd     `cmd:"" help:"Watch it work: Milepost with fakes of HighLevel and CalendarHero, and nothing to set up."`
 	Connections connectionsCmd `cmd:"" help:"Show and change the connected locations."`
 	Hooks       hooksCmd       `cmd:"" help:"Show, register and delete Milepost's webhooks at CalendarHero."`
+	Automations automationsCmd `cmd:"" help:"Show and change the automations, and see what a change would do."`
+	Recipes     recipesCmd     `cmd:"" help:"Show the ready-made automations, and add one."`
 	Backfill    backfillCmd    `cmd:"" help:"Find records that Milepost never synced, and sync them."`
 	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero, and erase all data that Milepost stores about it."`
 	Removals    removalsCmd    `cmd:"" help:"Show items that Milepost keeps because many records vanished at once, and allow their removal."`

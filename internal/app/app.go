@@ -23,6 +23,7 @@ import (
 
 	"milepost/api"
 	"milepost/handlers"
+	"milepost/internal/automation"
 	"milepost/internal/claim"
 	"milepost/internal/connection"
 	"milepost/internal/guard"
@@ -40,6 +41,7 @@ type App struct {
 	queue       store.Queue
 	connections *connection.Registry
 	reconciler  *reconcile.Reconciler
+	automations *automation.Library
 	lock        *flock.Flock // of the data directory; nil on PostgreSQL
 	claims      *claim.Keeper
 	people      *people.Registry
@@ -51,12 +53,12 @@ type App struct {
 	logger      zerolog.Logger
 	clock       Clock
 	every       time.Duration // between two reconciliations of a location; 0 = never
-	named       named
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
 	pruning     *outage.Log // and the other chores, each
 	queueing    *outage.Log
 	hooking     *outage.Log
+	watching    *outage.Log
 
 	verifying     sync.WaitGroup
 	stopVerifying context.CancelFunc // nil where nothing is verified
@@ -108,9 +110,9 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, err
 	}
 	a := &App{
-		logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, named: cfg.named(settings), started: make(chan struct{}),
+		logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, started: make(chan struct{}),
 		pruning: outage.New(logger, "deleting expired data", time.Now), queueing: outage.New(logger, "queueing reconciliations", time.Now),
-		hooking: outage.New(logger, "checking the webhooks at CalendarHero", time.Now),
+		hooking: outage.New(logger, "checking the webhooks at CalendarHero", time.Now), watching: outage.New(logger, "looking for changed automations", time.Now),
 	}
 	defer func() {
 		if err != nil {
@@ -121,7 +123,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, err
 	}
 	a.reconciler = reconcile.New(reconcile.Config{
-		Store: a.store, Automations: settings.automations, Connections: a.connections, Logger: logger,
+		Store: a.store, Automations: a.automations.Set, Connections: a.connections, Logger: logger,
 		Every: cfg.ReconcileEvery, Quiet: time.Duration(cfg.DescriptionAfter), EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	})
 	a.connections.Ended = a.reconciler.Ended
@@ -180,7 +182,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.public, a.admin = server(api.Public(routes)), server(adminHandler)
 	a.publicLn, a.adminLn = public.Listener(a.publicLn), admin.Listener(a.adminLn)
-	return a, errors.Join(a.tellConnections(ctx), a.tellInvites(ctx, settings.automations))
+	return a, errors.Join(a.tellConnections(ctx), a.tellInvites(ctx))
 }
 
 // tellConnections says at the start what would otherwise be found out late.
@@ -277,6 +279,7 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
 	background.Go(func() { a.warnOfNames(work) })
+	background.Go(func() { repeat(work, time.Second, a.watchAutomations) })
 	background.Go(func() { repeat(work, 0, a.watchClock()) })
 	if a.connections.PublicURL != "" {
 		background.Go(func() { repeat(work, 0, a.checkHooks()) })

@@ -60,6 +60,18 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 	return time.Hour
 }
 
+// watchAutomations loads automations that a person changed, in this process or
+// another one.
+func (a *App) watchAutomations(ctx context.Context) (next time.Duration) {
+	changed, err := a.automations.Watch(ctx)
+	if err == nil && changed {
+		a.logger.Info().Int("automations", len(a.automations.Set().Automations())).Msg("automations loaded")
+		err = a.tellInvites(ctx)
+	}
+	report(ctx, a.watching, err)
+	return time.Second
+}
+
 const (
 	clockEvery   = time.Second
 	clockHealing = time.Minute

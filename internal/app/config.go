@@ -15,9 +15,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/automation"
 	"milepost/internal/inbox"
 	"milepost/internal/secret"
-	"milepost/mapping"
 )
 
 // Config is everything that can be set, by environment or flag. A field tagged
@@ -50,7 +50,7 @@ type Config struct {
 	CalendarHeroToken   string `name:"calendarhero-token" env:"MILEPOST_CALENDARHERO_TOKEN" secret:"" help:"CalendarHero account token."`
 	CalendarHeroAuth    string `name:"calendarhero-auth" default:"raw" enum:"raw,bearer" env:"MILEPOST_CALENDARHERO_AUTH" help:"How the CalendarHero token is sent: ${enum}."`
 
-	Automations      string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations; the recipes by default."`
+	Automations      string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations, which is then their only source; by default they are in the database, and at first the recipes."`
 	ReconcileEvery   time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often Milepost reconciles each location, to find changes without a webhook, such as edited tasks; 0 = never."`
 	DescriptionAfter Wait          `default:"5m" env:"MILEPOST_DESCRIPTION_AFTER" help:"How long a record must be quiet before a new description alone (notes, tags, text) replaces its meeting request, which mails the owner: up to 24h, 0 = at once, or never."`
 	LogLevel         string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Lowest level to log: ${enum}."`
@@ -177,11 +177,11 @@ func distance(a, b string) int {
 
 // settings are the parts of a Config that have to be parsed.
 type settings struct {
-	keys        highlevel.Keys
-	appID       string
-	proxies     []netip.Prefix
-	automations *mapping.Set
-	ring        *secret.Ring // nil = the one in the data directory
+	keys    highlevel.Keys
+	appID   string
+	proxies []netip.Prefix
+	file    *automation.File // nil = the automations are in the database
+	ring    *secret.Ring     // nil = the one in the data directory
 }
 
 // parse checks the whole configuration and names everything that is wrong.
@@ -252,15 +252,12 @@ func (c *Config) parse() (s settings, err error) {
 			problem("MILEPOST_ENCRYPTION_KEYS: %w", err)
 		}
 	}
-	file, source := "recipes.yaml", mapping.Recipes()
 	if c.Automations != "" {
-		file = c.Automations
-		if source, err = os.ReadFile(c.Automations); err != nil {
-			problem("%w: %w", ErrAutomations, err)
+		source, err := os.ReadFile(c.Automations)
+		if err == nil {
+			s.file, err = automation.ReadFile(c.Automations, source)
 		}
-	}
-	if err == nil {
-		if s.automations, err = mapping.Load(file, source); err != nil {
+		if err != nil {
 			problem("%w: %w", ErrAutomations, err)
 		}
 	}
@@ -276,6 +273,12 @@ func isLoopback(host string) bool {
 // ErrAutomations means that the automations cannot be used: the file is missing or
 // has mistakes. The command line and the other settings may be right.
 var ErrAutomations = errors.New("automations")
+
+// AutomationFile loads the file of MILEPOST_AUTOMATIONS; nil if it is not set.
+func (c *Config) AutomationFile() (*automation.File, error) {
+	s, err := c.parse()
+	return s.file, err
+}
 
 // Validate names everything that is wrong with the configuration.
 func (c *Config) Validate() error {

@@ -6,16 +6,6 @@ import (
 	"milepost/mapping"
 )
 
-// InvitesOthers lists the items of the automations that invite somebody else than
-// the account's owner.
-func (c *Config) InvitesOthers() ([]mapping.Request, error) {
-	s, err := c.parse()
-	if err != nil {
-		return nil, err
-	}
-	return s.automations.InvitesOthers(), nil
-}
-
 func keys(requests []mapping.Request) []string {
 	list := make([]string, len(requests))
 	for i, r := range requests {
@@ -24,10 +14,10 @@ func keys(requests []mapping.Request) []string {
 	return list
 }
 
-// tellInvites says at the start which open requests an automation would turn to
+// tellInvites says at the start, and when the automations changed, which open requests an automation would turn to
 // somebody else, had a person agreed.
-func (a *App) tellInvites(ctx context.Context, automations *mapping.Set) error {
-	requests := automations.InvitesOthers()
+func (a *App) tellInvites(ctx context.Context) error {
+	requests := a.automations.Set().InvitesOthers()
 	if err := a.store.KeepConsents(ctx, keys(requests)); err != nil {
 		return err
 	}

@@ -3,47 +3,33 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/automation"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
 
-// named is the automations whose names are compared with what locations have. The
-// recipes are not: a location without their fields is simply not concerned.
-type named struct {
-	file string
-	set  *mapping.Set // nil = the recipes
-}
-
-func (c *Config) named(s settings) named {
-	if c.Automations == "" {
-		return named{}
+// UnknownNames lists the names in automations that neither a location nor its
+// CalendarHero account has, and what could not be read to tell. It reads only what
+// the automations refer to. named are the automations as automation.Library gives
+// them.
+func UnknownNames(ctx context.Context, named automation.Named, hl *highlevel.Client, ch *calendarhero.Client, locationID string) (found []mapping.Mistake, unread []error) {
+	known, in := mapping.Known{Automations: named.IDs}, "the automations"
+	if len(named.Sets) == 1 {
+		in = slices.Collect(maps.Keys(named.Sets))[0]
 	}
-	return named{c.Automations, s.automations}
-}
-
-// UnknownNames lists the names in the file of automations that neither a location
-// nor its CalendarHero account has, and what could not be read to tell.
-func (c *Config) UnknownNames(ctx context.Context, hl *highlevel.Client, ch *calendarhero.Client, locationID string) (found []mapping.Mistake, unread []error) {
-	s, err := c.parse()
-	if err != nil {
-		return nil, []error{err}
-	}
-	return c.named(s).unknown(ctx, hl, ch, locationID)
-}
-
-// unknown reads only what the automations refer to.
-func (n named) unknown(ctx context.Context, hl *highlevel.Client, ch *calendarhero.Client, locationID string) (found []mapping.Mistake, unread []error) {
-	if n.set == nil {
-		return nil, nil
-	}
-	var known mapping.Known
 	failed := func(what string, err error) {
-		unread = append(unread, fmt.Errorf("could not check the %s in %s: %w", what, n.file, err))
+		unread = append(unread, fmt.Errorf("could not check the %s in %s: %w", what, in, err))
 	}
-	fields, types, users := n.set.Refers()
+	var fields, types, users bool
+	for _, set := range named.Sets {
+		f, t, u := set.Refers()
+		fields, types, users = fields || f, types || t, users || u
+	}
 	if fields {
 		list, err := hl.CustomFields(ctx, locationID)
 		if err != nil {
@@ -77,13 +63,17 @@ func (n named) unknown(ctx context.Context, hl *highlevel.Client, ch *calendarhe
 			}
 		}
 	}
-	return n.set.Unknown(n.file, known), unread
+	for _, file := range slices.Sorted(maps.Keys(named.Sets)) {
+		found = append(found, named.Sets[file].Unknown(file, known)...)
+	}
+	return found, unread
 }
 
 // warnOfNames logs, once at the start, the names in the automations that a
 // connected location does not have. It stops nothing.
 func (a *App) warnOfNames(ctx context.Context) {
-	if a.named.set == nil {
+	named := a.automations.Named()
+	if len(named.Sets) == 0 {
 		return
 	}
 	list, err := a.store.Connections(ctx)
@@ -99,7 +89,7 @@ func (a *App) warnOfNames(ctx context.Context) {
 		if err != nil || ctx.Err() != nil {
 			continue // it is said already that it is not served
 		}
-		found, unread := a.named.unknown(ctx, conn.HighLevel, conn.CalendarHero, c.LocationID)
+		found, unread := UnknownNames(ctx, named, conn.HighLevel, conn.CalendarHero, c.LocationID)
 		for _, m := range found {
 			a.logger.Warn().Str("location", c.LocationID).Str("file", m.File).Int("line", m.Line).Str("field", m.Field).Msg(m.Message)
 		}

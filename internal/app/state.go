@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/automation"
 	"milepost/internal/connection"
 	"milepost/internal/reconcile"
 	"milepost/internal/secret"
@@ -23,6 +25,7 @@ import (
 // database, the connections, and the keys that open their secrets.
 type State struct {
 	Store       *store.Store
+	Automations *automation.Library
 	Connections *connection.Registry
 	Ring        *secret.Ring
 }
@@ -56,6 +59,9 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 	if err != nil {
 		return nil, err
 	}
+	if s.Automations, err = automation.Open(ctx, automation.Config{Store: s.Store, File: settings.file, Logger: logger, Now: c.Clock.Now}); err != nil {
+		return nil, errors.Join(err, s.Store.Close())
+	}
 	s.Connections = connection.Open(connection.Config{
 		Store: s.Store, Ring: s.Ring, App: c.app(),
 		HighLevel: highlevel.Config{BaseURL: c.HighLevelBaseURL, HTTP: c.HTTP, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now},
@@ -73,15 +79,11 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 // Reconciler is what a command looks through a location with. It works no jobs:
 // what it asks for is done by the processes that serve.
 func (s *State) Reconciler(cfg Config) (*reconcile.Reconciler, error) {
-	settings, err := cfg.parse()
-	if err != nil {
-		return nil, err
-	}
 	if _, err := s.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		return nil, err
 	}
 	return reconcile.New(reconcile.Config{
-		Store: s.Store, Automations: settings.automations, Connections: s.Connections, Logger: zerolog.Nop(),
+		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Logger: zerolog.Nop(),
 		Now: cfg.Clock.Now, Real: cfg.Clock.Real,
 	}), nil
 }

@@ -25,7 +25,7 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 	if err != nil {
 		return err
 	}
-	a.store, a.connections = state.Store, state.Connections
+	a.store, a.connections, a.automations = state.Store, state.Connections, state.Automations
 	if err := a.openInbox(ctx, cfg); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (b *bundle) startsOn(dir string) {
 	_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	b.Reconciler = New(Config{
-		Store: st, Automations: b.automations, Connections: b.connections, Logger: b.logger, Now: b.now,
+		Store: st, Automations: b.live, Connections: b.connections, Logger: b.logger, Now: b.now,
 	})
 }
 

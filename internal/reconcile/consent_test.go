@@ -24,7 +24,7 @@ func (b *bundle) use(yaml string) {
 	b.t.Helper()
 	set, err := mapping.Load("automations.yaml", []byte(yaml))
 	b.must(err)
-	b.automations = set
+	b.live = func() *mapping.Set { return set }
 	var items []string
 	for _, r := range set.InvitesOthers() {
 		items = append(items, r.Key)

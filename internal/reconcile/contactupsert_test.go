@@ -57,7 +57,7 @@ func (b *bundle) upsert(e store.Entity) (*result, error) {
 		return s.result, err
 	}
 	zone := mapping.Location{ID: location, Zone: time.UTC}
-	for _, item := range b.automations.Plan(mapping.KindCalendarContact, mapping.Facts{Location: zone, CalendarContact: contact}).Items {
+	for _, item := range b.live().Plan(mapping.KindCalendarContact, mapping.Facts{Location: zone, CalendarContact: contact}).Items {
 		if err := s.applyUpsertContact(b.t.Context(), item); err != nil {
 			return s.result, err
 		}

@@ -144,7 +144,7 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 		return &http.Client{Transport: h.wire[vendor]}
 	}
 	h.cfg = Config{
-		Automations: set, Logger: zerolog.Nop(), Every: 15 * time.Minute, Quiet: time.Duration(seed%2) * 5 * time.Minute,
+		Automations: func() *mapping.Set { return set }, Logger: zerolog.Nop(), Every: 15 * time.Minute, Quiet: time.Duration(seed%2) * 5 * time.Minute,
 		Now:    func() time.Time { return clock().Add(time.Duration(h.skew.Load())) },
 		Real:   func(time.Duration) time.Duration { return 0 },
 		Spread: func(d time.Duration) time.Duration { return d },

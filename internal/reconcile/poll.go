@@ -113,7 +113,7 @@ func (r *Reconciler) pollLocation(ctx context.Context, location string, open map
 	if err != nil {
 		return nil, nil, err
 	}
-	looks := r.automations.NeedsOfMeetings().Any
+	looks := r.live().NeedsOfMeetings().Any
 	first := looks && at.FinishedAt.IsZero()
 	var noted []store.Meeting
 	for id, listed := range open {

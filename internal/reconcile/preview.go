@@ -41,12 +41,13 @@ func (r *Reconciler) previewAs(ctx context.Context, f store.Found, claim clients
 		return nil, err
 	}
 	kind := mapping.Kind(e.Kind)
-	s := &entitySync{Reconciler: r, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), asked: state.Wanted, reads: &reads{}, result: &result{}}
+	automations := r.live()
+	s := &entitySync{Reconciler: r, automations: automations, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), asked: state.Wanted, reads: &reads{}, result: &result{}}
 	s.first, s.then = conn.HighLevel.Backfill().With(claim), conn.HighLevel.With(clients.Begun)
 	if s.links, err = r.store.Links(ctx, e); err != nil {
 		return nil, err
 	}
-	facts, err := s.read(ctx, r.automations.Needs(kind))
+	facts, err := s.read(ctx, automations.Needs(kind))
 	var plan mapping.Plan
 	switch clients.ReasonOf(err) {
 	case clients.NotFound: // an empty plan: all that exists would go
@@ -56,7 +57,7 @@ func (r *Reconciler) previewAs(ctx context.Context, f store.Found, claim clients
 		if err != nil {
 			return nil, err
 		}
-		plan = r.automations.Plan(kind, facts)
+		plan = automations.Plan(kind, facts)
 		if _, err := s.carryOver(ctx, facts, plan); err != nil {
 			return nil, err
 		}

@@ -46,7 +46,7 @@ type Connections interface {
 // Reconciler works the sync, remind and stray jobs.
 type Reconciler struct {
 	store       *store.Store
-	automations *mapping.Set
+	live        func() *mapping.Set // the automations; a sync uses one Set to its end
 	connections Connections
 	logger      zerolog.Logger
 	now         func() time.Time
@@ -82,7 +82,7 @@ type session struct {
 // Config is what a Reconciler needs.
 type Config struct {
 	Store       *store.Store
-	Automations *mapping.Set
+	Automations func() *mapping.Set // what is live now
 	Connections Connections
 	Logger      zerolog.Logger
 	Every       time.Duration // between two reconciliations of a location; 0 = never
@@ -106,7 +106,7 @@ type Config struct {
 // New makes a Reconciler; Register it with River's workers.
 func New(cfg Config) *Reconciler {
 	r := &Reconciler{
-		store: cfg.Store, automations: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{}, away: outage.New(cfg.Logger, "state database", cfg.Now),
+		store: cfg.Store, live: cfg.Automations, connections: cfg.Connections, sessions: map[string]*session{}, boards: map[string]*board{}, outages: map[string]*outage.Log{}, away: outage.New(cfg.Logger, "state database", cfg.Now),
 		logger: cfg.Logger, now: cfg.Now, real: cfg.Real, spread: cfg.Spread, every: cfg.Every, quiet: cfg.Quiet, eraseBodies: cfg.EraseBodies, scrubber: newScrubber(cfg.ScrubFiles),
 	}
 	if r.now == nil {
@@ -215,7 +215,7 @@ func (r *Reconciler) skip(ctx context.Context, d store.Delivery) string {
 	if mapping.Kind(d.Entity.Kind) == mapping.KindMeeting {
 		return "" // what became of it is kept, whether an automation looks at it or not
 	}
-	if !r.automations.Needs(mapping.Kind(d.Entity.Kind)).Any && !mayTakeAlong(d.Entity.Kind, d.Deleted) {
+	if !r.live().Needs(mapping.Kind(d.Entity.Kind)).Any && !mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)
 	}
 	return ""

@@ -79,7 +79,7 @@ func setup(t *testing.T, automations string, configure ...func(*chfake.Config)) 
 	b.must(err)
 	noWait := func(int) time.Duration { return 0 }
 	b.Reconciler = New(Config{
-		Store: st, Automations: set, Logger: zerolog.Nop(), Now: clock,
+		Store: st, Automations: func() *mapping.Set { return set }, Logger: zerolog.Nop(), Now: clock,
 		Connections: only{&connection.Connection{
 			LocationID:   location,
 			HighLevel:    highlevel.New(highlevel.Config{BaseURL: hl.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: noWait}),

@@ -33,12 +33,13 @@ const (
 // that differ are asked to be synced, by the jobs that webhooks use.
 type sweep struct {
 	*Reconciler
-	session  *session
-	hl       *highlevel.Client // gives way to webhooks
-	at       store.Reconciliation
-	progress func(store.Reconciliation, []store.Found)
-	dry      bool            // looks, and asks for nothing
-	looked   map[string]bool // the tasks that this turn has come by
+	automations *mapping.Set
+	session     *session
+	hl          *highlevel.Client // gives way to webhooks
+	at          store.Reconciliation
+	progress    func(store.Reconciliation, []store.Found)
+	dry         bool            // looks, and asks for nothing
+	looked      map[string]bool // the tasks that this turn has come by
 }
 
 // place is where a sweep is, in its stored form.
@@ -66,7 +67,7 @@ func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since t
 	if err != nil {
 		return store.Reconciliation{}, err
 	}
-	s := &sweep{Reconciler: r, session: session, hl: session.HighLevel.Backfill(), progress: progress, dry: dry, looked: map[string]bool{}}
+	s := &sweep{Reconciler: r, automations: r.live(), session: session, hl: session.HighLevel.Backfill(), progress: progress, dry: dry, looked: map[string]bool{}}
 	if s.at, err = r.store.Reconciliation(ctx, name); err != nil {
 		return s.at, err
 	}

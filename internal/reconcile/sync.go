@@ -86,9 +86,10 @@ func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, rea
 	} else if err != nil {
 		return nil, err
 	}
-	needs := r.automations.Needs(mapping.Kind(state.Kind))
+	automations := r.live()
+	needs := automations.Needs(mapping.Kind(state.Kind))
 	s := &entitySync{
-		Reconciler: r, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
+		Reconciler: r, automations: automations, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
 		reads: reads, asked: state.Wanted, began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
 		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
 	}
@@ -108,7 +109,7 @@ func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, rea
 			return nil, err
 		}
 		if len(s.own) > 0 {
-			needs = needs.And(r.automations.NeedsOfMeetings())
+			needs = needs.And(automations.NeedsOfMeetings())
 		}
 	}
 	if !needs.Any && gone == "" && !takesAlong && state.Kind != string(mapping.KindMeeting) {
@@ -135,7 +136,7 @@ func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, rea
 			s.skipped = append(s.skipped, why)
 			return s.result, err
 		}
-		needs, s.own = r.automations.NeedsOfMeetings(), []mapping.Meeting{meeting.Facts(m, "")}
+		needs, s.own = automations.NeedsOfMeetings(), []mapping.Meeting{meeting.Facts(m, "")}
 	}
 	var facts mapping.Facts
 	if gone == "" {
@@ -166,7 +167,7 @@ func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, rea
 		return nil, err
 	default:
 		s.facts = facts
-		plan := r.automations.Plan(mapping.Kind(state.Kind), facts)
+		plan := automations.Plan(mapping.Kind(state.Kind), facts)
 		carried, err := s.carryOver(ctx, facts, plan)
 		if err != nil {
 			return nil, err
@@ -233,13 +234,14 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 type entitySync struct {
 	*Reconciler
 	*result
-	conn      *session
-	first     *highlevel.Client // for the call that a sync begins with
-	then      *highlevel.Client // for the others: what was read is not thrown away for want of a turn
-	reads     *reads
-	entity    store.Entity
-	contactID string
-	asked     int64 // state's Wanted
+	automations *mapping.Set
+	conn        *session
+	first       *highlevel.Client // for the call that a sync begins with
+	then        *highlevel.Client // for the others: what was read is not thrown away for want of a turn
+	reads       *reads
+	entity      store.Entity
+	contactID   string
+	asked       int64 // state's Wanted
 	// troubled: the last sync did not end.
 	troubled bool
 	// surelyGone: its contact is known to be deleted, and no search finds it.

@@ -204,7 +204,7 @@ func (r *Reconciler) findOwners(ctx context.Context, u *unlinked) error {
 		return err
 	}
 	err := r.store.EachEntity(ctx, func(e store.Entity) {
-		for _, request := range r.automations.Requests(mapping.Kind(e.Kind)) {
+		for _, request := range r.live().Requests(mapping.Kind(e.Kind)) {
 			note(e, request.Key, firstGenerations)
 		}
 	})

@@ -1,0 +1,475 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"milepost/internal/app"
+	"milepost/internal/automation"
+	"milepost/mapping"
+)
+
+type automationsCmd struct {
+	List    listAutomationsCmd   `cmd:"" default:"withargs" help:"List the automations, with their state and version."`
+	Show    showAutomationCmd    `cmd:"" help:"Print the YAML of an automation."`
+	Export  exportAutomationsCmd `cmd:"" help:"Print all automations as one YAML file."`
+	Import  importAutomationsCmd `cmd:"" help:"Save the automations of a YAML file. Checks all of it first, and changes all or nothing."`
+	Enable  enableAutomationCmd  `cmd:"" help:"Switch an automation on."`
+	Disable disableAutomationCmd `cmd:"" help:"Switch an automation off. What it made stays until you apply that."`
+	Pause   pauseAutomationCmd   `cmd:"" help:"Pause an automation. What it made stays as it is; enabling it again catches up."`
+	History historyCmd           `cmd:"" help:"List the versions of an automation: who changed it, when and why."`
+	Diff    diffCmd              `cmd:"" help:"Compare two versions of an automation."`
+	Restore restoreVersionCmd    `cmd:"" help:"Make an earlier version of an automation live again."`
+	Delete  deleteAutomationCmd  `cmd:"" help:"Delete an automation. What it made stays until you apply that."`
+}
+
+// Help explains the command.
+func (automationsCmd) Help() string {
+	return `Automations are in the database, with all their versions. A change is live in every process within 2 seconds, without a restart.
+By itself it changes nothing in a calendar and mails nobody: the next change of a record uses the live version.
+
+If MILEPOST_AUTOMATIONS names a file, that file is the only source: the commands that change something then refuse.`
+}
+
+// changing is a command that changes automations.
+type changing struct {
+	Why string `placeholder:"TEXT" help:"Why you change it, for the history."`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// by is who types the command.
+func (c changing) by() automation.By {
+	if u, err := user.Current(); err == nil {
+		return automation.By{Who: u.Username, Why: c.Why}
+	}
+	return automation.By{Who: "user " + strconv.Itoa(os.Getuid()), Why: c.Why}
+}
+
+// run makes one change and prints what it says.
+func (c changing) run(ctx context.Context, out io.Writer, change func(*automation.Library, automation.By) (automation.Change, error), tell func(automation.Change) string) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		made, err := change(state.Automations, c.by())
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(out, made)
+		}
+		_, err = fmt.Fprintln(out, tell(made))
+		return err
+	})
+}
+
+type listAutomationsCmd struct {
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run lists the automations.
+func (c *listAutomationsCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
+
+func (c *listAutomationsCmd) list(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		entries, err := state.Automations.List(ctx)
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 && !c.JSON {
+			fmt.Fprintln(out, "There is no automation. `milepost recipes list` shows ready-made ones.")
+			return nil
+		}
+		return printList(out, c.asJSON, entries,
+			column[automation.Entry]{"AUTOMATION", func(e automation.Entry) string { return oneLine(e.ID) }},
+			column[automation.Entry]{"STATE", stateOf},
+			column[automation.Entry]{"VERSION", func(e automation.Entry) string { return versionText(e, state.Automations.Source()) }},
+			column[automation.Entry]{"ON", func(e automation.Entry) string { return string(e.On) }},
+			column[automation.Entry]{"MAKES", func(e automation.Entry) string { return kinds(e.Actions) }},
+			column[automation.Entry]{"NAME", func(e automation.Entry) string { return oneLine(e.Name) }},
+		)
+	})
+}
+
+func stateOf(e automation.Entry) string {
+	switch {
+	case e.Version == 0 && e.Draft > 0:
+		return "draft"
+	case e.Name == "":
+		return "unusable"
+	case e.Removing:
+		return "off, removed"
+	}
+	return string(e.State)
+}
+
+func versionText(e automation.Entry, file string) string {
+	switch {
+	case file != "":
+		return "file"
+	case e.Draft > 0:
+		return fmt.Sprintf("%d (draft %d)", e.Version, e.Draft)
+	}
+	return strconv.FormatInt(e.Version, 10)
+}
+
+func kinds(list []mapping.ItemKind) string {
+	texts := make([]string, len(list))
+	for i, k := range list {
+		texts[i] = string(k)
+	}
+	return strings.Join(slices.Compact(texts), ", ")
+}
+
+type showAutomationCmd struct {
+	ID    string `arg:"" help:"Id of the automation."`
+	Draft bool   `help:"Print its draft instead of what is live."`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run prints the text of an automation.
+func (c *showAutomationCmd) Run(ctx context.Context) error {
+	return c.show(ctx, os.Stdout, isTerminal(os.Stdout))
+}
+
+func (c *showAutomationCmd) show(ctx context.Context, out io.Writer, terminal bool) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		e, err := state.Automations.Show(ctx, c.ID)
+		if err == nil && c.Draft {
+			e.Text, err = state.Automations.Draft(ctx, c.ID)
+		}
+		switch {
+		case err != nil:
+			return err
+		case c.JSON:
+			return printJSON(out, e)
+		}
+		return printText(out, terminal, e.Text)
+	})
+}
+
+// printText prints a text as it is; on a terminal without what would steer it.
+func printText(out io.Writer, terminal bool, text string) error {
+	if terminal {
+		text = forTerminal(text)
+	}
+	_, err := io.WriteString(out, text)
+	return err
+}
+
+// forTerminal makes visible in a text of several lines what a terminal would not
+// show: escape sequences, and marks that reorder what is read.
+func forTerminal(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n', r == '\t', unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+type exportAutomationsCmd struct {
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run prints all automations.
+func (c *exportAutomationsCmd) Run(ctx context.Context) error {
+	return c.export(ctx, os.Stdout, isTerminal(os.Stdout))
+}
+
+func (c *exportAutomationsCmd) export(ctx context.Context, out io.Writer, terminal bool) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		text, err := state.Automations.Export(ctx)
+		switch {
+		case err != nil:
+			return err
+		case c.JSON:
+			return printJSON(out, map[string]string{"yaml": text})
+		}
+		return printText(out, terminal, text)
+	})
+}
+
+type importAutomationsCmd struct {
+	File    string `arg:"" help:"The YAML file; - reads standard input."`
+	Replace bool   `help:"Delete the automations that are not in the file."`
+	changing
+}
+
+// Run saves the automations of a file.
+func (c *importAutomationsCmd) Run(ctx context.Context) error {
+	return c.imports(ctx, os.Stdin, os.Stdout)
+}
+
+func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io.Writer) error {
+	data, err := c.read(in)
+	if err != nil {
+		return err
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		changes, err := state.Automations.Import(ctx, c.File, data, c.Replace, c.by())
+		if err != nil {
+			return err
+		}
+		if err := printList(out, c.asJSON, changes,
+			column[automation.Change]{"AUTOMATION", func(c automation.Change) string { return oneLine(c.ID) }},
+			column[automation.Change]{"WHAT", func(c automation.Change) string { return c.What }},
+			column[automation.Change]{"STATE", func(c automation.Change) string { return string(c.State) }},
+			column[automation.Change]{"VERSION", func(c automation.Change) string { return strconv.FormatInt(c.Version, 10) }},
+		); err != nil || c.JSON {
+			return err
+		}
+		fmt.Fprintln(out, "\n"+nothingYet)
+		return nil
+	})
+}
+
+// nothingYet is said after a change that could concern what exists.
+const nothingYet = "Live within 2 seconds. What exists is unchanged until its record changes, or you run `milepost automations apply ID`."
+
+// longestImport is more than mapping.Load takes.
+const longestImport = 4 << 20
+
+func (c *importAutomationsCmd) read(in io.Reader) ([]byte, error) {
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return io.ReadAll(io.LimitReader(in, longestImport))
+}
+
+type enableAutomationCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	changing
+}
+
+// Run switches an automation on.
+func (c *enableAutomationCmd) Run(ctx context.Context) error {
+	return setState(ctx, os.Stdout, c.changing, c.ID, mapping.StateOn)
+}
+
+type disableAutomationCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	changing
+}
+
+// Run switches an automation off.
+func (c *disableAutomationCmd) Run(ctx context.Context) error {
+	return setState(ctx, os.Stdout, c.changing, c.ID, mapping.StateOff)
+}
+
+type pauseAutomationCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	changing
+}
+
+// Run pauses an automation.
+func (c *pauseAutomationCmd) Run(ctx context.Context) error {
+	return setState(ctx, os.Stdout, c.changing, c.ID, mapping.StatePaused)
+}
+
+func setState(ctx context.Context, out io.Writer, c changing, id string, state mapping.State) error {
+	return c.run(ctx, out, func(l *automation.Library, by automation.By) (automation.Change, error) {
+		return l.SetState(ctx, id, state, by)
+	}, func(made automation.Change) string {
+		if made.What == "unchanged" {
+			return fmt.Sprintf("%s is %s already (version %d).", made.ID, made.State, made.Version)
+		}
+		return fmt.Sprintf("%s is %s (version %d). %s", made.ID, made.State, made.Version, map[mapping.State]string{
+			mapping.StateOn:     "It follows each record when that changes next; to reach all of them now, run: milepost automations apply " + made.ID,
+			mapping.StatePaused: "What it made stays exactly as it is. `milepost automations enable " + made.ID + "` catches up.",
+			mapping.StateOff:    "What it made stays as it is. To see and then remove it, run: milepost automations apply " + made.ID,
+		}[made.State])
+	})
+}
+
+type historyCmd struct {
+	ID string `arg:"" help:"Id of the automation, which may be deleted."`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run lists versions.
+func (c *historyCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
+
+func (c *historyCmd) list(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		versions, err := state.Automations.History(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		return printList(out, c.asJSON, versions,
+			column[automation.Version]{"VERSION", func(v automation.Version) string { return strconv.FormatInt(v.Version, 10) + mark(v) }},
+			column[automation.Version]{"WHEN", func(v automation.Version) string { return v.At.Format(time.RFC3339) }},
+			column[automation.Version]{"WHO", func(v automation.Version) string { return oneLine(v.By) }},
+			column[automation.Version]{"WHY", func(v automation.Version) string { return oneLine(v.Why) }},
+		)
+	})
+}
+
+func mark(v automation.Version) string {
+	switch {
+	case v.Live:
+		return " live"
+	case v.Draft:
+		return " draft"
+	}
+	return ""
+}
+
+type diffCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	A  int64  `arg:"" help:"The one version."`
+	B  int64  `arg:"" help:"The other version."`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run compares two versions.
+func (c *diffCmd) Run(ctx context.Context) error {
+	return c.diff(ctx, os.Stdout, isTerminal(os.Stdout))
+}
+
+func (c *diffCmd) diff(ctx context.Context, out io.Writer, terminal bool) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		lines, err := state.Automations.Diff(ctx, c.ID, c.A, c.B)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(out, lines)
+		}
+		for _, l := range lines {
+			if err := printText(out, terminal, l.Mark+" "+l.Text+"\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type restoreVersionCmd struct {
+	ID      string `arg:"" help:"Id of the automation, which may be deleted: it then comes back, and is off."`
+	Version int64  `arg:"" help:"The version, as milepost automations history shows it."`
+	changing
+}
+
+// Run makes an earlier version live.
+func (c *restoreVersionCmd) Run(ctx context.Context) error {
+	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
+		return l.Restore(ctx, c.ID, c.Version, by)
+	}, func(made automation.Change) string {
+		if made.What == "unchanged" {
+			return fmt.Sprintf("%s is as in version %d already.", made.ID, c.Version)
+		}
+		return fmt.Sprintf("%s is as in version %d again, which is now version %d; it is %s. %s", made.ID, c.Version, made.Version, made.State, nothingYet)
+	})
+}
+
+type deleteAutomationCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	changing
+}
+
+// Run deletes an automation.
+func (c *deleteAutomationCmd) Run(ctx context.Context) error {
+	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
+		return l.Delete(ctx, c.ID, by)
+	}, func(made automation.Change) string {
+		return fmt.Sprintf("%s is deleted. What it made stays as it is; to see and then remove it, run: milepost automations apply %s\n`milepost automations restore %s %d` brings it back.",
+			made.ID, made.ID, made.ID, made.Version)
+	})
+}
+
+type recipesCmd struct {
+	List listRecipesCmd `cmd:"" default:"withargs" help:"List the ready-made automations."`
+	Show showRecipeCmd  `cmd:"" help:"Print the YAML of a recipe."`
+	Add  addRecipeCmd   `cmd:"" help:"Save a recipe as an automation, switched on."`
+}
+
+type listRecipesCmd struct {
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// recipeRow is a recipe in the list.
+type recipeRow struct {
+	ID    string          `json:"id"`
+	Name  string          `json:"name"`
+	On    mapping.Trigger `json:"on"`
+	Added bool            `json:"added"`
+}
+
+// Run lists the recipes.
+func (c *listRecipesCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
+
+func (c *listRecipesCmd) list(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		entries, err := state.Automations.List(ctx)
+		if err != nil {
+			return err
+		}
+		var rows []recipeRow
+		for _, r := range automation.Recipes() {
+			rows = append(rows, recipeRow{r.ID, r.Name, r.On, slices.ContainsFunc(entries, func(e automation.Entry) bool { return e.ID == r.ID })})
+		}
+		return printList(out, c.asJSON, rows,
+			column[recipeRow]{"RECIPE", func(r recipeRow) string { return r.ID }},
+			column[recipeRow]{"ADDED", func(r recipeRow) string { return map[bool]string{true: "yes", false: "no"}[r.Added] }},
+			column[recipeRow]{"ON", func(r recipeRow) string { return string(r.On) }},
+			column[recipeRow]{"NAME", func(r recipeRow) string { return r.Name }},
+		)
+	})
+}
+
+type showRecipeCmd struct {
+	ID string `arg:"" help:"Id of the recipe."`
+	asJSON
+}
+
+// Run prints a recipe.
+func (c *showRecipeCmd) Run() error {
+	for _, r := range automation.Recipes() {
+		switch {
+		case r.ID != c.ID:
+		case c.JSON:
+			return printJSON(os.Stdout, map[string]string{"id": r.ID, "name": r.Name, "on": string(r.On), "text": r.Text})
+		default:
+			_, err := io.WriteString(os.Stdout, r.Text)
+			return err
+		}
+	}
+	return errors.New("no recipe has this id; `milepost recipes list` shows them")
+}
+
+type addRecipeCmd struct {
+	ID string `arg:"" help:"Id of the recipe."`
+	changing
+}
+
+// Run saves a recipe as an automation.
+func (c *addRecipeCmd) Run(ctx context.Context) error {
+	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
+		return l.AddRecipe(ctx, c.ID, by)
+	}, func(made automation.Change) string {
+		return fmt.Sprintf("%s is %s (version %d). It follows each record when that changes next; to reach all of them now, run: milepost automations apply %s", made.ID, made.State, made.Version, made.ID)
+	})
+}

@@ -1,0 +1,187 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Automation is a stored automation, without its text.
+type Automation struct {
+	ID        string
+	Position  int64  // in the list
+	State     string // on, paused or off
+	Live      int64  // number of its live version; 0 = it has only a draft
+	Draft     int64  // number of its draft; 0 = none
+	DeletedAt time.Time
+}
+
+// AutomationVersion is what an automation was from a time on, or a draft.
+type AutomationVersion struct {
+	ID      string // of the automation
+	Version int64  // from 1
+	Text    string // YAML, as a person wrote it
+	By, Why string
+	At      time.Time
+}
+
+// AutomationText is the live text of an automation.
+type AutomationText struct {
+	ID      string
+	Version int64
+	Text    string
+}
+
+// AutomationEdit is one change of the automations, made as a whole or not at all.
+type AutomationEdit struct {
+	Expect      int64               // the AutomationChanges that it was made from
+	Automations []Automation        // new, or in place of those with the same id
+	Versions    []AutomationVersion // new
+	Agreed      []AutomationRemoval // to the removal of what these made
+	Withdrawn   []string            // the ids of which nobody agrees to that any more
+}
+
+// AutomationRemoval says that a person agreed to have removed what an automation
+// made that is off or gone.
+type AutomationRemoval struct {
+	ID, By string
+	At     time.Time
+}
+
+// ErrAutomationsChanged means that another change came first.
+var ErrAutomationsChanged = errors.New("somebody else changed the automations at the same time; try again")
+
+// AutomationChanges returns the number of the last change of the automations; 0 =
+// nothing was ever saved.
+func (s *Store) AutomationChanges(ctx context.Context) (int64, error) {
+	rows, err := s.Query(ctx, `SELECT n FROM automation_changes`)
+	list, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err == nil && len(list) != 1 {
+		err = fmt.Errorf("%d rows instead of one", len(list))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read whether the automations changed: %w", err)
+	}
+	return list[0], nil
+}
+
+// Automations lists the stored automations by their position, deleted ones last.
+func (s *Store) Automations(ctx context.Context) ([]Automation, error) {
+	rows, err := s.Query(ctx, `SELECT id, position, state, live, draft, deleted_at FROM automations
+		ORDER BY CASE WHEN deleted_at = 0 THEN 0 ELSE 1 END, position, id`)
+	list, err := collect(rows, err, func(r Rows) (a Automation, err error) {
+		var deleted int64
+		err = r.Scan(&a.ID, &a.Position, &a.State, &a.Live, &a.Draft, &deleted)
+		a.DeletedAt = fromMicros(deleted)
+		return a, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the automations: %w", err)
+	}
+	return list, nil
+}
+
+// LiveAutomations lists the live texts of the automations by their position.
+func (s *Store) LiveAutomations(ctx context.Context) ([]AutomationText, error) {
+	rows, err := s.Query(ctx, `SELECT a.id, a.live, v.text FROM automations a JOIN automation_versions v ON v.id = a.id AND v.version = a.live
+		WHERE a.deleted_at = 0 AND a.live > 0 ORDER BY a.position, a.id`)
+	list, err := collect(rows, err, func(r Rows) (t AutomationText, err error) { return t, r.Scan(&t.ID, &t.Version, &t.Text) })
+	if err != nil {
+		return nil, fmt.Errorf("read the automations: %w", err)
+	}
+	return list, nil
+}
+
+// AutomationVersions lists the versions of an automation, newest first.
+func (s *Store) AutomationVersions(ctx context.Context, id string) ([]AutomationVersion, error) {
+	rows, err := s.Query(ctx, `SELECT id, version, text, made_by, why, made_at FROM automation_versions WHERE id = $1 ORDER BY version DESC`, id)
+	list, err := collect(rows, err, func(r Rows) (v AutomationVersion, err error) {
+		var at int64
+		err = r.Scan(&v.ID, &v.Version, &v.Text, &v.By, &v.Why, &at)
+		v.At = fromMicros(at)
+		return v, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of the automation %s: %w", id, err)
+	}
+	return list, nil
+}
+
+// LastAutomationVersions returns the number of the newest version of each automation.
+func (s *Store) LastAutomationVersions(ctx context.Context) (map[string]int64, error) {
+	rows, err := s.Query(ctx, `SELECT id, max(version) FROM automation_versions GROUP BY id`)
+	last := map[string]int64{}
+	_, err = collect(rows, err, func(r Rows) (none struct{}, err error) {
+		var id string
+		var n int64
+		if err = r.Scan(&id, &n); err == nil {
+			last[id] = n
+		}
+		return none, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of the automations: %w", err)
+	}
+	return last, nil
+}
+
+// AutomationRemovals lists the automations whose items a person agreed to have
+// removed.
+func (s *Store) AutomationRemovals(ctx context.Context) ([]AutomationRemoval, error) {
+	rows, err := s.Query(ctx, `SELECT id, agreed_by, agreed_at FROM automation_removals ORDER BY id`)
+	list, err := collect(rows, err, func(r Rows) (v AutomationRemoval, err error) {
+		var at int64
+		err = r.Scan(&v.ID, &v.By, &at)
+		v.At = fromMicros(at)
+		return v, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which automations are removed: %w", err)
+	}
+	return list, nil
+}
+
+// EditAutomations makes a change. It fails with ErrAutomationsChanged, and changes
+// nothing, if another one came before it.
+func (s *Store) EditAutomations(ctx context.Context, e AutomationEdit) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE automation_changes SET n = n + 1 WHERE n = $1`, e.Expect)
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			return ErrAutomationsChanged
+		}
+		for _, v := range e.Versions {
+			if _, err := tx.Exec(ctx, `INSERT INTO automation_versions (id, version, text, made_by, why, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+				v.ID, v.Version, v.Text, v.By, v.Why, micros(v.At)); err != nil {
+				return err
+			}
+		}
+		for _, a := range e.Automations {
+			if _, err := tx.Exec(ctx, `INSERT INTO automations (id, position, state, live, draft, deleted_at) VALUES ($1, $2, $3, $4, $5, $6)
+				ON CONFLICT (id) DO UPDATE SET position = excluded.position, state = excluded.state, live = excluded.live,
+					draft = excluded.draft, deleted_at = excluded.deleted_at`,
+				a.ID, a.Position, a.State, a.Live, a.Draft, micros(a.DeletedAt)); err != nil {
+				return err
+			}
+		}
+		for _, v := range e.Agreed {
+			if _, err := tx.Exec(ctx, `INSERT INTO automation_removals (id, agreed_by, agreed_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`,
+				v.ID, v.By, micros(v.At)); err != nil {
+				return err
+			}
+		}
+		for _, id := range e.Withdrawn {
+			if _, err := tx.Exec(ctx, `DELETE FROM automation_removals WHERE id = $1`, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("save the automations: %w", err)
+	}
+	return nil
+}
