@@ -6,7 +6,7 @@ package catalog
 var triggers = []Entry{
 	event("contact.created", "contacts", "A contact was created", "contacts.readonly", contactToCalendarHero).notYet(),
 	event("contact.changed", "contacts", "A contact was created or changed", "contacts.readonly", contactToCalendarHero),
-	event("contact.deleted", "contacts", "A contact was deleted", "contacts.readonly", noteToOwner).notYet(),
+	event("contact.deleted", "contacts", "A contact was deleted", "contacts.readonly", eventOn("2026-12-04")).notYet(),
 	event("contact.tagged", "contacts", "A contact has a tag", "contacts.readonly", eventOn("2026-12-04"), setting("tag", String, "vip").must()),
 	event("contact.dnd_changed", "contacts", "A contact's do-not-disturb settings changed", "contacts.readonly", contactToCalendarHero).notYet(),
 
@@ -18,7 +18,7 @@ var triggers = []Entry{
 		Scopes: []string{"contacts.readonly", "locations/tasks.readonly"}, Example: automation("task.edited", taskToCalendar, nil), later: true,
 	},
 
-	event("note.created", "notes", "A note was created", "contacts.readonly", noteToCalendar).notYet(),
+	event("note.created", "notes", "A note was created", "contacts.readonly", object{"tags": object{"hashtags_of": "{{ note.body }}"}}).notYet(),
 	event("note.changed", "notes", "A note was created or changed", "contacts.readonly", noteToCalendar),
 	event("note.deleted", "notes", "A note was deleted", "contacts.readonly", noteToOwner).notYet(),
 
