@@ -149,6 +149,10 @@ func (c *Contract) Operation(method, template string) *openapi3.Operation {
 	return c.operations[i].request.Operation
 }
 
+// Documented returns how many operations HighLevel documents in the apps that the
+// contract covers.
+func (c *Contract) Documented() int { return len(c.operations) }
+
 type contractTransport struct {
 	contract *Contract
 	next     http.RoundTripper
