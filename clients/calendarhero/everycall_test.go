@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -226,44 +225,44 @@ func TestTheCredentialsOfAProviderAreNeitherKeptNorShown(t *testing.T) {
 	}
 }
 
-func TestTheTableOfOperationsIsWhatGoesOverTheWire(t *testing.T) {
+func TestTheCatalogueIsWhatGoesOverTheWire(t *testing.T) {
 	wire := &wireTap{seen: map[string]map[string]bool{}}
 	client, fake := against(t, func(c *calendarhero.Config) { c.HTTP = &http.Client{Transport: wire} })
 	callAll(t, client, fake)
-	for _, o := range calendarhero.Operations() {
-		if !documented[o.Name()] {
-			t.Errorf("%s is in the table, but not documented", o.Name())
+	sent := map[string]map[string]bool{} // by the name of the entry
+	for line, keys := range wire.seen {
+		method, path, _ := strings.Cut(line, " ")
+		e, ok := catalog.Match(catalog.CalendarHero, method, path)
+		if !ok {
+			t.Errorf("%s is not in the catalogue", line)
+			continue
 		}
-		said, sent := map[string]bool{}, map[string]bool{}
-		for _, key := range o.Query {
-			said[key] = true
+		if sent[e.Name] == nil {
+			sent[e.Name] = map[string]bool{}
 		}
-		for _, f := range o.Body {
-			said[f.Key+" "+f.Type] = true
+		maps.Copy(sent[e.Name], keys)
+	}
+	for _, e := range catalog.Entries() {
+		if e.Kind != catalog.Operation || e.Vendor != catalog.CalendarHero {
+			continue
 		}
-		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\{.*?\}`).ReplaceAllString(o.Name(), "[^/]+") + "$")
-		for line, keys := range wire.seen {
-			literal := slices.ContainsFunc(calendarhero.Operations(), func(other calendarhero.Operation) bool { return other.Name() == line })
-			if line == o.Name() || !literal && pattern.MatchString(line) {
-				maps.Copy(sent, keys)
+		if !documented[e.Method+" "+e.Path] {
+			t.Errorf("%s is in the catalogue, but not documented", e.Name)
+		}
+		said := map[string]bool{}
+		for _, f := range e.Fields {
+			kind, _, _ := strings.Cut(f.Type, " ")
+			switch f.Where {
+			case catalog.InQuery:
+				said[f.Name] = true
+			case catalog.InBody:
+				said[f.Name+" "+kind] = true
 			}
 		}
-		if diff := cmp.Diff(said, sent); diff != "" {
-			t.Errorf("%s: (-said +sent)\n%s", o.Name(), diff)
+		if diff := cmp.Diff(said, sent[e.Name]); diff != "" {
+			t.Errorf("%s: (-said +sent)\n%s", e.Name, diff)
 		}
 	}
-	if calls := documentedCalls(); len(calendarhero.Operations()) != calls {
-		t.Errorf("%d operations in the table, %d are called", len(calendarhero.Operations()), calls)
-	}
-}
-
-func documentedCalls() (n int) {
-	for _, called := range documented {
-		if called {
-			n++
-		}
-	}
-	return n
 }
 
 // wireTap notes the query keys and the body keys, with their types, of each path.

@@ -2,8 +2,10 @@ package highlevel_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,6 +18,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/catalog"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/testenv"
 )
@@ -530,6 +533,45 @@ func TestEveryCallNeedsTheScopeThatItNamesAndNoOther(t *testing.T) {
 		fake.LimitToken(token, slices.DeleteFunc(slices.Clone(hlfake.AllScopes), func(scope string) bool { return scope == tc.scope })...)
 		if err := tc.call(t.Context(), client); clients.ReasonOf(err) != clients.Forbidden {
 			t.Errorf("%s with all but %s: %v", tc.name, tc.scope, err)
+		}
+	}
+}
+
+// wire answers 400 and keeps the request.
+type wire struct{ got *http.Request }
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.got = r
+	return &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"message":"no"}`)), Request: r}, nil
+}
+
+func TestEveryCallIsAnOperationOfTheCatalogue(t *testing.T) {
+	sent := &wire{}
+	cfg := config("http://fake")
+	cfg.HTTP = &http.Client{Transport: sent}
+	client := highlevel.New(cfg)
+	for _, tc := range everyCall {
+		_ = tc.call(t.Context(), client)
+		e, ok := catalog.Match(catalog.HighLevel, sent.got.Method, sent.got.URL.Path)
+		if !ok || e.Scopes[0] != tc.scope || e.Repeat != (tc.tries == 3) {
+			t.Errorf("%s, with %s and %d tries, is %s with %v, repeatable %v", tc.name, tc.scope, tc.tries, e.Name, e.Scopes, e.Repeat)
+		}
+		keys := slices.Collect(maps.Keys(sent.got.URL.Query()))
+		if sent.got.GetBody != nil {
+			body, err := sent.got.GetBody()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var fields map[string]any
+			if err := json.NewDecoder(body).Decode(&fields); err != nil && !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			keys = slices.AppendSeq(keys, maps.Keys(fields))
+		}
+		for _, key := range keys {
+			if !slices.ContainsFunc(e.Fields, func(f catalog.Field) bool { return f.Name == key }) {
+				t.Errorf("%s sends %s, which %s does not list", tc.name, key, e.Name)
+			}
 		}
 	}
 }

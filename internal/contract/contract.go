@@ -20,6 +20,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/catalog"
 )
 
 // Report is what was found.
@@ -56,6 +57,13 @@ var values = map[string][]string{
 	"event": calendarhero.Events,
 }
 
+// operations are all calls that the client makes.
+func operations() []catalog.Entry {
+	return slices.DeleteFunc(catalog.Entries(), func(e catalog.Entry) bool {
+		return e.Kind != catalog.Operation || e.Vendor != catalog.CalendarHero
+	})
+}
+
 // Examine reads and compares. Its error is of the account's own record, without
 // which nothing else can be read; all else that fails is in the report.
 func Examine(ctx context.Context, client *calendarhero.Client) (Report, error) {
@@ -64,10 +72,11 @@ func Examine(ctx context.Context, client *calendarhero.Client) (Report, error) {
 		return Report{}, err
 	}
 	e := &examination{ctx: ctx, client: client, known: names{}, private: names{}}
-	for _, o := range calendarhero.Operations() {
-		e.known.add(o.Query...)
-		for _, f := range o.Body {
-			e.known.add(f.Key)
+	for _, o := range operations() {
+		for _, f := range o.Fields {
+			if f.Where != catalog.InPath {
+				e.known.add(f.Name)
+			}
 		}
 	}
 	e.known.add("id", "status", "dateScheduledStart", "dateScheduledEnd", "info", "dates", "taskStatus", "meetingType", "contactName", "dateAdded", "dateUpdated", "timezone", "value")
@@ -153,10 +162,11 @@ func (e *examination) swagger() {
 	}
 	e.api = api
 	e.known.add(api.names()...)
-	for _, o := range calendarhero.Operations() {
-		sent, needed := relied[o.Name()]
+	for _, o := range operations() {
+		call := o.Method + " " + o.Path
+		sent, needed := relied[call]
 		say := func(needs bool, format string, args ...any) {
-			text := o.Name() + ": " + fmt.Sprintf(format, args...)
+			text := call + ": " + fmt.Sprintf(format, args...)
 			if needs {
 				e.differs("%s", text)
 			} else {

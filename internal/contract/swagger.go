@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"milepost/clients"
-	"milepost/clients/calendarhero"
+	"milepost/internal/catalog"
 )
 
 // A swagger is a description of an API, as Swagger 2.0 or OpenAPI 3. Its
@@ -159,18 +159,25 @@ func (d *documented) body(s *swagger, raw json.RawMessage, depth int) {
 type difference struct{ key, text string } // key "" = of the call as a whole
 
 // compare tells where a call of the client is not as documented.
-func compare(o calendarhero.Operation, d documented) (all []difference) {
+func compare(o catalog.Entry, d documented) (all []difference) {
 	differs := func(key, format string, args ...any) {
 		all = append(all, difference{key, fmt.Sprintf(format, args...)})
 	}
-	for _, key := range o.Query {
-		if _, ok := d.parameters[key]; !ok {
-			differs(key, "the query %s is not documented", key)
+	query, body := map[string]catalog.Field{}, map[string]catalog.Field{}
+	for _, f := range o.Fields {
+		switch f.Where {
+		case catalog.InQuery:
+			query[f.Name] = f
+			if _, ok := d.parameters[f.Name]; !ok {
+				differs(f.Name, "the query %s is not documented", f.Name)
+			}
+		case catalog.InBody:
+			body[f.Name] = f
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.parameters)) {
 		p := d.parameters[name]
-		if p.Text("in") == "query" && p.Bool("required") && !slices.Contains(o.Query, name) {
+		if _, sent := query[name]; p.Text("in") == "query" && p.Bool("required") && !sent {
 			differs("", "the query %s is required, and not sent", plain(name))
 		}
 		enum := p.Texts("enum")
@@ -186,19 +193,23 @@ func compare(o calendarhero.Operation, d documented) (all []difference) {
 	if len(d.properties) == 0 {
 		return all
 	}
-	if o.Body == nil && len(d.required) > 0 {
+	if len(body) == 0 && len(d.required) > 0 {
 		differs("", "a body is required, and not sent")
 	}
-	for _, f := range o.Body {
-		p, ok := d.properties[f.Key]
+	for _, f := range o.Fields {
+		if f.Where != catalog.InBody {
+			continue
+		}
+		sent, _, _ := strings.Cut(f.Type, " ") // "array of strings" is an array
+		p, ok := d.properties[f.Name]
 		if kind := p.Text("type"); !ok {
-			differs(f.Key, "%s of the body is not documented", f.Key)
-		} else if kind != "" && kind != f.Type && !(kind == "integer" && f.Type == "number") {
-			differs(f.Key, "%s of the body is documented as %s, and sent as %s", f.Key, plain(kind), f.Type)
+			differs(f.Name, "%s of the body is not documented", f.Name)
+		} else if kind != "" && kind != sent && !(kind == "integer" && sent == catalog.Number) {
+			differs(f.Name, "%s of the body is documented as %s, and sent as %s", f.Name, plain(kind), sent)
 		}
 	}
 	for _, name := range d.required {
-		if !slices.ContainsFunc(o.Body, func(f calendarhero.Field) bool { return f.Key == name && f.Always }) {
+		if !body[name].Required {
 			differs("", "%s of the body is required, and not always sent", plain(name))
 		}
 	}
