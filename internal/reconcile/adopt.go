@@ -222,8 +222,11 @@ func (s *entitySync) invites(item mapping.Item, want meeting.Request, r meeting.
 
 // removeUnlinked deletes a request of an item that no link is to have, unless it is over.
 func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, item, what, title string) error {
-	if !r.Open() || r.Timed() && !r.End.After(s.now()) {
+	if !r.Open() {
 		return nil
+	}
+	if r.Timed() && !r.End.After(s.now()) {
+		return s.confirm(ctx, item, r.ID, r.End)
 	}
 	s.ended[r.ID] = true
 	if err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, r.ID); err != nil && clients.ReasonOf(err) != clients.NotFound {
@@ -232,7 +235,10 @@ func (s *entitySync) removeUnlinked(ctx context.Context, r pastRequest, item, wh
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	s.timeline = append(s.timeline, s.tell(what, title))
-	return s.store.ForgetDeleted(ctx, s.entity, item, r.ID, s.now(), s.real(confirmAfter))
+	if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, r.ID); err != nil {
+		return err
+	}
+	return s.confirm(ctx, item, r.ID, time.Time{})
 }
 
 // removePast removes the requests that were made for items of the record that it

@@ -61,3 +61,41 @@ func TestALostCreateSettlesOnceThoughTheClockIsPutBack(t *testing.T) {
 		t.Errorf("%d meeting requests, want 1", n)
 	}
 }
+
+// twoDaysAhead has Milepost's clock be ahead while something is done.
+func (b *bundle) twoDaysAhead(do func()) {
+	right := b.now
+	b.now = func() time.Time { return right().Add(48 * time.Hour) }
+	do()
+	b.now = right
+}
+
+func TestARequestIsNotLeftForGoodBecauseTheClockWasAhead(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		meanwhile   string // the date that the record asks for while the clock is ahead
+		then        string
+		open, posts int
+	}{
+		{"removed", "", "", 0, 1},
+		{"removed and asked for again", "", "2030-05-02", 1, 1},
+		{"replaced", "2030-06-02", "2030-06-02", 1, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-05-02")
+			b.do(e)
+			b.twoDaysAhead(func() {
+				b.setDate(e, c.meanwhile)
+				b.do(e)
+				b.confirms()
+			})
+			b.setDate(e, c.then)
+			b.do(e)
+			b.confirms()
+			if n := len(b.ch.Requests()); n != c.open || b.posts() != c.posts {
+				t.Errorf("%d requests are open after %d were made, want %d and %d", n, b.posts(), c.open, c.posts)
+			}
+		})
+	}
+}

@@ -478,6 +478,33 @@ func (h *history) restAll() (waits bool) {
 	return waits
 }
 
+// strayAll works the looks for requests that should not exist.
+func (h *history) strayAll() {
+	h.t.Helper()
+	rows, err := h.store.Query(h.t.Context(), `SELECT id, `+h.stage.shelf.text("args")+` FROM river_job WHERE kind = 'stray' ORDER BY id`)
+	h.must(err)
+	var jobs []*river.Job[store.StrayArgs]
+	for rows.Next() {
+		job, args := &river.Job[store.StrayArgs]{JobRow: &rivertype.JobRow{}}, ""
+		h.must(rows.Scan(&job.ID, &args))
+		h.must(json.Unmarshal([]byte(args), &job.Args))
+		jobs = append(jobs, job)
+	}
+	h.must(rows.Err())
+	rows.Close()
+	for _, job := range jobs {
+		err, died := h.live(func(ctx context.Context) error { return h.strayJob(ctx, job) })
+		if err != nil || died {
+			continue // it is not over, or tried again
+		}
+		h.must(h.store.InTx(h.t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(h.t.Context(), `DELETE FROM river_job WHERE id = $1`, job.ID)
+			return err
+		}))
+	}
+	h.look()
+}
+
 // remindAll works the reminders that are due.
 func (h *history) remindAll() {
 	h.t.Helper()

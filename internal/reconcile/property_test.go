@@ -395,6 +395,7 @@ func (h *history) rounds() {
 		h.backfill()
 		h.agree()
 		h.remindAll()
+		h.strayAll()
 		rests := h.restAll()
 		for h.deliver("soon twice late lost") {
 		}

@@ -310,6 +310,25 @@ func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause erro
 	return cause
 }
 
+// isOver is why a meeting request is left.
+const isOver = "it is over"
+
+// revive takes back that requests were left because they were over, if they are not:
+// the clock was ahead then.
+func (s *entitySync) revive(ctx context.Context) error {
+	for key, link := range s.links {
+		if link.State != store.LinkGone || link.Left != isOver || !link.End.After(s.now()) {
+			continue
+		}
+		link.State, link.Left = store.LinkLive, ""
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+		s.links[key] = link
+	}
+	return nil
+}
+
 // over reports whether the time of a link's meeting has passed. CalendarHero
 // then closes it by itself, and a delete would tell its invitees of nothing.
 func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
@@ -320,7 +339,7 @@ func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After
 // that nothing is believed of its object.
 func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
-		return false, nil
+		return false, s.confirm(ctx, link.Item, link.ObjectID, s.seen(link).End)
 	}
 	first := link.State != store.LinkDeleting
 	link.State = store.LinkDeleting
@@ -337,7 +356,10 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 		}
 		ctx, cancel := detached(ctx)
 		defer cancel()
-		return false, s.store.ForgetDeleted(ctx, link.Entity, link.Item, link.ObjectID, s.now(), s.real(confirmAfter))
+		if err := s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID); err != nil {
+			return false, err
+		}
+		return false, s.confirm(ctx, link.Item, link.ObjectID, time.Time{})
 	case clients.ReasonOf(err) == clients.NotFound, failed != nil && failed.Foreign && (failed.Status < 300 || failed.Status == http.StatusNotFound):
 		if err := s.notListed(ctx, link, err); err != nil {
 			return false, err
@@ -384,8 +406,9 @@ type wanted struct {
 func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 	// A later request ignores where the meeting was moved to.
 	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
-	if s.over(link) {
-		return s.leave(ctx, link, "it is over")
+	if m := s.seen(link); s.over(link) {
+		link.Start, link.End = m.Start, m.End
+		return s.leave(ctx, link, isOver)
 	}
 	link, err := s.resolve(ctx, link, mapping.Item{})
 	if err != nil || link.State == store.LinkGone {

@@ -66,11 +66,36 @@ func (r *Reconciler) strayLater(e store.Entity, err error) error {
 	return fmt.Errorf("look for a meeting request of %s that should not exist: %w", e, err)
 }
 
+// confirm queues the look that a delete is confirmed by, or the looks whether a request
+// that was left because it was over by endsAt is so by a clock that was put back.
+func (s *entitySync) confirm(ctx context.Context, item, id string, endsAt time.Time) error {
+	return s.store.Confirm(ctx, store.StrayArgs{
+		LocationID: s.entity.LocationID, RecordKind: s.entity.Kind, EntityID: s.entity.ID, Item: item,
+		GivenUpAt: s.now().UTC(), DeletedID: id, EndsAt: endsAt,
+	}, s.real(confirmAfter))
+}
+
+// whenTheClockIsRight are the times after which a request that was over is looked at
+// again: each two hours, for a clock that is put back makes longer waits due at once.
+func whenTheClockIsRight() []time.Duration {
+	at := []time.Duration{time.Minute, time.Hour}
+	for h := 3 * time.Hour; h < 52*time.Hour; h += 2 * time.Hour {
+		at = append(at, h)
+	}
+	return at
+}
+
 // confirmDelete makes sure that no open list shows a request whose DELETE was answered
 // as if it had been deleted: a gateway may have answered. Any look since then will do.
 // A request that is still there is deleted again, and looked for again.
 func (r *Reconciler) confirmDelete(ctx context.Context, conn *session, of store.StrayArgs) error {
-	for _, since := range []time.Time{of.GivenUpAt.Add(1), r.now()} { // the second look if the first one shows it
+	if !of.EndsAt.IsZero() && !of.EndsAt.After(r.now()) {
+		if next, more := nextLook(r.now().Sub(of.GivenUpAt), whenTheClockIsRight()...); more {
+			return r.snooze(next)
+		}
+		return nil
+	}
+	for _, since := range []time.Time{earliest(of.GivenUpAt.Add(1), r.now()), r.now()} { // the second look if the first one shows it
 		open, err := conn.board.look(ctx, conn.CalendarHero, since, r.now())
 		if err != nil {
 			return r.strayLater(of.Entity(), err)

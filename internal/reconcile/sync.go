@@ -99,6 +99,9 @@ func (r *Reconciler) syncWith(ctx context.Context, state *store.EntityState, rea
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
 	}
+	if err := s.revive(ctx); err != nil {
+		return nil, err
+	}
 	gone, err := s.dropped(ctx)
 	if err != nil {
 		return nil, err

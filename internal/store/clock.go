@@ -14,7 +14,7 @@ const LongestRest = 24 * time.Hour
 // the next round.
 const (
 	longestSync  = 20 * time.Minute // longestBackoff, and what it is spread over
-	longestStray = 26 * time.Hour
+	longestStray = 3 * time.Hour
 	longestRest  = LongestRest + time.Hour
 )
 

@@ -151,6 +151,18 @@ func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	}}}, nil)
 }
 
+// Confirm queues a look after a time, by the machine's clock, whether a meeting request
+// is still there.
+func (s *Store) Confirm(ctx context.Context, of StrayArgs, after time.Duration) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: of, InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)}}})
+	})
+	if err != nil {
+		return fmt.Errorf("queue a look for meeting request %s: %w", of.DeletedID, err)
+	}
+	return nil
+}
+
 // Rest writes a link whose new description waits, and queues the end of the wait,
 // which by the machine's clock is after that time.
 func (s *Store) Rest(ctx context.Context, l Link, now time.Time, after time.Duration) error {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/riverqueue/river"
 )
 
 // Meeting is a meeting request of CalendarHero as a list showed it last. One
@@ -163,24 +161,6 @@ func (s *Store) ForgetMeeting(ctx context.Context, locationID, id string) error 
 	})
 	if err != nil {
 		return fmt.Errorf("forget meeting %s: %w", id, err)
-	}
-	return nil
-}
-
-// ForgetDeleted drops what is known of the meeting of an item that was deleted here,
-// and queues a look after a time, by the machine's clock, whether it is still there.
-func (s *Store) ForgetDeleted(ctx context.Context, e Entity, item, id string, now time.Time, after time.Duration) error {
-	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM meetings WHERE location_id = $1 AND id = $2`, e.LocationID, id); err != nil {
-			return err
-		}
-		return s.queue.insert(ctx, tx, []river.InsertManyParams{{
-			Args:       StrayArgs{LocationID: e.LocationID, RecordKind: e.Kind, EntityID: e.ID, Item: item, GivenUpAt: now.UTC(), DeletedID: id},
-			InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)},
-		}})
-	})
-	if err != nil {
-		return fmt.Errorf("forget the deleted meeting %s: %w", id, err)
 	}
 	return nil
 }

@@ -200,6 +200,7 @@ type StrayArgs struct {
 	Generation int64     `json:"generation"` // of the create
 	GivenUpAt  time.Time `json:"given_up_at"`
 	DeletedID  string    `json:"deleted_id,omitempty"` // of the request that was deleted at that time; "" = its create was given up
+	EndsAt     time.Time `json:"ends_at,omitzero"`     // it was not deleted since it was over by then
 }
 
 // Kind is the job's name in River's tables.
