@@ -2,12 +2,9 @@ package highlevel
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"milepost/internal/sandbox/fakehttp"
 )
@@ -31,6 +28,10 @@ type appointmentRecord struct {
 	blocks   bool
 	notes    []AppointmentNote
 }
+
+func (r *appointmentRecord) owner() (locationID, contactID string) { return r.LocationID, r.ContactID }
+
+func (r *appointmentRecord) value() Appointment { return r.Appointment }
 
 var (
 	appointmentEditDTO = dto{
@@ -58,7 +59,7 @@ func (h *Server) SeedAppointment(a Appointment) (Appointment, error) {
 }
 
 func (h *Server) newAppointment(a Appointment, tell bool) (made Appointment, err error) {
-	err = h.withContact("create appointment", a.ContactID, func(r *contactRecord) error {
+	err = with(h, "create appointment of", "contact", h.contacts, a.ContactID, func(r *contactRecord) error {
 		a.LocationID = r.LocationID
 		made = h.insertAppointment(a, tell).Appointment
 		return nil
@@ -68,54 +69,23 @@ func (h *Server) newAppointment(a Appointment, tell bool) (made Appointment, err
 
 // UpdateAppointment lets change edit an appointment. Nothing changed sends nothing.
 func (h *Server) UpdateAppointment(id string, change func(*Appointment)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.appointments[id]
-	if r == nil {
-		return fmt.Errorf("update appointment: no appointment %q", id)
-	}
-	updated := r.Appointment
-	change(&updated)
-	h.replaceAppointment(r, updated)
-	return nil
+	return edit(h, "update", "appointment", h.appointments, id, (*appointmentRecord).value, change, h.replaceAppointment)
 }
 
 // DeleteAppointment deletes an appointment.
 func (h *Server) DeleteAppointment(id string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.appointments[id]
-	if r == nil {
-		return fmt.Errorf("delete appointment: no appointment %q", id)
-	}
-	h.removeAppointment(r)
-	return nil
+	return remove(h, "delete", "appointment", h.appointments, id, h.removeAppointment)
 }
 
 // Appointment returns one appointment, and whether it exists.
 func (h *Server) Appointment(id string) (Appointment, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.appointments[id]
-	if r == nil {
-		return Appointment{}, false
-	}
-	return r.Appointment, true
+	return get(h, h.appointments, id, (*appointmentRecord).value)
 }
 
 func (h *Server) insertAppointment(a Appointment, tell bool) *appointmentRecord {
-	if a.ID == "" {
-		a.ID = newID()
-	}
-	if a.DateAdded.IsZero() {
-		a.DateAdded = h.clock()
-	}
-	if a.DateUpdated.IsZero() {
-		a.DateUpdated = a.DateAdded
-	}
-	if a.End.IsZero() {
-		a.End = a.Start.Add(30 * time.Minute)
-	}
+	a.ID, a.DateAdded = cmp.Or(a.ID, newID()), cmp.Or(a.DateAdded, h.clock())
+	a.DateUpdated = cmp.Or(a.DateUpdated, a.DateAdded)
+	a.End = cmp.Or(a.End, a.Start.Add(30*time.Minute))
 	a.Start, a.End = a.Start.UTC(), a.End.UTC()
 	a.Status = cmp.Or(a.Status, "confirmed")
 	r := &appointmentRecord{Appointment: a, sequence: h.nextSequence()}
@@ -159,22 +129,19 @@ func (h *Server) zone(locationID string) *time.Location {
 	return time.UTC
 }
 
-// appointment finds the appointment that the path names, within the token's reach.
-func (h *Server) appointment(c *call) (*appointmentRecord, *refusal) {
-	return h.calendarEvent(c, false)
+// calendarEvent finds the appointment or the blocked slot that the path names,
+// within the token's reach.
+func (h *Server) calendarEvent(c *call) (*appointmentRecord, *refusal) {
+	return find(c, h.appointments, "eventId", "Event")
 }
 
-// calendarEvent finds an appointment, or also a blocked slot.
-func (h *Server) calendarEvent(c *call, blocked bool) (*appointmentRecord, *refusal) {
-	id := chi.URLParam(c.r, "eventId")
-	r := h.appointments[id]
-	if r == nil || r.blocks && !blocked {
-		return nil, refuse(http.StatusBadRequest, "Event with id %s not found", id)
+// appointment finds the appointment that the path names.
+func (h *Server) appointment(c *call) (*appointmentRecord, *refusal) {
+	r, no := h.calendarEvent(c)
+	if no == nil && r.blocks {
+		no = refuse(http.StatusBadRequest, "Event with id %s not found", r.ID)
 	}
-	if no := c.tenant(r.LocationID); no != nil {
-		return nil, no
-	}
-	return r, nil
+	return r, no
 }
 
 // answer writes the times with the layout, in the zone of the location.
@@ -202,42 +169,28 @@ func (h *Server) naiveAppointments(contact *contactRecord) []any {
 		}
 	}
 	slices.SortFunc(records, func(a, b *appointmentRecord) int { return cmp.Compare(a.sequence, b.sequence) })
-	events := []any{}
-	for _, r := range records {
+	return answers(records, func(r *appointmentRecord) map[string]any {
 		a := r.answer(h.zone(r.LocationID), time.DateTime)
 		a["status"] = "booked"
-		events = append(events, a)
-	}
-	return events
+		return a
+	})
 }
 
-func (h *Server) listAppointments(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listAppointments(c *call, contact *contactRecord) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"events": h.naiveAppointments(contact)}, nil
 }
 
-func (h *Server) getAppointment(c *call) (int, any, *refusal) {
-	r, no := h.appointment(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getAppointment(c *call, r *appointmentRecord) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"event": r.answer(h.zone(r.LocationID), time.RFC3339)}, nil
 }
 
 // applyAppointment refuses an end before the start, and a slot that another
 // appointment of the same user has, unless the caller asks not to.
 func (h *Server) applyAppointment(c *call, a Appointment) (Appointment, *refusal) {
-	for key, target := range map[string]*string{
+	c.readTexts(map[string]*string{
 		"title": &a.Title, "appointmentStatus": &a.Status, "assignedUserId": &a.AssignedUserID,
 		"description": &a.Notes, "address": &a.Address, "calendarId": &a.CalendarID,
-	} {
-		if value, ok := c.str(key); ok {
-			*target = value
-		}
-	}
+	})
 	start, moved := c.str("startTime")
 	if moved {
 		length := a.End.Sub(a.Start)
@@ -276,27 +229,15 @@ func (h *Server) appointmentWritten(r *appointmentRecord) map[string]any {
 	}
 }
 
-func (h *Server) createAppointment(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
-	contactID, _ := c.str("contactId")
-	if r := h.contacts[contactID]; r == nil || r.LocationID != locationID {
-		return 0, nil, refuse(http.StatusBadRequest, "The contact id %s is invalid", contactID)
-	}
-	a, no := h.applyAppointment(c, Appointment{LocationID: locationID, ContactID: contactID, Source: "third_party"})
+func (h *Server) createAppointment(c *call, contact *contactRecord) (int, any, *refusal) {
+	a, no := h.applyAppointment(c, Appointment{LocationID: contact.LocationID, ContactID: contact.ID, Source: "third_party"})
 	if no != nil {
 		return 0, nil, no
 	}
 	return http.StatusOK, h.appointmentWritten(h.insertAppointment(a, true)), nil
 }
 
-func (h *Server) updateAppointment(c *call) (int, any, *refusal) {
-	r, no := h.appointment(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateAppointment(c *call, r *appointmentRecord) (int, any, *refusal) {
 	a, no := h.applyAppointment(c, r.Appointment)
 	if no != nil {
 		return 0, nil, no
@@ -306,11 +247,7 @@ func (h *Server) updateAppointment(c *call) (int, any, *refusal) {
 }
 
 // deleteEvent deletes an appointment or a blocked slot, which sends no webhook.
-func (h *Server) deleteEvent(c *call) (int, any, *refusal) {
-	r, no := h.calendarEvent(c, true)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteEvent(_ *call, r *appointmentRecord) (int, any, *refusal) {
 	h.removeAppointment(r)
 	return http.StatusCreated, map[string]any{"succeeded": true}, nil
 }

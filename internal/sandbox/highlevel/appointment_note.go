@@ -43,12 +43,11 @@ func (r *appointmentRecord) noteAnswer(note AppointmentNote) map[string]any {
 
 // notedAppointment finds the appointment that the path names.
 func (h *Server) notedAppointment(c *call) (*appointmentRecord, *refusal) {
-	id := chi.URLParam(c.r, "appointmentId")
-	r := h.appointments[id]
-	if r == nil || r.blocks {
-		return nil, refuse(http.StatusBadRequest, "Appointment with id %s not found", id)
+	r, no := find(c, h.appointments, "appointmentId", "Appointment")
+	if no == nil && r.blocks {
+		no = refuse(http.StatusBadRequest, "Appointment with id %s not found", r.ID)
 	}
-	return r, c.tenant(r.LocationID)
+	return r, no
 }
 
 // appointmentNote finds the note that the path names.
@@ -65,11 +64,7 @@ func (h *Server) appointmentNote(c *call) (*appointmentRecord, int, *refusal) {
 	return r, i, nil
 }
 
-func (h *Server) listAppointmentNotes(c *call) (int, any, *refusal) {
-	r, no := h.notedAppointment(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listAppointmentNotes(c *call, r *appointmentRecord) (int, any, *refusal) {
 	values, no := c.query([]string{"limit", "offset"})
 	if no != nil {
 		return 0, nil, no
@@ -98,11 +93,7 @@ func (c *call) applyAppointmentNote(note AppointmentNote) (AppointmentNote, *ref
 	return note, nil
 }
 
-func (h *Server) createAppointmentNote(c *call) (int, any, *refusal) {
-	r, no := h.notedAppointment(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) createAppointmentNote(c *call, r *appointmentRecord) (int, any, *refusal) {
 	note, no := c.applyAppointmentNote(AppointmentNote{ID: newID(), DateAdded: h.clock()})
 	if no != nil {
 		return 0, nil, no
@@ -112,11 +103,7 @@ func (h *Server) createAppointmentNote(c *call) (int, any, *refusal) {
 	return http.StatusCreated, map[string]any{"note": r.noteAnswer(note)}, nil
 }
 
-func (h *Server) updateAppointmentNote(c *call) (int, any, *refusal) {
-	r, i, no := h.appointmentNote(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateAppointmentNote(c *call, r *appointmentRecord, i int) (int, any, *refusal) {
 	note, no := c.applyAppointmentNote(r.notes[i])
 	if no != nil {
 		return 0, nil, no
@@ -126,11 +113,7 @@ func (h *Server) updateAppointmentNote(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"note": r.noteAnswer(note)}, nil
 }
 
-func (h *Server) deleteAppointmentNote(c *call) (int, any, *refusal) {
-	r, i, no := h.appointmentNote(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteAppointmentNote(c *call, r *appointmentRecord, i int) (int, any, *refusal) {
 	r.notes = slices.Delete(r.notes, i, i+1)
 	h.notice.Changed()
 	return http.StatusOK, map[string]any{"success": true}, nil

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"milepost/internal/sandbox/fakehttp"
 )
 
@@ -50,11 +48,7 @@ func (h *Server) applySlot(c *call, slot Appointment) (Appointment, *refusal) {
 	if user, _ := c.str("assignedUserId"); user != "" {
 		return slot, refuse(http.StatusBadRequest, "Either calendarId or assignedUserId can be set, not both")
 	}
-	for key, target := range map[string]*string{"title": &slot.Title, "calendarId": &slot.CalendarID} {
-		if value, ok := c.str(key); ok {
-			*target = value
-		}
-	}
+	c.readTexts(map[string]*string{"title": &slot.Title, "calendarId": &slot.CalendarID})
 	for key, target := range map[string]*time.Time{"startTime": &slot.Start, "endTime": &slot.End} {
 		if value, ok := c.str(key); ok {
 			at, _ := fakehttp.ParseISO(value)
@@ -75,15 +69,16 @@ func (h *Server) createBlockedSlot(c *call) (int, any, *refusal) {
 	return http.StatusCreated, h.blockSlot(slot).slotAnswer(h.zone(slot.LocationID)), nil
 }
 
-func (h *Server) updateBlockedSlot(c *call) (int, any, *refusal) {
-	id := chi.URLParam(c.r, "eventId")
-	r := h.appointments[id]
-	if r == nil || !r.blocks {
-		return 0, nil, refuse(http.StatusBadRequest, "Event with id %s not found", id)
+// blockedSlot finds the blocked slot that the path names.
+func (h *Server) blockedSlot(c *call) (*appointmentRecord, *refusal) {
+	r, no := h.calendarEvent(c)
+	if no == nil && !r.blocks {
+		no = refuse(http.StatusBadRequest, "Event with id %s not found", r.ID)
 	}
-	if no := c.tenant(r.LocationID); no != nil {
-		return 0, nil, no
-	}
+	return r, no
+}
+
+func (h *Server) updateBlockedSlot(c *call, r *appointmentRecord) (int, any, *refusal) {
 	slot, no := h.applySlot(c, r.Appointment)
 	if no != nil {
 		return 0, nil, no

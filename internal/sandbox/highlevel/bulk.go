@@ -23,8 +23,8 @@ func (h *Server) bulkTags(c *call) (int, any, *refusal) {
 	if kind != "add" && kind != "remove" {
 		return 0, nil, refuse(http.StatusBadRequest, "type must be one of the following values: add, remove")
 	}
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
+	l, no := h.locationOfBody(c)
+	if no != nil {
 		return 0, nil, no
 	}
 	ids, _ := as[[]string](c, "contacts")
@@ -34,7 +34,7 @@ func (h *Server) bulkTags(c *call) (int, any, *refusal) {
 	responses := []any{}
 	for _, id := range ids {
 		record := h.contacts[id]
-		if record == nil || record.LocationID != locationID {
+		if record == nil || record.LocationID != l.ID {
 			message := "contact id is not a valid firebase id"
 			if record != nil {
 				message = "contact does not belong to location"
@@ -65,15 +65,11 @@ func (h *Server) bulkTags(c *call) (int, any, *refusal) {
 
 // bulkBusiness links contacts to a business. It sends no event: HighLevel has
 // none for that (its issue #276). One contact that is not there fails all.
-func (h *Server) bulkBusiness(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
+func (h *Server) bulkBusiness(c *call, l *location) (int, any, *refusal) {
 	ids, _ := as[[]string](c, "ids")
 	business, _ := c.str("businessId")
 	for _, id := range ids {
-		if r := h.contacts[id]; r == nil || r.LocationID != locationID {
+		if r := h.contacts[id]; r == nil || r.LocationID != l.ID {
 			return 0, nil, refuse(http.StatusBadRequest, "Contact with id %s not found", id)
 		}
 	}
@@ -85,15 +81,7 @@ func (h *Server) bulkBusiness(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"success": true, "ids": ids}, nil
 }
 
-func (h *Server) listContactsOfBusiness(c *call) (int, any, *refusal) {
-	q := c.r.URL.Query()
-	if q.Get("locationId") == "" {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"locationId should not be empty", "locationId must be a string"}}
-	}
-	l, no := h.location(c, q.Get("locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listContactsOfBusiness(c *call, l *location) (int, any, *refusal) {
 	limit, no := queryInt(c, "limit", 25)
 	if no != nil {
 		return 0, nil, no
@@ -104,13 +92,10 @@ func (h *Server) listContactsOfBusiness(c *call) (int, any, *refusal) {
 	}
 	business := chi.URLParam(c.r, "businessId")
 	found := h.sortedContacts(func(r *contactRecord) bool {
-		return r.LocationID == l.ID && r.BusinessID == business && r.matches(q.Get("query"))
+		return r.LocationID == l.ID && r.BusinessID == business && r.matches(c.r.URL.Query().Get("query"))
 	})
 	total := len(found)
 	found = found[min(skip, total):]
-	contacts := []any{}
-	for _, r := range found[:min(limit, len(found))] {
-		contacts = append(contacts, h.contactAnswer(r, false))
-	}
+	contacts := answers(found[:min(limit, len(found))], func(r *contactRecord) map[string]any { return h.contactAnswer(r, false) })
 	return http.StatusOK, map[string]any{"contacts": contacts, "count": total}, nil
 }

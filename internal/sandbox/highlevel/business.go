@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"slices"
@@ -40,9 +41,7 @@ func (h *Server) SeedBusiness(locationID string, b Business) Business {
 }
 
 func (h *Server) insertBusiness(b Business) *Business {
-	if b.ID == "" {
-		b.ID = fakehttp.ObjectID()
-	}
+	b.ID = cmp.Or(b.ID, fakehttp.ObjectID())
 	b.Fields = maps.Clone(b.Fields)
 	b.DateAdded, b.DateUpdated = h.clock(), h.clock()
 	if l := h.locations[b.LocationID]; l != nil {
@@ -77,23 +76,12 @@ func (h *Server) business(c *call) (*Business, *refusal) {
 	return nil, refuse(http.StatusBadRequest, "Business with id %s not found", id)
 }
 
-func (h *Server) listBusinesses(c *call) (int, any, *refusal) {
-	l, values, no := h.queryLocation(c, "limit", "skip")
-	if no != nil {
-		return 0, nil, no
-	}
-	businesses := []any{}
-	for _, b := range page(l.businesses, values["skip"], values["limit"]) {
-		businesses = append(businesses, b.answer())
-	}
+func (h *Server) listBusinesses(c *call, l *location, values map[string]string) (int, any, *refusal) {
+	businesses := answers(page(l.businesses, values["skip"], values["limit"]), (*Business).answer)
 	return http.StatusOK, map[string]any{"businesses": businesses}, nil
 }
 
-func (h *Server) getBusiness(c *call) (int, any, *refusal) {
-	b, no := h.business(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getBusiness(c *call, b *Business) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"business": b.answer()}, nil
 }
 
@@ -106,21 +94,13 @@ func (c *call) applyBusiness(b *Business) {
 }
 
 // createBusiness answers with HighLevel's own spelling.
-func (h *Server) createBusiness(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
-	b := Business{LocationID: locationID, Fields: map[string]string{}}
+func (h *Server) createBusiness(c *call, l *location) (int, any, *refusal) {
+	b := Business{LocationID: l.ID, Fields: map[string]string{}}
 	c.applyBusiness(&b)
 	return http.StatusCreated, map[string]any{"success": true, "buiseness": h.insertBusiness(b).answer()}, nil
 }
 
-func (h *Server) updateBusiness(c *call) (int, any, *refusal) {
-	b, no := h.business(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateBusiness(c *call, b *Business) (int, any, *refusal) {
 	if b.Fields == nil {
 		b.Fields = map[string]string{}
 	}
@@ -130,11 +110,7 @@ func (h *Server) updateBusiness(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"success": true, "buiseness": b.answer()}, nil
 }
 
-func (h *Server) deleteBusiness(c *call) (int, any, *refusal) {
-	b, no := h.business(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteBusiness(c *call, b *Business) (int, any, *refusal) {
 	l := h.locations[b.LocationID]
 	l.businesses = slices.DeleteFunc(l.businesses, func(other *Business) bool { return other == b })
 	h.notice.Changed()

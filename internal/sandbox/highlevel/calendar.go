@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,27 +26,15 @@ const slotLength = 30 * time.Minute
 
 // SeedCalendar adds a calendar to a location and returns it with its id.
 func (h *Server) SeedCalendar(locationID string, calendar Calendar) Calendar {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if calendar.ID == "" {
-		calendar.ID = newID()
-	}
-	if l := h.locations[locationID]; l != nil {
-		l.calendars = append(l.calendars, calendar)
-	}
+	calendar.ID = cmp.Or(calendar.ID, newID())
+	h.seed(locationID, func(l *location) { l.calendars = append(l.calendars, calendar) })
 	return calendar
 }
 
 // SeedCalendarGroup adds a group to a location and returns it with its id.
 func (h *Server) SeedCalendarGroup(locationID string, group CalendarGroup) CalendarGroup {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if group.ID == "" {
-		group.ID = newID()
-	}
-	if l := h.locations[locationID]; l != nil {
-		l.calendarGroups = append(l.calendarGroups, group)
-	}
+	group.ID = cmp.Or(group.ID, newID())
+	h.seed(locationID, func(l *location) { l.calendarGroups = append(l.calendarGroups, group) })
 	return group
 }
 
@@ -61,11 +50,7 @@ func (calendar Calendar) answer(locationID string) map[string]any {
 }
 
 // listCalendars shows drafts unless it is asked not to, as HighLevel does.
-func (h *Server) listCalendars(c *call) (int, any, *refusal) {
-	l, values, no := h.queryLocation(c, "groupId", "showDrafted")
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listCalendars(c *call, l *location, values map[string]string) (int, any, *refusal) {
 	calendars := []any{}
 	for _, calendar := range l.calendars {
 		if (values["groupId"] == "" || values["groupId"] == calendar.GroupID) && (!calendar.Draft || values["showDrafted"] != "false") {
@@ -88,19 +73,11 @@ func (h *Server) calendar(c *call) (*location, Calendar, *refusal) {
 	return nil, Calendar{}, refuse(http.StatusBadRequest, "Calendar with id %s not found", id)
 }
 
-func (h *Server) getCalendar(c *call) (int, any, *refusal) {
-	l, calendar, no := h.calendar(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getCalendar(c *call, l *location, calendar Calendar) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"calendar": calendar.answer(l.ID)}, nil
 }
 
-func (h *Server) listCalendarGroups(c *call) (int, any, *refusal) {
-	l, _, no := h.queryLocation(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listCalendarGroups(c *call, l *location, _ map[string]string) (int, any, *refusal) {
 	groups := []any{}
 	for _, g := range l.calendarGroups {
 		groups = append(groups, map[string]any{"id": g.ID, "locationId": l.ID, "name": g.Name, "description": "", "slug": g.ID, "isActive": true})
@@ -162,11 +139,7 @@ func (h *Server) listBlockedSlots(c *call) (int, any, *refusal)   { return h.ent
 
 // listFreeSlots answers by days of the zone. An appointment or blocked slot takes
 // the slots that it overlaps.
-func (h *Server) listFreeSlots(c *call) (int, any, *refusal) {
-	l, calendar, no := h.calendar(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listFreeSlots(c *call, l *location, calendar Calendar) (int, any, *refusal) {
 	values, no := c.query([]string{"startDate", "endDate"}, "timezone", "userId", "userIds")
 	if no != nil {
 		return 0, nil, no

@@ -1,6 +1,9 @@
 package highlevel
 
-import "net/http"
+import (
+	"cmp"
+	"net/http"
+)
 
 // Campaign is a campaign of a location. Contacts can be added to any other id too:
 // the API has no way to make one.
@@ -8,25 +11,13 @@ type Campaign struct{ ID, Name, Status string }
 
 // SeedCampaign adds a campaign to a location and returns it with its id.
 func (h *Server) SeedCampaign(locationID string, campaign Campaign) Campaign {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if campaign.ID == "" {
-		campaign.ID = newID()
-	}
-	if campaign.Status == "" {
-		campaign.Status = "published"
-	}
-	if l := h.locations[locationID]; l != nil {
-		l.campaigns = append(l.campaigns, campaign)
-	}
+	campaign.ID = cmp.Or(campaign.ID, newID())
+	campaign.Status = cmp.Or(campaign.Status, "published")
+	h.seed(locationID, func(l *location) { l.campaigns = append(l.campaigns, campaign) })
 	return campaign
 }
 
-func (h *Server) listCampaigns(c *call) (int, any, *refusal) {
-	l, values, no := h.queryLocation(c, "status")
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listCampaigns(c *call, l *location, values map[string]string) (int, any, *refusal) {
 	campaigns := []any{}
 	for _, campaign := range l.campaigns {
 		if values["status"] == "" || values["status"] == campaign.Status {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// What a person does in HighLevel's own pages: each change here sends the
-// webhooks that HighLevel would send. Each returns an error when the record
-// does not exist.
+// What a person does to contacts in HighLevel's own pages: each change here sends
+// the webhooks that HighLevel would send. Each returns an error when the contact
+// does not exist. Other records have such methods in their own files.
 
 // CreateContact makes a contact; an empty LocationID means the first location,
 // and an empty ID makes one. Keys of CustomFields may be field ids or keys.
@@ -45,7 +45,7 @@ func (h *Server) newContact(c Contact, tell bool) (Contact, error) {
 // and values of custom fields must be in the kept form (use SetCustomField).
 // Nothing changed sends nothing.
 func (h *Server) UpdateContact(id string, change func(*Contact)) error {
-	return h.withContact("update contact", id, func(r *contactRecord) error {
+	return with(h, "update", "contact", h.contacts, id, func(r *contactRecord) error {
 		updated := r.clone()
 		change(&updated)
 		h.replaceContact(r, updated)
@@ -60,7 +60,7 @@ func (h *Server) SetCustomField(contactID, idOrKey string, value any) error {
 
 // SetCustomFields writes several custom fields as one change.
 func (h *Server) SetCustomFields(contactID string, values map[string]any) error {
-	return h.withContact("set custom fields", contactID, func(r *contactRecord) error {
+	return with(h, "set custom fields of", "contact", h.contacts, contactID, func(r *contactRecord) error {
 		updated := r.clone()
 		for ref, value := range values {
 			if err := h.setField(&updated, ref, value); err != nil {
@@ -74,7 +74,7 @@ func (h *Server) SetCustomFields(contactID string, values map[string]any) error 
 
 // AddTags adds tags to a contact.
 func (h *Server) AddTags(contactID string, tags ...string) error {
-	return h.withContact("add tags", contactID, func(r *contactRecord) error {
+	return with(h, "add tags to", "contact", h.contacts, contactID, func(r *contactRecord) error {
 		h.replaceTags(r, append(slices.Clone(r.Tags), tags...))
 		return nil
 	})
@@ -82,7 +82,7 @@ func (h *Server) AddTags(contactID string, tags ...string) error {
 
 // RemoveTags takes tags from a contact.
 func (h *Server) RemoveTags(contactID string, tags ...string) error {
-	return h.withContact("remove tags", contactID, func(r *contactRecord) error {
+	return with(h, "remove tags from", "contact", h.contacts, contactID, func(r *contactRecord) error {
 		h.replaceTags(r, without(r.Tags, tags))
 		return nil
 	})
@@ -90,16 +90,13 @@ func (h *Server) RemoveTags(contactID string, tags ...string) error {
 
 // DeleteContact deletes a contact with its tasks and notes.
 func (h *Server) DeleteContact(id string) error {
-	return h.withContact("delete contact", id, func(r *contactRecord) error {
-		h.removeContact(r)
-		return nil
-	})
+	return remove(h, "delete", "contact", h.contacts, id, h.removeContact)
 }
 
 // MergeContact gives a contact's tasks to another one and deletes it, as a
 // merge of two contacts does: no event tells that the tasks moved.
 func (h *Server) MergeContact(id, into string) error {
-	return h.withContact("merge contact", id, func(from *contactRecord) error {
+	return with(h, "merge", "contact", h.contacts, id, func(from *contactRecord) error {
 		to := h.contacts[into]
 		if to == nil || to == from {
 			return fmt.Errorf("no contact %q to merge into", into)
@@ -111,101 +108,4 @@ func (h *Server) MergeContact(id, into string) error {
 		h.removeContact(from)
 		return nil
 	})
-}
-
-func (h *Server) withContact(what, id string, do func(*contactRecord) error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.contacts[id]
-	if r == nil {
-		return fmt.Errorf("%s: no contact %q", what, id)
-	}
-	if err := do(r); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
-}
-
-// CreateTask makes a task of the contact in t.ContactID.
-func (h *Server) CreateTask(t Task) (Task, error) { return h.newTask(t, true) }
-
-// SeedTask is CreateTask without a webhook.
-func (h *Server) SeedTask(t Task) (Task, error) { return h.newTask(t, false) }
-
-func (h *Server) newTask(t Task, tell bool) (made Task, err error) {
-	err = h.withContact("create task", t.ContactID, func(r *contactRecord) error {
-		made = h.insertTask(r, t, tell).Task
-		return nil
-	})
-	return made, err
-}
-
-// UpdateTask lets change edit a task. HighLevel has no event for that; only
-// a completion sends one.
-func (h *Server) UpdateTask(id string, change func(*Task)) error {
-	return h.withTask("update task", id, func(_ *contactRecord, task *taskRecord) {
-		updated := task.Task
-		change(&updated)
-		h.replaceTask(task, updated)
-	})
-}
-
-// CompleteTask marks a task as done.
-func (h *Server) CompleteTask(id string) error {
-	return h.UpdateTask(id, func(t *Task) { t.Completed = true })
-}
-
-// DeleteTask deletes a task.
-func (h *Server) DeleteTask(id string) error {
-	return h.withTask("delete task", id, h.removeTask)
-}
-
-func (h *Server) withTask(what, id string, do func(*contactRecord, *taskRecord)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	task := h.tasks[id]
-	if task == nil {
-		return fmt.Errorf("%s: no task %q", what, id)
-	}
-	do(h.contacts[task.ContactID], task)
-	return nil
-}
-
-// CreateNote makes a note of the contact in n.ContactID.
-func (h *Server) CreateNote(n Note) (Note, error) { return h.newNote(n, true) }
-
-// SeedNote is CreateNote without a webhook.
-func (h *Server) SeedNote(n Note) (Note, error) { return h.newNote(n, false) }
-
-func (h *Server) newNote(n Note, tell bool) (made Note, err error) {
-	err = h.withContact("create note", n.ContactID, func(r *contactRecord) error {
-		made = h.insertNote(r, n, tell).Note
-		return nil
-	})
-	return made, err
-}
-
-// UpdateNote lets change edit a note.
-func (h *Server) UpdateNote(id string, change func(*Note)) error {
-	return h.withNote("update note", id, func(_ *contactRecord, note *noteRecord) {
-		updated := note.Note
-		change(&updated)
-		h.replaceNote(note, updated)
-	})
-}
-
-// DeleteNote deletes a note.
-func (h *Server) DeleteNote(id string) error {
-	return h.withNote("delete note", id, h.removeNote)
-}
-
-func (h *Server) withNote(what, id string, do func(*contactRecord, *noteRecord)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	note := h.notes[id]
-	if note == nil {
-		return fmt.Errorf("%s: no note %q", what, id)
-	}
-	do(h.contacts[note.ContactID], note)
-	return nil
 }

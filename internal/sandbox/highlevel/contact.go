@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"milepost/internal/sandbox/fakehttp"
 )
 
@@ -45,30 +43,34 @@ func (c Contact) clone() Contact {
 type contactRecord struct {
 	Contact
 	sequence int64
-	tasks    []*taskRecord
-	notes    []*noteRecord
+	tasks    []*Task
+	notes    []*Note
 
 	followers, campaigns, workflows []string // ids
 }
 
+func (r *contactRecord) owner() (locationID, contactID string) { return r.LocationID, r.ID }
+
 // contact finds the contact that the path names, within the token's reach.
 func (h *Server) contact(c *call) (*contactRecord, *refusal) {
-	id := chi.URLParam(c.r, "contactId")
-	record := h.contacts[id]
-	if record == nil {
-		return nil, refuse(http.StatusBadRequest, "Contact with id %s not found", id)
-	}
-	if no := c.tenant(record.LocationID); no != nil {
-		return nil, no
-	}
-	return record, nil
+	return find(c, h.contacts, "contactId", "Contact")
 }
 
-func (h *Server) getContact(c *call) (int, any, *refusal) {
-	record, no := h.contact(c)
+// contactOfBody finds the contact that the body names, in the location that it names.
+func (h *Server) contactOfBody(c *call) (*contactRecord, *refusal) {
+	l, no := h.locationOfBody(c)
 	if no != nil {
-		return 0, nil, no
+		return nil, no
 	}
+	id, _ := c.str("contactId")
+	r := h.contacts[id]
+	if r == nil || r.LocationID != l.ID {
+		return nil, refuse(http.StatusBadRequest, "The contact id %s is invalid", id)
+	}
+	return r, nil
+}
+
+func (h *Server) getContact(c *call, record *contactRecord) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"contact": h.contactAnswer(record, false)}, nil
 }
 
@@ -154,16 +156,12 @@ func (h *Server) apply(c *call, contact Contact) (Contact, *refusal) {
 		first, last, _ := strings.Cut(strings.TrimSpace(name), " ")
 		contact.FirstName, contact.LastName = first, strings.TrimSpace(last)
 	}
-	for key, target := range map[string]*string{
+	c.readTexts(map[string]*string{
 		"firstName": &contact.FirstName, "lastName": &contact.LastName, "email": &contact.Email, "phone": &contact.Phone,
 		"companyName": &contact.CompanyName, "website": &contact.Website, "source": &contact.Source,
 		"address1": &contact.Address1, "city": &contact.City, "state": &contact.State, "postalCode": &contact.PostalCode,
 		"country": &contact.Country, "timezone": &contact.TimeZone, "assignedTo": &contact.AssignedTo,
-	} {
-		if value, ok := c.str(key); ok {
-			*target = value
-		}
-	}
+	})
 	if value, ok := c.str("dateOfBirth"); ok {
 		contact.DateOfBirth, _ = parseBirthday(value)
 	}
@@ -281,32 +279,24 @@ func duplicateRefusal(other *contactRecord, field string) *refusal {
 	return no
 }
 
-func (h *Server) createContact(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
-	contact, no := h.apply(c, Contact{LocationID: locationID})
+func (h *Server) createContact(c *call, l *location) (int, any, *refusal) {
+	contact, no := h.apply(c, Contact{LocationID: l.ID})
 	if no != nil {
 		return 0, nil, no
 	}
-	if other, by := h.duplicate(locationID, contact.Email, contact.Phone, ""); other != nil {
+	if other, by := h.duplicate(l.ID, contact.Email, contact.Phone, ""); other != nil {
 		return 0, nil, duplicateRefusal(other, by)
 	}
 	record := h.insertContact(contact, true)
 	return http.StatusCreated, map[string]any{"contact": h.contactAnswer(record, true), "traceId": fakehttp.UUID()}, nil
 }
 
-func (h *Server) upsertContact(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
-	probe, no := h.apply(c, Contact{LocationID: locationID})
+func (h *Server) upsertContact(c *call, l *location) (int, any, *refusal) {
+	probe, no := h.apply(c, Contact{LocationID: l.ID})
 	if no != nil {
 		return 0, nil, no
 	}
-	existing, _ := h.duplicate(locationID, probe.Email, probe.Phone, "")
+	existing, _ := h.duplicate(l.ID, probe.Email, probe.Phone, "")
 	if existing == nil {
 		record := h.insertContact(probe, true)
 		return http.StatusCreated, map[string]any{"new": true, "contact": h.contactAnswer(record, false), "traceId": fakehttp.UUID()}, nil
@@ -319,11 +309,7 @@ func (h *Server) upsertContact(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"new": false, "contact": h.contactAnswer(existing, false), "traceId": fakehttp.UUID()}, nil
 }
 
-func (h *Server) updateContact(c *call) (int, any, *refusal) {
-	record, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateContact(c *call, record *contactRecord) (int, any, *refusal) {
 	updated, no := h.apply(c, record.Contact)
 	if no != nil {
 		return 0, nil, no
@@ -339,11 +325,7 @@ func (h *Server) updateContact(c *call) (int, any, *refusal) {
 	return http.StatusOK, answer, nil
 }
 
-func (h *Server) deleteContact(c *call) (int, any, *refusal) {
-	record, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteContact(c *call, record *contactRecord) (int, any, *refusal) {
 	h.removeContact(record)
 	return http.StatusOK, c.succeeded(), nil
 }
@@ -351,9 +333,7 @@ func (h *Server) deleteContact(c *call) (int, any, *refusal) {
 // insertContact stores a contact; tell sends the webhook.
 func (h *Server) insertContact(contact Contact, tell bool) *contactRecord {
 	contact = contact.clone()
-	if contact.ID == "" {
-		contact.ID = newID()
-	}
+	contact.ID = cmp.Or(contact.ID, newID())
 	contact.Tags = savedTags(contact.Tags)
 	if contact.DateAdded.IsZero() {
 		contact.DateAdded = h.clock()
@@ -408,7 +388,7 @@ func (h *Server) replaceContact(record *contactRecord, updated Contact) {
 func (h *Server) removeContact(record *contactRecord) {
 	h.emitContact("ContactDelete", record)
 	for _, task := range slices.Clone(record.tasks) {
-		h.dropTask(record, task)
+		h.dropTask(task)
 	}
 	for _, note := range record.notes {
 		delete(h.notes, note.ID)

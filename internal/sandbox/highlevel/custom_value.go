@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,14 +21,8 @@ func (v CustomValue) answer(locationID string) map[string]any {
 
 // SeedCustomValue adds a custom value to a location and returns it with its id.
 func (h *Server) SeedCustomValue(locationID string, v CustomValue) CustomValue {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if v.ID == "" {
-		v.ID = newID()
-	}
-	if l := h.locations[locationID]; l != nil {
-		l.values = append(l.values, v)
-	}
+	v.ID = cmp.Or(v.ID, newID())
+	h.seed(locationID, func(l *location) { l.values = append(l.values, v) })
 	return v
 }
 
@@ -41,25 +36,14 @@ func (h *Server) CustomValues(locationID string) []CustomValue {
 	return nil
 }
 
-func (h *Server) listCustomValues(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
-	values := []any{}
-	for _, v := range l.values {
-		values = append(values, v.answer(l.ID))
-	}
+func (h *Server) listCustomValues(c *call, l *location) (int, any, *refusal) {
+	values := answers(l.values, func(v CustomValue) map[string]any { return v.answer(l.ID) })
 	return http.StatusOK, map[string]any{"customValues": values}, nil
 }
 
 // createCustomValue makes a second one of the same name too: nothing documents that
 // HighLevel refuses it, and two equal POSTs make two objects.
-func (h *Server) createCustomValue(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) createCustomValue(c *call, l *location) (int, any, *refusal) {
 	v := CustomValue{ID: newID()}
 	v.Name, _ = c.str("name")
 	v.Value, _ = c.str("value")
@@ -82,30 +66,18 @@ func (h *Server) customValue(c *call) (*location, int, *refusal) {
 	return l, i, nil
 }
 
-func (h *Server) getCustomValue(c *call) (int, any, *refusal) {
-	l, i, no := h.customValue(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getCustomValue(c *call, l *location, i int) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"customValue": l.values[i].answer(l.ID)}, nil
 }
 
-func (h *Server) updateCustomValue(c *call) (int, any, *refusal) {
-	l, i, no := h.customValue(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateCustomValue(c *call, l *location, i int) (int, any, *refusal) {
 	l.values[i].Name, _ = c.str("name")
 	l.values[i].Value, _ = c.str("value")
 	h.notice.Changed()
 	return http.StatusOK, map[string]any{"customValue": l.values[i].answer(l.ID)}, nil
 }
 
-func (h *Server) deleteCustomValue(c *call) (int, any, *refusal) {
-	l, i, no := h.customValue(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteCustomValue(c *call, l *location, i int) (int, any, *refusal) {
 	l.values = slices.Delete(l.values, i, i+1)
 	h.notice.Changed()
 	return http.StatusOK, map[string]any{"succeded": true}, nil

@@ -272,6 +272,15 @@ func (c *call) str(key string) (string, bool) {
 	return s, true
 }
 
+// readTexts writes the strings that the body has to their targets.
+func (c *call) readTexts(targets map[string]*string) {
+	for key, target := range targets {
+		if value, ok := c.str(key); ok {
+			*target = value
+		}
+	}
+}
+
 // as decodes a value of the body that the shape has already checked.
 func as[T any](c *call, key string) (T, bool) {
 	var value T

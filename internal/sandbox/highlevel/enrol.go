@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -15,14 +16,8 @@ type Workflow struct{ ID, Name string }
 
 // SeedWorkflow adds a workflow to a location and returns it with its id.
 func (h *Server) SeedWorkflow(locationID string, w Workflow) Workflow {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if w.ID == "" {
-		w.ID = fakehttp.UUID()
-	}
-	if l := h.locations[locationID]; l != nil {
-		l.workflows = append(l.workflows, w)
-	}
+	w.ID = cmp.Or(w.ID, fakehttp.UUID())
+	h.seed(locationID, func(l *location) { l.workflows = append(l.workflows, w) })
 	return w
 }
 
@@ -53,31 +48,19 @@ func (h *Server) enrolment(c *call) (*contactRecord, string, *refusal) {
 	return contact, id, nil
 }
 
-func (h *Server) addToWorkflow(c *call) (int, any, *refusal) {
-	contact, id, no := h.enrolment(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) addToWorkflow(c *call, contact *contactRecord, id string) (int, any, *refusal) {
 	contact.workflows = append(contact.workflows, id) // a second enrolment is a second run
 	h.notice.Changed()
 	return http.StatusCreated, c.succeeded(), nil
 }
 
-func (h *Server) removeFromWorkflow(c *call) (int, any, *refusal) {
-	contact, id, no := h.enrolment(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) removeFromWorkflow(c *call, contact *contactRecord, id string) (int, any, *refusal) {
 	contact.workflows = slices.DeleteFunc(contact.workflows, func(w string) bool { return w == id })
 	h.notice.Changed()
 	return http.StatusOK, c.succeeded(), nil
 }
 
-func (h *Server) listWorkflows(c *call) (int, any, *refusal) {
-	l, _, no := h.queryLocation(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listWorkflows(c *call, l *location, _ map[string]string) (int, any, *refusal) {
 	at := fakehttp.ISOMillis(h.clock())
 	workflows := []any{}
 	for _, w := range l.workflows {
@@ -89,11 +72,7 @@ func (h *Server) listWorkflows(c *call) (int, any, *refusal) {
 }
 
 // addToCampaign takes any campaign: the API has no way to make one.
-func (h *Server) addToCampaign(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) addToCampaign(c *call, contact *contactRecord) (int, any, *refusal) {
 	if id := chi.URLParam(c.r, "campaignId"); !slices.Contains(contact.campaigns, id) {
 		contact.campaigns = append(contact.campaigns, id)
 	}
@@ -103,11 +82,7 @@ func (h *Server) addToCampaign(c *call) (int, any, *refusal) {
 
 // removeFromCampaign also is the removal from all, whose path ends with
 // another word under v3.
-func (h *Server) removeFromCampaign(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) removeFromCampaign(c *call, contact *contactRecord) (int, any, *refusal) {
 	id, all := chi.URLParam(c.r, "campaignId"), "removeAll"
 	if c.v3 {
 		all = "remove-all"
@@ -124,11 +99,7 @@ func (h *Server) removeFromCampaign(c *call) (int, any, *refusal) {
 	return http.StatusOK, c.succeeded(), nil
 }
 
-func (h *Server) addFollowers(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) addFollowers(c *call, contact *contactRecord) (int, any, *refusal) {
 	ids, _ := as[[]string](c, "followers")
 	added := []string{}
 	for _, id := range ids {
@@ -144,11 +115,7 @@ func (h *Server) addFollowers(c *call) (int, any, *refusal) {
 	return http.StatusCreated, map[string]any{"followers": orEmpty(contact.followers), "followersAdded": added}, nil
 }
 
-func (h *Server) removeFollowers(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) removeFollowers(c *call, contact *contactRecord) (int, any, *refusal) {
 	ids, _ := as[[]string](c, "followers")
 	removed := []string{}
 	contact.followers = slices.DeleteFunc(contact.followers, func(id string) bool {

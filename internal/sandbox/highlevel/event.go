@@ -104,7 +104,7 @@ func (h *Server) emitContact(kind string, r *contactRecord) {
 }
 
 // emitTask leaves contactId and body out of TaskCreate, as real deliveries do.
-func (h *Server) emitTask(kind string, t *taskRecord) {
+func (h *Server) emitTask(kind string, t *Task) {
 	event := taskEvent{
 		Type: kind, LocationID: t.LocationID, ID: t.ID, AssignedTo: orNull(t.AssignedTo), Body: &t.Body, ContactID: t.ContactID,
 		Title: t.Title, DateAdded: fakehttp.ISOMillis(t.DateAdded), DueDate: fakehttp.ISOMillis(t.DueDate), envelope: h.envelope(),
@@ -115,7 +115,7 @@ func (h *Server) emitTask(kind string, t *taskRecord) {
 	h.emit(kind, event.envelope, event)
 }
 
-func (h *Server) emitNote(kind string, n *noteRecord) {
+func (h *Server) emitNote(kind string, n *Note) {
 	event := noteEvent{
 		Type: kind, LocationID: n.LocationID, ID: n.ID, Body: n.Body, ContactID: n.ContactID,
 		DateAdded: fakehttp.ISOMillis(n.DateAdded), envelope: h.envelope(),

@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -48,7 +49,7 @@ type location struct {
 	fields []CustomField
 	tags   map[string]string // dictionary: tag -> id
 	values []CustomValue
-	tasks  []*taskRecord // as they were made
+	tasks  []*Task // as they were made
 
 	pipelines      []Pipeline
 	workflows      []Workflow
@@ -71,9 +72,7 @@ var dataTypes = []string{
 func (h *Server) SeedLocation(l Location, users []User, fields []CustomField) Location {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if l.ID == "" {
-		l.ID = newID()
-	}
+	l.ID = cmp.Or(l.ID, newID())
 	if l.CompanyID == "" {
 		l.CompanyID = newID()
 	}
@@ -98,9 +97,7 @@ func (h *Server) SeedLocation(l Location, users []User, fields []CustomField) Lo
 }
 
 func (l *location) addField(f CustomField) CustomField {
-	if f.ID == "" {
-		f.ID = newID()
-	}
+	f.ID = cmp.Or(f.ID, newID())
 	if f.Model == "" {
 		f.Model = "contact"
 	}
@@ -189,11 +186,25 @@ func (h *Server) location(c *call, id string) (*location, *refusal) {
 	return l, nil
 }
 
-func (h *Server) getLocation(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
+// locationOfPath, locationOfQuery and locationOfBody find the location that a call names there.
+func (h *Server) locationOfPath(c *call) (*location, *refusal) {
+	return h.location(c, chi.URLParam(c.r, "locationId"))
+}
+
+func (h *Server) locationOfQuery(c *call) (*location, *refusal) {
+	id := c.r.URL.Query().Get("locationId")
+	if id == "" {
+		return nil, unprocessable("locationId should not be empty", "locationId must be a string")
 	}
+	return h.location(c, id)
+}
+
+func (h *Server) locationOfBody(c *call) (*location, *refusal) {
+	id, _ := c.str("locationId")
+	return h.location(c, id)
+}
+
+func (h *Server) getLocation(c *call, l *location) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"location": map[string]any{
 		"id": l.ID, "companyId": l.CompanyID, "name": l.Name, "timezone": l.TimeZone, "email": l.Email, "phone": l.Phone,
 		"website": l.Website, "address": l.Address, "city": l.City, "state": l.State, "country": l.Country, "postalCode": l.PostalCode,
@@ -212,17 +223,10 @@ func (f CustomField) answer(locationID string) map[string]any {
 	}
 }
 
-func (h *Server) listCustomFields(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listCustomFields(c *call, l *location) (int, any, *refusal) {
 	model := c.r.URL.Query().Get("model")
 	if !slices.Contains([]string{"", "contact", "opportunity", "all"}, model) {
-		return 0, nil, &refusal{
-			status:  http.StatusUnprocessableEntity,
-			message: []string{"model must be one of the following values: contact, opportunity, all"},
-		}
+		return 0, nil, unprocessable("model must be one of the following values: contact, opportunity, all")
 	}
 	fields := []any{}
 	for _, f := range l.fields {
@@ -234,11 +238,7 @@ func (h *Server) listCustomFields(c *call) (int, any, *refusal) {
 }
 
 // getCustomField finds a definition by id or by its whole key.
-func (h *Server) getCustomField(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getCustomField(c *call, l *location) (int, any, *refusal) {
 	ref := chi.URLParam(c.r, "id")
 	for _, f := range l.fields {
 		if f.ID == ref || f.FieldKey == ref {
@@ -248,25 +248,15 @@ func (h *Server) getCustomField(c *call) (int, any, *refusal) {
 	return 0, nil, refuse(http.StatusBadRequest, "Custom field with id %s not found", ref)
 }
 
-func (h *Server) createCustomField(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) createCustomField(c *call, l *location) (int, any, *refusal) {
 	name, _ := c.str("name")
 	kind, _ := c.str("dataType")
 	model, _ := c.str("model")
 	if !slices.Contains(dataTypes, kind) {
-		return 0, nil, &refusal{
-			status:  http.StatusUnprocessableEntity,
-			message: []string{"dataType must be one of the following values: " + strings.Join(dataTypes, ", ")},
-		}
+		return 0, nil, unprocessable("dataType must be one of the following values: " + strings.Join(dataTypes, ", "))
 	}
 	if !slices.Contains([]string{"", "contact", "opportunity"}, model) {
-		return 0, nil, &refusal{
-			status:  http.StatusUnprocessableEntity,
-			message: []string{"model must be one of the following values: contact, opportunity"},
-		}
+		return 0, nil, unprocessable("model must be one of the following values: contact, opportunity")
 	}
 	options, _ := as[[]any](c, "textBoxListOptions")
 	f := CustomField{Name: name, DataType: kind, Model: model}
@@ -299,11 +289,7 @@ func (h *Server) customField(c *call) (*location, int, *refusal) {
 }
 
 // updateCustomField leaves the type and the key as they are.
-func (h *Server) updateCustomField(c *call) (int, any, *refusal) {
-	l, i, no := h.customField(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateCustomField(c *call, l *location, i int) (int, any, *refusal) {
 	if model, ok := c.str("model"); ok && model != l.fields[i].Model {
 		return 0, nil, refuse(http.StatusBadRequest, "The model of a custom field cannot be changed")
 	}
@@ -315,11 +301,7 @@ func (h *Server) updateCustomField(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"customField": l.fields[i].answer(l.ID)}, nil
 }
 
-func (h *Server) deleteCustomField(c *call) (int, any, *refusal) {
-	l, i, no := h.customField(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteCustomField(c *call, l *location, i int) (int, any, *refusal) {
 	id := l.fields[i].ID
 	l.fields = slices.Delete(l.fields, i, i+1)
 	for _, r := range h.contacts {
@@ -428,7 +410,7 @@ func queryInt(c *call, key string, fallback int) (int, *refusal) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
-		return 0, &refusal{status: http.StatusUnprocessableEntity, message: []string{key + " must be a number conforming to the specified constraints"}}
+		return 0, unprocessable(key + " must be a number conforming to the specified constraints")
 	}
 	return n, nil
 }

@@ -12,22 +12,14 @@ var locationTagDTO = dto{"name": required(aString)}
 
 // SeedLocationTag adds a tag with an id of its own to the dictionary of a location.
 func (h *Server) SeedLocationTag(locationID, id, name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if l := h.locations[locationID]; l != nil {
-		l.tags[strings.ToLower(name)] = id
-	}
+	h.seed(locationID, func(l *location) { l.tags[strings.ToLower(name)] = id })
 }
 
 func (l *location) tagAnswer(name string) map[string]any {
 	return map[string]any{"name": name, "locationId": l.ID, "id": l.tags[name]}
 }
 
-func (h *Server) listLocationTags(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listLocationTags(c *call, l *location) (int, any, *refusal) {
 	names := make([]string, 0, len(l.tags))
 	for name := range l.tags {
 		names = append(names, name)
@@ -41,11 +33,7 @@ func (h *Server) listLocationTags(c *call) (int, any, *refusal) {
 }
 
 // createLocationTag refuses a name that is there: undocumented, the harsher answer.
-func (h *Server) createLocationTag(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) createLocationTag(c *call, l *location) (int, any, *refusal) {
 	return h.nameTag(c, l, newID())
 }
 
@@ -80,29 +68,17 @@ func (h *Server) locationTag(c *call) (*location, string, *refusal) {
 	return nil, "", refuse(http.StatusBadRequest, "Tag with id %s not found", id)
 }
 
-func (h *Server) getLocationTag(c *call) (int, any, *refusal) {
-	l, name, no := h.locationTag(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getLocationTag(c *call, l *location, name string) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"tag": l.tagAnswer(name)}, nil
 }
 
 // renameLocationTag and deleteLocationTag change the dictionary only: whether
 // HighLevel changes the contacts that carry the tag is not documented.
-func (h *Server) renameLocationTag(c *call) (int, any, *refusal) {
-	l, name, no := h.locationTag(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) renameLocationTag(c *call, l *location, name string) (int, any, *refusal) {
 	return h.nameTag(c, l, l.tags[name])
 }
 
-func (h *Server) deleteLocationTag(c *call) (int, any, *refusal) {
-	l, name, no := h.locationTag(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteLocationTag(c *call, l *location, name string) (int, any, *refusal) {
 	delete(l.tags, name)
 	h.notice.Changed()
 	return http.StatusOK, c.succeeded(), nil

@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -12,22 +13,12 @@ type LostReason struct{ ID, Name string }
 
 // SeedLostReason adds a reason to a location and returns it with its id.
 func (h *Server) SeedLostReason(locationID string, reason LostReason) LostReason {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if reason.ID == "" {
-		reason.ID = newID()
-	}
-	if l := h.locations[locationID]; l != nil {
-		l.lostReasons = append(l.lostReasons, reason)
-	}
+	reason.ID = cmp.Or(reason.ID, newID())
+	h.seed(locationID, func(l *location) { l.lostReasons = append(l.lostReasons, reason) })
 	return reason
 }
 
-func (h *Server) listLostReasons(c *call) (int, any, *refusal) {
-	l, values, no := h.queryLocation(c, "name", "deleted", "query", "skip", "limit", "getCount")
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listLostReasons(c *call, l *location, values map[string]string) (int, any, *refusal) {
 	at := fakehttp.ISOMillis(h.clock())
 	found := []any{}
 	for _, reason := range l.lostReasons {

@@ -100,7 +100,7 @@ func readForm(contentType string, raw []byte, fields []string, v3 bool) (map[str
 	}
 	if len(problems) > 0 {
 		slices.Sort(problems)
-		return nil, &refusal{status: http.StatusUnprocessableEntity, message: problems}
+		return nil, unprocessable(problems...)
 	}
 	return out, nil
 }
@@ -249,7 +249,7 @@ func (h *Server) locationToken(c *call) (int, any, *refusal) {
 		}
 	}
 	if len(problems) > 0 {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: problems}
+		return 0, nil, unprocessable(problems...)
 	}
 	company, id := c.token.grant, form["locationId"]
 	l := h.locations[id]
@@ -289,7 +289,7 @@ func (h *Server) installedLocations(c *call) (int, any, *refusal) {
 		}
 	}
 	if len(problems) > 0 {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: problems}
+		return 0, nil, unprocessable(problems...)
 	}
 	g := c.token.grant
 	if query.Get("companyId") != g.companyID || query.Get("appId") != g.app.ID() {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"milepost/internal/sandbox/fakehttp"
 )
 
@@ -31,9 +29,10 @@ type Opportunity struct {
 
 type opportunityRecord struct {
 	Opportunity
-	sequence  int64
 	followers []string // ids of users
 }
+
+func (r *opportunityRecord) owner() (locationID, contactID string) { return r.LocationID, r.ContactID }
 
 var (
 	opportunityStatuses  = []string{"open", "won", "lost", "abandoned"}
@@ -63,17 +62,14 @@ func (h *Server) SeedOpportunity(o Opportunity) (Opportunity, error) {
 }
 
 func (h *Server) newOpportunity(o Opportunity, tell bool) (made Opportunity, err error) {
-	err = h.withContact("create opportunity", o.ContactID, func(r *contactRecord) error {
-		o.LocationID = r.LocationID
+	err = with(h, "create opportunity of", "contact", h.contacts, o.ContactID, func(r *contactRecord) error {
+		o.LocationID, o.Status = r.LocationID, cmp.Or(o.Status, "open")
 		values := o.CustomFields
 		o.CustomFields = nil
 		for ref, value := range values {
 			if err := h.setFieldOf("opportunity", o.LocationID, &o.CustomFields, ref, value); err != nil {
 				return err
 			}
-		}
-		if o.Status == "" {
-			o.Status = "open"
 		}
 		if err := h.checkStage(&o); err != nil {
 			return err
@@ -87,42 +83,25 @@ func (h *Server) newOpportunity(o Opportunity, tell bool) (made Opportunity, err
 // UpdateOpportunity lets change edit an opportunity: its name, pipeline,
 // stage, status, value and user. Nothing changed sends nothing.
 func (h *Server) UpdateOpportunity(id string, change func(*Opportunity)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.opportunities[id]
-	if r == nil {
-		return fmt.Errorf("update opportunity: no opportunity %q", id)
-	}
-	updated := r.clone()
-	change(&updated)
-	if err := h.checkStage(&updated); err != nil {
-		return fmt.Errorf("update opportunity: %w", err)
-	}
-	h.replaceOpportunity(r, updated)
-	return nil
+	return with(h, "update", "opportunity", h.opportunities, id, func(r *opportunityRecord) error {
+		updated := r.clone()
+		change(&updated)
+		if err := h.checkStage(&updated); err != nil {
+			return err
+		}
+		h.replaceOpportunity(r, updated)
+		return nil
+	})
 }
 
 // DeleteOpportunity deletes an opportunity.
 func (h *Server) DeleteOpportunity(id string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.opportunities[id]
-	if r == nil {
-		return fmt.Errorf("delete opportunity: no opportunity %q", id)
-	}
-	h.removeOpportunity(r)
-	return nil
+	return remove(h, "delete", "opportunity", h.opportunities, id, h.removeOpportunity)
 }
 
 // Opportunity returns one opportunity, and whether it exists.
 func (h *Server) Opportunity(id string) (Opportunity, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	r := h.opportunities[id]
-	if r == nil {
-		return Opportunity{}, false
-	}
-	return r.clone(), true
+	return get(h, h.opportunities, id, func(r *opportunityRecord) Opportunity { return r.clone() })
 }
 
 func (o Opportunity) clone() Opportunity {
@@ -147,18 +126,11 @@ func (h *Server) checkStage(o *Opportunity) error {
 
 // insertOpportunity sends two events, as HighLevel does for a new one (its issue #27).
 func (h *Server) insertOpportunity(o Opportunity, tell bool) *opportunityRecord {
-	if o.ID == "" {
-		o.ID = newID()
-	}
-	if o.CreatedAt.IsZero() {
-		o.CreatedAt = h.clock()
-	}
+	o.ID, o.CreatedAt = cmp.Or(o.ID, newID()), cmp.Or(o.CreatedAt, h.clock())
 	for _, at := range []*time.Time{&o.UpdatedAt, &o.LastStageChangeAt, &o.LastStatusChangeAt} {
-		if at.IsZero() {
-			*at = o.CreatedAt
-		}
+		*at = cmp.Or(*at, o.CreatedAt)
 	}
-	r := &opportunityRecord{Opportunity: o, sequence: h.nextSequence()}
+	r := &opportunityRecord{Opportunity: o}
 	h.opportunities[o.ID] = r
 	if tell {
 		h.emitOpportunity("OpportunityCreate", r)
@@ -213,15 +185,7 @@ func (h *Server) removeOpportunity(r *opportunityRecord) {
 
 // opportunity finds the opportunity that the path names, within the token's reach.
 func (h *Server) opportunity(c *call) (*opportunityRecord, *refusal) {
-	id := chi.URLParam(c.r, "id")
-	r := h.opportunities[id]
-	if r == nil {
-		return nil, refuse(http.StatusBadRequest, "Opportunity with id %s not found", id)
-	}
-	if no := c.tenant(r.LocationID); no != nil {
-		return nil, no
-	}
-	return r, nil
+	return find(c, h.opportunities, "id", "Opportunity")
 }
 
 // opportunityAnswer is an opportunity as the API shows it; custom fields come with a read by id only.
@@ -271,11 +235,7 @@ func (h *Server) opportunityValues(r *opportunityRecord) []any {
 	return values
 }
 
-func (h *Server) getOpportunity(c *call) (int, any, *refusal) {
-	r, no := h.opportunity(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getOpportunity(c *call, r *opportunityRecord) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"opportunity": h.opportunityAnswer(r, true)}, nil
 }
 
@@ -286,13 +246,9 @@ func (h *Server) applyOpportunity(c *call, o Opportunity) (Opportunity, *refusal
 	if id, ok := c.str("pipelineId"); ok && id != o.PipelineID {
 		o.PipelineID, o.StageID = id, ""
 	}
-	for key, target := range map[string]*string{
+	c.readTexts(map[string]*string{
 		"name": &o.Name, "pipelineStageId": &o.StageID, "status": &o.Status, "assignedTo": &o.AssignedTo, "lostReasonId": &o.LostReasonID,
-	} {
-		if value, ok := c.str(key); ok {
-			*target = value
-		}
-	}
+	})
 	if value, ok := as[float64](c, "monetaryValue"); ok {
 		o.MonetaryValue = value
 	}
@@ -307,16 +263,8 @@ func (h *Server) applyOpportunity(c *call, o Opportunity) (Opportunity, *refusal
 	return o, nil
 }
 
-func (h *Server) createOpportunity(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
-	contactID, _ := c.str("contactId")
-	if r := h.contacts[contactID]; r == nil || r.LocationID != locationID {
-		return 0, nil, refuse(http.StatusBadRequest, "The contact id %s is invalid", contactID)
-	}
-	o, no := h.applyOpportunity(c, Opportunity{LocationID: locationID, ContactID: contactID, Source: "public api"})
+func (h *Server) createOpportunity(c *call, contact *contactRecord) (int, any, *refusal) {
+	o, no := h.applyOpportunity(c, Opportunity{LocationID: contact.LocationID, ContactID: contact.ID, Source: "public api"})
 	if no != nil {
 		return 0, nil, no
 	}
@@ -324,11 +272,7 @@ func (h *Server) createOpportunity(c *call) (int, any, *refusal) {
 	return http.StatusCreated, map[string]any{"opportunity": h.opportunityAnswer(r, true)}, nil
 }
 
-func (h *Server) updateOpportunity(c *call) (int, any, *refusal) {
-	r, no := h.opportunity(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateOpportunity(c *call, r *opportunityRecord) (int, any, *refusal) {
 	o, no := h.applyOpportunity(c, r.Opportunity)
 	if no != nil {
 		return 0, nil, no
@@ -337,18 +281,14 @@ func (h *Server) updateOpportunity(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"opportunity": h.opportunityAnswer(r, true)}, nil
 }
 
-func (h *Server) setOpportunityStatus(c *call) (int, any, *refusal) {
-	if _, answer, no := h.updateOpportunity(c); no != nil {
+func (h *Server) setOpportunityStatus(c *call, r *opportunityRecord) (int, any, *refusal) {
+	if _, answer, no := h.updateOpportunity(c, r); no != nil {
 		return 0, answer, no
 	}
 	return http.StatusOK, c.succeeded(), nil
 }
 
-func (h *Server) deleteOpportunity(c *call) (int, any, *refusal) {
-	r, no := h.opportunity(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteOpportunity(c *call, r *opportunityRecord) (int, any, *refusal) {
 	h.removeOpportunity(r)
 	return http.StatusOK, c.succeeded(), nil
 }
@@ -379,7 +319,7 @@ func (h *Server) searchOpportunities(c *call) (int, any, *refusal) {
 	}
 	if problems != nil {
 		slices.Sort(problems)
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: problems}
+		return 0, nil, unprocessable(problems...)
 	}
 	l, no := h.location(c, q.Get("location_id"))
 	if no != nil {
@@ -390,7 +330,7 @@ func (h *Server) searchOpportunities(c *call) (int, any, *refusal) {
 		return 0, nil, no
 	}
 	if limit < 1 || limit > 100 {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"limit must not be greater than 100"}}
+		return 0, nil, unprocessable("limit must not be greater than 100")
 	}
 	page, no := queryInt(c, "page", 1)
 	if no != nil {
@@ -427,12 +367,11 @@ func (h *Server) searchOpportunities(c *call) (int, any, *refusal) {
 	}
 	more := len(found) > limit
 	found = found[:min(limit, len(found))]
-	answers := []any{}
-	for _, r := range found {
+	rows := answers(found, func(r *opportunityRecord) map[string]any {
 		answer := h.opportunityAnswer(r, false)
 		h.addContactRecords(answer, r, q.Get("getTasks") == "true", q.Get("getNotes") == "true", q.Get("getCalendarEvents") == "true")
-		answers = append(answers, answer)
-	}
+		return answer
+	})
 	meta := map[string]any{"total": total, "currentPage": max(page, 1), "nextPage": nil, "prevPage": nil, "nextPageUrl": nil}
 	if len(found) > 0 {
 		last := found[len(found)-1]
@@ -444,7 +383,7 @@ func (h *Server) searchOpportunities(c *call) (int, any, *refusal) {
 			meta["nextPageUrl"] = "http://" + c.r.Host + "/opportunities/search?" + q.Encode()
 		}
 	}
-	return http.StatusOK, map[string]any{"opportunities": answers, "meta": meta, "aggregations": map[string]any{}}, nil
+	return http.StatusOK, map[string]any{"opportunities": rows, "meta": meta, "aggregations": map[string]any{}}, nil
 }
 
 func (h *Server) opportunityMatches(r *opportunityRecord, query string) bool {
@@ -463,11 +402,7 @@ func (h *Server) addContactRecords(answer map[string]any, r *opportunityRecord, 
 		answer["tasks"] = taskAnswers(contact.tasks)["tasks"]
 	}
 	if notes {
-		list := []any{}
-		for _, note := range contact.notes {
-			list = append(list, note.answer())
-		}
-		answer["notes"] = list
+		answer["notes"] = answers(contact.notes, (*Note).answer)
 	}
 	if events {
 		answer["calendarEvents"] = h.naiveAppointments(contact)

@@ -26,11 +26,7 @@ func (h *Server) follow(r *opportunityRecord, ids []string, add bool) ([]string,
 	return changed, nil
 }
 
-func (h *Server) addOpportunityFollowers(c *call) (int, any, *refusal) {
-	r, no := h.opportunity(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) addOpportunityFollowers(c *call, r *opportunityRecord) (int, any, *refusal) {
 	ids, _ := as[[]string](c, "followers")
 	added, no := h.follow(r, ids, true)
 	if no != nil {
@@ -39,11 +35,7 @@ func (h *Server) addOpportunityFollowers(c *call) (int, any, *refusal) {
 	return http.StatusCreated, map[string]any{"followers": orEmpty(r.followers), "followersAdded": added}, nil
 }
 
-func (h *Server) removeOpportunityFollowers(c *call) (int, any, *refusal) {
-	r, no := h.opportunity(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) removeOpportunityFollowers(c *call, r *opportunityRecord) (int, any, *refusal) {
 	values, no := c.query(nil, "isRemoveAllFollowers")
 	if no != nil {
 		return 0, nil, no

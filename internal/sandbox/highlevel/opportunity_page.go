@@ -18,12 +18,7 @@ var (
 
 // searchOpportunitiesByPage is the search by POST. It goes by page; searchAfter is
 // taken and left aside.
-func (h *Server) searchOpportunitiesByPage(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	l, no := h.location(c, locationID)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) searchOpportunitiesByPage(c *call, l *location) (int, any, *refusal) {
 	details := &call{r: c.r}
 	if no := details.read(additionalDetailsDTO, c.body["additionalDetails"]); no != nil {
 		return 0, nil, no
@@ -33,7 +28,7 @@ func (h *Server) searchOpportunitiesByPage(c *call) (int, any, *refusal) {
 	limit, _ := as[int](c, "limit")
 	number, _ := as[int](c, "page")
 	if limit < 1 || limit > 500 || number < 1 {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"limit must be from 1 to 500, page from 1"}}
+		return 0, nil, unprocessable("limit must be from 1 to 500, page from 1")
 	}
 	var found []*opportunityRecord
 	for _, r := range h.opportunities {
@@ -46,11 +41,10 @@ func (h *Server) searchOpportunitiesByPage(c *call) (int, any, *refusal) {
 	})
 	total := len(found)
 	found = found[min((number-1)*limit, total):]
-	answers := []any{}
-	for _, r := range found[:min(limit, len(found))] {
+	rows := answers(found[:min(limit, len(found))], func(r *opportunityRecord) map[string]any {
 		answer := h.opportunityAnswer(r, false)
 		h.addContactRecords(answer, r, wants("tasks"), wants("notes"), wants("calendarEvents"))
-		answers = append(answers, answer)
-	}
-	return http.StatusOK, map[string]any{"opportunities": answers, "total": total, "aggregations": map[string]any{}}, nil
+		return answer
+	})
+	return http.StatusOK, map[string]any{"opportunities": rows, "total": total, "aggregations": map[string]any{}}, nil
 }

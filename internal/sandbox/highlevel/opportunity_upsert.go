@@ -15,14 +15,10 @@ var opportunityUpsertDTO = dto{
 // upsertOpportunity updates the opportunity of the id. HighLevel documents no
 // contact here, without which it keeps no opportunity: an unknown id is refused,
 // which is the harsher answer.
-func (h *Server) upsertOpportunity(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
+func (h *Server) upsertOpportunity(c *call, l *location) (int, any, *refusal) {
 	id, _ := c.str("id")
 	r := h.opportunities[id]
-	if r == nil || r.LocationID != locationID {
+	if r == nil || r.LocationID != l.ID {
 		return 0, nil, refuse(http.StatusBadRequest, "Opportunity with id %s not found", cmp.Or(id, "(none)"))
 	}
 	o, no := h.applyOpportunity(c, r.Opportunity)

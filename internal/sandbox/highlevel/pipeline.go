@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -18,20 +19,14 @@ type Stage struct{ ID, Name string }
 
 // SeedPipeline adds a pipeline to a location and returns it; ids that are empty are made.
 func (h *Server) SeedPipeline(locationID string, p Pipeline) Pipeline {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if p.ID == "" {
-		p.ID = newID()
-	}
+	p.ID = cmp.Or(p.ID, newID())
 	p.Stages = slices.Clone(p.Stages)
 	for i := range p.Stages {
 		if p.Stages[i].ID == "" {
 			p.Stages[i].ID = fakehttp.UUID()
 		}
 	}
-	if l := h.locations[locationID]; l != nil {
-		l.pipelines = append(l.pipelines, p)
-	}
+	h.seed(locationID, func(l *location) { l.pipelines = append(l.pipelines, p) })
 	return p
 }
 
@@ -47,15 +42,7 @@ func (p Pipeline) has(stageID string) bool {
 	return slices.ContainsFunc(p.Stages, func(s Stage) bool { return s.ID == stageID })
 }
 
-func (h *Server) listPipelines(c *call) (int, any, *refusal) {
-	id := c.r.URL.Query().Get("locationId")
-	if id == "" {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"locationId should not be empty", "locationId must be a string"}}
-	}
-	l, no := h.location(c, id)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listPipelines(_ *call, l *location) (int, any, *refusal) {
 	pipelines := []any{}
 	for _, p := range l.pipelines {
 		stages := []any{}

@@ -1,7 +1,6 @@
 package highlevel
 
 import (
-	"net/http"
 	"slices"
 	"strconv"
 )
@@ -24,19 +23,22 @@ func (c *call) query(required []string, optional ...string) (map[string]string, 
 	}
 	if problems != nil {
 		slices.Sort(problems)
-		return nil, &refusal{status: http.StatusUnprocessableEntity, message: problems}
+		return nil, unprocessable(problems...)
 	}
 	return values, nil
 }
 
-// queryLocation is query for a list of a location, whose id is required.
-func (h *Server) queryLocation(c *call, optional ...string) (*location, map[string]string, *refusal) {
-	values, no := c.query([]string{"locationId"}, optional...)
-	if no != nil {
-		return nil, nil, no
+// locationAndQuery finds the location of a list, whose id is required, and the
+// values of its query.
+func (h *Server) locationAndQuery(optional ...string) func(*call) (*location, map[string]string, *refusal) {
+	return func(c *call) (*location, map[string]string, *refusal) {
+		values, no := c.query([]string{"locationId"}, optional...)
+		if no != nil {
+			return nil, nil, no
+		}
+		l, no := h.location(c, values["locationId"])
+		return l, values, no
 	}
-	l, no := h.location(c, values["locationId"])
-	return l, values, no
 }
 
 // page cuts a list to skip and limit.

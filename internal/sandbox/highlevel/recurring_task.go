@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -41,9 +42,7 @@ func (h *Server) SeedRecurringTask(locationID string, task RecurringTask) Recurr
 }
 
 func (h *Server) insertRecurringTask(task RecurringTask) *RecurringTask {
-	if task.ID == "" {
-		task.ID = newID()
-	}
+	task.ID = cmp.Or(task.ID, newID())
 	task.DateAdded, task.DateUpdated = h.clock(), h.clock()
 	if l := h.locations[task.LocationID]; l != nil {
 		l.recurring = append(l.recurring, &task)
@@ -104,27 +103,15 @@ func (h *Server) applyRecurringTask(c *call, task *RecurringTask) *refusal {
 	if owners, ok := as[[]string](c, "owners"); ok {
 		task.Owners = owners
 	}
-	for key, target := range map[string]*string{"title": &task.Title, "description": &task.Description} {
-		if value, ok := c.str(key); ok {
-			*target = value
-		}
-	}
+	c.readTexts(map[string]*string{"title": &task.Title, "description": &task.Description})
 	return nil
 }
 
-func (h *Server) getRecurringTask(c *call) (int, any, *refusal) {
-	_, task, no := h.recurringTask(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getRecurringTask(c *call, _ *location, task *RecurringTask) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"recurringTask": task.answer()}, nil
 }
 
-func (h *Server) createRecurringTask(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) createRecurringTask(c *call, l *location) (int, any, *refusal) {
 	task := RecurringTask{LocationID: l.ID}
 	if no := h.applyRecurringTask(c, &task); no != nil {
 		return 0, nil, no
@@ -132,11 +119,7 @@ func (h *Server) createRecurringTask(c *call) (int, any, *refusal) {
 	return http.StatusCreated, map[string]any{"recurringTask": h.insertRecurringTask(task).answer()}, nil
 }
 
-func (h *Server) updateRecurringTask(c *call) (int, any, *refusal) {
-	_, task, no := h.recurringTask(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) updateRecurringTask(c *call, _ *location, task *RecurringTask) (int, any, *refusal) {
 	changed := *task
 	if no := h.applyRecurringTask(c, &changed); no != nil {
 		return 0, nil, no
@@ -147,11 +130,7 @@ func (h *Server) updateRecurringTask(c *call) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"recurringTask": task.answer()}, nil
 }
 
-func (h *Server) deleteRecurringTask(c *call) (int, any, *refusal) {
-	l, task, no := h.recurringTask(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteRecurringTask(c *call, l *location, task *RecurringTask) (int, any, *refusal) {
 	l.recurring = slices.DeleteFunc(l.recurring, func(other *RecurringTask) bool { return other == task })
 	h.notice.Changed()
 	return http.StatusOK, map[string]any{"id": task.ID, "success": true}, nil

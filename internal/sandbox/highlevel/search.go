@@ -222,13 +222,9 @@ func moment(value any) (int64, bool) {
 	return 0, false
 }
 
-func (h *Server) searchContacts(c *call) (int, any, *refusal) {
-	locationID, _ := c.str("locationId")
-	if _, no := h.location(c, locationID); no != nil {
-		return 0, nil, no
-	}
+func (h *Server) searchContacts(c *call, l *location) (int, any, *refusal) {
 	invalid := func(messages ...string) (int, any, *refusal) {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: messages}
+		return 0, nil, unprocessable(messages...)
 	}
 	size, _ := as[float64](c, "pageLimit")
 	if size < 1 || size > 500 || size != float64(int(size)) {
@@ -281,7 +277,7 @@ func (h *Server) searchContacts(c *call) (int, any, *refusal) {
 
 	now := h.clock()
 	found := h.sortedContacts(func(r *contactRecord) bool {
-		return r.LocationID == locationID && keep(r) && r.matches(query) &&
+		return r.LocationID == l.ID && keep(r) && r.matches(query) &&
 			(h.config.SearchLag == 0 || !r.DateUpdated.After(now.Add(-h.config.SearchLag)))
 	})
 	slices.SortStableFunc(found, func(a, b *contactRecord) int {
@@ -302,10 +298,7 @@ func (h *Server) searchContacts(c *call) (int, any, *refusal) {
 	} else {
 		found = found[min(int((page-1)*size), len(found)):]
 	}
-	rows := []any{}
-	for _, r := range found[:min(int(size), len(found))] {
-		rows = append(rows, h.searchRow(r, sorts))
-	}
+	rows := answers(found[:min(int(size), len(found))], func(r *contactRecord) map[string]any { return h.searchRow(r, sorts) })
 	return http.StatusOK, map[string]any{"contacts": rows, "total": total, "traceId": fakehttp.UUID()}, nil
 }
 
@@ -384,19 +377,12 @@ func (h *Server) searchRow(r *contactRecord, sorts []sorting) map[string]any {
 
 func lowerOrNil(s string) *string { return orNull(strings.ToLower(s)) }
 
-func (h *Server) findDuplicate(c *call) (int, any, *refusal) {
+func (h *Server) findDuplicate(c *call, l *location) (int, any, *refusal) {
 	q := c.r.URL.Query()
-	id := q.Get("locationId")
-	if id == "" {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"locationId should not be empty", "locationId must be a string"}}
-	}
-	if _, no := h.location(c, id); no != nil {
-		return 0, nil, no
-	}
 	if q.Get("email") == "" && q.Get("number") == "" {
 		return 0, nil, refuse(http.StatusBadRequest, "email or number is required")
 	}
-	found, _ := h.duplicate(id, q.Get("email"), q.Get("number"), "")
+	found, _ := h.duplicate(l.ID, q.Get("email"), q.Get("number"), "")
 	if found == nil {
 		return http.StatusOK, map[string]any{"contact": nil, "traceId": fakehttp.UUID()}, nil
 	}
@@ -409,11 +395,8 @@ func (h *Server) listContacts(c *call) (int, any, *refusal) {
 		return 0, nil, refuse(http.StatusNotFound, "Cannot %s %s", c.r.Method, c.r.URL.Path)
 	}
 	q := c.r.URL.Query()
-	id := q.Get("locationId")
-	if id == "" {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"locationId should not be empty", "locationId must be a string"}}
-	}
-	if _, no := h.location(c, id); no != nil {
+	l, no := h.locationOfQuery(c)
+	if no != nil {
 		return 0, nil, no
 	}
 	limit, no := queryInt(c, "limit", 20)
@@ -421,14 +404,14 @@ func (h *Server) listContacts(c *call) (int, any, *refusal) {
 		return 0, nil, no
 	}
 	if limit < 1 || limit > 100 {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"limit must not be greater than 100"}}
+		return 0, nil, unprocessable("limit must not be greater than 100")
 	}
 	startAfter, no := queryInt(c, "startAfter", 0)
 	if no != nil {
 		return 0, nil, no
 	}
 	sorts := []sorting{{"dateAdded", "desc"}}
-	all := h.sortedContacts(func(r *contactRecord) bool { return r.LocationID == id && r.matches(q.Get("query")) })
+	all := h.sortedContacts(func(r *contactRecord) bool { return r.LocationID == l.ID && r.matches(q.Get("query")) })
 	slices.SortStableFunc(all, func(a, b *contactRecord) int { return compareCursors(a.cursor(sorts), b.cursor(sorts), sorts) })
 	total := len(all)
 	if after := q.Get("startAfterId"); after != "" {
@@ -437,20 +420,19 @@ func (h *Server) listContacts(c *call) (int, any, *refusal) {
 	}
 	more := len(all) > limit
 	all = all[:min(limit, len(all))]
-	contacts := []any{}
-	for _, r := range all {
+	contacts := answers(all, func(r *contactRecord) map[string]any {
 		a := h.contactAnswer(r, false)
 		a["contactName"] = strings.ToLower(r.Name())
 		a["attributions"], a["followers"] = []any{}, []any{}
-		contacts = append(contacts, a)
-	}
+		return a
+	})
 	meta := map[string]any{"total": total, "currentPage": 1, "nextPage": nil, "prevPage": nil, "nextPageUrl": nil}
 	if len(all) > 0 {
 		last := all[len(all)-1]
 		meta["startAfterId"], meta["startAfter"] = last.ID, last.DateAdded.UnixMilli()
 		if more {
 			next := url.Values{
-				"locationId": {id}, "limit": {strconv.Itoa(limit)}, "startAfterId": {last.ID},
+				"locationId": {l.ID}, "limit": {strconv.Itoa(limit)}, "startAfterId": {last.ID},
 				"startAfter": {strconv.FormatInt(last.DateAdded.UnixMilli(), 10)},
 			}
 			meta["nextPage"] = 2

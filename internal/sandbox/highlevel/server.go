@@ -103,8 +103,8 @@ type Server struct {
 	locations  map[string]*location
 	order      []string // location ids as they were added
 	contacts   map[string]*contactRecord
-	tasks      map[string]*taskRecord
-	notes      map[string]*noteRecord
+	tasks      map[string]*Task
+	notes      map[string]*Note
 
 	opportunities map[string]*opportunityRecord
 	appointments  map[string]*appointmentRecord
@@ -152,7 +152,7 @@ func New(config Config) *Server {
 		config: config, clock: config.Clock, private: private,
 		webhookURL: config.WebhookURL, dateForm: config.DateForm,
 		tokens: map[string]*bearer{}, oauth: newOAuth(), locations: map[string]*location{},
-		contacts: map[string]*contactRecord{}, tasks: map[string]*taskRecord{}, notes: map[string]*noteRecord{},
+		contacts: map[string]*contactRecord{}, tasks: map[string]*Task{}, notes: map[string]*Note{},
 		opportunities: map[string]*opportunityRecord{}, appointments: map[string]*appointmentRecord{},
 	}
 	h.limiter = limiter{max: config.RateMax, daily: config.RateDaily, sliding: config.RateSliding}

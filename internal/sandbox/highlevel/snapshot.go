@@ -42,22 +42,11 @@ func (h *Server) Tasks(contactID string) []Task {
 	for _, id := range h.order {
 		for _, task := range h.locations[id].tasks {
 			if contactID == "" || task.ContactID == contactID {
-				out = append(out, task.Task)
+				out = append(out, *task)
 			}
 		}
 	}
 	return out
-}
-
-// Task returns one task, and whether it exists.
-func (h *Server) Task(id string) (Task, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	task := h.tasks[id]
-	if task == nil {
-		return Task{}, false
-	}
-	return task.Task, true
 }
 
 // Notes returns the notes of a contact, or with "" of all, oldest contact first.
@@ -67,19 +56,8 @@ func (h *Server) Notes(contactID string) []Note {
 	var out []Note
 	for _, r := range h.sortedContacts(func(r *contactRecord) bool { return contactID == "" || r.ID == contactID }) {
 		for _, note := range r.notes {
-			out = append(out, note.Note)
+			out = append(out, *note)
 		}
 	}
 	return out
-}
-
-// Note returns one note, and whether it exists.
-func (h *Server) Note(id string) (Note, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	note := h.notes[id]
-	if note == nil {
-		return Note{}, false
-	}
-	return note.Note, true
 }

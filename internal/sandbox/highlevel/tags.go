@@ -5,21 +5,13 @@ import (
 	"slices"
 )
 
-func (h *Server) addTags(c *call) (int, any, *refusal) {
-	record, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) addTags(c *call, record *contactRecord) (int, any, *refusal) {
 	tags, _ := as[[]string](c, "tags")
 	h.replaceTags(record, append(slices.Clone(record.Tags), tags...))
 	return http.StatusCreated, map[string]any{"tags": record.tags()}, nil
 }
 
-func (h *Server) removeTags(c *call) (int, any, *refusal) {
-	record, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) removeTags(c *call, record *contactRecord) (int, any, *refusal) {
 	tags, _ := as[[]string](c, "tags")
 	h.replaceTags(record, without(record.Tags, tags))
 	return http.StatusOK, map[string]any{"tags": record.tags()}, nil

@@ -1,12 +1,11 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"milepost/internal/sandbox/fakehttp"
 )
@@ -21,66 +20,66 @@ type Task struct {
 	DateAdded                 time.Time // in webhooks only; the API does not show it
 }
 
-type taskRecord struct {
-	Task
+func (t *Task) owner() (locationID, contactID string) { return t.LocationID, t.ContactID }
+
+// CreateTask makes a task of the contact in t.ContactID.
+func (h *Server) CreateTask(t Task) (Task, error) { return h.newTask(t, true) }
+
+// SeedTask is CreateTask without a webhook.
+func (h *Server) SeedTask(t Task) (Task, error) { return h.newTask(t, false) }
+
+func (h *Server) newTask(t Task, tell bool) (made Task, err error) {
+	err = with(h, "create task of", "contact", h.contacts, t.ContactID, func(r *contactRecord) error {
+		made = *h.insertTask(r, t, tell)
+		return nil
+	})
+	return made, err
 }
 
-// task finds the contact and the task that the path names.
-func (h *Server) task(c *call) (*contactRecord, *taskRecord, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return nil, nil, no
-	}
-	id := chi.URLParam(c.r, "taskId")
-	task := h.tasks[id]
-	if task == nil || task.ContactID != contact.ID {
-		return nil, nil, refuse(h.config.UnknownChildStatus, "Task with id %s not found", id)
-	}
-	return contact, task, nil
+// UpdateTask lets change edit a task. HighLevel has no event for that; only
+// a completion sends one.
+func (h *Server) UpdateTask(id string, change func(*Task)) error {
+	return edit(h, "update", "task", h.tasks, id, value, change, h.replaceTask)
 }
+
+// CompleteTask marks a task as done.
+func (h *Server) CompleteTask(id string) error {
+	return h.UpdateTask(id, func(t *Task) { t.Completed = true })
+}
+
+// DeleteTask deletes a task.
+func (h *Server) DeleteTask(id string) error {
+	return remove(h, "delete", "task", h.tasks, id, h.removeTask)
+}
+
+// Task returns one task, and whether it exists.
+func (h *Server) Task(id string) (Task, bool) { return get(h, h.tasks, id, value) }
+
+// task finds the task that the path names.
+func (h *Server) task(c *call) (*Task, *refusal) { return findOf(h, c, h.tasks, "taskId", "Task") }
 
 // The API has no created or updated time of a task.
-func (t *taskRecord) answer() map[string]any {
-	a := map[string]any{
+func (t *Task) answer() map[string]any {
+	return map[string]any{
 		"id": t.ID, "title": t.Title, "body": t.Body, "dueDate": fakehttp.ISOMillis(t.DueDate), "completed": t.Completed,
-		"contactId": t.ContactID, "assignedTo": nil,
+		"contactId": t.ContactID, "assignedTo": orNull(t.AssignedTo),
 	}
-	if t.AssignedTo != "" {
-		a["assignedTo"] = t.AssignedTo
-	}
-	return a
 }
 
-func taskAnswers(tasks []*taskRecord) map[string]any {
-	list := make([]any, 0, len(tasks))
-	for _, task := range tasks {
-		list = append(list, task.answer())
-	}
-	return map[string]any{"tasks": list}
+func taskAnswers(tasks []*Task) map[string]any {
+	return map[string]any{"tasks": answers(tasks, (*Task).answer)}
 }
 
-func (h *Server) listTasks(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listTasks(c *call, contact *contactRecord) (int, any, *refusal) {
 	return http.StatusOK, taskAnswers(contact.tasks), nil
 }
 
-func (h *Server) getTask(c *call) (int, any, *refusal) {
-	_, task, no := h.task(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) getTask(c *call, task *Task) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"task": task.answer()}, nil
 }
 
 func (c *call) applyTask(t Task) Task {
-	for key, target := range map[string]*string{"title": &t.Title, "body": &t.Body, "assignedTo": &t.AssignedTo} {
-		if value, ok := c.str(key); ok {
-			*target = value
-		}
-	}
+	c.readTexts(map[string]*string{"title": &t.Title, "body": &t.Body, "assignedTo": &t.AssignedTo})
 	if due, ok := c.str("dueDate"); ok {
 		t.DueDate, _ = fakehttp.ParseISO(due)
 	}
@@ -90,42 +89,25 @@ func (c *call) applyTask(t Task) Task {
 	return t
 }
 
-func (h *Server) createTask(c *call) (int, any, *refusal) {
-	contact, no := h.contact(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) createTask(c *call, contact *contactRecord) (int, any, *refusal) {
 	task := h.insertTask(contact, c.applyTask(Task{}), true)
 	return http.StatusCreated, map[string]any{"task": task.answer()}, nil
 }
 
-func (h *Server) updateTask(c *call) (int, any, *refusal) {
-	_, task, no := h.task(c)
-	if no != nil {
-		return 0, nil, no
-	}
-	h.replaceTask(task, c.applyTask(task.Task))
+func (h *Server) updateTask(c *call, task *Task) (int, any, *refusal) {
+	h.replaceTask(task, c.applyTask(*task))
 	return http.StatusOK, map[string]any{"task": task.answer()}, nil
 }
 
-func (h *Server) deleteTask(c *call) (int, any, *refusal) {
-	contact, task, no := h.task(c)
-	if no != nil {
-		return 0, nil, no
-	}
-	h.removeTask(contact, task)
+func (h *Server) deleteTask(c *call, task *Task) (int, any, *refusal) {
+	h.removeTask(task)
 	return http.StatusOK, c.succeeded(), nil
 }
 
-func (h *Server) insertTask(contact *contactRecord, t Task, tell bool) *taskRecord {
-	if t.ID == "" {
-		t.ID = newID()
-	}
+func (h *Server) insertTask(contact *contactRecord, t Task, tell bool) *Task {
+	t.ID, t.DateAdded = cmp.Or(t.ID, newID()), cmp.Or(t.DateAdded, h.clock())
 	t.ContactID, t.LocationID = contact.ID, contact.LocationID
-	if t.DateAdded.IsZero() {
-		t.DateAdded = h.clock()
-	}
-	task := &taskRecord{Task: t}
+	task := &t
 	h.tasks[t.ID] = task
 	contact.tasks = append(contact.tasks, task)
 	if l := h.locations[contact.LocationID]; l != nil {
@@ -140,28 +122,29 @@ func (h *Server) insertTask(contact *contactRecord, t Task, tell bool) *taskReco
 
 // replaceTask stores a changed task. Only its completion sends an event:
 // HighLevel has none for an edited or re-opened task.
-func (h *Server) replaceTask(task *taskRecord, t Task) {
-	before := task.Task
+func (h *Server) replaceTask(task *Task, t Task) {
+	before := *task
 	t.ID, t.ContactID, t.LocationID, t.DateAdded = before.ID, before.ContactID, before.LocationID, before.DateAdded
 	if t == before {
 		return
 	}
-	task.Task = t
+	*task = t
 	if t.Completed && !before.Completed {
 		h.emitTask("TaskComplete", task)
 	}
 	h.notice.Changed()
 }
 
-func (h *Server) removeTask(contact *contactRecord, task *taskRecord) {
+func (h *Server) removeTask(task *Task) {
 	h.emitTask("TaskDelete", task)
-	h.dropTask(contact, task)
+	h.dropTask(task)
 	h.notice.Changed()
 }
 
-func (h *Server) dropTask(contact *contactRecord, task *taskRecord) {
-	same := func(t *taskRecord) bool { return t == task }
+func (h *Server) dropTask(task *Task) {
+	same := func(t *Task) bool { return t == task }
 	delete(h.tasks, task.ID)
+	contact := h.contacts[task.ContactID]
 	contact.tasks = slices.DeleteFunc(contact.tasks, same)
 	if l := h.locations[contact.LocationID]; l != nil {
 		l.tasks = slices.DeleteFunc(l.tasks, same)
@@ -170,11 +153,7 @@ func (h *Server) dropTask(contact *contactRecord, task *taskRecord) {
 
 // searchTasks answers the tasks of a location. It has no filter by date and
 // answers 25 unless told.
-func (h *Server) searchTasks(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) searchTasks(c *call, l *location) (int, any, *refusal) {
 	contacts, byContact := as[[]string](c, "contactId")
 	assigned, byUser := as[[]string](c, "assignedTo")
 	completed, byState := as[bool](c, "completed")
@@ -186,9 +165,9 @@ func (h *Server) searchTasks(c *call) (int, any, *refusal) {
 	}
 	skip, _ := as[float64](c, "skip")
 	if limit < 1 || skip < 0 {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"limit must not be less than 1", "skip must not be less than 0"}}
+		return 0, nil, unprocessable("limit must not be less than 1", "skip must not be less than 0")
 	}
-	var found []*taskRecord
+	var found []*Task
 	for _, task := range l.tasks {
 		switch {
 		case byContact && !slices.Contains(contacts, task.ContactID):

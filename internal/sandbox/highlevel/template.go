@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -21,17 +22,11 @@ type Template struct {
 
 // SeedTemplate adds a template to a location and returns it with its id.
 func (h *Server) SeedTemplate(locationID string, template Template) Template {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if template.ID == "" {
-		template.ID = newID()
-	}
+	template.ID = cmp.Or(template.ID, newID())
 	if template.DateAdded.IsZero() {
 		template.DateAdded = h.clock()
 	}
-	if l := h.locations[locationID]; l != nil {
-		l.templates = append(l.templates, template)
-	}
+	h.seed(locationID, func(l *location) { l.templates = append(l.templates, template) })
 	return template
 }
 
@@ -51,17 +46,13 @@ func (template Template) answer(locationID string) map[string]any {
 }
 
 // listTemplates has the location twice: in the path and as originId.
-func (h *Server) listTemplates(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listTemplates(c *call, l *location) (int, any, *refusal) {
 	values, no := c.query([]string{"originId"}, "deleted", "skip", "limit", "type")
 	if no != nil {
 		return 0, nil, no
 	}
 	if kind := values["type"]; !slices.Contains([]string{"", "sms", "email", "whatsapp"}, kind) {
-		return 0, nil, &refusal{status: http.StatusUnprocessableEntity, message: []string{"type must be one of the following values: sms, email, whatsapp"}}
+		return 0, nil, unprocessable("type must be one of the following values: sms, email, whatsapp")
 	}
 	var found []Template
 	for _, template := range l.templates {
@@ -77,11 +68,7 @@ func (h *Server) listTemplates(c *call) (int, any, *refusal) {
 }
 
 // deleteTemplate answers with an empty object: HighLevel documents no content.
-func (h *Server) deleteTemplate(c *call) (int, any, *refusal) {
-	l, no := h.location(c, chi.URLParam(c.r, "locationId"))
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) deleteTemplate(c *call, l *location) (int, any, *refusal) {
 	id := chi.URLParam(c.r, "id")
 	i := slices.IndexFunc(l.templates, func(template Template) bool { return template.ID == id })
 	if i < 0 {
@@ -93,9 +80,6 @@ func (h *Server) deleteTemplate(c *call) (int, any, *refusal) {
 }
 
 // listTimeZones answers with some: HighLevel documents no content.
-func (h *Server) listTimeZones(c *call) (int, any, *refusal) {
-	if _, no := h.location(c, chi.URLParam(c.r, "locationId")); no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listTimeZones(*call, *location) (int, any, *refusal) {
 	return http.StatusOK, map[string]any{"timeZones": []string{"America/Los_Angeles", "America/New_York", "Europe/London", "UTC"}}, nil
 }

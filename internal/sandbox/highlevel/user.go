@@ -20,11 +20,7 @@ func (u User) answer(locationID string) map[string]any {
 	}
 }
 
-func (h *Server) listUsers(c *call) (int, any, *refusal) {
-	l, _, no := h.queryLocation(c)
-	if no != nil {
-		return 0, nil, no
-	}
+func (h *Server) listUsers(c *call, l *location, _ map[string]string) (int, any, *refusal) {
 	users := []any{}
 	for _, u := range l.users {
 		users = append(users, u.answer(l.ID))

@@ -21,7 +21,7 @@ type WorkflowAction struct {
 // fixed snapshot with the Custom Data, unsigned, without an id of its own, and
 // once, whatever the answer. Sent lists it under the type "workflow".
 func (h *Server) RunWorkflow(contactID string, action WorkflowAction) error {
-	return h.withContact("run workflow", contactID, func(r *contactRecord) error {
+	return with(h, "run workflow for", "contact", h.contacts, contactID, func(r *contactRecord) error {
 		if action.URL == "" {
 			return fmt.Errorf("the Webhook action of %q has no URL", action.WorkflowName)
 		}
