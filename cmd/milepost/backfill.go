@@ -44,7 +44,7 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		return errors.New("--json needs --dry-run, which lists what would change")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		reconciler, err := state.Reconciler(c.Config)
+		backfill, err := state.Backfill(c.Config)
 		if err != nil {
 			return err
 		}
@@ -52,10 +52,10 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		if c.JSON {
 			bar = progress{out: os.Stderr, quiet: true}
 		}
-		reconciler.WaitAtLimit(bar.wait)
+		backfill.Jobs.WaitAtLimit(bar.wait)
 		var found []store.Found
 		name := "backfill/" + c.Location + "/" + c.Since
-		at, err := reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
+		at, err := backfill.Reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
 			for _, f := range more {
 				if f.Differs {
 					found = append(found, f)
@@ -73,7 +73,7 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 			return err
 		}
 		if c.DryRun {
-			return c.list(ctx, out, reconciler, found)
+			return c.list(ctx, out, backfill, found)
 		}
 		fmt.Fprintf(out, "checked %d contacts and %d open tasks, queued %d records (%d calls to HighLevel); `milepost serve` syncs them now, or when it next runs\n",
 			at.Contacts, at.Tasks, at.Touched, at.Calls)
@@ -84,11 +84,6 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 	})
 }
 
-// previewer tells what a sync of an entity would change.
-type previewer interface {
-	Preview(ctx context.Context, f store.Found) ([]string, error)
-}
-
 // previewRow is one record that would change something, for programs.
 type previewRow struct {
 	Kind    string   `json:"kind"`
@@ -97,10 +92,10 @@ type previewRow struct {
 }
 
 // list says what would change, a line each.
-func (c *backfillCmd) list(ctx context.Context, out io.Writer, reconciler previewer, found []store.Found) error {
+func (c *backfillCmd) list(ctx context.Context, out io.Writer, backfill *app.Backfill, found []store.Found) error {
 	changes, rows := 0, []previewRow{}
 	for _, f := range found {
-		lines, err := reconciler.Preview(ctx, f)
+		lines, err := backfill.Syncer.Preview(ctx, f)
 		if err != nil {
 			return err
 		}

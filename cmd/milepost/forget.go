@@ -35,7 +35,7 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		return errors.New("no location: give --location")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		if _, err := state.Reconciler(c.Config); err != nil { // it opens the queue
+		if err := state.OpenQueue(); err != nil {
 			return err
 		}
 		if c.Undo {

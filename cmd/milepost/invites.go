@@ -101,7 +101,7 @@ func (c *allowInvitesCmd) allow(ctx context.Context, out io.Writer) error {
 		); err != nil || !goOn {
 			return err
 		}
-		if _, err := state.Reconciler(c.Config); err != nil { // the queue
+		if err := state.OpenQueue(); err != nil {
 			return err
 		}
 		n, err := state.Store.AllowInvites(ctx, items, time.Now())

@@ -101,7 +101,7 @@ func (c *allowRemovalsCmd) Run(ctx context.Context) error {
 		); err != nil || !goOn {
 			return err
 		}
-		if _, err := state.Reconciler(c.Config); err != nil { // the queue
+		if err := state.OpenQueue(); err != nil {
 			return err
 		}
 		n, err := state.Store.AllowRemovals(ctx, c.Location, time.Now())

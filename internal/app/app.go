@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/riverqueue/river"
 	"github.com/rs/zerolog"
 
 	"milepost/api"
@@ -26,11 +25,11 @@ import (
 	"milepost/internal/automation"
 	"milepost/internal/claim"
 	"milepost/internal/connection"
+	"milepost/internal/erase"
 	"milepost/internal/guard"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
 	"milepost/internal/people"
-	"milepost/internal/reconcile"
 	"milepost/internal/store"
 )
 
@@ -40,7 +39,7 @@ type App struct {
 	inbox       *inbox.Inbox
 	queue       store.Queue
 	connections *connection.Registry
-	reconciler  *reconcile.Reconciler
+	workers     workers
 	automations *automation.Library
 	lock        *flock.Flock // of the data directory; nil on PostgreSQL
 	claims      *claim.Keeper
@@ -62,7 +61,7 @@ type App struct {
 
 	verifying     sync.WaitGroup
 	stopVerifying context.CancelFunc // nil where nothing is verified
-	workers       sync.Once          // stops them
+	stopping      sync.Once          // of the workers
 }
 
 // How a shutdown goes. Together well under the 30 s that service managers and
@@ -122,19 +121,15 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err := a.openStorage(ctx, cfg, settings); err != nil {
 		return nil, err
 	}
-	a.reconciler = reconcile.New(reconcile.Config{
-		Store: a.store, Automations: a.automations.Set, Connections: a.connections, Logger: logger,
-		Every: cfg.ReconcileEvery, Quiet: time.Duration(cfg.DescriptionAfter), EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles, Now: cfg.Clock.Now, Real: cfg.Clock.Real,
-	})
-	a.connections.Ended = a.reconciler.Ended
+	state := &State{Store: a.store, Automations: a.automations, Connections: a.connections}
+	a.workers = state.newWorkers(cfg, logger, erase.Config{EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles})
+	a.connections.Ended = a.workers.jobs.Ended
 	if err := a.claim(ctx, cfg); err != nil {
 		return nil, err
 	}
-	workers := river.NewWorkers()
-	a.reconciler.Register(workers)
 	riverLog := outage.Thin(zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))), time.Now)
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: workers, Logger: slog.New(riverLog), Real: cfg.Clock.Real,
+		Workers: a.workers.register(), Logger: slog.New(riverLog), Real: cfg.Clock.Real,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
@@ -270,11 +265,11 @@ func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var background sync.WaitGroup
-	background.Go(func() { a.inbox.Dispatch(work, a.store, a.reconciler.Skip, a.logger) })
+	background.Go(func() { a.inbox.Dispatch(work, a.store, a.workers.syncer.Skip, a.logger) })
 	if a.store.File() != nil {
 		background.Go(func() { a.watchFiles(work) })
 	}
-	background.Go(func() { a.reconciler.Scrub(work) })
+	background.Go(func() { a.workers.eraser.Scrub(work) })
 	background.Go(func() { a.claims.Keep(work) })
 	background.Go(func() { repeat(work, time.Minute, a.prune) })
 	background.Go(func() { repeat(work, 0, a.warnOfOldTokens) })
@@ -343,7 +338,7 @@ func (a *App) stopServing(ctx context.Context, name string, s *http.Server, grac
 // stopWorkers lets jobs under way finish, or hands them back. Only the first call
 // does anything.
 func (a *App) stopWorkers(ctx context.Context) (err error) {
-	a.workers.Do(func() {
+	a.stopping.Do(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), jobGrace)
 		defer cancel()
 		err = a.queue.Stop(ctx)

@@ -16,7 +16,6 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/automation"
 	"milepost/internal/connection"
-	"milepost/internal/reconcile"
 	"milepost/internal/secret"
 	"milepost/internal/store"
 )
@@ -76,16 +75,11 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 	return s, nil
 }
 
-// Reconciler is what a command looks through a location with. It works no jobs:
-// what it asks for is done by the processes that serve.
-func (s *State) Reconciler(cfg Config) (*reconcile.Reconciler, error) {
-	if _, err := s.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
-		return nil, err
-	}
-	return reconcile.New(reconcile.Config{
-		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Logger: zerolog.Nop(),
-		Now: cfg.Clock.Now, Real: cfg.Clock.Real,
-	}), nil
+// OpenQueue opens the queue, for commands that queue syncs. The processes that serve work
+// them.
+func (s *State) OpenQueue() error {
+	_, err := s.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	return err
 }
 
 // app is the Marketplace app, or nil where none is configured.

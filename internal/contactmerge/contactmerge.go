@@ -15,6 +15,7 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/internal/fingerprint"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -37,6 +38,15 @@ func Parse(stored string) Base {
 		return Base{}
 	}
 	return base
+}
+
+// LastSyncedOf is what both sides had when the contact of a link was last in step; empty
+// if the link was of another contact.
+func LastSyncedOf(link store.Link, objectID string) Base {
+	if link.ObjectID != objectID {
+		return Base{}
+	}
+	return Parse(link.Base)
 }
 
 // String is the stored form of a base.
@@ -188,16 +198,4 @@ func IsAsSent(have calendarhero.Contact, content string) bool {
 	return len(have.ProviderIDs) == 0 && content == fingerprint.Of(mapping.ContactItem{
 		Name: have.Name, Emails: have.Emails, Phones: have.Telephones, Organization: have.Organization, JobTitle: have.Title,
 	})
-}
-
-// Facts is a contact of CalendarHero as automations see it, its main address first.
-func Facts(c calendarhero.Contact) mapping.CalendarContact {
-	facts := mapping.CalendarContact{ID: c.ID, Name: c.Name, Phones: c.Telephones, Organization: c.Organization, JobTitle: c.Title}
-	for _, email := range c.Emails {
-		facts.Emails = append(facts.Emails, strings.ToLower(email))
-	}
-	if c.DefaultEmail != "" {
-		facts.Emails = leading(facts.Emails, strings.ToLower(c.DefaultEmail), strings.EqualFold)
-	}
-	return facts
 }

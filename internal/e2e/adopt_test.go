@@ -22,9 +22,9 @@ func (w *world) backfill() {
 	state, err := app.OpenState(w.t.Context(), w.cfg, zerolog.Nop())
 	w.must(err)
 	defer state.Store.Close()
-	reconciler, err := state.Reconciler(w.cfg)
+	backfill, err := state.Backfill(w.cfg)
 	w.must(err)
-	_, err = reconciler.Sweep(w.t.Context(), "backfill/all", location, time.Time{}, false, nil)
+	_, err = backfill.Reconciler.Sweep(w.t.Context(), "backfill/all", location, time.Time{}, false, nil)
 	w.must(err)
 	w.eventually("all that was found is synced", func() bool {
 		n, err := w.app.Store().Backlog(w.t.Context())

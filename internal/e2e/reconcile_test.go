@@ -148,9 +148,9 @@ func TestTheTasksThatWereThereBeforeTheFirstLookAreLeftToABackfill(t *testing.T)
 		state, err := app.OpenState(t.Context(), w.cfg, zerolog.Nop())
 		w.must(err)
 		defer state.Store.Close()
-		reconciler, err := state.Reconciler(w.cfg)
+		backfill, err := state.Backfill(w.cfg)
 		w.must(err)
-		_, err = reconciler.Sweep(t.Context(), "backfill/all", location, time.Time{}, false, nil)
+		_, err = backfill.Reconciler.Sweep(t.Context(), "backfill/all", location, time.Time{}, false, nil)
 		w.must(err)
 		w.eventually("all are there", func() bool { return len(w.ch.Requests()) == 4 })
 	})
@@ -265,14 +265,14 @@ func TestAReconciliationOfManyTurnsEnds(t *testing.T) {
 		state, err := app.OpenState(t.Context(), w.cfg, zerolog.Nop())
 		w.must(err)
 		defer state.Store.Close()
-		reconciler, err := state.Reconciler(w.cfg)
+		backfill, err := state.Backfill(w.cfg)
 		w.must(err)
 		sweep := func() (at store.Reconciliation, took int) {
 			for took = 1; ; took++ {
 				ctx, end := context.WithCancel(t.Context())
 				turn.end = end
 				before := turn.calls
-				at, err := reconciler.Sweep(ctx, location, location, w.now().Add(-time.Hour), false, nil)
+				at, err := backfill.Reconciler.Sweep(ctx, location, location, w.now().Add(-time.Hour), false, nil)
 				end()
 				if err == nil {
 					return at, took

@@ -2,6 +2,7 @@ package meeting
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"milepost/internal/store"
@@ -184,4 +185,22 @@ func Period(start, end time.Time, zone *time.Location) string {
 		zone = time.UTC
 	}
 	return start.In(zone).Format("2006-01-02 15:04") + "–" + end.In(zone).Format("15:04 MST")
+}
+
+// Span writes a duration in days, hours and minutes: "1d", "1h30m".
+func Span(d time.Duration) string {
+	var b strings.Builder
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if n := d / u.unit; n > 0 {
+			fmt.Fprintf(&b, "%d%s", n, u.name)
+			d %= u.unit
+		}
+	}
+	if b.Len() == 0 {
+		return "less than 1m"
+	}
+	return b.String()
 }

@@ -10,6 +10,7 @@ import (
 
 	"milepost/clients"
 	"milepost/internal/connection"
+	"milepost/internal/outcome"
 	"milepost/internal/store"
 )
 
@@ -29,7 +30,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // switched off
 	}
 	if left := r.due(at).Sub(r.now()); at.Place == "" && left > 0 {
-		return r.snooze(min(left, r.every))
+		return r.jobs.Snooze(min(left, r.every))
 	}
 	since := at.Until
 	if since.IsZero() {
@@ -43,7 +44,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	before := at.Place
 	slice, cancel := context.WithTimeout(ctx, sweepSlice)
 	defer cancel()
-	at, err = r.Sweep(slice, id, id, since.Add(-sweepOverlap), false, nil)
+	at, err = r.Sweep(slice, id, id, since.Add(-Overlap), false, nil)
 	log := r.logger.Info().Str("location", id).Int64("contacts", at.Contacts).Int64("tasks", at.Tasks).
 		Int64("found", at.Touched).Int64("calls", at.Calls)
 	var failed *clients.Error
@@ -53,15 +54,15 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return nil // no longer connected: its job comes back with it
 	case err == nil:
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
-		return r.snooze(min(r.due(at).Sub(r.now()), r.every))
+		return r.jobs.Snooze(min(r.due(at).Sub(r.now()), r.every))
 	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
 		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation continues")
-		return r.snooze(0)
+		return r.jobs.Snooze(0)
 	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return r.snooze(min(max(failed.RetryAfter, time.Second), longestWait))
+		return r.jobs.Snooze(min(max(failed.RetryAfter, time.Second), outcome.LongestWait))
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; continuing later")
-	return r.snooze(min(r.every, longestWait))
+	return r.jobs.Snooze(min(r.every, outcome.LongestWait))
 }
 
 // due is when a location is looked through the next time: the first one at

@@ -1,3 +1,10 @@
+// Package reconcile finds what no webhook tells, and has it synced: it searches a location
+// for changed contacts, notes and tasks, rechecks each contact once a day, and polls
+// CalendarHero's meetings and contacts. The backfill is the same search from the beginning.
+//
+// It guarantees that a search can be interrupted anywhere and continues where it was, and
+// that a location in step costs a few calls. It does not know how records are synced: it
+// only queues their syncs.
 package reconcile
 
 import (
@@ -10,21 +17,22 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/account"
+	"milepost/internal/facts"
 	"milepost/internal/fingerprint"
-	"milepost/internal/meeting"
+	"milepost/internal/jobs"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
 
 const (
-	// sweepOverlap is how far a sweep looks back before what the one before saw:
+	// Overlap is how far a sweep looks back before what the one before saw:
 	// the search index lags behind writes, a minute was seen.
-	sweepOverlap = 5 * time.Minute
-	sweepPage    = 100
-	sweepFound   = 4 * sweepPage // so many records are noted at once, those of one contact more
+	Overlap    = 5 * time.Minute
+	sweepPage  = 100
+	sweepFound = 4 * sweepPage // so many records are noted at once, those of one contact more
 	// mostCompleted is how many completed tasks are looked through at most.
 	mostCompleted = 200 * sweepPage
-	longestTurn   = 5 * time.Second // that a sweep waits for, with its worker; else it goes on later
 )
 
 // sweep is one walk through a location for what no webhook told: contacts by
@@ -34,7 +42,7 @@ const (
 type sweep struct {
 	*Reconciler
 	automations *mapping.Set
-	session     *session
+	session     *account.Session
 	hl          *highlevel.Client // gives way to webhooks
 	at          store.Reconciliation
 	progress    func(store.Reconciliation, []store.Found)
@@ -63,7 +71,7 @@ const (
 // notes how far it is. progress, which may be nil, is told after each step,
 // with what was found in it. A dry sweep asks for nothing and is not noted.
 func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since time.Time, dry bool, progress func(store.Reconciliation, []store.Found)) (store.Reconciliation, error) {
-	session, err := r.session(ctx, locationID)
+	session, err := r.sessions.Of(ctx, locationID)
 	if err != nil {
 		return store.Reconciliation{}, err
 	}
@@ -129,7 +137,7 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 		s.at.Place = string(b)
 	}
 	if !s.dry {
-		ctx, cancel := detached(ctx)
+		ctx, cancel := jobs.Detached(ctx)
 		defer cancel()
 		if err := s.store.SaveReconciliation(ctx, s.at, found); err != nil {
 			return err
@@ -250,7 +258,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 		return nil, err
 	}
 	for _, n := range notes {
-		if seen[n.ID].Fingerprint != fingerprint.Of(noteFacts(n)) {
+		if seen[n.ID].Fingerprint != fingerprint.Of(facts.Note(n)) {
 			found = append(found, store.Found{Entity: s.entity(mapping.KindNote, n.ID), ContactID: contactID, Differs: true})
 		}
 		delete(seen, n.ID)
@@ -298,7 +306,7 @@ func (s *sweep) tasks(ctx context.Context, p place) error {
 		s.looked[t.ID] = true
 		f := store.Found{Entity: s.entity(mapping.KindTask, t.ID), ContactID: t.ContactID, Open: true}
 		known, heardOf := seen[t.ID]
-		if mark := fingerprint.Of(taskFacts(t)); known.Swept != mark || (backfill && known.Fingerprint == "") {
+		if mark := fingerprint.Of(facts.Task(t)); known.Swept != mark || (backfill && known.Fingerprint == "") {
 			f.Swept, f.Differs = mark, heardOf || backfill || s.at.TasksKnown
 		}
 		found = append(found, f)
@@ -346,15 +354,14 @@ func (s *sweep) missing(ctx context.Context, p place) error {
 // lost or restored did not know them: their requests are open in CalendarHero, and
 // nothing else tells whose they are. It is done once, if there are such requests.
 func (s *sweep) completed(ctx context.Context, p place) error {
-	unlinked := &s.session.board.unlinked
-	strangers, err := s.strangers(ctx, unlinked, s.at.LocationID)
+	ownerless, err := s.session.Ownerless(ctx)
 	if err != nil {
 		return err
 	}
 	if p.Skip >= mostCompleted {
-		unlinked.lookedThrough(s.at.LocationID)
+		s.session.OwnersSearched()
 	}
-	if len(strangers) == 0 || p.Skip >= mostCompleted {
+	if len(ownerless) == 0 || p.Skip >= mostCompleted {
 		return s.next(ctx, place{Phase: phaseWalk}, nil)
 	}
 	s.at.Calls++
@@ -369,7 +376,7 @@ func (s *sweep) completed(ctx context.Context, p place) error {
 	}
 	var found []store.Found
 	for _, t := range page {
-		if e := s.entity(mapping.KindTask, t.ID); s.ownsOneOf(e, strangers) {
+		if e := s.entity(mapping.KindTask, t.ID); s.session.MayOwn(e, ownerless) {
 			found = append(found, store.Found{Entity: e, ContactID: t.ContactID, Differs: true})
 		}
 	}
@@ -378,18 +385,6 @@ func (s *sweep) completed(ctx context.Context, p place) error {
 		next.Skip = mostCompleted
 	}
 	return s.next(ctx, next, found)
-}
-
-// ownsOneOf reports whether one of the markers may be of a request of the record.
-func (s *sweep) ownsOneOf(e store.Entity, markers map[string]bool) bool {
-	for _, r := range s.automations.Requests(mapping.Kind(e.Kind)) {
-		for g := int64(1); g <= firstGenerations; g++ {
-			if markers[meeting.Marker(e, r.Key, g)] {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // quoted is an id as a place keeps it.
@@ -413,7 +408,7 @@ func latest(a, b time.Time) time.Time {
 // is half looked at would else be begun again.
 func (s *sweep) call(ctx context.Context, do func(*highlevel.Client) error) error {
 	err := do(s.hl)
-	for s.atLimit(ctx, err) {
+	for s.jobs.AtLimit(ctx, err) {
 		err = do(s.hl.With(clients.Waited))
 	}
 	return err

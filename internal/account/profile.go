@@ -1,0 +1,195 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/mapping"
+)
+
+// profileFresh is how long a value that rarely changes is believed.
+const profileFresh = 15 * time.Minute
+
+// profile keeps what every sync of a location needs and rarely changes.
+type profile struct {
+	mu       sync.Mutex // held while loading: the others wait for the one answer
+	location cached[locationAnswer]
+	fields   cached[fieldDefinitions]
+	noFields time.Time // since when the list of definitions is empty, though contacts have fields
+	owner    cached[calendarhero.User]
+	types    cached[map[string]bool]
+}
+
+type locationAnswer struct {
+	location mapping.Location
+	remark   string
+}
+
+// cached is a value with the time at which it was read.
+type cached[T any] struct {
+	value T
+	at    time.Time
+}
+
+func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, error)) (T, error) {
+	if age := now.Sub(c.at); !c.at.IsZero() && 0 <= age && age < fresh { // younger than 0: the clock was put back
+		return c.value, nil
+	}
+	v, err := load()
+	if err == nil {
+		c.value, c.at = v, now
+	}
+	return v, err
+}
+
+// Location returns the location with its time zone. If HighLevel does not say it, and
+// has not said it before, the zone of the CalendarHero account is used, because the times
+// are for its calendar. The remark then says so.
+func (s *Session) Location(ctx context.Context) (mapping.Location, string, error) {
+	now := s.cfg.Now()
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	last, fresh := s.profile.location.value, profileFresh
+	if last.remark != "" {
+		fresh = time.Minute
+	}
+	a, err := s.profile.location.get(now, fresh, func() (locationAnswer, error) {
+		l, err := s.HighLevel.With(clients.Begun).Location(ctx, s.LocationID)
+		var problem string
+		switch clients.ReasonOf(err) {
+		case "":
+			if err != nil {
+				return locationAnswer{}, err
+			}
+			if zone, err := mapping.LoadZone(l.Timezone); err == nil {
+				return locationAnswer{location: mapping.Location{ID: s.LocationID, Name: l.Name, Zone: zone}}, nil
+			}
+			problem = fmt.Sprintf("location %s has no known time zone (%q)", s.LocationID, l.Timezone)
+		case clients.Forbidden, clients.NotFound, clients.Invalid:
+			problem = err.Error()
+		default:
+			return locationAnswer{}, err
+		}
+		if last.location.Zone != nil && last.remark == "" {
+			return last, nil // another zone would move all meetings, and mail everybody
+		}
+		owner, err := s.ownerLocked(ctx)
+		if err != nil {
+			return locationAnswer{}, err
+		}
+		zone, err := mapping.LoadZone(owner.Timezone)
+		whose := fmt.Sprintf("%s, the time zone of the CalendarHero account", zone)
+		if err != nil {
+			zone, whose = time.UTC, fmt.Sprintf("UTC, because the time zone of the CalendarHero account is unknown too (%q)", owner.Timezone)
+		}
+		return locationAnswer{
+			location: mapping.Location{ID: s.LocationID, Name: l.Name, Zone: zone},
+			remark:   fmt.Sprintf("Milepost reads dates in %s: %s", whose, problem),
+		}, nil
+	})
+	return a.location, a.remark, err
+}
+
+// CustomFields returns the location's definitions. If a contact has a field that they do
+// not contain, they are read again, once for each such field.
+func (s *Session) CustomFields(ctx context.Context, contact highlevel.Contact) ([]highlevel.CustomField, error) {
+	now := s.cfg.Now()
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	load := func() (fieldDefinitions, error) {
+		list, err := s.HighLevel.With(clients.Begun).CustomFields(ctx, s.LocationID)
+		if err == nil {
+			err = s.profile.believed(list, contact, now)
+		}
+		known := make(map[string]bool, len(list))
+		for _, d := range list {
+			known[d.ID] = true
+		}
+		return fieldDefinitions{list, known}, err
+	}
+	fields, err := s.profile.fields.get(now, profileFresh, load)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range contact.CustomFields {
+		if _, looked := fields.known[f.ID]; looked {
+			continue
+		}
+		if fields, err = load(); err != nil {
+			return nil, err
+		}
+		for _, f := range contact.CustomFields {
+			if !fields.known[f.ID] {
+				fields.known[f.ID] = false // a deleted field: looked for, and not there
+			}
+		}
+		s.profile.fields.value, s.profile.fields.at = fields, now
+		break
+	}
+	return fields.list, nil
+}
+
+// emptyFor is how long an empty list of definitions is not believed while contacts
+// have fields.
+const emptyFor = 30 * time.Minute
+
+// believed returns nil if a list of definitions may be true. Without definitions no
+// contact has a milestone, and all that was made for milestones would be removed.
+func (p *profile) believed(list []highlevel.CustomField, contact highlevel.Contact, now time.Time) error {
+	if len(list) > 0 {
+		p.noFields = time.Time{}
+	}
+	if len(list) > 0 || len(contact.CustomFields) == 0 {
+		return nil
+	}
+	if p.noFields.IsZero() || p.noFields.After(now) {
+		p.noFields = now
+	}
+	if now.Sub(p.noFields) >= emptyFor {
+		return nil
+	}
+	return &clients.Error{
+		API: "HighLevel", Operation: "list custom fields of location", Subject: contact.LocationID, Status: http.StatusOK,
+		Reason: clients.Unavailable, Foreign: true, Message: "the list is empty, though contacts have custom fields",
+	}
+}
+
+// fieldDefinitions are a location's custom fields; known tells of each id that
+// was looked for whether it is one of them.
+type fieldDefinitions struct {
+	list  []highlevel.CustomField
+	known map[string]bool
+}
+
+// Owner returns the holder of the CalendarHero account.
+func (s *Session) Owner(ctx context.Context) (calendarhero.User, error) {
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	return s.ownerLocked(ctx)
+}
+
+func (s *Session) ownerLocked(ctx context.Context) (calendarhero.User, error) {
+	return s.profile.owner.get(s.cfg.Now(), profileFresh, func() (calendarhero.User, error) { return s.CalendarHero.User(ctx) })
+}
+
+// HasMeetingType reports whether the account has a meeting type of that name.
+func (s *Session) HasMeetingType(ctx context.Context, name string) (bool, error) {
+	now := s.cfg.Now()
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	types, err := s.profile.types.get(now, profileFresh, func() (map[string]bool, error) {
+		types, err := s.CalendarHero.MeetingTypes(ctx)
+		names := map[string]bool{}
+		for _, t := range types {
+			names[t.Name] = true
+		}
+		return names, err
+	})
+	return types[name], err
+}

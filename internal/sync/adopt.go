@@ -1,0 +1,311 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/account"
+	"milepost/internal/jobs"
+	"milepost/internal/meeting"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// recall brings the link of an item up to what was made for the item before the
+// database was lost, or after the copy that it was restored from. It comes before
+// anything is made or replaced. An open request is adopted, the newest if there are
+// several, and the others are removed. If only closed ones are left, the newest
+// tells how the meeting ended. Either way the link continues from the last
+// generation that was used.
+func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
+	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, item.Key, link.Generation)
+	if err != nil || len(past) == 0 {
+		return link, err
+	}
+	since := s.freshFor(link, past)
+	known, generation := link, max(link.Generation, past[len(past)-1].Generation)
+	var open []account.PastRequest
+	last := past[len(past)-1] // of the closed ones, if none is open
+	for i, r := range past {
+		if past[i], err = s.asListedNow(ctx, r, since); err != nil {
+			return link, err
+		}
+		if past[i].Open() {
+			open = append(open, past[i])
+		}
+		if r.Generation == last.Generation {
+			last = past[i]
+		}
+	}
+	if link.ObjectID != "" && link.State != store.LinkGone {
+		own, shown, err := s.conn.ListedRequest(ctx, link.ObjectID, since)
+		if err != nil {
+			return link, err
+		}
+		if shown && own.Open() {
+			open = append(open, account.PastRequest{Listed: own, Generation: link.Generation})
+		}
+	}
+	switch {
+	case len(open) > 0:
+		best := slices.MaxFunc(open, func(a, b account.PastRequest) int { return int(a.Generation - b.Generation) })
+		if best.ID != link.ObjectID {
+			if link, err = s.adopt(ctx, link, item, want, best); err != nil {
+				return link, err
+			}
+		}
+		if link != known || len(open) > 1 {
+			link.Generation = generation
+			if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now())); err != nil {
+				return link, err
+			}
+			s.links[item.Key] = link
+		}
+		for _, r := range open {
+			if r.ID == best.ID {
+				continue
+			}
+			if err := s.removeUnlinked(ctx, r, item.Key, "second "+link.ItemKind+" removed", link.Title); err != nil {
+				return link, err
+			}
+		}
+	case last.Generation > link.Generation:
+		if link, err = s.adoptEnded(ctx, link, item, want, last); err != nil {
+			return link, err
+		}
+		s.links[item.Key] = link
+	}
+	if known.ObjectID != "" && known.ObjectID != link.ObjectID {
+		if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, known.ObjectID); err != nil {
+			return link, err
+		}
+	}
+	s.conn.Linked(s.entity, item.Key, past)
+	return link, nil
+}
+
+// asListedNow is what the lists show of a request now. One that was open and is in
+// no list any more is closed.
+func (s *entitySync) asListedNow(ctx context.Context, r account.PastRequest, since time.Time) (account.PastRequest, error) {
+	now, shown, err := s.conn.ListedRequest(ctx, r.ID, since)
+	switch {
+	case err != nil:
+	case shown:
+		r.Listed = now
+	default:
+		r.List = calendarhero.StateClosed
+		err = s.believable(ctx, since) // else it may be open, and its item would be made again
+	}
+	return r, err
+}
+
+// adopt makes an open request the one of a link, as if it had just been compared
+// with its record for the first time. The lists show neither the description nor
+// the place, so these count as equal.
+//
+// A different title or invitee is a change of the record. So is a different time,
+// unless a person moved the meeting: then its time stands, without a mail, even if
+// HighLevel's changes take precedence. What the record asked for before is not
+// known, and to replace a meeting that somebody agreed to is worse than to miss a
+// change that the next edit of the record brings.
+func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
+	return s.saveAdopted(ctx, s.adopted(link, item, want, r), item, r, link.ItemKind+" adopted")
+}
+
+// adopted is the link that adopt saves.
+func (s *entitySync) adopted(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
+	// The copy may know that it was moved there: a replacement stays where its
+	// predecessor was.
+	stays := r.At(link.Start, link.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
+	link = s.ofPast(link, item, r)
+	link.Start, link.End = want.Start, want.End
+	if r.Timed() && !r.At(want.Start, want.End) {
+		link.Start, link.End = r.Start, r.End
+		if !stays && !s.movedByPerson(item, r.Listed) {
+			link.SourceStart, link.SourceEnd = r.Start, r.End
+		}
+	}
+	as := want.Pinned(link.SourceStart, link.SourceEnd)
+	link.Material, link.Content = as.Material, as.Content
+	if r.Subject() != meeting.OneSpaced(want.Subject) || !s.invites(item, want, r.Listed) {
+		link.Material, link.Content = "", ""
+	}
+	return link
+}
+
+// adoptEnded takes over how the last request of an item ended. If the record asks
+// for something else by now, its next request is made.
+func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
+	link = s.adoptedEnded(link, item, want, r)
+	if link.State == store.LinkGone {
+		return link, s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
+}
+
+// adoptedEnded is the link that adoptEnded saves.
+func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
+	link = s.ofPast(link, item, r)
+	link.Start, link.End = r.Start, r.End
+	asked := meeting.Agrees(item, r.Start, r.End) || r.ChangedSince(s.changedAt)
+	if r.Subject() != meeting.OneSpaced(want.Subject) || !asked || !s.invites(item, want, r.Listed) {
+		link.State, link.ObjectID, link.SourceStart, link.SourceEnd = store.LinkGone, "", time.Time{}, time.Time{}
+		return link
+	}
+	link.Material, link.Content = want.Material, want.Content
+	return link
+}
+
+// ofPast is the link of a past request, without what it is compared by.
+func (s *entitySync) ofPast(link store.Link, item mapping.Item, r account.PastRequest) store.Link {
+	return store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: r.ID, Owned: true, Marker: meeting.MarkerIn(r.Title), Generation: max(link.Generation, r.Generation),
+		Title: item.Title, SourceStart: item.Start, SourceEnd: item.End, AttemptedAt: s.now(),
+	}
+}
+
+// saveAdopted saves an adopted link with its meeting. What happened to the meeting
+// before is not news: what automations wanted because of it was done by then.
+func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r account.PastRequest, what string) (store.Link, error) {
+	m := store.Meeting{LocationID: s.entity.LocationID, ID: r.ID, ContactID: s.contactID, Start: link.Start, End: link.End}
+	m, _ = meeting.Observe(m, meeting.View{Listed: r.Listed, IsListed: true}, s.now())
+	if r.Open() {
+		m.Start, m.End = link.Start, link.End
+	}
+	m = meeting.NotNews(m)
+	if r.Open() && link.SourceStart.Equal(item.Start) && !meeting.Agrees(item, link.Start, link.End) {
+		// It was moved, and the record has not followed yet: it does so first.
+		m.Happened[string(mapping.MeetingMoved)] = s.now()
+		s.stale, s.touch = true, append(s.touch, s.entity)
+	}
+	link.Meeting = m.State
+	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
+		return link, err
+	}
+	if s.meetings == nil {
+		s.meetings = map[string]store.Meeting{}
+	}
+	s.meetings[m.ID] = m
+	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(what, link.Title))
+}
+
+// movedByPerson reports whether a request whose time differs from its record's was
+// moved in CalendarHero, and not the record in HighLevel. Nobody moves a request
+// that nobody answered. If CalendarHero says that it is booked and does not say that
+// it was moved, the record changed.
+func (s *entitySync) movedByPerson(item mapping.Item, r meeting.Listed) bool {
+	switch {
+	case r.SaysMoved():
+		return true
+	case r.List != calendarhero.StateUpcoming:
+		return false
+	case meeting.Agrees(item, r.Start, r.End):
+		return true // HighLevel followed
+	case r.SaysScheduled():
+		return false
+	}
+	return s.changedAt.IsZero() || r.ChangedSince(s.changedAt)
+}
+
+// invites reports whether a request invites who is wanted, as far as its list
+// tells. The owner of the account is always invited to it.
+func (s *entitySync) invites(item mapping.Item, want meeting.Request, r meeting.Listed) bool {
+	return item.Invite.Who == mapping.InviteOwner || len(r.Emails) == 0 || slices.ContainsFunc(r.Emails, func(e string) bool {
+		return slices.ContainsFunc(want.ContactEmails, func(w string) bool { return strings.EqualFold(e, w) })
+	})
+}
+
+// removeUnlinked deletes a request of an item that no link is to have, unless it is over.
+func (s *entitySync) removeUnlinked(ctx context.Context, r account.PastRequest, item, what, title string) error {
+	if !r.Open() {
+		return nil
+	}
+	if r.Timed() && !r.End.After(s.now()) {
+		return s.confirm(ctx, item, r.ID, r.End)
+	}
+	s.ended[r.ID] = true
+	if err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, r.ID); err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return fmt.Errorf("remove a meeting request that is not wanted: %w", err)
+	}
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	s.timeline = append(s.timeline, s.tell(what, title))
+	if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, r.ID); err != nil {
+		return err
+	}
+	return s.confirm(ctx, item, r.ID, time.Time{})
+}
+
+// removePast removes the requests that were made for items of the record that it
+// no longer wants, and that the database does not know. Those of automations that
+// are switched off or deleted are not found without a link.
+func (s *entitySync) removePast(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
+	for key, l := range s.links {
+		kind := mapping.ItemKind(l.ItemKind)
+		if (kind == mapping.ItemEvent || kind == mapping.ItemTask) && !slices.ContainsFunc(requests, func(r mapping.Request) bool { return r.Key == key }) {
+			requests = append(requests, mapping.Request{Key: key, Automation: l.Automation, Kind: kind})
+		}
+	}
+	for _, r := range requests {
+		if keep[r.Key] {
+			continue
+		}
+		err := s.removePastOf(ctx, r)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
+			return err
+		}
+		refused = errors.Join(refused, err)
+	}
+	return refused
+}
+
+func (s *entitySync) removePastOf(ctx context.Context, of mapping.Request) error {
+	link := s.links[of.Key]
+	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, of.Key, link.Generation)
+	if err != nil || len(past) == 0 {
+		return err
+	}
+	since := s.freshFor(link, past)
+	if link.State == "" {
+		link = store.Link{Entity: s.entity, Item: of.Key, ItemKind: string(of.Kind), Automation: of.Automation, State: store.LinkGone}
+	}
+	for _, r := range past {
+		if r, err = s.asListedNow(ctx, r, since); err != nil {
+			return err
+		}
+		if err := s.removeUnlinked(ctx, r, of.Key, string(of.Kind)+" removed", r.Subject()); err != nil {
+			return err
+		}
+		link.Generation = max(link.Generation, r.Generation) // no marker is used twice
+	}
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	s.links[of.Key] = link
+	s.conn.Linked(s.entity, of.Key, past)
+	return nil
+}
+
+// pastLook is how unlinked requests are looked for.
+func (s *entitySync) pastLook() account.Look {
+	return account.Look{Since: s.began.Add(-account.ListsFresh), Believe: s.believable}
+}
+
+// freshFor is when the lists are to be read that are believed about past requests. A
+// generation after the link's is certainly of another time. An earlier one may have been
+// replaced while the lists were read, by another process with this database.
+func (s *entitySync) freshFor(link store.Link, past []account.PastRequest) time.Time {
+	if link.State != "" && past[0].Generation <= link.Generation {
+		return s.began
+	}
+	return s.began.Add(-account.ListsFresh)
+}

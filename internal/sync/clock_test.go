@@ -1,0 +1,74 @@
+package sync
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"milepost/internal/outcome"
+	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/store"
+)
+
+func TestALostCreateSettlesOnceThoughTheClockIsPutBack(t *testing.T) {
+	b := setup(t, "")
+	e := b.jane("2030-06-02")
+	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+	b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
+	sync := func() error {
+		state, err := b.store.EntityState(t.Context(), e)
+		b.must(err)
+		_, err = b.sync(t.Context(), &state)
+		return err
+	}
+	if err := sync(); err == nil {
+		t.Fatal("the create was not lost")
+	}
+	b.pass(-48 * time.Hour)
+	w, ok := errors.AsType[*outcome.Wait](sync())
+	if !ok || w.For > outcome.UnansweredSettle {
+		t.Fatalf("it waits for %v, want two minutes at most", w)
+	}
+	b.pass(outcome.UnansweredSettle)
+	b.must(sync())
+	if n := len(b.ch.Requests()); n != 1 {
+		t.Errorf("%d meeting requests, want 1", n)
+	}
+}
+
+// twoDaysAhead has Milepost's clock be ahead while something is done.
+func (b *bundle) twoDaysAhead(do func()) {
+	b.ahead.Store(int64(48 * time.Hour))
+	do()
+	b.ahead.Store(0)
+}
+
+func TestARequestIsNotLeftForGoodBecauseTheClockWasAhead(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		meanwhile   string // the date that the record asks for while the clock is ahead
+		then        string
+		open, posts int
+	}{
+		{"removed", "", "", 0, 1},
+		{"removed and asked for again", "", "2030-05-02", 1, 1},
+		{"replaced", "2030-06-02", "2030-06-02", 1, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-05-02")
+			b.do(e)
+			b.twoDaysAhead(func() {
+				b.setDate(e, c.meanwhile)
+				b.do(e)
+				b.confirms()
+			})
+			b.setDate(e, c.then)
+			b.do(e)
+			b.confirms()
+			if n := len(b.ch.Requests()); n != c.open || b.posts() != c.posts {
+				t.Errorf("%d requests are open after %d were made, want %d and %d", n, b.posts(), c.open, c.posts)
+			}
+		})
+	}
+}

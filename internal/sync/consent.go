@@ -1,0 +1,80 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"milepost/internal/meeting"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// An automation that is changed to invite the customer would mail the customers of
+// all requests that are open, each as soon as its record is looked at. So a request
+// that was made for the account's owner stays with the owner until a person agrees;
+// what else changes of it is followed meanwhile. See store.AllowInvites.
+
+// staysWithOwner returns the item as it is to be asked for: for the owner where
+// that is not agreed to, and else as it is.
+func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (mapping.Item, meeting.Request, error) {
+	switch {
+	case item.Invite.Who == mapping.InviteOwner, link.Invited != "" && link.Invited != string(mapping.InviteOwner):
+		return item, want, nil
+	case link.State == "", link.State == store.LinkGone && link.SourceStart.IsZero():
+		return item, want, nil // nothing of it is there, nor was it about to be replaced
+	}
+	as := item
+	as.Invite = mapping.Invite{Who: mapping.InviteOwner}
+	said := len(s.notes)
+	asOwners, err := s.compose(ctx, as)
+	s.notes = s.notes[:said] // the same as of want
+	if err != nil {
+		return item, want, err
+	}
+	if link.Invited == "" && link.Material != asOwners.Material && !s.onlyOwner(link, asOwners) {
+		return item, want, nil
+	}
+	if agreed, err := s.store.InviteAllowed(ctx, item.Key); err != nil || agreed {
+		return item, want, err
+	}
+	s.notes = append(s.notes, item.Automation+": the automation invites somebody else now; this request stays with the account's owner until you agree (`milepost invites`)")
+	return as, asOwners, nil
+}
+
+// onlyOwner reports whether a request of an earlier version invites nobody else, as
+// far as is known.
+func (s *entitySync) onlyOwner(link store.Link, asOwners meeting.Request) bool {
+	emails := s.seen(link).Emails
+	return len(emails) > 0 && !slices.ContainsFunc(emails, func(e string) bool { return !strings.EqualFold(e, asOwners.ContactEmails[0]) })
+}
+
+// inherit has a new item stay with the owner that takes the place of an owner's
+// request, because its automation has another id by now. It comes before that is
+// removed.
+func (s *entitySync) inherit(ctx context.Context, plan mapping.Plan) error {
+	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
+	replaced := false
+	for key, link := range s.links {
+		replaced = replaced || link.State == store.LinkLive && link.Invited == string(mapping.InviteOwner) && s.seen(link).End.After(s.now()) &&
+			!slices.ContainsFunc(requests, func(r mapping.Request) bool { return r.Key == key })
+	}
+	if !replaced {
+		return nil
+	}
+	for _, item := range plan.Items {
+		if !asksForMeeting(item) || item.Invite.Who == mapping.InviteOwner || s.links[item.Key].State != "" {
+			continue
+		}
+		link := store.Link{
+			Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation, State: store.LinkGone, Title: item.Title,
+			Start: item.Start, End: item.End, SourceStart: item.Start, SourceEnd: item.End, Invited: string(mapping.InviteOwner),
+		}
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return fmt.Errorf("note who a request was made for: %w", err)
+		}
+		s.links[item.Key] = link
+	}
+	return nil
+}

@@ -1,0 +1,282 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/contactmerge"
+	"milepost/internal/fingerprint"
+	"milepost/internal/jobs"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// contactLease outlives a job, so that two HighLevel contacts with one e-mail
+// address never make two contacts at once.
+const contactLease = 35 * time.Second
+
+// applyContact brings the CalendarHero contact of an item in step: found by
+// e-mail first, merged into what is there, created where there is none. One that
+// is kept in step both ways and that a person deleted in CalendarHero is not made
+// again until its HighLevel contact changes.
+func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error {
+	want := item.Contact
+	link := s.links[item.Key]
+	content := fingerprint.Of(want)
+	bothWays := want.Back != nil
+	switch {
+	case bothWays && link.Base == deletedThere && link.Content == content:
+		return nil
+	case !bothWays && link.Base == "" && link.State == store.LinkLive && link.Content == content:
+		return nil
+	case bothWays && link.State == store.LinkLive && link.Content == content:
+		have, err := s.conn.Contact(ctx, link.ObjectID, link.Title)
+		if err != nil && clients.ReasonOf(err) != clients.NotFound {
+			return err
+		}
+		if err == nil && contactmerge.LastSyncedOf(link, have.ID).InStep(want, have) {
+			return s.contactFound(ctx)
+		}
+	}
+	release, err := s.leaseAddresses(ctx, want.Emails)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if link.State.Uncertain() {
+		if err := s.settled(ctx, link); err != nil {
+			return err
+		}
+	}
+	have, err := s.findContact(ctx, link, want.Emails)
+	if err != nil {
+		return err
+	}
+	switch {
+	case link.State != store.LinkLive:
+	case have.ID != "":
+		if err := s.contactFound(ctx); err != nil {
+			return err
+		}
+	default: // a gateway, or an index that lags behind, must not pass for a deletion
+		if err := s.contactVanished(ctx); err != nil {
+			return err
+		}
+	}
+	if bothWays && have.ID == "" && link.State == store.LinkLive && link.Content == content {
+		link.Base = deletedThere
+		return s.forget(ctx, link, "contact deleted in CalendarHero")
+	}
+	if have.ID == "" {
+		if err := s.searchFinds(ctx); err != nil {
+			return err
+		}
+	}
+	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
+	if link.State.Uncertain() {
+		owned = contactmerge.IsAsSent(have, link.Content)
+	}
+	link = store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
+	}
+	switch {
+	case have.ID == "" && bothWays:
+		link.Base = contactmerge.Created(want).String()
+		return s.createContact(ctx, link, want)
+	case have.ID == "":
+		return s.createContact(ctx, link, want)
+	case bothWays:
+		return s.bothWays(ctx, item, link, have)
+	}
+	merged := contactmerge.Fill(have, want)
+	if fingerprint.Of(merged) == fingerprint.Of(have) {
+		return s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	if err := s.conn.CalendarHero.UpdateContact(ctx, have.ID, merged); err != nil {
+		return err
+	}
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
+}
+
+// searchFinds makes sure that CalendarHero's search works before a contact that it
+// does not find is created: it must find another contact that is there. One that a
+// person deleted proves nothing.
+func (s *entitySync) searchFinds(ctx context.Context) error {
+	others, err := s.store.ContactLinks(ctx, s.entity, 3)
+	if err != nil {
+		return err
+	}
+	for _, l := range others {
+		found, err := s.conn.CalendarHero.SearchContacts(ctx, l.Title)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			return nil
+		}
+		_, err = s.conn.CalendarHero.Contact(ctx, l.ObjectID)
+		if err == nil {
+			return &clients.Error{
+				API: calendarhero.API, Operation: "search contacts", Reason: clients.Unavailable,
+				Message: "the search does not find a contact that exists",
+			}
+		}
+		if clients.ReasonOf(err) != clients.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// contactFound ends the doubt on whether the contact was deleted in CalendarHero.
+func (s *entitySync) contactFound(ctx context.Context) error {
+	if !s.troubled {
+		return nil
+	}
+	return s.settleDoubt(ctx, calendarhero.API)
+}
+
+// leaseAddresses takes the sole right to make, adopt or remove the contacts with
+// any of the e-mail addresses in the CalendarHero account, whichever locations
+// share it, or fails with a wait. Call release at the end.
+func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
+	holder := uuid.NewString()
+	var taken []string
+	release = func() {
+		ctx, cancel := jobs.Detached(ctx)
+		defer cancel()
+		for _, lease := range taken {
+			if err := s.store.Release(ctx, lease, holder); err != nil {
+				s.logger.Warn().Err(err).Msg("could not release a lease; it expires by itself")
+			}
+		}
+	}
+	for _, email := range emails {
+		lease := addressLease(s.conn.Account, email)
+		ok, err := s.store.Lease(ctx, lease, holder, s.now(), s.now().Add(contactLease))
+		if err == nil && !ok {
+			err = &outcome.Wait{For: time.Second, Why: "Milepost is writing another contact with the same e-mail address"}
+		}
+		if err != nil {
+			release()
+			return nil, err
+		}
+		taken = append(taken, lease)
+	}
+	return release, nil
+}
+
+// addressLease names the lease of an address by a digest: the name is told by
+// errors, and an address is personal data.
+func addressLease(account, email string) string {
+	return "contact " + fingerprint.Of([]string{account, strings.ToLower(email)})
+}
+
+// findContact returns the contact the link points to, else one with one of the
+// e-mail addresses, else the zero Contact.
+func (s *entitySync) findContact(ctx context.Context, link store.Link, emails []string) (calendarhero.Contact, error) {
+	if link.State == store.LinkLive {
+		have, err := s.conn.Contact(ctx, link.ObjectID, link.Title)
+		if clients.ReasonOf(err) != clients.NotFound {
+			return have, err
+		}
+	}
+	return s.conn.FindContact(ctx, link.ObjectID, emails)
+}
+
+func (s *entitySync) createContact(ctx context.Context, link store.Link, want mapping.ContactItem) error {
+	link.State, link.Generation, link.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	id, err := s.conn.CalendarHero.CreateContact(ctx, contactmerge.Fill(calendarhero.Contact{}, want))
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	if err != nil {
+		return s.notCreated(ctx, link, err)
+	}
+	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
+}
+
+// findSent looks for the contact of a create whose answer was lost, by its name:
+// the addresses are not known once its HighLevel contact is gone.
+func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
+	if err := s.settled(ctx, link); err != nil || link.Title == "" {
+		return calendarhero.Contact{}, err
+	}
+	found, err := s.conn.CalendarHero.SearchContacts(ctx, link.Title)
+	if i := slices.IndexFunc(found, func(c calendarhero.Contact) bool { return contactmerge.IsAsSent(c, link.Content) }); i >= 0 {
+		return found[i], err
+	}
+	return calendarhero.Contact{}, err
+}
+
+// removeContact deletes the CalendarHero contact of a deleted HighLevel
+// contact, if it was made here and no other contact shares it. A shared one
+// is then removed with the last of them.
+func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
+	if link.State.Uncertain() {
+		found, err := s.findSent(ctx, link)
+		if err != nil {
+			return err
+		}
+		if found.ID == "" { // a contact mails nobody, so it may stay
+			return s.leave(ctx, link, "Milepost does not know whether it was created")
+		}
+		link.State, link.ObjectID, link.Owned = store.LinkLive, found.ID, true
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+	}
+	// Another HighLevel contact with its address may be about to adopt it.
+	have, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+	if err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return err
+	}
+	release, err := s.leaseAddresses(ctx, have.Emails)
+	if err != nil {
+		return err
+	}
+	defer release()
+	sole, err := s.store.Relinquish(ctx, link, s.now())
+	if err != nil {
+		return err
+	}
+	if !sole {
+		link.Owned = false
+		return s.leave(ctx, link, "it existed before, or is shared")
+	}
+	if err := s.conn.CalendarHero.DeleteContact(ctx, link.ObjectID); err != nil && clients.ReasonOf(err) != clients.NotFound {
+		return fmt.Errorf("remove the contact of a deleted HighLevel contact: %w", err)
+	}
+	if err := s.deletedContact(ctx, link); err != nil {
+		return err
+	}
+	return s.forget(ctx, link, "contact removed")
+}
+
+// deletedContact makes sure that a contact is gone: what a DELETE of a contact
+// answers is not documented, and a gateway may answer anything.
+func (s *entitySync) deletedContact(ctx context.Context, link store.Link) error {
+	_, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
+	switch {
+	case err == nil:
+		return &clients.Error{
+			API: calendarhero.API, Operation: "delete contact", Subject: link.ObjectID, Reason: clients.Unavailable,
+			Message: "the answer said that it was deleted, but it still exists",
+		}
+	case clients.ReasonOf(err) != clients.NotFound:
+		return err
+	}
+	return s.conn.Answers(ctx)
+}

@@ -1,0 +1,171 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/contactmerge"
+	"milepost/internal/fingerprint"
+	"milepost/internal/jobs"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// deletedThere is the base of a link whose contact a person deleted in CalendarHero.
+const deletedThere = `"deleted"`
+
+// bothWays merges a contact that both sides have, part by part: what changed on
+// one side only goes to the other, a part that is empty clears nothing, and where
+// both changed the item's rule decides. Each side is compared with what it was
+// itself, so that a side which keeps a value in a form of its own, or does not
+// take it, is not written again and again. The writes come before the note of
+// them: after a crash both sides are equal already.
+func (s *entitySync) bothWays(ctx context.Context, item mapping.Item, link store.Link, have calendarhero.Contact) error {
+	want, last := item.Contact, s.links[item.Key]
+	shared, err := s.store.Shared(ctx, link)
+	if err != nil {
+		return err
+	}
+	newer, err := s.calendarHeroNewer(ctx, item.Conflict, link)
+	if err != nil {
+		return err
+	}
+	merged := contactmerge.Merge(want, have, contactmerge.LastSyncedOf(last, have.ID), contactmerge.Rules{Shared: shared, Conflict: item.Conflict, CalendarHeroNewer: newer})
+	if err := s.reportConflicts(ctx, link, last, merged); err != nil {
+		return err
+	}
+	var told []store.TimelineEntry
+	if len(merged.WriteBack) > 0 {
+		if told, err = s.writeBack(ctx, item, merged.WriteBack, merged.Next); err != nil {
+			return err
+		}
+	}
+	contact := merged.Contact
+	if link.Content != last.Content || last.ObjectID != have.ID { // HighLevel may know more addresses
+		contact = contactmerge.AddAddresses(contact, want.Emails[1:], want.Phones[min(1, len(want.Phones)):])
+	}
+	if fingerprint.Of(contact) != fingerprint.Of(have) {
+		if err := s.conn.CalendarHero.UpdateContact(ctx, have.ID, contact); err != nil {
+			return err
+		}
+		told = append(told, s.tell("contact updated", want.Name))
+	}
+	s.noteUnwritten(item, merged)
+	link.Base = merged.Next.String()
+	if contact.Name != "" {
+		link.Title = contact.Name // by which it is found where CalendarHero does not know it by its id
+	}
+	if last.AttemptedAt = link.AttemptedAt; link == last && len(merged.Conflicts)+len(told) == 0 {
+		return nil
+	}
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	return s.store.SaveLink(ctx, link, s.now(), nil, told...)
+}
+
+// reportConflicts reports what is about to be overwritten. A try that fails after
+// that does not report it again.
+func (s *entitySync) reportConflicts(ctx context.Context, link, last store.Link, merged contactmerge.Result) error {
+	if len(merged.Conflicts) == 0 {
+		return nil
+	}
+	var lost []store.TimelineEntry
+	for _, c := range merged.Conflicts {
+		lost = append(lost, s.tell("conflict: "+c.Winner+"'s "+contactmerge.Label(c.Part)+" wins", "the other was "+c.Lost))
+	}
+	link.Base, link.Content = merged.Reported.String(), last.Content
+	return s.store.SaveLink(ctx, link, s.now(), nil, lost...)
+}
+
+// noteUnwritten says what stays different on the two sides.
+func (s *entitySync) noteUnwritten(item mapping.Item, merged contactmerge.Result) {
+	if merged.Withheld {
+		s.notes = append(s.notes, item.Automation+": Milepost does not write back the changes in CalendarHero, because another item or HighLevel contact shares the contact there")
+	}
+	for _, p := range contactmerge.Parts {
+		if merged.Next[p.Name].Refused {
+			s.notes = append(s.notes, fmt.Sprintf("%s: HighLevel rejected CalendarHero's %s; Milepost retries when it changes", item.Automation, p.Label()))
+		}
+	}
+}
+
+// calendarHeroNewer reports whether HighLevel's contact changed before CalendarHero's
+// was last seen unchanged, if the rule asks for that.
+func (s *entitySync) calendarHeroNewer(ctx context.Context, rule mapping.ConflictRule, link store.Link) (bool, error) {
+	if rule == mapping.CalendarHeroWins || rule == mapping.HighLevelWins || s.entity.Kind != string(mapping.KindContact) {
+		return false, nil
+	}
+	changed, err := time.Parse(time.RFC3339, s.mark)
+	if err != nil {
+		return false, nil //nolint:nilerr // it cannot be told
+	}
+	same, err := s.store.SameAt(ctx, link)
+	return changed.Before(same), err
+}
+
+// writeBack writes parts of a CalendarHero contact to the HighLevel contact, their
+// fields alone, and notes in next what HighLevel has then. One that it refuses is
+// told, and holds up neither the others nor the next sync.
+func (s *entitySync) writeBack(ctx context.Context, item mapping.Item, parts map[string]string, next contactmerge.Base) ([]store.TimelineEntry, error) {
+	fields, err := s.readFields(ctx, slices.Collect(maps.Values(item.Contact.Back)))
+	if err != nil {
+		return nil, outcome.NonRecord(err)
+	}
+	if s.entity.Kind == string(mapping.KindContact) && fields.contact.DateUpdated != s.mark {
+		return nil, &outcome.Wait{For: time.Second, Why: "somebody changed the contact in HighLevel during the sync"}
+	}
+	write := func(parts map[string]string) (highlevel.Contact, error) {
+		var w highlevel.ContactFields
+		for _, p := range contactmerge.Parts {
+			if v, ok := parts[p.Name]; ok {
+				field := item.Contact.Back[p.Name]
+				if err := fields.set(&w, field, p.ForHighLevel(v, fields.value(fields.contact, field))); err != nil {
+					return highlevel.Contact{}, err
+				}
+			}
+		}
+		stored, err := s.writing().UpdateContact(ctx, s.contactID, w)
+		return stored, s.refusal(ctx, err)
+	}
+	stored, err := write(parts)
+	if err != nil && clients.ReasonOf(err) != clients.Invalid {
+		return nil, err
+	}
+	var written []string
+	for _, p := range contactmerge.Parts {
+		v, ok := parts[p.Name]
+		if !ok {
+			continue
+		}
+		one, refused := stored, err
+		if err != nil && len(parts) > 1 { // which of them?
+			if one, refused = write(map[string]string{p.Name: v}); refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+				return nil, refused
+			}
+		}
+		now := next[p.Name]
+		if now.Refused = refused != nil; now.Refused {
+			what := fmt.Sprintf("%s: Milepost cannot write CalendarHero's %s to HighLevel: ", item.Automation, p.Label())
+			s.cannot(what+refused.Error(), what+outcome.Redacted(refused))
+		} else {
+			if has := fields.value(one, item.Contact.Back[p.Name]); has != "" {
+				v = has
+			}
+			now.HighLevel = p.Digest(v)
+			written = append(written, p.Label()+": "+v)
+		}
+		next[p.Name] = now
+	}
+	if len(written) == 0 {
+		return nil, nil
+	}
+	return []store.TimelineEntry{s.tell("contact updated in HighLevel", strings.Join(written, "\n"))}, nil
+}

@@ -1,0 +1,69 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/internal/meeting"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// wasQuiet reports whether a new description may replace its request now: it was
+// asked for long enough ago, and not changed since.
+func (s *entitySync) wasQuiet(link store.Link, want meeting.Request) bool {
+	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.Content && s.restLeft(link) <= 0
+}
+
+// restLeft is how long a resting description has still to wait. It waits no longer
+// if it began to in the future: the clock was put back.
+func (r *Syncer) restLeft(link store.Link) time.Duration {
+	ago := r.now().Sub(link.RestingSince)
+	if ago < 0 {
+		return 0
+	}
+	return r.quiet - ago
+}
+
+// rest makes a new description wait. Each change restarts the wait, so a burst of
+// changes costs one replacement.
+func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
+	if s.quiet < 0 {
+		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")
+		return s.rested(ctx, link)
+	}
+	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s", item.Automation, meeting.Span(s.quiet)))
+	if link.Resting == want.Content {
+		return nil // its job is queued
+	}
+	link.Resting, link.RestingSince = want.Content, s.now().Truncate(time.Microsecond)
+	return s.store.Rest(ctx, link, s.now(), s.real(s.quiet))
+}
+
+// rested ends the wait of a description that is no longer asked for.
+func (s *entitySync) rested(ctx context.Context, link store.Link) error {
+	if link.Resting == "" {
+		return nil
+	}
+	link.Resting, link.RestingSince = "", time.Time{}
+	return s.store.SaveLink(ctx, link, s.now(), nil)
+}
+
+// debounceJob has a record looked at whose new description has waited long enough.
+func (r *Syncer) debounceJob(ctx context.Context, job *river.Job[store.RestArgs]) error {
+	links, err := r.store.Links(ctx, job.Args.Entity())
+	if err != nil {
+		return err
+	}
+	link := links[job.Args.Item]
+	if link.State != store.LinkLive || link.Resting == "" || !link.RestingSince.Equal(job.Args.Since) {
+		return nil // it was replaced or removed, or a later change has a job of its own
+	}
+	if left := r.restLeft(link); left > 0 {
+		return r.Snooze(left)
+	}
+	return r.store.TouchLater(ctx, []store.Entity{job.Args.Entity()})
+}

@@ -1,0 +1,175 @@
+package sync
+
+import (
+	"context"
+	"regexp"
+	"sync"
+
+	"milepost/internal/account"
+	"milepost/internal/meeting"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// refForm matches the marker of a note or task that Milepost wrote in HighLevel.
+// A person may have added text after it.
+var refForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})\]`)
+
+// laterWrites is how many generations of a note or task beyond the known one are
+// looked for: it is updated in place, so only one that was lost is made again.
+const laterWrites = 8
+
+// writtenIDs are the ids of a contact's notes or tasks with a marker, by marker.
+type writtenIDs map[string]string
+
+func (w writtenIDs) add(id, body string) {
+	for _, m := range refForm.FindAllStringSubmatch(body, -1) {
+		w[m[1]] = id
+	}
+}
+
+// backReads remembers for which contacts the notes or tasks were read since the
+// process started: what this database does not know is found then or never.
+type backReads struct {
+	mu   sync.Mutex
+	read map[backRead]writtenIDs
+}
+
+type backRead struct {
+	kind    mapping.ItemKind
+	contact string
+}
+
+// adoptWritten adopts the note or task of an item that was written before the
+// database was lost or copied. It is left as it is: a person may have changed it.
+func (s *entitySync) adoptWritten(ctx context.Context, link store.Link, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
+	reads := &s.conn.backReads
+	reads.mu.Lock()
+	ids, known := reads.read[backRead{item.Kind, s.contactID}]
+	reads.mu.Unlock()
+	if !known {
+		var err error
+		if ids, err = read(); err != nil {
+			return link, err
+		}
+		reads.mu.Lock()
+		if reads.read == nil {
+			reads.read = map[backRead]writtenIDs{}
+		}
+		reads.read[backRead{item.Kind, s.contactID}] = ids
+		reads.mu.Unlock()
+	}
+	return s.adoptLater(ctx, link, item, content, title, ids)
+}
+
+// adoptLater adopts the object of a later generation than the link's, if there is one.
+func (s *entitySync) adoptLater(ctx context.Context, link store.Link, item mapping.Item, content, title string, ids writtenIDs) (store.Link, error) {
+	if len(ids) == 0 {
+		return link, nil
+	}
+	for g := link.Generation + laterWrites; g > link.Generation; g-- {
+		id := ids[meeting.Marker(s.entity, item.Key, g)]
+		if id == "" {
+			continue
+		}
+		link = store.Link{
+			Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation, State: store.LinkLive,
+			ObjectID: id, Owned: true, Marker: meeting.Marker(s.entity, item.Key, g), Generation: g, Content: content, Title: title, AttemptedAt: s.now(),
+		}
+		return link, s.store.SaveLink(ctx, link, s.now(), nil, s.tell(whatWritten(item.Kind)+" adopted", title))
+	}
+	return link, nil
+}
+
+// provesWritten reports whether a marker that no link knows is that of a note or
+// task of the contact that Milepost wrote: it follows from a record of the contact,
+// or a meeting, and an automation. Anybody can write what looks like a marker, so
+// one that follows from nothing proves nothing, and its text is taken for a person's.
+func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, error) {
+	of := func(kind mapping.Kind, id string) bool {
+		e := store.Entity{LocationID: s.entity.LocationID, Kind: string(kind), ID: id}
+		for _, key := range s.automations.WritesBack(kind) {
+			for g := int64(1); g <= laterWrites; g++ {
+				if meeting.Marker(e, key, g) == marker {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	if of(mapping.KindContact, s.contactID) {
+		return true, nil
+	}
+	known, err := s.store.EntitiesOf(ctx, s.entity.LocationID, s.contactID)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range known {
+		if of(mapping.Kind(e.Kind), e.ID) {
+			return true, nil
+		}
+	}
+	since := s.began.Add(-account.ListsFresh)
+	if err := s.believable(ctx, since); err != nil {
+		return false, err
+	}
+	open, err := s.conn.OpenRequests(ctx, since)
+	if err != nil {
+		return false, err
+	}
+	closed, err := s.conn.ClosedRequests(ctx, since)
+	if err != nil {
+		return false, err
+	}
+	for _, list := range []map[string]meeting.Listed{open, closed} {
+		for id := range list {
+			if of(mapping.KindMeeting, id) {
+				return true, nil
+			}
+		}
+	}
+	tasks, err := s.contactTasks(ctx)
+	if err != nil {
+		return false, outcome.NonRecord(err)
+	}
+	for _, t := range tasks {
+		if of(mapping.KindTask, t.ID) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// proofs remembers which unknown markers were proven to be Milepost's, and which not.
+type proofs struct {
+	mu    sync.Mutex
+	known map[proof]bool
+}
+
+type proof struct{ contact, marker string }
+
+// mostProofs bounds what is remembered: people can make up markers.
+const mostProofs = 10000
+
+// wroteUnknown is provesWritten, once for a contact and marker.
+func (s *entitySync) wroteUnknown(ctx context.Context, marker string) (bool, error) {
+	p, of := &s.conn.proofs, proof{s.contactID, marker}
+	p.mu.Lock()
+	ours, known := p.known[of]
+	p.mu.Unlock()
+	if known || s.contactID == "" {
+		return ours, nil
+	}
+	ours, err := s.provesWritten(ctx, marker)
+	if err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil || len(p.known) >= mostProofs {
+		p.known = map[proof]bool{}
+	}
+	p.known[of] = ours
+	return ours, nil
+}

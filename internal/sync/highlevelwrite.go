@@ -1,0 +1,193 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/fingerprint"
+	"milepost/internal/jobs"
+	"milepost/internal/meeting"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// What is written in HighLevel because of what happened in CalendarHero. Each
+// item is written once for each change of what it asks for: what a person
+// changes or deletes there afterwards stays as that person left it. Notes and
+// tasks carry a marker as the last line of their body, by which a create whose
+// answer was lost is found, and by which the echo of our own write is known.
+
+// written finds out what became of the object of an item in HighLevel: the link
+// is live or gone then. read returns the ids of what has a marker.
+func (s *entitySync) written(ctx context.Context, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
+	link := s.links[item.Key]
+	switch {
+	case link.State == store.LinkLive:
+		return link, nil
+	case !link.State.Uncertain():
+		return s.adoptWritten(ctx, link, item, content, title, read)
+	}
+	if err := s.settled(ctx, link); err != nil {
+		return link, err
+	}
+	ids, err := read()
+	if err != nil {
+		return link, err
+	}
+	link.State = store.LinkGone
+	if id := ids[link.Marker]; id != "" {
+		link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
+	}
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil || link.State == store.LinkLive {
+		return link, err
+	}
+	return s.adoptLater(ctx, link, item, content, title, ids) // it was made again before the database went back to this
+}
+
+// whatWritten names a kind of item for people.
+func whatWritten(kind mapping.ItemKind) string { return strings.ReplaceAll(string(kind), "_", " ") }
+
+// write makes or updates the object of an item in HighLevel.
+func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
+	create func(marker string) (id string, err error), update func(id, marker string) error,
+) error {
+	what := whatWritten(item.Kind)
+	next := store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		ObjectID: link.ObjectID, Owned: link.Owned, Marker: link.Marker, Generation: link.Generation, AttemptedAt: link.AttemptedAt,
+		Content: content, Title: title,
+	}
+	if link.State == store.LinkLive {
+		next.State = store.LinkLive
+		err := update(link.ObjectID, link.Marker)
+		if clients.ReasonOf(err) == clients.NotFound { // a person deleted it
+			return s.store.SaveLink(ctx, next, s.now(), nil)
+		}
+		if err != nil {
+			return err
+		}
+		return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" updated", title))
+	}
+	next.State, next.ObjectID, next.Generation, next.AttemptedAt = store.LinkCreating, "", link.Generation+1, s.now()
+	next.Marker = meeting.Marker(next.Entity, next.Item, next.Generation)
+	if err := s.store.SaveLink(ctx, next, s.now(), nil); err != nil {
+		return err
+	}
+	id, err := create(next.Marker)
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	if err != nil {
+		return s.notCreated(ctx, next, err)
+	}
+	next.State, next.ObjectID, next.Owned = store.LinkLive, id, true
+	return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" created", title))
+}
+
+// applyHighLevelNote keeps a note of the contact in HighLevel.
+func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
+	content, title := fingerprint.OfText(textOf(item)), meeting.Clip(firstLine(item.Text), 200)
+	link, err := s.written(ctx, item, content, title, func() (writtenIDs, error) {
+		notes, err := s.contactNotes(ctx)
+		ids := writtenIDs{}
+		for _, n := range notes {
+			ids.add(n.ID, n.Body)
+		}
+		return ids, err
+	})
+	if err != nil || link.State == store.LinkLive && link.Content == content {
+		return err
+	}
+	return s.write(ctx, link, item, content, title,
+		func(marker string) (string, error) {
+			note, err := s.writing().CreateNote(ctx, s.contactID, highlevel.NewNote{Body: meeting.Signed(item.Text, marker)})
+			return note.ID, err
+		},
+		func(id, marker string) error {
+			body := meeting.Signed(item.Text, marker)
+			_, err := s.writing().UpdateNote(ctx, s.contactID, id, highlevel.NoteFields{Body: &body})
+			return err
+		})
+}
+
+// applyHighLevelTask keeps a task of the contact in HighLevel.
+func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
+	content := fingerprint.OfText(textOf(item))
+	link, err := s.written(ctx, item, content, item.Title, func() (writtenIDs, error) {
+		tasks, err := s.contactTasks(ctx)
+		ids := writtenIDs{}
+		for _, t := range tasks {
+			ids.add(t.ID, t.Body)
+		}
+		return ids, err
+	})
+	if err != nil || link.State == store.LinkLive && link.Content == content {
+		return err
+	}
+	return s.write(ctx, link, item, content, item.Title,
+		func(marker string) (string, error) {
+			task, err := s.writing().CreateTask(ctx, s.contactID, highlevel.NewTask{
+				Title: item.Title, Body: meeting.Signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
+			})
+			return task.ID, err
+		},
+		func(id, marker string) error {
+			body := meeting.Signed(item.Text, marker)
+			fields := highlevel.TaskFields{Title: &item.Title, Body: &body, DueDate: item.Due}
+			if item.AssignedTo != "" {
+				fields.AssignedTo = &item.AssignedTo
+			}
+			_, err := s.writing().UpdateTask(ctx, s.contactID, id, fields)
+			return err
+		})
+}
+
+// taskContent is by what it is known that a task was moved or completed.
+func taskContent(item mapping.Item) string {
+	return fingerprint.Of([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
+}
+
+// applyTaskChange completes the task that a meeting was made for, or moves it to
+// where the meeting is.
+func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) error {
+	if s.facts.Task.ID == "" {
+		return fmt.Errorf("automation %q changes the task of a meeting that was made for none", item.Automation)
+	}
+	if item.Kind == mapping.ItemRescheduleTask && s.superseded[item.Meeting] {
+		return nil // the task was given another time, and a new request was just made for that
+	}
+	link := s.links[item.Key]
+	content := taskContent(item)
+	if link.State == store.LinkLive && link.Content == content {
+		return nil
+	}
+	link = store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkLive, ObjectID: s.facts.Task.ID, Generation: link.Generation + 1, Content: content, Title: s.facts.Task.Title,
+	}
+	s.links[item.Key] = link // it is asked for once in a sync
+	var err error
+	what := "task completed in HighLevel"
+	if item.Kind == mapping.ItemCompleteTask {
+		if s.facts.Task.Completed {
+			return s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+		_, err = s.writing().CompleteTask(ctx, s.contactID, link.ObjectID, true)
+	} else {
+		what = "task moved in HighLevel"
+		if due, dueErr := time.Parse(time.RFC3339, s.facts.Task.Due); dueErr == nil && meeting.Near(due, item.Due) {
+			return s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+		_, err = s.writing().UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
+		if err == nil {
+			err = s.followed(ctx, item.Meeting, item.Due)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
+}

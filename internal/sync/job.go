@@ -1,0 +1,276 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/rs/zerolog"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/jobs"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+const (
+	// rest is how long a contact is left alone after a sync, so that a burst on it
+	// costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
+	// have rested once a second.
+	rest = 500 * time.Millisecond
+	// turnTime is how long a job begins new syncs, by the machine's clock: River
+	// interrupts it after 30 s.
+	turnTime = 10 * time.Second
+)
+
+// syncJob works one sync job: a contact with those of its records that have news,
+// or a record that is not known to be a contact's.
+func (r *Syncer) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) error {
+	return r.newRun(job.Args.Entity(), job).do(ctx)
+}
+
+// newRun makes a run of a sync job, which may be nil: then there is none to complete.
+func (r *Syncer) newRun(of store.Entity, job *river.Job[store.SyncArgs]) *syncRun {
+	return &syncRun{
+		Syncer: r, job: job, of: of, ends: time.Now().Add(turnTime),
+		reads: &reads{elsewhere: store.WorkedWithContact(of.Kind)}, told: map[store.Entity]int64{},
+	}
+}
+
+// syncRun is one run of a sync job.
+type syncRun struct {
+	*Syncer
+	job   *river.Job[store.SyncArgs]
+	of    store.Entity
+	ends  time.Time
+	reads *reads
+	ended []store.Finish         // not recorded yet
+	over  bool                   // the job is completed
+	told  map[store.Entity]int64 // how often this run asked for a record since its state was read
+}
+
+// do runs the job. If the contact of its record is known by now (the job may come
+// from an earlier version), the record belongs to the job of that contact.
+func (run *syncRun) do(ctx context.Context) error {
+	if run.reads.elsewhere {
+		state, err := run.store.EntityState(ctx, run.of)
+		switch {
+		case err != nil:
+			return err
+		case state.ContactID != "":
+			return run.store.HandOver(ctx, run.job, run.of)
+		}
+	}
+	owed, syncedAt, err := run.store.SyncsOwed(ctx, run.of)
+	if err != nil {
+		return err
+	}
+	if ago := run.now().Sub(syncedAt); 0 < ago && ago < rest {
+		return run.Snooze(rest - ago)
+	}
+	return run.work(ctx, owed)
+}
+
+// work syncs what is owed and ready, then what that asked for: what was read is new
+// enough. What anything else asks for meanwhile waits for the next run, which reads
+// again.
+func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
+	ready := slices.DeleteFunc(owed, func(s store.EntityState) bool { return !s.Ready(run.now()) })
+	for len(ready) > 0 {
+		if err := run.turn(ctx, ready); err != nil || run.over {
+			return err
+		}
+		owed, _, err := run.store.SyncsOwed(ctx, run.of)
+		if err != nil {
+			return err
+		}
+		ready = slices.DeleteFunc(owed, func(s store.EntityState) bool {
+			n := run.told[s.Entity]
+			return n == 0 || s.Wanted-s.Done > n || !s.Ready(run.now()) || time.Now().After(run.ends)
+		})
+	}
+	if run.job == nil {
+		return nil
+	}
+	again, err := run.store.AwaitNextTry(ctx, run.job, run.now(), run.real)
+	if again {
+		return run.Snooze(rest)
+	}
+	return err
+}
+
+// turn syncs records one after the other, and records those that ended together,
+// what is said of the contact before its records are looked at.
+func (run *syncRun) turn(ctx context.Context, ready []store.EntityState) error {
+	run.expect(ready)
+	for i, state := range ready {
+		if time.Now().After(run.ends) {
+			break
+		}
+		goOn, err := run.one(ctx, state, ready[i+1:])
+		if err != nil {
+			return errors.Join(err, run.record(ctx))
+		}
+		if !goOn {
+			break
+		}
+		if state.Entity == run.of {
+			if err := run.record(ctx); err != nil || run.over {
+				return err
+			}
+		}
+	}
+	return run.record(ctx)
+}
+
+// expect notes which records are about to be synced: of several, a list is cheaper
+// than each, and what they were asked for until now is in what is read from now on.
+func (run *syncRun) expect(ready []store.EntityState) {
+	run.reads.several = map[mapping.Kind]bool{}
+	records := map[mapping.Kind]int{mapping.KindNote: 1} // what a note touches reads all notes
+	for _, s := range ready {
+		delete(run.told, s.Entity)
+		records[mapping.Kind(s.Kind)]++
+		run.reads.several[mapping.Kind(s.Kind)] = records[mapping.Kind(s.Kind)] > 1
+	}
+}
+
+// one syncs a record. One that fails or waits does so by itself, unless the records
+// after it would fare no better now: then they wait with it, and goOn is false.
+func (run *syncRun) one(ctx context.Context, state store.EntityState, after []store.EntityState) (goOn bool, err error) {
+	start := run.now()
+	res, err := run.syncWith(ctx, &state, run.reads)
+	if errors.Is(err, errElsewhere) {
+		run.over = true
+		return false, run.store.HandOver(ctx, run.job, run.of)
+	}
+	if err != nil {
+		late, others, err := run.postpone(ctx, state, err)
+		if err == nil && others {
+			err = run.postponeAll(ctx, after, late)
+		}
+		return !others, err
+	}
+	run.ended = append(run.ended, store.Finish{
+		Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
+		Outcome: res.outcome(), Detail: res.detail(), Now: run.now(),
+		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
+	})
+	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
+		Dur("took", run.now().Sub(start)).Msg("synced")
+	return true, nil
+}
+
+// record records what ended, and completes the job where nothing is owed.
+func (run *syncRun) record(ctx context.Context) error {
+	if len(run.ended) == 0 {
+		return nil
+	}
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	again, err := run.store.FinishSync(ctx, run.job, run.ended...)
+	if err != nil {
+		if store.Unavailable(err) {
+			run.Database.Failed(err)
+		}
+		return err
+	}
+	run.Database.Succeeded()
+	told := map[store.Entity]bool{}
+	for _, f := range run.ended {
+		for _, e := range f.Touch {
+			if e != f.Entity && !told[e] {
+				told[e] = true
+				run.told[e]++
+			}
+		}
+	}
+	run.over, run.ended = run.job != nil && !again, nil
+	return nil
+}
+
+// postponeAll postpones records that would fare no better than one that just did not
+// end.
+func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState, late store.Postponed) error {
+	for _, s := range states {
+		if err := run.store.Postpone(ctx, store.Postponed{
+			Entity: s.Entity, Seen: s.Wanted, Outcome: late.Outcome, Detail: late.Detail, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// postpone notes why a sync did not end, and when it is tried again. others reports that
+// the other records of the contact would fail too.
+func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause error) (p store.Postponed, others bool, err error) {
+	if errors.Is(cause, context.Canceled) {
+		return p, true, river.JobSnooze(0) // shutting down: handed back
+	}
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	next := outcome.Of(cause, state.Tries)
+	p = store.Postponed{Entity: state.Entity, Seen: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), GoneAt: state.GoneAt, Tries: state.Tries}
+	if next.Failed {
+		p.Tries++
+	}
+	if w, ok := errors.AsType[*outcome.Wait](cause); ok && !w.Unconfirmed.IsZero() {
+		p.GoneAt = w.Unconfirmed
+	}
+	r.logPostponed(ctx, state, next, p.Tries, cause)
+	after := next.After
+	if !next.Exact {
+		after = r.spread(after)
+	}
+	p.NextTry = r.now().Add(after)
+	return p, next.Others, r.store.Postpone(ctx, p)
+}
+
+// logPostponed logs a wait when it begins, a vendor's outage once for a location when it
+// begins and once when it is over, and another failure at its 1st, 2nd, 4th, 8th … try.
+func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next outcome.Next, tries int64, cause error) {
+	failed, _ := errors.AsType[*clients.Error](cause)
+	line := func(level zerolog.Level) *zerolog.Event {
+		if tries&(tries-1) != 0 {
+			level = zerolog.DebugLevel
+		}
+		return jobs.WithEntity(r.logger.WithLevel(level), state.Entity).Int64("attempt", tries)
+	}
+	wait := next.After.Round(time.Second).String()
+	switch next.Cause {
+	case outcome.Waits:
+		if w, _ := errors.AsType[*outcome.Wait](cause); !w.Logged && state.Outcome != store.Waiting {
+			jobs.WithEntity(r.logger.Info(), state.Entity).Str("for", wait).Str("why", w.Why).Msg("sync waits")
+		}
+	case outcome.Storage:
+		r.Database.Failed(cause)
+	case outcome.Defect:
+		line(zerolog.ErrorLevel).Err(cause).Msg("sync failed; retrying")
+	case outcome.RateLimited:
+		if !next.Exact && r.limitBegins(ctx, state, next, failed) {
+			jobs.WithEntity(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", wait).Msg("rate limited; other jobs of this location wait too")
+		}
+	case outcome.Unauthorized:
+		line(zerolog.WarnLevel).Err(failed).Msg("token rejected; retrying until it works")
+	case outcome.Unclear:
+		jobs.WithEntity(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
+			Msg("unknown whether a create took effect; Milepost looks for the object before it creates it again")
+	case outcome.Outage:
+		r.Outage(failed.API, state.LocationID).Failed(failed)
+		jobs.WithEntity(r.logger.Debug(), state.Entity).Int64("attempt", tries).Err(failed).Msg("call failed; retrying")
+	}
+}
+
+// limitBegins reports whether a rate limit begins with this failure. CalendarHero's is
+// noted for the other jobs of the account.
+func (r *Syncer) limitBegins(ctx context.Context, state store.EntityState, next outcome.Next, failed *clients.Error) bool {
+	if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API {
+		return conn.Cooldown.Begin(r.now(), r.now().Add(next.After))
+	}
+	return state.Outcome != store.Waiting
+}

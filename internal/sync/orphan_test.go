@@ -1,0 +1,80 @@
+package sync
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/store"
+)
+
+// confirms works the jobs that confirm deletes, as they are due after a minute, and
+// returns how many are not over.
+func (b *bundle) confirms() (left int) {
+	b.t.Helper()
+	b.pass(time.Minute)
+	rows, err := b.store.Query(b.t.Context(), `SELECT json(args) FROM river_job WHERE kind = 'stray' ORDER BY id`)
+	b.must(err)
+	var jobs []*river.Job[store.StrayArgs]
+	for rows.Next() {
+		var args string
+		b.must(rows.Scan(&args))
+		job := &river.Job[store.StrayArgs]{JobRow: &rivertype.JobRow{}}
+		b.must(json.Unmarshal([]byte(args), &job.Args))
+		jobs = append(jobs, job)
+	}
+	b.must(rows.Err())
+	rows.Close()
+	for _, job := range jobs {
+		err := b.orphanJob(b.t.Context(), job)
+		if _, again := errors.AsType[*rivertype.JobSnoozeError](err); again {
+			left++
+			continue
+		}
+		b.must(err)
+	}
+	return left
+}
+
+func TestADeleteThatAGatewayAnsweredIsSentAgain(t *testing.T) {
+	for _, c := range []struct{ name, date string }{{"of a request that is replaced", "2030-06-09"}, {"of a request that is removed", ""}} {
+		t.Run(c.name, func(t *testing.T) {
+			b := setup(t, toOwner)
+			e := b.jane("2030-06-02")
+			b.do(e)
+			lie := b.ch.Faults().Next("DELETE /meeting/tasks/{id}", -1, fakehttp.Say(204, ""))
+			b.setDate(e, c.date)
+			b.do(e)
+			want := len(b.ch.Requests()) - 1
+			if left := b.confirms(); left != 1 || len(b.ch.Requests()) != want+1 {
+				t.Errorf("while the gateway answers, %d deletes are unconfirmed and %d requests are open", left, len(b.ch.Requests()))
+			}
+			b.ch.Faults().Disarm(lie)
+			if left := b.confirms(); left != 1 || len(b.ch.Requests()) != want {
+				t.Errorf("after it is gone, %d deletes are unconfirmed and %d requests are open, want %d", left, len(b.ch.Requests()), want)
+			}
+			if left := b.confirms(); left != 0 {
+				t.Errorf("%d deletes are unconfirmed in the end", left)
+			}
+		})
+	}
+}
+
+func TestADeleteIsConfirmedByAnyLookSinceThen(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	b.do(e)
+	b.setDate(e, "2030-06-09")
+	b.do(e)
+	b.pass(time.Second)
+	b.polls()
+	reads := b.listReads()
+	if left := b.confirms(); left != 0 || b.listReads() != reads {
+		t.Errorf("%d deletes are unconfirmed after %d more reads of the lists", left, b.listReads()-reads)
+	}
+}

@@ -1,0 +1,229 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/facts"
+	"milepost/internal/outcome"
+	"milepost/mapping"
+)
+
+// read fetches the entity's record, and with it what the automations need. It fails with
+// clients.NotFound if the record, or the contact it belongs to, no longer exists.
+func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (mapping.Facts, error) {
+	read := mapping.Facts{Now: s.now()}
+	needs, err := s.readRecord(ctx, needs, &read)
+	if err != nil {
+		return read, err
+	}
+	if needs.Contact || needs.CustomFields {
+		if err := s.readContactFacts(ctx, needs.CustomFields, &read); err != nil {
+			return read, err
+		}
+	}
+	if needs.Notes {
+		if err := s.readNotes(ctx, &read); err != nil {
+			return read, err
+		}
+	}
+	var remark string
+	read.Location, remark, err = s.conn.Location(ctx)
+	if remark != "" {
+		s.notes = append(s.notes, remark)
+	}
+	return read, outcome.NonRecord(err)
+}
+
+// readRecord reads the record itself. It returns what is needed beside it.
+func (s *entitySync) readRecord(ctx context.Context, needs mapping.Needs, read *mapping.Facts) (_ mapping.Needs, err error) {
+	switch mapping.Kind(s.entity.Kind) {
+	case mapping.KindContact:
+		s.contactID = s.entity.ID
+		needs.Contact = true
+	case mapping.KindTask:
+		if read.Task, err = s.readTask(ctx); err == nil {
+			read.Task.Written, err = s.wrote(ctx, read.Task.Body)
+		}
+	case mapping.KindNote:
+		if s.contactID == "" {
+			return needs, &clients.Error{
+				API: "HighLevel", Operation: "get note", Subject: s.entity.ID, Reason: clients.Invalid,
+				Message: "the event names no contact, and HighLevel shows a note only through its contact",
+			}
+		}
+		var note highlevel.Note
+		if note, err = s.readNote(ctx); err == nil {
+			read.Note, err = s.noteFacts(ctx, note)
+		}
+	case mapping.KindWorkflow:
+		read.Workflow, needs, err = s.readWorkflow(ctx, needs)
+		read.Contact.ID = s.contactID
+	case mapping.KindMeeting:
+		read.Contact.ID = s.contactID
+	case mapping.KindCalendarContact:
+		read.CalendarContact, err = s.readCalendarContact(ctx)
+	}
+	return needs, err
+}
+
+// readContactFacts reads the contact of the record, with its custom fields if they are
+// needed.
+func (s *entitySync) readContactFacts(ctx context.Context, customFields bool, read *mapping.Facts) error {
+	contact, err := s.readContact(ctx, s.contactID)
+	if err != nil {
+		return err
+	}
+	var definitions []highlevel.CustomField
+	if customFields {
+		if definitions, err = s.conn.CustomFields(ctx, contact); err != nil {
+			return outcome.NonRecord(err)
+		}
+	}
+	read.Contact = facts.Contact(contact, definitions)
+	if s.entity.ID == contact.ID {
+		s.mark = contact.DateUpdated
+		s.changedAt, _ = time.Parse(time.RFC3339, contact.DateUpdated) // else it is unknown
+	}
+	return nil
+}
+
+// readNotes reads the notes of the contact.
+func (s *entitySync) readNotes(ctx context.Context, read *mapping.Facts) error {
+	notes, err := s.contactNotes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		note, err := s.noteFacts(ctx, n)
+		if err != nil {
+			return err
+		}
+		read.Notes = append(read.Notes, note)
+	}
+	return nil
+}
+
+func (s *entitySync) noteFacts(ctx context.Context, n highlevel.Note) (note mapping.Note, err error) {
+	note = facts.Note(n)
+	note.Written, err = s.wrote(ctx, n.Body)
+	return note, err
+}
+
+// contactNotes are the contact's notes.
+func (s *entitySync) contactNotes(ctx context.Context) ([]highlevel.Note, error) {
+	notes, err := s.listNotes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return notes, listsAll(ctx, s, mapping.KindNote, notes, func(n highlevel.Note) string { return n.ID }, s.then.Note)
+}
+
+// contactTasks are the contact's tasks.
+func (s *entitySync) contactTasks(ctx context.Context) ([]highlevel.Task, error) {
+	tasks, err := s.listTasks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tasks, listsAll(ctx, s, mapping.KindTask, tasks, func(t highlevel.Task) string { return t.ID }, s.then.Task)
+}
+
+// listsAll makes sure that a list of a contact's notes or tasks that lacks one that
+// is known is not wrong: a request would be replaced for it, which mails people, or
+// a note written twice.
+func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list []T, id func(T) string, get func(ctx context.Context, contactID, id string) (T, error)) error {
+	of := string(kind) + " " + s.contactID
+	if s.reads.whole[of] {
+		return nil
+	}
+	seen, err := s.store.SeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
+	if err != nil {
+		return err
+	}
+	for _, v := range list {
+		delete(seen, id(v))
+	}
+	if len(seen) > 0 {
+		_, err = get(ctx, s.contactID, slices.Min(slices.Collect(maps.Keys(seen)))) // one of them tells
+		switch {
+		case err == nil:
+			return &clients.Error{
+				API: highLevelAPI, Operation: fmt.Sprintf("list %ss of contact", kind), Subject: s.contactID, Reason: clients.Unavailable,
+				Message: fmt.Sprintf("the list lacks a %s that is there", kind),
+			}
+		case clients.ReasonOf(err) != clients.NotFound:
+			return outcome.NonRecord(err)
+		}
+	}
+	if s.reads.whole == nil {
+		s.reads.whole = map[string]bool{}
+	}
+	s.reads.whole[of] = true
+	return nil
+}
+
+// wrote reports whether a note or task with this body was written by Milepost
+// itself. Anybody can write what looks like its marker.
+func (s *entitySync) wrote(ctx context.Context, body string) (bool, error) {
+	marker := mapping.WrittenMarker(body)
+	if marker == "" {
+		return false, nil
+	}
+	if ours, err := s.store.WroteInHighLevel(ctx, s.entity.LocationID, marker); ours || err != nil {
+		return ours, err
+	}
+	return s.wroteUnknown(ctx, marker)
+}
+
+// readTask fetches the task. A TaskCreate webhook really comes without its
+// contact, by which alone a task can be read: then the task search finds both.
+func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
+	var task highlevel.Task
+	var err error
+	if s.contactID == "" {
+		if task, err = s.findTask(ctx); err != nil {
+			return mapping.Task{}, err
+		}
+		s.contactID = task.ContactID
+	} else if task, err = s.taskOfContact(ctx); err != nil {
+		return mapping.Task{}, err
+	}
+	return facts.Task(task), nil
+}
+
+// taskOfContact fetches the task through its contact. Where that contact is
+// gone, the task may have moved: merging two contacts gives the tasks of one to
+// the other, without any event. The task search then tells whose it is.
+func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
+	task, err := s.taskByContact(ctx)
+	if clients.ReasonOf(err) != clients.NotFound {
+		return task, err
+	}
+	if _, contactErr := s.readContact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+		return task, cmp.Or(contactErr, err)
+	}
+	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID, nil)
+	if findErr != nil {
+		if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
+			if s.surelyGone, err = s.contactGone(ctx); err != nil {
+				return task, err
+			}
+		}
+		return task, findErr
+	}
+	if found.ContactID == "" || found.ContactID == s.contactID {
+		return task, err // the search lags behind
+	}
+	s.contactID = found.ContactID
+	if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
+		return task, err
+	}
+	return s.then.Task(ctx, s.contactID, s.entity.ID)
+}

@@ -1,0 +1,191 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"milepost/clients/highlevel"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// reads are what HighLevel showed of a contact and its records in one run of the
+// contact's job. Its records share them: each was asked for before anything was
+// read, so what it is asked for is in there. What Milepost writes in HighLevel
+// ends them.
+type reads struct {
+	begun     bool                  // a call was answered
+	several   map[mapping.Kind]bool // of which a list is cheaper than the one record
+	elsewhere bool                  // a record whose contact turns out is left to the contact's job
+	contacts  map[string]answer[highlevel.Contact]
+	notes     map[string]answer[[]highlevel.Note]
+	tasks     map[string]answer[[]highlevel.Task]
+	whole     map[string]bool // lists that lack nothing, by kind and contact
+}
+
+// answer is what was answered to a call.
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// forget ends what was read.
+func (r *reads) forget() { r.contacts, r.notes, r.tasks, r.whole = nil, nil, nil, nil }
+
+// once asks what was not asked yet.
+func once[T any](known *map[string]answer[T], id string, ask func() (T, error)) (T, error) {
+	a, ok := (*known)[id]
+	if !ok {
+		a.value, a.err = ask()
+		if *known == nil {
+			*known = map[string]answer[T]{}
+		}
+		(*known)[id] = a
+	}
+	return a.value, a.err
+}
+
+// call makes a call of HighLevel. Until one was answered it stands in line as the
+// job does; what was read then is not thrown away for want of a turn.
+func call[T any](s *entitySync, do func(*highlevel.Client) (T, error)) (T, error) {
+	hl := s.first
+	if s.reads.begun {
+		hl = s.then
+	}
+	v, err := do(hl)
+	s.reads.begun = s.reads.begun || err == nil
+	return v, err
+}
+
+// writing returns the client to write in HighLevel with. What was read is not
+// believed from then on.
+func (s *entitySync) writing() *highlevel.Client {
+	s.reads.forget()
+	return s.then
+}
+
+func (s *entitySync) readContact(ctx context.Context, id string) (highlevel.Contact, error) {
+	return once(&s.reads.contacts, id, func() (highlevel.Contact, error) {
+		return call(s, func(hl *highlevel.Client) (highlevel.Contact, error) { return hl.Contact(ctx, id) })
+	})
+}
+
+func (s *entitySync) listNotes(ctx context.Context) ([]highlevel.Note, error) {
+	return once(&s.reads.notes, s.contactID, func() ([]highlevel.Note, error) {
+		return call(s, func(hl *highlevel.Client) ([]highlevel.Note, error) { return hl.Notes(ctx, s.contactID) })
+	})
+}
+
+func (s *entitySync) listTasks(ctx context.Context) ([]highlevel.Task, error) {
+	return once(&s.reads.tasks, s.contactID, func() ([]highlevel.Task, error) {
+		return call(s, func(hl *highlevel.Client) ([]highlevel.Task, error) { return hl.Tasks(ctx, s.contactID) })
+	})
+}
+
+// readNote reads the note. A list that lacks it proves nothing.
+func (s *entitySync) readNote(ctx context.Context) (highlevel.Note, error) {
+	if _, listed := s.reads.notes[s.contactID]; listed || s.reads.several[mapping.KindNote] {
+		notes, err := s.listNotes(ctx)
+		for _, n := range notes {
+			if err == nil && n.ID == s.entity.ID {
+				return n, nil
+			}
+		}
+	}
+	return call(s, func(hl *highlevel.Client) (highlevel.Note, error) { return hl.Note(ctx, s.contactID, s.entity.ID) })
+}
+
+// taskByContact reads the task. A list that lacks it proves nothing.
+func (s *entitySync) taskByContact(ctx context.Context) (highlevel.Task, error) {
+	if t, ok := s.conn.found.take(s.entity.ID, s.asked); ok && t.ContactID == s.contactID {
+		return t, nil
+	}
+	if _, listed := s.reads.tasks[s.contactID]; listed || s.reads.several[mapping.KindTask] {
+		tasks, err := s.listTasks(ctx)
+		for _, t := range tasks {
+			if err == nil && t.ID == s.entity.ID {
+				return t, nil
+			}
+		}
+	}
+	return call(s, func(hl *highlevel.Client) (highlevel.Task, error) { return hl.Task(ctx, s.contactID, s.entity.ID) })
+}
+
+// foundTasks are tasks that a search found whose contacts were not known. One search
+// serves all that wait for one.
+type foundTasks struct {
+	mu    sync.Mutex // held while searching: the others wait for the one answer
+	tasks map[string]foundTask
+}
+
+type foundTask struct {
+	highlevel.Task
+	asked int64 // the entity's Wanted before the search
+}
+
+const mostFoundTasks = 1000
+
+// take returns a task that was found since it was asked for last.
+func (f *foundTasks) take(id string, asked int64) (highlevel.Task, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, ok := f.tasks[id]
+	delete(f.tasks, id)
+	return t.Task, ok && t.asked == asked
+}
+
+// errElsewhere ends a sync in the job of a record that belongs to its contact's.
+var errElsewhere = errors.New("the record is worked with its contact")
+
+// findTask searches for the task, and on the way for the others of the location
+// that are to be synced and whose contact is not known either.
+func (s *entitySync) findTask(ctx context.Context) (highlevel.Task, error) {
+	s.conn.found.mu.Lock()
+	defer s.conn.found.mu.Unlock()
+	owed, err := s.store.OwedWithoutContact(ctx, s.entity.LocationID)
+	if err != nil {
+		return highlevel.Task{}, err
+	}
+	asked := map[string]int64{}
+	for _, state := range owed {
+		asked[state.ID] = state.Wanted
+	}
+	if _, unknown := asked[s.entity.ID]; !unknown && s.reads.elsewhere {
+		return highlevel.Task{}, errElsewhere // another search found it
+	}
+	asked[s.entity.ID] = s.asked
+	var found []highlevel.Task
+	task, err := call(s, func(hl *highlevel.Client) (highlevel.Task, error) {
+		return hl.FindTask(ctx, s.entity.LocationID, s.entity.ID, func(t highlevel.Task) {
+			if _, ok := asked[t.ID]; ok && t.ContactID != "" {
+				found = append(found, t)
+			}
+		})
+	})
+	if learnErr := s.learn(ctx, found, asked); learnErr != nil {
+		return task, learnErr
+	}
+	if err == nil && s.reads.elsewhere && task.ContactID != "" {
+		err = errElsewhere
+	}
+	return task, err
+}
+
+// learn notes whose the found tasks are, and keeps them for the jobs of their contacts.
+// Their contacts are known before these are read: a change of the contact from then on
+// looks at its tasks again, those that are being synced included.
+func (s *entitySync) learn(ctx context.Context, found []highlevel.Task, asked map[string]int64) error {
+	f := &s.conn.found
+	if f.tasks == nil || len(f.tasks) > mostFoundTasks {
+		f.tasks = map[string]foundTask{}
+	}
+	contactOf := map[store.Entity]string{}
+	for _, t := range found {
+		contactOf[store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindTask), ID: t.ID}] = t.ContactID
+		if s.reads.elsewhere {
+			f.tasks[t.ID] = foundTask{t, asked[t.ID]}
+		}
+	}
+	return s.store.LearnContacts(ctx, contactOf, s.reads.elsewhere)
+}

@@ -1,0 +1,452 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/jobs"
+	"milepost/internal/meeting"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// applyRequest brings the meeting request of an event or task item in step.
+// CalendarHero has no update: a material change deletes and creates again, and
+// that mails people and undoes their answer. A change of the description alone
+// does so only where the invitee is the owner and has not accepted yet, once the
+// record has been quiet for a while. Else it waits for the next material change.
+func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error {
+	want, err := s.compose(ctx, item)
+	if err != nil {
+		return err
+	}
+	s.wanted[item.Key] = wanted{want, item}
+	link, err := s.recall(ctx, s.links[item.Key], item, want)
+	if err != nil {
+		return err
+	}
+	link, err = s.resolve(ctx, link, item)
+	if err != nil {
+		return err
+	}
+	invite := item.Invite
+	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
+		return err
+	}
+	s.wanted[item.Key] = wanted{want, item}
+	if link.State == store.LinkLive && link.Invited == "" && item.Invite.Who == mapping.InviteOwner && (invite != item.Invite || link.Material == want.Material) {
+		link.Invited = string(mapping.InviteOwner) // it was made by an earlier version
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+	}
+	asked := want
+	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+		return err
+	}
+	todo := meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
+	if todo == meeting.Replace || todo == meeting.Remove {
+		// Not over what somebody changed in CalendarHero a moment ago.
+		if err := s.lookAt(ctx, link); err != nil {
+			return err
+		}
+		want = asked
+		if link, err = s.takeOver(ctx, link, item, &want); err != nil {
+			return err
+		}
+		todo = meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
+	}
+	switch todo {
+	case meeting.Nothing:
+		return s.rested(ctx, link)
+	case meeting.Skip:
+		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
+		return nil
+	case meeting.Wait:
+		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, because a replacement would mail the invitee and undo an answer")
+		return nil
+	case meeting.Debounce:
+		return s.rest(ctx, link, item, want)
+	case meeting.Create:
+		return s.create(ctx, link, item, want)
+	case meeting.Remove:
+		return s.removeRequest(ctx, link)
+	}
+	if !meeting.Near(want.End, item.End) { // it stays where it was moved to
+		if first, err := s.moveTask(ctx, link); err != nil || first {
+			return err
+		}
+	}
+	if often, err := s.tooOften(ctx, link); often || err != nil {
+		return err
+	}
+	missing, err := s.delete(ctx, link)
+	if err != nil {
+		return err
+	}
+	if missing && link.Material == want.Material {
+		return s.calledOff(ctx, link)
+	}
+	return s.create(ctx, link, item, want)
+}
+
+// mostOften is how often the requests of one record are made in a day. Each time
+// people are mailed, and automations that answer each other would know no end.
+const mostOften = 24
+
+// tooOften reports whether a request is not to be replaced now, and says why.
+func (s *entitySync) tooOften(ctx context.Context, link store.Link) (bool, error) {
+	n, err := s.store.ToldSince(ctx, s.entity, s.contactID, link.ItemKind+" created", s.now().AddDate(0, 0, -1))
+	if err != nil || n < mostOften {
+		return false, err
+	}
+	s.held = &outcome.Wait{For: outcome.LongestWait, Why: fmt.Sprintf("%s: Milepost created it %d times within a day, so the change waits; do two automations trigger each other?", link.Automation, n)}
+	return true, nil
+}
+
+// moveTask moves the task of a meeting that is about to be replaced: the new one
+// was never moved. first is true where the record has to be read again before.
+func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool, err error) {
+	if s.stale {
+		return true, nil
+	}
+	for _, item := range s.planned {
+		if item.Kind != mapping.ItemRescheduleTask || item.Meeting != link.ObjectID || s.links[item.Key].Content == taskContent(item) {
+			continue
+		}
+		s.touch = append(s.touch, s.entity)
+		return true, s.applyTaskChange(ctx, item)
+	}
+	return false, nil
+}
+
+// calledOff handles a request that somebody deleted in CalendarHero, found when
+// only its description was to be replaced. Milepost does not create it again.
+func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
+	m := s.seen(link)
+	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
+	m.Happened = meeting.Happened(m, s.now())
+	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
+		return err
+	}
+	link.State, link.Meeting = store.LinkLive, m.State
+	s.touch = append(s.touch, s.entity) // for the automations that look at that
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
+}
+
+// resolve settles a link whose last call may or may not have taken effect; the
+// link it returns is live or gone. A delete is sent again. The object of a
+// create is looked for by its marker, and adopted where it is there.
+func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
+	switch {
+	case link.State == store.LinkDeleting:
+		if !link.SourceStart.IsZero() && !s.over(link) { // it is replaced; it may have been moved meanwhile
+			if err := s.lookAt(ctx, link); err != nil {
+				return link, err
+			}
+			m := s.seen(link)
+			if !mapping.MeetingState(m.State).Ended() && !(meeting.Near(m.Start, link.Start) && meeting.Near(m.End, link.End)) {
+				// What was planned does not know it, and its record has to follow first.
+				s.stale, s.touch = true, append(s.touch, s.entity)
+				link.State = store.LinkLive
+				return link, s.store.SaveLink(ctx, link, s.now(), nil)
+			}
+		}
+		if _, err := s.delete(ctx, link); err != nil {
+			return link, err
+		}
+		err := s.forget(ctx, link, link.ItemKind+" removed")
+		link.State = store.LinkGone
+		return link, err
+	case !link.State.Uncertain():
+		return link, nil
+	}
+	if err := s.settled(ctx, link); err != nil {
+		return link, err
+	}
+	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return strings.Contains(r.Title, link.Marker) })
+	if err != nil {
+		return link, err
+	}
+	closed := false
+	if found == "" { // somebody may have called it off meanwhile, and would not be asked again
+		requests, err := s.conn.ClosedRequests(ctx, s.began)
+		if err != nil {
+			return link, err
+		}
+		for id, r := range requests {
+			if strings.Contains(r.Title, link.Marker) {
+				found, closed = id, true
+			}
+		}
+	}
+	if found == "" {
+		if err := s.believable(ctx, s.began); err != nil {
+			return link, err
+		}
+		// The lists should show how an earlier one ended.
+		shown, err := s.conn.ShowAny(ctx, s.began)
+		if err != nil {
+			return link, err
+		}
+		if next, more := outcome.NextCheck(s.now().Sub(link.AttemptedAt), whenAllElseIsGone()...); more && !shown && link.Generation > 1 {
+			return link, &outcome.Wait{For: next, Why: "the answer to a create was lost, and CalendarHero shows no meeting request at all; Milepost checks again before it creates another one"}
+		}
+		err = s.store.GiveUp(ctx, link, s.now())
+		link.State = store.LinkGone
+		return link, err
+	}
+	link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
+	if closed {
+		if err := s.lookAt(ctx, link); err != nil {
+			return link, err
+		}
+	}
+	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
+}
+
+// settled returns nil once the create of an uncertain link may be looked for. One
+// that was attempted in the future, by a clock that was put back since, settles from
+// now on: how long ago it was is not known.
+func (s *entitySync) settled(ctx context.Context, link store.Link) error {
+	settle := outcome.UnclearSettle
+	if link.State == store.LinkUnanswered {
+		settle = outcome.UnansweredSettle
+	}
+	if link.AttemptedAt.After(s.now()) {
+		link.AttemptedAt = s.now()
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+	}
+	if left := settle - s.now().Sub(link.AttemptedAt); left > 0 {
+		return &outcome.Wait{For: left, Why: "the answer to a create was lost; Milepost waits before it looks for the object"}
+	}
+	return nil
+}
+
+// listed returns the id of the meeting request that is the one sought, or "".
+func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhero.ListedRequest) bool) (string, error) {
+	for _, state := range []string{calendarhero.StateActive, calendarhero.StateUpcoming} {
+		list, err := ch.MeetingRequests(ctx, state)
+		if err != nil {
+			return "", err
+		}
+		if i := slices.IndexFunc(list, sought); i >= 0 {
+			return list[i].ID, nil
+		}
+	}
+	return "", nil
+}
+
+// create notes the create, sends it and notes its answer. A crash or a lost
+// answer leaves the link creating, to be resolved by the next run.
+func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
+	if link.ObjectID != "" {
+		s.superseded[link.ObjectID] = true
+	}
+	link = store.Link{
+		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
+		State: store.LinkCreating, Generation: link.Generation + 1,
+		Material: want.Material, Content: want.Content, Title: item.Title, Start: want.Start, End: want.End,
+		SourceStart: item.Start, SourceEnd: item.End, Meeting: string(mapping.MeetingPending), Invited: string(item.Invite.Who),
+		AttemptedAt: s.now(),
+	}
+	link.Marker = meeting.Marker(link.Entity, link.Item, link.Generation)
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	id, err := s.conn.CalendarHero.CreateMeetingRequest(ctx, want.Marked(link.Marker))
+	ctx, cancel := jobs.Detached(ctx)
+	defer cancel()
+	if err != nil {
+		return s.notCreated(ctx, link, err)
+	}
+	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
+	if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
+		return err
+	}
+	if s.automations.LooksAt(mapping.NewMeetingRequest) {
+		s.touch = append(s.touch, s.entity)
+	}
+	m := store.Meeting{
+		LocationID: s.entity.LocationID, ID: id, ContactID: s.contactID, State: link.Meeting, Title: want.Marked(link.Marker).Subject,
+		Type: want.Type, Start: link.Start, End: link.End, Emails: want.ContactEmails,
+	}
+	m.Happened = meeting.Happened(m, s.now())
+	return s.store.NoteMeeting(ctx, m)
+}
+
+// notCreated notes what a failed create means for its link, and returns why it
+// failed. A link that cannot be saved stays creating, which is true of it too.
+func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause error) error {
+	failed, ok := errors.AsType[*clients.Error](cause)
+	switch {
+	case !ok:
+		return cause
+	case failed.Reason != clients.Unclear:
+		link.State = store.LinkGone // refused, or never sent
+	case failed.TimedOut():
+		link.State = store.LinkUnanswered
+	default:
+		return cause
+	}
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return err
+	}
+	return cause
+}
+
+// isOver is why a meeting request is left.
+const isOver = "it is over"
+
+// revive takes back that requests were left because they were over, if they are not:
+// the clock was ahead then.
+func (s *entitySync) revive(ctx context.Context) error {
+	for key, link := range s.links {
+		if link.State != store.LinkGone || link.Left != isOver || !link.End.After(s.now()) {
+			continue
+		}
+		link.State, link.Left = store.LinkLive, ""
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+		s.links[key] = link
+	}
+	return nil
+}
+
+// over reports whether the time of a link's meeting has passed. CalendarHero
+// then closes it by itself, and a delete would tell its invitees of nothing.
+func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
+
+// delete notes the delete of a link's object and sends it, unless the meeting
+// is over. An object that is already gone is deleted; missing reports that it
+// surely was gone before. A crash or a lost answer leaves the link deleting, so
+// that nothing is believed of its object.
+func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool, err error) {
+	if s.over(link) {
+		return false, s.confirm(ctx, link.Item, link.ObjectID, s.seen(link).End)
+	}
+	first := link.State != store.LinkDeleting
+	link.State = store.LinkDeleting
+	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+		return false, err
+	}
+	s.ended[link.ObjectID] = true
+	err = s.conn.CalendarHero.DeleteMeetingRequest(ctx, link.ObjectID)
+	failed, _ := errors.AsType[*clients.Error](err)
+	switch {
+	case err == nil:
+		if err := s.conn.Answers(ctx); err != nil { // a gateway may answer everything with a 204
+			return false, err
+		}
+		ctx, cancel := jobs.Detached(ctx)
+		defer cancel()
+		if err := s.store.ForgetMeeting(ctx, link.Entity.LocationID, link.ObjectID); err != nil {
+			return false, err
+		}
+		return false, s.confirm(ctx, link.Item, link.ObjectID, time.Time{})
+	case clients.ReasonOf(err) == clients.NotFound, failed != nil && failed.Foreign && (failed.Status < 300 || failed.Status == http.StatusNotFound):
+		if err := s.notListed(ctx, link, err); err != nil {
+			return false, err
+		}
+		return first && !failed.Again, nil
+	case clients.ReasonOf(err) == clients.Invalid: // as of one that was closed by hand? Then it is in no list.
+		found, lookErr := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
+		if lookErr != nil || found == "" {
+			return lookErr == nil && first, lookErr
+		}
+		link.State = store.LinkLive
+		if saveErr := s.store.SaveLink(ctx, link, s.now(), nil); saveErr != nil {
+			return false, saveErr
+		}
+	}
+	return false, err
+}
+
+// notListed makes sure that a request is gone if its DELETE got an answer other
+// than 204: a gateway may say anything. Neither open list may show
+// it, and CalendarHero must answer for the account.
+func (s *entitySync) notListed(ctx context.Context, link store.Link, said error) error {
+	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
+	if err != nil {
+		return err
+	}
+	if found != "" {
+		return &clients.Error{
+			API: calendarhero.API, Operation: "delete meeting request", Subject: link.ObjectID, Reason: clients.Unavailable,
+			Message: "the answer does not say that it was deleted, and a list still shows it", Err: said,
+		}
+	}
+	return s.conn.Answers(ctx)
+}
+
+// wanted is an item with the request that its record asks for.
+type wanted struct {
+	meeting.Request
+	item mapping.Item
+}
+
+// removeRequest deletes the object of a link, however its last call ended, and
+// marks the link gone. A meeting that is over is left as it is.
+func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
+	// A later request ignores where the meeting was moved to.
+	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
+	if m := s.seen(link); s.over(link) {
+		link.Start, link.End = m.Start, m.End
+		return s.leave(ctx, link, isOver)
+	}
+	link, err := s.resolve(ctx, link, mapping.Item{})
+	if err != nil || link.State == store.LinkGone {
+		return err
+	}
+	// One that is merely gone is deleted nevertheless: a gateway may have shown no
+	// request for long.
+	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() && ended != mapping.MeetingGone {
+		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
+	}
+	if _, err := s.delete(ctx, link); err != nil {
+		return err
+	}
+	return s.forget(ctx, link, link.ItemKind+" removed")
+}
+
+// compose turns an event or task item into a meeting request pinned to its
+// time: the window is exactly as long as the meeting.
+func (s *entitySync) compose(ctx context.Context, item mapping.Item) (meeting.Request, error) {
+	address := item.Invite.Address
+	if item.Invite.Who == mapping.InviteOwner {
+		owner, err := s.conn.Owner(ctx)
+		if err != nil {
+			return meeting.Request{}, err
+		}
+		if address = owner.Email; address == "" {
+			return meeting.Request{}, &clients.Error{
+				API: "CalendarHero", Operation: "get user", Reason: clients.Invalid,
+				Message: "the account has no e-mail address, so its owner cannot be invited",
+				Todo:    "give it one in CalendarHero, My Profile Settings",
+			}
+		}
+	}
+	kind := item.Type
+	if kind != "" {
+		known, err := s.conn.HasMeetingType(ctx, kind)
+		if err != nil {
+			return meeting.Request{}, err
+		}
+		if !known {
+			s.notes = append(s.notes, fmt.Sprintf("%s: the CalendarHero account has no meeting type %q; Milepost uses the default", item.Automation, kind))
+			kind = ""
+		}
+	}
+	return meeting.Compose(item, kind, address), nil
+}

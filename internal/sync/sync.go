@@ -1,0 +1,446 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+	"milepost/internal/connection"
+	"milepost/internal/fingerprint"
+	"milepost/internal/meeting"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// result gathers what one sync did.
+type result struct {
+	contactID   string
+	fingerprint string
+	mark        string // the record's own mark of change
+	gone        bool
+	did         []string          // "event created": no personal data
+	skipped     []string          // reasons; may name an automation; no personal data
+	saw         map[string]string // by reason, what a condition saw; may quote the record
+	invalid     []string          // what could not be done as it is; may quote the record
+	refused     []string          // the same for the log, without what the record or a vendor says
+	notes       []string          // remarks; no personal data
+	timeline    []store.TimelineEntry
+	touch       []store.Entity
+	erase       string // the contact of which what is stored is to be erased
+	conflict    bool   // both sides had changed
+}
+
+func (res *result) outcome() string {
+	switch {
+	case len(res.invalid) > 0:
+		return store.Invalid
+	case res.gone:
+		return store.Gone
+	case res.conflict:
+		return store.Conflict
+	case len(res.did) > 0:
+		return store.Done
+	case len(res.notes) == 0 && len(res.skipped) > 0:
+		return store.Skipped
+	}
+	return store.Unchanged
+}
+
+func (res *result) detail() string {
+	var parts []string
+	for _, list := range [][]string{res.invalid, res.did, res.notes} {
+		parts = append(parts, list...)
+	}
+	for _, why := range res.skipped {
+		if saw := res.saw[why]; saw != "" {
+			why += ": " + saw
+		}
+		parts = append(parts, why)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// cannot notes what cannot be done as it is: text for who may see the record,
+// logged for the log.
+func (res *result) cannot(text, logged string) {
+	res.invalid, res.refused = append(res.invalid, text), append(res.refused, logged)
+}
+
+// why is what the log says beside the outcome.
+func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
+
+// syncWith brings the items of one entity in step with its record, which it reads
+// unless that was read before. It changes the state as look does.
+func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *reads) (*result, error) {
+	if state.Kind == store.KindInstall {
+		return r.syncInstall(ctx, *state)
+	}
+	conn, err := r.session(ctx, state.LocationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return &result{skipped: []string{absent.Why}}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	automations := r.live()
+	needs := automations.Needs(mapping.Kind(state.Kind))
+	s := &entitySync{
+		Syncer: r, automations: automations, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
+		reads: reads, asked: state.Wanted, began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
+		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
+	}
+	if state.Kind == string(mapping.KindContact) {
+		s.contactID = state.ID
+	}
+	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
+		return nil, err
+	}
+	if err := s.revive(ctx); err != nil {
+		return nil, err
+	}
+	gone, err := s.dropped(ctx)
+	if err != nil {
+		return nil, err
+	}
+	takesAlong := mayTakeAlong(state.Kind, state.DeleteAsked()) && (state.Kind == string(mapping.KindContact) || len(s.links) > 0)
+	if state.Kind != string(mapping.KindMeeting) {
+		if s.own, err = s.ownMeetings(ctx); err != nil {
+			return nil, err
+		}
+		if len(s.own) > 0 {
+			needs = needs.And(automations.NeedsOfMeetings())
+		}
+	}
+	if !needs.Any && gone == "" && !takesAlong && state.Kind != string(mapping.KindMeeting) {
+		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
+	}
+	if left := conn.Cooldown.Left(r.now()); left > 0 {
+		return nil, &outcome.Wait{For: left, Why: "CalendarHero asked to wait", Logged: true}
+	}
+	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if state.Outcome == store.Waiting {
+		s.first = conn.HighLevel.With(clients.Waited)
+	}
+	if state.Backfill { // its first call only: what has begun is brought to its end
+		s.first = s.first.Backfill()
+	}
+	if state.Kind == string(mapping.KindMeeting) && gone == "" {
+		m, owned, err := s.syncMeeting(ctx, state)
+		if err != nil || owned {
+			s.result.contactID = s.contactID // with whom what was told of it is erased
+			return s.result, err
+		}
+		why, err := s.foreignMeeting(ctx, m)
+		if err != nil || why != "" {
+			s.skipped = append(s.skipped, why)
+			return s.result, err
+		}
+		needs, s.own = automations.NeedsOfMeetings(), []mapping.Meeting{meeting.Facts(m, "")}
+	}
+	var facts mapping.Facts
+	if gone == "" {
+		if facts, gone, err = s.look(ctx, state, needs); err != nil {
+			gone, err = "", s.refusal(ctx, err)
+		}
+	}
+	switch {
+	case gone != "":
+		s.gone, s.notes = true, append(s.notes, gone)
+		if state.Kind == string(mapping.KindMeeting) {
+			if err := s.eraseMeeting(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if state.Kind == string(mapping.KindContact) {
+			s.erase = state.ID
+		}
+		if err := s.removeAll(ctx, nil); err != nil {
+			return nil, err
+		}
+		if err := s.record(ctx, facts, mapping.Plan{}); err != nil {
+			return nil, err
+		}
+	case clients.ReasonOf(err) == clients.Invalid:
+		s.cannot(err.Error(), outcome.Redacted(err)) // what exists stays as it is
+	case err != nil:
+		return nil, err
+	default:
+		s.facts = facts
+		plan := automations.Plan(mapping.Kind(state.Kind), facts)
+		carried, err := s.carryOver(ctx, facts, plan)
+		if err != nil {
+			return nil, err
+		}
+		for _, link := range carried {
+			if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.apply(ctx, plan); err != nil {
+			return nil, err
+		}
+		if err := s.record(ctx, facts, plan); err != nil {
+			return nil, err
+		}
+		if email, _ := facts.Contact.Fields["email"].(string); state.Kind == string(mapping.KindContact) && neverRead(*state) {
+			if err := s.claimMeetings(ctx, email); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s.result.contactID = s.contactID
+	if len(s.invalid) > 0 && err != nil {
+		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
+	}
+	return s.result, s.findTouched(ctx, *state, facts)
+}
+
+// look reads the record, or says why nothing of it is to exist. While a fetch
+// and the events contradict each other it fails with a wait; once what was read
+// is believed, the state no longer says that there is a doubt.
+func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
+	facts, err = s.read(ctx, needs)
+	facts.Meetings = s.own
+	missing := s.missing(ctx, *state, err)
+	if err != nil && !missing {
+		return facts, "", err
+	}
+	if doubt := s.doubt(*state, missing); doubt != nil && !s.surelyGone {
+		if missing {
+			if err := s.doubted(ctx, *state); err != nil {
+				return facts, "", err
+			}
+		}
+		return facts, "", doubt
+	}
+	if missing {
+		s.noTasks = errors.Is(err, highlevel.ErrNoTasks) && !state.DeleteAsked()
+		return facts, whyGone(*state), s.sure(ctx, *state)
+	}
+	if !state.GoneAt.IsZero() {
+		if err := s.settleDoubt(ctx, whose(*state)); err != nil {
+			return facts, "", err
+		}
+	}
+	state.GoneAt = time.Time{}
+	if state.ContactID == "" { // whose it is was not known before
+		gone, err = s.dropped(ctx)
+	}
+	return facts, gone, err
+}
+
+// entitySync is one sync under way.
+type entitySync struct {
+	*Syncer
+	*result
+	automations *mapping.Set
+	conn        *session
+	first       *highlevel.Client // for the call that a sync begins with
+	then        *highlevel.Client // for the others: what was read is not thrown away for want of a turn
+	reads       *reads
+	entity      store.Entity
+	contactID   string
+	asked       int64 // state's Wanted
+	// troubled: the last sync did not end.
+	troubled bool
+	// surelyGone: its contact is known to be deleted, and no search finds it.
+	surelyGone bool
+	// noTasks: it is taken for gone since a search showed no task at all.
+	noTasks   bool
+	links     map[string]store.Link
+	facts     mapping.Facts // as they were read
+	changedAt time.Time     // when the record changed, where HighLevel tells; else zero
+
+	began    time.Time // the sync
+	planned  []mapping.Item
+	held     *outcome.Wait            // why something is not done yet, though the rest is
+	stale    bool                     // there is news that the plan does not know
+	wanted   map[string]wanted        // by item key
+	own      []mapping.Meeting        // of the entity
+	meetings map[string]store.Meeting // the same by id, as they are stored
+	// superseded are the objects in whose place a new one was made in this sync.
+	superseded map[string]bool
+	ended      map[string]bool // those that this sync replaced or removed, by id
+}
+
+// tell notes something done: what in the log, detail beside it in the timeline.
+func (s *entitySync) tell(what, detail string) store.TimelineEntry {
+	s.did = append(s.did, what)
+	return store.TimelineEntry{At: s.now(), Entity: s.entity, ContactID: s.contactID, What: what, Detail: detail}
+}
+
+// apply removes what is no longer wanted, then makes what is.
+func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
+	keep := map[string]bool{}
+	for _, p := range plan.Problems {
+		keep[p.Key] = true // what exists stays until it can be computed again
+		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
+		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
+	}
+	for _, sk := range plan.Skipped {
+		why := fmt.Sprintf("%s: %s", sk.Automation, sk.Reason)
+		s.skipped = append(s.skipped, why)
+		if sk.Saw != "" {
+			if s.saw == nil {
+				s.saw = map[string]string{}
+			}
+			s.saw[why] = sk.Saw
+		}
+	}
+	for _, item := range plan.Items {
+		keep[item.Key] = true
+	}
+	s.planned = plan.Items
+	if err := s.inherit(ctx, plan); err != nil {
+		return err
+	}
+	refused := s.refusal(ctx, s.removeAll(ctx, keep))
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
+	}
+	for _, item := range plan.Items {
+		err := s.refusal(ctx, s.applyItem(ctx, item))
+		if clients.ReasonOf(err) == clients.Invalid {
+			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+outcome.Redacted(err))
+			continue // the others need not suffer
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if refused == nil && s.held != nil {
+		return s.held
+	}
+	return refused
+}
+
+func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
+	if s.ended[item.Meeting] {
+		return nil // the meeting was just replaced or removed
+	}
+	switch item.Kind {
+	case mapping.ItemContact:
+		return s.applyContact(ctx, item)
+	case mapping.ItemTags:
+		return s.applyTags(ctx, item)
+	case mapping.ItemNote:
+		return s.applyNote(ctx, item)
+	case mapping.ItemEvent, mapping.ItemTask:
+		return s.applyRequest(ctx, item)
+	case mapping.ItemHighLevelNote:
+		return s.applyHighLevelNote(ctx, item)
+	case mapping.ItemHighLevelTask:
+		return s.applyHighLevelTask(ctx, item)
+	case mapping.ItemCompleteTask, mapping.ItemRescheduleTask:
+		return s.applyTaskChange(ctx, item)
+	case mapping.ItemUpdateContact:
+		return s.applyUpdateContact(ctx, item)
+	case mapping.ItemUpsertContact:
+		return s.applyUpsertContact(ctx, item)
+	}
+	return fmt.Errorf("automation %q wants an item of unknown kind %q", item.Automation, item.Kind)
+}
+
+// remove takes away what was made for a link whose item is no longer wanted.
+func (s *entitySync) remove(ctx context.Context, link store.Link) error {
+	if link.State == store.LinkGone && (!s.gone || link.Left != noLongerKept || !link.Owned) {
+		return nil
+	}
+	switch mapping.ItemKind(link.ItemKind) {
+	case mapping.ItemEvent, mapping.ItemTask:
+		return s.removeRequest(ctx, link)
+	case mapping.ItemContact:
+		if s.gone {
+			return s.removeContact(ctx, link)
+		}
+		return s.leave(ctx, link, noLongerKept) // until the HighLevel contact is gone
+	}
+	if mapping.ItemKind(link.ItemKind) != mapping.ItemTags && mapping.ItemKind(link.ItemKind).InHighLevel() {
+		if s.gone {
+			link.State = store.LinkGone
+			return s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+		return nil // what was written in HighLevel stays there
+	}
+	// Tags stay where they are: that the note said so remains true. A note has no
+	// object.
+	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")
+}
+
+// noLongerKept is why a contact stays that merely no longer fits an automation.
+const noLongerKept = "no automation asks for it any more"
+
+// leave marks a link gone whose object stays in CalendarHero, and says why.
+func (s *entitySync) leave(ctx context.Context, link store.Link, why string) error {
+	link.State, link.Left = store.LinkGone, why
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" left: "+why, link.Title))
+}
+
+// forget marks a link gone whose object is gone, too.
+func (s *entitySync) forget(ctx context.Context, link store.Link, what string) error {
+	link.State, link.Left = store.LinkGone, ""
+	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
+}
+
+// removeAll takes away everything made for an entity but what is to be kept.
+// A delete that is refused does not hold up the others; it is returned last.
+func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
+	var refused error
+	if !s.noTasks { // which does not prove that a record without links is gone
+		refused = s.removePast(ctx, keep)
+	}
+	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
+		return refused
+	}
+	for key, link := range s.links {
+		if keep[key] {
+			continue
+		}
+		err := s.remove(ctx, link)
+		if err != nil && clients.ReasonOf(err) != clients.Invalid {
+			return err
+		}
+		refused = errors.Join(refused, err)
+	}
+	return refused
+}
+
+// findTouched lists the entities whose items show something of this one: a
+// contact's tasks show its name and tags, its requests show its notes. It also
+// notes by what a change of this record is known.
+func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
+	kind := mapping.Kind(state.Kind)
+	switch {
+	case s.gone:
+		s.fingerprint = store.FingerprintGone // not "", for a request may show a note that never was synced
+	case kind == mapping.KindContact:
+		s.fingerprint = fingerprint.Of(facts.Contact)
+	case kind == mapping.KindNote:
+		s.fingerprint = fingerprint.Of(facts.Note)
+	case kind == mapping.KindTask:
+		s.fingerprint = fingerprint.Of(facts.Task)
+	case kind == mapping.KindWorkflow:
+		s.fingerprint = fingerprint.Of(facts.Workflow)
+	}
+	switch {
+	case kind == mapping.KindContact && s.gone:
+		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
+		return err
+	case kind == mapping.KindTask, kind == mapping.KindWorkflow, kind == mapping.KindMeeting, kind == mapping.KindCalendarContact, s.contactID == "":
+		return nil
+	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
+		return nil
+	}
+	attached, err := s.store.Attached(ctx, state.LocationID, s.contactID)
+	for _, e := range attached {
+		if e != state.Entity {
+			s.touch = append(s.touch, e)
+		}
+	}
+	return err
+}
