@@ -2,7 +2,9 @@ package catalog_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -146,4 +148,90 @@ func TestNoIDLeadsToAnotherOperation(t *testing.T) {
 			t.Errorf("%s %v became %s %v", tc.name, tc.fields, r.Path, r.IDs)
 		}
 	}
+}
+
+func TestNoFieldOfACallReachesAnotherLocation(t *testing.T) {
+	own := catalog.Own{LocationID: "own-location", CompanyID: "own-company"}
+	for _, e := range operations(t, catalog.HighLevel) {
+		r, err := e.Request(own, e.Example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range e.Fields {
+			names := strings.ToLower(strings.ReplaceAll(f.Name, "_", ""))
+			isLocation := names == "locationid" || names == "originid" || names == "altid" || names == "companyid"
+			if isLocation != (f.Filled != "") {
+				t.Errorf("%s: %s is filled in with %q", e.Name, f.Name, f.Filled)
+			}
+			if f.Filled == "" {
+				continue
+			}
+			with := map[string]any{f.Name: "another"}
+			maps.Copy(with, e.Example)
+			if _, err := e.Request(own, with); err == nil {
+				t.Errorf("%s takes another %s", e.Name, f.Name)
+			}
+			want := map[string]string{catalog.Location: own.LocationID, catalog.Company: own.CompanyID}[f.Filled]
+			switch f.Where {
+			case catalog.InPath:
+				if !slices.Contains(r.IDs, want) {
+					t.Errorf("%s: %v lacks the %s", e.Name, r.IDs, f.Filled)
+				}
+			case catalog.InQuery:
+				if r.Query.Get(f.Name) != want {
+					t.Errorf("%s: the query %v lacks the %s", e.Name, r.Query, f.Filled)
+				}
+			case catalog.InBody:
+				if r.Body[f.Name] != want {
+					t.Errorf("%s: the body %v lacks the %s", e.Name, r.Body, f.Filled)
+				}
+			}
+		}
+	}
+}
+
+// FuzzACallIsCheckedOrSentWhole takes any JSON as the fields of any operation: what
+// Request accepts has no field that the operation does not have, and Check accepts it too.
+func FuzzACallIsCheckedOrSentWhole(f *testing.F) {
+	all := slices.DeleteFunc(catalog.Entries(), func(e catalog.Entry) bool { return e.Kind != catalog.Operation })
+	for i, e := range all {
+		text, err := json.Marshal(e.Example)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(i, string(text))
+	}
+	for _, hostile := range []string{
+		`{"contactId":"../x"}`, `{"contactId":"%2e%2e%2f"}`, `{"id":"a\u0000b"}`, `{"limit":1e999}`, `{"limit":"1e999"}`, `{"filters":[[[[]]]]}`,
+		`{"locationId":"x"}`, `{"contactId":{"$ne":1}}`, `{"":""}`, `null`,
+	} {
+		for i := range all {
+			f.Add(i, hostile)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i int, text string) {
+		e := all[uint(i)%uint(len(all))]
+		var fields map[string]any
+		if json.Unmarshal([]byte(text), &fields) != nil {
+			return
+		}
+		r, err := e.Request(catalog.Own{LocationID: "own-location", CompanyID: "own-company"}, fields)
+		if err != nil {
+			return
+		}
+		if err := e.Check(fields); err != nil && !e.Agency {
+			t.Errorf("%s: Request takes what Check does not: %v", e.Name, err)
+		}
+		if strings.Count(r.Path, "%s") != len(r.IDs) || strings.Count(e.Path, "/") != strings.Count(r.Path, "/") {
+			t.Errorf("%s: %s with %v", e.Name, r.Path, r.IDs)
+		}
+		for name := range fields {
+			if !slices.ContainsFunc(e.Fields, func(f catalog.Field) bool { return f.Name == name && f.Filled == "" }) {
+				t.Errorf("%s took the field %q", e.Name, name)
+			}
+		}
+		if _, err := json.Marshal(r.Body); err != nil {
+			t.Errorf("%s: %v", e.Name, err)
+		}
+	})
 }
