@@ -93,6 +93,7 @@ func assemble() (all []Entry) {
 			}
 			e.Repeat = e.Effect != Once
 			e.Example = e.Fields.example()
+			e.Fields = e.Fields.pickable(vendor)
 			all = append(all, e)
 		}
 	}

@@ -35,6 +35,7 @@ type Field struct {
 	Filled   string   `json:"filled_with,omitempty"` // Milepost fills the field in; an automation cannot
 	Values   []string `json:"values,omitempty"`      // the field is one of these
 	Nullable bool     `json:"nullable,omitempty"`    // null clears the field
+	Pick     string   `json:"pick,omitempty"`        // the operation that lists what the field can be; see Options
 	Fields   Fields   `json:"fields,omitempty"`      // of an object, or of each object of an array
 	Example  any      `json:"example"`
 
