@@ -50,7 +50,25 @@ func (w *World) seed(config WorldConfig) error {
 	if config.Empty {
 		return nil
 	}
+	w.seedChoices()
 	return w.seedPeople()
+}
+
+// seedChoices adds what an automation can refer to: pipelines, calendars, workflows
+// and their like.
+func (w *World) seedChoices() {
+	at, high := w.Location.ID, w.HighLevel
+	high.SeedPipeline(at, highlevel.Pipeline{ID: "nwPipelineSales00001", Name: "Sales", Stages: []highlevel.Stage{
+		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a01", Name: "New inquiry"}, {ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a02", Name: "Viewing"},
+		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a03", Name: "Offer"}, {ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a04", Name: "Under contract"},
+	}})
+	high.SeedLostReason(at, highlevel.LostReason{ID: "nwLostReasonPrice001", Name: "Too expensive"})
+	high.SeedCalendarGroup(at, highlevel.CalendarGroup{ID: "nwCalendarGroup00001", Name: "Sales"})
+	high.SeedCalendar(at, highlevel.Calendar{ID: "nwCalendarViewings01", Name: "Viewings", GroupID: "nwCalendarGroup00001", UserIDs: []string{w.Users[0].ID}})
+	high.SeedWorkflow(at, highlevel.Workflow{ID: "5d3a7c1e-7b52-4b1f-9b57-6a2a2f0e9c01", Name: "Welcome a new buyer"})
+	high.SeedCampaign(at, highlevel.Campaign{ID: "nwCampaignSpring0001", Name: "Spring listings"})
+	high.SeedBusiness(at, highlevel.Business{ID: "63b7ec34ea409a9a8bd2a401", Fields: map[string]string{"name": "Beacon Title & Escrow", "phone": "+12125550130"}})
+	high.SeedTemplate(at, highlevel.Template{ID: "nwTemplateWelcome001", Name: "Welcome", Type: "email", Subject: "Welcome to Northwind Realty", Body: "<p>Hello!</p>"})
 }
 
 type seedPerson struct {
