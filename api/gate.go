@@ -12,8 +12,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/console"
+	"milepost/internal/httpjson"
 	"milepost/internal/people"
-	"milepost/internal/respond"
 )
 
 // gate stands before every route of the admin listener. What is not open needs a
@@ -69,12 +69,12 @@ func (g *gate) handler(next http.Handler) http.Handler {
 			g.refuse(w, r, http.StatusUnauthorized, err.Error())
 		case err != nil:
 			g.logger.Error().Err(err).Msg("could not read a session")
-			respond.Problem(w, http.StatusServiceUnavailable, "sessions cannot be read now; the log says why")
+			httpjson.Problem(w, http.StatusServiceUnavailable, "sessions cannot be read now; the log says why")
 		case !ok && console.Page(r.URL.Path):
 			console.AskSignIn(w, r)
 		case !ok:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			respond.Problem(w, http.StatusUnauthorized, "send the admin token: Authorization: Bearer …")
+			httpjson.Problem(w, http.StatusUnauthorized, "send the admin token: Authorization: Bearer …")
 		case id.Role != people.Operator && r.Method != http.MethodGet && r.Method != http.MethodHead && !console.ForViewers(r.URL.Path):
 			g.refuse(w, r, http.StatusForbidden, "viewers cannot change anything; ask an operator")
 		default:
@@ -109,5 +109,5 @@ func (g *gate) identify(r *http.Request) (id people.Identity, ok bool, err error
 
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
 	g.logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("admin request rejected")
-	respond.Problem(w, status, reason)
+	httpjson.Problem(w, status, reason)
 }

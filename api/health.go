@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"time"
 
-	"milepost/internal/respond"
+	"milepost/internal/httpjson"
 )
 
 // healthz answers that the process is alive.
 func healthz(w http.ResponseWriter, _ *http.Request) {
-	respond.JSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	httpjson.Write(w, http.StatusOK, map[string]string{"status": "alive"})
 }
 
 // readyz answers 200 while webhooks can be accepted, else 503 with the reason.
@@ -19,9 +19,9 @@ func readyz(ready func(context.Context) error) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
 		if err := ready(ctx); err != nil {
-			respond.Problem(w, http.StatusServiceUnavailable, err.Error())
+			httpjson.Problem(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}
-		respond.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		httpjson.Write(w, http.StatusOK, map[string]string{"status": "ready"})
 	}
 }

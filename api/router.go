@@ -21,8 +21,8 @@ import (
 	"milepost/handlers"
 	"milepost/internal/console"
 	"milepost/internal/guard"
+	"milepost/internal/httpjson"
 	"milepost/internal/people"
-	"milepost/internal/respond"
 )
 
 // Routes are the handlers and checks behind the paths.
@@ -61,7 +61,7 @@ func Public(routes Routes) http.Handler {
 }
 
 func noOAuth(w http.ResponseWriter, _ *http.Request) {
-	respond.Problem(w, http.StatusNotFound, "OAuth is not set up here: set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET")
+	httpjson.Problem(w, http.StatusNotFound, "OAuth is not set up here: set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET")
 }
 
 // Admin is the surface for the operator, never open to the world. Each route but
@@ -94,10 +94,10 @@ func base(routes Routes, g *guard.Guard, more ...func(http.Handler) http.Handler
 	r.Use(g.Handler, logRequests(routes.Logger), recoverPanics(routes.Logger))
 	r.Use(more...)
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
-		respond.Problem(w, http.StatusNotFound, "there is nothing at this path")
+		httpjson.Problem(w, http.StatusNotFound, "there is nothing at this path")
 	})
 	r.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
-		respond.Problem(w, http.StatusMethodNotAllowed, "this path does not answer that method")
+		httpjson.Problem(w, http.StatusMethodNotAllowed, "this path does not answer that method")
 	})
 	r.Get("/healthz", healthz)
 	r.Get("/readyz", readyz(routes.Ready))
@@ -133,7 +133,7 @@ func recoverPanics(logger zerolog.Logger) func(http.Handler) http.Handler {
 						panic(p)
 					}
 					logger.Error().Interface("panic", p).Stack().Str("route", chi.RouteContext(r.Context()).RoutePattern()).Msg("a handler panicked")
-					respond.Problem(w, http.StatusInternalServerError, "something went wrong here; the log says what")
+					httpjson.Problem(w, http.StatusInternalServerError, "something went wrong here; the log says what")
 				}
 			}()
 			next.ServeHTTP(w, r)

@@ -40,8 +40,8 @@ func TestTheKeyInTheURLOfAWebhookIsNeverLogged(t *testing.T) {
 				log.Reset()
 				handler := api.Public(api.Routes{
 					HighLevelWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
-					WorkflowWebhooks: &handlers.WorkflowWebhooks{Location: c.location, Logger: logger, Refusals: logger},
-					CalendarHero:     &handlers.CalendarHeroWebhooks{Location: c.location, Logger: logger, Refusals: logger},
+					WorkflowWebhooks: &handlers.WorkflowWebhooks{Location: c.location, Logger: logger, Rejections: logger},
+					CalendarHero:     &handlers.CalendarHeroWebhooks{Location: c.location, Logger: logger, Rejections: logger},
 				})
 				w := httptest.NewRecorder()
 				handler.ServeHTTP(w, httptest.NewRequest(c.method, path, strings.NewReader(c.body)))
@@ -78,7 +78,7 @@ func TestTheKeyInACalendarsURLIsNeverLogged(t *testing.T) {
 			log.Reset()
 			handler := api.Public(api.Routes{
 				HighLevelWebhooks: http.NotFoundHandler(), WorkflowWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
-				Calendars: &handlers.Feed{Feed: c.feed, Logger: logger, Refusals: logger},
+				Calendars: &handlers.Feed{Feed: c.feed, Logger: logger, Rejections: logger},
 			})
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, httptest.NewRequest(c.method, handlers.CalendarPath+c.path, nil))

@@ -13,9 +13,9 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/internal/connection"
 	"milepost/internal/guard"
+	"milepost/internal/httpjson"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
-	"milepost/internal/respond"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -35,13 +35,13 @@ const CalendarHeroPath = connection.HookPath
 type CalendarHeroWebhooks struct {
 	// Location returns the location that a key's webhooks are stored for; ok is
 	// false for a key that is unknown or no longer used.
-	Location func(ctx context.Context, key string) (locationID string, ok bool, err error)
-	Inbox    *inbox.Inbox
-	Logger   zerolog.Logger
-	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
-	Now      func() time.Time
-	Outages  *outage.Log // of Location; nil logs each failure
-	Guard    *guard.Guard
+	Location   func(ctx context.Context, key string) (locationID string, ok bool, err error)
+	Inbox      *inbox.Inbox
+	Logger     zerolog.Logger
+	Rejections zerolog.Logger // of requests; may be sampled, because anyone can send them
+	Now        func() time.Time
+	Outages    *outage.Log // of Location; nil logs each failure
+	Guard      *guard.Guard
 }
 
 func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	event := chi.URLParam(r, "event")
 	if !slices.Contains(calendarhero.Events, event) {
 		guard.Unread(r.Context())
-		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
+		reject(w, r, h.Rejections, http.StatusNotFound, nothing)
 		return
 	}
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
@@ -61,11 +61,11 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	case !ok:
 		h.Outages.Succeeded()
 		guard.Unread(r.Context())
-		refuse(w, r, h.Refusals, http.StatusNotFound, nothing)
+		reject(w, r, h.Rejections, http.StatusNotFound, nothing)
 		return
 	}
 	h.Outages.Succeeded()
-	logger := h.Refusals.With().Str("location", location).Str("event", event).Logger()
+	logger := h.Rejections.With().Str("location", location).Str("event", event).Logger()
 	guard.Proven(r.Context())
 	body, done, ok := readBody(w, r, h.Guard, logger)
 	defer done()
@@ -74,7 +74,7 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	}
 	id, err := calendarhero.ParseEvent(body)
 	if err != nil {
-		refuse(w, r, logger, http.StatusBadRequest, err.Error())
+		reject(w, r, logger, http.StatusBadRequest, err.Error())
 		return
 	}
 	kind := string(mapping.KindMeeting)
@@ -96,5 +96,5 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	}
-	respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
+	httpjson.Write(w, http.StatusOK, receipt{Status: "stored"})
 }

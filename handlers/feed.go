@@ -17,9 +17,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/guard"
+	"milepost/internal/httpjson"
 	"milepost/internal/ical"
 	"milepost/internal/outage"
-	"milepost/internal/respond"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -42,12 +42,12 @@ const (
 type Feed struct {
 	// Feed returns what a key opens and the name of its location; ok is false for one
 	// that is unknown or revoked.
-	Feed     func(ctx context.Context, key string) (feed store.Feed, location string, ok bool, err error)
-	Store    *store.Store
-	Logger   zerolog.Logger
-	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
-	Now      func() time.Time
-	Outages  *outage.Log // while calendars cannot be read; nil logs each failure
+	Feed       func(ctx context.Context, key string) (feed store.Feed, location string, ok bool, err error)
+	Store      *store.Store
+	Logger     zerolog.Logger
+	Rejections zerolog.Logger // of requests; may be sampled, because anyone can send them
+	Now        func() time.Time
+	Outages    *outage.Log // while calendars cannot be read; nil logs each failure
 	// Streams has room for the calendars that are written at once: each takes a
 	// megabyte, for as long as its client takes to read it. nil = any number.
 	Streams chan struct{}
@@ -60,8 +60,8 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.away(w, err)
 		return
 	case !ok:
-		h.Refusals.Warn().Int("status", http.StatusNotFound).Str("client", middleware.GetClientIP(r.Context())).Msg("feed requested with an unknown key")
-		respond.Problem(w, http.StatusNotFound, "unknown or revoked calendar URL; `milepost feed-key` creates one")
+		h.Rejections.Warn().Int("status", http.StatusNotFound).Str("client", middleware.GetClientIP(r.Context())).Msg("feed requested with an unknown key")
+		httpjson.Problem(w, http.StatusNotFound, "unknown or revoked calendar URL; `milepost feed-key` creates one")
 		return
 	}
 	guard.Proven(r.Context())
@@ -102,7 +102,7 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			head.Del("Content-Encoding")
 			head.Del("Content-Disposition")
 			head.Set("Retry-After", "30")
-			respond.Problem(w, http.StatusServiceUnavailable, "too many calendar requests at once; retry")
+			httpjson.Problem(w, http.StatusServiceUnavailable, "too many calendar requests at once; retry")
 			return
 		}
 	}
@@ -122,7 +122,7 @@ func (h *Feed) away(w http.ResponseWriter, err error) {
 		h.Logger.Error().Err(err).Msg("could not read a calendar")
 	}
 	w.Header().Set("Retry-After", "30")
-	respond.Problem(w, http.StatusServiceUnavailable, "Milepost cannot read the calendar now; the log says why")
+	httpjson.Problem(w, http.StatusServiceUnavailable, "Milepost cannot read the calendar now; the log says why")
 }
 
 // feedName is how calendars call the feed. A contact's or user's name is not known here.

@@ -42,7 +42,7 @@ func calendars(t testing.TB, n int) (*store.Store, *httptest.Server, func(time.T
 	server := httptest.NewServer(api.Public(api.Routes{
 		HighLevelWebhooks: http.NotFoundHandler(), WorkflowWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
 		Calendars: &handlers.Feed{
-			Store: st, Logger: logger, Refusals: logger, Now: func() time.Time { return time.Unix(0, now.Load()) },
+			Store: st, Logger: logger, Rejections: logger, Now: func() time.Time { return time.Unix(0, now.Load()) },
 			Feed: func(_ context.Context, key string) (store.Feed, string, bool, error) {
 				feed, ok := map[string]store.Feed{feedKey: {LocationID: "loc"}, "c": {LocationID: "loc", ContactID: "c7"}, "u": {LocationID: "loc", AssignedTo: "u1"}}[key]
 				return feed, "Northwind Realty", ok, nil
@@ -294,7 +294,7 @@ func TestCalendarsBeyondThoseAtOnceAreAskedForAgain(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	h := &handlers.Feed{
-		Store: st, Logger: zerolog.Nop(), Refusals: zerolog.Nop(), Now: time.Now, Streams: streams,
+		Store: st, Logger: zerolog.Nop(), Rejections: zerolog.Nop(), Now: time.Now, Streams: streams,
 		Feed: func(context.Context, string) (store.Feed, string, bool, error) {
 			return store.Feed{LocationID: "loc"}, "", true, nil
 		},

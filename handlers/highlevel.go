@@ -18,9 +18,9 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/guard"
+	"milepost/internal/httpjson"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
-	"milepost/internal/respond"
 	"milepost/internal/store"
 )
 
@@ -37,9 +37,9 @@ type HighLevelWebhooks struct {
 	AppID  string // the app's own id; "" accepts the events of any app
 	Inbox  *inbox.Inbox
 	Logger zerolog.Logger
-	// Refusals may be sampled: whoever likes can cause them.
-	Refusals zerolog.Logger
-	Now      func() time.Time
+	// Rejections logs rejected requests. It may be sampled, because anyone can send them.
+	Rejections zerolog.Logger
+	Now        func() time.Time
 	// Outages logs why webhooks cannot be stored, where the inbox does not; nil logs each of them.
 	Outages *outage.Log
 	Guard   *guard.Guard
@@ -48,10 +48,10 @@ type HighLevelWebhooks struct {
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.Keys.Check(r.Header); err != nil {
 		guard.Unread(r.Context())
-		refuse(w, r, h.Refusals, http.StatusUnauthorized, err.Error())
+		reject(w, r, h.Rejections, http.StatusUnauthorized, err.Error())
 		return
 	}
-	body, done, ok := readBody(w, r, h.Guard, h.Refusals)
+	body, done, ok := readBody(w, r, h.Guard, h.Rejections)
 	defer done()
 	if !ok {
 		return
@@ -60,23 +60,23 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := h.Keys.Verify(r.Header, body)
 	turn()
 	if err != nil {
-		refuse(w, r, h.Refusals, http.StatusUnauthorized, err.Error())
+		reject(w, r, h.Rejections, http.StatusUnauthorized, err.Error())
 		return
 	}
 	guard.Proven(r.Context())
 	if !jsonContent(r.Header.Get("Content-Type")) {
-		refuse(w, r, h.Refusals, http.StatusBadRequest, "the content type is not application/json")
+		reject(w, r, h.Rejections, http.StatusBadRequest, "the content type is not application/json")
 		return
 	}
 	event, err := highlevel.ParseEvent(body)
 	if err != nil {
-		refuse(w, r, h.Refusals, http.StatusBadRequest, err.Error())
+		reject(w, r, h.Rejections, http.StatusBadRequest, err.Error())
 		return
 	}
 	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {
 		// One key signs for every app: this event is genuine, and not ours.
 		h.Logger.Warn().Str("app", event.AppID).Str("type", event.Type).Msg("webhook of another app ignored")
-		respond.JSON(w, http.StatusOK, receipt{Status: "ignored", Reason: "the event belongs to another app"})
+		httpjson.Write(w, http.StatusOK, receipt{Status: "ignored", Reason: "the event belongs to another app"})
 		return
 	}
 	duplicate, err := h.Inbox.Accept(r.Context(), inbox.Webhook{
@@ -88,9 +88,9 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		notStored(w, h.Logger, h.Outages, err)
 	case duplicate:
-		respond.JSON(w, http.StatusOK, receipt{Status: "duplicate"})
+		httpjson.Write(w, http.StatusOK, receipt{Status: "duplicate"})
 	default:
-		respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
+		httpjson.Write(w, http.StatusOK, receipt{Status: "stored"})
 	}
 }
 
@@ -100,12 +100,12 @@ func readBody(w http.ResponseWriter, r *http.Request, g *guard.Guard, logger zer
 	body, done, err := g.ReadBody(w, r, MaxWebhookBody)
 	switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 	case tooLarge:
-		refuse(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB")
+		reject(w, r, logger, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB")
 	case errors.Is(err, guard.ErrBusy):
 		w.Header().Set("Retry-After", "30")
-		refuse(w, r, logger, http.StatusTooManyRequests, err.Error()+"; send it again")
+		reject(w, r, logger, http.StatusTooManyRequests, err.Error()+"; send it again")
 	case err != nil:
-		refuse(w, r, logger, http.StatusBadRequest, "the body is incomplete")
+		reject(w, r, logger, http.StatusBadRequest, "the body is incomplete")
 	}
 	return body, done, err == nil
 }
@@ -119,14 +119,14 @@ func notStored(w http.ResponseWriter, logger zerolog.Logger, outages *outage.Log
 		outages.Failed(err)
 	}
 	w.Header().Set("Retry-After", "30")
-	respond.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
+	httpjson.Problem(w, http.StatusTooManyRequests, "the webhook could not be stored; send it again")
 }
 
-// refuse rejects a webhook and logs it, so that anyone who misses an event finds
+// reject rejects a webhook and logs it, so that anyone who misses an event finds
 // the reason in the log.
-func refuse(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
+func reject(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
 	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook rejected")
-	respond.Problem(w, status, reason)
+	httpjson.Problem(w, status, reason)
 }
 
 // receipt is the body of a 200.

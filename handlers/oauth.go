@@ -43,7 +43,7 @@ type OAuth struct {
 	PublicURL   string                                      // "" = as the request was addressed
 	Rate        *guard.Rate                                 // of the codes that are exchanged
 	Logger      zerolog.Logger
-	Refusals    zerolog.Logger // may be sampled: whoever likes can cause them
+	Rejections  zerolog.Logger // of requests; may be sampled, because anyone can send them
 	Outages     *outage.Log    // while no code could be exchanged; anyone can send a wrong one
 }
 
@@ -113,7 +113,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	if wait := h.Rate.Take(middleware.GetClientIPAddr(r.Context())); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
-		h.Refusals.Warn().Str("client", middleware.GetClientIP(r.Context())).Msg("installation rejected: too many at once")
+		h.Rejections.Warn().Str("client", middleware.GetClientIP(r.Context())).Msg("installation rejected: too many at once")
 		show(w, http.StatusTooManyRequests, page{
 			Title: "Too many installations at once", Text: "Nothing was connected. Please wait a minute, then start again.",
 			Link: InstallPath, Action: "Start again",
@@ -133,7 +133,7 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		locations, err = h.connect(r.Context(), q.Get("code"), h.redirectURL(r))
 	}
 	if other, ok := errors.AsType[*connection.OtherAgency](err); ok {
-		h.Refusals.Warn().Str("company", other.CompanyID).Msg("installation of another agency rejected")
+		h.Rejections.Warn().Str("company", other.CompanyID).Msg("installation of another agency rejected")
 		show(w, http.StatusForbidden, page{
 			Title: "This Milepost serves another agency", Text: "Nothing was connected. Its operator can allow yours: milepost connections allow " + other.CompanyID + ", then install again.",
 			Link: InstallPath, Action: "Install again",

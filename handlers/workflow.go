@@ -11,9 +11,9 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/guard"
+	"milepost/internal/httpjson"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
-	"milepost/internal/respond"
 	"milepost/internal/store"
 )
 
@@ -31,13 +31,13 @@ const WorkflowPath = "/webhooks/highlevel/workflow/"
 // of the author's is refused rather than stored and skipped.
 type WorkflowWebhooks struct {
 	// Location returns the location of a key; ok is false for one that is unknown or expired.
-	Location func(ctx context.Context, key string) (locationID string, ok bool, err error)
-	Inbox    *inbox.Inbox
-	Logger   zerolog.Logger
-	Refusals zerolog.Logger // may be sampled: whoever likes can cause them
-	Now      func() time.Time
-	Outages  *outage.Log // of Location; nil logs each failure
-	Guard    *guard.Guard
+	Location   func(ctx context.Context, key string) (locationID string, ok bool, err error)
+	Inbox      *inbox.Inbox
+	Logger     zerolog.Logger
+	Rejections zerolog.Logger // of requests; may be sampled, because anyone can send them
+	Now        func() time.Time
+	Outages    *outage.Log // of Location; nil logs each failure
+	Guard      *guard.Guard
 }
 
 func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -50,11 +50,11 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		h.Outages.Succeeded()
 		guard.Unread(r.Context())
-		refuse(w, r, h.Refusals, http.StatusNotFound, "unknown or revoked workflow webhook URL; `milepost workflow-key` creates one")
+		reject(w, r, h.Rejections, http.StatusNotFound, "unknown or revoked workflow webhook URL; `milepost workflow-key` creates one")
 		return
 	}
 	h.Outages.Succeeded()
-	logger := h.Refusals.With().Str("location", location).Logger()
+	logger := h.Rejections.With().Str("location", location).Logger()
 	guard.Proven(r.Context())
 	body, done, ok := readBody(w, r, h.Guard, logger)
 	defer done()
@@ -67,7 +67,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem = "this URL belongs to another location than the workflow; `milepost workflow-key " + event.LocationID + "` creates one for it"
 	}
 	if problem != "" {
-		refuse(w, r, logger, http.StatusBadRequest, problem)
+		reject(w, r, logger, http.StatusBadRequest, problem)
 		return
 	}
 	_, err = h.Inbox.Accept(r.Context(), inbox.Webhook{
@@ -79,7 +79,7 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	}
-	respond.JSON(w, http.StatusOK, receipt{Status: "stored"})
+	httpjson.Write(w, http.StatusOK, receipt{Status: "stored"})
 }
 
 // parseWorkflow reads a body of either type, and gives it back as JSON. problem

@@ -21,7 +21,7 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	a.people = people.Open(people.Config{Store: a.store, AdminToken: strings.TrimSpace(cfg.AdminToken), Now: cfg.Clock.Now})
 	pages, err := console.New(console.Config{
 		People: a.people, Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,
-		Logger: a.logger, Refused: refusals(a.logger), Now: cfg.Clock.Now,
+		Logger: a.logger, Refused: rejections(a.logger), Now: cfg.Clock.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ type App struct {
 	every       time.Duration // between two reconciliations of a location; 0 = never
 	started     chan struct{} // closed when webhooks and workers run
 	draining    atomic.Bool
-	pruning     *outage.Log // and the other chores, each
+	pruning     *outage.Log // and the other tasks, each
 	queueing    *outage.Log
 	hooking     *outage.Log
 	watching    *outage.Log
@@ -137,17 +137,17 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	lookups := outage.New(logger, "looking up the keys in URLs", time.Now)
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
+			Keys: settings.keys, AppID: settings.appID, Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
-			Location: a.connections.WorkflowLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
+			Location: a.connections.WorkflowLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		CalendarHero: &handlers.CalendarHeroWebhooks{
-			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now, Guard: public,
+			Location: a.connections.HookLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		Calendars: &handlers.Feed{
 			Streams: make(chan struct{}, calendarsAtOnce),
-			Feed:    a.connections.Feed, Outages: outage.New(logger, "reading calendars", time.Now), Store: a.store, Logger: logger, Refusals: refusals(logger), Now: cfg.Clock.Now,
+			Feed:    a.connections.Feed, Outages: outage.New(logger, "reading calendars", time.Now), Store: a.store, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now,
 		},
 		Ready: a.ready, TrustedProxies: settings.proxies, Guard: public, AdminGuard: admin, Logger: logger,
 	}
@@ -165,7 +165,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			logger.Warn().Msg("OAuth without MILEPOST_PUBLIC_URL: the redirect URL uses the request's Host and http. Behind a proxy with TLS, it does not match the one in your app: set MILEPOST_PUBLIC_URL")
 		}
 		routes.OAuth = &handlers.OAuth{
-			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger, Refusals: refusals(logger),
+			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger, Rejections: rejections(logger),
 			Outages: outage.New(logger, "installations by OAuth", time.Now),
 			Rate:    guard.NewRate(installsEach, installsInAll, cfg.Clock.Now),
 			Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Touch(ctx, entities, false) },
@@ -177,11 +177,11 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	a.public, a.admin = server(api.Public(routes)), server(adminHandler)
 	a.publicLn, a.adminLn = public.Listener(a.publicLn), admin.Listener(a.adminLn)
-	return a, errors.Join(a.tellConnections(ctx), a.tellInvites(ctx))
+	return a, errors.Join(a.logConnections(ctx), a.logInvites(ctx))
 }
 
-// tellConnections says at the start what would otherwise be found out late.
-func (a *App) tellConnections(ctx context.Context) error {
+// logConnections says at the start what would otherwise be found out late.
+func (a *App) logConnections(ctx context.Context) error {
 	list, err := a.store.Connections(ctx)
 	if err != nil {
 		return err
@@ -199,8 +199,8 @@ func (a *App) tellConnections(ctx context.Context) error {
 	return nil
 }
 
-// refusals is a log of what whoever likes can cause: 100 lines a minute tell enough.
-func refusals(logger zerolog.Logger) zerolog.Logger {
+// rejections is a log of rejected requests, which anyone can send: at most 100 lines a minute.
+func rejections(logger zerolog.Logger) zerolog.Logger {
 	return logger.Sample(&zerolog.BurstSampler{Burst: 100, Period: time.Minute})
 }
 

@@ -16,7 +16,7 @@ func keys(requests []mapping.Request) []string {
 
 // tellInvites says at the start, and when the automations changed, which open requests an automation would turn to
 // somebody else, had a person agreed.
-func (a *App) tellInvites(ctx context.Context) error {
+func (a *App) logInvites(ctx context.Context) error {
 	requests := a.automations.Set().InvitesOthers()
 	if err := a.store.KeepConsents(ctx, keys(requests)); err != nil {
 		return err

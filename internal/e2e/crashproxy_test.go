@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// gate stands before a fake for one life of Milepost. A crash freezes it: calls
+// crashProxy stands before a fake for one life of Milepost. A crash freezes it: calls
 // under way come to their end, later ones hang until the dead process has been
 // copied, and then break off.
-type gate struct {
+type crashProxy struct {
 	fake   http.Handler
 	server *httptest.Server
 
@@ -20,13 +20,13 @@ type gate struct {
 	frozen chan struct{} // nil while it is open
 }
 
-func newGate(fake http.Handler) *gate {
-	g := &gate{fake: fake}
+func newCrashProxy(fake http.Handler) *crashProxy {
+	g := &crashProxy{fake: fake}
 	g.server = httptest.NewServer(g)
 	return g
 }
 
-func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *crashProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.RLock()
 	frozen := g.frozen
 	if frozen == nil {
@@ -43,14 +43,14 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // freeze returns when no call has an effect any more.
-func (g *gate) freeze() {
+func (g *crashProxy) freeze() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.frozen = make(chan struct{})
 }
 
 // cut breaks the calls off that hang.
-func (g *gate) cut() { close(g.frozen) }
+func (g *crashProxy) cut() { close(g.frozen) }
 
 // A route is what happens to a webhook on its way.
 type route string
@@ -63,9 +63,9 @@ const (
 	slowFirst route = "refused first"  // by the proxy: others overtake it
 )
 
-// office passes webhooks on to the Milepost that runs, each on the route that
+// relay passes webhooks on to the Milepost that runs, each on the route that
 // was set when it first came by.
-type office struct {
+type relay struct {
 	server *httptest.Server
 
 	mu      sync.Mutex
@@ -77,13 +77,13 @@ type office struct {
 	refused int
 }
 
-func newOffice() *office {
-	o := &office{route: normally, routes: map[string]route{}, stored: map[string]bool{}}
+func newRelay() *relay {
+	o := &relay{route: normally, routes: map[string]route{}, stored: map[string]bool{}}
 	o.server = httptest.NewServer(o)
 	return o
 }
 
-func (o *office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (o *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var event struct {
 		WebhookID string `json:"webhookId"`
@@ -147,14 +147,14 @@ func pass(url string, header http.Header, body []byte) (int, error) {
 }
 
 // take sets the route of the webhooks that come by for the first time from now on.
-func (o *office) take(way route) {
+func (o *relay) take(way route) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.route = way
 }
 
 // release lets all that is late go.
-func (o *office) release() {
+func (o *relay) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, way := range o.routes {
@@ -166,7 +166,7 @@ func (o *office) release() {
 
 // serve begins a life of Milepost at a URL; "" ends one: nothing that it
 // answers from now on is heard.
-func (o *office) serve(url string) {
+func (o *relay) serve(url string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.to = url
@@ -175,7 +175,7 @@ func (o *office) serve(url string) {
 
 // counts returns how many webhooks the sender was told are stored, and how
 // often one was refused.
-func (o *office) counts() (stored, refused int) {
+func (o *relay) counts() (stored, refused int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.stored), o.refused

@@ -28,16 +28,16 @@ const quiet = 25 * time.Hour
 // day is a day of an agency's locations with everything that goes wrong in them.
 type day struct {
 	*world
-	busy    time.Duration // how long things happen
-	rand    *rand.Rand
-	courier *courier
-	tokens  *tokenTap
-	places  []string
-	ledger  ledger
-	asked   map[string]int // changes, by what a client that knew of them would have to ask for
-	armed   map[string][]*fakehttp.Armed
-	expired int // tokens that were made to
-	arrived int // people
+	busy     time.Duration // how long things happen
+	rand     *rand.Rand
+	proxy    *lossyProxy
+	tokens   *tokenTap
+	places   []string
+	expected expectations
+	asked    map[string]int // changes, by what a client that knew of them would have to ask for
+	armed    map[string][]*fakehttp.Armed
+	expired  int // tokens that were made to
+	arrived  int // people
 }
 
 // tokenTap sees which token is used for HighLevel.
@@ -72,7 +72,7 @@ func TestADayEndsInStep(t *testing.T) {
 	}
 	d := &day{
 		busy: busy,
-		rand: rand.New(rand.NewPCG(7, 7)), ledger: ledger{}, asked: map[string]int{}, armed: map[string][]*fakehttp.Armed{},
+		rand: rand.New(rand.NewPCG(7, 7)), expected: expectations{}, asked: map[string]int{}, armed: map[string][]*fakehttp.Armed{},
 		tokens: &tokenTap{next: &http.Transport{MaxIdleConnsPerHost: 32, MaxConnsPerHost: 32}},
 	}
 	d.world = setup(t, logged, byOAuth, func(w *world, hl *hlfake.Config) {
@@ -87,10 +87,10 @@ func TestADayEndsInStep(t *testing.T) {
 			d.leftover()
 		}
 	})
-	d.courier = newCourier(d.cfg.Clock.Real, 7)
-	t.Cleanup(d.courier.close)
-	d.courier.to = d.app.PublicURL() + "/webhooks/highlevel"
-	d.hl.SetWebhookURL(d.courier.server.URL)
+	d.proxy = newLossyProxy(d.cfg.Clock.Real, 7)
+	t.Cleanup(d.proxy.close)
+	d.proxy.to = d.app.PublicURL() + "/webhooks/highlevel"
+	d.hl.SetWebhookURL(d.proxy.server.URL)
 	d.connect(places)
 	begin := d.now()
 	d.play(begin, d.script(places*changes))
@@ -208,7 +208,7 @@ func (d *day) revise(contactID string) {
 	if !ok {
 		d.t.Fatalf("no contact %s", contactID)
 	}
-	d.must(d.ledger.revise(d.hl, c))
+	d.must(d.expected.revise(d.hl, c))
 }
 
 // one chooses one of some.
@@ -269,7 +269,7 @@ func (d *day) change(place string) {
 		d.must(d.hl.DeleteNote(one(d.rand, notes...).ID))
 	case "delete":
 		d.must(d.hl.DeleteContact(id))
-		d.ledger.drop(id)
+		d.expected.drop(id)
 		return
 	case "arrive":
 		d.arrive(place)
@@ -291,7 +291,7 @@ func (d *day) converge() {
 	ended := d.now()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	d.courier.ways.Wait()
+	d.proxy.ways.Wait()
 	d.must(d.hl.WaitIdle(ctx))
 	d.eventually("every location was looked through once more", func() bool {
 		return !slices.ContainsFunc(d.places, func(id string) bool {
@@ -301,7 +301,7 @@ func (d *day) converge() {
 		})
 	})
 	d.eventually("all is worked", func() bool {
-		d.courier.ways.Wait()
+		d.proxy.ways.Wait()
 		d.must(d.hl.WaitIdle(ctx))
 		n, err := d.app.Store().Backlog(context.Background())
 		d.must(err)
@@ -337,7 +337,7 @@ func (d *day) owed() int {
 // check holds the end against the records.
 func (d *day) check() {
 	d.t.Helper()
-	wrong, err := d.ledger.audit(d.hl, d.ch)
+	wrong, err := d.expected.audit(d.hl, d.ch)
 	d.must(err)
 	wrong = append(wrong, untagged(d.hl, d.hl.Contacts()...)...)
 	for _, list := range d.deliveries() {
@@ -359,7 +359,7 @@ func (d *day) check() {
 func (d *day) report(begin time.Time) {
 	hours := d.now().Sub(begin).Hours()
 	log := func(format string, args ...any) { d.t.Logf(format, args...) }
-	c := d.courier
+	c := d.proxy
 	log("%d locations, %v busy of %.1f h, %d people, changes %v", len(d.places), d.busy, hours, d.arrived, d.asked)
 	log("webhooks: %d sent %v, %d lost %v, %d twice, %d late", sum(c.sent), c.sent, sum(c.lost), c.lost, c.twice, c.late)
 	for _, name := range slices.Sorted(maps.Keys(d.armed)) {
@@ -393,7 +393,7 @@ func (d *day) report(begin time.Time) {
 		sum(calls)-swept, minimum, float64(sum(calls)-swept)/float64(minimum))
 	log("with it %d; a perfect client makes %d: two more for each location and %v; ratio %.2f", sum(calls), minimum+looks, d.cfg.ReconcileEvery, float64(sum(calls))/float64(minimum+looks))
 	material, worded := 0, 0
-	for _, r := range d.ledger {
+	for _, r := range d.expected {
 		material, worded = material+r.material, worded+r.worded
 	}
 	log("mails: %d; material changes ask for %d, changes of a description alone for %d more", len(d.ch.Mails()), material, worded)

@@ -14,10 +14,10 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 )
 
-// ledger follows what the records in HighLevel ask for, from the recipes as a
-// person reads them, and how often that changed. It knows nothing of Milepost's
+// expectations are what the records in HighLevel ask for, from the recipes as a
+// person reads them, and how often that changed. They know nothing of Milepost's
 // own computation.
-type ledger map[itemID]*revision
+type expectations map[itemID]*revision
 
 // itemID names what one meeting request is for.
 type itemID struct{ kind, entity, item string }
@@ -92,7 +92,7 @@ func contents(hl *hlfake.Server, contacts ...hlfake.Contact) (map[itemID]revisio
 }
 
 // revise counts the items of contacts that say something else than before.
-func (l ledger) revise(hl *hlfake.Server, contacts ...hlfake.Contact) error {
+func (l expectations) revise(hl *hlfake.Server, contacts ...hlfake.Contact) error {
 	found, err := contents(hl, contacts...)
 	for id, r := range found {
 		last := l[id]
@@ -114,7 +114,7 @@ func (l ledger) revise(hl *hlfake.Server, contacts ...hlfake.Contact) error {
 }
 
 // drop notes that a contact was deleted.
-func (l ledger) drop(contactID string) {
+func (l expectations) drop(contactID string) {
 	for _, last := range l {
 		if last.contact == contactID {
 			last.becomes(content{})
@@ -139,7 +139,7 @@ func (r *revision) becomes(next content) {
 }
 
 // markers gives the item of every marker that can have been used.
-func (l ledger) markers() map[string]itemID {
+func (l expectations) markers() map[string]itemID {
 	out := map[string]itemID{}
 	for id, r := range l {
 		for generation := range 20*r.count + 100 {
@@ -153,7 +153,7 @@ func (l ledger) markers() map[string]itemID {
 // audit tells where CalendarHero is not what the records ask for, what was
 // there twice, who was mailed that should not be, and what was mailed more
 // often than something changed.
-func (l ledger) audit(hl *hlfake.Server, ch *chfake.Server) (wrong []string, err error) {
+func (l expectations) audit(hl *hlfake.Server, ch *chfake.Server) (wrong []string, err error) {
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	byMarker := l.markers()
 	made := map[itemID][]chfake.MeetingRequest{}

@@ -27,18 +27,18 @@ const speed = 100
 // history is one made-up story of a location: what people do in HighLevel, what
 // becomes of the webhooks, how the vendors fail and how often Milepost dies.
 type history struct {
-	rt     *rapid.T
-	hl     *hlfake.Server
-	ch     *chfake.Server
-	office *office
-	told   []string // the steps, for whoever has to understand a failure
+	rt    *rapid.T
+	hl    *hlfake.Server
+	ch    *chfake.Server
+	relay *relay
+	told  []string // the steps, for whoever has to understand a failure
 
-	cfg    app.Config
-	app    *app.App
-	gates  [2]*gate
-	cancel context.CancelFunc
-	ended  chan error
-	log    bytes.Buffer
+	cfg     app.Config
+	app     *app.App
+	proxies [2]*crashProxy
+	cancel  context.CancelFunc
+	ended   chan error
+	log     bytes.Buffer
 
 	people [3]string // ids of the contacts; "" = deleted
 	nudges sync.WaitGroup
@@ -47,8 +47,8 @@ type history struct {
 	armed  []*fakehttp.Armed
 	over   context.Context
 
-	ledger ledger
-	tally  tally
+	expected expectations
+	tally    tally
 }
 
 // tally counts what a test run went through.
@@ -77,8 +77,8 @@ func (a tally) String() string {
 
 // begin starts both fakes and Milepost, on a copy of the data directory empty.
 func begin(rt *rapid.T, empty, dir string) *history {
-	h := &history{rt: rt, office: newOffice(), route: normally, ledger: ledger{}}
-	rt.Cleanup(h.office.server.Close)
+	h := &history{rt: rt, relay: newRelay(), route: normally, expected: expectations{}}
+	rt.Cleanup(h.relay.server.Close)
 	var over context.CancelFunc
 	h.over, over = context.WithCancel(context.Background())
 	rt.Cleanup(h.nudges.Wait)
@@ -86,7 +86,7 @@ func begin(rt *rapid.T, empty, dir string) *history {
 	clock := app.Clock{Start: time.Now(), Speed: speed}
 	h.hl = hlfake.New(hlfake.Config{
 		Clock: clock.Now,
-		Token: hlToken, LocationIDs: []string{location}, WebhookURL: h.office.server.URL,
+		Token: hlToken, LocationIDs: []string{location}, WebhookURL: h.relay.server.URL,
 		WebhookRetries: 1 << 20, WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
 	})
 	rt.Cleanup(h.hl.Close)
@@ -132,10 +132,10 @@ func (h *history) tell(format string, args ...any) {
 	h.told = append(h.told, fmt.Sprintf(format, args...))
 }
 
-// start begins a life of Milepost with gates of its own.
+// start begins a life of Milepost with proxies of its own.
 func (h *history) start() {
-	h.gates = [2]*gate{newGate(h.hl), newGate(h.ch)}
-	h.cfg.HighLevelBaseURL, h.cfg.CalendarHeroBaseURL = h.gates[0].server.URL, h.gates[1].server.URL
+	h.proxies = [2]*crashProxy{newCrashProxy(h.hl), newCrashProxy(h.ch)}
+	h.cfg.HighLevelBaseURL, h.cfg.CalendarHeroBaseURL = h.proxies[0].server.URL, h.proxies[1].server.URL
 	a, err := app.New(context.Background(), h.cfg, zerolog.New(zerolog.SyncWriter(&h.log)).Level(zerolog.Disabled))
 	h.must(err)
 	var ctx context.Context
@@ -143,7 +143,7 @@ func (h *history) start() {
 	h.app, h.ended = a, make(chan error, 1)
 	go func() { h.ended <- a.Run(ctx) }()
 	h.must(a.WaitReady(h.over))
-	h.office.serve(a.PublicURL() + "/webhooks/highlevel")
+	h.relay.serve(a.PublicURL() + "/webhooks/highlevel")
 }
 
 // end drains.
@@ -154,8 +154,8 @@ func (h *history) end() {
 	h.cancel()
 	err := <-h.ended
 	h.cancel = nil
-	h.office.serve("")
-	for _, g := range h.gates {
+	h.relay.serve("")
+	for _, g := range h.proxies {
 		g.server.Close()
 	}
 	if err != nil {
@@ -168,8 +168,8 @@ func (h *history) end() {
 // life begins with a copy of the files; the old one goes on in its own, where
 // it harms nobody, until it has ended.
 func (h *history) crash(dir string) {
-	h.office.serve("")
-	for _, g := range h.gates {
+	h.relay.serve("")
+	for _, g := range h.proxies {
 		g.freeze()
 	}
 	// The state first: what is dispatched after its copy is still in the inbox's.
@@ -184,11 +184,11 @@ func (h *history) crash(dir string) {
 	h.must(err)
 	h.must(os.WriteFile(filepath.Join(dir, "encryption.keys"), keys, 0o600))
 	h.cancel()
-	for _, g := range h.gates {
+	for _, g := range h.proxies {
 		g.cut()
 	}
 	<-h.ended // its errors are a dying process's
-	for _, g := range h.gates {
+	for _, g := range h.proxies {
 		g.server.Close()
 	}
 	h.cfg.DataDir = dir
@@ -203,7 +203,7 @@ func (h *history) nudge(taskID, contactID string) {
 	header := http.Header{"Content-Type": {"application/json"}, "X-Ghl-Signature": {h.hl.Sign(body)}}
 	h.nudges.Go(func() {
 		for h.over.Err() == nil {
-			if status, err := pass(h.office.server.URL, header, body); err == nil && status == http.StatusOK {
+			if status, err := pass(h.relay.server.URL, header, body); err == nil && status == http.StatusOK {
 				return
 			}
 			select {
@@ -248,7 +248,7 @@ func (h *history) worked() bool {
 			return false
 		}
 	}
-	stored, _ := h.office.counts()
+	stored, _ := h.relay.counts()
 	return len(list) >= stored
 }
 

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// courier carries the webhooks of a day, badly: some are lost, some come twice,
+// lossyProxy carries the webhooks of a day, badly: some are lost, some come twice,
 // some come late so that others overtake them. Their sender is told that all
 // arrived, so nothing but Milepost itself makes up for it.
-type courier struct {
+type lossyProxy struct {
 	server *httptest.Server
 	to     string                            // Milepost's webhook URL
 	real   func(time.Duration) time.Duration // how long a wait of the day really takes
@@ -36,8 +36,8 @@ const (
 	lateWebhooks  = 20
 )
 
-func newCourier(real func(time.Duration) time.Duration, seed uint64) *courier {
-	c := &courier{
+func newLossyProxy(real func(time.Duration) time.Duration, seed uint64) *lossyProxy {
+	c := &lossyProxy{
 		real: real, ended: make(chan struct{}), rand: rand.New(rand.NewPCG(seed, 1)),
 		sent: map[string]int{}, lost: map[string]int{},
 	}
@@ -46,13 +46,13 @@ func newCourier(real func(time.Duration) time.Duration, seed uint64) *courier {
 }
 
 // close ends what is under way.
-func (c *courier) close() {
+func (c *lossyProxy) close() {
 	close(c.ended)
 	c.ways.Wait()
 	c.server.Close()
 }
 
-func (c *courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *lossyProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var event struct {
 		Type string `json:"type"`
@@ -92,7 +92,7 @@ func (c *courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // carry brings one copy after a while, again until it is taken.
-func (c *courier) carry(after time.Duration, header http.Header, body []byte) {
+func (c *lossyProxy) carry(after time.Duration, header http.Header, body []byte) {
 	for {
 		select {
 		case <-time.After(c.real(after)):

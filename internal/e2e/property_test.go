@@ -63,8 +63,8 @@ func TestEveryHistoryEndsInStep(t *testing.T) {
 			h.step(dir)
 		}
 		h.tell("the end: all is told, the faults are over")
-		h.office.take(normally)
-		h.office.release()
+		h.relay.take(normally)
+		h.relay.release()
 		h.tally.faults += h.strikes()
 		h.hl.Faults().Clear()
 		h.ch.Faults().Clear()
@@ -132,16 +132,16 @@ func (h *history) step(dir func() string) {
 	) {
 	case "change":
 		h.route = choose(h, "route", normally, normally, twice, late, unheard, slowFirst)
-		h.office.take(h.route)
+		h.relay.take(h.route)
 		h.change(h.drawChange())
 	case "fault":
 		h.fault()
 		h.route = normally
-		h.office.take(h.route)
+		h.relay.take(h.route)
 		h.change(h.drawChange()) // something to strike
 	case "release":
 		h.tell("what was late is let go")
-		h.office.release()
+		h.relay.release()
 	case "resend":
 		if sent := h.hl.Sent(); len(sent) > 0 {
 			s := choose(h, "webhook", sent...)
@@ -301,11 +301,11 @@ func (h *history) arrive(slot int) {
 func mailOf(slot int) string { return fmt.Sprintf("p%d@example.com", slot) }
 
 // revise counts the items that say something else than before.
-func (h *history) revise() { h.must(h.ledger.revise(h.hl, h.hl.Contacts()...)) }
+func (h *history) revise() { h.must(h.expected.revise(h.hl, h.hl.Contacts()...)) }
 
 // check holds the end against what the records ask for.
 func (h *history) check() {
-	wrong, err := h.ledger.audit(h.hl, h.ch)
+	wrong, err := h.expected.audit(h.hl, h.ch)
 	h.must(err)
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for slot, id := range h.people {
@@ -330,7 +330,7 @@ func (h *history) check() {
 		complain("unfinished: %s", d)
 	}
 	h.tally.histories = 1
-	h.tally.webhooks, h.tally.refused = h.office.counts()
+	h.tally.webhooks, h.tally.refused = h.relay.counts()
 	h.tally.creates, h.tally.deletes, h.tally.mails = len(h.ch.Requests())+len(h.ch.Closed()), len(h.ch.Closed()), len(h.ch.Mails())
 	if len(wrong) > 0 {
 		h.fail("%s", "at the end:\n  "+strings.Join(wrong, "\n  "))

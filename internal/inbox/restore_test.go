@@ -170,7 +170,7 @@ func (i *installation) found(want string) {
 }
 
 // then checks that work goes on, and that the next start finds nothing strange.
-func (i *installation) then(found string) {
+func (i *installation) continues(found string) {
 	i.Helper()
 	i.work(30)
 	i.found(found)
@@ -185,7 +185,7 @@ func TestWebhooksAreDispatchedAfterAnOlderInboxIsRestored(t *testing.T) {
 	restore := i.copied()
 	i.work(40)
 	restore("inbox.db")
-	i.then("inbox.db is older than milepost.db")
+	i.continues("inbox.db is older than milepost.db")
 }
 
 func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
@@ -195,7 +195,7 @@ func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
 	i.remove("inbox.db")
 	i.mustStart().close(t) // and nothing arrives
 	i.found("inbox.db is new")
-	i.then("")
+	i.continues("")
 }
 
 func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
@@ -209,7 +209,7 @@ func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
 	b.dispatch()
 	i.await(b, again)
 	b.close(t)
-	i.then("milepost.db is older than inbox.db")
+	i.continues("milepost.db is older than inbox.db")
 }
 
 func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
@@ -227,7 +227,7 @@ func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
 			older(first)
 			i.work(30)
 			i.mismatch()
-			i.then("")
+			i.continues("")
 		})
 	}
 }
@@ -266,7 +266,7 @@ func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
 	i.await(b, waiting)
 	b.close(t)
 	i.mismatch()
-	i.then("")
+	i.continues("")
 }
 
 func TestTheInboxOfAnotherInstallationIsDispatched(t *testing.T) {
@@ -294,7 +294,7 @@ func TestTheInboxOfAnotherInstallationIsDispatched(t *testing.T) {
 	b.dispatch()
 	i.await(b, append(theirs, mine...))
 	b.close(t)
-	i.then("inbox.db and milepost.db are of different installations")
+	i.continues("inbox.db and milepost.db are of different installations")
 }
 
 func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
@@ -329,7 +329,7 @@ func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
 			b.stop = nil
 			b.close(t)
 			i.dir = crashed
-			i.then("inbox.db is older than milepost.db, or its newest webhooks are lost")
+			i.continues("inbox.db is older than milepost.db, or its newest webhooks are lost")
 		})
 	}
 }
@@ -359,7 +359,7 @@ func TestAnEmptyStateBesideAFullInboxNeedsADecision(t *testing.T) {
 			}
 			b.close(t)
 			i.choice = inbox.AskFirst
-			i.then("")
+			i.continues("")
 		})
 	}
 }

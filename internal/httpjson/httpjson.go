@@ -1,6 +1,6 @@
-// Package respond writes the two kinds of JSON answers: documents and problems
+// Package httpjson writes the two kinds of JSON answers: documents and problems
 // (RFC 9457). It does not know which endpoint answers.
-package respond
+package httpjson
 
 import (
 	"encoding/json"
@@ -20,8 +20,8 @@ func Problem(w http.ResponseWriter, status int, detail string) {
 	}{http.StatusText(status), status, detail})
 }
 
-// JSON answers a request with a JSON document.
-func JSON(w http.ResponseWriter, status int, v any) {
+// Write answers a request with a JSON document.
+func Write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

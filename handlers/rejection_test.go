@@ -17,11 +17,11 @@ import (
 	"milepost/handlers"
 )
 
-func TestAFloodOfRefusalsFillsNoLog(t *testing.T) {
+func TestAFloodOfRejectionsFillsNoLog(t *testing.T) {
 	var log bytes.Buffer
 	h := &handlers.WorkflowWebhooks{
-		Location: func(context.Context, string) (string, bool, error) { return "", false, nil },
-		Refusals: zerolog.New(&log).Sample(&zerolog.BurstSampler{Burst: 3, Period: time.Hour}),
+		Location:   func(context.Context, string) (string, bool, error) { return "", false, nil },
+		Rejections: zerolog.New(&log).Sample(&zerolog.BurstSampler{Burst: 3, Period: time.Hour}),
 	}
 	for range 50 {
 		w := httptest.NewRecorder()

@@ -10,9 +10,9 @@ import (
 	"milepost/internal/store"
 )
 
-// repeat does a chore after a while, and again after the time that it returns
+// repeat runs a task after a while, and again after the time that it returns
 // each time, until ctx ends.
-func repeat(ctx context.Context, first time.Duration, chore func(context.Context) (next time.Duration)) {
+func repeat(ctx context.Context, first time.Duration, task func(context.Context) (next time.Duration)) {
 	timer := time.NewTimer(first)
 	defer timer.Stop()
 	for {
@@ -21,11 +21,11 @@ func repeat(ctx context.Context, first time.Duration, chore func(context.Context
 			return
 		case <-timer.C:
 		}
-		timer.Reset(chore(ctx))
+		timer.Reset(task(ctx))
 	}
 }
 
-// report notes what came of a chore; its end by ctx is no failure.
+// report logs how a task ended; its end by ctx is no failure.
 func report(ctx context.Context, outages *outage.Log, err error) {
 	switch {
 	case err == nil:
@@ -66,7 +66,7 @@ func (a *App) watchAutomations(ctx context.Context) (next time.Duration) {
 	changed, err := a.automations.Watch(ctx)
 	if err == nil && changed {
 		a.logger.Info().Int("automations", len(a.automations.Set().Automations())).Msg("automations loaded")
-		err = a.tellInvites(ctx)
+		err = a.logInvites(ctx)
 	}
 	report(ctx, a.watching, err)
 	return time.Second
@@ -78,7 +78,7 @@ const (
 	clockJump    = time.Second // less than this is not worth a line
 )
 
-// watchClock is a chore that notices when the clock is put back or jumps forward.
+// watchClock is a task that notices when the clock is put back or jumps forward.
 // Once a minute, and at once after it was put back, it takes back what a clock that
 // was ahead noted: another process, or this one before it was started, may have had it.
 func (a *App) watchClock() func(context.Context) (next time.Duration) {
@@ -152,7 +152,7 @@ func (a *App) queueReconciliations(ctx context.Context) (next time.Duration) {
 // hooksEvery is how often CalendarHero is asked whether its webhooks still come here.
 const hooksEvery = 15 * time.Minute
 
-// checkHooks is a chore that looks at once at the webhooks of all CalendarHero
+// checkHooks is a task that looks at once at the webhooks of all CalendarHero
 // accounts, then every hooksEvery, at those of a new account within a minute,
 // and at what failed when it is to be tried again.
 func (a *App) checkHooks() func(context.Context) (next time.Duration) {
