@@ -295,3 +295,26 @@ var repeatablePosts = []string{
 	"highlevel.add_tags", "highlevel.change_tags_of_contacts", "highlevel.set_business_of_contacts",
 	"highlevel.add_followers_to_contact", "highlevel.add_followers_to_opportunity", "calendarhero.set_webhook",
 }
+
+func TestARecordThatIsNotThereIsNotFound(t *testing.T) {
+	for _, e := range operations(t, catalog.HighLevel) {
+		last := ""
+		for _, f := range e.Fields {
+			if f.Where == catalog.InPath && f.Filled == "" && f.Values == nil {
+				last = f.Name
+			}
+		}
+		if last == "" || slices.Contains(takesAnyID, e.Name) {
+			continue
+		}
+		fields := maps.Clone(e.Example)
+		fields[last] = "none0000000000000001"
+		client := highlevel.New(highlevel.Config{BaseURL: "http://fake", Tokens: highlevel.StaticTokens("location-token"), HTTP: &http.Client{Transport: direct{highLevelWorld(t)}}})
+		if _, err := client.Call(t.Context(), e, locationID, fields); clients.ReasonOf(err) != clients.NotFound {
+			t.Errorf("%s of an unknown %s: %v", e.Name, last, err)
+		}
+	}
+}
+
+// takesAnyID are the operations whose id the sandbox cannot know to be wrong.
+var takesAnyID = []string{"highlevel.list_contacts_of_business", "highlevel.add_contact_to_campaign"}
