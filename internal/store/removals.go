@@ -29,7 +29,8 @@ const (
 
 const (
 	// RemovalsAtOnce is how many records of a location may vanish at one vendor
-	// within RemovalsWindow before a person is asked.
+	// within RemovalsWindow before a person is asked. A contact counts once, with all
+	// of its notes and tasks.
 	RemovalsAtOnce = 3
 	RemovalsWindow = time.Hour
 	// doubtKept is how long one counts that was not looked at again.
@@ -99,8 +100,7 @@ func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now 
 			e.LocationID, vendor, micros(now.Add(-RemovalsWindow)), micros(now.Add(-doubtKept))); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT count(*), coalesce(sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0)
-			FROM removals WHERE location_id = $1 AND vendor = $2 AND state <> 'allowed'`, e.LocationID, vendor)
+		rows, err := tx.Query(ctx, countRemovals, e.LocationID, vendor)
 		type counts struct{ all, waiting int }
 		n, err := collect(rows, err, func(r Rows) (c counts, err error) { return c, r.Scan(&c.all, &c.waiting) })
 		if err != nil {
@@ -120,6 +120,13 @@ func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now 
 	}
 	return d, nil
 }
+
+// countRemovals counts what vanished: a contact with all of its records as one.
+const countRemovals = `SELECT coalesce(sum(CASE WHEN EXISTS (
+		SELECT 1 FROM entities e JOIN removals c ON c.location_id = e.location_id AND c.vendor = r.vendor AND c.kind = 'contact' AND c.id = e.contact_id
+		WHERE e.location_id = r.location_id AND e.kind = r.kind AND e.id = r.id AND r.kind <> 'contact') THEN 0 ELSE 1 END), 0),
+	coalesce(sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END), 0)
+	FROM removals r WHERE location_id = $1 AND vendor = $2 AND state <> 'allowed'`
 
 const deleteRemoval = `DELETE FROM removals WHERE location_id = $1 AND vendor = $2 AND kind = $3 AND id = $4`
 

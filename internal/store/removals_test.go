@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -51,6 +52,38 @@ func TestRecordsThatVanishTogetherWaitForAPersonAndOthersDoNot(t *testing.T) {
 		}
 		if d := decide(contact(7), now.Add(store.RemovalsWindow+time.Second)); !d.Remove || d.Others != 0 {
 			t.Errorf("an hour later: %+v", d)
+		}
+	})
+}
+
+func TestAContactThatVanishesCountsOnceWithItsRecords(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		ctx, now := t.Context(), time.UnixMicro(1_900_000_000_000_000).UTC()
+		var all []store.Entity
+		for _, contact := range []string{"c1", "c2"} {
+			all = append(all, store.Entity{LocationID: "loc", Kind: "contact", ID: contact})
+			for _, kind := range []string{"note", "task"} {
+				e := store.Entity{LocationID: "loc", Kind: kind, ID: kind + contact}
+				if err := errors.Join(b.Touch(ctx, []store.Entity{e}, false), b.LearnContact(ctx, e, contact)); err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, e)
+			}
+		}
+		for _, e := range all {
+			must(b.Doubt(ctx, e, "HighLevel", now))(t)
+		}
+		for _, e := range all {
+			if d := must(b.DecideRemoval(ctx, e, "HighLevel", now.Add(time.Minute)))(t); !d.Remove || d.Others != 1 {
+				t.Errorf("%s: %+v, want it removed beside one other", e, d)
+			}
+		}
+		for i := range store.RemovalsAtOnce { // without the contact's own row, notes count each
+			must(b.Doubt(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: fmt.Sprint("n", i)}, "HighLevel", now))(t)
+		}
+		if d := must(b.DecideRemoval(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: "n0"}, "HighLevel", now.Add(time.Minute)))(t); d.Remove {
+			t.Errorf("notes of a contact that is there: %+v, want them to wait", d)
 		}
 	})
 }
