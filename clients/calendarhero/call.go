@@ -20,7 +20,7 @@ import (
 func (c *Client) Call(ctx context.Context, operation catalog.Entry, fields map[string]any) (json.RawMessage, error) {
 	_, name, _ := strings.Cut(operation.Name, ".")
 	r := route{operation: strings.ReplaceAll(name, "_", " "), method: operation.Method, effect: effects[operation.Effect]}
-	request, err := operation.Request(catalog.Own{}, fields)
+	request, err := operation.Request(catalog.Own{Vendor: catalog.CalendarHero}, fields)
 	if err != nil {
 		return nil, &clients.Error{API: API, Operation: r.operation, Reason: clients.Invalid, Err: err}
 	}

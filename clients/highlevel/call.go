@@ -25,7 +25,7 @@ func (c *Client) Call(ctx context.Context, operation catalog.Entry, locationID s
 	if err := checkID(words, locationID); err != nil {
 		return nil, err
 	}
-	own := catalog.Own{LocationID: locationID}
+	own := catalog.Own{Vendor: catalog.HighLevel, LocationID: locationID}
 	if operation.Needs(catalog.Company) {
 		location, err := c.Location(ctx, locationID)
 		if err != nil {

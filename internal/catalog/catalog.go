@@ -51,7 +51,7 @@ type Entry struct {
 	Scopes     []string `json:"scopes"`           // of HighLevel; the first is the operation's own
 	RateLimit  string   `json:"rate_limit,omitempty"`
 	Effect     Effect   `json:"effect,omitempty"`
-	Repeat     bool     `json:"repeatable"`           // the operation may be sent again after a lost answer
+	Repeat     bool     `json:"repeatable"`           // the operation may be sent again after a lost answer; the trigger may come twice
 	Mails      bool     `json:"mails,omitempty"`      // people may get a message because of it
 	Agency     bool     `json:"agency,omitempty"`     // only an agency's token may call it, so an automation cannot
 	Deprecated string   `json:"deprecated,omitempty"` // by the vendor: what to use in its place
@@ -78,7 +78,7 @@ var entries = assemble()
 func assemble() (all []Entry) {
 	for _, e := range triggers {
 		if !e.later {
-			e.Kind = Trigger
+			e.Kind, e.Repeat = Trigger, true
 			all = append(all, e)
 		}
 	}

@@ -40,8 +40,12 @@ func (e Entry) Check(fields map[string]any) error {
 	return c.err()
 }
 
-// Own is what Milepost fills in: an automation reaches its own location only.
-type Own struct{ LocationID, CompanyID string }
+// Own is for whom a call is made: what Milepost fills in, because an automation
+// reaches its own location only.
+type Own struct {
+	Vendor                string // whose client makes the call
+	LocationID, CompanyID string // of HighLevel
+}
 
 // Request is an operation with its fields in their places.
 type Request struct {
@@ -55,6 +59,9 @@ type Request struct {
 // boolean, because a rendered template is one. The error is a Mistakes; it quotes no value.
 func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
 	c := check{}
+	if e.Kind == Operation && e.Vendor != own.Vendor {
+		c.wrong("", "%s is no operation of %s", e.Name, own.Vendor)
+	}
 	values := c.operation(e, fields)
 	if err := c.err(); err != nil {
 		return Request{}, err

@@ -23,8 +23,8 @@ func find(t *testing.T, name string) catalog.Entry {
 }
 
 func TestEveryExampleIsAcceptedAndMakesARequest(t *testing.T) {
-	own := catalog.Own{LocationID: "loc1", CompanyID: "comp1"}
 	for _, e := range append(operations(t, catalog.HighLevel), operations(t, catalog.CalendarHero)...) {
+		own := catalog.Own{Vendor: e.Vendor, LocationID: "loc1", CompanyID: "comp1"}
 		if err := e.Check(e.Example); err != nil && !e.Agency {
 			t.Errorf("%s: %v", e.Name, err)
 		}
@@ -39,7 +39,7 @@ func TestEveryExampleIsAcceptedAndMakesARequest(t *testing.T) {
 }
 
 func TestARequestHasItsFieldsInTheirPlaces(t *testing.T) {
-	own := catalog.Own{LocationID: "loc1", CompanyID: "comp1"}
+	own := catalog.Own{Vendor: catalog.HighLevel, LocationID: "loc1", CompanyID: "comp1"}
 	for name, tc := range map[string]struct {
 		fields map[string]any
 		want   catalog.Request
@@ -136,22 +136,25 @@ func TestNoIDLeadsToAnotherOperation(t *testing.T) {
 		name   string
 		fields map[string]any
 	}{
+		{"calendarhero.get_user", nil}, // by the other vendor's client
 		{"highlevel.get_opportunity", map[string]any{"id": "pipelines"}},
 		{"highlevel.get_contact", map[string]any{"contactId": "../locations/loc2"}},
 		{"highlevel.get_contact", map[string]any{"contactId": `c1\tasks`}},
 		{"highlevel.remove_contact_from_campaign", map[string]any{"contactId": "c1", "campaignId": "removeAll"}},
-		{"calendarhero.get_contact", map[string]any{"id": "count"}},
 		{"highlevel.complete_task", map[string]any{"contactId": "{taskId}", "taskId": "", "completed": true}},
 		{"highlevel.create_opportunity", map[string]any{"pipelineId": "p1", "name": "n", "status": "open", "contactId": "c1", "monetaryValue": "NaN"}},
 	} {
-		if r, err := find(t, tc.name).Request(catalog.Own{LocationID: "loc1"}, tc.fields); err == nil {
+		if r, err := find(t, tc.name).Request(catalog.Own{Vendor: catalog.HighLevel, LocationID: "loc1"}, tc.fields); err == nil {
 			t.Errorf("%s %v became %s %v", tc.name, tc.fields, r.Path, r.IDs)
 		}
+	}
+	if _, err := find(t, "calendarhero.get_contact").Request(catalog.Own{Vendor: catalog.CalendarHero}, map[string]any{"id": "count"}); err == nil {
+		t.Error("the id count became another operation of CalendarHero")
 	}
 }
 
 func TestNoFieldOfACallReachesAnotherLocation(t *testing.T) {
-	own := catalog.Own{LocationID: "own-location", CompanyID: "own-company"}
+	own := catalog.Own{Vendor: catalog.HighLevel, LocationID: "own-location", CompanyID: "own-company"}
 	for _, e := range operations(t, catalog.HighLevel) {
 		r, err := e.Request(own, e.Example)
 		if err != nil {
@@ -215,7 +218,7 @@ func FuzzACallIsCheckedOrSentWhole(f *testing.F) {
 		if json.Unmarshal([]byte(text), &fields) != nil {
 			return
 		}
-		r, err := e.Request(catalog.Own{LocationID: "own-location", CompanyID: "own-company"}, fields)
+		r, err := e.Request(catalog.Own{Vendor: e.Vendor, LocationID: "own-location", CompanyID: "own-company"}, fields)
 		if err != nil {
 			return
 		}
