@@ -10,27 +10,8 @@ import (
 	"milepost/internal/store"
 )
 
-// The bucket is GCRA: Next is when it will be full again, and every call moves
-// Next on by one spacing. A call may be sent once Next is no more than burst-1
-// spacings ahead. Any window of the vendor's interval then holds at most
-//
-//	burst + interval/spacing  =  5 % + 92.5 %
-//
-// of the limit, however the window lies; nobody told us how HighLevel's do. The
-// 2.5 % left (a quarter of a second's calls) are for what bends time: a call that
-// is slow to leave or to arrive, and processes whose clocks differ.
-const (
-	paceMille = 925 // of the limit, steadily
-	burstPart = 20  // one such part of the limit, at once
-	// dailyKept is the part of the day's allowance that backfill leaves to the rest.
-	dailyKept = 20
-)
-
-func spacing(s *store.Budget) time.Duration {
-	return s.Interval*1000/time.Duration(paceMille*s.Max) + time.Microsecond
-}
-
-func burst(s *store.Budget) int { return max(1, s.Max/burstPart) }
+// dailyKept is the part of the day's allowance that backfill leaves to the rest.
+const dailyKept = 20
 
 const (
 	// horizon is how far ahead turns are given one by one. Who waits longer is
@@ -46,15 +27,16 @@ const (
 	begunPatience  = 3 * time.Second
 )
 
-func patience(turn clients.Turn, gap time.Duration) time.Duration {
+func patience(s *store.Budget, turn clients.Turn, now time.Time) time.Duration {
 	switch {
-	case turn.Backfill: // waiting long in place, it would stand before a webhook
+	case turn.Backfill:
+		return spacing(s) // waiting long in place, it would stand before a webhook
 	case turn.Claim == clients.Waited:
 		return waitedPatience
 	case turn.Claim == clients.Begun:
 		return begunPatience
 	}
-	return min(max(gap, leastPatience), waitedPatience)
+	return min(max(spread(s, now), leastPatience), waitedPatience)
 }
 
 // grant answers one call: sent after wait, or sent away for so long.
@@ -81,6 +63,7 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		}
 		return grant{ok: true}
 	}
+	begin(s, now)
 	gap := spacing(s)
 	work := gap
 	if s.Works > 0 {
@@ -91,18 +74,19 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 			*queue = now
 		}
 	}
-	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // as Next below
-	next := latest(s.Next, now)
-	if limit := now.Add(2*s.Interval + 2*begunPatience); next.After(limit) {
-		next, s.Next = limit, limit // no call of ours did that: the interval is now shorter
+	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // as below
+	for _, at := range []*time.Time{&s.UsedAt, &s.Next, &s.BackfillNext} {
+		*at = earliest(*at, now.Add(2*s.Interval+2*begunPatience)) // no call of ours did that: the interval is now shorter
 	}
-	ready := next.Add(-time.Duration(burst(s)-1) * gap)
+	ready := room(s, now, most(s))
+	if turn.Claim != clients.Begun && used(s, ready) >= burst(s) {
+		ready = latest(ready, s.Next)
+	}
 	why := fmt.Sprintf("location %s has used its allowance of %d calls in %s", location, s.Max, s.Interval)
 	queue := s.Queue
 	var before time.Time // those who wait until then go before this call
 	if turn.Backfill {
-		// Full but for one call: else each moment that one comes late would be lost.
-		ready = next.Add(-time.Duration(min(1, burst(s)-1)) * gap)
+		ready = latest(latest(room(s, now, most(s)-kept(s)), s.Next), s.BackfillNext)
 		queue, before = latest(s.Queue, s.BackfillQueue), s.Queue
 		if kept := s.DailyMax / dailyKept; s.DailyRemaining < kept && sameDay(s.DailyAt, now) {
 			ready = highlevel.DayEnds(now)
@@ -116,8 +100,8 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		before = queue
 	}
 	yields := before.After(now) && s.Next.Add(gap).After(now)
-	if wait := max(0, ready.Sub(now)); wait <= patience(turn, gap) && !yields {
-		s.Next = latest(next, ready).Add(gap)
+	if wait := max(0, ready.Sub(now)); wait <= patience(s, turn, now) && !yields {
+		send(s, latest(ready, now), turn)
 		count(s, turn)
 		return grant{ok: true, wait: wait}
 	}
@@ -152,17 +136,12 @@ func count(s *store.Budget, turn clients.Turn) {
 // returns what a person should know, which is "" when nothing new happened.
 func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, free int, reset, now time.Time) (news string) {
 	if adopt && a.Max > 0 {
-		s.Max, s.Interval = a.Max, a.Interval.Truncate(time.Microsecond)
+		limit(s, a.Max, a.Interval.Truncate(time.Microsecond), now)
 	}
 	if s.Max > 0 {
-		gap := spacing(s)
-		if free > 0 {
-			s.Next = latest(s.Next, now).Add(time.Duration(min(free, s.Max)) * gap)
-		}
-		// The vendor counts what is sent by others in our name too.
-		if lack := burst(s) - a.Remaining; a.Remaining >= 0 && lack > 0 {
-			s.Next = latest(s.Next, now.Add(time.Duration(lack)*gap))
-		}
+		begin(s, now)
+		note(s, now, min(free, s.Max))
+		note(s, now, lack(s, a, now))
 	}
 	if a.DailyMax > 0 && a.DailyRemaining >= 0 {
 		noteDay(s, a, now)

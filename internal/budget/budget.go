@@ -3,9 +3,10 @@
 // allowance is used is a row of the state database that all of them share.
 //
 // Guarantees: no window of the interval, however it lies, holds more calls than
-// the limit that the headers told; steady work gets 92.5 % of it; backfill
-// never keeps other work waiting for longer than one call; who is sent away is
-// told a moment of its own to come back at. A location whose answers tell no
+// the limit that the headers told; a location that was idle may use most of it
+// at once, steady work gets 94 % of it, and backfill 92.5 %; backfill never keeps other work
+// waiting for longer than one call; who is sent away is told a moment of its own
+// to come back at. A location whose answers tell no
 // limit is not held back.
 //
 // It knows nothing of what the calls are for.
@@ -40,6 +41,8 @@ type Budget struct {
 	row sync.Mutex // of who works the row; the calls that wait for it share one visit
 	// behind is how far Now is behind the row's clock. row guards it.
 	behind time.Duration
+	// worked is when this process last worked the row, by Now and by the machine.
+	worked, workedReal time.Time // row guards them
 
 	mu        sync.Mutex
 	asks      []*ask
@@ -275,5 +278,5 @@ func (b *Budget) tells(a highlevel.Allowance, now time.Time) bool {
 	case a.Max == 0:
 		return false
 	}
-	return b.free > 0 || (a.Remaining >= 0 && a.Remaining < burst(&b.state))
+	return b.free > 0 || a.Remaining == 0 || lack(&b.state, a, now) > 0
 }

@@ -31,6 +31,7 @@ func (b *Budget) update(ctx context.Context, change func(s *store.Budget, now ti
 		own := *row
 		now = b.own(&own)
 		before := own
+		b.distrust(&own, now)
 		change(&own, now)
 		if own != before {
 			*row = own
@@ -61,9 +62,26 @@ func (b *Budget) own(s *store.Budget) (now time.Time) {
 
 // shift moves the moments of a budget. A day is not moved: it is HighLevel's.
 func shift(s *store.Budget, by time.Duration) {
-	for _, at := range []*time.Time{&s.Next, &s.Queue, &s.BackfillQueue, &s.ParkedUntil, &s.WorkedAt} {
+	for _, at := range []*time.Time{&s.UsedAt, &s.Next, &s.BackfillNext, &s.Queue, &s.BackfillQueue, &s.ParkedUntil, &s.WorkedAt} {
 		if !at.IsZero() {
 			*at = at.Add(by)
 		}
 	}
+}
+
+// distrust lets the calls of late be as recent as they were when the row was last
+// worked, if this process cannot know how much time went by since: it has not worked
+// the row before, and its clock may be ahead of the others', or the clock jumped.
+// Else a whole allowance could be sent twice. b.row is held.
+func (b *Budget) distrust(s *store.Budget, now time.Time) {
+	since := b.worked
+	if since.IsZero() {
+		since = s.WorkedAt
+	}
+	if passed := now.Sub(since); b.worked.IsZero() || b.cfg.Real(passed) > time.Since(b.workedReal)+worthALine {
+		if at := earliest(s.UsedAt.Add(max(0, passed)), now); !s.UsedAt.IsZero() && at.After(s.UsedAt) {
+			s.UsedAt = at
+		}
+	}
+	b.worked, b.workedReal = now, time.Now()
 }

@@ -2,33 +2,49 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 )
 
+// BudgetSlots is how many slots of time a Budget keeps apart.
+const BudgetSlots = 83
+
 // Budget is how far one location's allowance is used, by every process on
 // this database together. Package budget knows what the fields do.
 type Budget struct {
-	Max            int           // calls in an Interval, as the vendor told; 0 = it did not
-	Interval       time.Duration // whole microseconds
-	Next           time.Time     // when the bucket is full again
-	Queue          time.Time     // the first moment not yet given to a call that was sent away
-	BackfillQueue  time.Time     // the same of backfill
-	Calls, Works   int           // of late, and how many pieces of work made them
-	ParkedUntil    time.Time     // no call before
-	ParkedWhy      string        // in words
-	DailyMax       int           // calls a day; 0 = not told
-	DailyRemaining int           // of them at DailyAt
+	Max            int              // calls in an Interval, as the vendor told; 0 = it did not
+	Interval       time.Duration    // whole microseconds
+	Used           [BudgetSlots]int // calls of late by when they are sent: in the newest slot, in the one before, …
+	UsedAt         time.Time        // when the newest slot begins; zero = an earlier version wrote the row
+	Next           time.Time        // when the next call is sent that does not belong to a burst
+	BackfillNext   time.Time        // the same of backfill
+	Queue          time.Time        // the first moment not yet given to a call that was sent away
+	BackfillQueue  time.Time        // the same of backfill
+	Calls, Works   int              // of late, and how many pieces of work made them
+	ParkedUntil    time.Time        // no call before
+	ParkedWhy      string           // in words
+	DailyMax       int              // calls a day; 0 = not told
+	DailyRemaining int              // of them at DailyAt
 	DailyAt        time.Time
 	WorkedAt       time.Time // the latest moment at which a process worked it; never goes back
 }
 
-const budgetColumns = `burst_max, burst_micros, next_at, queue_at, backfill_at, calls, works, parked_until, parked_why, daily_max, daily_remaining, daily_at, worked_at`
+const budgetColumns = `used, used_at, backfill_next_at, burst_max, burst_micros, next_at, queue_at, backfill_at, calls, works, parked_until, parked_why, daily_max, daily_remaining, daily_at, worked_at`
 
 func scanBudget(r Rows) (b Budget, err error) {
-	var interval, next, queue, backfill, parked, daily, worked int64
-	err = r.Scan(&b.Max, &interval, &next, &queue, &backfill, &b.Calls, &b.Works, &parked, &b.ParkedWhy, &b.DailyMax, &b.DailyRemaining, &daily, &worked)
+	var used []byte
+	var usedAt, backfillNext, interval, next, queue, backfill, parked, daily, worked int64
+	err = r.Scan(&used, &usedAt, &backfillNext, &b.Max, &interval, &next, &queue, &backfill, &b.Calls, &b.Works, &parked, &b.ParkedWhy, &b.DailyMax, &b.DailyRemaining, &daily, &worked)
 	b.Interval = time.Duration(interval) * time.Microsecond
+	for i := 0; i < len(b.Used) && len(used) > 0; i++ {
+		n, size := binary.Varint(used)
+		if size <= 0 {
+			return b, fmt.Errorf("the calls of late are not readable: %x", used)
+		}
+		b.Used[i], used = int(n), used[size:]
+	}
+	b.UsedAt, b.BackfillNext = fromMicros(usedAt), fromMicros(backfillNext)
 	b.Next, b.Queue, b.BackfillQueue = fromMicros(next), fromMicros(queue), fromMicros(backfill)
 	b.ParkedUntil, b.DailyAt, b.WorkedAt = fromMicros(parked), fromMicros(daily), fromMicros(worked)
 	return b, err
@@ -54,7 +70,7 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 	err = s.InTx(ctx, func(tx *Tx) error {
 		// A row that is there is locked by updating nothing: the same statement makes one.
 		rows, err := tx.Query(ctx, `INSERT INTO budgets (location_id, `+budgetColumns+`)
-			VALUES ($1, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0)
+			VALUES ($1, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0)
 			ON CONFLICT (location_id) DO UPDATE SET location_id = excluded.location_id
 			RETURNING `+budgetColumns, locationID)
 		list, err := collect(rows, err, scanBudget)
@@ -66,10 +82,14 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 		if b == list[0] {
 			return nil
 		}
+		var used []byte
+		for _, n := range b.Used {
+			used = binary.AppendVarint(used, int64(n))
+		}
 		_, err = tx.Exec(ctx, `UPDATE budgets SET burst_max = $2, burst_micros = $3, next_at = $4, queue_at = $5, backfill_at = $6,
-			calls = $7, works = $8, parked_until = $9, parked_why = $10, daily_max = $11, daily_remaining = $12, daily_at = $13, worked_at = $14 WHERE location_id = $1`,
+			calls = $7, works = $8, parked_until = $9, parked_why = $10, daily_max = $11, daily_remaining = $12, daily_at = $13, worked_at = $14, used = $15, used_at = $16, backfill_next_at = $17 WHERE location_id = $1`,
 			locationID, b.Max, b.Interval.Microseconds(), micros(b.Next), micros(b.Queue), micros(b.BackfillQueue),
-			b.Calls, b.Works, micros(b.ParkedUntil), b.ParkedWhy, b.DailyMax, b.DailyRemaining, micros(b.DailyAt), micros(b.WorkedAt))
+			b.Calls, b.Works, micros(b.ParkedUntil), b.ParkedWhy, b.DailyMax, b.DailyRemaining, micros(b.DailyAt), micros(b.WorkedAt), used, micros(b.UsedAt), micros(b.BackfillNext))
 		return err
 	})
 	if err != nil {
