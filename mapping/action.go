@@ -21,7 +21,7 @@ func (s skip) Error() string { return string(s) }
 
 // unmet ends an automation whose condition does not hold: why, and what it saw in
 // the record.
-type unmet struct{ reason, saw string }
+type unmet struct{ reason, condition, saw string }
 
 func (u unmet) Error() string { return u.reason }
 

@@ -45,6 +45,7 @@ func (a *Automation) needsContact() bool {
 type Set struct {
 	automations []*Automation
 	names       []mention       // that only a location can tell to be right
+	tracing     *[]Considered   // what was considered; nil = nobody asks
 	removed     map[string]bool // ids of automations that are not on, whose items may be removed
 }
 
@@ -68,6 +69,12 @@ func (s *Set) looking(kind Kind) (found []*Automation) {
 		}
 	}
 	return found
+}
+
+// Follows reports whether an automation that is on or paused looks at records of
+// this kind. What a paused one misses is known once it is on again.
+func (s *Set) Follows(kind Kind) bool {
+	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.On.Kind() == kind })
 }
 
 // Needs tells which facts a plan reads, so that no more is fetched.
@@ -115,9 +122,14 @@ func (n Needs) And(more Needs) Needs {
 	}
 }
 
-// noteWriters are the automations that make note items of notes.
+// noteWriters are the automations that make note items of notes. A paused one is
+// among them: else a change of a contact would take the notes out of the requests
+// that show them.
 func (s *Set) noteWriters() (found []*Automation) {
-	for _, a := range s.looking(KindNote) {
+	for _, a := range s.Automations() {
+		if a.On.Kind() != KindNote || a.State == StateOff {
+			continue
+		}
 		for _, act := range a.actions {
 			if act.kind() == ItemNote {
 				found = append(found, a)

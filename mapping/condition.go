@@ -18,6 +18,7 @@ type condition struct {
 
 // conditionPart is one of them, with the fields that it looks at.
 type conditionPart struct {
+	text    string
 	program *expression
 	fields  [][]string // e.g. contact, city
 }
@@ -41,7 +42,7 @@ func compileCondition(source string, s scope) (*condition, error) {
 	}
 	for _, node := range conjuncts(tree.Node) {
 		if part, err := compileExpression(node.String(), s, expr.AsBool()); err == nil {
-			c.parts = append(c.parts, conditionPart{part, fieldsIn(node)})
+			c.parts = append(c.parts, conditionPart{node.String(), part, fieldsIn(node)})
 		}
 	}
 	return c, nil
@@ -92,22 +93,6 @@ func pathOf(node ast.Node) []string {
 		}
 	}
 	return nil
-}
-
-// saw tells what the first part that is not met looked at, e.g. contact.city is
-// "Boston"; "" if that cannot be told.
-func (c *condition) saw(env map[string]any) string {
-	for _, part := range c.parts {
-		if holds, err := part.program.holds(env); err != nil || holds {
-			continue
-		}
-		var told []string
-		for _, path := range part.fields[:min(len(part.fields), mostSeen)] {
-			told = append(told, strings.Join(path, ".")+" is "+asSeen(lookUp(env, path)))
-		}
-		return strings.Join(told, ", ")
-	}
-	return ""
 }
 
 // lookUp is the value of a field; nil if there is none.

@@ -18,6 +18,9 @@ type run struct {
 	notes *[]string      // once they have been computed
 	again *time.Time     // when the plan may be another one; zero = not before something changes
 
+	traced  []Condition // of the automation that is evaluated, if its Set is tracing
+	inNotes bool        // only the texts of notes that others attach are computed
+
 	written bool    // the record was written by Milepost itself
 	meeting Meeting // that is looked at; the zero one if it is the record itself
 }

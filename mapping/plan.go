@@ -50,7 +50,10 @@ var applyingOrder = []ItemKind{
 
 // evaluate adds what one automation wants to the plan.
 func (r *run) evaluate(a *Automation, plan *Plan) {
+	r.traced = nil
 	env, err := r.concerns(a)
+	var items []Item
+	var errs []error
 	for i, act := range a.actions {
 		key := itemKey(a.ID, i)
 		if r.meeting.Item != "" {
@@ -69,7 +72,7 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 			if item.Kind.twoSided() {
 				item.Conflict = a.Conflict
 			}
-			plan.Items = append(plan.Items, item)
+			plan.Items, items = append(plan.Items, item), append(items, item)
 		case errors.As(actErr, &why):
 			plan.skip(Skipped{Automation: a.Name, Reason: string(why)})
 		case errors.As(actErr, &not):
@@ -79,7 +82,11 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 		default:
 			plan.Problems = append(plan.Problems, Problem{key, a.Name, "", actErr.Error()})
 		}
+		if actErr != nil {
+			errs = append(errs, actErr)
+		}
 	}
+	r.considered(a, items, errs)
 }
 
 // skip adds a reason. The actions of an automation often have the same one.
@@ -100,7 +107,7 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 	case a.On.Kind() == KindMeeting && r.facts.Contact.ID == "":
 		return nil, skip("no contact in HighLevel has the e-mail address of an invitee")
 	case a.On == ContactTagged && !slices.Contains(r.tags, a.Tag):
-		return nil, unmet{fmt.Sprintf("the contact does not have the tag %q", a.Tag), "contact.tags is " + asSeen(r.tags)}
+		return nil, unmet{reason: fmt.Sprintf("the contact does not have the tag %q", a.Tag), saw: "contact.tags is " + asSeen(r.tags)}
 	case a.On == TaskCompleted && !r.facts.Task.Completed:
 		return nil, skip("the task is not completed")
 	case a.On == WorkflowReceived && r.facts.Contact.ID == "" && a.needsContact():
@@ -122,12 +129,16 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 	if a.condition == nil {
 		return env, nil
 	}
+	if r.set.tracing != nil {
+		r.traced = a.condition.trace(env)
+	}
 	holds, err := a.condition.holds(env)
 	switch {
 	case err != nil:
 		return nil, fieldProblem{"if", err.Error()}
 	case !holds:
-		return nil, unmet{"the condition is not met", a.condition.saw(env)}
+		text, saw := a.condition.failed(env)
+		return nil, unmet{"the condition is not met", text, saw}
 	}
 	return env, nil
 }
@@ -155,6 +166,7 @@ func (r *run) noteTexts() []string {
 		// Without Notes, so that an automation which attaches notes to what it makes of
 		// a note does not go round.
 		one := newRun(r.set, KindNote, Facts{Location: r.facts.Location, Contact: r.facts.Contact, Note: n}, r.rules)
+		one.inNotes = true
 		for _, a := range writers {
 			one.evaluate(a, &plan)
 		}
