@@ -83,6 +83,7 @@ type expression struct {
 	program *vm.Program
 	reads   reads
 	names   []mention // in it, by line from 1
+	cost    cost
 }
 
 // expressionError is a mistake in an expression, with the line in it from 1.
@@ -110,7 +111,7 @@ func compileExpression(source string, s scope, options ...expr.Option) (*express
 	if err != nil {
 		return nil, compileError(err)
 	}
-	return &expression{program, r.found(), r.names}, nil
+	return &expression{program, r.found(), r.names, costOf(source)}, nil
 }
 
 func compileError(err error) error {
@@ -128,6 +129,9 @@ func compileError(err error) error {
 
 // eval never panics: what fails while it runs is an error for people.
 func (e *expression) eval(env map[string]any) (any, error) {
+	if err := e.cost.check(env); err != nil {
+		return nil, err
+	}
 	machine := vm.VM{MemoryBudget: memoryBudget}
 	v, err := machine.Run(e.program, env)
 	if err == nil {
@@ -183,7 +187,7 @@ func language() []expr.Option {
 // What split, join and replace may return at most. They multiply their input,
 // and could be nested.
 const (
-	mostParts   = 10_000
+	mostParts   = 1000
 	longestText = 1 << 16 // bytes
 )
 

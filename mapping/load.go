@@ -12,8 +12,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// longestFile is far more than a person writes, in bytes.
-const longestFile = 1 << 20
+// What a file may hold is far more than a person writes.
+const (
+	longestFile     = 1 << 20 // bytes
+	mostAutomations = 5000
+	deepest         = 20 // lists and fields within each other
+)
 
 // Load parses and compiles automations. The file is a YAML list of them, or one
 // or several documents (---) with one each, or a mapping with the list under
@@ -53,6 +57,10 @@ func (l *loader) load(data []byte) {
 			l.add(line, "", "%s", message)
 			return
 		}
+		if line := tooDeep(&document, deepest); line > 0 {
+			l.add(line, "", "lists and fields are nested more than %d deep", deepest)
+			return
+		}
 		if len(document.Content) == 1 && !isNull(document.Content[0]) {
 			documents++
 			l.document(document.Content[0])
@@ -71,6 +79,9 @@ func syntaxError(err error) (line int, message string) {
 		return 1, err.Error()
 	}
 	line, _ = strconv.Atoi(m[1])
+	if m[2] == "exceeded max depth of 10000" {
+		m[2] = "lists and fields are nested too deep"
+	}
 	return line, m[2]
 }
 
@@ -89,8 +100,28 @@ func (l *loader) document(node *yaml.Node) {
 		return
 	}
 	for _, n := range node.Content {
+		if len(l.set.automations) >= mostAutomations {
+			l.add(n.Line, "", "there are more than %d automations", mostAutomations)
+			return
+		}
+		if len(l.found) >= mostMistakes {
+			return // the others can be told once these are corrected
+		}
 		l.automation(n)
 	}
+}
+
+// tooDeep is the line of a node that is nested too deep; 0 = there is none.
+func tooDeep(node *yaml.Node, levels int) int {
+	if levels < 0 {
+		return node.Line
+	}
+	for _, n := range node.Content {
+		if line := tooDeep(n, levels-1); line > 0 {
+			return line
+		}
+	}
+	return 0
 }
 
 var (
@@ -150,6 +181,9 @@ func (l *loader) identify(f *fields, a *Automation) {
 	f.required("name")
 	if f.has("name") && a.Name == "" {
 		f.wrong("name", "is empty")
+	}
+	if r, ok := unseen(f.text("name")); ok {
+		f.wrong("name", "holds the character U+%04X, which cannot be seen and could make a screen show something else", r)
 	}
 	if len([]rune(a.Name)) > longestName {
 		f.wrong("name", "is longer than %d characters", longestName)

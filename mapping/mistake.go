@@ -36,6 +36,9 @@ func (m Mistake) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", m.File, m.Line, m.Field, m.Message)
 }
 
+// mostMistakes is about how many mistakes are told at once.
+const mostMistakes = 100
+
 // mistakes collects, so that a person sees all of them at once.
 type mistakes struct {
 	file     string
@@ -44,6 +47,9 @@ type mistakes struct {
 }
 
 func (m *mistakes) add(line int, field, format string, args ...any) {
+	if len(m.found) >= mostMistakes {
+		return
+	}
 	m.found = append(m.found, Mistake{m.file, max(1, line), field, fmt.Sprintf(format, args...)})
 }
 

@@ -135,7 +135,9 @@ func (t *template) text(env map[string]any) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(printed(v))
+		if b.WriteString(printed(v)); b.Len() > longestFilled {
+			return "", tooLong()
+		}
 	}
 	return b.String(), nil
 }

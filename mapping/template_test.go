@@ -123,7 +123,7 @@ func TestWhatFailsAtRunTimeIsAnErrorForPeople(t *testing.T) {
 		{`contact.tags[7]`, "index out of range"},
 		{`contact.name.first.second`, "invalid operation"},
 		{`contact.name.Foo()`, "invalid operation"},
-		{`split(contact.huge, "")`, "split gives more than 10000 parts"},
+		{`split(contact.huge, "")`, "split gives more than 1000 parts"},
 		{`replace(contact.huge, "", "xxxxxxxxxxxxxxxx")`, "replace gives more than 65536 characters"},
 		{`join(split(contact.lines, ","), contact.huge)`, "join gives more than 65536 characters"},
 		{`1 / 0 > int(contact.name)`, "invalid"},

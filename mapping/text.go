@@ -39,6 +39,19 @@ func oneLine(s string) string {
 	return s
 }
 
+// unseen finds a character that steers a terminal, or that has text read in another
+// order than it is shown.
+func unseen(s string) (rune, bool) {
+	for _, r := range s {
+		switch {
+		case unicode.IsControl(r) && r != '\n' && r != '\t',
+			unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029', r == '\ufeff':
+			return r, true
+		}
+	}
+	return 0, false
+}
+
 // PlainText returns the body of a note or task, as HighLevel stores it, as plain
 // text. If the body is built like what HighLevel's editor writes, it is read as
 // HTML: see htmlText. Any other body keeps every character that a text can hold,

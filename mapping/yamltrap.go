@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -167,11 +168,16 @@ func trap(name string, v *yaml.Node) string {
 		return fmt.Sprintf(`YAML reads {{ … }} without quotes as a list of fields; put all of the value in quotes: %s: "{{ … }}"`, name)
 	case v.Kind == yaml.ScalarNode && strings.HasPrefix(v.Tag, "!") && !strings.HasPrefix(v.Tag, "!!"):
 		return fmt.Sprintf("YAML does not read what begins with ! as a text; put all of it in quotes: %s: %s", name, inQuotes(strings.TrimSpace(v.Tag+" "+v.Value)))
+	case v.Kind == yaml.ScalarNode && strings.HasPrefix(v.Tag, "!!") && !slices.Contains(plainTags, v.Tag):
+		return fmt.Sprintf("the YAML tag %s is not supported; write the value without it", quoteShort(v.Tag))
 	case v.Kind == yaml.ScalarNode && v.Style == 0 && strings.HasPrefix(v.LineComment, "#{{"):
 		return commentTrap(name, v)
 	}
 	return ""
 }
+
+// plainTags are those that YAML gives to values by itself.
+var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!binary", "!!merge"}
 
 func commentTrap(name string, v *yaml.Node) string {
 	return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(v.Value+" "+v.LineComment))
