@@ -31,6 +31,9 @@ const (
 	Overlap    = 5 * time.Minute
 	sweepPage  = 100
 	sweepFound = 4 * sweepPage // so many records are noted at once, those of one contact more
+	// shortPage is what HighLevel's own pages of tasks hold. A page with fewer is the
+	// last one, even if HighLevel gives out less than is asked for.
+	shortPage = 25
 	// mostCompleted is how many completed tasks are looked through at most.
 	mostCompleted = 200 * sweepPage
 )
@@ -195,6 +198,8 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 	}
 	after := rows[done-1].SearchAfter
 	switch stays := after == nil || string(after) == string(p.After); {
+	case p.After == nil && done == len(rows) && total == len(rows):
+		return s.next(ctx, place{Phase: phaseTasks}, found) // that is all
 	case stays && done == len(rows):
 		return s.next(ctx, place{Phase: phaseTasks}, found) // the server does not go on
 	case stays:
@@ -315,6 +320,9 @@ func (s *sweep) tasks(ctx context.Context, p place) error {
 		return s.next(ctx, place{Phase: phaseMissing}, nil)
 	}
 	s.at.Tasks = int64(p.Skip + len(found))
+	if len(page) < shortPage {
+		return s.next(ctx, place{Phase: phaseMissing}, found)
+	}
 	return s.next(ctx, place{Phase: phaseTasks, Skip: p.Skip + len(found)}, found)
 }
 
