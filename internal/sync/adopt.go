@@ -23,7 +23,7 @@ import (
 // several, and the others are removed. If only closed ones are left, the newest
 // tells how the meeting ended. Either way the link continues from the last
 // generation that was used.
-func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
+func (s requests) recall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
 	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, item.Key, link.Generation)
 	if err != nil || len(past) == 0 {
 		return link, err
@@ -92,7 +92,7 @@ func (s *entitySync) recall(ctx context.Context, link store.Link, item mapping.I
 
 // asListedNow is what the lists show of a request now. One that was open and is in
 // no list any more is closed.
-func (s *entitySync) asListedNow(ctx context.Context, r account.PastRequest, since time.Time) (account.PastRequest, error) {
+func (s requests) asListedNow(ctx context.Context, r account.PastRequest, since time.Time) (account.PastRequest, error) {
 	now, shown, err := s.conn.ListedRequest(ctx, r.ID, since)
 	switch {
 	case err != nil:
@@ -114,12 +114,12 @@ func (s *entitySync) asListedNow(ctx context.Context, r account.PastRequest, sin
 // HighLevel's changes take precedence. What the record asked for before is not
 // known, and to replace a meeting that somebody agreed to is worse than to miss a
 // change that the next edit of the record brings.
-func (s *entitySync) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
+func (s requests) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
 	return s.saveAdopted(ctx, s.adopted(link, item, want, r), item, r, link.ItemKind+" adopted")
 }
 
 // adopted is the link that adopt saves.
-func (s *entitySync) adopted(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
+func (s requests) adopted(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
 	// The copy may know that it was moved there: a replacement stays where its
 	// predecessor was.
 	stays := r.At(link.Start, link.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
@@ -141,7 +141,7 @@ func (s *entitySync) adopted(link store.Link, item mapping.Item, want meeting.Re
 
 // adoptEnded takes over how the last request of an item ended. If the record asks
 // for something else by now, its next request is made.
-func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
+func (s requests) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
 	link = s.adoptedEnded(link, item, want, r)
 	if link.State == store.LinkGone {
 		return link, s.store.SaveLink(ctx, link, s.now(), nil)
@@ -150,7 +150,7 @@ func (s *entitySync) adoptEnded(ctx context.Context, link store.Link, item mappi
 }
 
 // adoptedEnded is the link that adoptEnded saves.
-func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
+func (s requests) adoptedEnded(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = r.Start, r.End
 	asked := meeting.Agrees(item, r.Start, r.End) || r.ChangedSince(s.changedAt)
@@ -163,7 +163,7 @@ func (s *entitySync) adoptedEnded(link store.Link, item mapping.Item, want meeti
 }
 
 // ofPast is the link of a past request, without what it is compared by.
-func (s *entitySync) ofPast(link store.Link, item mapping.Item, r account.PastRequest) store.Link {
+func (s requests) ofPast(link store.Link, item mapping.Item, r account.PastRequest) store.Link {
 	return store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
 		State: store.LinkLive, ObjectID: r.ID, Owned: true, Marker: meeting.MarkerIn(r.Title), Generation: max(link.Generation, r.Generation),
@@ -173,7 +173,7 @@ func (s *entitySync) ofPast(link store.Link, item mapping.Item, r account.PastRe
 
 // saveAdopted saves an adopted link with its meeting. What happened to the meeting
 // before is not news: what automations wanted because of it was done by then.
-func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r account.PastRequest, what string) (store.Link, error) {
+func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r account.PastRequest, what string) (store.Link, error) {
 	m := store.Meeting{LocationID: s.entity.LocationID, ID: r.ID, ContactID: s.contactID, Start: link.Start, End: link.End}
 	m, _ = meeting.Observe(m, meeting.View{Listed: r.Listed, IsListed: true}, s.now())
 	if r.Open() {
@@ -200,7 +200,7 @@ func (s *entitySync) saveAdopted(ctx context.Context, link store.Link, item mapp
 // moved in CalendarHero, and not the record in HighLevel. Nobody moves a request
 // that nobody answered. If CalendarHero says that it is booked and does not say that
 // it was moved, the record changed.
-func (s *entitySync) movedByPerson(item mapping.Item, r meeting.Listed) bool {
+func (s requests) movedByPerson(item mapping.Item, r meeting.Listed) bool {
 	switch {
 	case r.SaysMoved():
 		return true
@@ -216,14 +216,14 @@ func (s *entitySync) movedByPerson(item mapping.Item, r meeting.Listed) bool {
 
 // invites reports whether a request invites who is wanted, as far as its list
 // tells. The owner of the account is always invited to it.
-func (s *entitySync) invites(item mapping.Item, want meeting.Request, r meeting.Listed) bool {
+func (s requests) invites(item mapping.Item, want meeting.Request, r meeting.Listed) bool {
 	return item.Invite.Who == mapping.InviteOwner || len(r.Emails) == 0 || slices.ContainsFunc(r.Emails, func(e string) bool {
 		return slices.ContainsFunc(want.ContactEmails, func(w string) bool { return strings.EqualFold(e, w) })
 	})
 }
 
 // removeUnlinked deletes a request of an item that no link is to have, unless it is over.
-func (s *entitySync) removeUnlinked(ctx context.Context, r account.PastRequest, item, what, title string) error {
+func (s requests) removeUnlinked(ctx context.Context, r account.PastRequest, item, what, title string) error {
 	if !r.Open() {
 		return nil
 	}
@@ -246,7 +246,7 @@ func (s *entitySync) removeUnlinked(ctx context.Context, r account.PastRequest, 
 // removePast removes the requests that were made for items of the record that it
 // no longer wants, and that the database does not know. Those of automations that
 // are switched off or deleted are not found without a link.
-func (s *entitySync) removePast(ctx context.Context, keep map[string]bool) error {
+func (s requests) removePast(ctx context.Context, keep map[string]bool) error {
 	var refused error
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
 	for key, l := range s.links {
@@ -268,7 +268,7 @@ func (s *entitySync) removePast(ctx context.Context, keep map[string]bool) error
 	return refused
 }
 
-func (s *entitySync) removePastOf(ctx context.Context, of mapping.Request) error {
+func (s requests) removePastOf(ctx context.Context, of mapping.Request) error {
 	link := s.links[of.Key]
 	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, of.Key, link.Generation)
 	if err != nil || len(past) == 0 {
@@ -303,7 +303,7 @@ func (s *entitySync) pastLook() account.Look {
 // freshFor is when the lists are to be read that are believed about past requests. A
 // generation after the link's is certainly of another time. An earlier one may have been
 // replaced while the lists were read, by another process with this database.
-func (s *entitySync) freshFor(link store.Link, past []account.PastRequest) time.Time {
+func (s requests) freshFor(link store.Link, past []account.PastRequest) time.Time {
 	if link.State != "" && past[0].Generation <= link.Generation {
 		return s.began
 	}

@@ -18,7 +18,7 @@ import (
 
 // staysWithOwner returns the item as it is to be asked for: for the owner where
 // that is not agreed to, and else as it is.
-func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (mapping.Item, meeting.Request, error) {
+func (s requests) staysWithOwner(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (mapping.Item, meeting.Request, error) {
 	switch {
 	case item.Invite.Who == mapping.InviteOwner, link.Invited != "" && link.Invited != string(mapping.InviteOwner):
 		return item, want, nil
@@ -45,7 +45,7 @@ func (s *entitySync) staysWithOwner(ctx context.Context, link store.Link, item m
 
 // onlyOwner reports whether a request of an earlier version invites nobody else, as
 // far as is known.
-func (s *entitySync) onlyOwner(link store.Link, asOwners meeting.Request) bool {
+func (s requests) onlyOwner(link store.Link, asOwners meeting.Request) bool {
 	emails := s.seen(link).Emails
 	return len(emails) > 0 && !slices.ContainsFunc(emails, func(e string) bool { return !strings.EqualFold(e, asOwners.ContactEmails[0]) })
 }
@@ -53,7 +53,7 @@ func (s *entitySync) onlyOwner(link store.Link, asOwners meeting.Request) bool {
 // inherit has a new item stay with the owner that takes the place of an owner's
 // request, because its automation has another id by now. It comes before that is
 // removed.
-func (s *entitySync) inherit(ctx context.Context, plan mapping.Plan) error {
+func (s requests) inherit(ctx context.Context, plan mapping.Plan) error {
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
 	replaced := false
 	for key, link := range s.links {

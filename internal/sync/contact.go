@@ -23,11 +23,33 @@ import (
 // address never make two contacts at once.
 const contactLease = 35 * time.Second
 
-// applyContact brings the CalendarHero contact of an item in step: found by
+// contacts are the CalendarHero contacts of HighLevel's contacts.
+type contacts struct{ *entitySync }
+
+func (contacts) texts(mapping.Item) any { return nil }
+
+func (s contacts) plan(_ context.Context, item mapping.Item) (change, error) {
+	link := s.links[item.Key]
+	if (link.State == store.LinkLive || link.Base == deletedThere) && link.Content == fingerprint.Of(item.Contact) {
+		return change{}, nil
+	}
+	return change{what: fmt.Sprintf("create or update contact %q", item.Contact.Name)}, nil
+}
+
+// remove removes the contact of a HighLevel contact that is gone. One that merely no longer
+// fits an automation stays until then.
+func (s contacts) remove(ctx context.Context, link store.Link) error {
+	if s.gone {
+		return s.removeContact(ctx, link)
+	}
+	return s.leave(ctx, link, noLongerKept)
+}
+
+// apply brings the CalendarHero contact of an item in step: found by
 // e-mail first, merged into what is there, created where there is none. One that
 // is kept in step both ways and that a person deleted in CalendarHero is not made
 // again until its HighLevel contact changes.
-func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error {
+func (s contacts) apply(ctx context.Context, item mapping.Item) error {
 	want := item.Contact
 	link := s.links[item.Key]
 	content := fingerprint.Of(want)
@@ -110,7 +132,7 @@ func (s *entitySync) applyContact(ctx context.Context, item mapping.Item) error 
 // searchFinds makes sure that CalendarHero's search works before a contact that it
 // does not find is created: it must find another contact that is there. One that a
 // person deleted proves nothing.
-func (s *entitySync) searchFinds(ctx context.Context) error {
+func (s contacts) searchFinds(ctx context.Context) error {
 	others, err := s.store.ContactLinks(ctx, s.entity, 3)
 	if err != nil {
 		return err
@@ -138,7 +160,7 @@ func (s *entitySync) searchFinds(ctx context.Context) error {
 }
 
 // contactFound ends the doubt on whether the contact was deleted in CalendarHero.
-func (s *entitySync) contactFound(ctx context.Context) error {
+func (s contacts) contactFound(ctx context.Context) error {
 	if !s.troubled {
 		return nil
 	}
@@ -183,7 +205,7 @@ func addressLease(account, email string) string {
 
 // findContact returns the contact the link points to, else one with one of the
 // e-mail addresses, else the zero Contact.
-func (s *entitySync) findContact(ctx context.Context, link store.Link, emails []string) (calendarhero.Contact, error) {
+func (s contacts) findContact(ctx context.Context, link store.Link, emails []string) (calendarhero.Contact, error) {
 	if link.State == store.LinkLive {
 		have, err := s.conn.Contact(ctx, link.ObjectID, link.Title)
 		if clients.ReasonOf(err) != clients.NotFound {
@@ -193,7 +215,7 @@ func (s *entitySync) findContact(ctx context.Context, link store.Link, emails []
 	return s.conn.FindContact(ctx, link.ObjectID, emails)
 }
 
-func (s *entitySync) createContact(ctx context.Context, link store.Link, want mapping.ContactItem) error {
+func (s contacts) createContact(ctx context.Context, link store.Link, want mapping.ContactItem) error {
 	link.State, link.Generation, link.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
 	if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
 		return err
@@ -210,7 +232,7 @@ func (s *entitySync) createContact(ctx context.Context, link store.Link, want ma
 
 // findSent looks for the contact of a create whose answer was lost, by its name:
 // the addresses are not known once its HighLevel contact is gone.
-func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
+func (s contacts) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
 	if err := s.settled(ctx, link); err != nil || link.Title == "" {
 		return calendarhero.Contact{}, err
 	}
@@ -224,7 +246,7 @@ func (s *entitySync) findSent(ctx context.Context, link store.Link) (calendarher
 // removeContact deletes the CalendarHero contact of a deleted HighLevel
 // contact, if it was made here and no other contact shares it. A shared one
 // is then removed with the last of them.
-func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
+func (s contacts) removeContact(ctx context.Context, link store.Link) error {
 	if link.State.Uncertain() {
 		found, err := s.findSent(ctx, link)
 		if err != nil {
@@ -267,7 +289,7 @@ func (s *entitySync) removeContact(ctx context.Context, link store.Link) error {
 
 // deletedContact makes sure that a contact is gone: what a DELETE of a contact
 // answers is not documented, and a gateway may answer anything.
-func (s *entitySync) deletedContact(ctx context.Context, link store.Link) error {
+func (s contacts) deletedContact(ctx context.Context, link store.Link) error {
 	_, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
 	switch {
 	case err == nil:

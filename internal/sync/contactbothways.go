@@ -28,7 +28,7 @@ const deletedThere = `"deleted"`
 // itself, so that a side which keeps a value in a form of its own, or does not
 // take it, is not written again and again. The writes come before the note of
 // them: after a crash both sides are equal already.
-func (s *entitySync) bothWays(ctx context.Context, item mapping.Item, link store.Link, have calendarhero.Contact) error {
+func (s contacts) bothWays(ctx context.Context, item mapping.Item, link store.Link, have calendarhero.Contact) error {
 	want, last := item.Contact, s.links[item.Key]
 	shared, err := s.store.Shared(ctx, link)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *entitySync) bothWays(ctx context.Context, item mapping.Item, link store
 
 // reportConflicts reports what is about to be overwritten. A try that fails after
 // that does not report it again.
-func (s *entitySync) reportConflicts(ctx context.Context, link, last store.Link, merged contactmerge.Result) error {
+func (s contacts) reportConflicts(ctx context.Context, link, last store.Link, merged contactmerge.Result) error {
 	if len(merged.Conflicts) == 0 {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (s *entitySync) reportConflicts(ctx context.Context, link, last store.Link,
 }
 
 // noteUnwritten says what stays different on the two sides.
-func (s *entitySync) noteUnwritten(item mapping.Item, merged contactmerge.Result) {
+func (s contacts) noteUnwritten(item mapping.Item, merged contactmerge.Result) {
 	if merged.Withheld {
 		s.notes = append(s.notes, item.Automation+": Milepost does not write back the changes in CalendarHero, because another item or HighLevel contact shares the contact there")
 	}
@@ -99,7 +99,7 @@ func (s *entitySync) noteUnwritten(item mapping.Item, merged contactmerge.Result
 
 // calendarHeroNewer reports whether HighLevel's contact changed before CalendarHero's
 // was last seen unchanged, if the rule asks for that.
-func (s *entitySync) calendarHeroNewer(ctx context.Context, rule mapping.ConflictRule, link store.Link) (bool, error) {
+func (s contacts) calendarHeroNewer(ctx context.Context, rule mapping.ConflictRule, link store.Link) (bool, error) {
 	if rule == mapping.CalendarHeroWins || rule == mapping.HighLevelWins || s.entity.Kind != string(mapping.KindContact) {
 		return false, nil
 	}
@@ -114,7 +114,7 @@ func (s *entitySync) calendarHeroNewer(ctx context.Context, rule mapping.Conflic
 // writeBack writes parts of a CalendarHero contact to the HighLevel contact, their
 // fields alone, and notes in next what HighLevel has then. One that it refuses is
 // told, and holds up neither the others nor the next sync.
-func (s *entitySync) writeBack(ctx context.Context, item mapping.Item, parts map[string]string, next contactmerge.Base) ([]store.TimelineEntry, error) {
+func (s contacts) writeBack(ctx context.Context, item mapping.Item, parts map[string]string, next contactmerge.Base) ([]store.TimelineEntry, error) {
 	fields, err := s.readFields(ctx, slices.Collect(maps.Values(item.Contact.Back)))
 	if err != nil {
 		return nil, outcome.NonRecord(err)

@@ -161,11 +161,23 @@ func (f contactFields) holds(field, value string) bool {
 	return have == value
 }
 
-// applyUpdateContact writes fields of the HighLevel contact, those alone and once
+// contactUpdates are the fields of HighLevel's contacts that automations write.
+type contactUpdates struct{ highLevelWrites }
+
+func (contactUpdates) texts(item mapping.Item) any { return item.ContactFields }
+
+func (s contactUpdates) plan(_ context.Context, item mapping.Item) (change, error) {
+	if link := s.links[item.Key]; link.State == store.LinkLive && link.Content == fingerprint.OfText(s.texts(item)) {
+		return change{}, nil
+	}
+	return change{what: "update contact in HighLevel: " + strings.Join(slices.Sorted(maps.Keys(item.ContactFields)), ", ")}, nil
+}
+
+// apply writes fields of the HighLevel contact, those alone and once
 // for each change of what the item asks for: what a person changes afterwards stays.
-func (s *entitySync) applyUpdateContact(ctx context.Context, item mapping.Item) error {
+func (s contactUpdates) apply(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
-	content := fingerprint.OfText(textOf(item))
+	content := fingerprint.OfText(s.texts(item))
 	if link.State == store.LinkLive && link.Content == content {
 		return nil
 	}

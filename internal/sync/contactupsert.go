@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"milepost/clients"
@@ -55,12 +56,24 @@ func gone(missing error) error {
 // upsertSource is the source of a HighLevel contact that came from CalendarHero.
 const upsertSource = "CalendarHero"
 
-// applyUpsertContact ensures that HighLevel has a contact for one that came from a
+// newContacts are the HighLevel contacts of CalendarHero's.
+type newContacts struct{ highLevelWrites }
+
+func (newContacts) texts(mapping.Item) any { return nil }
+
+func (s newContacts) plan(_ context.Context, item mapping.Item) (change, error) {
+	if link := s.links[item.Key]; link.State == store.LinkLive && link.Content == fingerprint.Of(item.Contact) {
+		return change{}, nil
+	}
+	return change{what: fmt.Sprintf("create or fill contact %q in HighLevel", item.Contact.Name)}, nil
+}
+
+// apply ensures that HighLevel has a contact for one that came from a
 // scheduling link. If HighLevel has one with its e-mail address or phone, it fills
 // the empty fields and leaves the others; otherwise it creates one. It skips the
 // account's owner and contacts that were created for a HighLevel contact. After a
 // lost answer it looks for the contact before it creates it again.
-func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) error {
+func (s newContacts) apply(ctx context.Context, item mapping.Item) error {
 	want := item.Contact
 	link := s.links[item.Key]
 	content := fingerprint.Of(want)
@@ -68,7 +81,7 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 		return nil
 	}
 	if !link.State.Uncertain() {
-		why, err := s.noNews(ctx, want)
+		why, err := s.alreadyLinked(ctx, want)
 		if why != "" {
 			s.skipped = append(s.skipped, item.Automation+": "+why)
 		}
@@ -122,8 +135,8 @@ func (s *entitySync) applyUpsertContact(ctx context.Context, item mapping.Item) 
 	return s.store.SaveLink(ctx, link, s.now(), nil, told...)
 }
 
-// noNews says why a contact is not to be made in HighLevel, or "".
-func (s *entitySync) noNews(ctx context.Context, want mapping.ContactItem) (string, error) {
+// alreadyLinked says why a contact is not to be made in HighLevel, or "".
+func (s newContacts) alreadyLinked(ctx context.Context, want mapping.ContactItem) (string, error) {
 	owner, err := s.conn.Owner(ctx)
 	if err != nil {
 		return "", err
@@ -148,7 +161,7 @@ func (s *entitySync) noNews(ctx context.Context, want mapping.ContactItem) (stri
 
 // findInHighLevel returns the contact that the link points to, else the one that
 // has one of the addresses or the phone.
-func (s *entitySync) findInHighLevel(ctx context.Context, link store.Link, emails []string, phone string) (highlevel.Contact, bool, error) {
+func (s newContacts) findInHighLevel(ctx context.Context, link store.Link, emails []string, phone string) (highlevel.Contact, bool, error) {
 	if link.State == store.LinkLive {
 		have, err := s.then.Contact(ctx, link.ObjectID)
 		if clients.ReasonOf(err) != clients.NotFound {
@@ -174,7 +187,7 @@ func (s *entitySync) findInHighLevel(ctx context.Context, link store.Link, email
 // createInHighLevel adds the contact. A number without its country is left for
 // later: an upsert could match it with that of another contact, which FindDuplicate
 // did not, and write over it.
-func (s *entitySync) createInHighLevel(ctx context.Context, link *store.Link, want mapping.ContactItem, phone string) (highlevel.Contact, error) {
+func (s newContacts) createInHighLevel(ctx context.Context, link *store.Link, want mapping.ContactItem, phone string) (highlevel.Contact, error) {
 	creating := *link
 	creating.State, creating.Generation, creating.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
 	if err := s.store.SaveLink(ctx, creating, s.now(), nil); err != nil {

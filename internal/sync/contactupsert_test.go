@@ -59,7 +59,7 @@ func (b *bundle) upsert(e store.Entity) (*result, error) {
 	}
 	zone := mapping.Location{ID: location, Zone: time.UTC}
 	for _, item := range b.live().Plan(mapping.KindCalendarContact, mapping.Facts{Location: zone, CalendarContact: contact}).Items {
-		if err := s.applyUpsertContact(b.t.Context(), item); err != nil {
+		if err := (newContacts{highLevelWrites{s}}).apply(b.t.Context(), item); err != nil {
 			return s.result, err
 		}
 	}
@@ -180,7 +180,7 @@ func TestFieldsOfAContactAreWrittenOnceAndAlone(t *testing.T) {
 	update := func(fields map[string]string) *result {
 		s := b.of(e)
 		s.contactID = e.ID
-		b.must(s.applyUpdateContact(t.Context(), mapping.Item{Key: "a/1", Automation: "A", Kind: mapping.ItemUpdateContact, ContactFields: fields}))
+		b.must((contactUpdates{highLevelWrites{s}}).apply(t.Context(), mapping.Item{Key: "a/1", Automation: "A", Kind: mapping.ItemUpdateContact, ContactFields: fields}))
 		return s.result
 	}
 	if res := update(map[string]string{"first_name": "Jane", "email": "Jane@example.com", "milestone": "Closing"}); res.outcome() != store.Unchanged {
@@ -200,7 +200,7 @@ func TestFieldsOfAContactAreWrittenOnceAndAlone(t *testing.T) {
 	}
 	s := b.of(e)
 	s.contactID = e.ID
-	err := s.applyUpdateContact(t.Context(), mapping.Item{Key: "a/2", Automation: "A", Kind: mapping.ItemUpdateContact, ContactFields: map[string]string{"nonesuch": "x"}})
+	err := (contactUpdates{highLevelWrites{s}}).apply(t.Context(), mapping.Item{Key: "a/2", Automation: "A", Kind: mapping.ItemUpdateContact, ContactFields: map[string]string{"nonesuch": "x"}})
 	if clients.ReasonOf(err) != clients.Invalid || !strings.Contains(err.Error(), "nonesuch") {
 		t.Errorf("a field that is not there: %v", err)
 	}

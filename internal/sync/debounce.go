@@ -14,7 +14,7 @@ import (
 
 // wasQuiet reports whether a new description may replace its request now: it was
 // asked for long enough ago, and not changed since.
-func (s *entitySync) wasQuiet(link store.Link, want meeting.Request) bool {
+func (s requests) wasQuiet(link store.Link, want meeting.Request) bool {
 	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.Content && s.restLeft(link) <= 0
 }
 
@@ -30,7 +30,7 @@ func (r *Syncer) restLeft(link store.Link) time.Duration {
 
 // rest makes a new description wait. Each change restarts the wait, so a burst of
 // changes costs one replacement.
-func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
+func (s requests) rest(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if s.quiet < 0 {
 		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")
 		return s.rested(ctx, link)
@@ -44,7 +44,7 @@ func (s *entitySync) rest(ctx context.Context, link store.Link, item mapping.Ite
 }
 
 // rested ends the wait of a description that is no longer asked for.
-func (s *entitySync) rested(ctx context.Context, link store.Link) error {
+func (s requests) rested(ctx context.Context, link store.Link) error {
 	if link.Resting == "" {
 		return nil
 	}

@@ -43,7 +43,7 @@ type backRead struct {
 
 // adoptWritten adopts the note or task of an item that was written before the
 // database was lost or copied. It is left as it is: a person may have changed it.
-func (s *entitySync) adoptWritten(ctx context.Context, link store.Link, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
+func (s highLevelWrites) adoptWritten(ctx context.Context, link store.Link, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
 	reads := &s.conn.backReads
 	reads.mu.Lock()
 	ids, known := reads.read[backRead{item.Kind, s.contactID}]
@@ -64,7 +64,7 @@ func (s *entitySync) adoptWritten(ctx context.Context, link store.Link, item map
 }
 
 // adoptLater adopts the object of a later generation than the link's, if there is one.
-func (s *entitySync) adoptLater(ctx context.Context, link store.Link, item mapping.Item, content, title string, ids writtenIDs) (store.Link, error) {
+func (s highLevelWrites) adoptLater(ctx context.Context, link store.Link, item mapping.Item, content, title string, ids writtenIDs) (store.Link, error) {
 	if len(ids) == 0 {
 		return link, nil
 	}

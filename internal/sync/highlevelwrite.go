@@ -23,7 +23,7 @@ import (
 
 // written finds out what became of the object of an item in HighLevel: the link
 // is live or gone then. read returns the ids of what has a marker.
-func (s *entitySync) written(ctx context.Context, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
+func (s highLevelWrites) written(ctx context.Context, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
 	link := s.links[item.Key]
 	switch {
 	case link.State == store.LinkLive:
@@ -51,8 +51,20 @@ func (s *entitySync) written(ctx context.Context, item mapping.Item, content, ti
 // whatWritten names a kind of item for people.
 func whatWritten(kind mapping.ItemKind) string { return strings.ReplaceAll(string(kind), "_", " ") }
 
+// planWrite says what apply would write for a note or task.
+func (s highLevelWrites) planWrite(item mapping.Item, texts any, title string) change {
+	link := s.links[item.Key]
+	switch {
+	case link.State == store.LinkLive && link.Content == fingerprint.OfText(texts):
+		return change{}
+	case link.State == store.LinkLive:
+		return change{what: fmt.Sprintf("update %s %q", whatWritten(item.Kind), title)}
+	}
+	return change{what: fmt.Sprintf("create %s %q", whatWritten(item.Kind), title)}
+}
+
 // write makes or updates the object of an item in HighLevel.
-func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
+func (s highLevelWrites) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
 	create func(marker string) (id string, err error), update func(id, marker string) error,
 ) error {
 	what := whatWritten(item.Kind)
@@ -87,9 +99,18 @@ func (s *entitySync) write(ctx context.Context, link store.Link, item mapping.It
 	return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" created", title))
 }
 
-// applyHighLevelNote keeps a note of the contact in HighLevel.
-func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) error {
-	content, title := fingerprint.OfText(textOf(item)), meeting.Clip(firstLine(item.Text), 200)
+// highLevelNotes are the notes that automations write in HighLevel.
+type highLevelNotes struct{ highLevelWrites }
+
+func (highLevelNotes) texts(item mapping.Item) any { return item.Text }
+
+func (s highLevelNotes) plan(_ context.Context, item mapping.Item) (change, error) {
+	return s.planWrite(item, s.texts(item), meeting.Clip(firstLine(item.Text), 200)), nil
+}
+
+// apply keeps a note of the contact in HighLevel.
+func (s highLevelNotes) apply(ctx context.Context, item mapping.Item) error {
+	content, title := fingerprint.OfText(s.texts(item)), meeting.Clip(firstLine(item.Text), 200)
 	link, err := s.written(ctx, item, content, title, func() (writtenIDs, error) {
 		notes, err := s.contactNotes(ctx)
 		ids := writtenIDs{}
@@ -113,9 +134,20 @@ func (s *entitySync) applyHighLevelNote(ctx context.Context, item mapping.Item) 
 		})
 }
 
-// applyHighLevelTask keeps a task of the contact in HighLevel.
-func (s *entitySync) applyHighLevelTask(ctx context.Context, item mapping.Item) error {
-	content := fingerprint.OfText(textOf(item))
+// highLevelTasks are the tasks that automations write in HighLevel.
+type highLevelTasks struct{ highLevelWrites }
+
+func (highLevelTasks) texts(item mapping.Item) any {
+	return []string{item.Title, item.Text, item.Due.UTC().Format(time.RFC3339), item.AssignedTo}
+}
+
+func (s highLevelTasks) plan(_ context.Context, item mapping.Item) (change, error) {
+	return s.planWrite(item, s.texts(item), item.Title), nil
+}
+
+// apply keeps a task of the contact in HighLevel.
+func (s highLevelTasks) apply(ctx context.Context, item mapping.Item) error {
+	content := fingerprint.OfText(s.texts(item))
 	link, err := s.written(ctx, item, content, item.Title, func() (writtenIDs, error) {
 		tasks, err := s.contactTasks(ctx)
 		ids := writtenIDs{}
@@ -150,9 +182,24 @@ func taskContent(item mapping.Item) string {
 	return fingerprint.Of([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
 }
 
-// applyTaskChange completes the task that a meeting was made for, or moves it to
+// taskChanges complete the task that a meeting was made for, or move it.
+type taskChanges struct{ highLevelWrites }
+
+func (taskChanges) texts(mapping.Item) any { return nil }
+
+func (s taskChanges) plan(_ context.Context, item mapping.Item) (change, error) {
+	if link := s.links[item.Key]; link.State == store.LinkLive && link.Content == taskContent(item) {
+		return change{}, nil
+	}
+	if item.Kind == mapping.ItemCompleteTask {
+		return change{what: fmt.Sprintf("complete task %q in HighLevel", s.facts.Task.Title)}, nil
+	}
+	return change{what: fmt.Sprintf("move task %q in HighLevel", s.facts.Task.Title)}, nil
+}
+
+// apply completes the task that a meeting was made for, or moves it to
 // where the meeting is.
-func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) error {
+func (s taskChanges) apply(ctx context.Context, item mapping.Item) error {
 	if s.facts.Task.ID == "" {
 		return fmt.Errorf("automation %q changes the task of a meeting that was made for none", item.Automation)
 	}
@@ -183,7 +230,7 @@ func (s *entitySync) applyTaskChange(ctx context.Context, item mapping.Item) err
 		}
 		_, err = s.writing().UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
 		if err == nil {
-			err = s.followed(ctx, item.Meeting, item.Due)
+			err = requests{s.entitySync}.followed(ctx, item.Meeting, item.Due)
 		}
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *entitySync) seen(link store.Link) store.Meeting {
 //
 // The link keeps what was last seen of both sides: SourceStart and SourceEnd of
 // the record, Start, End and Meeting of CalendarHero.
-func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping.Item, want *meeting.Request) (store.Link, error) {
+func (s requests) takeOver(ctx context.Context, link store.Link, item mapping.Item, want *meeting.Request) (store.Link, error) {
 	if link.State != store.LinkLive {
 		// A replacement was interrupted: what it was to be made for still holds.
 		if !link.SourceStart.IsZero() && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd) {
@@ -66,7 +66,7 @@ func (s *entitySync) takeOver(ctx context.Context, link store.Link, item mapping
 
 // followed notes that Milepost itself has given the record the times of its
 // meeting: only what a person changes there from now on is a change.
-func (s *entitySync) followed(ctx context.Context, meetingID string, due time.Time) error {
+func (s requests) followed(ctx context.Context, meetingID string, due time.Time) error {
 	for key, link := range s.links {
 		want, ok := s.wanted[key]
 		if !ok || link.ObjectID != meetingID {

@@ -10,20 +10,33 @@ import (
 	"milepost/mapping"
 )
 
-// applyNote keeps a note in the contact's timeline. CalendarHero has no notes:
+// notes are the notes of a contact.
+type notes struct{ *entitySync }
+
+func (notes) texts(item mapping.Item) any { return item.Text }
+
+// plan says nothing: the requests that carry the note say it.
+func (notes) plan(context.Context, mapping.Item) (change, error) { return change{}, nil }
+
+// A note has no object.
+func (s notes) remove(ctx context.Context, link store.Link) error {
+	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")
+}
+
+// apply keeps a note in the contact's timeline. CalendarHero has no notes:
 // the contact's open meeting requests carry it in their description, and they
 // are looked at again because this note changed (see findTouched).
-func (s *entitySync) applyNote(ctx context.Context, item mapping.Item) error {
+func (s notes) apply(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	what := "note added"
 	if link.State == store.LinkLive {
-		if what = "note changed"; link.Content == fingerprint.OfText(textOf(item)) {
+		if what = "note changed"; link.Content == fingerprint.OfText(s.texts(item)) {
 			return nil
 		}
 	}
 	link = store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
-		State: store.LinkLive, Generation: link.Generation + 1, Content: fingerprint.OfText(textOf(item)), Title: meeting.Clip(firstLine(item.Text), 200),
+		State: store.LinkLive, Generation: link.Generation + 1, Content: fingerprint.OfText(s.texts(item)), Title: meeting.Clip(firstLine(item.Text), 200),
 	}
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, item.Text))
 }
@@ -31,31 +44,4 @@ func (s *entitySync) applyNote(ctx context.Context, item mapping.Item) error {
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
-}
-
-// applyTags adds and removes the contact's tags in HighLevel, once for each
-// change of what the item asks for: a tag that a person takes away afterwards
-// stays away.
-func (s *entitySync) applyTags(ctx context.Context, item mapping.Item) error {
-	link := s.links[item.Key]
-	content := fingerprint.OfText(textOf(item))
-	if link.State == store.LinkLive && link.Content == content {
-		return nil
-	}
-	if len(item.AddTags) > 0 {
-		if _, err := s.writing().AddTags(ctx, s.contactID, item.AddTags); err != nil {
-			return err
-		}
-	}
-	if len(item.RemoveTags) > 0 {
-		if _, err := s.writing().RemoveTags(ctx, s.contactID, item.RemoveTags); err != nil {
-			return err
-		}
-	}
-	link = store.Link{
-		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
-		State: store.LinkLive, ObjectID: s.contactID, Generation: link.Generation + 1, Content: content,
-		Title: strings.Join(item.AddTags, ", "),
-	}
-	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("tags written", strings.Join(item.AddTags, ", ")))
 }

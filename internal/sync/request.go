@@ -18,12 +18,17 @@ import (
 	"milepost/mapping"
 )
 
-// applyRequest brings the meeting request of an event or task item in step.
+// requests are the meeting requests of event and task items.
+type requests struct{ *entitySync }
+
+func (requests) texts(mapping.Item) any { return nil } // a request has digests of its own
+
+// apply brings the meeting request of an event or task item in step.
 // CalendarHero has no update: a material change deletes and creates again, and
 // that mails people and undoes their answer. A change of the description alone
 // does so only where the invitee is the owner and has not accepted yet, once the
 // record has been quiet for a while. Else it waits for the next material change.
-func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error {
+func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	want, err := s.compose(ctx, item)
 	if err != nil {
 		return err
@@ -78,7 +83,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 	case meeting.Create:
 		return s.create(ctx, link, item, want)
 	case meeting.Remove:
-		return s.removeRequest(ctx, link)
+		return s.remove(ctx, link)
 	}
 	if !meeting.Near(want.End, item.End) { // it stays where it was moved to
 		if first, err := s.moveTask(ctx, link); err != nil || first {
@@ -103,7 +108,7 @@ func (s *entitySync) applyRequest(ctx context.Context, item mapping.Item) error 
 const mostOften = 24
 
 // tooOften reports whether a request is not to be replaced now, and says why.
-func (s *entitySync) tooOften(ctx context.Context, link store.Link) (bool, error) {
+func (s requests) tooOften(ctx context.Context, link store.Link) (bool, error) {
 	n, err := s.store.ToldSince(ctx, s.entity, s.contactID, link.ItemKind+" created", s.now().AddDate(0, 0, -1))
 	if err != nil || n < mostOften {
 		return false, err
@@ -114,7 +119,7 @@ func (s *entitySync) tooOften(ctx context.Context, link store.Link) (bool, error
 
 // moveTask moves the task of a meeting that is about to be replaced: the new one
 // was never moved. first is true where the record has to be read again before.
-func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool, err error) {
+func (s requests) moveTask(ctx context.Context, link store.Link) (first bool, err error) {
 	if s.stale {
 		return true, nil
 	}
@@ -123,14 +128,68 @@ func (s *entitySync) moveTask(ctx context.Context, link store.Link) (first bool,
 			continue
 		}
 		s.touch = append(s.touch, s.entity)
-		return true, s.applyTaskChange(ctx, item)
+		return true, taskChanges{highLevelWrites{s.entitySync}}.apply(ctx, item)
 	}
 	return false, nil
 }
 
+// plan compares the request that the item asks for with its link.
+func (s requests) plan(ctx context.Context, item mapping.Item) (change, error) {
+	link := s.links[item.Key]
+	want, err := s.compose(ctx, item)
+	if err != nil {
+		return change{}, err
+	}
+	recalled, err := s.planRecall(ctx, link, item, want)
+	if err != nil {
+		return change{}, err
+	}
+	adopts := recalled.ObjectID != link.ObjectID
+	link = recalled
+	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
+		return change{}, err
+	}
+	made := change{
+		what:  fmt.Sprintf("%s %q at %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST")),
+		mails: want.ContactEmails,
+	}
+	switch meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now()) {
+	case meeting.Nothing, meeting.Skip, meeting.Wait:
+		if adopts {
+			return change{what: fmt.Sprintf("adopt %s %q, which CalendarHero has already; nobody is mailed", item.Kind, item.Title)}, nil
+		}
+		return change{}, nil
+	case meeting.Create:
+		made.what = "create " + made.what
+	case meeting.Remove:
+		return change{what: fmt.Sprintf("remove %s %q", item.Kind, link.Title)}, nil
+	default:
+		made.what = fmt.Sprintf("replace %s %q (%s) by %s", item.Kind, link.Title, link.Start.In(item.Zone).Format(time.DateOnly), made.what)
+	}
+	return made, nil
+}
+
+// planRecall is the link that recall would save for an item whose request the
+// database has lost.
+func (s requests) planRecall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
+	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, item.Key, link.Generation)
+	if err != nil || len(past) == 0 || link.State == store.LinkLive {
+		return link, err
+	}
+	for _, r := range slices.Backward(past) {
+		if r.Open() {
+			return s.adopted(link, item, want, r), nil
+		}
+	}
+	if last := past[len(past)-1]; last.Generation > link.Generation {
+		return s.adoptedEnded(link, item, want, last), nil
+	}
+	return link, nil
+}
+
 // calledOff handles a request that somebody deleted in CalendarHero, found when
 // only its description was to be replaced. Milepost does not create it again.
-func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
+func (s requests) calledOff(ctx context.Context, link store.Link) error {
 	m := s.seen(link)
 	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
 	m.Happened = meeting.Happened(m, s.now())
@@ -145,7 +204,7 @@ func (s *entitySync) calledOff(ctx context.Context, link store.Link) error {
 // resolve settles a link whose last call may or may not have taken effect; the
 // link it returns is live or gone. A delete is sent again. The object of a
 // create is looked for by its marker, and adopted where it is there.
-func (s *entitySync) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
+func (s requests) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
 		if !link.SourceStart.IsZero() && !s.over(link) { // it is replaced; it may have been moved meanwhile
@@ -249,7 +308,7 @@ func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhe
 
 // create notes the create, sends it and notes its answer. A crash or a lost
 // answer leaves the link creating, to be resolved by the next run.
-func (s *entitySync) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
+func (s requests) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if link.ObjectID != "" {
 		s.superseded[link.ObjectID] = true
 	}
@@ -332,7 +391,7 @@ func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After
 // is over. An object that is already gone is deleted; missing reports that it
 // surely was gone before. A crash or a lost answer leaves the link deleting, so
 // that nothing is believed of its object.
-func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool, err error) {
+func (s requests) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
 		return false, s.confirm(ctx, link.Item, link.ObjectID, s.seen(link).End)
 	}
@@ -376,7 +435,7 @@ func (s *entitySync) delete(ctx context.Context, link store.Link) (missing bool,
 // notListed makes sure that a request is gone if its DELETE got an answer other
 // than 204: a gateway may say anything. Neither open list may show
 // it, and CalendarHero must answer for the account.
-func (s *entitySync) notListed(ctx context.Context, link store.Link, said error) error {
+func (s requests) notListed(ctx context.Context, link store.Link, said error) error {
 	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 	if err != nil {
 		return err
@@ -396,9 +455,9 @@ type wanted struct {
 	item mapping.Item
 }
 
-// removeRequest deletes the object of a link, however its last call ended, and
+// remove deletes the object of a link, however its last call ended, and
 // marks the link gone. A meeting that is over is left as it is.
-func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
+func (s requests) remove(ctx context.Context, link store.Link) error {
 	// A later request ignores where the meeting was moved to.
 	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
 	if m := s.seen(link); s.over(link) {
@@ -422,7 +481,7 @@ func (s *entitySync) removeRequest(ctx context.Context, link store.Link) error {
 
 // compose turns an event or task item into a meeting request pinned to its
 // time: the window is exactly as long as the meeting.
-func (s *entitySync) compose(ctx context.Context, item mapping.Item) (meeting.Request, error) {
+func (s requests) compose(ctx context.Context, item mapping.Item) (meeting.Request, error) {
 	address := item.Invite.Address
 	if item.Invite.Who == mapping.InviteOwner {
 		owner, err := s.conn.Owner(ctx)

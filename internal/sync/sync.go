@@ -87,62 +87,101 @@ func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *
 	} else if err != nil {
 		return nil, err
 	}
-	automations := r.live()
-	needs := automations.Needs(mapping.Kind(state.Kind))
-	s := &entitySync{
-		Syncer: r, automations: automations, conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
-		reads: reads, asked: state.Wanted, began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
-		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
-	}
-	if state.Kind == string(mapping.KindContact) {
-		s.contactID = state.ID
-	}
-	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
-		return nil, err
-	}
-	if err := s.revive(ctx); err != nil {
+	s, err := r.newSync(ctx, conn, *state, reads)
+	if err != nil {
 		return nil, err
 	}
 	gone, err := s.dropped(ctx)
 	if err != nil {
 		return nil, err
 	}
-	takesAlong := mayTakeAlong(state.Kind, state.DeleteAsked()) && (state.Kind == string(mapping.KindContact) || len(s.links) > 0)
-	if state.Kind != string(mapping.KindMeeting) {
-		if s.own, err = s.ownMeetings(ctx); err != nil {
-			return nil, err
-		}
-		if len(s.own) > 0 {
-			needs = needs.And(automations.NeedsOfMeetings())
-		}
+	needs, err := s.needed(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if !needs.Any && gone == "" && !takesAlong && state.Kind != string(mapping.KindMeeting) {
+	isMeeting := state.Kind == string(mapping.KindMeeting)
+	if !needs.Any && gone == "" && !s.takesAlong(*state) && !isMeeting {
 		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.Cooldown.Left(r.now()); left > 0 {
 		return nil, &outcome.Wait{For: left, Why: "CalendarHero asked to wait", Logged: true}
 	}
-	s.first, s.then = conn.HighLevel, conn.HighLevel.With(clients.Begun)
+	if isMeeting && gone == "" {
+		concerned, err := s.meeting(ctx, state)
+		if err != nil || !concerned {
+			s.result.contactID = s.contactID // the meeting is erased with this contact
+			return s.result, err
+		}
+		needs = s.automations.NeedsOfMeetings()
+	}
+	return s.finish(ctx, state, gone, needs)
+}
+
+// newSync makes the sync of an entity, and reads its links.
+func (r *Syncer) newSync(ctx context.Context, conn *session, state store.EntityState, reads *reads) (s *entitySync, err error) {
+	s = &entitySync{
+		Syncer: r, automations: r.live(), conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
+		reads: reads, asked: state.Wanted, began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
+		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
+		first:    conn.HighLevel, then: conn.HighLevel.With(clients.Begun),
+	}
+	if state.Kind == string(mapping.KindContact) {
+		s.contactID = state.ID
+	}
 	if state.Outcome == store.Waiting {
 		s.first = conn.HighLevel.With(clients.Waited)
 	}
-	if state.Backfill { // its first call only: what has begun is brought to its end
+	if state.Backfill { // its first call only: a sync that has begun is brought to its end
 		s.first = s.first.Backfill()
 	}
-	if state.Kind == string(mapping.KindMeeting) && gone == "" {
-		m, owned, err := s.syncMeeting(ctx, state)
-		if err != nil || owned {
-			s.result.contactID = s.contactID // with whom what was told of it is erased
-			return s.result, err
-		}
-		why, err := s.foreignMeeting(ctx, m)
-		if err != nil || why != "" {
-			s.skipped = append(s.skipped, why)
-			return s.result, err
-		}
-		needs, s.own = automations.NeedsOfMeetings(), []mapping.Meeting{meeting.Facts(m, "")}
+	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
+		return nil, err
 	}
+	return s, s.revive(ctx)
+}
+
+// needed returns what the automations need of the record. It reads the meetings that were
+// made for it.
+func (s *entitySync) needed(ctx context.Context) (needs mapping.Needs, err error) {
+	needs = s.automations.Needs(mapping.Kind(s.entity.Kind))
+	if s.entity.Kind == string(mapping.KindMeeting) {
+		return needs, nil
+	}
+	if s.own, err = s.ownMeetings(ctx); err != nil {
+		return needs, err
+	}
+	if len(s.own) > 0 {
+		needs = needs.And(s.automations.NeedsOfMeetings())
+	}
+	return needs, nil
+}
+
+// takesAlong reports whether the delete of the record matters although no automation
+// applies to it.
+func (s *entitySync) takesAlong(state store.EntityState) bool {
+	return mayTakeAlong(state.Kind, state.DeleteAsked()) && (state.Kind == string(mapping.KindContact) || len(s.links) > 0)
+}
+
+// meeting syncs a meeting, and reports whether automations may act on it.
+func (s *entitySync) meeting(ctx context.Context, state *store.EntityState) (concerned bool, err error) {
+	m, isForeign, err := s.syncMeeting(ctx, state)
+	if err != nil || !isForeign {
+		return false, err
+	}
+	why, err := s.foreignMeeting(ctx, m)
+	if err != nil || why != "" {
+		s.skipped = append(s.skipped, why)
+		return false, err
+	}
+	s.own = []mapping.Meeting{meeting.Facts(m, "")}
+	return true, nil
+}
+
+// finish reads the record, unless gone says why nothing of it is to exist, and brings its
+// items in step.
+func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone string, needs mapping.Needs) (*result, error) {
 	var facts mapping.Facts
+	var err error
 	if gone == "" {
 		if facts, gone, err = s.look(ctx, state, needs); err != nil {
 			gone, err = "", s.refusal(ctx, err)
@@ -150,54 +189,61 @@ func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *
 	}
 	switch {
 	case gone != "":
-		s.gone, s.notes = true, append(s.notes, gone)
-		if state.Kind == string(mapping.KindMeeting) {
-			if err := s.eraseMeeting(ctx); err != nil {
-				return nil, err
-			}
-		}
-		if state.Kind == string(mapping.KindContact) {
-			s.erase = state.ID
-		}
-		if err := s.removeAll(ctx, nil); err != nil {
-			return nil, err
-		}
-		if err := s.record(ctx, facts, mapping.Plan{}); err != nil {
-			return nil, err
-		}
+		err = s.removeRecord(ctx, facts, gone)
 	case clients.ReasonOf(err) == clients.Invalid:
-		s.cannot(err.Error(), outcome.Redacted(err)) // what exists stays as it is
-	case err != nil:
+		s.cannot(err.Error(), outcome.Redacted(err)) // its items stay as they are
+		s.result.contactID = s.contactID
+		return s.result, nil
+	case err == nil:
+		err = s.applyRecord(ctx, *state, facts)
+	}
+	if err != nil {
 		return nil, err
-	default:
-		s.facts = facts
-		plan := automations.Plan(mapping.Kind(state.Kind), facts)
-		carried, err := s.carryOver(ctx, facts, plan)
-		if err != nil {
-			return nil, err
-		}
-		for _, link := range carried {
-			if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-				return nil, err
-			}
-		}
-		if err := s.apply(ctx, plan); err != nil {
-			return nil, err
-		}
-		if err := s.record(ctx, facts, plan); err != nil {
-			return nil, err
-		}
-		if email, _ := facts.Contact.Fields["email"].(string); state.Kind == string(mapping.KindContact) && neverRead(*state) {
-			if err := s.claimMeetings(ctx, email); err != nil {
-				return nil, err
-			}
-		}
 	}
 	s.result.contactID = s.contactID
-	if len(s.invalid) > 0 && err != nil {
-		return s.result, nil //nolint:nilerr // nothing was read; the outcome tells why
-	}
 	return s.result, s.findTouched(ctx, *state, facts)
+}
+
+// removeRecord removes everything that was made for a record that is gone.
+func (s *entitySync) removeRecord(ctx context.Context, facts mapping.Facts, why string) error {
+	s.gone, s.notes = true, append(s.notes, why)
+	switch mapping.Kind(s.entity.Kind) {
+	case mapping.KindMeeting:
+		if err := s.eraseMeeting(ctx); err != nil {
+			return err
+		}
+	case mapping.KindContact:
+		s.erase = s.entity.ID
+	}
+	if err := s.removeAll(ctx, nil); err != nil {
+		return err
+	}
+	return s.record(ctx, facts, mapping.Plan{})
+}
+
+// applyRecord plans the items of a record, and brings them in step.
+func (s *entitySync) applyRecord(ctx context.Context, state store.EntityState, facts mapping.Facts) error {
+	s.facts = facts
+	plan := s.automations.Plan(mapping.Kind(state.Kind), facts)
+	carried, err := s.carryOver(ctx, facts, plan)
+	if err != nil {
+		return err
+	}
+	for _, link := range carried {
+		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
+			return err
+		}
+	}
+	if err := s.apply(ctx, plan); err != nil {
+		return err
+	}
+	if err := s.record(ctx, facts, plan); err != nil {
+		return err
+	}
+	if email, _ := facts.Contact.Fields["email"].(string); state.Kind == string(mapping.KindContact) && neverRead(state) {
+		return s.claimMeetings(ctx, email)
+	}
+	return nil
 }
 
 // look reads the record, or says why nothing of it is to exist. While a fetch
@@ -276,27 +322,10 @@ func (s *entitySync) tell(what, detail string) store.TimelineEntry {
 
 // apply removes what is no longer wanted, then makes what is.
 func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
-	keep := map[string]bool{}
-	for _, p := range plan.Problems {
-		keep[p.Key] = true // what exists stays until it can be computed again
-		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
-		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
-	}
-	for _, sk := range plan.Skipped {
-		why := fmt.Sprintf("%s: %s", sk.Automation, sk.Reason)
-		s.skipped = append(s.skipped, why)
-		if sk.Saw != "" {
-			if s.saw == nil {
-				s.saw = map[string]string{}
-			}
-			s.saw[why] = sk.Saw
-		}
-	}
-	for _, item := range plan.Items {
-		keep[item.Key] = true
-	}
+	s.explain(plan)
+	keep := keysOf(plan)
 	s.planned = plan.Items
-	if err := s.inherit(ctx, plan); err != nil {
+	if err := (requests{s}).inherit(ctx, plan); err != nil {
 		return err
 	}
 	refused := s.refusal(ctx, s.removeAll(ctx, keep))
@@ -319,31 +348,46 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	return refused
 }
 
+// explain notes why automations ask for nothing, or for something that cannot be computed.
+func (s *entitySync) explain(plan mapping.Plan) {
+	for _, p := range plan.Problems {
+		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
+		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
+	}
+	for _, sk := range plan.Skipped {
+		why := fmt.Sprintf("%s: %s", sk.Automation, sk.Reason)
+		s.skipped = append(s.skipped, why)
+		if sk.Saw != "" {
+			if s.saw == nil {
+				s.saw = map[string]string{}
+			}
+			s.saw[why] = sk.Saw
+		}
+	}
+}
+
+// keysOf are the items of a plan. The object of one that cannot be computed stays until it
+// can be computed again.
+func keysOf(plan mapping.Plan) map[string]bool {
+	keys := map[string]bool{}
+	for _, p := range plan.Problems {
+		keys[p.Key] = true
+	}
+	for _, item := range plan.Items {
+		keys[item.Key] = true
+	}
+	return keys
+}
+
 func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 	if s.ended[item.Meeting] {
 		return nil // the meeting was just replaced or removed
 	}
-	switch item.Kind {
-	case mapping.ItemContact:
-		return s.applyContact(ctx, item)
-	case mapping.ItemTags:
-		return s.applyTags(ctx, item)
-	case mapping.ItemNote:
-		return s.applyNote(ctx, item)
-	case mapping.ItemEvent, mapping.ItemTask:
-		return s.applyRequest(ctx, item)
-	case mapping.ItemHighLevelNote:
-		return s.applyHighLevelNote(ctx, item)
-	case mapping.ItemHighLevelTask:
-		return s.applyHighLevelTask(ctx, item)
-	case mapping.ItemCompleteTask, mapping.ItemRescheduleTask:
-		return s.applyTaskChange(ctx, item)
-	case mapping.ItemUpdateContact:
-		return s.applyUpdateContact(ctx, item)
-	case mapping.ItemUpsertContact:
-		return s.applyUpsertContact(ctx, item)
+	kind := s.kind(item.Kind)
+	if kind == nil {
+		return fmt.Errorf("automation %q wants an item of unknown kind %q", item.Automation, item.Kind)
 	}
-	return fmt.Errorf("automation %q wants an item of unknown kind %q", item.Automation, item.Kind)
+	return kind.apply(ctx, item)
 }
 
 // remove takes away what was made for a link whose item is no longer wanted.
@@ -351,25 +395,10 @@ func (s *entitySync) remove(ctx context.Context, link store.Link) error {
 	if link.State == store.LinkGone && (!s.gone || link.Left != noLongerKept || !link.Owned) {
 		return nil
 	}
-	switch mapping.ItemKind(link.ItemKind) {
-	case mapping.ItemEvent, mapping.ItemTask:
-		return s.removeRequest(ctx, link)
-	case mapping.ItemContact:
-		if s.gone {
-			return s.removeContact(ctx, link)
-		}
-		return s.leave(ctx, link, noLongerKept) // until the HighLevel contact is gone
+	if kind := s.kind(mapping.ItemKind(link.ItemKind)); kind != nil {
+		return kind.remove(ctx, link)
 	}
-	if mapping.ItemKind(link.ItemKind) != mapping.ItemTags && mapping.ItemKind(link.ItemKind).InHighLevel() {
-		if s.gone {
-			link.State = store.LinkGone
-			return s.store.SaveLink(ctx, link, s.now(), nil)
-		}
-		return nil // what was written in HighLevel stays there
-	}
-	// Tags stay where they are: that the note said so remains true. A note has no
-	// object.
-	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")
+	return s.forget(ctx, link, link.ItemKind+" no longer kept in step") // of a kind that a later version had
 }
 
 // noLongerKept is why a contact stays that merely no longer fits an automation.
@@ -392,7 +421,7 @@ func (s *entitySync) forget(ctx context.Context, link store.Link, what string) e
 func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
 	var refused error
 	if !s.noTasks { // which does not prove that a record without links is gone
-		refused = s.removePast(ctx, keep)
+		refused = requests{s}.removePast(ctx, keep)
 	}
 	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
 		return refused

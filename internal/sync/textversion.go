@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"milepost/clients"
@@ -11,54 +12,70 @@ import (
 	"milepost/mapping"
 )
 
-// The content of a link is a digest of texts. It says by which version of the
-// rules the texts were made, so that a release that reads the same record
-// differently does not take that for a change of the record: it would replace
-// every open request, and each time people are mailed.
+// The content of a link is a digest of texts. It says by which version of the rules the
+// texts were made, so that a release that reads the same record differently does not take
+// that for a change of the record: it would replace every open request, and mail people.
 
-// carryOver brings links up to the current rules for texts. A link that holds
-// what the former rules ask for then holds what the current ones do; whatever
-// else differs is a change of the record, and is left to be found. It returns the
-// links that it changed.
+// carryOver brings links up to the current rules for texts. A link that has what the former
+// rules ask for then has what the current ones do. Anything else that differs is a change of
+// the record, which is left to be found. It returns the links that it changed.
 func (s *entitySync) carryOver(ctx context.Context, facts mapping.Facts, plan mapping.Plan) ([]store.Link, error) {
 	var changed []store.Link
-	var former map[string]mapping.Item
+	former := sync.OnceValue(func() map[string]mapping.Item {
+		items := map[string]mapping.Item{}
+		for _, was := range s.automations.PlanFormer(mapping.Kind(s.entity.Kind), facts).Items {
+			items[was.Key] = was
+		}
+		return items
+	})
 	for _, item := range plan.Items {
 		link := s.links[item.Key]
-		if link.State == store.LinkGone || link.Content == "" || fingerprint.IsCurrent(link.Content) || textOf(item) == nil && !asksForMeeting(item) {
+		if !s.mayBeFormer(link, item) {
 			continue
 		}
-		if former == nil {
-			former = map[string]mapping.Item{}
-			for _, was := range s.automations.PlanFormer(mapping.Kind(s.entity.Kind), facts).Items {
-				former[was.Key] = was
-			}
-		}
-		was, ok := former[item.Key]
+		was, ok := former()[item.Key]
 		if !ok {
 			continue
 		}
-		before := link
-		if !asksForMeeting(item) {
-			if link.Content == fingerprint.Of(textOf(was)) {
-				link.Content = fingerprint.OfText(textOf(item))
-			}
-		} else if err := s.carryOverRequest(ctx, &link, was, item); clients.ReasonOf(err) == clients.Invalid {
+		carried, err := s.carryOverLink(ctx, link, was, item)
+		if clients.ReasonOf(err) == clients.Invalid {
 			continue // its own sync says so
-		} else if err != nil {
+		}
+		if err != nil {
 			return changed, err
 		}
-		if link != before {
-			s.links[item.Key] = link
-			changed = append(changed, link)
+		if carried != link {
+			s.links[item.Key] = carried
+			changed = append(changed, carried)
 		}
 	}
 	return changed, nil
 }
 
+// mayBeFormer reports whether the content of a link may be of texts by former rules.
+func (s *entitySync) mayBeFormer(link store.Link, item mapping.Item) bool {
+	if link.State == store.LinkGone || link.Content == "" || fingerprint.IsCurrent(link.Content) {
+		return false
+	}
+	kind := s.kind(item.Kind)
+	return asksForMeeting(item) || kind != nil && kind.texts(item) != nil
+}
+
+func (s *entitySync) carryOverLink(ctx context.Context, link store.Link, was, is mapping.Item) (store.Link, error) {
+	if asksForMeeting(is) {
+		err := requests{s}.carryOverRequest(ctx, &link, was, is)
+		return link, err
+	}
+	kind := s.kind(is.Kind)
+	if link.Content == fingerprint.Of(kind.texts(was)) {
+		link.Content = fingerprint.OfText(kind.texts(is))
+	}
+	return link, nil
+}
+
 // carryOverRequest does so for a meeting request. The times that its link was
 // last compared by are those of the record then, not now.
-func (s *entitySync) carryOverRequest(ctx context.Context, link *store.Link, was, is mapping.Item) error {
+func (s requests) carryOverRequest(ctx context.Context, link *store.Link, was, is mapping.Item) error {
 	start, end := link.SourceStart, link.SourceEnd
 	if start.IsZero() {
 		start, end = link.Start, link.End
@@ -81,7 +98,7 @@ func (s *entitySync) carryOverRequest(ctx context.Context, link *store.Link, was
 }
 
 // composeAt is compose for other times. It says nothing to people.
-func (s *entitySync) composeAt(ctx context.Context, item mapping.Item, start, end time.Time) (meeting.Request, error) {
+func (s requests) composeAt(ctx context.Context, item mapping.Item, start, end time.Time) (meeting.Request, error) {
 	said := len(s.notes)
 	r, err := s.compose(ctx, item)
 	s.notes = s.notes[:said]
@@ -90,20 +107,4 @@ func (s *entitySync) composeAt(ctx context.Context, item mapping.Item, start, en
 
 func asksForMeeting(item mapping.Item) bool {
 	return item.Kind == mapping.ItemEvent || item.Kind == mapping.ItemTask
-}
-
-// textOf is what an item that asks for no meeting is known by; nil for one that
-// is not known by its texts.
-func textOf(item mapping.Item) any {
-	switch item.Kind {
-	case mapping.ItemNote, mapping.ItemHighLevelNote:
-		return item.Text
-	case mapping.ItemTags:
-		return [][]string{item.AddTags, item.RemoveTags}
-	case mapping.ItemHighLevelTask:
-		return []string{item.Title, item.Text, item.Due.UTC().Format(time.RFC3339), item.AssignedTo}
-	case mapping.ItemUpdateContact:
-		return item.ContactFields
-	}
-	return nil
 }
