@@ -28,13 +28,39 @@ func (s requests) recall(ctx context.Context, link store.Link, item mapping.Item
 	if err != nil || len(past) == 0 {
 		return link, err
 	}
+	open, last, err := s.sortPast(ctx, link, past)
+	if err != nil {
+		return link, err
+	}
+	known := link
+	switch {
+	case len(open) > 0:
+		link, err = s.recallOpen(ctx, link, item, want, open, max(link.Generation, last.Generation))
+	case last.Generation > link.Generation:
+		if link, err = s.adoptEnded(ctx, link, item, want, last); err == nil {
+			s.links[item.Key] = link
+		}
+	}
+	if err != nil {
+		return link, err
+	}
+	if known.ObjectID != "" && known.ObjectID != link.ObjectID {
+		if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, known.ObjectID); err != nil {
+			return link, err
+		}
+	}
+	s.conn.Linked(s.entity, item.Key, past)
+	return link, nil
+}
+
+// sortPast returns the open requests of an item, that of its link included, and the last of
+// the past ones. It updates what the lists show of them.
+func (s requests) sortPast(ctx context.Context, link store.Link, past []account.PastRequest) (open []account.PastRequest, last account.PastRequest, err error) {
 	since := s.freshFor(link, past)
-	known, generation := link, max(link.Generation, past[len(past)-1].Generation)
-	var open []account.PastRequest
-	last := past[len(past)-1] // of the closed ones, if none is open
+	last = past[len(past)-1]
 	for i, r := range past {
 		if past[i], err = s.asListedNow(ctx, r, since); err != nil {
-			return link, err
+			return nil, last, err
 		}
 		if past[i].Open() {
 			open = append(open, past[i])
@@ -43,50 +69,42 @@ func (s requests) recall(ctx context.Context, link store.Link, item mapping.Item
 			last = past[i]
 		}
 	}
-	if link.ObjectID != "" && link.State != store.LinkGone {
-		own, shown, err := s.conn.ListedRequest(ctx, link.ObjectID, since)
-		if err != nil {
+	if link.ObjectID == "" || link.State == store.LinkGone {
+		return open, last, nil
+	}
+	own, shown, err := s.conn.ListedRequest(ctx, link.ObjectID, since)
+	if shown && own.Open() {
+		open = append(open, account.PastRequest{Listed: own, Generation: link.Generation})
+	}
+	return open, last, err
+}
+
+// recallOpen adopts the newest of the open requests of an item, and removes the others.
+// generation is the last one that was used.
+func (s requests) recallOpen(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, open []account.PastRequest, generation int64) (store.Link, error) {
+	known := link
+	best := slices.MaxFunc(open, func(a, b account.PastRequest) int { return int(a.Generation - b.Generation) })
+	if best.ID != link.ObjectID {
+		var err error
+		if link, err = s.adopt(ctx, link, item, want, best); err != nil {
 			return link, err
 		}
-		if shown && own.Open() {
-			open = append(open, account.PastRequest{Listed: own, Generation: link.Generation})
-		}
 	}
-	switch {
-	case len(open) > 0:
-		best := slices.MaxFunc(open, func(a, b account.PastRequest) int { return int(a.Generation - b.Generation) })
-		if best.ID != link.ObjectID {
-			if link, err = s.adopt(ctx, link, item, want, best); err != nil {
-				return link, err
-			}
-		}
-		if link != known || len(open) > 1 {
-			link.Generation = generation
-			if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now())); err != nil {
-				return link, err
-			}
-			s.links[item.Key] = link
-		}
-		for _, r := range open {
-			if r.ID == best.ID {
-				continue
-			}
-			if err := s.removeUnlinked(ctx, r, item.Key, "second "+link.ItemKind+" removed", link.Title); err != nil {
-				return link, err
-			}
-		}
-	case last.Generation > link.Generation:
-		if link, err = s.adoptEnded(ctx, link, item, want, last); err != nil {
+	if link != known || len(open) > 1 {
+		link.Generation = generation
+		if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now())); err != nil {
 			return link, err
 		}
 		s.links[item.Key] = link
 	}
-	if known.ObjectID != "" && known.ObjectID != link.ObjectID {
-		if err := s.store.ForgetMeeting(ctx, s.entity.LocationID, known.ObjectID); err != nil {
+	for _, r := range open {
+		if r.ID == best.ID {
+			continue
+		}
+		if err := s.removeUnlinked(ctx, r, item.Key, "second "+link.ItemKind+" removed", link.Title); err != nil {
 			return link, err
 		}
 	}
-	s.conn.Linked(s.entity, item.Key, past)
 	return link, nil
 }
 

@@ -50,24 +50,11 @@ func (s contacts) remove(ctx context.Context, link store.Link) error {
 // is kept in step both ways and that a person deleted in CalendarHero is not made
 // again until its HighLevel contact changes.
 func (s contacts) apply(ctx context.Context, item mapping.Item) error {
-	want := item.Contact
-	link := s.links[item.Key]
-	content := fingerprint.Of(want)
-	bothWays := want.Back != nil
-	switch {
-	case bothWays && link.Base == deletedThere && link.Content == content:
-		return nil
-	case !bothWays && link.Base == "" && link.State == store.LinkLive && link.Content == content:
-		return nil
-	case bothWays && link.State == store.LinkLive && link.Content == content:
-		have, err := s.conn.Contact(ctx, link.ObjectID, link.Title)
-		if err != nil && clients.ReasonOf(err) != clients.NotFound {
-			return err
-		}
-		if err == nil && contactmerge.LastSyncedOf(link, have.ID).InStep(want, have) {
-			return s.contactFound(ctx)
-		}
+	if done, err := s.unchanged(ctx, item); done || err != nil {
+		return err
 	}
+	want, link, content := item.Contact, s.links[item.Key], fingerprint.Of(item.Contact)
+	bothWays := want.Back != nil
 	release, err := s.leaseAddresses(ctx, want.Emails)
 	if err != nil {
 		return err
@@ -82,25 +69,12 @@ func (s contacts) apply(ctx context.Context, item mapping.Item) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case link.State != store.LinkLive:
-	case have.ID != "":
-		if err := s.contactFound(ctx); err != nil {
-			return err
-		}
-	default: // a gateway, or an index that lags behind, must not pass for a deletion
-		if err := s.contactVanished(ctx); err != nil {
-			return err
-		}
+	if err := s.confirmFound(ctx, link, have); err != nil {
+		return err
 	}
 	if bothWays && have.ID == "" && link.State == store.LinkLive && link.Content == content {
 		link.Base = deletedThere
 		return s.forget(ctx, link, "contact deleted in CalendarHero")
-	}
-	if have.ID == "" {
-		if err := s.searchFinds(ctx); err != nil {
-			return err
-		}
 	}
 	owned := link.Owned && link.State != store.LinkGone && link.ObjectID == have.ID
 	if link.State.Uncertain() {
@@ -111,14 +85,60 @@ func (s contacts) apply(ctx context.Context, item mapping.Item) error {
 		State: store.LinkLive, ObjectID: have.ID, Owned: owned, Generation: link.Generation, Content: content, Title: want.Name,
 	}
 	switch {
-	case have.ID == "" && bothWays:
-		link.Base = contactmerge.Created(want).String()
-		return s.createContact(ctx, link, want)
 	case have.ID == "":
+		if err := s.searchFinds(ctx); err != nil {
+			return err
+		}
+		if bothWays {
+			link.Base = contactmerge.Created(want).String()
+		}
 		return s.createContact(ctx, link, want)
 	case bothWays:
 		return s.bothWays(ctx, item, link, have)
 	}
+	return s.fill(ctx, link, want, have)
+}
+
+// unchanged reports whether the contact is as the item asks for, on both sides if it is kept
+// in step both ways.
+func (s contacts) unchanged(ctx context.Context, item mapping.Item) (bool, error) {
+	want, link := item.Contact, s.links[item.Key]
+	switch {
+	case link.Content != fingerprint.Of(want):
+		return false, nil
+	case want.Back == nil:
+		return link.Base == "" && link.State == store.LinkLive, nil
+	case link.Base == deletedThere:
+		return true, nil
+	case link.State != store.LinkLive:
+		return false, nil
+	}
+	have, err := s.conn.Contact(ctx, link.ObjectID, link.Title)
+	switch {
+	case clients.ReasonOf(err) == clients.NotFound:
+		return false, nil
+	case err != nil:
+		return false, err
+	case contactmerge.LastSyncedOf(link, have.ID).InStep(want, have):
+		return true, s.contactFound(ctx)
+	}
+	return false, nil
+}
+
+// confirmFound returns nil once it is to be believed whether the contact of a live link
+// exists. A gateway, or an index that lags behind, must not pass for a deletion.
+func (s contacts) confirmFound(ctx context.Context, link store.Link, have calendarhero.Contact) error {
+	switch {
+	case link.State != store.LinkLive:
+		return nil
+	case have.ID != "":
+		return s.contactFound(ctx)
+	}
+	return s.contactVanished(ctx)
+}
+
+// fill adds what HighLevel knows to a contact that is kept in step one way.
+func (s contacts) fill(ctx context.Context, link store.Link, want mapping.ContactItem, have calendarhero.Contact) error {
 	merged := contactmerge.Fill(have, want)
 	if fingerprint.Of(merged) == fingerprint.Of(have) {
 		return s.store.SaveLink(ctx, link, s.now(), nil)

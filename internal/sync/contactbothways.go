@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -111,9 +112,9 @@ func (s contacts) calendarHeroNewer(ctx context.Context, rule mapping.ConflictRu
 	return changed.Before(same), err
 }
 
-// writeBack writes parts of a CalendarHero contact to the HighLevel contact, their
-// fields alone, and notes in next what HighLevel has then. One that it refuses is
-// told, and holds up neither the others nor the next sync.
+// writeBack writes parts of a CalendarHero contact to the HighLevel contact, their fields
+// alone, and notes in next what HighLevel has then. A part that HighLevel rejects is reported,
+// and holds up neither the others nor the next sync.
 func (s contacts) writeBack(ctx context.Context, item mapping.Item, parts map[string]string, next contactmerge.Base) ([]store.TimelineEntry, error) {
 	fields, err := s.readFields(ctx, slices.Collect(maps.Values(item.Contact.Back)))
 	if err != nil {
@@ -122,22 +123,9 @@ func (s contacts) writeBack(ctx context.Context, item mapping.Item, parts map[st
 	if s.entity.Kind == string(mapping.KindContact) && fields.contact.DateUpdated != s.mark {
 		return nil, &outcome.Wait{For: time.Second, Why: "somebody changed the contact in HighLevel during the sync"}
 	}
-	write := func(parts map[string]string) (highlevel.Contact, error) {
-		var w highlevel.ContactFields
-		for _, p := range contactmerge.Parts {
-			if v, ok := parts[p.Name]; ok {
-				field := item.Contact.Back[p.Name]
-				if err := fields.set(&w, field, p.ForHighLevel(v, fields.value(fields.contact, field))); err != nil {
-					return highlevel.Contact{}, err
-				}
-			}
-		}
-		stored, err := s.writing().UpdateContact(ctx, s.contactID, w)
-		return stored, s.refusal(ctx, err)
-	}
-	stored, err := write(parts)
-	if err != nil && clients.ReasonOf(err) != clients.Invalid {
-		return nil, err
+	stored, rejected := s.writeParts(ctx, item, fields, parts)
+	if rejected != nil && clients.ReasonOf(rejected) != clients.Invalid {
+		return nil, rejected
 	}
 	var written []string
 	for _, p := range contactmerge.Parts {
@@ -145,27 +133,49 @@ func (s contacts) writeBack(ctx context.Context, item mapping.Item, parts map[st
 		if !ok {
 			continue
 		}
-		one, refused := stored, err
-		if err != nil && len(parts) > 1 { // which of them?
-			if one, refused = write(map[string]string{p.Name: v}); refused != nil && clients.ReasonOf(refused) != clients.Invalid {
-				return nil, refused
+		one, err := stored, rejected
+		if rejected != nil && len(parts) > 1 { // which of them?
+			if one, err = s.writeParts(ctx, item, fields, map[string]string{p.Name: v}); err != nil && clients.ReasonOf(err) != clients.Invalid {
+				return nil, err
 			}
 		}
-		now := next[p.Name]
-		if now.Refused = refused != nil; now.Refused {
-			what := fmt.Sprintf("%s: Milepost cannot write CalendarHero's %s to HighLevel: ", item.Automation, p.Label())
-			s.cannot(what+refused.Error(), what+outcome.Redacted(refused))
-		} else {
-			if has := fields.value(one, item.Contact.Back[p.Name]); has != "" {
-				v = has
-			}
-			now.HighLevel = p.Digest(v)
-			written = append(written, p.Label()+": "+v)
+		if now, ok := s.writtenPart(item, p, fields.value(one, item.Contact.Back[p.Name]), v, err, next); ok {
+			written = append(written, p.Label()+": "+now)
 		}
-		next[p.Name] = now
 	}
 	if len(written) == 0 {
 		return nil, nil
 	}
 	return []store.TimelineEntry{s.tell("contact updated in HighLevel", strings.Join(written, "\n"))}, nil
+}
+
+// writeParts writes parts in one call.
+func (s contacts) writeParts(ctx context.Context, item mapping.Item, fields contactFields, parts map[string]string) (highlevel.Contact, error) {
+	var w highlevel.ContactFields
+	for _, p := range contactmerge.Parts {
+		if v, ok := parts[p.Name]; ok {
+			field := item.Contact.Back[p.Name]
+			if err := fields.set(&w, field, p.ForHighLevel(v, fields.value(fields.contact, field))); err != nil {
+				return highlevel.Contact{}, err
+			}
+		}
+	}
+	stored, err := s.writing().UpdateContact(ctx, s.contactID, w)
+	return stored, s.refusal(ctx, err)
+}
+
+// writtenPart notes in next how the write of a part ended. It returns the value that
+// HighLevel has now, and whether it took it.
+func (s contacts) writtenPart(item mapping.Item, p contactmerge.Part, has, v string, rejected error, next contactmerge.Base) (string, bool) {
+	now := next[p.Name]
+	now.Refused = rejected != nil
+	v = cmp.Or(has, v)
+	if rejected != nil {
+		what := fmt.Sprintf("%s: Milepost cannot write CalendarHero's %s to HighLevel: ", item.Automation, p.Label())
+		s.cannot(what+rejected.Error(), what+outcome.Redacted(rejected))
+	} else {
+		now.HighLevel = p.Digest(v)
+	}
+	next[p.Name] = now
+	return v, rejected == nil
 }

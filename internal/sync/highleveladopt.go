@@ -3,7 +3,10 @@ package sync
 import (
 	"context"
 	"regexp"
+	"slices"
 	"sync"
+
+	"milepost/clients/highlevel"
 
 	"milepost/internal/account"
 	"milepost/internal/meeting"
@@ -87,29 +90,43 @@ func (s highLevelWrites) adoptLater(ctx context.Context, link store.Link, item m
 // or a meeting, and an automation. Anybody can write what looks like a marker, so
 // one that follows from nothing proves nothing, and its text is taken for a person's.
 func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, error) {
-	of := func(kind mapping.Kind, id string) bool {
-		e := store.Entity{LocationID: s.entity.LocationID, Kind: string(kind), ID: id}
-		for _, key := range s.automations.WritesBack(kind) {
-			for g := int64(1); g <= laterWrites; g++ {
-				if meeting.Marker(e, key, g) == marker {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	if of(mapping.KindContact, s.contactID) {
+	if s.mayHaveWritten(mapping.KindContact, s.contactID, marker) {
 		return true, nil
 	}
 	known, err := s.store.EntitiesOf(ctx, s.entity.LocationID, s.contactID)
 	if err != nil {
 		return false, err
 	}
-	for _, e := range known {
-		if of(mapping.Kind(e.Kind), e.ID) {
-			return true, nil
+	if slices.ContainsFunc(known, func(e store.Entity) bool { return s.mayHaveWritten(mapping.Kind(e.Kind), e.ID, marker) }) {
+		return true, nil
+	}
+	if ours, err := s.meetingWrote(ctx, marker); ours || err != nil {
+		return ours, err
+	}
+	tasks, err := s.contactTasks(ctx)
+	if err != nil {
+		return false, outcome.NonRecord(err)
+	}
+	return slices.ContainsFunc(tasks, func(t highlevel.Task) bool { return s.mayHaveWritten(mapping.KindTask, t.ID, marker) }), nil
+}
+
+// mayHaveWritten reports whether a marker is one of those that automations write for a
+// record.
+func (s *entitySync) mayHaveWritten(kind mapping.Kind, id, marker string) bool {
+	e := store.Entity{LocationID: s.entity.LocationID, Kind: string(kind), ID: id}
+	for _, key := range s.automations.WritesBack(kind) {
+		for g := int64(1); g <= laterWrites; g++ {
+			if meeting.Marker(e, key, g) == marker {
+				return true
+			}
 		}
 	}
+	return false
+}
+
+// meetingWrote reports whether a marker is one of those that automations write for a
+// meeting that a list shows.
+func (s *entitySync) meetingWrote(ctx context.Context, marker string) (bool, error) {
 	since := s.began.Add(-account.ListsFresh)
 	if err := s.believable(ctx, since); err != nil {
 		return false, err
@@ -124,18 +141,9 @@ func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, er
 	}
 	for _, list := range []map[string]meeting.Listed{open, closed} {
 		for id := range list {
-			if of(mapping.KindMeeting, id) {
+			if s.mayHaveWritten(mapping.KindMeeting, id, marker) {
 				return true, nil
 			}
-		}
-	}
-	tasks, err := s.contactTasks(ctx)
-	if err != nil {
-		return false, outcome.NonRecord(err)
-	}
-	for _, t := range tasks {
-		if of(mapping.KindTask, t.ID) {
-			return true, nil
 		}
 	}
 	return false, nil

@@ -85,9 +85,9 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	return out, nil
 }
 
-// lookAt reads what became of the meeting of a link since it was last heard of. What
+// refresh reads what became of the meeting of a link since it was last heard of. What
 // is news was not there when the sync began, so the entity is looked at again.
-func (s *entitySync) lookAt(ctx context.Context, link store.Link) error {
+func (s *entitySync) refresh(ctx context.Context, link store.Link) error {
 	open, err := s.conn.OpenRequests(ctx, s.began)
 	if err != nil {
 		return err

@@ -16,14 +16,14 @@ func (s *entitySync) seen(link store.Link) store.Meeting {
 	return meeting.Known(s.meetings[link.ObjectID], link)
 }
 
-// takeOver brings a live link in step with what became of its meeting in
+// mergeRemote brings a live link in step with what became of its meeting in
 // CalendarHero, before it is compared with what the record asks for. A meeting
 // that was moved there stays where it is: want then asks for its times. Where the
 // record's times changed as well, the automation's rule says whose stand.
 //
 // The link keeps what was last seen of both sides: SourceStart and SourceEnd of
 // the record, Start, End and Meeting of CalendarHero.
-func (s requests) takeOver(ctx context.Context, link store.Link, item mapping.Item, want *meeting.Request) (store.Link, error) {
+func (s requests) mergeRemote(ctx context.Context, link store.Link, item mapping.Item, want *meeting.Request) (store.Link, error) {
 	if link.State != store.LinkLive {
 		// A replacement was interrupted: what it was to be made for still holds.
 		if !link.SourceStart.IsZero() && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd) {
@@ -38,7 +38,7 @@ func (s requests) takeOver(ctx context.Context, link store.Link, item mapping.It
 	link = meeting.Acknowledge(link, item, *want)
 	m := s.seen(link)
 	if item.Conflict == mapping.NewestWins && mapping.MeetingState(m.State).Ended() && m.State != link.Meeting && want.Material != link.Material {
-		if err := s.lookAt(ctx, link); err != nil { // no webhook tells when it was called off
+		if err := s.refresh(ctx, link); err != nil { // no webhook tells when it was called off
 			return link, err
 		}
 		m = s.seen(link)

@@ -29,45 +29,14 @@ func (requests) texts(mapping.Item) any { return nil } // a request has digests 
 // does so only where the invitee is the owner and has not accepted yet, once the
 // record has been quiet for a while. Else it waits for the next material change.
 func (s requests) apply(ctx context.Context, item mapping.Item) error {
-	want, err := s.compose(ctx, item)
+	link, item, want, err := s.settle(ctx, item)
 	if err != nil {
 		return err
 	}
 	s.wanted[item.Key] = wanted{want, item}
-	link, err := s.recall(ctx, s.links[item.Key], item, want)
+	todo, link, want, err := s.compare(ctx, link, item, want)
 	if err != nil {
 		return err
-	}
-	link, err = s.resolve(ctx, link, item)
-	if err != nil {
-		return err
-	}
-	invite := item.Invite
-	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
-		return err
-	}
-	s.wanted[item.Key] = wanted{want, item}
-	if link.State == store.LinkLive && link.Invited == "" && item.Invite.Who == mapping.InviteOwner && (invite != item.Invite || link.Material == want.Material) {
-		link.Invited = string(mapping.InviteOwner) // it was made by an earlier version
-		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-			return err
-		}
-	}
-	asked := want
-	if link, err = s.takeOver(ctx, link, item, &want); err != nil {
-		return err
-	}
-	todo := meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
-	if todo == meeting.Replace || todo == meeting.Remove {
-		// Not over what somebody changed in CalendarHero a moment ago.
-		if err := s.lookAt(ctx, link); err != nil {
-			return err
-		}
-		want = asked
-		if link, err = s.takeOver(ctx, link, item, &want); err != nil {
-			return err
-		}
-		todo = meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
 	}
 	switch todo {
 	case meeting.Nothing:
@@ -85,6 +54,59 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	case meeting.Remove:
 		return s.remove(ctx, link)
 	}
+	return s.replace(ctx, link, item, want)
+}
+
+// settle composes the request that the item asks for, and settles its link: what the
+// database does not know is adopted, and a call whose answer was lost is resolved. The item
+// it returns invites the owner if it may not invite anybody else.
+func (s requests) settle(ctx context.Context, item mapping.Item) (link store.Link, _ mapping.Item, want meeting.Request, err error) {
+	if want, err = s.compose(ctx, item); err != nil {
+		return link, item, want, err
+	}
+	s.wanted[item.Key] = wanted{want, item}
+	if link, err = s.recall(ctx, s.links[item.Key], item, want); err != nil {
+		return link, item, want, err
+	}
+	if link, err = s.resolve(ctx, link, item); err != nil {
+		return link, item, want, err
+	}
+	invite := item.Invite
+	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
+		return link, item, want, err
+	}
+	if link.State == store.LinkLive && link.Invited == "" && item.Invite.Who == mapping.InviteOwner && (invite != item.Invite || link.Material == want.Material) {
+		link.Invited = string(mapping.InviteOwner) // an earlier version made it
+		err = s.store.SaveLink(ctx, link, s.now(), nil)
+	}
+	return link, item, want, err
+}
+
+// compare merges what became of the meeting in CalendarHero, and decides what to do. Before
+// it replaces or removes a request, it reads the lists again: somebody may have changed it a
+// moment ago.
+func (s requests) compare(ctx context.Context, link store.Link, item mapping.Item, asked meeting.Request) (meeting.Action, store.Link, meeting.Request, error) {
+	want := asked
+	link, err := s.mergeRemote(ctx, link, item, &want)
+	if err != nil {
+		return meeting.Nothing, link, want, err
+	}
+	todo := meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now())
+	if todo != meeting.Replace && todo != meeting.Remove {
+		return todo, link, want, nil
+	}
+	if err := s.refresh(ctx, link); err != nil {
+		return todo, link, want, err
+	}
+	want = asked
+	if link, err = s.mergeRemote(ctx, link, item, &want); err != nil {
+		return todo, link, want, err
+	}
+	return meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now()), link, want, nil
+}
+
+// replace deletes a request, and creates it again.
+func (s requests) replace(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if !meeting.Near(want.End, item.End) { // it stays where it was moved to
 		if first, err := s.moveTask(ctx, link); err != nil || first {
 			return err
@@ -201,75 +223,90 @@ func (s requests) calledOff(ctx context.Context, link store.Link) error {
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
-// resolve settles a link whose last call may or may not have taken effect; the
-// link it returns is live or gone. A delete is sent again. The object of a
-// create is looked for by its marker, and adopted where it is there.
+// resolve settles a link whose last call may or may not have taken effect; the link it
+// returns is live or gone. A delete is sent again. The object of a create is looked for by
+// its marker, and adopted if it exists.
 func (s requests) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
-		if !link.SourceStart.IsZero() && !s.over(link) { // it is replaced; it may have been moved meanwhile
-			if err := s.lookAt(ctx, link); err != nil {
-				return link, err
-			}
-			m := s.seen(link)
-			if !mapping.MeetingState(m.State).Ended() && !(meeting.Near(m.Start, link.Start) && meeting.Near(m.End, link.End)) {
-				// What was planned does not know it, and its record has to follow first.
-				s.stale, s.touch = true, append(s.touch, s.entity)
-				link.State = store.LinkLive
-				return link, s.store.SaveLink(ctx, link, s.now(), nil)
-			}
-		}
-		if _, err := s.delete(ctx, link); err != nil {
-			return link, err
-		}
-		err := s.forget(ctx, link, link.ItemKind+" removed")
-		link.State = store.LinkGone
-		return link, err
+		return s.resolveDelete(ctx, link)
 	case !link.State.Uncertain():
 		return link, nil
 	}
 	if err := s.settled(ctx, link); err != nil {
 		return link, err
 	}
-	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return strings.Contains(r.Title, link.Marker) })
+	found, closed, err := s.findCreated(ctx, link)
 	if err != nil {
 		return link, err
 	}
-	closed := false
-	if found == "" { // somebody may have called it off meanwhile, and would not be asked again
-		requests, err := s.conn.ClosedRequests(ctx, s.began)
-		if err != nil {
-			return link, err
-		}
-		for id, r := range requests {
-			if strings.Contains(r.Title, link.Marker) {
-				found, closed = id, true
-			}
-		}
-	}
 	if found == "" {
-		if err := s.believable(ctx, s.began); err != nil {
-			return link, err
-		}
-		// The lists should show how an earlier one ended.
-		shown, err := s.conn.ShowAny(ctx, s.began)
-		if err != nil {
-			return link, err
-		}
-		if next, more := outcome.NextCheck(s.now().Sub(link.AttemptedAt), whenAllElseIsGone()...); more && !shown && link.Generation > 1 {
-			return link, &outcome.Wait{For: next, Why: "the answer to a create was lost, and CalendarHero shows no meeting request at all; Milepost checks again before it creates another one"}
-		}
-		err = s.store.GiveUp(ctx, link, s.now())
-		link.State = store.LinkGone
-		return link, err
+		return s.giveUp(ctx, link)
 	}
 	link.State, link.ObjectID, link.Owned = store.LinkLive, found, true
 	if closed {
-		if err := s.lookAt(ctx, link); err != nil {
+		if err := s.refresh(ctx, link); err != nil {
 			return link, err
 		}
 	}
 	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
+}
+
+// resolveDelete sends a delete again, unless the request was to be replaced and was moved
+// since.
+func (s requests) resolveDelete(ctx context.Context, link store.Link) (store.Link, error) {
+	if !link.SourceStart.IsZero() && !s.over(link) {
+		if err := s.refresh(ctx, link); err != nil {
+			return link, err
+		}
+		m := s.seen(link)
+		if !mapping.MeetingState(m.State).Ended() && !(meeting.Near(m.Start, link.Start) && meeting.Near(m.End, link.End)) {
+			// What was planned does not know it, and its record has to follow first.
+			s.stale, s.touch = true, append(s.touch, s.entity)
+			link.State = store.LinkLive
+			return link, s.store.SaveLink(ctx, link, s.now(), nil)
+		}
+	}
+	if _, err := s.delete(ctx, link); err != nil {
+		return link, err
+	}
+	err := s.forget(ctx, link, link.ItemKind+" removed")
+	link.State = store.LinkGone
+	return link, err
+}
+
+// findCreated looks for the request of a create whose answer was lost. Somebody may have
+// called it off since, and must not be asked again: then closed is true.
+func (s requests) findCreated(ctx context.Context, link store.Link) (id string, closed bool, err error) {
+	id, err = listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return strings.Contains(r.Title, link.Marker) })
+	if err != nil || id != "" {
+		return id, false, err
+	}
+	requests, err := s.conn.ClosedRequests(ctx, s.began)
+	for id, r := range requests {
+		if strings.Contains(r.Title, link.Marker) {
+			return id, true, err
+		}
+	}
+	return "", false, err
+}
+
+// giveUp takes the create of a link for one that had no effect, once the lists may be
+// believed: they should show how an earlier request ended.
+func (s requests) giveUp(ctx context.Context, link store.Link) (store.Link, error) {
+	if err := s.believable(ctx, s.began); err != nil {
+		return link, err
+	}
+	shown, err := s.conn.ShowAny(ctx, s.began)
+	if err != nil {
+		return link, err
+	}
+	if next, more := outcome.NextCheck(s.now().Sub(link.AttemptedAt), whenAllElseIsGone()...); more && !shown && link.Generation > 1 {
+		return link, &outcome.Wait{For: next, Why: "the answer to a create was lost, and CalendarHero shows no meeting request at all; Milepost checks again before it creates another one"}
+	}
+	err = s.store.GiveUp(ctx, link, s.now())
+	link.State = store.LinkGone
+	return link, err
 }
 
 // settled returns nil once the create of an uncertain link may be looked for. One
