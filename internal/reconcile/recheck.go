@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	walkLength = 24 * time.Hour
-	// walkDaily bounds what the walk costs: 2 % of HighLevel's 200,000 calls a
-	// day. A location with more contacts is walked in as many days.
-	walkDaily = 4000
+	recheckEvery = 24 * time.Hour
+	// recheckDaily bounds what the recheck costs: 2 % of HighLevel's 200,000 calls a
+	// day. A location with more contacts is rechecked in as many days.
+	recheckDaily = 4000
 )
 
-// walk looks at some of the contacts that have items, each once a day: at what
+// recheck checks some of the contacts that have items, each once a day, for what
 // the searches do not show. A contact that was deleted is in none of them, and a
 // note leaves the dateUpdated of its contact as it is. It goes on where the sweep
-// before stopped, and looks at as many as the time since then asks for.
-func (s *sweep) walk(ctx context.Context, _ place) error {
-	at, err := s.store.Reconciliation(ctx, walkOf(s.at.LocationID))
+// before stopped, and checks as many as the time since then asks for.
+func (s *sweep) recheck(ctx context.Context, _ place) error {
+	at, err := s.store.Reconciliation(ctx, recheckOf(s.at.LocationID))
 	if err != nil {
 		return err
 	}
@@ -35,14 +35,14 @@ func (s *sweep) walk(ctx context.Context, _ place) error {
 	if err != nil {
 		return err
 	}
-	// at.StartedAt is up to when the walk has come. Each contact moves it on by its
-	// part of a day, so an interrupted walk has the less to do.
+	// at.StartedAt is up to when the recheck has come. Each contact moves it on by its
+	// part of a day, so an interrupted recheck has the less to do.
 	now := s.now()
 	if at.StartedAt.IsZero() || at.StartedAt.After(now) {
 		at.StartedAt = now // there is no time since then; or the clock was put back
 	}
-	at.LocationID, at.StartedAt = s.at.LocationID, latest(at.StartedAt, now.Add(-walkLength))
-	each := walkLength / time.Duration(max(1, min(total, walkDaily)))
+	at.LocationID, at.StartedAt = s.at.LocationID, latest(at.StartedAt, now.Add(-recheckEvery))
+	each := recheckEvery / time.Duration(max(1, min(total, recheckDaily)))
 	due := min(total, int(now.Sub(at.StartedAt)/each))
 	ids, err := s.store.ContactsWithItems(ctx, s.at.LocationID, at.Place, due)
 	if err != nil {
@@ -56,39 +56,39 @@ func (s *sweep) walk(ctx context.Context, _ place) error {
 		ids = append(ids, first...)
 	}
 	for _, id := range ids {
-		found, err := s.lookAt(ctx, id)
+		found, err := s.checkContact(ctx, id)
 		if err != nil {
 			return err
 		}
-		if err := s.next(ctx, place{Phase: phaseWalk, After: quoted(id)}, found); err != nil {
+		if err := s.next(ctx, place{Phase: phaseRecheck, After: quoted(id)}, found); err != nil {
 			return err
 		}
 		at.Place, at.StartedAt = id, at.StartedAt.Add(each)
-		if err := s.saveWalk(ctx, at); err != nil {
+		if err := s.saveRecheck(ctx, at); err != nil {
 			return err
 		}
 	}
 	if total == 0 {
 		at.StartedAt = now // there was nothing to look at
 	}
-	if err := s.saveWalk(ctx, at); err != nil {
+	if err := s.saveRecheck(ctx, at); err != nil {
 		return err
 	}
 	return s.next(ctx, place{}, nil)
 }
 
-func (s *sweep) saveWalk(ctx context.Context, at store.Reconciliation) error {
+func (s *sweep) saveRecheck(ctx context.Context, at store.Reconciliation) error {
 	ctx, cancel := jobs.Detached(ctx)
 	defer cancel()
 	return s.store.SaveReconciliation(ctx, at, nil)
 }
 
-// walkOf is the name under which it is noted how far the walk of a location is.
-func walkOf(locationID string) string { return locationID + "/walk" }
+// recheckOf is the name under which it is noted how far the recheck of a location is.
+func recheckOf(locationID string) string { return locationID + "/walk" }
 
-// lookAt finds what differs of a contact's notes, or all of the contact where
+// checkContact finds what differs of a contact's notes, or all of the contact where
 // it is no longer there.
-func (s *sweep) lookAt(ctx context.Context, contactID string) ([]store.Found, error) {
+func (s *sweep) checkContact(ctx context.Context, contactID string) ([]store.Found, error) {
 	var found []store.Found
 	var err error
 	if s.automations.Needs(mapping.KindNote).Any {

@@ -38,7 +38,7 @@ const (
 	mostCompleted = 200 * sweepPage
 )
 
-// sweep is one walk through a location for what no webhook told: contacts by
+// sweep is one search of a location for what no webhook told: contacts by
 // their dateUpdated, their notes, and all open tasks. Each record's own mark
 // of change, or its fingerprint, is compared with what was last seen; those
 // that differ are asked to be synced, by the jobs that webhooks use.
@@ -65,7 +65,7 @@ const (
 	phaseTasks     = "tasks"
 	phaseMissing   = "missing"
 	phaseCompleted = "completed"
-	phaseWalk      = "walk"
+	phaseRecheck   = "walk"
 )
 
 // Sweep carries on with the sweep of that name, or begins one that looks at
@@ -111,8 +111,8 @@ func (s *sweep) run(ctx context.Context) error {
 			step = s.missing
 		case phaseCompleted:
 			step = s.completed
-		case phaseWalk:
-			step = s.walk
+		case phaseRecheck:
+			step = s.recheck
 		}
 		if err := step(ctx, p); err != nil {
 			return err
@@ -282,7 +282,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 func (s *sweep) tasks(ctx context.Context, p place) error {
 	if !s.automations.Needs(mapping.KindTask).Any {
 		s.at.TasksKnown = false // what is made from now on was there before
-		return s.next(ctx, place{Phase: phaseWalk}, nil)
+		return s.next(ctx, place{Phase: phaseRecheck}, nil)
 	}
 	s.at.Calls++
 	open := false
@@ -370,7 +370,7 @@ func (s *sweep) completed(ctx context.Context, p place) error {
 		s.session.OwnersSearched()
 	}
 	if len(ownerless) == 0 || p.Skip >= mostCompleted {
-		return s.next(ctx, place{Phase: phaseWalk}, nil)
+		return s.next(ctx, place{Phase: phaseRecheck}, nil)
 	}
 	s.at.Calls++
 	done := true

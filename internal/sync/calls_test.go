@@ -58,7 +58,7 @@ func TestWhatAChangeOfAContactCosts(t *testing.T) {
 				c.before(b, contact)
 				heard = b.hear(heard)
 			}
-			b.pass(rest)
+			b.pass(pauseAfterSync)
 			b.hl.ResetCalls()
 			c.happens(b, contact)
 			b.hear(heard)
@@ -113,7 +113,7 @@ func (b *bundle) workAll() {
 		if err := b.newRun(jobOf(state), nil).do(b.t.Context()); err != nil && !errors.As(err, &rests) {
 			b.t.Fatal(err)
 		}
-		b.pass(rest)
+		b.pass(pauseAfterSync)
 	}
 	b.t.Fatal("the syncs do not end")
 }
@@ -162,7 +162,7 @@ func TestARecordThatFailsHoldsUpNoOther(t *testing.T) {
 	contact := b.jane("").ID
 	b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
 	b.hear(0)
-	b.pass(rest)
+	b.pass(pauseAfterSync)
 	sent := len(b.hl.Sent())
 	for i := range 3 {
 		_, err := b.hl.CreateTask(hlfake.Task{ContactID: contact, Title: fmt.Sprint("Call ", i), DueDate: b.now().Add(30 * time.Hour)})

@@ -8,7 +8,7 @@ import (
 	"milepost/internal/store"
 )
 
-// doubt returns nil when what a fetch said of a record is to be believed, and
+// unconfirmed returns nil when what a fetch said of a record is to be believed, and
 // else how long to wait before the record is asked for again: a read may lag
 // behind a write. Where fetch and events agree, or a fetch says again that a
 // record is gone, there is no doubt. A record that is not found, though no event
@@ -16,7 +16,7 @@ import (
 // though an event said that it was. A record that was never read is new, and
 // most likely HighLevel's search does not know it yet: it is looked for during
 // ten minutes.
-func (r *Syncer) doubt(state store.EntityState, gone bool) error {
+func (r *Syncer) unconfirmed(state store.EntityState, gone bool) error {
 	if gone == state.DeleteAsked() || (gone && state.Fingerprint == store.FingerprintGone) {
 		return nil
 	}

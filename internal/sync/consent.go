@@ -46,7 +46,7 @@ func (s requests) staysWithOwner(ctx context.Context, link store.Link, item mapp
 // onlyOwner reports whether a request of an earlier version invites nobody else, as
 // far as is known.
 func (s requests) onlyOwner(link store.Link, asOwners meeting.Request) bool {
-	emails := s.seen(link).Emails
+	emails := s.knownMeeting(link).Emails
 	return len(emails) > 0 && !slices.ContainsFunc(emails, func(e string) bool { return !strings.EqualFold(e, asOwners.ContactEmails[0]) })
 }
 
@@ -57,7 +57,7 @@ func (s requests) inherit(ctx context.Context, plan mapping.Plan) error {
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
 	replaced := false
 	for key, link := range s.links {
-		replaced = replaced || link.State == store.LinkLive && link.Invited == string(mapping.InviteOwner) && s.seen(link).End.After(s.now()) &&
+		replaced = replaced || link.State == store.LinkLive && link.Invited == string(mapping.InviteOwner) && s.knownMeeting(link).End.After(s.now()) &&
 			!slices.ContainsFunc(requests, func(r mapping.Request) bool { return r.Key == key })
 	}
 	if !replaced {

@@ -184,7 +184,7 @@ func (s contacts) contactFound(ctx context.Context) error {
 	if !s.troubled {
 		return nil
 	}
-	return s.settleDoubt(ctx, calendarhero.API)
+	return s.confirmed(ctx, calendarhero.API)
 }
 
 // leaseAddresses takes the sole right to make, adopt or remove the contacts with

@@ -28,7 +28,7 @@ type contactFields struct {
 // readFields reads the contact, and the definitions of custom fields where one
 // of the fields needs them.
 func (s *entitySync) readFields(ctx context.Context, fields []string) (f contactFields, err error) {
-	if f.contact, err = s.then.Contact(ctx, s.contactID); err != nil {
+	if f.contact, err = s.followUpClient.Contact(ctx, s.contactID); err != nil {
 		return f, err
 	}
 	if slices.ContainsFunc(fields, func(field string) bool { return f.standard(&highlevel.ContactFields{}, field) == nil }) {

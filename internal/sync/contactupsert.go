@@ -163,7 +163,7 @@ func (s newContacts) alreadyLinked(ctx context.Context, want mapping.ContactItem
 // has one of the addresses or the phone.
 func (s newContacts) findInHighLevel(ctx context.Context, link store.Link, emails []string, phone string) (highlevel.Contact, bool, error) {
 	if link.State == store.LinkLive {
-		have, err := s.then.Contact(ctx, link.ObjectID)
+		have, err := s.followUpClient.Contact(ctx, link.ObjectID)
 		if clients.ReasonOf(err) != clients.NotFound {
 			return have, err == nil, err
 		}
@@ -172,9 +172,9 @@ func (s newContacts) findInHighLevel(ctx context.Context, link store.Link, email
 		phone = "" // it would match nothing
 	}
 	for _, email := range emails {
-		have, found, err := s.then.FindDuplicate(ctx, s.entity.LocationID, email, phone)
+		have, found, err := s.followUpClient.FindDuplicate(ctx, s.entity.LocationID, email, phone)
 		if found {
-			have, err = s.then.Contact(ctx, have.ID) // whole
+			have, err = s.followUpClient.Contact(ctx, have.ID) // whole
 		}
 		if found || err != nil {
 			return have, found, outcome.NonRecord(err)

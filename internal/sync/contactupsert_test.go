@@ -43,7 +43,7 @@ func (b *bundle) of(e store.Entity) *entitySync {
 	b.t.Helper()
 	conn, err := b.session(b.t.Context(), e.LocationID)
 	b.must(err)
-	s := &entitySync{Syncer: b.Syncer, conn: conn, entity: e, reads: &reads{}, result: &result{}, first: conn.HighLevel, then: conn.HighLevel}
+	s := &entitySync{Syncer: b.Syncer, conn: conn, entity: e, reads: &reads{}, result: &result{}, startClient: conn.HighLevel, followUpClient: conn.HighLevel}
 	s.links, err = b.store.Links(b.t.Context(), e)
 	b.must(err)
 	return s
@@ -168,7 +168,7 @@ func TestAContactThatIsGoneBeforeItIsReadIsNotFound(t *testing.T) {
 	if _, err := b.upsert(e); clients.ReasonOf(err) != clients.NotFound {
 		t.Errorf("%v", err)
 	}
-	if err := b.doubt(store.EntityState{Entity: e}, true); err == nil || !strings.HasPrefix(err.Error(), "CalendarHero does not find") {
+	if err := b.unconfirmed(store.EntityState{Entity: e}, true); err == nil || !strings.HasPrefix(err.Error(), "CalendarHero does not find") {
 		t.Errorf("what it waits for: %v", err)
 	}
 }

@@ -15,12 +15,12 @@ import (
 // wasQuiet reports whether a new description may replace its request now: it was
 // asked for long enough ago, and not changed since.
 func (s requests) wasQuiet(link store.Link, want meeting.Request) bool {
-	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.Content && s.restLeft(link) <= 0
+	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.Content && s.debounceLeft(link) <= 0
 }
 
-// restLeft is how long a resting description has still to wait. It waits no longer
+// debounceLeft is how long a resting description has still to wait. It waits no longer
 // if it began to in the future: the clock was put back.
-func (r *Syncer) restLeft(link store.Link) time.Duration {
+func (r *Syncer) debounceLeft(link store.Link) time.Duration {
 	ago := r.now().Sub(link.RestingSince)
 	if ago < 0 {
 		return 0
@@ -28,12 +28,12 @@ func (r *Syncer) restLeft(link store.Link) time.Duration {
 	return r.quiet - ago
 }
 
-// rest makes a new description wait. Each change restarts the wait, so a burst of
+// debounce makes a new description wait. Each change restarts the wait, so a burst of
 // changes costs one replacement.
-func (s requests) rest(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
+func (s requests) debounce(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if s.quiet < 0 {
 		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")
-		return s.rested(ctx, link)
+		return s.endDebounce(ctx, link)
 	}
 	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s", item.Automation, meeting.Span(s.quiet)))
 	if link.Resting == want.Content {
@@ -43,8 +43,8 @@ func (s requests) rest(ctx context.Context, link store.Link, item mapping.Item, 
 	return s.store.Rest(ctx, link, s.now(), s.real(s.quiet))
 }
 
-// rested ends the wait of a description that is no longer asked for.
-func (s requests) rested(ctx context.Context, link store.Link) error {
+// endDebounce ends the wait of a description that is no longer asked for.
+func (s requests) endDebounce(ctx context.Context, link store.Link) error {
 	if link.Resting == "" {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (r *Syncer) debounceJob(ctx context.Context, job *river.Job[store.RestArgs]
 	if link.State != store.LinkLive || link.Resting == "" || !link.RestingSince.Equal(job.Args.Since) {
 		return nil // it was replaced or removed, or a later change has a job of its own
 	}
-	if left := r.restLeft(link); left > 0 {
+	if left := r.debounceLeft(link); left > 0 {
 		return r.Snooze(left)
 	}
 	return r.store.TouchLater(ctx, []store.Entity{job.Args.Entity()})

@@ -15,14 +15,14 @@ import (
 	"milepost/mapping"
 )
 
-// ledger follows what the records in HighLevel ask for and what people do to the
+// expected follows what the records in HighLevel ask for and what people do to the
 // meetings in CalendarHero, by the recipes and the documentation as a person reads
 // them. It knows nothing of Milepost's own computation but how a marker is made.
 //
 // Between two quiet points, at which all is told and worked, it does not ask in
 // which order Milepost came to see what happened, so an item may have several
 // right ends. It is strict where only one side changed.
-type ledger struct {
+type expected struct {
 	h       *history
 	zone    *time.Location
 	items   map[itemID]*item
@@ -97,10 +97,10 @@ type foreign struct {
 	forgot  bool // what Milepost knew of it may be lost: what was there before is not reported
 }
 
-func newLedger(h *history) *ledger {
+func newExpected(h *history) *expected {
 	zone, err := time.LoadLocation("America/New_York")
 	h.must(err)
-	return &ledger{h: h, zone: zone, items: map[itemID]*item{}, foreign: map[string]*foreign{}, touched: map[string]bool{}, untag: map[string]bool{}, came: map[int]int{}, renamed: map[int]bool{}}
+	return &expected{h: h, zone: zone, items: map[itemID]*item{}, foreign: map[string]*foreign{}, touched: map[string]bool{}, untag: map[string]bool{}, came: map[int]int{}, renamed: map[int]bool{}}
 }
 
 const (
@@ -112,7 +112,7 @@ const (
 func ours(body string) bool { return strings.Contains(body, "[ref: mp-") }
 
 // contents computes the items of the contacts as they are.
-func (l *ledger) contents() map[itemID]item {
+func (l *expected) contents() map[itemID]item {
 	hl := l.h.hl
 	out := map[itemID]item{}
 	fields := hl.CustomFields(location)
@@ -161,7 +161,7 @@ func (l *ledger) contents() map[itemID]item {
 
 // revise notes how the items changed, be it by a person or by Milepost itself. Of
 // what Milepost writes, tags and names are a change of a request: it shows them.
-func (l *ledger) revise(person bool) {
+func (l *expected) revise(person bool) {
 	found := l.contents()
 	for id, f := range found {
 		it := l.items[id]
@@ -197,7 +197,7 @@ func (it *item) becomes(next content, person bool) {
 // missedNotes notes that a sync of a record read an empty list of its contact's notes.
 // If Milepost knows none of them, it cannot tell that from the truth, and that they are
 // there is a change later on.
-func (l *ledger) missedNotes(e store.Entity) {
+func (l *expected) missedNotes(e store.Entity) {
 	for id, it := range l.items {
 		if id.kind != e.Kind || id.entity != e.ID || it.noNotes {
 			continue
@@ -212,7 +212,7 @@ func (l *ledger) missedNotes(e store.Entity) {
 }
 
 // markers gives the item of every marker that can have been used.
-func (l *ledger) markers() map[string]itemID {
+func (l *expected) markers() map[string]itemID {
 	out := map[string]itemID{}
 	for id := range l.items {
 		for generation := int64(1); generation < 40; generation++ {
@@ -223,7 +223,7 @@ func (l *ledger) markers() map[string]itemID {
 }
 
 // requests gives the requests of each item, as they were made, and the live ones.
-func (l *ledger) requests() (made map[itemID][]chfake.MeetingRequest, live map[itemID][]chfake.MeetingRequest, wrong []string) {
+func (l *expected) requests() (made map[itemID][]chfake.MeetingRequest, live map[itemID][]chfake.MeetingRequest, wrong []string) {
 	made, live = map[itemID][]chfake.MeetingRequest{}, map[itemID][]chfake.MeetingRequest{}
 	byMarker, used := l.markers(), map[string]int{}
 	for _, r := range slices.Concat(l.h.ch.Closed(), l.h.ch.Requests()) {
@@ -251,12 +251,12 @@ func (l *ledger) requests() (made map[itemID][]chfake.MeetingRequest, live map[i
 }
 
 // itemOf gives the item of a request; nil of one that people made.
-func (l *ledger) itemOf(r chfake.MeetingRequest) *item {
+func (l *expected) itemOf(r chfake.MeetingRequest) *item {
 	return l.items[l.markers()[meeting.MarkerIn(r.Subject)]]
 }
 
 // passes notes what ended by time alone.
-func (l *ledger) passes() {
+func (l *expected) passes() {
 	for _, it := range l.items {
 		it.off = it.off || it.base != nil && !it.base.end.After(l.h.now())
 		for _, m := range it.moved {
@@ -266,7 +266,7 @@ func (l *ledger) passes() {
 }
 
 // forget notes that Milepost's database went back to an older state, or was lost.
-func (l *ledger) forget(knows time.Time) {
+func (l *expected) forget(knows time.Time) {
 	l.forgotten = true
 	for _, f := range l.foreign {
 		f.forgot = true
@@ -283,7 +283,7 @@ func (l *ledger) forget(knows time.Time) {
 }
 
 // quiet begins anew: all that happened so far is settled.
-func (l *ledger) quiet() {
+func (l *expected) quiet() {
 	made, live, _ := l.requests()
 	for id, it := range l.items {
 		if list := made[id]; len(list) > 0 && it.tookPlaceUnknown(list[len(list)-1]) {
@@ -331,7 +331,7 @@ func kindOf(wrong string) string {
 }
 
 // audit tells what is wrong at a quiet point.
-func (l *ledger) audit() (wrong []string) {
+func (l *expected) audit() (wrong []string) {
 	h := l.h
 	made, live, wrong := l.requests()
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -387,7 +387,7 @@ func (l *ledger) audit() (wrong []string) {
 }
 
 // wrongEnd tells what is wrong with where an item ended, or "".
-func (l *ledger) wrongEnd(id itemID, it *item, made, live []chfake.MeetingRequest) string {
+func (l *expected) wrongEnd(id itemID, it *item, made, live []chfake.MeetingRequest) string {
 	want, now := it.now, l.h.now()
 	past := !want.times.end.After(now)
 	if len(live) > 1 {
@@ -490,7 +490,7 @@ func (l *ledger) wrongEnd(id itemID, it *item, made, live []chfake.MeetingReques
 // halfReplaced reports whether Milepost itself removed the last request of an item. If
 // its database went back between that and the replacement, it takes this for a
 // cancellation by a person, until the record changes again.
-func (l *ledger) halfReplaced(it *item, made []chfake.MeetingRequest) bool {
+func (l *expected) halfReplaced(it *item, made []chfake.MeetingRequest) bool {
 	cancelled := 0
 	for _, r := range made {
 		if r.Status == "cancelled" {
@@ -517,7 +517,7 @@ func (it *item) tookPlaceUnknown(r chfake.MeetingRequest) bool {
 // withoutOrphans drops from a description the notes that Milepost wrote because of
 // records that were deleted. A database that never knew such a record takes them for a
 // person's: what a marker follows from proves whose it is.
-func (l *ledger) withoutOrphans(description string) string {
+func (l *expected) withoutOrphans(description string) string {
 	before, list, found := strings.Cut(description, "Notes:\n- ")
 	if !l.forgotten || !found {
 		return description
@@ -548,7 +548,7 @@ func (l *ledger) withoutOrphans(description string) string {
 }
 
 // exists reports whether the record of an item is still there.
-func (l *ledger) exists(id itemID) bool {
+func (l *expected) exists(id itemID) bool {
 	_, ok := l.contents()[id]
 	return ok
 }
@@ -558,7 +558,7 @@ func sameDay(a, b time.Time, zone *time.Location) bool {
 }
 
 // wrongClash tells what is wrong with how a conflict ended.
-func (l *ledger) wrongClash(id itemID, it *item, live []chfake.MeetingRequest) string {
+func (l *expected) wrongClash(id itemID, it *item, live []chfake.MeetingRequest) string {
 	switch {
 	case it.must.none && len(live) > 0:
 		return fmt.Sprintf("the conflict ended with a request at %s, and by the rule that it was called off stands", times{live[0].Start, live[0].End})
@@ -582,7 +582,7 @@ func (l *ledger) wrongClash(id itemID, it *item, live []chfake.MeetingRequest) s
 }
 
 // notes tells what is wrong with what Milepost wrote in HighLevel.
-func (l *ledger) notes() (wrong []string) {
+func (l *expected) notes() (wrong []string) {
 	h := l.h
 	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	made := map[string]int{}
@@ -662,7 +662,7 @@ func refIn(body string) string {
 // had no reason to look at while there was something to say of it: nobody who was
 // invited was a contact, or it was over before it was seen. Who looks later may find
 // more.
-func (l *ledger) strange(id string) bool {
+func (l *expected) strange(id string) bool {
 	f := l.foreign[id]
 	if f == nil {
 		return false
@@ -673,7 +673,7 @@ func (l *ledger) strange(id string) bool {
 
 // foreignNotes tells which meetings that people made are not in the notes of their
 // contact.
-func (l *ledger) foreignNotes() (wrong []string) {
+func (l *expected) foreignNotes() (wrong []string) {
 	h := l.h
 	for _, r := range slices.Concat(h.ch.Requests(), h.ch.Closed()) {
 		f := l.foreign[r.ID]
@@ -717,7 +717,7 @@ func (l *ledger) foreignNotes() (wrong []string) {
 }
 
 // contacts tells which contacts are not the same on both sides.
-func (l *ledger) contacts() (wrong []string) {
+func (l *expected) contacts() (wrong []string) {
 	for place, id := range l.h.people {
 		var names []string
 		for _, c := range l.h.ch.Contacts() {

@@ -47,9 +47,9 @@ func (s *entitySync) isKnown(state store.EntityState) bool {
 	return !neverRead(state) || len(s.links) > 0
 }
 
-// doubted notes the first looks that did not find a known record, so that it is
+// noteUnconfirmed notes the first looks that did not find a known record, so that it is
 // known how many vanish at once before the first of them is believed.
-func (s *entitySync) doubted(ctx context.Context, state store.EntityState) error {
+func (s *entitySync) noteUnconfirmed(ctx context.Context, state store.EntityState) error {
 	if state.DeleteAsked() || !s.isKnown(state) {
 		return nil
 	}
@@ -60,8 +60,8 @@ func (s *entitySync) doubted(ctx context.Context, state store.EntityState) error
 	return err
 }
 
-// sure returns nil once a record may be taken for deleted.
-func (s *entitySync) sure(ctx context.Context, state store.EntityState) error {
+// confirmGone returns nil once a record may be taken for deleted.
+func (s *entitySync) confirmGone(ctx context.Context, state store.EntityState) error {
 	explained, err := s.contactGone(ctx)
 	switch {
 	case err != nil:
@@ -69,7 +69,7 @@ func (s *entitySync) sure(ctx context.Context, state store.EntityState) error {
 	case !s.isKnown(state), state.Fingerprint == store.FingerprintGone:
 		return nil
 	case state.DeleteAsked(), explained:
-		return s.settleDoubt(ctx, whose(state))
+		return s.confirmed(ctx, whose(state))
 	}
 	since := state.GoneAt
 	if since.IsZero() {
@@ -113,8 +113,8 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 		vendor, d.Others, s.entity.LocationID)}
 }
 
-// settleDoubt notes that it is not in doubt any more whether the record exists.
-func (s *entitySync) settleDoubt(ctx context.Context, vendor string) error {
+// confirmed notes that it is not in doubt any more whether the record exists.
+func (s *entitySync) confirmed(ctx context.Context, vendor string) error {
 	over, err := s.store.Settle(ctx, s.entity, vendor)
 	if over {
 		s.logger.Info().Str("location", s.entity.LocationID).Str("vendor", vendor).Msg("vanished records exist again; no removal waits")
@@ -136,7 +136,7 @@ func (s *entitySync) othersAreThere(ctx context.Context, since time.Time) error 
 		return err
 	}
 	for _, id := range ids {
-		other, err := s.then.Contact(ctx, id)
+		other, err := s.followUpClient.Contact(ctx, id)
 		if err == nil && other.ID == id {
 			return nil
 		}
@@ -159,9 +159,9 @@ func (s *entitySync) othersAreThere(ctx context.Context, since time.Time) error 
 // locationAnswers returns nil if HighLevel answers for the location now. A token
 // that may not read the location must find contacts.
 func (s *entitySync) locationAnswers(ctx context.Context) error {
-	_, err := s.then.Location(ctx, s.entity.LocationID)
+	_, err := s.followUpClient.Location(ctx, s.entity.LocationID)
 	if clients.ReasonOf(err) == clients.Forbidden {
-		rows, _, err := s.then.SearchContacts(ctx, highlevel.ContactSearch{LocationID: s.entity.LocationID, PageLimit: 1, Page: 1})
+		rows, _, err := s.followUpClient.SearchContacts(ctx, highlevel.ContactSearch{LocationID: s.entity.LocationID, PageLimit: 1, Page: 1})
 		if err == nil && len(rows) == 0 {
 			err = &clients.Error{API: highLevelAPI, Operation: "search contacts", Reason: clients.Unavailable, Message: "the location shows no contact"}
 		}

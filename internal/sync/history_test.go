@@ -47,21 +47,21 @@ type history struct {
 	mort  *mortality
 	wire  map[string]*wire // by vendor
 
-	began    time.Time
-	people   []string // contact ids by place; "" = nobody
-	untold   []webhook
-	sent     map[string]int // webhooks of a vendor that are seen
-	past     []webhook      // told, to be told again
-	needWalk bool           // something was lost that only the walk finds
-	due      map[store.Entity]time.Time
-	fails    map[store.Entity]int
-	polled   time.Time
-	swept    time.Time
-	armed    []*fakehttp.Armed
-	lying    []lying
-	meetings int // made by people in CalendarHero
-	asked    int // times that a clash asked for
-	ledger   *ledger
+	began     time.Time
+	people    []string // contact ids by place; "" = nobody
+	untold    []webhook
+	sent      map[string]int // webhooks of a vendor that are seen
+	past      []webhook      // told, to be told again
+	needCheck bool           // something was lost that only the daily recheck finds
+	due       map[store.Entity]time.Time
+	fails     map[store.Entity]int
+	polled    time.Time
+	swept     time.Time
+	armed     []*fakehttp.Armed
+	lying     []lying
+	meetings  int // made by people in CalendarHero
+	asked     int // times that a clash asked for
+	expected  *expected
 
 	stage     *stage
 	database  string // the one in use
@@ -155,7 +155,7 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 		}},
 	}
 	h.useCopyOf(s.shelf.empty())
-	h.ledger = newLedger(h)
+	h.expected = newExpected(h)
 	t.Cleanup(func() {
 		close(h.mort.over)
 		h.mort.all.Wait()
@@ -351,7 +351,7 @@ func (h *history) carryOut(job store.Entity) {
 	switch {
 	case died:
 	case errors.As(err, &rests):
-		h.due[job] = h.now().Add(rest)
+		h.due[job] = h.now().Add(pauseAfterSync)
 	case err != nil: // as River hands it out again, without the chance that it adds
 		h.fails[job]++
 		h.due[job] = h.now().Add(store.BackoffAfter(h.fails[job]))
@@ -365,7 +365,7 @@ func (h *history) carryOut(job store.Entity) {
 		h.must(err)
 		h.tell("  sync of %s: %s %s", h.name(e), state.Outcome, state.Detail)
 		if h.noNotes() > noNotes {
-			h.ledger.missedNotes(e)
+			h.expected.missedNotes(e)
 		}
 	}
 	h.look()
@@ -631,7 +631,7 @@ func (h *history) hear() {
 				h.tally.lost++
 				h.tell("  %s %s is lost", vendor, s.Type)
 				// Neither changes the dateUpdated of a contact that is there.
-				h.needWalk = h.needWalk || strings.HasPrefix(s.Type, "Note") || s.Type == "ContactDelete"
+				h.needCheck = h.needCheck || strings.HasPrefix(s.Type, "Note") || s.Type == "ContactDelete"
 				continue
 			}
 			h.untold = append(h.untold, w)
@@ -690,7 +690,7 @@ func (h *history) arrive(w webhook) {
 // look takes up what a job did on both sides.
 func (h *history) look() {
 	h.hear()
-	h.ledger.revise(false)
+	h.expected.revise(false)
 }
 
 // name is an entity in the story.

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// rest is how long a contact is left alone after a sync, so that a burst on it
+	// pauseAfterSync is how long a contact is left alone after a sync, so that a burst on it
 	// costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
 	// have rested once a second.
-	rest = 500 * time.Millisecond
-	// turnTime is how long a job begins new syncs, by the machine's clock: River
+	pauseAfterSync = 500 * time.Millisecond
+	// batchTime is how long a job begins new syncs, by the machine's clock: River
 	// interrupts it after 30 s.
-	turnTime = 10 * time.Second
+	batchTime = 10 * time.Second
 )
 
 // syncJob works one sync job: a contact with those of its records that have news,
@@ -36,7 +36,7 @@ func (r *Syncer) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) er
 // newRun makes a run of a sync job, which may be nil: then there is none to complete.
 func (r *Syncer) newRun(of store.Entity, job *river.Job[store.SyncArgs]) *syncRun {
 	return &syncRun{
-		Syncer: r, job: job, of: of, ends: time.Now().Add(turnTime),
+		Syncer: r, job: job, of: of, ends: time.Now().Add(batchTime),
 		reads: &reads{elsewhere: store.WorkedWithContact(of.Kind)}, told: map[store.Entity]int64{},
 	}
 }
@@ -69,8 +69,8 @@ func (run *syncRun) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if ago := run.now().Sub(syncedAt); 0 < ago && ago < rest {
-		return run.Snooze(rest - ago)
+	if ago := run.now().Sub(syncedAt); 0 < ago && ago < pauseAfterSync {
+		return run.Snooze(pauseAfterSync - ago)
 	}
 	return run.work(ctx, owed)
 }
@@ -81,7 +81,7 @@ func (run *syncRun) do(ctx context.Context) error {
 func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 	ready := slices.DeleteFunc(owed, func(s store.EntityState) bool { return !s.Ready(run.now()) })
 	for len(ready) > 0 {
-		if err := run.turn(ctx, ready); err != nil || run.over {
+		if err := run.batch(ctx, ready); err != nil || run.over {
 			return err
 		}
 		owed, _, err := run.store.SyncsOwed(ctx, run.of)
@@ -98,14 +98,14 @@ func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 	}
 	again, err := run.store.AwaitNextTry(ctx, run.job, run.now(), run.real)
 	if again {
-		return run.Snooze(rest)
+		return run.Snooze(pauseAfterSync)
 	}
 	return err
 }
 
-// turn syncs records one after the other, and records those that ended together,
+// batch syncs records one after the other, and records those that ended together,
 // what is said of the contact before its records are looked at.
-func (run *syncRun) turn(ctx context.Context, ready []store.EntityState) error {
+func (run *syncRun) batch(ctx context.Context, ready []store.EntityState) error {
 	run.expect(ready)
 	for i, state := range ready {
 		if time.Now().After(run.ends) {

@@ -251,7 +251,7 @@ func (s *meetingSync) observe(ctx context.Context) (verdict, error) {
 			return goOn, err
 		}
 	} else if !s.state.GoneAt.IsZero() {
-		if err := s.settleDoubt(ctx, calendarhero.API); err != nil {
+		if err := s.confirmed(ctx, calendarhero.API); err != nil {
 			return goOn, err
 		}
 	}
@@ -387,7 +387,7 @@ func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why s
 		if strings.EqualFold(email, owner.Email) {
 			continue
 		}
-		contact, found, err := s.first.FindDuplicate(ctx, s.entity.LocationID, email, "")
+		contact, found, err := s.startClient.FindDuplicate(ctx, s.entity.LocationID, email, "")
 		if err != nil {
 			return "", err
 		}

@@ -10,9 +10,9 @@ import (
 	"milepost/mapping"
 )
 
-// seen is what is known of the meeting of a link: what CalendarHero showed last,
+// knownMeeting is what is known of the meeting of a link: what CalendarHero showed last,
 // or what was written while it showed nothing yet.
-func (s *entitySync) seen(link store.Link) store.Meeting {
+func (s *entitySync) knownMeeting(link store.Link) store.Meeting {
 	return meeting.Known(s.meetings[link.ObjectID], link)
 }
 
@@ -36,12 +36,12 @@ func (s requests) mergeRemote(ctx context.Context, link store.Link, item mapping
 	}
 	before := link
 	link = meeting.Acknowledge(link, item, *want)
-	m := s.seen(link)
+	m := s.knownMeeting(link)
 	if item.Conflict == mapping.NewestWins && mapping.MeetingState(m.State).Ended() && m.State != link.Meeting && want.Material != link.Material {
 		if err := s.refresh(ctx, link); err != nil { // no webhook tells when it was called off
 			return link, err
 		}
-		m = s.seen(link)
+		m = s.knownMeeting(link)
 	}
 	merged := meeting.Merge(link, m, item, *want, s.changedAt, s.now())
 	link, *want = merged.Link, merged.Want

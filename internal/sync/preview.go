@@ -39,7 +39,7 @@ func (r *Syncer) previewAs(ctx context.Context, f store.Found, claim clients.Cla
 	kind := mapping.Kind(e.Kind)
 	automations := r.live()
 	s := &entitySync{Syncer: r, automations: automations, conn: conn, entity: e, contactID: cmp.Or(state.ContactID, f.ContactID), asked: state.Wanted, reads: &reads{}, result: &result{}}
-	s.first, s.then = conn.HighLevel.Backfill().With(claim), conn.HighLevel.With(clients.Begun)
+	s.startClient, s.followUpClient = conn.HighLevel.Backfill().With(claim), conn.HighLevel.With(clients.Begun)
 	if s.links, err = r.store.Links(ctx, e); err != nil {
 		return nil, err
 	}

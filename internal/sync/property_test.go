@@ -95,9 +95,9 @@ func (h *history) play() {
 
 // person has a person do something, on either side.
 func (h *history) person(do func()) {
-	h.ledger.edits++
+	h.expected.edits++
 	do()
-	h.ledger.revise(true)
+	h.expected.revise(true)
 	h.hear()
 }
 
@@ -190,7 +190,7 @@ func (h *history) edit() {
 		h.must(h.hl.AddTags(id, choose(h, "vip", "buyer")))
 	case "untag":
 		tag := choose(h, "vip", "buyer", "meeting-booked")
-		h.ledger.untag[id+tag] = true
+		h.expected.untag[id+tag] = true
 		h.must(h.hl.RemoveTags(id, tag))
 	case "delete":
 		h.must(h.hl.DeleteContact(id))
@@ -198,7 +198,7 @@ func (h *history) edit() {
 	case "edit note", "delete note":
 		note := choose(h, notes...)
 		if ours(note.Body) {
-			h.ledger.touched[refIn(note.Body)] = true
+			h.expected.touched[refIn(note.Body)] = true
 		}
 		switch body := choose(h, bodies...); {
 		case what == "delete note":
@@ -218,7 +218,7 @@ func (h *history) edit() {
 		case "complete task":
 			h.must(h.hl.CompleteTask(task.ID))
 		case "reopen task":
-			h.ledger.items[itemID{"task", task.ID, taskItem}].reopened = task.Completed
+			h.expected.items[itemID{"task", task.ID, taskItem}].reopened = task.Completed
 			h.must(h.hl.UpdateTask(task.ID, func(t *hlfake.Task) { t.Completed = false }))
 		case "delete task":
 			h.must(h.hl.DeleteTask(task.ID))
@@ -232,7 +232,7 @@ func (h *history) comes(place int) {
 	c, err := h.hl.CreateContact(hlfake.Contact{LocationID: location, FirstName: "Ann", LastName: fmt.Sprint("P", place), Email: mailOf(place)})
 	h.must(err)
 	h.people[place] = c.ID
-	h.ledger.came[place]++
+	h.expected.came[place]++
 }
 
 func mailOf(place int) string { return fmt.Sprintf("p%d@example.com", place) }
@@ -260,7 +260,7 @@ func (h *history) meeting() {
 		return
 	}
 	r := choose(h, requests...)
-	it, what := h.ledger.itemOf(r), choose(h, "accept", "accept", "move", "move", "move", "cancel")
+	it, what := h.expected.itemOf(r), choose(h, "accept", "accept", "move", "move", "move", "cancel")
 	h.tell("%s %q in CalendarHero", what, r.Subject)
 	switch what {
 	case "accept":
@@ -277,7 +277,7 @@ func (h *history) meeting() {
 		}
 	case "cancel":
 		h.must(h.ch.Cancel(r.ID))
-		h.ledger.mailed++
+		h.expected.mailed++
 		if it != nil {
 			it.off, it.cancels = true, it.cancels+1
 		}
@@ -291,7 +291,7 @@ func (h *history) renamedThere() bool {
 		if h.people[place] != "" && slices.Contains(c.Email, mailOf(place)) && strings.Contains(c.Name, " ") {
 			name := choose(h, "Cleo P", "Dora P") + fmt.Sprint(place)
 			h.tell("person %d is called %s in CalendarHero", place, name)
-			h.ledger.renamed[place] = true
+			h.expected.renamed[place] = true
 			h.must(h.ch.EditContact(c.ID, func(c *chfake.Contact) { c.Name = name }))
 			return true
 		}
@@ -316,10 +316,10 @@ func (h *history) newMeeting() {
 	} else {
 		h.tell("the holder asks person %d for %q", place, title)
 		r, err = h.ch.Request(title, []string{mailOf(place)}, start, start.Add(30*time.Minute))
-		h.ledger.mailed++
+		h.expected.mailed++
 	}
 	h.must(err)
-	h.ledger.foreign[r.ID] = f
+	h.expected.foreign[r.ID] = f
 }
 
 // fault arms one.
@@ -362,15 +362,15 @@ func (h *history) settle() {
 	h.turn(0)
 	h.pass(10 * time.Minute) // after which all contacts are looked at in CalendarHero
 	h.rounds()
-	if h.needWalk {
+	if h.needCheck {
 		h.pass(25 * time.Hour)
-		h.needWalk = false
+		h.needCheck = false
 		h.tell("a day passes")
 		h.rounds()
 	}
-	h.needWalk = false
+	h.needCheck = false
 	h.tally.settled++
-	if wrong := h.ledger.audit(); len(wrong) > 0 {
+	if wrong := h.expected.audit(); len(wrong) > 0 {
 		slices.Sort(wrong)
 		for _, w := range wrong {
 			h.tally.wrong[kindOf(w)]++
@@ -378,7 +378,7 @@ func (h *history) settle() {
 		h.fail("at %s:\n  %s", h.now(), strings.Join(wrong, "\n  "))
 	}
 	h.still()
-	h.ledger.quiet()
+	h.expected.quiet()
 	h.tell("both sides agree")
 }
 
@@ -446,7 +446,7 @@ func (h *history) still() {
 				if err := rows.Scan(&e.LocationID, &e.Kind, &e.ID); err != nil {
 					return err
 				}
-				if !h.ledger.strange(e.ID) {
+				if !h.expected.strange(e.ID) {
 					all = append(all, e)
 				}
 			}
@@ -454,7 +454,7 @@ func (h *history) still() {
 		}))
 		h.must(h.store.Touch(h.t.Context(), all, false))
 		for _, w := range h.past[max(0, len(h.past)-10):] {
-			if id, err := calendarhero.ParseEvent(w.body); err != nil || !h.ledger.strange(id) {
+			if id, err := calendarhero.ParseEvent(w.body); err != nil || !h.expected.strange(id) {
 				h.arrive(w)
 			}
 		}
@@ -469,10 +469,10 @@ func (h *history) still() {
 // against the rule.
 func (h *history) clash() {
 	h.t.Helper()
-	_, live, _ := h.ledger.requests()
+	_, live, _ := h.expected.requests()
 	var ids []itemID
 	for id, list := range live {
-		if len(list) == 1 && h.ledger.items[id].now.wanted && list[0].Start.After(h.now().Add(time.Hour)) {
+		if len(list) == 1 && h.expected.items[id].now.wanted && list[0].Start.After(h.now().Add(time.Hour)) {
 			ids = append(ids, id)
 		}
 	}
@@ -481,7 +481,7 @@ func (h *history) clash() {
 	}
 	slices.SortFunc(ids, func(a, b itemID) int { return strings.Compare(a.kind+a.entity, b.kind+b.entity) })
 	id := choose(h, ids...)
-	it, r := h.ledger.items[id], live[id][0]
+	it, r := h.expected.items[id], live[id][0]
 	began := h.now()
 	h.tell("both sides change %s of %s", id.item, h.name(store.Entity{Kind: id.kind, ID: id.entity}))
 	h.asked++ // for no time that was asked for before
@@ -493,7 +493,7 @@ func (h *history) clash() {
 		if off {
 			h.tell("  it is called off in CalendarHero")
 			h.must(h.ch.Cancel(r.ID))
-			h.ledger.mailed++
+			h.expected.mailed++
 			it.off, it.cancels = true, it.cancels+1
 			return
 		}
@@ -523,14 +523,14 @@ func (h *history) clash() {
 	}
 	asked := it.now.times
 	recordWins := h.rule == mapping.HighLevelWins || h.rule == mapping.NewestWins && (hereLast || id.kind == "task")
-	it.must = &end{since: began, at: asked, loser: meeting.Period(to.start, to.end, h.ledger.zone)}
+	it.must = &end{since: began, at: asked, loser: meeting.Period(to.start, to.end, h.expected.zone)}
 	switch {
 	case recordWins && off:
 		it.must.loser = "it was cancelled in CalendarHero"
 	case off:
 		it.must.none, it.must.loser = true, "HighLevel asked for"
 	case !recordWins:
-		it.must.at, it.must.loser = to, "HighLevel asked for "+meeting.Period(asked.start, asked.end, h.ledger.zone)
+		it.must.at, it.must.loser = to, "HighLevel asked for "+meeting.Period(asked.start, asked.end, h.expected.zone)
 	}
 	for h.rng.IntN(3) > 0 {
 		switch choose(h, "fault", "crash", "poll", "tell", "work") {
@@ -552,7 +552,7 @@ func (h *history) clash() {
 // bounded holds the writes against what was changed.
 func (h *history) bounded() {
 	h.t.Helper()
-	l := h.ledger
+	l := h.expected
 	struck := 0
 	for _, a := range h.armed {
 		struck += a.Hits()

@@ -123,7 +123,7 @@ func (s *entitySync) contactNotes(ctx context.Context) ([]highlevel.Note, error)
 	if err != nil {
 		return nil, err
 	}
-	return notes, listsAll(ctx, s, mapping.KindNote, notes, func(n highlevel.Note) string { return n.ID }, s.then.Note)
+	return notes, listsAll(ctx, s, mapping.KindNote, notes, func(n highlevel.Note) string { return n.ID }, s.followUpClient.Note)
 }
 
 // contactTasks are the contact's tasks.
@@ -132,7 +132,7 @@ func (s *entitySync) contactTasks(ctx context.Context) ([]highlevel.Task, error)
 	if err != nil {
 		return nil, err
 	}
-	return tasks, listsAll(ctx, s, mapping.KindTask, tasks, func(t highlevel.Task) string { return t.ID }, s.then.Task)
+	return tasks, listsAll(ctx, s, mapping.KindTask, tasks, func(t highlevel.Task) string { return t.ID }, s.followUpClient.Task)
 }
 
 // listsAll makes sure that a list of a contact's notes or tasks that lacks one that
@@ -209,7 +209,7 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 	if _, contactErr := s.readContact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
 		return task, cmp.Or(contactErr, err)
 	}
-	found, findErr := s.then.FindTask(ctx, s.entity.LocationID, s.entity.ID, nil)
+	found, findErr := s.followUpClient.FindTask(ctx, s.entity.LocationID, s.entity.ID, nil)
 	if findErr != nil {
 		if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
 			if s.surelyGone, err = s.contactGone(ctx); err != nil {
@@ -225,5 +225,5 @@ func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) 
 	if err := s.store.LearnContact(ctx, s.entity, s.contactID); err != nil {
 		return task, err
 	}
-	return s.then.Task(ctx, s.contactID, s.entity.ID)
+	return s.followUpClient.Task(ctx, s.contactID, s.entity.ID)
 }

@@ -49,9 +49,9 @@ func once[T any](known *map[string]answer[T], id string, ask func() (T, error)) 
 // call makes a call of HighLevel. Until one was answered it stands in line as the
 // job does; what was read then is not thrown away for want of a turn.
 func call[T any](s *entitySync, do func(*highlevel.Client) (T, error)) (T, error) {
-	hl := s.first
+	hl := s.startClient
 	if s.reads.begun {
-		hl = s.then
+		hl = s.followUpClient
 	}
 	v, err := do(hl)
 	s.reads.begun = s.reads.begun || err == nil
@@ -62,7 +62,7 @@ func call[T any](s *entitySync, do func(*highlevel.Client) (T, error)) (T, error
 // believed from then on.
 func (s *entitySync) writing() *highlevel.Client {
 	s.reads.forget()
-	return s.then
+	return s.followUpClient
 }
 
 func (s *entitySync) readContact(ctx context.Context, id string) (highlevel.Contact, error) {

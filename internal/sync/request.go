@@ -40,7 +40,7 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	}
 	switch todo {
 	case meeting.Nothing:
-		return s.rested(ctx, link)
+		return s.endDebounce(ctx, link)
 	case meeting.Skip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
 		return nil
@@ -48,7 +48,7 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, because a replacement would mail the invitee and undo an answer")
 		return nil
 	case meeting.Debounce:
-		return s.rest(ctx, link, item, want)
+		return s.debounce(ctx, link, item, want)
 	case meeting.Create:
 		return s.create(ctx, link, item, want)
 	case meeting.Remove:
@@ -135,7 +135,7 @@ func (s requests) tooOften(ctx context.Context, link store.Link) (bool, error) {
 	if err != nil || n < mostOften {
 		return false, err
 	}
-	s.held = &outcome.Wait{For: outcome.LongestWait, Why: fmt.Sprintf("%s: Milepost created it %d times within a day, so the change waits; do two automations trigger each other?", link.Automation, n)}
+	s.deferred = &outcome.Wait{For: outcome.LongestWait, Why: fmt.Sprintf("%s: Milepost created it %d times within a day, so the change waits; do two automations trigger each other?", link.Automation, n)}
 	return true, nil
 }
 
@@ -150,7 +150,7 @@ func (s requests) moveTask(ctx context.Context, link store.Link) (first bool, er
 			continue
 		}
 		s.touch = append(s.touch, s.entity)
-		return true, taskChanges{highLevelWrites{s.entitySync}}.apply(ctx, item)
+		return true, s.kind(item.Kind).apply(ctx, item)
 	}
 	return false, nil
 }
@@ -212,7 +212,7 @@ func (s requests) planRecall(ctx context.Context, link store.Link, item mapping.
 // calledOff handles a request that somebody deleted in CalendarHero, found when
 // only its description was to be replaced. Milepost does not create it again.
 func (s requests) calledOff(ctx context.Context, link store.Link) error {
-	m := s.seen(link)
+	m := s.knownMeeting(link)
 	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
 	m.Happened = meeting.Happened(m, s.now())
 	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {
@@ -259,7 +259,7 @@ func (s requests) resolveDelete(ctx context.Context, link store.Link) (store.Lin
 		if err := s.refresh(ctx, link); err != nil {
 			return link, err
 		}
-		m := s.seen(link)
+		m := s.knownMeeting(link)
 		if !mapping.MeetingState(m.State).Ended() && !(meeting.Near(m.Start, link.Start) && meeting.Near(m.End, link.End)) {
 			// What was planned does not know it, and its record has to follow first.
 			s.stale, s.touch = true, append(s.touch, s.entity)
@@ -422,7 +422,7 @@ func (s *entitySync) revive(ctx context.Context) error {
 
 // over reports whether the time of a link's meeting has passed. CalendarHero
 // then closes it by itself, and a delete would tell its invitees of nothing.
-func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After(s.now()) }
+func (s *entitySync) over(link store.Link) bool { return !s.knownMeeting(link).End.After(s.now()) }
 
 // delete notes the delete of a link's object and sends it, unless the meeting
 // is over. An object that is already gone is deleted; missing reports that it
@@ -430,7 +430,7 @@ func (s *entitySync) over(link store.Link) bool { return !s.seen(link).End.After
 // that nothing is believed of its object.
 func (s requests) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
-		return false, s.confirm(ctx, link.Item, link.ObjectID, s.seen(link).End)
+		return false, s.confirm(ctx, link.Item, link.ObjectID, s.knownMeeting(link).End)
 	}
 	first := link.State != store.LinkDeleting
 	link.State = store.LinkDeleting
@@ -497,7 +497,7 @@ type wanted struct {
 func (s requests) remove(ctx context.Context, link store.Link) error {
 	// A later request ignores where the meeting was moved to.
 	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
-	if m := s.seen(link); s.over(link) {
+	if m := s.knownMeeting(link); s.over(link) {
 		link.Start, link.End = m.Start, m.End
 		return s.leave(ctx, link, isOver)
 	}
@@ -507,7 +507,7 @@ func (s requests) remove(ctx context.Context, link store.Link) error {
 	}
 	// One that is merely gone is deleted nevertheless: a gateway may have shown no
 	// request for long.
-	if ended := mapping.MeetingState(s.seen(link).State); ended.Ended() && ended != mapping.MeetingGone {
+	if ended := mapping.MeetingState(s.knownMeeting(link).State); ended.Ended() && ended != mapping.MeetingGone {
 		return s.forget(ctx, link, link.ItemKind+" "+string(ended)+" in CalendarHero, no longer kept in step")
 	}
 	if _, err := s.delete(ctx, link); err != nil {

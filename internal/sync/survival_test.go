@@ -117,7 +117,7 @@ func (h *history) lie() {
 // database went back and no longer knows a contact, a meeting or a note that must be
 // shown.
 func (h *history) blindTo(pattern string) bool {
-	if !h.ledger.forgotten {
+	if !h.expected.forgotten {
 		return false
 	}
 	switch pattern {
@@ -166,8 +166,8 @@ func (h *history) restore() {
 	h.tally.survived[what]++
 	h.tell("Milepost is started on %s; the inbox is there: %v", what, inbox)
 	h.useCopyOf(from.database)
-	h.needWalk = true
-	h.ledger.forget(from.at)
+	h.needCheck = true
+	h.expected.forget(from.at)
 	for _, l := range h.lying {
 		if h.blindTo(l.pattern) {
 			l.faults.Disarm(l.armed)

@@ -122,17 +122,17 @@ func (r *Syncer) newSync(ctx context.Context, conn *session, state store.EntityS
 	s = &entitySync{
 		Syncer: r, automations: r.live(), conn: conn, entity: state.Entity, contactID: state.ContactID, result: &result{mark: state.Mark},
 		reads: reads, asked: state.Wanted, began: r.now(), ended: map[string]bool{}, superseded: map[string]bool{}, wanted: map[string]wanted{},
-		troubled: state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
-		first:    conn.HighLevel, then: conn.HighLevel.With(clients.Begun),
+		troubled:    state.Outcome == store.Waiting || state.Outcome == store.Retry || state.Outcome == store.Auth,
+		startClient: conn.HighLevel, followUpClient: conn.HighLevel.With(clients.Begun),
 	}
 	if state.Kind == string(mapping.KindContact) {
 		s.contactID = state.ID
 	}
 	if state.Outcome == store.Waiting {
-		s.first = conn.HighLevel.With(clients.Waited)
+		s.startClient = conn.HighLevel.With(clients.Waited)
 	}
 	if state.Backfill { // its first call only: a sync that has begun is brought to its end
-		s.first = s.first.Backfill()
+		s.startClient = s.startClient.Backfill()
 	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
 		return nil, err
@@ -256,9 +256,9 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	if err != nil && !missing {
 		return facts, "", err
 	}
-	if doubt := s.doubt(*state, missing); doubt != nil && !s.surelyGone {
+	if doubt := s.unconfirmed(*state, missing); doubt != nil && !s.surelyGone {
 		if missing {
-			if err := s.doubted(ctx, *state); err != nil {
+			if err := s.noteUnconfirmed(ctx, *state); err != nil {
 				return facts, "", err
 			}
 		}
@@ -266,10 +266,10 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	}
 	if missing {
 		s.noTasks = errors.Is(err, highlevel.ErrNoTasks) && !state.DeleteAsked()
-		return facts, whyGone(*state), s.sure(ctx, *state)
+		return facts, whyGone(*state), s.confirmGone(ctx, *state)
 	}
 	if !state.GoneAt.IsZero() {
-		if err := s.settleDoubt(ctx, whose(*state)); err != nil {
+		if err := s.confirmed(ctx, whose(*state)); err != nil {
 			return facts, "", err
 		}
 	}
@@ -284,14 +284,14 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 type entitySync struct {
 	*Syncer
 	*result
-	automations *mapping.Set
-	conn        *session
-	first       *highlevel.Client // for the call that a sync begins with
-	then        *highlevel.Client // for the others: what was read is not thrown away for want of a turn
-	reads       *reads
-	entity      store.Entity
-	contactID   string
-	asked       int64 // state's Wanted
+	automations    *mapping.Set
+	conn           *session
+	startClient    *highlevel.Client // for the first call
+	followUpClient *highlevel.Client // for the others, with a higher priority: a sync that has begun is not cut off by the rate limiter
+	reads          *reads
+	entity         store.Entity
+	contactID      string
+	asked          int64 // state's Wanted
 	// troubled: the last sync did not end.
 	troubled bool
 	// surelyGone: its contact is known to be deleted, and no search finds it.
@@ -304,7 +304,7 @@ type entitySync struct {
 
 	began    time.Time // the sync
 	planned  []mapping.Item
-	held     *outcome.Wait            // why something is not done yet, though the rest is
+	deferred *outcome.Wait            // why one item is not done yet, though the others are
 	stale    bool                     // there is news that the plan does not know
 	wanted   map[string]wanted        // by item key
 	own      []mapping.Meeting        // of the entity
@@ -342,8 +342,8 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 			return err
 		}
 	}
-	if refused == nil && s.held != nil {
-		return s.held
+	if refused == nil && s.deferred != nil {
+		return s.deferred
 	}
 	return refused
 }

@@ -513,7 +513,7 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 		}
 		state.GoneAt = b.now().Add(6 * time.Hour)
 		var w *outcome.Wait
-		if err := b.doubt(state, true); !errors.As(err, &w) || w.For > time.Minute || w.Unconfirmed.After(b.now()) {
+		if err := b.unconfirmed(state, true); !errors.As(err, &w) || w.For > time.Minute || w.Unconfirmed.After(b.now()) {
 			t.Errorf("%+v", w)
 		}
 	})
@@ -721,11 +721,11 @@ func TestARecordThatWasSyncedIsNoNewOneThoughNoFingerprintWasKept(t *testing.T) 
 		b := setup(t, "")
 		c.state.GoneAt = b.now()
 		b.pass(c.doubt - time.Second)
-		if b.doubt(c.state, true) == nil {
+		if b.unconfirmed(c.state, true) == nil {
 			t.Errorf("%s: believed before %s", c.name, c.doubt)
 		}
 		b.pass(2 * time.Second)
-		if err := b.doubt(c.state, true); err != nil {
+		if err := b.unconfirmed(c.state, true); err != nil {
 			t.Errorf("%s: after %s: %v", c.name, c.doubt, err)
 		}
 	}
