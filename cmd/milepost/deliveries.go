@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"milepost/internal/app"
+	"milepost/internal/operate"
 	"milepost/internal/store"
 )
 
@@ -66,12 +67,11 @@ type deliveryRow struct {
 }
 
 func (c *deliveriesCmd) newest(ctx context.Context, st *store.Store, since time.Time) ([]deliveryRow, error) {
-	list, err := newest(c.Limit, since, func(before int64, n int) ([]store.Delivery, error) {
-		return st.Deliveries(ctx, before, n)
-	}, func(d store.Delivery) (int64, time.Time, bool) {
-		return d.ID, d.ReceivedAt, (c.Location == "" || d.Entity.LocationID == c.Location) &&
-			(c.Record == "" || d.Entity.ID == c.Record) && (c.Outcome == "" || d.Outcome == c.Outcome)
-	})
+	q := operate.Query{LocationID: c.Location, RecordID: c.Record, Since: since, Limit: c.Limit}
+	if c.Outcome != "" {
+		q.Outcomes = []string{c.Outcome}
+	}
+	list, err := operate.New(operate.Config{Store: st}).NewestDeliveries(ctx, q)
 	rows := make([]deliveryRow, len(list))
 	for i, d := range slices.Backward(list) {
 		rows[len(list)-1-i] = deliveryRow{d.ReceivedAt.UTC(), d.Entity.LocationID, d.Type, d.Entity.Kind, d.Entity.ID, d.Outcome, d.Detail}

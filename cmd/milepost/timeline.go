@@ -12,7 +12,7 @@ import (
 	"unicode"
 
 	"milepost/internal/app"
-	"milepost/internal/store"
+	"milepost/internal/operate"
 )
 
 type timelineCmd struct {
@@ -36,7 +36,7 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 		return err
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		entries, err := newestEntries(ctx, state.Store, c.Location, c.Contact, since, c.Limit)
+		entries, err := operate.New(operate.Config{Store: state.Store}).Timeline(ctx, c.Location, c.Contact, since, c.Limit)
 		if err != nil {
 			return err
 		}
@@ -91,37 +91,6 @@ type timelineRow struct {
 	ID      string    `json:"id"`
 	What    string    `json:"what"`
 	Detail  string    `json:"detail"`
-}
-
-// newestEntries lists the newest limit entries since a time, newest first.
-func newestEntries(ctx context.Context, st *store.Store, location, contact string, since time.Time, limit int) ([]store.TimelineEntry, error) {
-	return newest(limit, since, func(before int64, n int) ([]store.TimelineEntry, error) {
-		return st.TimelinePage(ctx, location, contact, before, n)
-	}, func(e store.TimelineEntry) (int64, time.Time, bool) { return e.ID, e.At, true })
-}
-
-// newest lists the newest limit rows since a time, newest first, page by page. about
-// tells a row's id and time, and whether it is wanted. A clock that was put back may
-// have older rows between them.
-func newest[T any](limit int, since time.Time, page func(before int64, n int) ([]T, error), about func(T) (id int64, at time.Time, wanted bool)) (list []T, err error) {
-	const most = 500
-	for before := int64(0); len(list) < limit; {
-		rows, err := page(before, most)
-		if err != nil {
-			return nil, err
-		}
-		var last time.Time
-		for _, row := range rows {
-			var wanted bool
-			if before, last, wanted = about(row); wanted && !last.Before(since) && len(list) < limit {
-				list = append(list, row)
-			}
-		}
-		if len(rows) < most || last.Before(since) {
-			break
-		}
-	}
-	return list, nil
 }
 
 // oneLine makes a line of a text that came from elsewhere and cuts a long one.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"milepost/api"
 	"milepost/internal/console"
+	"milepost/internal/operate"
 	"milepost/internal/people"
 )
 
@@ -19,7 +21,11 @@ const auditKept = 400 * 24 * time.Hour
 func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	a.adminURL = strings.TrimSuffix(cfg.AdminURL, "/")
 	a.people = people.Open(people.Config{Store: a.store, AdminToken: strings.TrimSpace(cfg.AdminToken), Now: cfg.Clock.Now})
+	closing := make(chan struct{})
+	a.endStreams = sync.OnceFunc(func() { close(closing) })
+	desk := operate.New(operate.Config{Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now})
 	pages, err := console.New(console.Config{
+		Desk: desk, Closing: closing,
 		People: a.people, Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,
 		Logger: a.logger, Refused: rejections(a.logger), Now: cfg.Clock.Now,
 	})

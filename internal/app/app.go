@@ -44,6 +44,7 @@ type App struct {
 	lock        *flock.Flock // of the data directory; nil on PostgreSQL
 	claims      *claim.Keeper
 	people      *people.Registry
+	endStreams  func() // of the console, so that they do not hold up a shutdown
 	adminURL    string // at which people reach the admin listener; "" = at its address
 	public      *http.Server
 	admin       *http.Server
@@ -176,6 +177,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		return nil, err
 	}
 	a.public, a.admin = server(api.Public(routes)), server(adminHandler)
+	a.admin.RegisterOnShutdown(a.endStreams)
 	a.publicLn, a.adminLn = public.Listener(a.publicLn), admin.Listener(a.adminLn)
 	return a, errors.Join(a.logConnections(ctx), a.logInvites(ctx))
 }

@@ -48,6 +48,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		{a.store.PruneItems, removedKept},
 		{a.store.PruneTimeline, timelineKept},
 		{a.store.PruneAudit, auditKept},
+		{a.store.PruneWaits, deliveriesKept},
 	} {
 		m, pruneErr := old.prune(ctx, a.clock.Now().Add(-old.kept))
 		n, err = n+m, errors.Join(err, pruneErr)

@@ -64,7 +64,8 @@ var functions = template.FuncMap{
 	},
 	"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"utc":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 UTC") },
-	"plural": plural,
+	"plural": plural, "thousands": thousands, "took": took,
+	"outcome": outcomeName, "tone": outcomeTone, "kind": kindName,
 }
 
 func plural(n int64, one, many string) string {

@@ -28,6 +28,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
+	"milepost/internal/operate"
 	"milepost/internal/people"
 )
 
@@ -58,9 +59,11 @@ func ForViewers(path string) bool {
 
 // Config is what the console needs.
 type Config struct {
+	Desk    *operate.Desk
 	People  *people.Registry
-	Secure  bool   // people reach it by https
-	Sandbox string // address of the sandbox's page for the fakes; "" = this is no sandbox
+	Closing <-chan struct{} // closed when the listener is; ends the streams
+	Secure  bool            // people reach it by https
+	Sandbox string          // address of the sandbox's page for the fakes; "" = this is no sandbox
 	Logger  zerolog.Logger
 	Refused zerolog.Logger // of rejected sign-ins; may be sampled, because anyone can cause them
 	Now     func() time.Time
@@ -69,7 +72,8 @@ type Config struct {
 // Console is the web console.
 type Console struct {
 	Config
-	pages map[string]*template.Template
+	pages   map[string]*template.Template
+	streams chan struct{}
 }
 
 //go:embed templates static
@@ -77,7 +81,7 @@ var files embed.FS
 
 // New reads the templates.
 func New(cfg Config) (*Console, error) {
-	c := &Console{Config: cfg, pages: map[string]*template.Template{}}
+	c := &Console{Config: cfg, pages: map[string]*template.Template{}, streams: make(chan struct{}, mostStreams)}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -105,10 +109,13 @@ func (c *Console) Router() chi.Router {
 	r.Use(headers)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, errNotFound) })
 	r.Get("/static/{name}", serveAsset)
-	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, Path+"settings/people", http.StatusSeeOther)
-	})
 	c.signInRoutes(r)
+	c.page(r, "/", "overview", c.overviewPage)
+	c.page(r, "/deliveries", "deliveries", c.deliveriesPage)
+	c.page(r, "/deliveries/{id}", "delivery", c.deliveryPage)
+	c.page(r, "/deliveries/{id}/replay", "replay", c.replayPage)
+	c.action(r, "/deliveries/{id}/replay", "delivery", c.deliveryPage, c.replay)
+	r.Get("/events", c.events)
 	c.settingsRoutes(r)
 	return r
 }
@@ -221,6 +228,8 @@ var said = map[string]string{
 	"removed": "The person was removed and is signed out everywhere.",
 	"changed": "The change is saved. A new password signs the person out everywhere.",
 	"ended":   "The session has ended.",
+
+	"replayed": "The record is in the queue again. Reload the page to see what becomes of it.",
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, v *view, read pageFunc) {

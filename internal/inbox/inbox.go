@@ -55,6 +55,10 @@ type log interface {
 	// naming lists by id the webhooks with a body that named a contact. It may
 	// read all there is, and must hold up no append.
 	naming(ctx context.Context, locationID, contactID string) ([]int64, error)
+	// body is the body of a webhook, by id; ok is false if there is no such webhook.
+	body(ctx context.Context, id int64) (body []byte, ok bool, err error)
+	// find is the id of the webhook with a WebhookID.
+	find(ctx context.Context, webhookID string) (id int64, ok bool, err error)
 	// erase empties the bodies of webhooks, by id; they stay known by their WebhookID.
 	erase(ctx context.Context, ids []int64) (int64, error)
 	// scrub removes what erase and prune left in the files.
@@ -264,6 +268,24 @@ func (in *Inbox) probeLoop() {
 // longer recognised, so keep them for longer than the vendor sends again.
 func (in *Inbox) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return in.log.prune(ctx, before)
+}
+
+// Body returns the body of a webhook as it was received, by the id that it was
+// dispatched with; empty if it was erased. ok is false if the inbox does not hold the
+// webhook any more.
+func (in *Inbox) Body(ctx context.Context, id int64) (body []byte, ok bool, err error) {
+	if body, ok, err = in.log.body(ctx, id); err != nil {
+		return nil, false, fmt.Errorf("read the body of webhook %d: %w", id, err)
+	}
+	return body, ok, nil
+}
+
+// Find returns the id that a webhook is dispatched with, by the vendor's WebhookID.
+func (in *Inbox) Find(ctx context.Context, webhookID string) (id int64, ok bool, err error) {
+	if id, ok, err = in.log.find(ctx, webhookID); err != nil {
+		return 0, false, fmt.Errorf("look for a webhook by its id: %w", err)
+	}
+	return id, ok, nil
 }
 
 // Erase empties the bodies of the webhooks that named a contact, and of others by

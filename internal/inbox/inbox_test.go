@@ -273,3 +273,28 @@ func TestAClosedInboxRefusesAndIsNotReady(t *testing.T) {
 		}
 	})
 }
+
+func TestAWebhookIsReadBackAsItCame(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *bundle) {
+		b := open()
+		defer b.close(t)
+		w := webhook("w-1")
+		w.Body = []byte(`{"name": "Jane \u00fc", "n": 12345678901234567890}`)
+		if _, err := b.Accept(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		id, ok, err := b.Find(t.Context(), "w-1")
+		if err != nil || !ok {
+			t.Fatalf("it is not found: %v", err)
+		}
+		if body, ok, err := b.Body(t.Context(), id); err != nil || !ok || string(body) != string(w.Body) {
+			t.Errorf("the body is %s, %t, %v", body, ok, err)
+		}
+		if _, ok, err := b.Find(t.Context(), "w-2"); ok || err != nil {
+			t.Errorf("another one is found (%v)", err)
+		}
+		if _, ok, err := b.Body(t.Context(), id+1); ok || err != nil {
+			t.Errorf("the body of no webhook: %t, %v", ok, err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -127,6 +128,22 @@ func (l *pgLog) naming(ctx context.Context, locationID, contactID string) ([]int
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
+func (l *pgLog) body(ctx context.Context, id int64) (body []byte, ok bool, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT body FROM inbox WHERE id = $1`, id).Scan(&body)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, nil
+	}
+	return body, err == nil, err
+}
+
+func (l *pgLog) find(ctx context.Context, webhookID string) (id int64, ok bool, err error) {
+	err = l.pool.QueryRow(ctx, `SELECT id FROM inbox WHERE webhook_id = $1`, webhookID).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil
+	}
+	return id, err == nil, err
 }
 
 func (l *pgLog) erase(ctx context.Context, ids []int64) (int64, error) {

@@ -229,6 +229,22 @@ func (l *sqliteLog) naming(ctx context.Context, locationID, contactID string) (i
 	return ids, rows.Err()
 }
 
+func (l *sqliteLog) body(ctx context.Context, id int64) (body []byte, ok bool, err error) {
+	err = l.file.Read.QueryRowContext(ctx, `SELECT body FROM inbox WHERE id = $1`, id).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return body, err == nil, err
+}
+
+func (l *sqliteLog) find(ctx context.Context, webhookID string) (id int64, ok bool, err error) {
+	err = l.file.Read.QueryRowContext(ctx, `SELECT id FROM inbox WHERE webhook_id = $1`, webhookID).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return id, err == nil, err
+}
+
 func (l *sqliteLog) erase(ctx context.Context, ids []int64) (int64, error) {
 	res, err := l.file.Write.ExecContext(ctx, `UPDATE inbox SET body = x'' WHERE id IN (SELECT value FROM json_each($1)) AND length(body) > 0`, list(ids))
 	if err != nil {

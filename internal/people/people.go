@@ -129,7 +129,7 @@ func (r *Registry) SetRole(ctx context.Context, by, name string, role Role) erro
 	if _, err := CheckRole(string(role)); err != nil {
 		return err
 	}
-	return r.change(ctx, by, name, string(role), "", "made a "+string(role)+" of")
+	return r.change(ctx, by, name, string(role), "", "gave the role "+string(role)+" to")
 }
 
 func (r *Registry) change(ctx context.Context, by, name, role, hash, what string) error {

@@ -97,3 +97,27 @@ func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func
 	}
 	return b, nil
 }
+
+// Budgets reads the budgets of all locations.
+func (s *Store) Budgets(ctx context.Context) (map[string]Budget, error) {
+	rows, err := s.Query(ctx, `SELECT `+budgetColumns+`, location_id FROM budgets`)
+	out := map[string]Budget{}
+	_, err = collect(rows, err, func(r Rows) (_ struct{}, err error) {
+		var location string
+		b, err := scanBudget(withLast{r, &location})
+		out[location] = b
+		return struct{}{}, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the budgets: %w", err)
+	}
+	return out, nil
+}
+
+// withLast scans one more column, the last one.
+type withLast struct {
+	Rows
+	last any
+}
+
+func (r withLast) Scan(dest ...any) error { return r.Rows.Scan(append(dest, r.last)...) }

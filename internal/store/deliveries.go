@@ -118,7 +118,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 	return tx.enqueue(ctx, list, byEvent)
 }
 
-const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at`
+const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at, contact_id`
 
 // insertDeliveries writes full statements of chunk rows, then the rest one by
 // one, so that only two texts are ever prepared.
@@ -129,16 +129,16 @@ func (tx *Tx) insertDeliveries(ctx context.Context, deliveries []Delivery) error
 		if len(deliveries) >= chunk {
 			n = chunk
 		}
-		args := make([]any, 0, n*11)
+		args := make([]any, 0, n*12)
 		for _, d := range deliveries[:n] {
 			outcome, detail, finished := Pending, "", int64(0)
 			if d.Skip != "" {
 				outcome, detail, finished = Skipped, d.Skip, micros(d.ReceivedAt)
 			}
 			args = append(args, d.ID, d.WebhookID, d.Type, d.Entity.LocationID, d.Entity.Kind, d.Entity.ID,
-				micros(d.ReceivedAt), d.Wanted, outcome, detail, finished)
+				micros(d.ReceivedAt), d.Wanted, outcome, detail, finished, d.ContactID)
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO deliveries (`+deliveryColumns+`) VALUES `+placeholders(n, 11), args...); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO deliveries (`+deliveryColumns+`) VALUES `+placeholders(n, 12), args...); err != nil {
 			return fmt.Errorf("record %d deliveries: %w", n, err)
 		}
 		deliveries = deliveries[n:]
@@ -190,13 +190,7 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 		before = 1<<63 - 1
 	}
 	rows, err := s.Query(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
-	out, err := collect(rows, err, func(r Rows) (d Delivery, err error) {
-		var received, finished int64
-		err = r.Scan(&d.ID, &d.WebhookID, &d.Type, &d.Entity.LocationID, &d.Entity.Kind, &d.Entity.ID,
-			&received, &d.Wanted, &d.Outcome, &d.Detail, &finished)
-		d.ReceivedAt, d.FinishedAt = fromMicros(received), fromMicros(finished)
-		return d, err
-	})
+	out, err := collect(rows, err, scanDelivery)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}

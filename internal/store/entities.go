@@ -308,6 +308,7 @@ type Finish struct {
 	Backfill    bool     // what is touched lets those go first that an event asks for, too
 	Erase       string   // the contact of which what is stored is to be erased; "" = none
 	Timeline    []TimelineEntry
+	Contact     *Contact // the record, if it is a contact and was read; else nil
 }
 
 // FinishSync records in one transaction the ends of syncs that a job worked: their
@@ -382,6 +383,11 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	}
 	if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
 		return nil, err
+	}
+	if f.Contact != nil && f.Erase == "" {
+		if err := tx.saveContact(ctx, *f.Contact); err != nil {
+			return nil, fmt.Errorf("keep what contact %s is searched by: %w", f.Contact.ID, err)
+		}
 	}
 	if f.Erase != "" {
 		if err := tx.askErasure(ctx, e.LocationID, f.Erase, false, f.Now); err != nil {
@@ -534,6 +540,7 @@ type Postponed struct {
 	GoneAt  time.Time // as EntityState's
 	NextTry time.Time
 	Tries   int64
+	Now     time.Time
 }
 
 // Postpone notes why a sync has not ended yet.
@@ -543,6 +550,9 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6, next_try = $7, tries = $8
 			WHERE location_id = $1 AND kind = $2 AND id = $3`,
 			e.LocationID, e.Kind, e.ID, p.Outcome, p.Detail, micros(p.GoneAt), micros(p.NextTry), p.Tries); err != nil {
+			return err
+		}
+		if err := tx.noteWait(ctx, p); err != nil {
 			return err
 		}
 		return tx.settle(ctx, e, p.Seen, p.Outcome, p.Detail, 0)

@@ -17,12 +17,12 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		listEntitiesOf:    "entities_contact (location_id=? AND contact_id=?)",
 		listAttached:      "entities_contact (location_id=? AND contact_id=?)",
 		countBacklog:      "entities_owed",
-		settleDeliveries:  "deliveries_entity (location_id=? AND kind=? AND entity_id=? AND finished_at=? AND wanted<?)",
+		settleDeliveries:  "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
 		listForgotten:     "erasures_on_request",
 		countStanding:     "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
 		countOwed:         "entities_contact (location_id=? AND contact_id=?)",
-		listDeliveriesOf:  "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
-		eraseDeliveriesOf: "deliveries_entity (location_id=? AND kind=? AND entity_id=?)",
+		listDeliveriesOf:  "deliveries_entity (entity_id=? AND location_id=? AND kind=?)",
+		eraseDeliveriesOf: "deliveries_entity (entity_id=? AND location_id=? AND kind=?)",
 
 		listContactsToLookAt: "links_two_way (location_id=? AND looked_at<?)",
 		eraseItemsByContact:  "items_contact (location_id=? AND contact_id=?)",
@@ -81,4 +81,62 @@ func explain(t *testing.T, st *Store, query string) string {
 		t.Fatal(err)
 	}
 	return strings.Join(steps, "\n")
+}
+
+// The pages of the console are read by their indexes.
+func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
+	t.Parallel()
+	st, err := OpenSQLite(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for query, want := range map[string]string{
+		listWaits:                         "sqlite_autoindex_waits_1 (location_id=? AND kind=? AND entity_id=? AND seen>?)",
+		listRecordsOf:                     "sqlite_autoindex_entities_1 (location_id=? AND kind=? AND id=?)",
+		listLinksOf:                       "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
+		searchContacts:                    "sqlite_autoindex_contact_words_1 (word>? AND word<?)",
+		eraseContactWords:                 "contact_words_contact (location_id=? AND contact_id=?)",
+		countDeliveries:                   "COVERING INDEX deliveries_outcome (outcome=?)",
+		countByHour:                       "COVERING INDEX deliveries_received (received_at>?)",
+		nextDeliveryType:                  "COVERING INDEX deliveries_type (type>?)",
+		firstDeliverySince:                "COVERING INDEX deliveries_received (received_at>?)",
+		lastDeliveryUntil:                 "COVERING INDEX deliveries_received (received_at<?)",
+		countSettledWith:                  "COVERING INDEX deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=?)",
+		listSessions + ` AND digest = $2`: "sqlite_autoindex_sessions_1 (digest=?)",
+	} {
+		plan := explain(t, st, query)
+		if !strings.Contains(plan, want) || strings.Contains(plan, "SCAN ") && !strings.Contains(plan, "SCAN (subquery") && !strings.Contains(plan, "SCAN found") && !strings.Contains(plan, "SCAN counted") && !strings.Contains(plan, "SCAN of_contact") {
+			t.Errorf("%s\nwants %s, is read by\n%s", query, want, plan)
+		}
+	}
+	if plan := explain(t, st, listChangedContacts); !strings.Contains(plan, "contacts_changed") || strings.Contains(plan, "ORDER BY") {
+		t.Errorf("a page of contacts is read by\n%s", plan)
+	}
+	for name, c := range map[string]struct {
+		filter DeliveryFilter
+		index  string
+	}{
+		"all":                       {DeliveryFilter{}, "sqlite_autoindex_deliveries_1 (id>? AND id<?)"},
+		"an outcome":                {DeliveryFilter{Outcomes: FailedOutcomes}, "deliveries_outcome (outcome=? AND id>? AND id<?)"},
+		"failed of a location":      {DeliveryFilter{Outcomes: FailedOutcomes, LocationID: "loc", Type: "T"}, "deliveries_outcome (outcome=? AND id>? AND id<?)"},
+		"a common outcome of a one": {DeliveryFilter{Outcomes: []string{Done}, LocationID: "loc"}, "deliveries_location (location_id=? AND id>? AND id<?)"},
+		"a location":                {DeliveryFilter{LocationID: "loc"}, "deliveries_location (location_id=? AND id>? AND id<?)"},
+		"a contact":                 {DeliveryFilter{About: []Subject{{ContactID: "c"}}, Type: "T"}, "deliveries_contact (contact_id=? AND id>? AND id<?)"},
+		"a type":                    {DeliveryFilter{Type: "T"}, "deliveries_type (type=? AND id>? AND id<?)"},
+	} {
+		for _, w := range c.filter.ways() {
+			query, _ := w.query()
+			bound, _ := w.bound()
+			for _, q := range []string{query, bound} {
+				if plan := explain(t, st, q); !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") {
+					t.Errorf("%s\nwants %s, is read by\n%s", name, c.index, plan)
+				}
+			}
+		}
+	}
+	query, _ := DeliveryFilter{About: []Subject{{Record: Entity{LocationID: "loc", Kind: "contact", ID: "c"}}}}.ways()[0].query() // of one record, few are sorted
+	if plan := explain(t, st, query); !strings.Contains(plan, "deliveries_entity (entity_id=? AND location_id=? AND kind=?)") {
+		t.Errorf("the deliveries of a record are read by\n%s", plan)
+	}
 }

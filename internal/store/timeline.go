@@ -89,3 +89,11 @@ func (s *Store) PruneTimeline(ctx context.Context, before time.Time) (n int64, e
 	}
 	return n, nil
 }
+
+// TimelineBetween lists what happened to an entity's items from one time to another,
+// oldest first, and not more than a hundred entries.
+func (s *Store) TimelineBetween(ctx context.Context, e Entity, contactID string, from, to time.Time) ([]TimelineEntry, error) {
+	return s.timeline(ctx, timelineBetween, e.LocationID, contactID, e.Kind, e.ID, micros(from), micros(to))
+}
+
+const timelineBetween = listTimelineOfContact + ` AND kind = $3 AND entity_id = $4 AND at >= $5 AND at <= $6 ORDER BY id LIMIT 100`

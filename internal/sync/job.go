@@ -158,7 +158,7 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 	run.ended = append(run.ended, store.Finish{
 		Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: run.now(),
-		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase,
+		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
 	})
 	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", run.now().Sub(start)).Msg("synced")
@@ -198,7 +198,7 @@ func (run *syncRun) record(ctx context.Context) error {
 func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState, late store.Postponed) error {
 	for _, s := range states {
 		if err := run.store.Postpone(ctx, store.Postponed{
-			Entity: s.Entity, Seen: s.Wanted, Outcome: late.Outcome, Detail: late.Detail, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries,
+			Entity: s.Entity, Seen: s.Wanted, Outcome: late.Outcome, Detail: late.Detail, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries, Now: run.now(),
 		}); err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause er
 	ctx, cancel := jobs.Detached(ctx)
 	defer cancel()
 	next := outcome.Of(cause, state.Tries)
-	p = store.Postponed{Entity: state.Entity, Seen: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), GoneAt: state.GoneAt, Tries: state.Tries}
+	p = store.Postponed{Entity: state.Entity, Seen: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now()}
 	if next.Failed {
 		p.Tries++
 	}

@@ -13,6 +13,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/facts"
 	"milepost/internal/outcome"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -88,6 +89,8 @@ func (s *entitySync) readContactFacts(ctx context.Context, customFields bool, re
 		}
 	}
 	read.Contact = facts.Contact(contact, definitions)
+	name, _ := read.Contact.Fields["name"].(string)
+	s.card = &store.Contact{LocationID: s.entity.LocationID, ID: contact.ID, Name: name, Email: contact.Email, Phone: contact.Phone, ChangedAt: s.now()}
 	if s.entity.ID == contact.ID {
 		s.mark = contact.DateUpdated
 		s.changedAt, _ = time.Parse(time.RFC3339, contact.DateUpdated) // else it is unknown

@@ -32,8 +32,9 @@ type result struct {
 	notes       []string          // remarks; no personal data
 	timeline    []store.TimelineEntry
 	touch       []store.Entity
-	erase       string // the contact of which what is stored is to be erased
-	conflict    bool   // both sides had changed
+	card        *store.Contact // what the contact is searched by; nil if it was not read
+	erase       string         // the contact of which what is stored is to be erased
+	conflict    bool           // both sides had changed
 }
 
 func (res *result) outcome() string {

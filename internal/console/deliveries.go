@@ -1,0 +1,332 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"milepost/clients"
+	"milepost/internal/operate"
+	"milepost/internal/store"
+)
+
+// option is one of a select.
+type option struct {
+	Value, Name string
+	Selected    bool
+}
+
+type deliveriesData struct {
+	Q, From, To  string
+	Location     string // typed, where there are too many to choose from
+	Outcomes     []option
+	Types        []option
+	Locations    []option
+	Within       []option
+	Since, Until time.Time
+	Exact        bool // since or until is a moment of a link
+	Contact      *store.Contact
+	ContactOff   string // the same page without the contact
+	Hidden       url.Values
+	Rows         []deliveryRow
+	About        []store.Contact
+	More, NoSuch bool
+	Filtered     bool
+	First        bool
+	Newest       int64 // id of the first row of the first page
+	NewestURL    string
+	OlderURL     string
+	Reached      time.Time // how far back an empty page has looked
+}
+
+type deliveryRow struct {
+	store.Delivery
+	Contact store.Contact // zero = not known
+}
+
+// mostChoices is how many locations a select offers.
+const mostChoices = 200
+
+// within are lengths of time that deliveries are looked for in.
+var within = []struct {
+	value, name string
+	length      time.Duration
+}{
+	{"1h", "the last hour", time.Hour},
+	{"24h", "the last 24 hours", 24 * time.Hour},
+	{"7d", "the last 7 days", 7 * 24 * time.Hour},
+	{"30d", "the last 30 days", 30 * 24 * time.Hour},
+}
+
+// groups of outcomes, by their name in the address.
+var groups = map[string]struct {
+	name string
+	list []string
+}{
+	"open":   {"Waiting: all that is not synced yet", store.OpenOutcomes},
+	"failed": {"Needs attention: all that failed", store.FailedOutcomes},
+}
+
+func (c *Console) deliveriesPage(r *http.Request, v *view) error {
+	v.Title, v.Section = "Deliveries", "deliveries"
+	in := r.URL.Query()
+	data := deliveriesData{Q: in.Get("q"), From: in.Get("from"), To: in.Get("to"), Location: in.Get("location")}
+	q := operate.Query{Text: data.Q, Type: in.Get("type"), LocationID: data.Location, ContactID: in.Get("contact"), Before: number(r, "before"), Limit: pageSize}
+	q.Outcomes = outcomesOf(in.Get("outcome"))
+	data.times(&q, in, c.Now())
+	if q.ContactID != "" && q.LocationID == "" {
+		q.RecordID, q.ContactID = q.ContactID, "" // a hand-written address
+	}
+	if err := c.choices(r.Context(), in, &data); err != nil {
+		return err
+	}
+	found, err := c.Desk.Deliveries(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	if data.Rows, err = c.deliveryRows(r.Context(), found.List); err != nil {
+		return err
+	}
+	if q.ContactID != "" {
+		contact := store.Contact{LocationID: q.LocationID, ID: q.ContactID}
+		if known, ok, err := c.Desk.Store.ContactOf(r.Context(), q.LocationID, q.ContactID); err != nil {
+			return err
+		} else if ok {
+			contact = known
+		}
+		data.Contact = &contact
+		data.ContactOff = deliveriesURL(in, "contact", "")
+	}
+	data.About, data.More, data.NoSuch = found.About, found.More, found.NoSuch
+	data.First = q.Before == 0
+	data.Filtered = data.Q != "" || q.Type != "" || data.Location != "" || len(q.Outcomes) > 0 || !q.Since.IsZero() || !q.Until.IsZero() || q.ContactID != ""
+	data.NewestURL = deliveriesURL(in, "before", "")
+	if found.Next > 0 {
+		data.OlderURL = deliveriesURL(in, "before", strconv.FormatInt(found.Next, 10))
+		if len(data.Rows) == 0 {
+			reached, _, err := c.Desk.Store.Delivery(r.Context(), found.Next)
+			if err != nil {
+				return err
+			}
+			data.Reached = reached.ReceivedAt
+		}
+	}
+	if data.First {
+		newest, err := c.Desk.Store.Deliveries(r.Context(), 0, 1)
+		if err != nil {
+			return err
+		}
+		if len(newest) > 0 {
+			data.Newest = newest[0].ID
+		}
+	}
+	v.Data = data
+	return nil
+}
+
+// outcomesOf are the outcomes that a name in an address stands for; none of "".
+func outcomesOf(name string) []string {
+	if g, ok := groups[name]; ok {
+		return g.list
+	}
+	if slices.Contains(store.AllOutcomes, name) {
+		return []string{name}
+	}
+	return nil
+}
+
+// times reads from when to when deliveries are asked for.
+func (data *deliveriesData) times(q *operate.Query, in url.Values, now time.Time) {
+	chosen := in.Get("within")
+	data.Within = []option{{"", "any time", chosen == ""}}
+	for _, w := range within {
+		data.Within = append(data.Within, option{w.value, w.name, w.value == chosen})
+		if w.value == chosen {
+			q.Since = now.Add(-w.length)
+		}
+	}
+	if day, err := time.Parse(time.DateOnly, data.From); err == nil {
+		q.Since = day
+	} else {
+		data.From = ""
+	}
+	if day, err := time.Parse(time.DateOnly, data.To); err == nil {
+		q.Until = day.AddDate(0, 0, 1)
+	} else {
+		data.To = ""
+	}
+	data.Hidden = url.Values{}
+	for name, at := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if moment, err := time.Parse(time.RFC3339, in.Get(name)); err == nil {
+			*at, data.Exact = moment, true
+			data.Hidden.Set(name, in.Get(name))
+		}
+	}
+	if data.Exact {
+		data.Since, data.Until = q.Since, q.Until
+	}
+	if contact := in.Get("contact"); contact != "" {
+		data.Hidden.Set("contact", contact)
+	}
+}
+
+// choices fills in what the filters offer.
+func (c *Console) choices(ctx context.Context, in url.Values, data *deliveriesData) error {
+	outcome := in.Get("outcome")
+	data.Outcomes = []option{{"", "Any", outcome == ""}, {"failed", groups["failed"].name, outcome == "failed"}, {"open", groups["open"].name, outcome == "open"}}
+	for _, o := range store.AllOutcomes {
+		data.Outcomes = append(data.Outcomes, option{o, outcomeName(o), o == outcome})
+	}
+	types, err := c.Desk.Store.DeliveryTypes(ctx)
+	if err != nil {
+		return err
+	}
+	data.Types = []option{{"", "Any", in.Get("type") == ""}}
+	for _, t := range types {
+		data.Types = append(data.Types, option{t, t, t == in.Get("type")})
+	}
+	connections, err := c.Desk.Store.Connections(ctx)
+	if err != nil || len(connections) > mostChoices {
+		return err
+	}
+	data.Locations = []option{{"", "Any", data.Location == ""}}
+	known := data.Location == ""
+	for _, l := range connections {
+		name := l.Name
+		if name == "" {
+			name = l.LocationID
+		}
+		known = known || l.LocationID == data.Location
+		data.Locations = append(data.Locations, option{l.LocationID, name, l.LocationID == data.Location})
+	}
+	if !known {
+		data.Locations = append(data.Locations, option{data.Location, data.Location, true})
+	}
+	return nil
+}
+
+// deliveriesURL is the address of the list with one parameter changed; "" drops it.
+func deliveriesURL(in url.Values, name, value string) string {
+	out := url.Values{}
+	for k, list := range in {
+		if len(list) > 0 && list[0] != "" && k != "said" && k != name {
+			out.Set(k, list[0])
+		}
+	}
+	if value != "" {
+		out.Set(name, value)
+	}
+	if len(out) == 0 {
+		return Path + "deliveries"
+	}
+	return Path + "deliveries?" + out.Encode()
+}
+
+func (c *Console) deliveryRows(ctx context.Context, list []store.Delivery) ([]deliveryRow, error) {
+	contacts, err := c.Desk.ContactsOf(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]deliveryRow, len(list))
+	for i, d := range list {
+		rows[i] = deliveryRow{d, contacts[i]}
+	}
+	return rows, nil
+}
+
+type deliveryData struct {
+	operate.Delivery
+	Timing  timing
+	Means   string
+	Replay  bool // it can be replayed
+	Changed bool // the record was synced again since
+}
+
+func (c *Console) deliveryPage(r *http.Request, v *view) error {
+	v.Section = "deliveries"
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		return errNotFound
+	}
+	v.Title = "Delivery " + strconv.FormatInt(id, 10)
+	d, ok, err := c.Desk.Delivery(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errNotFound
+	}
+	v.Data = deliveryData{
+		Delivery: d, Timing: newTiming(d, c.Now()), Means: outcomeMeans(d.Outcome),
+		Replay:  d.Entity.Kind != "" && d.Entity.ID != "" && d.Entity.LocationID != "",
+		Changed: !d.FinishedAt.IsZero() && (d.State.SyncedAt.After(d.FinishedAt) || d.State.Wanted > d.State.Done),
+	}
+	return nil
+}
+
+type replayData struct {
+	ID      int64
+	Changes []string
+	Failed  string // why there is no dry run
+}
+
+// dryRun is how long a page waits for the vendors.
+const dryRun = 10 * time.Second
+
+func (c *Console) replayPage(r *http.Request, v *view) error {
+	v.Section, v.Title = "deliveries", "Replay delivery "+chi.URLParam(r, "id")
+	if !v.Operator() {
+		return errForbidden
+	}
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		return errNotFound
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), dryRun)
+	defer cancel()
+	data := replayData{ID: id}
+	data.Changes, err = c.Desk.ReplayPreview(ctx, id)
+	switch failed, isVendors := errors.AsType[*clients.Error](err); {
+	case errors.Is(err, operate.ErrUnknown):
+		return errNotFound
+	case isVendors:
+		data.Failed = "The record could not be read: " + failed.Error()
+	case errors.Is(err, errors.ErrUnsupported):
+		data.Failed = "There is no dry run for this kind of record."
+	case errors.Is(err, operate.ErrNoReplay):
+		return problemPage(v, sentence(err))
+	case errors.Is(err, context.DeadlineExceeded) && r.Context().Err() == nil:
+		data.Failed = "HighLevel or CalendarHero did not answer within " + took(dryRun) + ". Try again."
+	case err != nil:
+		return err
+	}
+	v.Data = data
+	return nil
+}
+
+// problemPage shows a page with a problem and nothing else.
+func problemPage(v *view, why string) error {
+	v.Problem, v.Data = why, replayData{}
+	return nil
+}
+
+func (c *Console) replay(r *http.Request, v *view) (string, error) {
+	id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+	if err != nil {
+		return "", errNotFound
+	}
+	err = c.Desk.Replay(r.Context(), v.Me.Name, id)
+	switch {
+	case errors.Is(err, operate.ErrUnknown):
+		return "", errNotFound
+	case errors.Is(err, operate.ErrNoReplay):
+		return "", problem(sentence(err))
+	}
+	return Path + "deliveries/" + strconv.FormatInt(id, 10) + "?said=replayed", err
+}

@@ -1,0 +1,126 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"milepost/internal/operate"
+	"milepost/internal/people"
+)
+
+// tile is a count that leads to its list.
+type tile struct {
+	Name, Value, Link, Note, Tone string
+}
+
+type overviewData struct {
+	Sentence, Tone string
+	Next           string // what to do, if anything
+	NextLink       string
+	Tiles          []tile
+	Chart          chart
+	Locations      []locationRow
+	Others         int // locations that are not shown
+	At             time.Time
+	FirstRun       bool // nobody has a password yet
+}
+
+type locationRow struct {
+	ID, Name, State, Problem, Left string
+	Tone                           string
+	Percent                        int // of the quota; -1 = not told
+	Parked                         time.Time
+	Why                            string
+}
+
+func (c *Console) overviewPage(r *http.Request, v *view) error {
+	v.Title, v.Section = "Overview", "overview"
+	o, err := c.Desk.Overview(r.Context())
+	if err != nil {
+		return err
+	}
+	data := overviewData{Chart: newChart(o), At: o.At, Others: o.Connected - len(o.Locations)}
+	if data.FirstRun, err = c.People.Empty(r.Context()); err != nil {
+		return err
+	}
+	data.FirstRun = data.FirstRun && v.Me.Name == people.FirstRunName
+	since := url.Values{"since": {o.Start.Format(time.RFC3339)}}
+	list := func(outcome string, times bool) string {
+		q := url.Values{}
+		if outcome != "" {
+			q.Set("outcome", outcome)
+		}
+		if times {
+			q.Set("since", since.Get("since"))
+		}
+		return Path + "deliveries?" + q.Encode()
+	}
+	data.Tiles = []tile{
+		{"Waiting", most(o.Open), list("open", false), "webhooks that are not synced yet", tone(o.Open, "wait")},
+		{"Need attention", most(o.Failing), list("failed", false), "failed, or retried because of an error", tone(o.Failing, "bad")},
+		{"Done in 24 hours", thousands(o.Done), list("done", true), "webhooks that changed something", ""},
+		{"Received in 24 hours", thousands(o.Received), list("", true), "webhooks in all", ""},
+	}
+	switch {
+	case o.Connected == 0:
+		data.Sentence, data.Tone = "No location is connected yet.", "wait"
+		data.Next = "Connect one: set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN, or run `milepost connections set`. Until then, Milepost skips all webhooks."
+	case o.Troubled > 0:
+		data.Sentence, data.Tone = fmt.Sprintf("Not everything is served: %s of %s.", needs(o.Troubled), plural(int64(o.Connected), "location", "locations")), "bad"
+		data.Next = "See below what to do about each."
+	case o.Failing > 0:
+		data.Sentence, data.Tone = fmt.Sprintf("Not in step: %s.", plural(o.Failing, "webhook needs attention", "webhooks need attention")), "bad"
+		data.Next, data.NextLink = "See which, and why", list("failed", false)
+	case o.Owed > 0:
+		data.Sentence, data.Tone = fmt.Sprintf("Catching up: %s.", plural(o.Owed, "record is not in step yet", "records are not in step yet")), "wait"
+		data.Next, data.NextLink = "See what is in work", Path+"jobs"
+	default:
+		data.Sentence, data.Tone = "Everything is in step.", "good"
+	}
+	for _, l := range o.Locations {
+		row := locationRow{ID: l.LocationID, Name: l.Name, State: string(l.State), Problem: l.Problem, Percent: -1, Left: "not known yet"}
+		if row.Name == "" {
+			row.Name = l.LocationID
+		}
+		if l.State != "active" {
+			row.Tone = "bad"
+		}
+		if percent, ok := l.Left(o.At); ok {
+			row.Percent = percent
+			row.Left = fmt.Sprintf("%s of %s calls left today", thousands(int64(l.Budget.DailyRemaining)), thousands(int64(l.Budget.DailyMax)))
+			if percent < 10 {
+				row.Tone = "bad"
+			}
+		}
+		if l.Budget.ParkedUntil.After(o.At) {
+			row.Parked, row.Why = l.Budget.ParkedUntil, l.Budget.ParkedWhy
+		}
+		data.Locations = append(data.Locations, row)
+	}
+	v.Data = data
+	return nil
+}
+
+func needs(n int) string {
+	if n == 1 {
+		return "1 location needs you, out"
+	}
+	return thousands(int64(n)) + " locations need you, out"
+}
+
+// most is a count that may not have been counted to its end.
+func most(n int64) string {
+	if n >= operate.Most {
+		return thousands(operate.Most) + "+"
+	}
+	return thousands(n)
+}
+
+func tone(n int64, bad string) string {
+	if n > 0 {
+		return bad
+	}
+	return "good"
+}

@@ -1,0 +1,86 @@
+// Package operate is what an operator can see and do. The console, the admin API and
+// the commands call the same functions.
+//
+// Guarantee: what changes something is in the audit log, with who did it.
+//
+// It knows neither pages nor command lines, and not how anything is synced.
+package operate
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"milepost/internal/store"
+)
+
+// Bodies are the webhooks as they came. The inbox is one.
+type Bodies interface {
+	Body(ctx context.Context, id int64) (body []byte, ok bool, err error)
+	Find(ctx context.Context, webhookID string) (id int64, ok bool, err error)
+}
+
+// Previewer tells what a sync of a record would change, a line each, and changes
+// nothing. The reconciler is one.
+type Previewer interface {
+	Preview(ctx context.Context, f store.Found) ([]string, error)
+}
+
+// Config is what a Desk needs. A command that only lists needs only the Store.
+type Config struct {
+	Store   *store.Store
+	Bodies  Bodies
+	Preview Previewer
+	Now     func() time.Time // nil = time.Now
+}
+
+// Desk is where an operator works. Safe for concurrent use.
+type Desk struct {
+	Config
+	mu       sync.Mutex // held while counting: the others wait for the one count
+	overview Overview
+}
+
+// New returns a desk.
+func New(cfg Config) *Desk {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Desk{Config: cfg}
+}
+
+// note adds to the audit log. subject is an id, never personal data.
+func (d *Desk) note(ctx context.Context, who, what, subject string) error {
+	return d.Store.Audit(ctx, store.AuditEntry{At: d.Now(), Who: who, What: what, Subject: subject})
+}
+
+// newest lists the newest limit rows since a time, newest first, page by page. about
+// tells a row's id and time. A clock that was put back may have older rows between
+// them.
+func newest[T any](limit int, since time.Time, page func(before int64, n int) ([]T, error), about func(T) (id int64, at time.Time)) (list []T, err error) {
+	const most = 500
+	for before := int64(0); len(list) < limit; {
+		rows, err := page(before, most)
+		if err != nil {
+			return nil, err
+		}
+		var last time.Time
+		for _, row := range rows {
+			if before, last = about(row); !last.Before(since) && len(list) < limit {
+				list = append(list, row)
+			}
+		}
+		if len(rows) < most || last.Before(since) {
+			break
+		}
+	}
+	return list, nil
+}
+
+// Timeline lists the newest limit entries of a location since a time, newest first.
+// contactID names the contact whose they are; "" = any.
+func (d *Desk) Timeline(ctx context.Context, locationID, contactID string, since time.Time, limit int) ([]store.TimelineEntry, error) {
+	return newest(limit, since, func(before int64, n int) ([]store.TimelineEntry, error) {
+		return d.Store.TimelinePage(ctx, locationID, contactID, before, n)
+	}, func(e store.TimelineEntry) (int64, time.Time) { return e.ID, e.At })
+}

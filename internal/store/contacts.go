@@ -1,0 +1,266 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Contact is what people search a HighLevel contact by, as a sync last read it.
+type Contact struct {
+	LocationID string
+	ID         string
+	Name       string
+	Email      string
+	Phone      string
+	ChangedAt  time.Time // when one of these was last another
+}
+
+const contactColumns = `location_id, id, name, email, phone, changed_at`
+
+func scanContact(r Rows) (c Contact, err error) {
+	var changed int64
+	err = r.Scan(&c.LocationID, &c.ID, &c.Name, &c.Email, &c.Phone, &changed)
+	c.ChangedAt = fromMicros(changed)
+	return c, err
+}
+
+// longestWord bounds a word, so that no name fills an index.
+const longestWord = 64
+
+// Words are what the contact is found by: each by its beginning.
+func (c Contact) Words() []string {
+	words := nameWords(c.Name)
+	email := strings.ToLower(strings.TrimSpace(c.Email))
+	if email != "" {
+		_, domain, _ := strings.Cut(email, "@")
+		words = append(words, email, domain)
+		words = append(words, nameWords(email)...)
+	}
+	digits := onlyDigits(c.Phone)
+	for _, n := range []int{len(digits), 10, 7, 4} { // people leave out the country, the area, or remember the end
+		if n > 0 && len(digits) >= n {
+			words = append(words, digits[len(digits)-n:])
+		}
+	}
+	for i, w := range words {
+		words[i] = w[:min(len(w), longestWord)]
+	}
+	slices.Sort(words)
+	return slices.DeleteFunc(slices.Compact(words), func(w string) bool { return w == "" })
+}
+
+// nameWords splits a text where neither a letter nor a digit is.
+func nameWords(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) })
+}
+
+func onlyDigits(text string) string {
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return r
+		}
+		return -1
+	}, text)
+}
+
+// SearchTerms are the beginnings of words that a search asks for: an e-mail address,
+// a telephone number, or parts of a name.
+func SearchTerms(text string) []string {
+	text = strings.ToLower(strings.TrimSpace(text))
+	switch {
+	case strings.Contains(text, "@"):
+		return []string{strings.TrimPrefix(text[:min(len(text), longestWord)], "@")}
+	case text != "" && strings.Trim(text, "0123456789+-().–/ ") == "":
+		return []string{onlyDigits(text)}
+	}
+	terms := nameWords(text)
+	for i, t := range terms {
+		terms[i] = t[:min(len(t), longestWord)]
+	}
+	return terms
+}
+
+// saveContact keeps a contact's card and words, and writes nothing if they are as
+// they were.
+func (tx *Tx) saveContact(ctx context.Context, c Contact) error {
+	n, err := tx.Exec(ctx, `INSERT INTO contacts (`+contactColumns+`) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (location_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, phone = excluded.phone, changed_at = excluded.changed_at
+			WHERE contacts.name <> excluded.name OR contacts.email <> excluded.email OR contacts.phone <> excluded.phone`,
+		c.LocationID, c.ID, c.Name, c.Email, c.Phone, micros(c.ChangedAt))
+	if err != nil || n == 0 {
+		return err
+	}
+	if _, err := tx.Exec(ctx, eraseContactWords, c.LocationID, c.ID); err != nil {
+		return err
+	}
+	for _, word := range c.Words() {
+		if _, err := tx.Exec(ctx, `INSERT INTO contact_words (word, location_id, contact_id) VALUES ($1, $2, $3)`, []byte(word), c.LocationID, c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const eraseContactWords = `DELETE FROM contact_words WHERE location_id = $1 AND contact_id = $2`
+
+// ContactOf reads one; ok is false if no sync has read it.
+func (s *Store) ContactOf(ctx context.Context, locationID, id string) (c Contact, ok bool, err error) {
+	rows, err := s.Query(ctx, `SELECT `+contactColumns+` FROM contacts WHERE location_id = $1 AND id = $2`, locationID, id)
+	list, err := collect(rows, err, scanContact)
+	if err != nil {
+		return Contact{}, false, fmt.Errorf("read contact %s: %w", id, err)
+	}
+	if len(list) == 0 {
+		return Contact{}, false, nil
+	}
+	return list[0], true, nil
+}
+
+// mostCandidates bounds how many contacts with one term are looked at for the others.
+const mostCandidates = 2000
+
+// SearchContacts lists up to limit contacts that have all of the terms, by name.
+// more reports that there are others.
+func (s *Store) SearchContacts(ctx context.Context, terms []string, limit int) (list []Contact, more bool, err error) {
+	if len(terms) == 0 {
+		return nil, false, nil
+	}
+	longest := slices.MaxFunc(terms, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	if longest == "" {
+		return nil, false, nil
+	}
+	rows, err := s.Query(ctx, searchContacts, []byte(longest), append([]byte(longest), 0xff), mostCandidates+1)
+	candidates, err := collect(rows, err, scanContact)
+	if err != nil {
+		return nil, false, fmt.Errorf("search contacts: %w", err)
+	}
+	more = len(candidates) > mostCandidates
+	for _, c := range candidates {
+		words := c.Words()
+		if !slices.ContainsFunc(terms, func(t string) bool {
+			return !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, t) })
+		}) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b Contact) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.ID, b.ID))
+	})
+	list = slices.CompactFunc(list, func(a, b Contact) bool { return a.LocationID == b.LocationID && a.ID == b.ID })
+	if len(list) > limit {
+		list, more = list[:limit], true
+	}
+	return list, more, nil
+}
+
+const searchContacts = `SELECT contacts.location_id, id, name, email, phone, changed_at FROM (
+		SELECT location_id, contact_id FROM contact_words WHERE word >= $1 AND word < $2 ORDER BY word LIMIT $3) AS found
+	JOIN contacts ON contacts.location_id = found.location_id AND contacts.id = found.contact_id`
+
+// ContactCursor is where a page of contacts begins: after the one that changed then.
+// The zero cursor is the newest.
+type ContactCursor struct {
+	ChangedAt      time.Time
+	LocationID, ID string
+}
+
+// ChangedContacts lists contacts by when they last changed, the newest first.
+func (s *Store) ChangedContacts(ctx context.Context, after ContactCursor, limit int) ([]Contact, error) {
+	at := int64(1<<63 - 1)
+	if !after.ChangedAt.IsZero() {
+		at = micros(after.ChangedAt)
+	}
+	rows, err := s.Query(ctx, listChangedContacts, at, after.LocationID, after.ID, limit)
+	list, err := collect(rows, err, scanContact)
+	if err != nil {
+		return nil, fmt.Errorf("list the contacts: %w", err)
+	}
+	return list, nil
+}
+
+const listChangedContacts = `SELECT ` + contactColumns + ` FROM contacts WHERE (changed_at, location_id, id) < ($1, $2, $3)
+	ORDER BY changed_at DESC, location_id DESC, id DESC LIMIT $4`
+
+// RecordsOf lists a contact and its records, and how far each is synced.
+func (s *Store) RecordsOf(ctx context.Context, locationID, contactID string) ([]EntityState, error) {
+	rows, err := s.Query(ctx, listRecordsOf, locationID, contactID)
+	list, err := collect(rows, err, scanEntity)
+	if err != nil {
+		return nil, fmt.Errorf("list the records of contact %s: %w", contactID, err)
+	}
+	slices.SortFunc(list, func(a, b EntityState) int {
+		if (a.Kind == "contact") != (b.Kind == "contact") {
+			return map[bool]int{true: -1, false: 1}[a.Kind == "contact"]
+		}
+		return a.Compare(b.Entity)
+	})
+	return list, nil
+}
+
+const listRecordsOf = `SELECT ` + entityColumns + ` FROM entities WHERE (location_id, kind, id) IN ` + entitiesOf
+
+// LinksOf lists what was made for a contact and its records, the gone ones too.
+func (s *Store) LinksOf(ctx context.Context, locationID, contactID string) ([]Link, error) {
+	rows, err := s.Query(ctx, listLinksOf, locationID, contactID)
+	list, err := collect(rows, err, scanLink)
+	if err != nil {
+		return nil, fmt.Errorf("list what was made for contact %s: %w", contactID, err)
+	}
+	return list, nil
+}
+
+const listLinksOf = `SELECT ` + linkColumns + ` FROM links WHERE (location_id, kind, entity_id) IN ` + entitiesOf + ` ORDER BY start_at, kind, entity_id, item`
+
+// SyncNow has a contact and its tasks and notes synced at once, also those that wait
+// for a next try.
+func (s *Store) SyncNow(ctx context.Context, locationID, contactID string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		contact := Entity{LocationID: locationID, Kind: "contact", ID: contactID}
+		entities := []Entity{contact}
+		of, err := s.EntitiesOf(ctx, locationID, contactID)
+		if err != nil {
+			return err
+		}
+		for _, e := range of {
+			if WorkedWithContact(e.Kind) {
+				entities = append(entities, e)
+			}
+		}
+		return tx.syncNow(ctx, entities)
+	})
+	if err != nil {
+		return fmt.Errorf("sync contact %s now: %w", contactID, err)
+	}
+	return nil
+}
+
+// SyncRecordNow has one record synced at once, also if it waits for a next try.
+func (s *Store) SyncRecordNow(ctx context.Context, e Entity) error {
+	if err := s.InTx(ctx, func(tx *Tx) error { return tx.syncNow(ctx, []Entity{e}) }); err != nil {
+		return fmt.Errorf("sync %s now: %w", e, err)
+	}
+	return nil
+}
+
+func (tx *Tx) syncNow(ctx context.Context, entities []Entity) error {
+	slices.SortFunc(entities, Entity.Compare) // see take
+	list := make([]raised, len(entities))
+	for i, e := range entities {
+		v, err := tx.raise(ctx, e, "", 1, 0, byEvent)
+		if err != nil {
+			return err
+		}
+		// One that may be gone keeps its second look: that is no failure.
+		if _, err := tx.Exec(ctx, `UPDATE entities SET next_try = 0 WHERE location_id = $1 AND kind = $2 AND id = $3 AND gone_at = 0`, e.LocationID, e.Kind, e.ID); err != nil {
+			return err
+		}
+		v.ready, v.hurry = true, true
+		list[i] = v
+	}
+	return tx.enqueue(ctx, list, byEvent)
+}

@@ -1,0 +1,346 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The outcomes of deliveries that are still owed, and those that somebody has to
+// look at.
+var (
+	OpenOutcomes   = []string{Pending, Retry, Waiting, Auth}
+	FailedOutcomes = []string{Retry, Auth, Invalid, Conflict}
+	AllOutcomes    = []string{Done, Unchanged, Skipped, Gone, Pending, Waiting, Retry, Auth, Invalid, Conflict}
+)
+
+// DeliveryFilter says which deliveries are asked for. A zero field asks for all.
+type DeliveryFilter struct {
+	Outcomes   []string
+	Type       string
+	LocationID string
+	About      []Subject // any of these; an empty list that is not nil finds nothing
+	Since      time.Time
+	Until      time.Time
+	Before     int64 // only those with a smaller id
+	Limit      int
+}
+
+// Subject is what deliveries are about. Of a record, LocationID and Kind may be "":
+// then its id alone is looked for.
+type Subject struct {
+	Record    Entity
+	ContactID string // the event named this contact; Record.ID is "" then
+}
+
+// mostScanned bounds how many deliveries one search looks at: a rare combination
+// must not walk over a million.
+const mostScanned = 20_000
+
+// FindDeliveries lists the newest deliveries that match, newest first. Where it did
+// not look at all there are, it returns the id from which a search can go on as the
+// filter's Before; 0 = there are no others.
+func (s *Store) FindDeliveries(ctx context.Context, f DeliveryFilter) (list []Delivery, next int64, err error) {
+	fail := func(err error) ([]Delivery, int64, error) { return nil, 0, fmt.Errorf("find deliveries: %w", err) }
+	if f.Before <= 0 {
+		f.Before = 1<<63 - 1
+	}
+	least := int64(0)
+	for _, end := range []struct {
+		at    time.Time
+		query string
+		take  func(id int64)
+		none  func()
+	}{
+		{f.Since, firstDeliverySince, func(id int64) { least = id }, func() { f.About = []Subject{} }},
+		{f.Until, lastDeliveryUntil, func(id int64) { f.Before = min(f.Before, id+1) }, func() { f.About = []Subject{} }},
+	} {
+		if end.at.IsZero() {
+			continue
+		}
+		id, ok, err := s.deliveryID(ctx, end.query, micros(end.at))
+		if err != nil {
+			return fail(err)
+		}
+		if ok {
+			end.take(id)
+		} else {
+			end.none()
+		}
+	}
+	ways := f.ways()
+	for _, w := range ways {
+		found, stopped, err := s.walk(ctx, f, w, least)
+		if err != nil {
+			return fail(err)
+		}
+		list = append(list, found...)
+		next = max(next, stopped)
+	}
+	slices.SortFunc(list, func(a, b Delivery) int { return cmp.Compare(b.ID, a.ID) })
+	list = slices.CompactFunc(list, func(a, b Delivery) bool { return a.ID == b.ID })
+	// What lies before the place where a walk stopped is not known in full.
+	list = slices.DeleteFunc(list, func(d Delivery) bool { return d.ID < next })
+	if len(list) > f.Limit {
+		list = list[:f.Limit]
+		next = list[f.Limit-1].ID
+	}
+	return list, next, nil
+}
+
+const (
+	firstDeliverySince = `SELECT id FROM deliveries WHERE received_at >= $1 ORDER BY received_at LIMIT 1`
+	lastDeliveryUntil  = `SELECT id FROM deliveries WHERE received_at < $1 ORDER BY received_at DESC LIMIT 1`
+)
+
+func (s *Store) deliveryID(ctx context.Context, query string, args ...any) (id int64, ok bool, err error) {
+	rows, err := s.Query(ctx, query, args...)
+	ids, err := collect(rows, err, func(r Rows) (id int64, err error) { return id, r.Scan(&id) })
+	if err != nil || len(ids) == 0 {
+		return 0, false, err
+	}
+	return ids[0], true, nil
+}
+
+// way is one index to walk, in the order of id, and what is to be looked at of each
+// row besides.
+type way struct {
+	indexed conditions
+	rest    conditions
+	sorted  bool // the index is not in the order of id: what it finds is sorted
+	partial bool // the index is of the rows with a contact_id
+}
+
+// id is what the rows of a way are ordered and bounded by. By id itself, SQLite would
+// rather walk all deliveries of a location than sort the few of a record.
+func (w way) id() string {
+	if w.sorted {
+		return `id + 0`
+	}
+	return `id`
+}
+
+// among bounds the rows of a way by id, and by what its index holds.
+func (w way) among() string {
+	text := w.id() + ` >= $1 AND ` + w.id() + ` < $2`
+	if w.partial {
+		text += ` AND contact_id <> ''`
+	}
+	return text
+}
+
+// conditions are joined by AND. Each is a column and its value.
+type conditions []struct {
+	column string
+	value  any
+}
+
+func (c *conditions) add(column string, value any) {
+	*c = append(*c, struct {
+		column string
+		value  any
+	}{column, value})
+}
+
+// ways lists the indexes that together find all that a filter asks for.
+func (f DeliveryFilter) ways() (list []way) {
+	var outcomes []string // that are looked up by their index
+	rare := len(f.Outcomes) > 0 && !slices.ContainsFunc(f.Outcomes, func(o string) bool { return o == Done || o == Unchanged || o == Skipped })
+	if f.About == nil && (rare || len(f.Outcomes) > 0 && f.LocationID == "" && f.Type == "") {
+		outcomes = f.Outcomes
+	}
+	switch {
+	case f.About != nil:
+		for _, about := range f.About {
+			list = append(list, f.wayOf(about))
+		}
+	case outcomes != nil:
+		for _, o := range outcomes {
+			var w way
+			w.indexed.add("outcome", o)
+			f.restOf(&w, "outcome")
+			list = append(list, w)
+		}
+	case f.LocationID != "":
+		var w way
+		w.indexed.add("location_id", f.LocationID)
+		f.restOf(&w, "location_id")
+		list = append(list, w)
+	case f.Type != "":
+		var w way
+		w.indexed.add("type", f.Type)
+		f.restOf(&w, "type")
+		list = append(list, w)
+	default:
+		var w way
+		f.restOf(&w, "")
+		list = append(list, w)
+	}
+	return list
+}
+
+func (f DeliveryFilter) wayOf(about Subject) way {
+	var w way
+	if about.ContactID != "" {
+		w.indexed.add("contact_id", about.ContactID)
+		w.partial = true
+		if about.Record.LocationID != "" {
+			w.rest.add("location_id", about.Record.LocationID)
+		}
+	} else {
+		w.sorted = true
+		w.indexed.add("entity_id", about.Record.ID)
+		if about.Record.Kind != "" {
+			w.indexed.add("location_id", about.Record.LocationID)
+			w.indexed.add("kind", about.Record.Kind)
+		}
+	}
+	f.restOf(&w, "")
+	return w
+}
+
+func (f DeliveryFilter) restOf(w *way, indexed string) {
+	if f.LocationID != "" && indexed != "location_id" {
+		w.rest.add("location_id", f.LocationID)
+	}
+	if f.Type != "" && indexed != "type" {
+		w.rest.add("type", f.Type)
+	}
+	if len(f.Outcomes) > 0 && indexed != "outcome" {
+		w.rest.add("outcome", f.Outcomes)
+	}
+}
+
+// query is the SELECT of a way. $1 and $2 bound the id, $3 how many rows are looked
+// at, $4 how many are returned.
+func (w way) query() (text string, args []any) {
+	where := func(c conditions) string {
+		var b strings.Builder
+		for _, one := range c {
+			if list, ok := one.value.([]string); ok {
+				b.WriteString(" AND " + one.column + " IN (" + parameters(len(args)+5, len(list)) + ")")
+				for _, v := range list {
+					args = append(args, v)
+				}
+				continue
+			}
+			args = append(args, one.value)
+			b.WriteString(" AND " + one.column + " = $" + strconv.Itoa(len(args)+4))
+		}
+		return b.String()
+	}
+	inner := `SELECT ` + deliveryColumns + ` FROM deliveries WHERE ` + w.among() + where(w.indexed) + ` ORDER BY ` + w.id() + ` DESC LIMIT $3`
+	return `SELECT ` + deliveryColumns + ` FROM (` + inner + `) AS looked_at WHERE TRUE` + where(w.rest) + ` ORDER BY ` + w.id() + ` DESC LIMIT $4`, args
+}
+
+// bound is the SELECT of the last row that a walk looks at, if there are as many.
+func (w way) bound() (text string, args []any) {
+	text = `SELECT id FROM deliveries WHERE ` + w.among()
+	for i, one := range w.indexed {
+		text += ` AND ` + one.column + ` = $` + strconv.Itoa(i+4)
+		args = append(args, one.value)
+	}
+	return text + ` ORDER BY ` + w.id() + ` DESC LIMIT 1 OFFSET $3`, args
+}
+
+// walk returns what one index finds, and the id at which it stopped before the end;
+// 0 = it did not.
+func (s *Store) walk(ctx context.Context, f DeliveryFilter, w way, least int64) (list []Delivery, stopped int64, err error) {
+	text, args := w.query()
+	rows, err := s.Query(ctx, text, append([]any{least, f.Before, mostScanned, f.Limit + 1}, args...)...)
+	if list, err = collect(rows, err, scanDelivery); err != nil {
+		return nil, 0, err
+	}
+	if len(list) > f.Limit || len(w.rest) == 0 {
+		return list, 0, nil
+	}
+	text, args = w.bound()
+	stopped, _, err = s.deliveryID(ctx, text, append([]any{least, f.Before, mostScanned - 1}, args...)...)
+	return list, stopped, err
+}
+
+func scanDelivery(r Rows) (d Delivery, err error) {
+	var received, finished int64
+	err = r.Scan(&d.ID, &d.WebhookID, &d.Type, &d.Entity.LocationID, &d.Entity.Kind, &d.Entity.ID,
+		&received, &d.Wanted, &d.Outcome, &d.Detail, &finished, &d.ContactID)
+	d.ReceivedAt, d.FinishedAt = fromMicros(received), fromMicros(finished)
+	return d, err
+}
+
+// Delivery reads one; ok is false if it is not known, or not any more.
+func (s *Store) Delivery(ctx context.Context, id int64) (d Delivery, ok bool, err error) {
+	rows, err := s.Query(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = $1`, id)
+	list, err := collect(rows, err, scanDelivery)
+	if err != nil {
+		return Delivery{}, false, fmt.Errorf("read delivery %d: %w", id, err)
+	}
+	if len(list) == 0 {
+		return Delivery{}, false, nil
+	}
+	return list[0], true, nil
+}
+
+// SettledWith counts the deliveries that one sync settled together with this one.
+func (s *Store) SettledWith(ctx context.Context, d Delivery) (int64, error) {
+	rows, err := s.Query(ctx, countSettledWith, d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, micros(d.FinishedAt))
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count what was settled with delivery %d: %w", d.ID, err)
+	}
+	return n[0] - 1, nil
+}
+
+const countSettledWith = `SELECT count(*) FROM deliveries WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND finished_at = $4`
+
+// DeliveryTypes lists the types of the deliveries there are.
+func (s *Store) DeliveryTypes(ctx context.Context) (list []string, err error) {
+	for last := ""; ; { // jumps from type to type on the index
+		rows, err := s.Query(ctx, nextDeliveryType, last)
+		next, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
+		if err != nil {
+			return nil, fmt.Errorf("list the types of deliveries: %w", err)
+		}
+		if len(next) == 0 || len(list) == 200 {
+			return list, nil
+		}
+		last = next[0]
+		list = append(list, last)
+	}
+}
+
+const nextDeliveryType = `SELECT type FROM deliveries WHERE type > $1 ORDER BY type LIMIT 1`
+
+// CountDeliveries counts those with an outcome, and no further than most.
+func (s *Store) CountDeliveries(ctx context.Context, outcome string, most int64) (int64, error) {
+	rows, err := s.Query(ctx, countDeliveries, outcome, most)
+	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	if err != nil {
+		return 0, fmt.Errorf("count the deliveries that are %s: %w", outcome, err)
+	}
+	return n[0], nil
+}
+
+const countDeliveries = `SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE outcome = $1 LIMIT $2) AS counted`
+
+// HourCount is how many deliveries of an hour have an outcome.
+type HourCount struct {
+	Hour    int // 0 is the first
+	Outcome string
+	Count   int64
+}
+
+// CountByHour counts the deliveries received since a time, by hour and outcome.
+func (s *Store) CountByHour(ctx context.Context, since time.Time) ([]HourCount, error) {
+	rows, err := s.Query(ctx, countByHour, micros(since), time.Hour.Microseconds())
+	list, err := collect(rows, err, func(r Rows) (c HourCount, err error) { return c, r.Scan(&c.Hour, &c.Outcome, &c.Count) })
+	if err != nil {
+		return nil, fmt.Errorf("count the deliveries since %s: %w", since.Format(time.RFC3339), err)
+	}
+	return list, nil
+}
+
+const countByHour = `SELECT (received_at - $1) / $2, outcome, count(*) FROM deliveries WHERE received_at >= $1 GROUP BY 1, 2`

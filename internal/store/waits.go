@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Wait is why a sync did not end for a while.
+type Wait struct {
+	Entity  Entity
+	Seen    int64 // the entity's counter that the sync began with
+	Outcome string
+	Detail  string    // of the last try
+	Began   time.Time // of the first
+	Until   time.Time // when it is, or was, to be tried again
+	Tries   int64
+}
+
+// noteWait keeps one row for all tries that end alike, so that an outage of hours
+// does not fill the table.
+func (tx *Tx) noteWait(ctx context.Context, p Postponed) error {
+	if p.Now.IsZero() {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO waits (location_id, kind, entity_id, seen, outcome, detail, began_at, until_at, tries)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+		ON CONFLICT (location_id, kind, entity_id, seen, outcome) DO UPDATE SET
+			detail = excluded.detail, until_at = excluded.until_at, tries = waits.tries + 1`,
+		p.Entity.LocationID, p.Entity.Kind, p.Entity.ID, p.Seen, p.Outcome, p.Detail, micros(p.Now), micros(p.NextTry))
+	return err
+}
+
+// Waits lists why the syncs of an entity did not end that began with its counter at
+// least at wanted, oldest first.
+func (s *Store) Waits(ctx context.Context, e Entity, wanted int64) ([]Wait, error) {
+	rows, err := s.Query(ctx, listWaits, e.LocationID, e.Kind, e.ID, wanted)
+	list, err := collect(rows, err, func(r Rows) (w Wait, err error) {
+		var began, until int64
+		err = r.Scan(&w.Seen, &w.Outcome, &w.Detail, &began, &until, &w.Tries)
+		w.Entity, w.Began, w.Until = e, fromMicros(began), fromMicros(until)
+		return w, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list why the syncs of %s did not end: %w", e, err)
+	}
+	return list, nil
+}
+
+const listWaits = `SELECT seen, outcome, detail, began_at, until_at, tries FROM waits
+	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND seen >= $4 ORDER BY began_at`
+
+// PruneWaits deletes some of the waits that began before a time, and returns how many.
+func (s *Store) PruneWaits(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, `DELETE FROM waits WHERE (location_id, kind, entity_id, seen, outcome) IN (
+			SELECT location_id, kind, entity_id, seen, outcome FROM waits WHERE began_at < $1 ORDER BY began_at LIMIT $2)`, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete what is known of waits before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
+}
