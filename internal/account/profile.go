@@ -13,8 +13,14 @@ import (
 	"milepost/mapping"
 )
 
-// profileFresh is how long a value that rarely changes is believed.
-const profileFresh = 15 * time.Minute
+const (
+	// profileFresh is how long a value that rarely changes is believed.
+	profileFresh = 15 * time.Minute
+	// locationFresh is the same for the time zone and the custom fields of a location.
+	// They change less often still, each read counts against HighLevel's limit, and a
+	// contact with a new field has the fields read at once.
+	locationFresh = time.Hour
+)
 
 // profile keeps what every sync of a location needs and rarely changes.
 type profile struct {
@@ -55,7 +61,7 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 	now := s.cfg.Now()
 	s.profile.mu.Lock()
 	defer s.profile.mu.Unlock()
-	last, fresh := s.profile.location.value, profileFresh
+	last, fresh := s.profile.location.value, locationFresh
 	if last.remark != "" {
 		fresh = time.Minute
 	}
@@ -113,7 +119,7 @@ func (s *Session) CustomFields(ctx context.Context, contact highlevel.Contact) (
 		}
 		return fieldDefinitions{list, known}, err
 	}
-	fields, err := s.profile.fields.get(now, profileFresh, load)
+	fields, err := s.profile.fields.get(now, locationFresh, load)
 	if err != nil {
 		return nil, err
 	}

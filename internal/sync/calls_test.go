@@ -174,3 +174,21 @@ func TestARecordThatFailsHoldsUpNoOther(t *testing.T) {
 		t.Errorf("%d requests are there, want that of each task, once", n)
 	}
 }
+
+func TestTheSettingsOfALocationAreReadOnceAnHour(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	for i, c := range []struct {
+		after time.Duration
+		reads int
+	}{{0, 1}, {30 * time.Minute, 1}, {31 * time.Minute, 2}} {
+		b.pass(c.after)
+		b.setDate(e, fmt.Sprintf("2030-06-%02d", i+3))
+		b.do(e)
+		for _, call := range []string{"GET /locations/{locationId}", "GET /locations/{locationId}/customFields"} {
+			if n := b.hl.Calls()[call]; n != c.reads {
+				t.Errorf("after sync %d: %d of %s, want %d", i+1, n, call, c.reads)
+			}
+		}
+	}
+}

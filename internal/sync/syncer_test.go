@@ -36,7 +36,7 @@ const (
 	location  = "ve9EPM428h8vShlRW1KT"
 	ownerMail = "olivia@agency.example"
 
-	profileFresh = 15 * time.Minute // of the account
+	profileFresh = time.Hour // of the account's location
 )
 
 // bundle is a Syncer between the two fakes, on a clock that the test moves.
