@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 )
 
 // Automation is a trigger, conditions, and actions with field templates. It is
@@ -19,7 +19,8 @@ type Automation struct {
 	// Conflict says which side stands for its contacts, events and tasks.
 	Conflict ConflictRule
 
-	milestone *milestone // of milestone.changed and workflow.received
+	milestone *milestone    // of milestone.changed, milestone.approaching and workflow.received
+	before    time.Duration // of milestone.approaching: how long before the milestone it holds
 	condition *condition
 	actions   []action
 	reads     reads // by the milestone, the condition and the actions together
@@ -33,6 +34,20 @@ func (a *Automation) Actions() []ItemKind {
 		kinds[i] = act.kind()
 	}
 	return kinds
+}
+
+// Kind tells which records the automation looks at.
+func (a *Automation) Kind() Kind {
+	if a.milestone != nil {
+		return a.milestone.of
+	}
+	return a.On.Kind()
+}
+
+// dated reports whether the automation makes something else for each date of its
+// milestone: what it made for the last one stays.
+func (a *Automation) dated() bool {
+	return a.milestone != nil && (a.On == MilestoneApproaching || a.milestone.yearly)
 }
 
 // needsContact tells that the automation cannot do without a contact: it reads
@@ -64,7 +79,7 @@ func (s *Set) looking(kind Kind) (found []*Automation) {
 		return nil
 	}
 	for _, a := range s.automations {
-		if a.State == StateOn && a.On.Kind() == kind {
+		if a.State == StateOn && a.Kind() == kind {
 			found = append(found, a)
 		}
 	}
@@ -83,6 +98,10 @@ type Needs struct {
 	Contact      bool // Facts.Contact, without its custom fields
 	CustomFields bool // Facts.Contact.Custom; Contact is then true as well
 	Notes        bool // Facts.Notes
+	// OpportunityFields are Facts.Opportunity.Custom.
+	OpportunityFields bool
+	Happened          bool // Facts.Happened and Facts.Tagged
+	Last              bool // what is last known of a record is to be kept: an automation looks at deleted ones
 }
 
 // Needs tells what the automations that are switched on read for records of
@@ -94,6 +113,13 @@ func (s *Set) Needs(kind Kind) Needs {
 		n.Contact = n.Contact || a.reads.contact || kind == KindContact || kind == KindMeeting
 		n.CustomFields = n.CustomFields || a.reads.custom
 		n.Notes = n.Notes || a.reads.notes
+		n.OpportunityFields = n.OpportunityFields || a.reads.opportunity
+		n.noteOf(a)
+	}
+	for _, a := range s.Automations() {
+		if a.State == StatePaused && a.Kind() == kind { // which catches up
+			n.noteOf(a)
+		}
 	}
 	// The texts of attached notes are whatever the note automations make of them,
 	// and those may read the contact.
@@ -109,6 +135,13 @@ func (s *Set) Needs(kind Kind) Needs {
 	return n
 }
 
+// noteOf adds what is to be noted for an automation.
+func (n *Needs) noteOf(a *Automation) {
+	holds := a.On.info().holds
+	n.Happened = n.Happened || holds == onceHappened && a.Kind() != KindMeeting || a.milestone != nil && a.milestone.tag != ""
+	n.Last = n.Last || holds == onceGone
+}
+
 // NeedsOfMeetings tells what the automations that are switched on read for the
 // meetings of a record, whatever its kind: to be added to its own Needs where it
 // has any. The contact is always read, for what they want is written to it.
@@ -119,6 +152,7 @@ func (n Needs) And(more Needs) Needs {
 	return Needs{
 		Any: n.Any || more.Any, Contact: n.Contact || more.Contact,
 		CustomFields: n.CustomFields || more.CustomFields, Notes: n.Notes || more.Notes,
+		OpportunityFields: n.OpportunityFields || more.OpportunityFields, Happened: n.Happened || more.Happened, Last: n.Last || more.Last,
 	}
 }
 
@@ -143,18 +177,25 @@ func (s *Set) noteWriters() (found []*Automation) {
 // reads is what expressions and actions look at beside the record itself.
 type reads struct {
 	contact, custom, notes bool
+	opportunity            bool // its custom fields
 }
 
 func (r *reads) add(more reads) {
 	r.contact = r.contact || more.contact
 	r.custom = r.custom || more.custom
 	r.notes = r.notes || more.notes
+	r.opportunity = r.opportunity || more.opportunity
 }
 
 // addContactField adds one field of the contact by its key.
 func (r *reads) addContactField(key string) {
 	r.contact = true
 	r.custom = r.custom || !standardFields[key]
+}
+
+// addOpportunityField adds one field of the opportunity by its key.
+func (r *reads) addOpportunityField(key string) {
+	r.opportunity = r.opportunity || !standardNames("opportunity")[key]
 }
 
 // standardFields are the keys of a contact that are no custom fields. They are
@@ -191,13 +232,28 @@ func writable(key string) error {
 	return nil
 }
 
-// contactReference takes "contact.closing_date" apart. A key is what HighLevel
-// makes of a field's name: lower-case letters, digits and underscores.
+// contactReference takes "contact.closing_date" apart.
 func contactReference(text string) (key string, ok bool) {
-	key, ok = strings.CutPrefix(text, "contact.")
-	return key, ok && key != "" && !strings.ContainsFunc(key, func(r rune) bool {
-		return r != '_' && r != '-' && !isWordRune(r)
-	})
+	at, ok := referenceTo("contact", text)
+	return at.key, ok
+}
+
+// MilestoneTags are the tags, in lower case, that are milestones of automations which
+// are not off: since when a contact has them matters.
+func (s *Set) MilestoneTags() map[string]bool {
+	tags := map[string]bool{}
+	for _, a := range s.Automations() {
+		if a.State != StateOff && a.milestone != nil && a.milestone.tag != "" {
+			tags[a.milestone.tag] = true
+		}
+	}
+	return tags
+}
+
+// Notes reports whether an automation has this trigger that is switched on, or paused:
+// then what happened meanwhile counts when it is switched on again.
+func (s *Set) Notes(t Trigger) bool {
+	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.On == t })
 }
 
 // LooksAt reports whether an automation that is switched on has this trigger.

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,6 +45,48 @@ func TestTheAutomationsInTheDocumentationLoad(t *testing.T) {
 	}
 }
 
+var update = flag.Bool("update", false, "write the tables in docs/automations.md that are made from the code")
+
+// The tables between two marks are those that are made from the code.
+func TestTheTablesInTheDocumentationAreThoseOfTheCode(t *testing.T) {
+	const path = "../docs/automations.md"
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var triggers, actions strings.Builder
+	triggers.WriteString("| trigger | record |\n|---|---|\n")
+	for _, known := range triggerTypes {
+		fmt.Fprintf(&triggers, "| `%s` | %s |\n", known.Trigger, known.meaning)
+	}
+	actions.WriteString("| action | fields | goes with | what it creates or changes |\n|---|---|---|---|\n")
+	for _, name := range actionNames {
+		known := actionTypes[name]
+		fields := ""
+		if len(known.fields) > 0 {
+			fields = "`" + strings.Join(known.fields, "`, `") + "`"
+		}
+		fmt.Fprintf(&actions, "| `%s` | %s | %s | %s |\n", name, fields, known.on.said, known.makes)
+	}
+	text := string(page)
+	for name, table := range map[string]string{"triggers": triggers.String(), "actions": actions.String()} {
+		before, rest, ok := strings.Cut(text, "<!-- "+name+" -->\n")
+		is, after, closed := strings.Cut(rest, "<!-- /"+name+" -->\n")
+		if !ok || !closed {
+			t.Fatalf("there is no place for the table of %s", name)
+		}
+		if is != table && !*update {
+			t.Errorf("the table of %s is not that of the code; write it with go test ./mapping -run TheTables -update", name)
+		}
+		text = before + "<!-- " + name + " -->\n" + table + "<!-- /" + name + " -->\n" + after
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestTheDocumentationNamesEveryTriggerActionAndField(t *testing.T) {
 	page, err := os.ReadFile("../docs/automations.md")
 	if err != nil {
@@ -55,13 +99,15 @@ func TestTheDocumentationNamesEveryTriggerActionAndField(t *testing.T) {
 	for _, rule := range []ConflictRule{NewestWins, HighLevelWins, CalendarHeroWins} {
 		names = append(names, string(rule))
 	}
-	for field := range records["meeting"] {
-		if field != "id" {
-			names = append(names, "meeting."+field)
+	for _, record := range []string{"meeting", "appointment", "opportunity"} {
+		for _, field := range sortedNames(records[record]) {
+			if field != "id" {
+				names = append(names, record+"."+field)
+			}
 		}
 	}
 	for _, name := range names {
-		if !regexp.MustCompile("`"+regexp.QuoteMeta(name)+"[:`]").Match(page) && !regexp.MustCompile("`"+regexp.QuoteMeta(name)+" with").Match(page) {
+		if !regexp.MustCompile("`" + regexp.QuoteMeta(name) + "[:`]").Match(page) {
 			t.Errorf("%s is not explained", name)
 		}
 	}

@@ -43,6 +43,15 @@ func newRun(s *Set, kind Kind, f Facts, rules textRules) *run {
 			"id": f.Note.ID, "title": f.Note.Title, "body": r.rules.plain(f.Note.Body),
 			"date_added": moment(f.Note.DateAdded, r.zone), "user_id": f.Note.UserID,
 		}
+	case KindAppointment:
+		a := f.Appointment
+		r.env["appointment"] = map[string]any{
+			"id": a.ID, "title": a.Title, "status": a.Status, "calendar": a.Calendar, "calendar_id": a.CalendarID,
+			"start": moment(a.Start, r.zone), "end": moment(a.End, r.zone), "assigned_to": a.AssignedTo,
+			"address": a.Address, "notes": r.rules.plain(a.Notes), "date_added": moment(a.Added, r.zone),
+		}
+	case KindOpportunity:
+		r.env["opportunity"] = opportunityFields(f.Opportunity, r.zone)
 	case KindWorkflow:
 		r.env["workflow"] = map[string]any{
 			"id": f.Workflow.ID, "name": f.Workflow.Name, "fields": f.Workflow.Fields, "tags": tagSet(f.Workflow.Tags),
@@ -78,6 +87,32 @@ func (r *run) taskFields(t Task) map[string]any {
 	}
 }
 
+// opportunityFields puts standard and custom fields together, as contactFields does.
+func opportunityFields(o Opportunity, zone *time.Location) map[string]any {
+	fields := customFields(o.Custom, zone)
+	maps.Copy(fields, map[string]any{
+		"id": o.ID, "name": o.Name, "pipeline": o.Pipeline, "pipeline_id": o.PipelineID, "stage": o.Stage, "stage_id": o.StageID,
+		"status": o.Status, "value": nil, "assigned_to": o.AssignedTo, "source": o.Source,
+		"stage_changed_at": moment(o.StageChangedAt, zone), "status_changed_at": moment(o.StatusChangedAt, zone), "date_added": moment(o.Added, zone),
+	})
+	if o.Value != nil {
+		fields["value"] = *o.Value
+	}
+	return fields
+}
+
+// customFields are the values by key.
+func customFields(custom map[string]CustomField, zone *time.Location) map[string]any {
+	fields := make(map[string]any, len(custom)+16)
+	for key, f := range custom {
+		fields[key] = f.Value
+		if strings.EqualFold(f.Type, "DATE") {
+			fields[key] = civilText(f.Value, zone)
+		}
+	}
+	return fields
+}
+
 // calendarContactFields are under the names that a HighLevel contact's fields
 // have, with the first word of the name as the first name.
 func calendarContactFields(c CalendarContact) map[string]any {
@@ -100,13 +135,7 @@ func calendarContactFields(c CalendarContact) map[string]any {
 // expressions use. Standard fields win. A date without a time is always written
 // 2026-12-01, however HighLevel stored it, so that dates can be compared.
 func contactFields(c Contact, tags []string, zone *time.Location) map[string]any {
-	fields := make(map[string]any, len(c.Custom)+len(c.Fields)+2)
-	for key, f := range c.Custom {
-		fields[key] = f.Value
-		if strings.EqualFold(f.Type, "DATE") {
-			fields[key] = civilText(f.Value, zone)
-		}
-	}
+	fields := customFields(c.Custom, zone)
 	maps.Copy(fields, c.Fields)
 	if born, ok := fields["date_of_birth"]; ok {
 		fields["date_of_birth"] = civilText(born, zone)

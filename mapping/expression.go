@@ -52,26 +52,38 @@ var records = map[string]types.Map{
 		"email": types.String, "emails": types.TypeOf([]string{}), "phone": types.String, "phones": types.TypeOf([]string{}),
 		"company_name": types.String, "job_title": types.String,
 	},
+	"appointment": {
+		"id": types.String, "title": types.String, "status": types.String, "calendar": types.String, "calendar_id": types.String,
+		"start": types.Any, "end": types.Any, "assigned_to": types.String, "address": types.String, "notes": types.String, "date_added": types.Any,
+	},
+	"opportunity": {
+		"id": types.String, "name": types.String, "pipeline": types.String, "pipeline_id": types.String, "stage": types.String, "stage_id": types.String,
+		"status": types.String, "value": types.Any, "assigned_to": types.String, "source": types.String,
+		"stage_changed_at": types.Any, "status_changed_at": types.Any, "date_added": types.Any,
+		types.Extra: types.Any, // its custom fields, by key
+	},
 	"location": {"id": types.String, "name": types.String, "timezone": types.String},
 }
 
-func scopeOf(t Trigger) scope {
+func scopeOf(t Trigger) scope { return scopeFor(t, t.Kind()) }
+
+// scopeFor is what the expressions of an automation may use whose records are of a kind.
+func scopeFor(t Trigger, kind Kind) scope {
 	names := maps.Clone(dateFunctions)
 	names["contact"], names["location"] = types.TypeOf(map[string]any{}), records["location"]
 	switch {
-	case t == MilestoneChanged:
-		names["milestone"] = records["milestone"]
-	case t.Kind() == KindTask:
-		names["task"] = records["task"]
-	case t.Kind() == KindNote:
-		names["note"] = records["note"]
-	case t.Kind() == KindMeeting:
+	case kind == KindTask, kind == KindNote, kind == KindAppointment, kind == KindOpportunity:
+		names[string(kind)] = records[string(kind)]
+	case kind == KindMeeting:
 		names["meeting"], names["task"] = records["meeting"], records["task"]
-	case t == NewContactAdded:
+	case kind == KindCalendarContact:
 		delete(names, "contact") // of HighLevel
 		names["calendarhero_contact"] = records["calendarhero_contact"]
-	case t == WorkflowReceived:
+	case kind == KindWorkflow:
 		names["workflow"], names["custom_data"] = records["workflow"], types.TypeOf(map[string]any{})
+	}
+	if t == MilestoneChanged || t == MilestoneApproaching {
+		names["milestone"] = records["milestone"]
 	}
 	return scope{t, names}
 }
@@ -225,17 +237,19 @@ func replaceText(args ...any) (any, error) {
 // reader walks through a parsed expression. It notes which fields of the contact
 // are read, and finds mistakes that it can explain better than expr.
 type reader struct {
-	scope    scope
-	source   string
-	contacts int       // how often the contact is named
-	keys     []string  // its fields that are named, one for each time
-	names    []mention // that only a location can tell to be right
-	mistake  *expressionError
+	scope       scope
+	source      string
+	contacts    int       // how often the contact is named
+	keys        []string  // its fields that are named, one for each time
+	opportunity bool      // a custom field of the opportunity is named
+	names       []mention // that only a location can tell to be right
+	mistake     *expressionError
 }
 
 // found tells what is read. A contact that is handed on whole, or asked for a
 // computed field, may give any field.
 func (r *reader) found() (out reads) {
+	out.opportunity = r.opportunity
 	for _, key := range r.keys {
 		out.addContactField(key)
 	}
@@ -324,7 +338,12 @@ func (r *reader) member(n *ast.MemberNode) {
 	if !ok {
 		return
 	}
-	if _, ok := fields[key.Value]; !ok {
+	_, known := fields[key.Value]
+	if _, more := fields[types.Extra]; more {
+		r.opportunity = r.opportunity || !known
+		return
+	}
+	if !known {
 		r.fail(n.Property, unknown(record.Value+" field", key.Value, sortedNames(fields)).Error())
 	}
 }
@@ -348,9 +367,18 @@ func functions() []string {
 	return append([]string{"string", "split", "join", "replace", "empty", "before", "after", "within"}, builtins...)
 }
 
+// standardNames are the fields of a record that are no custom fields.
+func standardNames(record string) map[string]bool {
+	names := map[string]bool{}
+	for _, name := range sortedNames(records[record]) {
+		names[name] = true
+	}
+	return names
+}
+
 // sortedNames lists the names of a record, or those of records in a scope.
 func sortedNames(m types.Map) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(name string) bool { return dateFunctions[name] != nil })
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(name string) bool { return dateFunctions[name] != nil || name == types.Extra })
 }
 
 // printsField makes contains and its like work on any value, where expr wants a

@@ -12,6 +12,9 @@ const (
 	KindNote     Kind = "note"
 	KindWorkflow Kind = "workflow" // what a workflow's webhook said last
 
+	KindAppointment Kind = "appointment"
+	KindOpportunity Kind = "opportunity"
+
 	// Records of CalendarHero.
 	KindMeeting         Kind = "meeting"              // a meeting request that was not made here
 	KindCalendarContact Kind = "calendarhero_contact" // a contact that came by a scheduling link
@@ -27,12 +30,41 @@ type Facts struct {
 	Workflow Workflow // set when a workflow webhook is planned
 	Notes    []Note   // the contact's notes, for items that attach them; any order
 
+	Appointment Appointment // set when an appointment is planned
+	Opportunity Opportunity // set when an opportunity is planned
+
+	// Happened are the triggers that hold for the record since something happened to
+	// it, with when that was noticed.
+	Happened map[Trigger]time.Time
+	// Tagged tells by tag, in lower case, since when the contact is known to have it.
+	Tagged map[string]time.Time
+	// Gone tells that the record is deleted. The facts are then what was last known of
+	// it, and only the triggers of deleted records hold.
+	Gone bool
+
 	// Meetings are the meeting requests in CalendarHero that were made for the
 	// record's items, at most one for each; of KindMeeting, the one that is planned.
 	Meetings        []Meeting
 	CalendarContact CalendarContact // set when a CalendarHero contact is planned
 
 	Now time.Time // of the evaluation: what lies within some days, and what comes next
+}
+
+// known reports whether the record of a kind is in the facts.
+func (f Facts) known(kind Kind) bool {
+	switch kind {
+	case KindContact:
+		return f.Contact.ID != ""
+	case KindTask:
+		return f.Task.ID != ""
+	case KindNote:
+		return f.Note.ID != ""
+	case KindAppointment:
+		return f.Appointment.ID != ""
+	case KindOpportunity:
+		return f.Opportunity.ID != ""
+	}
+	return true
 }
 
 // Location is the HighLevel sub-account.
@@ -80,6 +112,35 @@ type Note struct {
 	UserID    string
 	DateAdded time.Time // zero when unknown
 	Written   bool      `json:"-"` // as of a Task; it is not attached either
+}
+
+// Appointment is a HighLevel appointment.
+type Appointment struct {
+	ID         string
+	Title      string
+	Status     string // new, confirmed, cancelled, showed, noshow, invalid
+	CalendarID string
+	Calendar   string // its name; "" = not known
+	AssignedTo string // user id
+	Address    string
+	Notes      string
+	Start, End time.Time // zero when unknown
+	Added      time.Time // zero when unknown
+}
+
+// Opportunity is a HighLevel opportunity.
+type Opportunity struct {
+	ID                              string
+	Name                            string
+	PipelineID, StageID             string
+	Pipeline, Stage                 string // their names; "" = not known
+	Status                          string // open, won, lost, abandoned
+	Value                           *float64
+	AssignedTo                      string // user id
+	Source                          string
+	StageChangedAt, StatusChangedAt time.Time // zero when unknown
+	Added                           time.Time // zero when unknown
+	Custom                          map[string]CustomField
 }
 
 // Workflow is what a workflow's webhook said. Values are decoded JSON; what is

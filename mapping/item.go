@@ -125,6 +125,7 @@ type Plan struct {
 	Items    []Item    // what should exist, in applying order
 	Skipped  []Skipped // automations that were looked at and want nothing, with the reason
 	Problems []Problem // what could not be computed
+	Left     []string  // keys of items that stay as they are, if they exist
 	// Again is when the plan may be another one though no record changes; zero = never.
 	Again time.Time
 }

@@ -142,7 +142,7 @@ func (l *loader) automation(node *yaml.Node) {
 		l.add(node.Line, "", "an automation must be a list of fields (name: value), this is empty")
 		return
 	}
-	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "state", "enabled", "on", "tag", "milestone", "if", "conflict", "do")
+	f := fieldsOf(l.mistakes, "", node, scope{}, "id", "name", "state", "enabled", "on", "tag", "milestone", "before", "if", "conflict", "do")
 	if f == nil {
 		return
 	}
@@ -165,8 +165,10 @@ func (l *loader) automation(node *yaml.Node) {
 	}
 	f.scope = scopeOf(a.On)
 	l.tagOf(f, a)
+	l.beforeOf(f, a)
 	if a.milestone = milestoneOf(f, a.On); a.milestone != nil {
 		a.reads.add(a.milestone.reads())
+		f.scope = scopeFor(a.On, a.milestone.of)
 		f.scope.names["milestone"] = records["milestone"] // what the rest may use
 	}
 	if a.condition = f.condition("if"); a.condition != nil {
@@ -222,6 +224,18 @@ func (l *loader) tagOf(f *fields, a *Automation) {
 	}
 }
 
+// beforeOf reads how long before a milestone it approaches.
+func (l *loader) beforeOf(f *fields, a *Automation) {
+	switch {
+	case a.On != MilestoneApproaching && f.has("before"):
+		f.wrong("before", "goes with on: %s only", MilestoneApproaching)
+	case a.On == MilestoneApproaching && !f.has("before"):
+		f.wrong("before", "is required with on: %s; expected a form like 3d or 12h", a.On)
+	case a.On == MilestoneApproaching:
+		a.before = f.duration("before", "")
+	}
+}
+
 // conflict reads which side stands. It comes after the actions, for only some of
 // them have two sides.
 func (l *loader) conflict(f *fields, a *Automation) {
@@ -243,24 +257,25 @@ func (l *loader) conflict(f *fields, a *Automation) {
 // actionType is what there is to know of an action before it is read.
 type actionType struct {
 	load   func(f *fields) action
-	on     []Trigger // those that it goes with
+	on     triggerSet // those that it goes with
 	fields []string
+	makes  string // for people: what it creates or changes
 }
 
 // actionTypes has every action that is supported. What happens in CalendarHero
 // makes nothing there: that would go round.
 var actionTypes = map[string]actionType{
-	"event":           {loadEvent, highLevelTriggers, append([]string{"start"}, meetingFields...)},
-	"task":            {loadTask, highLevelTriggers, append([]string{"due"}, meetingFields...)},
-	"note":            {loadNote, highLevelTriggers, []string{"text"}},
-	"contact":         {loadContact, highLevelTriggers, []string{"name", "emails", "phones", "organization", "job_title", "two_way"}},
-	"tags":            {loadTags, contactTriggers, []string{"add", "hashtags_of", "keywords", "keywords_of", "remove"}},
-	"highlevel_note":  {loadHighLevelNote, contactTriggers, []string{"text"}},
-	"highlevel_task":  {loadHighLevelTask, contactTriggers, []string{"title", "body", "due", "at", "assigned_to"}},
-	"complete_task":   {loadCompleteTask, meetingTriggers, nil},
-	"reschedule_task": {loadRescheduleTask, meetingTriggers, []string{"due", "at"}},
-	"update_contact":  {loadUpdateContact, meetingTriggers, []string{"fields"}},
-	"upsert_contact":  {loadUpsertContact, newContactOnly, []string{"name", "emails", "phones", "organization"}},
+	"event":           {loadEvent, ofHighLevel, append([]string{"start"}, meetingFields...), "a meeting request at a time"},
+	"task":            {loadTask, ofHighLevel, append([]string{"due"}, meetingFields...), "a request that ends when it is due"},
+	"note":            {loadNote, ofTexts, []string{"text"}, "text in the description of the contact's open requests"},
+	"contact":         {loadContact, ofRecords, []string{"name", "emails", "phones", "organization", "job_title", "two_way"}, "a contact in CalendarHero"},
+	"tags":            {loadTags, ofContacts, []string{"add", "hashtags_of", "keywords", "keywords_of", "remove"}, "adds tags to the contact in HighLevel, and removes tags"},
+	"highlevel_note":  {loadHighLevelNote, ofContacts, []string{"text"}, "a note on the contact in HighLevel"},
+	"highlevel_task":  {loadHighLevelTask, ofContacts, []string{"title", "body", "due", "at", "assigned_to"}, "a task for the contact in HighLevel; `assigned_to` is the id of a user"},
+	"complete_task":   {loadCompleteTask, ofMeetings, nil, "completes the task that the meeting was created for"},
+	"reschedule_task": {loadRescheduleTask, ofMeetings, []string{"due", "at"}, "moves the task's due date to `due`. Without `due`, to the meeting's end, or to its start if an `event` action created the meeting"},
+	"update_contact":  {loadUpdateContact, ofMeetings, []string{"fields"}, "sets fields of the contact in HighLevel, by merge field or by the key of a custom field"},
+	"upsert_contact":  {loadUpsertContact, ofNewContacts, []string{"name", "emails", "phones", "organization"}, "a contact in HighLevel, created or updated"},
 }
 
 var (
@@ -297,8 +312,8 @@ func (l *loader) actions(f *fields, a *Automation) {
 			l.add(entry.Line, "do", "%q is not supported yet; supported are %s", name, enumerate(actionNames))
 		case !ok:
 			l.add(entry.Line, "do", "%v", unknown("action", name, actionNames))
-		case !slices.Contains(known.on, a.On):
-			l.add(entry.Line, "do", "%q does not go with on: %s; it goes with %s", name, a.On, enumerate(known.on))
+		case !slices.Contains(known.on.triggers, a.On):
+			l.add(entry.Line, "do", "%q does not go with on: %s; it goes with %s", name, a.On, known.on.said)
 		default:
 			body := one.values[name]
 			if body.Line == 0 {

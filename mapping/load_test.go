@@ -89,13 +89,12 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 
 		{"no trigger", "name: A\ndo: [note: {}]\n", "f.yaml:1: on: is required"},
 		{"an unknown trigger", "name: A\non: task.chagned\ndo: [note: {}]\n", `f.yaml:2: on: unknown trigger "task.chagned"; did you mean "task.changed"?`},
-		{"a trigger for later", "name: A\non: appointment.changed\ndo: [note: {}]\n", `f.yaml:2: on: "appointment.changed" is not supported yet; supported are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`},
 		{"no event of CalendarHero", "name: A\non: calendarhero.meeting_completd\ndo: [note: {}]\n", `f.yaml:2: on: unknown trigger "calendarhero.meeting_completd"; did you mean "calendarhero.meeting_completed"?`},
 		{"no tag", "name: A\non: contact.tagged\ndo: [contact: {}]\n", "f.yaml:1: tag: is required"},
 		{"a tag too many", contact + "tag: vip\ndo: [contact: {}]\n", "f.yaml:3: tag: goes with on: contact.tagged only"},
 
 		{"no milestone", milestone + "do: [contact: {}]\n", "f.yaml:1: milestone: is required with on: milestone.changed; expected { name: contact.<field>, date: contact.<field> }"},
-		{"a milestone too many", contact + "milestone: {date: contact.x}\ndo: [contact: {}]\n", "f.yaml:3: milestone: goes with on: milestone.changed and workflow.received only"},
+		{"a milestone too many", contact + "milestone: {date: contact.x}\ndo: [contact: {}]\n", "f.yaml:3: milestone: goes with on: milestone.changed, milestone.approaching and workflow.received only"},
 		{"a milestone without date", milestone + "milestone: {name: Birthday}\ndo: [contact: {}]\n", "f.yaml:3: milestone.date: is required"},
 		{"a milestone with an unknown field", milestone + "milestone:\n  date: contact.x\n  nam: y\ndo: [contact: {}]\n", `f.yaml:5: milestone: unknown field "nam"; did you mean "name"?`},
 		{"a milestone date in braces", milestone + "milestone: {date: '{{ contact.x }}'}\ndo: [contact: {}]\n", `f.yaml:3: milestone.date: "{{ contact.x }}" is not a field of the contact; expected contact.<field>, without braces`},
@@ -143,10 +142,10 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"an unknown attachment", head + "do:\n  - task: {title: x, attach: [notes, tag]}\n", `f.yaml:4: task.attach: unknown attachment "tag"; did you mean "tags"?`},
 		{"an empty type", head + "do:\n  - task:\n      title: x\n      types:\n        vip:\n", "f.yaml:7: task.types.vip: is empty"},
 		{"a tag twice", head + "do:\n  - task:\n      title: x\n      types:\n        vip: a\n        VIP: b\n", "f.yaml:8: task.types.VIP: is there twice (upper and lower case are the same)"},
-		{"a note in CalendarHero from CalendarHero", meeting + "do:\n  - note: {text: x}\n", `f.yaml:4: do: "note" does not go with on: calendarhero.meeting_started; it goes with contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received`},
-		{"an event in CalendarHero from CalendarHero", meeting + "do:\n  - event: {title: x}\n", `f.yaml:4: do: "event" does not go with on: calendarhero.meeting_started; it goes with contact.changed, `},
-		{"tags of a contact that is not there yet", arrived + "do:\n  - tags: {add: x}\n", `f.yaml:4: do: "tags" does not go with on: calendarhero.new_contact_added; it goes with contact.changed, `},
-		{"a task to complete without a meeting", head + "do:\n  - complete_task: {}\n", `f.yaml:4: do: "complete_task" does not go with on: task.changed; it goes with calendarhero.new_meeting_request, calendarhero.meeting_request_success, calendarhero.meeting_request_expired, calendarhero.meeting_request_cancelled, calendarhero.meeting_rescheduled, calendarhero.meeting_started, calendarhero.meeting_completed`},
+		{"a note in CalendarHero from CalendarHero", meeting + "do:\n  - note: {text: x}\n", `f.yaml:4: do: "note" does not go with on: calendarhero.meeting_started; it goes with HighLevel's triggers but note.created and those of deleted records`},
+		{"an event in CalendarHero from CalendarHero", meeting + "do:\n  - event: {title: x}\n", `f.yaml:4: do: "event" does not go with on: calendarhero.meeting_started; it goes with HighLevel's triggers`},
+		{"tags of a contact that is not there yet", arrived + "do:\n  - tags: {add: x}\n", `f.yaml:4: do: "tags" does not go with on: calendarhero.new_contact_added; it goes with HighLevel's triggers but contact.deleted, and the triggers of meetings`},
+		{"a task to complete without a meeting", head + "do:\n  - complete_task: {}\n", `f.yaml:4: do: "complete_task" does not go with on: task.changed; it goes with the triggers of meetings`},
 		{"an upsert of a meeting", meeting + "do:\n  - upsert_contact: {}\n", `f.yaml:4: do: "upsert_contact" does not go with on: calendarhero.meeting_started; it goes with calendarhero.new_contact_added`},
 		{"a milestone of a meeting", meeting + "if: milestone.name == 'x'\ndo: [complete_task: {}]\n", `f.yaml:3: if: milestone is not there with "calendarhero.meeting_started"; known are contact, location, meeting, task`},
 		{"a slip in a meeting's field", meeting + "if: meeting.our\ndo: [complete_task: {}]\n", `f.yaml:3: if: unknown meeting field "our"; did you mean "ours"?`},
@@ -214,7 +213,7 @@ my.yaml:6: task.duration: "long" is not a duration; expected a form like 30m, 1h
 my.yaml:6: task.title: there is a "{{" without its "}}"
 my.yaml:7: do: unknown action "tasks"; did you mean "task"?
 my.yaml:8: name: "one" is the name of the automation in line 2 already
-my.yaml:9: on: unknown trigger "nothing"; known are contact.changed, contact.tagged, milestone.changed, task.changed, task.completed, note.changed, workflow.received, calendarhero.new_meeting_request, calendarhero.meeting_request_success, calendarhero.meeting_request_expired, calendarhero.meeting_request_cancelled, calendarhero.meeting_rescheduled, calendarhero.meeting_started, calendarhero.meeting_completed, calendarhero.new_contact_added`
+my.yaml:9: on: unknown trigger "nothing"; known are contact.created, contact.changed, contact.deleted, contact.tagged, contact.dnd_changed, task.changed, task.completed, task.edited, task.deleted, note.created, note.changed, note.deleted, appointment.created, appointment.changed, appointment.deleted, opportunity.created, opportunity.changed, opportunity.deleted, opportunity.stage_changed, opportunity.status_changed, opportunity.value_changed, opportunity.assignee_changed, workflow.received, milestone.changed, milestone.approaching, calendarhero.new_meeting_request, calendarhero.meeting_request_success, calendarhero.meeting_request_expired, calendarhero.meeting_request_cancelled, calendarhero.meeting_rescheduled, calendarhero.meeting_started, calendarhero.meeting_completed, calendarhero.new_contact_added`
 	if err == nil {
 		t.Fatal("there was no error")
 	}

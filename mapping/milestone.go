@@ -1,100 +1,204 @@
 package mapping
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // milestone says where a milestone's name and date are. HighLevel has no such
 // object; people keep one in two custom fields (name and date), in one date field
-// whose own name is the milestone's, or in the contact's date of birth. A
-// workflow's webhook carries one in its Custom Data.
+// whose own name is the milestone's, in the contact's date of birth, a tag, the
+// stage or a field of an opportunity, or an appointment. A workflow's webhook
+// carries one in its Custom Data.
 type milestone struct {
-	nameKey string // the contact's field with the name, or
-	literal string // the name itself; neither: the name of the date field
-	dateKey string
+	of Kind // of the records that have it
 
-	nameFrom *expression // of workflow.received, in place of nameKey; nil: the literal
-	dateFrom *expression // in place of dateKey
+	name    reference // where the name is, or
+	literal string    // the name itself; neither: what the date's place is called
+	date    reference // where the date is; none: when the stage or the tag was noticed
+
+	nameFrom *expression // of a workflow, in place of name; nil: the literal
+	dateFrom *expression // in place of date
+
+	tag             string // lower case
+	stage, pipeline string // by name
+
+	yearly bool          // the next occurrence counts
+	after  time.Duration // the milestone is so long after the date
 }
 
-// standardDates are the standard fields that hold dates.
-var standardDates = []string{"date_of_birth", "date_added", "date_updated"}
+// reference is a field of a record; the zero one is none.
+type reference struct{ record, key string }
+
+func (r reference) String() string { return r.record + "." + r.key }
+
+// standardDates are the standard fields that hold dates, by record.
+var standardDates = map[string][]string{
+	"contact":     {"date_of_birth", "date_added", "date_updated"},
+	"opportunity": {"stage_changed_at", "status_changed_at", "date_added"},
+	"appointment": {"start", "end", "date_added"},
+}
+
+const milestoneForms = "expected { name: contact.<field>, date: contact.<field> }, or one of tag, stage, date: opportunity.<field>, date: appointment.start, date: custom_data.<word>"
 
 func milestoneOf(f *fields, t Trigger) *milestone {
+	has := f.has("milestone")
 	switch {
-	case t == WorkflowReceived && f.has("milestone"):
-		return workflowMilestone(f)
-	case t == WorkflowReceived:
+	case t == WorkflowReceived && !has:
 		return nil
-	case t != MilestoneChanged && f.has("milestone"):
-		f.wrong("milestone", "goes with on: %s and %s only", MilestoneChanged, WorkflowReceived)
+	case t == WorkflowReceived, t == MilestoneChanged && has, t == MilestoneApproaching && has:
+	case t == MilestoneChanged, t == MilestoneApproaching:
+		f.wrong("milestone", "is required with on: %s; %s", t, milestoneForms)
 		return nil
-	case t != MilestoneChanged:
-		return nil
-	case !f.has("milestone"):
-		f.wrong("milestone", "is required with on: %s; expected { name: contact.<field>, date: contact.<field> }", t)
+	default:
+		if has {
+			f.wrong("milestone", "goes with on: %s, %s and %s only", MilestoneChanged, MilestoneApproaching, WorkflowReceived)
+		}
 		return nil
 	}
-	m := fieldsOf(f.mistakes, "milestone.", f.values["milestone"], f.scope, "name", "date")
+	m := fieldsOf(f.mistakes, "milestone.", f.values["milestone"], f.scope, "name", "date", "tag", "stage", "pipeline", "yearly", "after")
 	if m == nil {
 		return nil
 	}
-	found := &milestone{}
-	m.required("date")
-	if m.has("date") {
-		key, ok := contactReference(m.text("date"))
-		switch {
-		case !ok:
-			m.wrong("date", "%s is not a field of the contact; expected contact.<field>, without braces", quoteShort(m.text("date")))
-		case standardFields[key] && !slices.Contains(standardDates, key):
-			m.wrong("date", "contact.%s holds no date; expected a custom field or %s", key, enumerate(standardDates))
-		}
-		found.dateKey = key
-		m.refer("date", m.values["date"], []mention{{kind: contactField, text: key, Line: 1}})
+	found := &milestone{yearly: m.flag("yearly", false), tag: strings.ToLower(oneLine(m.text("tag"))), stage: oneLine(m.text("stage")), pipeline: oneLine(m.text("pipeline"))}
+	if m.has("after") {
+		found.after = m.duration("after", "")
 	}
-	name := strings.TrimSpace(m.text("name"))
-	key, reference := contactReference(name)
+	found.of = m.kind(t)
 	switch {
-	case reference:
-		found.nameKey = key
-		m.refer("name", m.values["name"], []mention{{kind: contactField, text: key, Line: 1}})
-	case strings.Contains(name, "{{") || strings.HasPrefix(name, "contact."):
-		m.wrong("name", "%s is neither a field of the contact (contact.<field>, without braces) nor a plain name", quoteShort(name))
-	case name == "" && slices.Contains(standardDates, found.dateKey):
-		m.wrong("name", "is required with the date contact.%s; expected a name such as Birthday", found.dateKey)
-	default:
-		found.literal = oneLine(name)
+	case m.has("tag") && m.has("stage"):
+		m.wrong("stage", "goes without tag")
+	case m.has("tag") && found.of != KindContact:
+		m.wrong("tag", "goes with a date of the contact only")
+	case m.has("tag") && found.tag == "":
+		m.wrong("tag", "is empty")
+	case m.has("stage") && found.of != KindOpportunity:
+		m.wrong("stage", "goes with a date of the opportunity only")
+	case m.has("stage") && found.stage == "":
+		m.wrong("stage", "is empty")
+	case m.has("pipeline") && !m.has("stage"):
+		m.wrong("pipeline", "goes with stage only")
+	case !m.has("tag") && !m.has("stage") && found.of != KindWorkflow:
+		m.required("date")
 	}
+	m.scope = scopeFor(t, found.of)
+	if found.of == KindWorkflow {
+		found.workflow(m)
+		return found
+	}
+	m.milestoneDate(found)
+	m.milestoneName(found)
 	return found
 }
 
-// reference is how a name begins that is looked up, where any other is the name itself.
-var reference = regexp.MustCompile(`^[a-z_]+(\.\w|\[)`)
+// kind tells which records have the milestone: what its date is of, or its name.
+func (f *fields) kind(t Trigger) Kind {
+	switch date, name := f.text("date"), f.text("name"); {
+	case t == WorkflowReceived, strings.HasPrefix(date, "custom_data"), strings.HasPrefix(date, "workflow."):
+		return KindWorkflow
+	case f.has("stage"), strings.HasPrefix(date, "opportunity."):
+		return KindOpportunity
+	case strings.HasPrefix(date, "appointment."):
+		return KindAppointment
+	case !f.has("date") && strings.HasPrefix(name, "opportunity."):
+		return KindOpportunity
+	}
+	return KindContact
+}
 
-// workflowMilestone reads the milestone of a workflow's webhook: both parts are
+// record is what expressions call records of this kind.
+func (k Kind) record() string {
+	switch k {
+	case KindOpportunity, KindAppointment:
+		return string(k)
+	}
+	return "contact"
+}
+
+func (f *fields) milestoneDate(found *milestone) {
+	if !f.has("date") {
+		return
+	}
+	record := found.of.record()
+	text := strings.TrimSpace(f.text("date"))
+	at, ok := referenceTo(record, text)
+	if !ok && record != "contact" && strings.HasPrefix(text, "contact.") {
+		at, ok = referenceTo("contact", text)
+	}
+	standard := standardFields
+	if at.record != "contact" {
+		standard = standardNames(at.record)
+	}
+	switch {
+	case !ok && record == "contact":
+		f.wrong("date", "%s is not a field of the contact; expected contact.<field>, without braces", quoteShort(text))
+	case !ok:
+		f.wrong("date", "%s is not a field of the %s; expected %s.<field>, without braces", quoteShort(text), record, record)
+	case standard[at.key] && !slices.Contains(standardDates[at.record], at.key):
+		f.wrong("date", "%s holds no date; expected a custom field or %s", at, enumerate(standardDates[at.record]))
+	case !standard[at.key] && at.record == "appointment":
+		f.wrong("date", "%v", unknown("appointment field", at.key, standardDates[at.record]))
+	}
+	found.date = at
+	if at.record == "contact" {
+		f.refer("date", f.values["date"], []mention{{kind: contactField, text: at.key, Line: 1}})
+	}
+}
+
+func (f *fields) milestoneName(found *milestone) {
+	record := found.of.record()
+	name := strings.TrimSpace(f.text("name"))
+	at, ok := referenceTo(record, name)
+	if !ok && record != "contact" {
+		at, ok = referenceTo("contact", name)
+	}
+	switch {
+	case ok:
+		found.name = at
+		if at.record == "contact" {
+			f.refer("name", f.values["name"], []mention{{kind: contactField, text: at.key, Line: 1}})
+		}
+	case strings.Contains(name, "{{") || strings.HasPrefix(name, "contact.") || strings.HasPrefix(name, record+"."):
+		f.wrong("name", "%s is neither a field of the %s (%s.<field>, without braces) nor a plain name", quoteShort(name), record, record)
+	case name == "" && record == "contact" && found.tag == "" && slices.Contains(standardDates[record], found.date.key):
+		f.wrong("name", "is required with the date %s; expected a name such as Birthday", found.date)
+	default:
+		found.literal = oneLine(name)
+	}
+}
+
+// referenceTo takes "contact.closing_date" apart. A key is what HighLevel makes of a
+// field's name: lower-case letters, digits and underscores.
+func referenceTo(record, text string) (reference, bool) {
+	key, ok := strings.CutPrefix(text, record+".")
+	return reference{record, key}, ok && key != "" && !strings.ContainsFunc(key, func(r rune) bool {
+		return r != '_' && r != '-' && !isWordRune(r)
+	})
+}
+
+// lookedUp is how a name begins that is looked up, where any other is the name itself.
+var lookedUp = regexp.MustCompile(`^[a-z_]+(\.\w|\[)`)
+
+// workflow reads the milestone of a workflow's webhook: both parts are
 // expressions without braces, as custom_data.milestone_date or
 // workflow.fields["Closing Date"]; the name may be the name itself.
-func workflowMilestone(f *fields) *milestone {
-	m := fieldsOf(f.mistakes, "milestone.", f.values["milestone"], f.scope, "name", "date")
-	if m == nil {
-		return nil
-	}
+func (found *milestone) workflow(m *fields) {
 	m.required("name")
 	m.required("date")
-	found := &milestone{dateFrom: m.expression("date")}
+	found.dateFrom = m.expression("date")
 	switch name := strings.TrimSpace(m.text("name")); {
 	case strings.Contains(name, "{{"):
 		m.wrong("name", "%s is neither an expression without braces (custom_data.milestone_title) nor a plain name", quoteShort(name))
-	case reference.MatchString(name):
+	case lookedUp.MatchString(name):
 		found.nameFrom = m.expression("name")
 	case m.has("name") && name == "":
 		m.wrong("name", "is empty")
 	default:
 		found.literal = oneLine(name)
 	}
-	return found
 }
 
 func (m *milestone) reads() (r reads) {
@@ -103,46 +207,90 @@ func (m *milestone) reads() (r reads) {
 			r.add(e.reads)
 		}
 	}
-	if m.dateKey == "" {
-		return r
+	for _, at := range []reference{m.date, m.name} {
+		switch at.record {
+		case "contact":
+			r.addContactField(at.key)
+		case "opportunity":
+			r.addOpportunityField(at.key)
+		}
 	}
-	r.addContactField(m.dateKey)
-	if m.nameKey != "" {
-		r.addContactField(m.nameKey)
-	}
+	r.contact = r.contact || m.tag != ""
 	return r
 }
 
 // read finds the milestone of a record. It fails with skip when the location
 // does not have the custom fields, and with fieldProblem for an impossible date.
 func (m *milestone) read(r *run) (name string, date Date, err error) {
-	if m.dateFrom != nil {
-		return m.evaluate(r)
+	switch {
+	case m.dateFrom != nil:
+		name, date, err = m.evaluate(r)
+	case m.tag != "" && !slices.Contains(r.tags, m.tag):
+		return "", Date{}, unmet{reason: "the contact does not have the tag " + quoteShort(m.tag), saw: "contact.tags is " + asSeen(r.tags)}
+	case m.stage != "" && !m.inStage(r.facts.Opportunity):
+		return "", Date{}, unmet{reason: "the opportunity is not in the stage " + quoteShort(m.stage), saw: "opportunity.stage is " + asSeen(r.facts.Opportunity.Stage)}
+	default:
+		name, date, err = m.look(r)
 	}
-	c, zone := r.facts.Contact, r.zone
-	dateField, err := m.field(c, m.dateKey)
 	if err != nil {
 		return "", Date{}, err
+	}
+	if m.yearly {
+		date = date.next(r.facts.Now, r.zone)
+	}
+	if m.after > 0 {
+		date = date.plus(m.after, r.zone)
+	}
+	return name, date, nil
+}
+
+func (m *milestone) inStage(o Opportunity) bool {
+	return strings.EqualFold(foldWords(o.Stage), foldWords(m.stage)) && (m.pipeline == "" || strings.EqualFold(foldWords(o.Pipeline), foldWords(m.pipeline)))
+}
+
+// look reads the fields of the record.
+func (m *milestone) look(r *run) (name string, date Date, err error) {
+	var value any
+	called := "" // the date's place
+	switch {
+	case m.date.key != "":
+		field, err := r.field(m.date)
+		if err != nil {
+			return "", Date{}, err
+		}
+		value, called = field.Value, field.Name
+	case m.tag != "":
+		value = r.facts.Tagged[m.tag]
+	default:
+		value = r.facts.Opportunity.StageChangedAt
 	}
 	switch {
 	case m.literal != "":
 		name = m.literal
-	case m.nameKey == "":
-		name = oneLine(dateField.Name)
-	default:
-		nameField, err := m.field(c, m.nameKey)
+	case m.name.key != "":
+		field, err := r.field(m.name)
 		if err != nil {
 			return "", Date{}, err
 		}
-		name = oneLine(printed(nameField.Value))
+		name = oneLine(printed(field.Value))
+	case m.tag != "":
+		name = m.tag
+	case m.stage != "":
+		name = oneLine(r.facts.Opportunity.Stage)
+	case called != "":
+		name = oneLine(called)
+	case m.of == KindAppointment:
+		name = oneLine(r.facts.Appointment.Title)
+	case m.of == KindOpportunity:
+		name = oneLine(r.facts.Opportunity.Name)
 	}
-	if date, err = ParseDate(dateField.Value, zone); err != nil {
+	if date, err = ParseDate(value, r.zone); err != nil {
 		return "", Date{}, fieldProblem{"milestone.date", err.Error()}
 	}
 	return name, date, nil
 }
 
-// evaluate is read for a workflow's webhook.
+// evaluate is look for a workflow's webhook.
 func (m *milestone) evaluate(r *run) (name string, date Date, err error) {
 	name = m.literal
 	if m.nameFrom != nil {
@@ -162,13 +310,36 @@ func (m *milestone) evaluate(r *run) (name string, date Date, err error) {
 	return name, date, nil
 }
 
-func (m *milestone) field(c Contact, key string) (CustomField, error) {
-	if standardFields[key] {
-		return CustomField{Value: c.Fields[key]}, nil
+// field is a field of the record; it fails with skip if the location has no such
+// custom field. Name is "" for a standard one.
+func (r *run) field(at reference) (CustomField, error) {
+	var custom map[string]CustomField
+	switch at.record {
+	case "contact":
+		if standardFields[at.key] {
+			return CustomField{Value: r.facts.Contact.Fields[at.key]}, nil
+		}
+		custom = r.facts.Contact.Custom
+	default:
+		if record, _ := r.env[at.record].(map[string]any); standardNames(at.record)[at.key] {
+			return CustomField{Value: record[at.key]}, nil
+		}
+		custom = r.facts.Opportunity.Custom
 	}
-	field, ok := c.Custom[key]
+	field, ok := custom[at.key]
 	if !ok {
-		return field, noField(key)
+		return field, skip("this location has no custom field " + at.String())
 	}
 	return field, nil
+}
+
+// withMilestone is the environment with a milestone in it.
+func withMilestone(env map[string]any, name string, date Date) map[string]any {
+	found := map[string]any{"name": name, "date": nil}
+	if !date.IsZero() {
+		found["date"] = date
+	}
+	env = maps.Clone(env)
+	env["milestone"] = found
+	return env
 }

@@ -20,7 +20,7 @@ func TestNamesThatTheFileTellsToBeWrongAreErrors(t *testing.T) {
 		{contact, `contact.tags == ["VIP"]`, `f.yaml:3: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
 		{contact, "|\n  contact.dnd\n  and 'VIP' in contact.tags", `f.yaml:5: if: no tag is written "VIP", since HighLevel's are in lower case; did you mean "vip"?`},
 		{contact, `task.title == "x"`, `f.yaml:3: if: task is not there with "contact.changed"; known are contact, location`},
-		{contact, `opportunity.name == "x"`, `f.yaml:3: if: unknown name "opportunity"; known are contact, location`},
+		{contact, `opportunity.name == "x"`, `f.yaml:3: if: opportunity is not there with "contact.changed"; known are contact, location`},
 		{meeting, `meeting.state == "bookd"`, `f.yaml:3: if: unknown state of a meeting "bookd"; did you mean "booked"?`},
 		{meeting, `meeting.state in ["booked", "canceled"]`, `f.yaml:3: if: unknown state of a meeting "canceled"; did you mean "cancelled"?`},
 	} {

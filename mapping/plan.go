@@ -3,14 +3,13 @@ package mapping
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
 
 // Plan says what should exist for one record of this kind and its meetings:
 // pure, and it never fails as a whole. An automation that cannot be computed
-// gives Problems and leaves the others alone. What did not happen to a meeting is
+// gives Problems and leaves the others alone. What did not happen to a record is
 // not told in Skipped. Facts are only read.
 func (s *Set) Plan(kind Kind, f Facts) Plan { return s.plan(kind, f, currentRules) }
 
@@ -23,7 +22,13 @@ func (s *Set) plan(kind Kind, f Facts, rules textRules) Plan {
 	r := newRun(s, kind, f, rules)
 	if kind != KindMeeting { // whose automations look at its meeting
 		for _, a := range s.looking(kind) {
-			r.evaluate(a, &plan)
+			switch {
+			case !r.holds(a.On):
+			case f.Gone && !f.known(kind):
+				r.leave(a, &plan)
+			default:
+				r.evaluate(a, &plan)
+			}
 		}
 	}
 	for _, m := range f.Meetings {
@@ -48,14 +53,36 @@ var applyingOrder = []ItemKind{
 	ItemUpdateContact, ItemUpsertContact, ItemRescheduleTask, ItemCompleteTask, ItemHighLevelTask, ItemHighLevelNote,
 }
 
+// holds reports whether what the trigger names has happened to the record.
+func (r *run) holds(t Trigger) bool {
+	holds := t.info().holds
+	if r.facts.Gone || holds == onceGone {
+		return r.facts.Gone && holds == onceGone
+	}
+	_, noted := r.facts.Happened[t]
+	return holds == always || noted
+}
+
+// leave leaves what an automation made of a deleted record as it is: nothing is known
+// of the record any more.
+func (r *run) leave(a *Automation, plan *Plan) {
+	plan.skip(Skipped{Automation: a.Name, Reason: "nothing is known of the deleted record: Milepost never read it, or what it knew was erased"})
+	for i := range a.actions {
+		plan.Left = append(plan.Left, itemKey(a.ID, i))
+	}
+}
+
 // evaluate adds what one automation wants to the plan.
 func (r *run) evaluate(a *Automation, plan *Plan) {
 	r.traced = nil
-	env, err := r.concerns(a)
+	env, day, err := r.concerns(a)
 	var items []Item
 	var errs []error
 	for i, act := range a.actions {
 		key := itemKey(a.ID, i)
+		if day != "" {
+			key += "#" + day
+		}
 		if r.meeting.Item != "" {
 			key += "@" + r.meeting.Item
 		}
@@ -98,36 +125,34 @@ func (p *Plan) skip(s Skipped) {
 
 // concerns tells whether an automation wants anything for the record, and gives
 // what its actions may read. It fails with skip or fieldProblem.
-func (r *run) concerns(a *Automation) (map[string]any, error) {
+func (r *run) concerns(a *Automation) (env map[string]any, day string, err error) {
 	switch {
 	case r.written:
-		return nil, skip("it was written by Milepost itself")
-	case a.On.Kind() == KindMeeting && r.facts.Contact.ID == "" && r.meeting.Item != "":
-		return nil, skip("what the meeting was made for has no contact in HighLevel")
-	case a.On.Kind() == KindMeeting && r.facts.Contact.ID == "":
-		return nil, skip("no contact in HighLevel has the e-mail address of an invitee")
+		return nil, "", skip("it was written by Milepost itself")
+	case a.Kind() == KindMeeting && r.facts.Contact.ID == "" && r.meeting.Item != "":
+		return nil, "", skip("what the meeting was made for has no contact in HighLevel")
+	case a.Kind() == KindMeeting && r.facts.Contact.ID == "":
+		return nil, "", skip("no contact in HighLevel has the e-mail address of an invitee")
 	case a.On == ContactTagged && !slices.Contains(r.tags, a.Tag):
-		return nil, unmet{reason: fmt.Sprintf("the contact does not have the tag %q", a.Tag), saw: "contact.tags is " + asSeen(r.tags)}
+		return nil, "", unmet{reason: fmt.Sprintf("the contact does not have the tag %q", a.Tag), saw: "contact.tags is " + asSeen(r.tags)}
 	case a.On == TaskCompleted && !r.facts.Task.Completed:
-		return nil, skip("the task is not completed")
-	case a.On == WorkflowReceived && r.facts.Contact.ID == "" && a.needsContact():
-		return nil, fieldProblem{"contact_id", noContact}
+		return nil, "", skip("the task is not completed")
+	case a.Kind() == KindWorkflow && r.facts.Contact.ID == "" && a.needsContact():
+		return nil, "", fieldProblem{"contact_id", noContact}
 	}
-	env := r.env
+	env = r.env
 	if a.milestone != nil {
 		name, date, err := a.milestone.read(r)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		found := map[string]any{"name": name, "date": nil}
-		if !date.IsZero() {
-			found["date"] = date
+		env = withMilestone(env, name, date)
+		if day, err = r.approaches(a, date); err != nil {
+			return nil, "", err
 		}
-		env = maps.Clone(env)
-		env["milestone"] = found
 	}
 	if a.condition == nil {
-		return env, nil
+		return env, day, nil
 	}
 	if r.set.tracing != nil {
 		r.traced = a.condition.trace(env)
@@ -135,12 +160,38 @@ func (r *run) concerns(a *Automation) (map[string]any, error) {
 	holds, err := a.condition.holds(env)
 	switch {
 	case err != nil:
-		return nil, fieldProblem{"if", err.Error()}
+		return nil, "", fieldProblem{"if", err.Error()}
 	case !holds:
 		text, saw := a.condition.failed(env)
-		return nil, unmet{"the condition is not met", text, saw}
+		return nil, "", unmet{"the condition is not met", text, saw}
 	}
-	return env, nil
+	return env, day, nil
+}
+
+// approaches tells of what day a milestone is that is near enough, if that matters,
+// and when to ask again. It fails with skip, or unmet.
+func (r *run) approaches(a *Automation, date Date) (day string, err error) {
+	if !a.dated() {
+		return "", nil
+	}
+	if date.IsZero() {
+		return "", skip("there is no date")
+	}
+	over := date.endOfDay(r.zone)
+	if a.milestone.yearly {
+		r.askAgain(over)
+	}
+	if a.On == MilestoneApproaching {
+		near := Before(date.Instant(0, r.zone), a.before, r.zone)
+		r.askAgain(near)
+		switch {
+		case r.facts.Now.Before(near):
+			return "", unmet{reason: "the milestone is not near enough yet", saw: "milestone.date is " + asSeen(date.String())}
+		case !r.facts.Now.Before(over):
+			return "", unmet{reason: "the milestone is over", saw: "milestone.date is " + asSeen(date.String())}
+		}
+	}
+	return date.localDay(r.zone), nil
 }
 
 const noContact = "the webhook names no contact; add the word contact_id with the value {{contact.id}} to its Custom Data"

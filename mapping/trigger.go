@@ -1,24 +1,44 @@
 package mapping
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // Trigger names what makes an automation look at a record. Since every sync
 // looks at the current record, a trigger also says when an item is wanted: with
 // TaskCompleted, as long as the task is completed.
 type Trigger string
 
-// The triggers that are supported.
+// The triggers of HighLevel's records.
 const (
-	ContactChanged   Trigger = "contact.changed"
-	ContactTagged    Trigger = "contact.tagged" // while the contact has the tag
-	MilestoneChanged Trigger = "milestone.changed"
-	TaskChanged      Trigger = "task.changed"
-	TaskCompleted    Trigger = "task.completed" // while the task is completed
-	NoteChanged      Trigger = "note.changed"
-	WorkflowReceived Trigger = "workflow.received" // a workflow webhook; what it said last holds
+	ContactCreated    Trigger = "contact.created"
+	ContactChanged    Trigger = "contact.changed"
+	ContactDeleted    Trigger = "contact.deleted"
+	ContactTagged     Trigger = "contact.tagged" // while the contact has the tag
+	ContactDNDChanged Trigger = "contact.dnd_changed"
+
+	TaskChanged   Trigger = "task.changed"
+	TaskCompleted Trigger = "task.completed" // while the task is completed
+	TaskEdited    Trigger = "task.edited"
+	TaskDeleted   Trigger = "task.deleted"
+
+	NoteCreated Trigger = "note.created"
+	NoteChanged Trigger = "note.changed"
+	NoteDeleted Trigger = "note.deleted"
+
+	AppointmentCreated Trigger = "appointment.created"
+	AppointmentChanged Trigger = "appointment.changed"
+	AppointmentDeleted Trigger = "appointment.deleted"
+
+	OpportunityCreated  Trigger = "opportunity.created"
+	OpportunityChanged  Trigger = "opportunity.changed"
+	OpportunityDeleted  Trigger = "opportunity.deleted"
+	OpportunityStage    Trigger = "opportunity.stage_changed"
+	OpportunityStatus   Trigger = "opportunity.status_changed"
+	OpportunityValue    Trigger = "opportunity.value_changed"
+	OpportunityAssignee Trigger = "opportunity.assignee_changed"
+
+	WorkflowReceived     Trigger = "workflow.received" // a workflow webhook; what it said last holds
+	MilestoneChanged     Trigger = "milestone.changed"
+	MilestoneApproaching Trigger = "milestone.approaching" // from some time before the milestone on
 )
 
 // CalendarHero's events, by its own names. All but the last are of a meeting
@@ -34,52 +54,123 @@ const (
 	NewContactAdded         Trigger = "calendarhero.new_contact_added"
 )
 
-var (
-	highLevelTriggers = []Trigger{ContactChanged, ContactTagged, MilestoneChanged, TaskChanged, TaskCompleted, NoteChanged, WorkflowReceived}
-	meetingTriggers   = []Trigger{
-		NewMeetingRequest, MeetingRequestSuccess, MeetingRequestExpired, MeetingRequestCancelled, MeetingMoved, MeetingStarted, MeetingOver,
-	}
-	newContactOnly = []Trigger{NewContactAdded}
+// holding is when a trigger holds for a record.
+type holding uint8
 
-	contactTriggers = slices.Concat(highLevelTriggers, meetingTriggers) // those whose records are of a HighLevel contact
-	triggers        = slices.Concat(contactTriggers, newContactOnly)
+const (
+	always       holding = iota // while the record exists
+	onceHappened                // once that has happened to it, while it exists
+	onceGone                    // once it is deleted
 )
 
-// laterTriggers have a name already, so that whoever tries one learns that it
-// is no spelling mistake.
-var laterTriggers = []string{
-	"contact.deleted", "milestone.approaching", "task.deleted", "note.deleted",
-	"appointment.changed", "opportunity.stage_changed",
+// triggerType is what there is to know of a trigger.
+type triggerType struct {
+	Trigger
+	kind    Kind
+	holds   holding
+	meaning string // for people: the record, and when
 }
 
-// Kind tells which records the trigger looks at. Those of KindMeeting look at the
-// meetings of every record as well.
-func (t Trigger) Kind() Kind {
-	switch t {
-	case TaskChanged, TaskCompleted:
-		return KindTask
-	case NoteChanged:
-		return KindNote
-	case WorkflowReceived:
-		return KindWorkflow
-	case NewContactAdded:
-		return KindCalendarContact
-	}
-	if slices.Contains(meetingTriggers, t) {
-		return KindMeeting
-	}
-	return KindContact
+var triggerTypes = []triggerType{
+	{ContactCreated, KindContact, onceHappened, "a contact, once Milepost has noticed that it was created"},
+	{ContactChanged, KindContact, always, "a contact"},
+	{ContactDeleted, KindContact, onceGone, "a contact, once it is deleted, as it was last known"},
+	{ContactTagged, KindContact, always, "a contact, while it has the tag that `tag` names"},
+	{ContactDNDChanged, KindContact, onceHappened, "a contact, once its do-not-disturb settings have changed"},
+	{TaskChanged, KindTask, always, "a task"},
+	{TaskCompleted, KindTask, always, "a task, while it is completed"},
+	{TaskEdited, KindTask, onceHappened, "a task, once its title, text, due date or user has changed"},
+	{TaskDeleted, KindTask, onceGone, "a task, once it is deleted, as it was last known"},
+	{NoteCreated, KindNote, onceHappened, "a note, once Milepost has noticed that it was created"},
+	{NoteChanged, KindNote, always, "a note"},
+	{NoteDeleted, KindNote, onceGone, "a note, once it is deleted, as it was last known"},
+	{AppointmentCreated, KindAppointment, onceHappened, "an appointment, once Milepost has noticed that it was created"},
+	{AppointmentChanged, KindAppointment, always, "an appointment"},
+	{AppointmentDeleted, KindAppointment, onceGone, "an appointment, once it is deleted, as it was last known"},
+	{OpportunityCreated, KindOpportunity, onceHappened, "an opportunity, once Milepost has noticed that it was created"},
+	{OpportunityChanged, KindOpportunity, always, "an opportunity"},
+	{OpportunityDeleted, KindOpportunity, onceGone, "an opportunity, once it is deleted, as it was last known"},
+	{OpportunityStage, KindOpportunity, onceHappened, "an opportunity, once its stage has changed"},
+	{OpportunityStatus, KindOpportunity, onceHappened, "an opportunity, once its status has changed"},
+	{OpportunityValue, KindOpportunity, onceHappened, "an opportunity, once its value has changed"},
+	{OpportunityAssignee, KindOpportunity, onceHappened, "an opportunity, once it was assigned to another user"},
+	{WorkflowReceived, KindWorkflow, always, "the last webhook that a workflow sent for a contact: [workflows.md](workflows.md)"},
+	{MilestoneChanged, KindContact, always, "the record that has the milestone"},
+	{MilestoneApproaching, KindContact, always, "the record that has the milestone, from the time that `before` gives until the day of the milestone is over"},
+
+	{NewMeetingRequest, KindMeeting, onceHappened, "a meeting, once it has been requested"},
+	{MeetingRequestSuccess, KindMeeting, onceHappened, "a meeting, once it has been booked"},
+	{MeetingRequestExpired, KindMeeting, onceHappened, "a meeting, once it has expired without an answer"},
+	{MeetingRequestCancelled, KindMeeting, onceHappened, "a meeting, once it has been cancelled"},
+	{MeetingMoved, KindMeeting, onceHappened, "a meeting, once it has been moved"},
+	{MeetingStarted, KindMeeting, onceHappened, "a meeting, once it has begun"},
+	{MeetingOver, KindMeeting, onceHappened, "a meeting, once its time has passed"},
+	{NewContactAdded, KindCalendarContact, always, "a contact that CalendarHero created from a scheduling link"},
 }
+
+var (
+	triggers        = namesOf(func(triggerType) bool { return true })
+	meetingTriggers = namesOf(func(t triggerType) bool { return t.kind == KindMeeting })
+)
+
+// triggerSet are the triggers that an action goes with, and how to say which.
+type triggerSet struct {
+	triggers []Trigger
+	said     string
+}
+
+var (
+	ofHighLevel = triggerSet{namesOf(triggerType.highLevel), "HighLevel's triggers"}
+	ofMeetings  = triggerSet{meetingTriggers, "the triggers of meetings"}
+	// ofContacts are those whose records are of a HighLevel contact that is there.
+	ofContacts = triggerSet{
+		namesOf(func(t triggerType) bool { return t.kind != KindCalendarContact && t.Trigger != ContactDeleted }),
+		"HighLevel's triggers but contact.deleted, and the triggers of meetings",
+	}
+	ofRecords = triggerSet{
+		namesOf(func(t triggerType) bool { return t.highLevel() && t.holds != onceGone }),
+		"HighLevel's triggers but those of deleted records",
+	}
+	// ofTexts are those whose texts a request may show for as long as the record has them.
+	ofTexts = triggerSet{
+		namesOf(func(t triggerType) bool { return t.highLevel() && t.holds != onceGone && t.Trigger != NoteCreated }),
+		"HighLevel's triggers but note.created and those of deleted records",
+	}
+	ofNewContacts = triggerSet{[]Trigger{NewContactAdded}, string(NewContactAdded)}
+)
+
+// highLevel reports whether the records are HighLevel's.
+func (t triggerType) highLevel() bool { return t.kind != KindMeeting && t.kind != KindCalendarContact }
+
+func namesOf(is func(triggerType) bool) (found []Trigger) {
+	for _, t := range triggerTypes {
+		if is(t) {
+			found = append(found, t.Trigger)
+		}
+	}
+	return found
+}
+
+// Triggers are all that are supported.
+func Triggers() []Trigger { return slices.Clone(triggers) }
+
+func (t Trigger) info() triggerType {
+	if i := slices.IndexFunc(triggerTypes, func(known triggerType) bool { return known.Trigger == t }); i >= 0 {
+		return triggerTypes[i]
+	}
+	return triggerType{Trigger: t, kind: KindContact}
+}
+
+// Kind tells which records the trigger looks at, unless its milestone says another
+// (Automation.Kind). Those of KindMeeting look at the meetings of every record as well.
+func (t Trigger) Kind() Kind { return t.info().kind }
+
+// Meaning says for people which record the trigger looks at, and when it holds.
+func (t Trigger) Meaning() string { return t.info().meaning }
 
 func parseTrigger(text string) (Trigger, error) {
 	if slices.Contains(triggers, Trigger(text)) {
 		return Trigger(text), nil
 	}
-	if slices.Contains(laterTriggers, text) {
-		return "", fmt.Errorf("%q is not supported yet; supported are %s", text, enumerate(triggers))
-	}
 	return "", unknown("trigger", text, triggers)
 }
-
-// Triggers are all that are supported.
-func Triggers() []Trigger { return slices.Clone(triggers) }

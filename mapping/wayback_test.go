@@ -285,7 +285,7 @@ func TestMeetingsNeed(t *testing.T) {
 	if none.NeedsOfMeetings() != (Needs{}) {
 		t.Error("no set at all needs something")
 	}
-	if got := (Needs{Any: true, Notes: true}).And(Needs{Contact: true, CustomFields: true}); got != (Needs{true, true, true, true}) {
+	if got := (Needs{Any: true, Notes: true}).And(Needs{Contact: true, CustomFields: true}); got != (Needs{Any: true, Contact: true, CustomFields: true, Notes: true}) {
 		t.Errorf("together they need %+v", got)
 	}
 }
@@ -364,7 +364,7 @@ func TestAContactThatGoesBothWaysKnowsItsWayBack(t *testing.T) {
 
 func TestEveryTriggerLooksAtItsKindOfRecords(t *testing.T) {
 	for _, trigger := range triggers {
-		want := map[string]Kind{"task": KindTask, "note": KindNote, "workflow": KindWorkflow, "calendarhero": KindMeeting}[string(trigger[:strings.IndexByte(string(trigger), '.')])]
+		want := map[string]Kind{"task": KindTask, "note": KindNote, "workflow": KindWorkflow, "appointment": KindAppointment, "opportunity": KindOpportunity, "calendarhero": KindMeeting}[string(trigger[:strings.IndexByte(string(trigger), '.')])]
 		switch {
 		case trigger == NewContactAdded:
 			want = KindCalendarContact
@@ -378,7 +378,7 @@ func TestEveryTriggerLooksAtItsKindOfRecords(t *testing.T) {
 	var named []string
 	for name, kind := range actionTypes {
 		named = append(named, name)
-		if len(kind.on) == 0 {
+		if len(kind.on.triggers) == 0 {
 			t.Errorf("%s goes with nothing", name)
 		}
 	}

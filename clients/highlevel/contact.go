@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"milepost/clients"
 )
@@ -44,7 +45,8 @@ type Contact struct {
 	DateAdded    string
 	DateUpdated  string
 	LastActivity string
-	DND          bool
+	DND          bool     // on all channels
+	DNDChannels  []string // those on which it is active, sorted: Call, Email, SMS, …
 	Tags         []string // HighLevel lower-cases them on save; compare without case
 	CustomFields []CustomFieldValue
 }
@@ -77,6 +79,13 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 		DateUpdated: o.Text("dateUpdated"), LastActivity: o.Text("lastActivity"),
 		DND: o.Bool("dnd"), Tags: o.Texts("tags"),
 	}
+	settings, _ := clients.ParseObject(o.Raw("dndSettings"))
+	for channel := range settings {
+		if one, err := clients.ParseObject(settings.Raw(channel)); err == nil && one.Text("status") != "inactive" {
+			c.DNDChannels = append(c.DNDChannels, channel)
+		}
+	}
+	slices.Sort(c.DNDChannels)
 	// Where the first name came back lower-cased, firstNameRaw holds it as typed (observed).
 	if raw := o.Text("firstNameRaw"); raw != "" {
 		c.FirstName = raw

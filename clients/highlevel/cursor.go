@@ -1,6 +1,10 @@
 package highlevel
 
-import "milepost/clients"
+import (
+	"strings"
+
+	"milepost/clients"
+)
 
 // Cursor is where a page of a list ended: the id of its last record and when
 // that was added. Its zero value stands before the first page.
@@ -12,4 +16,13 @@ func nextPage(meta clients.Object) Cursor {
 		return Cursor{}
 	}
 	return Cursor{meta.Text("startAfterId"), meta.Text("startAfter")}
+}
+
+// MarshalText writes a cursor, so that a list can be gone on with later.
+func (c Cursor) MarshalText() ([]byte, error) { return []byte(c.added + " " + c.id), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (c *Cursor) UnmarshalText(text []byte) error {
+	c.added, c.id, _ = strings.Cut(string(text), " ")
+	return nil
 }

@@ -82,6 +82,21 @@ func ParseEvent(body []byte) (Event, error) {
 	return e, nil
 }
 
+// EventRecord returns the record in the body of a webhook, as an API call would
+// return it. Of a deletion that is what HighLevel knew of it last.
+func EventRecord(body []byte) (json.RawMessage, error) {
+	o, err := parseEnvelope(body)
+	if err != nil {
+		return nil, err
+	}
+	if kind, _ := kindOf(typeName(o.Text("type"))); kind == "appointment" {
+		if nested := o.Raw("appointment"); nested != nil {
+			return nested, nil
+		}
+	}
+	return json.Marshal(o)
+}
+
 func parseEnvelope(body []byte) (clients.Object, error) {
 	o, err := clients.ParseBody(body)
 	if err != nil {

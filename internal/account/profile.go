@@ -29,7 +29,10 @@ type profile struct {
 	fields   cached[fieldDefinitions]
 	noFields time.Time // since when the list of definitions is empty, though contacts have fields
 	owner    cached[calendarhero.User]
-	types    cached[map[string]bool]
+
+	pipelines         cached[pipelineAnswer]
+	opportunityFields cached[[]highlevel.CustomField]
+	types             cached[map[string]bool]
 }
 
 type locationAnswer struct {

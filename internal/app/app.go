@@ -57,6 +57,7 @@ type App struct {
 	draining    atomic.Bool
 	pruning     *outage.Log // and the other tasks, each
 	queueing    *outage.Log
+	asking      *outage.Log
 	hooking     *outage.Log
 	watching    *outage.Log
 
@@ -113,6 +114,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		logger: logger, clock: cfg.Clock, every: cfg.ReconcileEvery, started: make(chan struct{}),
 		pruning: outage.New(logger, "deleting expired data", time.Now), queueing: outage.New(logger, "queueing reconciliations", time.Now),
 		hooking: outage.New(logger, "checking the webhooks at CalendarHero", time.Now), watching: outage.New(logger, "looking for changed automations", time.Now),
+		asking: outage.New(logger, "queueing what the clock changes", time.Now),
 	}
 	defer func() {
 		if err != nil {
@@ -267,7 +269,7 @@ func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var background sync.WaitGroup
-	background.Go(func() { a.inbox.Dispatch(work, a.store, a.workers.syncer.Skip, a.logger) })
+	background.Go(func() { a.inbox.Dispatch(work, a.store, a.workers.syncer.Judge, a.logger) })
 	if a.store.File() != nil {
 		background.Go(func() { a.watchFiles(work) })
 	}
@@ -278,6 +280,7 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { a.warnOfNames(work) })
 	background.Go(func() { repeat(work, time.Second, a.watchAutomations) })
 	background.Go(func() { repeat(work, 0, a.watchClock()) })
+	background.Go(func() { repeat(work, 0, a.askDue) })
 	if a.connections.PublicURL != "" {
 		background.Go(func() { repeat(work, 0, a.checkHooks()) })
 	} else {

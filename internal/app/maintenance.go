@@ -73,6 +73,16 @@ func (a *App) watchAutomations(ctx context.Context) (next time.Duration) {
 	return time.Second
 }
 
+// askDue asks for the records of which the clock changes what they ask for.
+func (a *App) askDue(ctx context.Context) (next time.Duration) {
+	n, err := a.store.AskDue(ctx, a.clock.Now())
+	report(ctx, a.asking, err)
+	if err == nil && n > 0 {
+		return 0 // there may be more
+	}
+	return max(a.clock.Real(time.Second), 50*time.Millisecond)
+}
+
 const (
 	clockEvery   = time.Second
 	clockHealing = time.Minute

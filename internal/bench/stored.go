@@ -165,7 +165,7 @@ func dispatch(ctx context.Context, in *inbox.Inbox, st *store.Store, last int64)
 	dispatching, stop := context.WithCancel(ctx)
 	var dispatcher sync.WaitGroup
 	dispatcher.Go(func() {
-		in.Dispatch(dispatching, st, func(context.Context, store.Delivery) string { return "" }, zerolog.Nop())
+		in.Dispatch(dispatching, st, func(context.Context, *store.Delivery) {}, zerolog.Nop())
 	})
 	for newest := int64(0); newest < last && err == nil; time.Sleep(5 * time.Millisecond) {
 		var list []store.Delivery

@@ -59,7 +59,6 @@ type Entry struct {
 	Example map[string]any `json:"example"`
 
 	emptyBody bool // the operation takes a body, which has no fields
-	later     bool // a trigger that mapping does not support yet: it is not listed
 }
 
 // The rate limits that an operation counts against.
@@ -77,10 +76,8 @@ var entries = assemble()
 
 func assemble() (all []Entry) {
 	for _, e := range triggers {
-		if !e.later {
-			e.Kind, e.Repeat = Trigger, true
-			all = append(all, e)
-		}
+		e.Kind, e.Repeat = Trigger, true
+		all = append(all, e)
 	}
 	add := func(vendor, group string, operations []Entry) {
 		for _, e := range operations {

@@ -105,7 +105,7 @@ func TestTheListedTriggersAreThoseOfAutomations(t *testing.T) {
 	slices.Sort(listed)
 	slices.Sort(supported)
 	if diff := cmp.Diff(supported, listed); diff != "" {
-		t.Errorf("the triggers that work and those that are listed; see `later` in trigger.go: %s", diff)
+		t.Errorf("the triggers that work and those that are listed: %s", diff)
 	}
 }
 

@@ -1,38 +1,37 @@
 package catalog
 
-// triggers are all that an automation can start from. Those marked as later have a
-// place here already, but are not listed: remove the mark once mapping supports the
-// trigger. A test holds the listed ones against mapping's own table.
+// triggers are all that an automation can start from. A test holds them against
+// mapping's own table.
 var triggers = []Entry{
-	event("contact.created", "contacts", "A contact was created", "contacts.readonly", contactToCalendarHero).notYet(),
+	event("contact.created", "contacts", "A contact was created", "contacts.readonly", contactToCalendarHero),
 	event("contact.changed", "contacts", "A contact was created or changed", "contacts.readonly", contactToCalendarHero),
-	event("contact.deleted", "contacts", "A contact was deleted", "contacts.readonly", eventOn("2026-12-04")).notYet(),
+	event("contact.deleted", "contacts", "A contact was deleted", "contacts.readonly", eventOn("2026-12-04")),
 	event("contact.tagged", "contacts", "A contact has a tag", "contacts.readonly", eventOn("2026-12-04"), setting("tag", String, "vip").must()),
-	event("contact.dnd_changed", "contacts", "A contact's do-not-disturb settings changed", "contacts.readonly", contactToCalendarHero).notYet(),
+	event("contact.dnd_changed", "contacts", "A contact's do-not-disturb settings changed", "contacts.readonly", contactToCalendarHero),
 
 	event("task.changed", "tasks", "A task was created or changed, also if HighLevel sends no webhook for it", "contacts.readonly", taskToCalendar),
 	event("task.completed", "tasks", "A task was completed", "contacts.readonly", object{"tags": object{"add": list{"called"}}}),
-	event("task.deleted", "tasks", "A task was deleted", "contacts.readonly", noteToOwner).notYet(),
+	event("task.deleted", "tasks", "A task was deleted", "contacts.readonly", noteToOwner),
 	{
 		Name: "task.edited", Vendor: Milepost, Group: "tasks", Summary: "An existing task was edited, which HighLevel sends no webhook for",
-		Scopes: []string{"contacts.readonly", "locations/tasks.readonly"}, Example: automation("task.edited", taskToCalendar, nil), later: true,
+		Scopes: []string{"contacts.readonly", "locations/tasks.readonly"}, Example: automation("task.edited", taskToCalendar, nil),
 	},
 
-	event("note.created", "notes", "A note was created", "contacts.readonly", object{"tags": object{"hashtags_of": "{{ note.body }}"}}).notYet(),
+	event("note.created", "notes", "A note was created", "contacts.readonly", noteToOwner),
 	event("note.changed", "notes", "A note was created or changed", "contacts.readonly", noteToCalendar),
-	event("note.deleted", "notes", "A note was deleted", "contacts.readonly", noteToOwner).notYet(),
+	event("note.deleted", "notes", "A note was deleted", "contacts.readonly", noteToOwner),
 
-	event("appointment.created", "appointments", "An appointment was created", "calendars/events.readonly", eventOn("{{ appointment.start }}")).notYet(),
-	event("appointment.changed", "appointments", "An appointment was created or changed", "calendars/events.readonly", eventOn("{{ appointment.start }}")).notYet(),
-	event("appointment.deleted", "appointments", "An appointment was deleted", "calendars/events.readonly", noteToOwner).notYet(),
+	event("appointment.created", "appointments", "An appointment was created", "calendars/events.readonly", eventOn("{{ appointment.start }}")),
+	event("appointment.changed", "appointments", "An appointment was created or changed", "calendars/events.readonly", eventOn("{{ appointment.start }}")),
+	event("appointment.deleted", "appointments", "An appointment was deleted", "calendars/events.readonly", noteToOwner),
 
-	event("opportunity.created", "opportunities", "An opportunity was created", "opportunities.readonly", noteToOwner).notYet(),
-	event("opportunity.changed", "opportunities", "An opportunity was created or changed", "opportunities.readonly", noteToOwner).notYet(),
-	event("opportunity.deleted", "opportunities", "An opportunity was deleted", "opportunities.readonly", noteToOwner).notYet(),
-	event("opportunity.stage_changed", "opportunities", "An opportunity moved to another stage", "opportunities.readonly", noteToOwner).notYet(),
-	event("opportunity.status_changed", "opportunities", "An opportunity was won, lost, abandoned or opened again", "opportunities.readonly", noteToOwner).notYet(),
-	event("opportunity.value_changed", "opportunities", "The value of an opportunity changed", "opportunities.readonly", noteToOwner).notYet(),
-	event("opportunity.assignee_changed", "opportunities", "An opportunity was assigned to another user", "opportunities.readonly", noteToOwner).notYet(),
+	event("opportunity.created", "opportunities", "An opportunity was created", "opportunities.readonly", noteToOwner),
+	event("opportunity.changed", "opportunities", "An opportunity was created or changed", "opportunities.readonly", noteToOwner),
+	event("opportunity.deleted", "opportunities", "An opportunity was deleted", "opportunities.readonly", noteToOwner),
+	event("opportunity.stage_changed", "opportunities", "An opportunity moved to another stage", "opportunities.readonly", noteToOwner),
+	event("opportunity.status_changed", "opportunities", "An opportunity was won, lost, abandoned or opened again", "opportunities.readonly", noteToOwner),
+	event("opportunity.value_changed", "opportunities", "The value of an opportunity changed", "opportunities.readonly", noteToOwner),
+	event("opportunity.assignee_changed", "opportunities", "An opportunity was assigned to another user", "opportunities.readonly", noteToOwner),
 
 	event("workflow.received", "workflows", "A workflow's webhook action ran for a contact", "contacts.readonly", eventOn("{{ custom_data.milestone_date }}")),
 
@@ -44,7 +43,7 @@ var triggers = []Entry{
 	{
 		Name: "milestone.approaching", Vendor: Milepost, Group: "milestones", Summary: "A milestone is some days or hours away",
 		Fields: Fields{milestone, setting("before", String, "7d").must()}, Scopes: []string{"contacts.readonly", "locations/customFields.readonly"},
-		Example: automation("milestone.approaching", noteToOwner, Fields{milestone, setting("before", String, "7d")}), later: true,
+		Example: automation("milestone.approaching", noteToOwner, Fields{milestone, setting("before", String, "7d")}),
 	},
 
 	heroTrigger("new_meeting_request", "The account's user created a meeting request", noteToOwner),
@@ -96,6 +95,3 @@ func heroTrigger(event, summary string, action map[string]any) Entry {
 	name := "calendarhero." + event
 	return Entry{Name: name, Vendor: CalendarHero, Group: "calendarhero events", Summary: summary, Example: automation(name, action, nil)}
 }
-
-// notYet leaves the trigger out of the catalogue.
-func (e Entry) notYet() Entry { e.later = true; return e }

@@ -7,7 +7,6 @@ package facts
 
 import (
 	"cmp"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -30,24 +29,22 @@ func Note(n highlevel.Note) mapping.Note {
 // Contact names a contact's fields as HighLevel's merge fields do. Custom fields come
 // by id alone; the location's definitions give their keys.
 func Contact(c highlevel.Contact, definitions []highlevel.CustomField) mapping.Contact {
-	values := make(map[string]any, len(c.CustomFields))
-	for _, f := range c.CustomFields {
-		var v any
-		if json.Unmarshal(f.Value, &v) == nil { // else it is unset
-			values[f.ID] = v
-		}
-	}
-	custom := make(map[string]mapping.CustomField, len(definitions))
-	for _, d := range definitions {
-		custom[d.Key] = mapping.CustomField{Name: d.Name, Type: d.Type, Value: values[d.ID]}
-	}
-	return mapping.Contact{ID: c.ID, Tags: c.Tags, Custom: custom, Fields: map[string]any{
+	return mapping.Contact{ID: c.ID, Tags: c.Tags, Custom: customValues(c.CustomFields, definitions), Fields: map[string]any{
 		"id": c.ID, "first_name": c.FirstName, "last_name": c.LastName, "name": fullName(c),
 		"email": c.Email, "phone": c.Phone, "company_name": c.CompanyName,
 		"address1": c.Address1, "city": c.City, "state": c.State, "country": c.Country, "postal_code": c.PostalCode,
 		"website": c.Website, "timezone": c.Timezone, "source": c.Source, "type": c.Type,
-		"assigned_to": c.AssignedTo, "date_of_birth": c.DateOfBirth, "date_added": c.DateAdded,
+		"assigned_to": c.AssignedTo, "date_of_birth": c.DateOfBirth, "date_added": c.DateAdded, "dnd": c.DND,
 	}}
+}
+
+// DND writes the do-not-disturb settings of a contact as a text.
+func DND(c highlevel.Contact) string {
+	all := "off"
+	if c.DND {
+		all = "on"
+	}
+	return strings.Join(append([]string{all}, c.DNDChannels...), " ")
 }
 
 // fullName prefers the parts, because HighLevel keeps their casing.

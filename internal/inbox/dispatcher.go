@@ -22,9 +22,9 @@ const (
 	dispatchRetry = time.Second            // after a failure
 )
 
-// Dispatch moves stored webhooks to the workers until ctx ends. skip says why
-// nothing is to be done for a delivery, or "" where its entity is to be synced.
-func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(context.Context, store.Delivery) string, logger zerolog.Logger) {
+// Dispatch moves stored webhooks to the workers until ctx ends. judge says of a
+// delivery what is to be done for it: Skip, Happened and KeepLast.
+func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, judge func(context.Context, *store.Delivery), logger zerolog.Logger) {
 	outages := outage.New(logger, "webhook dispatch", time.Now)
 	for wait := time.Duration(0); ; {
 		timer := time.NewTimer(wait)
@@ -52,7 +52,7 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, skip func(contex
 			// In the order of arrival, which the claim need not keep.
 			slices.SortFunc(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
 			for i := range deliveries {
-				deliveries[i].Skip = skip(ctx, deliveries[i])
+				judge(ctx, &deliveries[i])
 			}
 			return deliveries, err
 		})

@@ -74,7 +74,7 @@ func (b *bundle) dispatch() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.Dispatch(ctx, b.store, func(context.Context, store.Delivery) string { return "" }, zerolog.Nop())
+		b.Dispatch(ctx, b.store, func(context.Context, *store.Delivery) {}, zerolog.Nop())
 	}()
 	b.stop = func() { cancel(); <-done }
 }

@@ -152,7 +152,7 @@ func TestWhatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		in.Dispatch(ctx, st, func(context.Context, store.Delivery) string { return "" }, zerolog.Nop())
+		in.Dispatch(ctx, st, func(context.Context, *store.Delivery) {}, zerolog.Nop())
 	}()
 	for deadline := time.Now().Add(10 * time.Second); in.Ready(t.Context()) == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

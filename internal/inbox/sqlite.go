@@ -177,8 +177,9 @@ func (l *sqliteLog) cursor(ctx context.Context, tx *store.Tx) (cursor int64, err
 	return cursor, errors.Join(err, rows.Err())
 }
 
-// deliveredBody selects the body of what cannot be fetched (store.Delivered).
-const deliveredBody = `CASE WHEN kind IN ('` + store.KindWorkflow + `', '` + store.KindInstall + `', '` + store.KindCalendarContact + `') THEN body END`
+// deliveredBody selects the body of what cannot be fetched: by its kind
+// (store.Delivered), or since it is deleted.
+const deliveredBody = `CASE WHEN kind IN ('` + store.KindWorkflow + `', '` + store.KindInstall + `', '` + store.KindCalendarContact + `') OR deleted = 1 THEN body END`
 
 // scanDelivery reads id, webhook_id, type, location_id, kind, entity_id,
 // contact_id, deleted, received_at, deliveredBody.

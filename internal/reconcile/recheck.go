@@ -86,13 +86,13 @@ func (s *sweep) saveRecheck(ctx context.Context, at store.Reconciliation) error 
 // recheckOf is the name under which it is noted how far the recheck of a location is.
 func recheckOf(locationID string) string { return locationID + "/walk" }
 
-// checkContact finds what differs of a contact's notes, or all of the contact where
+// checkContact finds what differs of a contact's notes and appointments, or all of the contact where
 // it is no longer there.
 func (s *sweep) checkContact(ctx context.Context, contactID string) ([]store.Found, error) {
 	var found []store.Found
 	var err error
-	if s.automations.Needs(mapping.KindNote).Any {
-		found, err = s.changedNotes(ctx, contactID)
+	if s.automations.Needs(mapping.KindNote).Any || s.automations.Needs(mapping.KindAppointment).Any {
+		found, err = s.changedRecords(ctx, contactID)
 	} else {
 		s.at.Calls++
 		err = s.call(ctx, func(hl *highlevel.Client) error {

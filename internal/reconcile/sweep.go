@@ -55,7 +55,7 @@ type sweep struct {
 
 // place is where a sweep is, in its stored form.
 type place struct {
-	Phase string          `json:"phase"` // contacts, tasks, missing, completed, walk
+	Phase string          `json:"phase"` // contacts, tasks, missing, completed, opportunities, lost, walk
 	After json.RawMessage `json:"after,omitempty"`
 	Skip  int             `json:"skip,omitempty"` // tasks
 }
@@ -66,6 +66,9 @@ const (
 	phaseMissing   = "missing"
 	phaseCompleted = "completed"
 	phaseRecheck   = "walk"
+
+	phaseOpportunities = "opportunities"
+	phaseLost          = "lost" // of them
 )
 
 // Sweep carries on with the sweep of that name, or begins one that looks at
@@ -111,6 +114,10 @@ func (s *sweep) run(ctx context.Context) error {
 			step = s.missing
 		case phaseCompleted:
 			step = s.completed
+		case phaseOpportunities:
+			step = s.opportunities
+		case phaseLost:
+			step = s.lost
 		case phaseRecheck:
 			step = s.recheck
 		}
@@ -155,7 +162,7 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 // contacts looks at one page of contacts that changed, the oldest change first:
 // what changes meanwhile comes again at the end, and none is missed.
 func (s *sweep) contacts(ctx context.Context, p place) error {
-	if !s.automations.Needs(mapping.KindContact).Any && !s.automations.Needs(mapping.KindNote).Any {
+	if !s.automations.Needs(mapping.KindContact).Any && !s.automations.Needs(mapping.KindNote).Any && !s.automations.Needs(mapping.KindAppointment).Any {
 		s.at.Until = s.at.StartedAt // none is missed
 		return s.next(ctx, place{Phase: phaseTasks}, nil)
 	}
@@ -230,11 +237,11 @@ func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow
 		known := seen[row.ID]
 		differs := synced && (row.DateUpdated == "" || known.Mark != row.DateUpdated)
 		if row.DateUpdated == "" || known.Swept != row.DateUpdated {
-			notes, err := s.changedNotes(ctx, row.ID)
+			records, err := s.changedRecords(ctx, row.ID)
 			if err != nil {
 				return found, done, err
 			}
-			found = append(found, notes...)
+			found = append(found, records...)
 		} else if !differs {
 			continue
 		}
@@ -282,7 +289,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 func (s *sweep) tasks(ctx context.Context, p place) error {
 	if !s.automations.Needs(mapping.KindTask).Any {
 		s.at.TasksKnown = false // what is made from now on was there before
-		return s.next(ctx, place{Phase: phaseRecheck}, nil)
+		return s.next(ctx, place{Phase: phaseOpportunities}, nil)
 	}
 	s.at.Calls++
 	open := false
@@ -370,7 +377,7 @@ func (s *sweep) completed(ctx context.Context, p place) error {
 		s.session.OwnersSearched()
 	}
 	if len(ownerless) == 0 || p.Skip >= mostCompleted {
-		return s.next(ctx, place{Phase: phaseRecheck}, nil)
+		return s.next(ctx, place{Phase: phaseOpportunities}, nil)
 	}
 	s.at.Calls++
 	done := true

@@ -20,7 +20,9 @@ type Delivery struct {
 	Deleted    bool   // the event says the record was deleted
 	ReceivedAt time.Time
 	Skip       string // why nothing is to be done; "" = sync the entity
-	Body       []byte // of a kind that cannot be fetched (see Delivered), else nil
+	Body       []byte // of a kind that cannot be fetched (see Delivered), and of a delete event, else nil
+	Happened   string // the trigger that it says has happened; "" = none that matters
+	KeepLast   bool   // it is a delete event, whose body is kept if nothing is known of the record
 
 	// Read back from the store only:
 	Wanted     int64
@@ -93,6 +95,20 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 		list = append(list, v)
 		for i, d := range byEntity[e] {
 			d.Wanted = v.wanted - n + int64(i) + 1
+		}
+	}
+	for _, e := range entities {
+		for _, d := range byEntity[e] {
+			if d.Happened != "" {
+				if err := tx.noteHappened(ctx, e, map[string]time.Time{d.Happened: d.ReceivedAt}); err != nil {
+					return err
+				}
+			}
+			if d.KeepLast && d.Body != nil {
+				if err := tx.keepLast(ctx, e, d.ContactID, d.Body, d.ReceivedAt, false); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	for _, e := range entities {

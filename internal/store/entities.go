@@ -14,7 +14,7 @@ import (
 // Entity names one HighLevel record.
 type Entity struct {
 	LocationID string
-	Kind       string // contact, task, note; meeting; those of Delivered
+	Kind       string // contact, task, note, appointment, opportunity; meeting; those of Delivered
 	ID         string
 }
 
@@ -46,6 +46,8 @@ type EntityState struct {
 	SyncContact   string    // the contact whose sync job works it; "" = it has one of its own
 	NextTry       time.Time // of a sync that did not end; zero = at once
 	Tries         int64     // that failed in a row
+	Parts         string    // digests of the parts whose changes are noted, as they were last read; "" = never were
+	LookAt        time.Time // when the clock changes what is asked for; zero = never
 }
 
 // FingerprintGone is the fingerprint of a record that was there and is gone.
@@ -54,14 +56,14 @@ const FingerprintGone = "gone"
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
 
-const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill, sync_contact, next_try, tries`
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill, sync_contact, next_try, tries, parts, look_at`
 
 func scanEntity(r Rows) (s EntityState, err error) {
-	var gone, synced, backfill, next int64
+	var gone, synced, backfill, next, look int64
 	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
-		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill, &s.SyncContact, &next, &s.Tries)
+		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill, &s.SyncContact, &next, &s.Tries, &s.Parts, &look)
 	s.Backfill = backfill == 1
-	s.GoneAt, s.SyncedAt, s.NextTry = fromMicros(gone), fromMicros(synced), fromMicros(next)
+	s.GoneAt, s.SyncedAt, s.NextTry, s.LookAt = fromMicros(gone), fromMicros(synced), fromMicros(next), fromMicros(look)
 	return s, err
 }
 
@@ -152,7 +154,7 @@ func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelet
 		syncContact = contactID
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7, $8, 0, 0)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7, $8, 0, 0, '', 0)
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
 			wanted = entities.wanted + excluded.wanted,
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
@@ -186,7 +188,11 @@ func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelet
 // WorkedWithContact reports whether records of a kind are worked by the sync job of
 // their contact, once it is known.
 func WorkedWithContact(kind string) bool {
-	return kind == "task" || kind == "note" || kind == KindWorkflow
+	switch kind {
+	case "task", "note", "appointment", "opportunity", KindWorkflow:
+		return true
+	}
+	return false
 }
 
 // jobOf is the entity whose sync job works a record: its contact, or the record.
@@ -306,9 +312,17 @@ type Finish struct {
 	Now         time.Time
 	Touch       []Entity // entities that must be looked at again because of this one, perhaps itself
 	Backfill    bool     // what is touched lets those go first that an event asks for, too
-	Erase       string   // the contact of which what is stored is to be erased; "" = none
-	Timeline    []TimelineEntry
-	Contact     *Contact // the record, if it is a contact and was read; else nil
+	// LookAt is when the clock changes what is asked for, zero = never; if nothing was
+	// planned, what was noted before stays.
+	LookAt   time.Time
+	Planned  bool
+	Parts    string               // as EntityState's
+	Happened map[string]time.Time // to be noted, by trigger
+	Tagged   map[string]time.Time // since when it has its tags; nil = that is not noted
+	Last     []byte               // what is last known of the record; nil = as before
+	Erase    string               // the contact of which what is stored is to be erased; "" = none
+	Timeline []TimelineEntry
+	Contact  *Contact // the record, if it is a contact and was read; else nil
 }
 
 // FinishSync records in one transaction the ends of syncs that a job worked: their
@@ -363,12 +377,13 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 			done = CASE WHEN done > $4 THEN done ELSE $4 END,
 			contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
 			sync_contact = CASE WHEN $11 = 0 THEN '' WHEN $5 = '' THEN contact_id ELSE $5 END,
+			look_at = CASE WHEN $12 = 0 THEN look_at ELSE $13 END, parts = $14,
 			gone_at = 0, backfill = 0, next_try = 0, tries = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
 			-- What a reconciliation saw of a task is no longer what was synced: should
 			-- the task become again what it was, nothing but this would tell.
 			swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
 		WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted, sync_contact`,
-		e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind))
+		e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind), oneIf(f.Planned), micros(f.LookAt), f.Parts)
 	list, err := collect(rows, err, func(r Rows) (v raised, err error) {
 		var contact string
 		err = r.Scan(&v.wanted, &contact)
@@ -389,6 +404,19 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 			return nil, fmt.Errorf("keep what contact %s is searched by: %w", f.Contact.ID, err)
 		}
 	}
+	if err := tx.noteHappened(ctx, e, f.Happened); err != nil {
+		return nil, err
+	}
+	if f.Tagged != nil {
+		if err := tx.noteTags(ctx, e, f.Tagged); err != nil {
+			return nil, err
+		}
+	}
+	if f.Last != nil {
+		if err := tx.keepLast(ctx, e, f.ContactID, f.Last, f.Now, true); err != nil {
+			return nil, err
+		}
+	}
 	if f.Erase != "" {
 		if err := tx.askErasure(ctx, e.LocationID, f.Erase, false, f.Now); err != nil {
 			return nil, err
@@ -397,8 +425,10 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	return slices.DeleteFunc(list, func(v raised) bool { return v.wanted <= f.Seen }), nil
 }
 
-func withContact(kind string) int64 {
-	if WorkedWithContact(kind) {
+func withContact(kind string) int64 { return oneIf(WorkedWithContact(kind)) }
+
+func oneIf(is bool) int64 {
+	if is {
 		return 1
 	}
 	return 0

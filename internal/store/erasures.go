@@ -222,7 +222,8 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, standi
 			`UPDATE links SET base = '' WHERE base <> '' AND state = 'gone' AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			eraseDeliveriesOf,
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
-			`UPDATE entities SET detail = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
+			`UPDATE entities SET detail = '', parts = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
+			`DELETE FROM happenings WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
 			`DELETE FROM contacts WHERE location_id = $1 AND id = $2`,
 			eraseContactWords,

@@ -27,6 +27,7 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		listContactsToLookAt: "links_two_way (location_id=? AND looked_at<?)",
 		eraseItemsByContact:  "items_contact (location_id=? AND contact_id=?)",
 		eraseItemsByEntity:   "sqlite_autoindex_items_1 (location_id=? AND kind=? AND entity_id=?)",
+		listDueLooks:         "entities_look_at (look_at>? AND look_at<?)",
 		pruneItems:           "items_removed (removed_at<?)",
 	} {
 		plan := explain(t, st, query)

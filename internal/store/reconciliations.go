@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -67,7 +68,7 @@ type Found struct {
 	ContactID string // the contact it belongs to; "" = not known
 	Differs   bool   // from what was last seen: it is to be synced
 	Swept     string // to be remembered as its Seen.Swept; "" = nothing
-	Open      bool   // it is a task that was seen open; see MissingTasks
+	Open      bool   // it is a task that was seen open (see MissingTasks), or an opportunity that was seen
 }
 
 // SaveReconciliation notes how far one is and what it came by, and asks in the
@@ -90,10 +91,10 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			return err
 		}
 		var differ []raised
-		var open []string
+		open := map[string][]string{}
 		for _, f := range found {
 			if f.Open {
-				open = append(open, f.ID)
+				open[f.Kind] = append(open[f.Kind], f.ID)
 			}
 			wanted := int64(0) // only so that there is a row to remember it in
 			if f.Differs {
@@ -113,12 +114,17 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 				}
 			}
 		}
-		err := inChunks(open, []any{v.LocationID, micros(v.StartedAt)}, func(in string, args []any) error {
-			_, err := tx.Exec(ctx, `UPDATE entities SET open_at = $2 WHERE location_id = $1 AND kind = 'task' AND id IN (`+in+`)`, args...)
-			return err
-		})
-		if err != nil || len(differ) == 0 {
-			return err
+		for _, kind := range slices.Sorted(maps.Keys(open)) {
+			err := inChunks(open[kind], []any{v.LocationID, micros(v.StartedAt), kind}, func(in string, args []any) error {
+				_, err := tx.Exec(ctx, `UPDATE entities SET open_at = $2 WHERE location_id = $1 AND kind = $3 AND id IN (`+in+`)`, args...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if len(differ) == 0 {
+			return nil
 		}
 		return tx.enqueue(ctx, differ, byBackfill)
 	})
@@ -177,12 +183,26 @@ func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until
 	return ids, nil
 }
 
-// hasItems holds for an entity e for which something exists, or may; hasRemovable
+// MissingOpportunities lists, as MissingTasks does, the opportunities that were read
+// before and that no reconciliation saw which began between two times.
+func (s *Store) MissingOpportunities(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
+	rows, err := s.Query(ctx, `SELECT id FROM entities WHERE location_id = $1 AND kind = 'opportunity' AND id > $2
+		AND open_at NOT BETWEEN $3 AND $4 AND fingerprint NOT IN ('', $5) ORDER BY id LIMIT $6`,
+		locationID, after, micros(from), micros(until), FingerprintGone, limit)
+	ids, err := collect(rows, err, scanID)
+	if err != nil {
+		return nil, fmt.Errorf("list the opportunities of location %s that are no longer there: %w", locationID, err)
+	}
+	return ids, nil
+}
+
+// hasItems holds for an entity e for which something exists, or may, or whose changes
+// only a look at its contact shows; hasRemovable
 // where it is not only what was written in HighLevel, which stays.
 const (
 	itemsOf = `EXISTS (SELECT 1 FROM links l
 	WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone'`
-	hasItems     = itemsOf + `)`
+	hasItems     = `(e.kind IN ('note', 'appointment') AND e.fingerprint NOT IN ('', 'gone') OR ` + itemsOf + `))`
 	hasRemovable = itemsOf + ` AND l.item_kind NOT IN
 		('tags', 'update_contact', 'upsert_contact', 'reschedule_task', 'complete_task', 'highlevel_task', 'highlevel_note'))`
 )

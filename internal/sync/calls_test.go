@@ -84,15 +84,19 @@ func (b *bundle) hear(after int) int {
 		event, err := highlevel.ParseEvent(w.Body)
 		b.must(err)
 		d := store.Delivery{
-			ID: int64(after + i + 1), Type: event.Type, ContactID: event.ContactID, Deleted: event.Deleted, ReceivedAt: b.now(),
+			ID: b.deliveries + int64(i) + 1, Type: event.Type, ContactID: event.ContactID, Deleted: event.Deleted, ReceivedAt: b.now(),
 			Entity: store.Entity{LocationID: event.LocationID, Kind: event.Kind, ID: event.EntityID},
 		}
 		if d.Entity.Kind == string(mapping.KindTask) {
 			d.ContactID = "" // as HighLevel really sends it
 		}
-		d.Skip = b.Skip(b.t.Context(), d)
+		if d.Deleted {
+			d.Body = w.Body
+		}
+		b.Judge(b.t.Context(), &d)
 		list = append(list, d)
 	}
+	b.deliveries += int64(len(list))
 	_, err := b.store.Dispatch(b.t.Context(), func(ctx context.Context, _ *store.Tx) ([]store.Delivery, error) { return list, nil })
 	b.must(err)
 	b.workAll()

@@ -231,6 +231,7 @@ func (s taskChanges) apply(ctx context.Context, item mapping.Item) error {
 		_, err = s.writing().UpdateTask(ctx, s.contactID, link.ObjectID, highlevel.TaskFields{DueDate: item.Due})
 		if err == nil {
 			err = requests{s.entitySync}.followed(ctx, item.Meeting, item.Due)
+			s.parts = s.partsMoved(item.Due)
 		}
 	}
 	if err != nil {

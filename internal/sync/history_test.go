@@ -681,7 +681,10 @@ func (h *history) arrive(w webhook) {
 			d.Entity.Kind, d.Body = store.KindCalendarContact, w.body
 		}
 	}
-	d.Skip = h.Skip(h.t.Context(), d)
+	if d.Deleted {
+		d.Body = w.body
+	}
+	h.Judge(h.t.Context(), &d)
 	_, err := h.store.Dispatch(h.t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return []store.Delivery{d}, nil })
 	h.must(err)
 	h.tell("  %s is told: %s %s %s", w.vendor, d.Type, h.name(d.Entity), d.Skip)

@@ -155,7 +155,11 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 		}
 		return !others, err
 	}
+	if !res.evaluated {
+		res.parts = state.Parts
+	}
 	run.ended = append(run.ended, store.Finish{
+		Planned: res.evaluated, LookAt: res.again, Parts: res.parts, Happened: res.happened, Tagged: res.tagged, Last: res.last,
 		Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Now: run.now(),
 		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,

@@ -53,6 +53,10 @@ func (r *Syncer) previewAs(ctx context.Context, f store.Found, claim clients.Cla
 		if err != nil {
 			return nil, err
 		}
+		if err := s.noteHappened(ctx, state, automations.Needs(kind), &facts); err != nil {
+			return nil, err
+		}
+		s.facts = facts
 		plan = automations.Plan(kind, facts)
 		if _, err := s.carryOver(ctx, facts, plan); err != nil {
 			return nil, err
@@ -80,7 +84,7 @@ func (s *entitySync) preview(ctx context.Context, plan mapping.Plan) (lines []st
 	}
 	kept := keysOf(plan)
 	for key, link := range s.links {
-		if !kept[key] && link.State != store.LinkGone && link.ItemKind != string(mapping.ItemTags) && link.ItemKind != string(mapping.ItemNote) {
+		if !kept[key] && !s.stays(key, kept) && link.State != store.LinkGone && link.ItemKind != string(mapping.ItemTags) && link.ItemKind != string(mapping.ItemNote) {
 			lines = append(lines, fmt.Sprintf("remove %s %q", link.ItemKind, link.Title))
 		}
 	}

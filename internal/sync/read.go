@@ -67,6 +67,10 @@ func (s *entitySync) readRecord(ctx context.Context, needs mapping.Needs, read *
 	case mapping.KindWorkflow:
 		read.Workflow, needs, err = s.readWorkflow(ctx, needs)
 		read.Contact.ID = s.contactID
+	case mapping.KindAppointment:
+		read.Appointment, err = s.readAppointment(ctx)
+	case mapping.KindOpportunity:
+		read.Opportunity, err = s.readOpportunity(ctx, needs)
 	case mapping.KindMeeting:
 		read.Contact.ID = s.contactID
 	case mapping.KindCalendarContact:
@@ -92,7 +96,7 @@ func (s *entitySync) readContactFacts(ctx context.Context, customFields bool, re
 	name, _ := read.Contact.Fields["name"].(string)
 	s.card = &store.Contact{LocationID: s.entity.LocationID, ID: contact.ID, Name: name, Email: contact.Email, Phone: contact.Phone, ChangedAt: s.now()}
 	if s.entity.ID == contact.ID {
-		s.mark = contact.DateUpdated
+		s.dnd, s.mark = facts.DND(contact), contact.DateUpdated
 		s.changedAt, _ = time.Parse(time.RFC3339, contact.DateUpdated) // else it is unknown
 	}
 	return nil

@@ -22,7 +22,13 @@ import (
 type result struct {
 	contactID   string
 	fingerprint string
-	mark        string // the record's own mark of change
+	mark        string    // the record's own mark of change
+	evaluated   bool      // so that the next five are known
+	again       time.Time // when the clock changes what is asked for; zero = never
+	parts       string    // as the EntityState's
+	happened    map[string]time.Time
+	tagged      map[string]time.Time
+	last        []byte // what is last known of the record; nil = as before
 	gone        bool
 	did         []string          // "event created": no personal data
 	skipped     []string          // reasons; may name an automation; no personal data
@@ -190,13 +196,13 @@ func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone 
 	}
 	switch {
 	case gone != "":
-		err = s.removeRecord(ctx, facts, gone)
+		err = s.removeRecord(ctx, facts, gone, needs)
 	case clients.ReasonOf(err) == clients.Invalid:
 		s.cannot(err.Error(), outcome.Redacted(err)) // its items stay as they are
 		s.result.contactID = s.contactID
 		return s.result, nil
 	case err == nil:
-		err = s.applyRecord(ctx, *state, facts)
+		err = s.applyRecord(ctx, *state, facts, needs)
 	}
 	if err != nil {
 		return nil, err
@@ -205,9 +211,10 @@ func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone 
 	return s.result, s.findTouched(ctx, *state, facts)
 }
 
-// removeRecord removes everything that was made for a record that is gone.
-func (s *entitySync) removeRecord(ctx context.Context, facts mapping.Facts, why string) error {
-	s.gone, s.notes = true, append(s.notes, why)
+// removeRecord removes everything that was made for a record that is gone, and brings
+// in step what is wanted since it was deleted.
+func (s *entitySync) removeRecord(ctx context.Context, facts mapping.Facts, why string, needs mapping.Needs) error {
+	s.gone, s.evaluated, s.notes = true, true, append(s.notes, why)
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindMeeting:
 		if err := s.eraseMeeting(ctx); err != nil {
@@ -216,16 +223,33 @@ func (s *entitySync) removeRecord(ctx context.Context, facts mapping.Facts, why 
 	case mapping.KindContact:
 		s.erase = s.entity.ID
 	}
-	if err := s.removeAll(ctx, nil); err != nil {
+	var plan mapping.Plan
+	var err error
+	if s.deleted {
+		if facts, plan, err = s.farewell(ctx, needs); err != nil {
+			return err
+		}
+	}
+	s.facts = facts
+	if len(plan.Items)+len(plan.Problems)+len(plan.Skipped) > 0 {
+		err = s.apply(ctx, plan)
+	} else {
+		err = s.removeAll(ctx, nil)
+	}
+	if err != nil {
 		return err
 	}
-	return s.record(ctx, facts, mapping.Plan{})
+	return s.record(ctx, facts, plan)
 }
 
 // applyRecord plans the items of a record, and brings them in step.
-func (s *entitySync) applyRecord(ctx context.Context, state store.EntityState, facts mapping.Facts) error {
+func (s *entitySync) applyRecord(ctx context.Context, state store.EntityState, facts mapping.Facts, needs mapping.Needs) error {
 	s.facts = facts
 	plan := s.automations.Plan(mapping.Kind(state.Kind), facts)
+	s.evaluated, s.again = true, plan.Again
+	if needs.Last {
+		s.last = keptOf(mapping.Kind(state.Kind), facts)
+	}
 	carried, err := s.carryOver(ctx, facts, plan)
 	if err != nil {
 		return err
@@ -267,6 +291,7 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	}
 	if missing {
 		s.noTasks = errors.Is(err, highlevel.ErrNoTasks) && !state.DeleteAsked()
+		s.deleted = true
 		return facts, whyGone(*state), s.confirmGone(ctx, *state)
 	}
 	if !state.GoneAt.IsZero() {
@@ -277,6 +302,9 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	state.GoneAt = time.Time{}
 	if state.ContactID == "" { // whose it is was not known before
 		gone, err = s.dropped(ctx)
+	}
+	if gone == "" && err == nil {
+		err = s.noteHappened(ctx, *state, needs, &facts)
 	}
 	return facts, gone, err
 }
@@ -297,6 +325,8 @@ type entitySync struct {
 	troubled bool
 	// surelyGone: its contact is known to be deleted, and no search finds it.
 	surelyGone bool
+	deleted    bool   // it is gone, and nothing else keeps its items from existing
+	dnd        string // of the contact that is read
 	// noTasks: it is taken for gone since a search showed no task at all.
 	noTasks   bool
 	links     map[string]store.Link
@@ -377,6 +407,9 @@ func keysOf(plan mapping.Plan) map[string]bool {
 	for _, item := range plan.Items {
 		keys[item.Key] = true
 	}
+	for _, key := range plan.Left {
+		keys[key] = true
+	}
 	return keys
 }
 
@@ -428,7 +461,7 @@ func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error 
 		return refused
 	}
 	for key, link := range s.links {
-		if keep[key] {
+		if keep[key] || s.stays(key, keep) {
 			continue
 		}
 		err := s.remove(ctx, link)
@@ -438,6 +471,20 @@ func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error 
 		refused = errors.Join(refused, err)
 	}
 	return refused
+}
+
+// stays reports whether what was made for one date of a milestone is left as it is:
+// the day is over, or what is to be made of it now cannot be computed.
+func (s *entitySync) stays(key string, keep map[string]bool) bool {
+	base, day := mapping.DatedKey(key)
+	if day == "" || s.gone {
+		return false
+	}
+	zone := s.facts.Location.Zone
+	if zone == nil {
+		return true // the plan is not known
+	}
+	return keep[base] || day < s.now().In(zone).Format(time.DateOnly)
 }
 
 // findTouched lists the entities whose items show something of this one: a
@@ -456,12 +503,16 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 		s.fingerprint = fingerprint.Of(facts.Task)
 	case kind == mapping.KindWorkflow:
 		s.fingerprint = fingerprint.Of(facts.Workflow)
+	case kind == mapping.KindAppointment:
+		s.fingerprint = fingerprint.Of(facts.Appointment)
+	case kind == mapping.KindOpportunity:
+		s.fingerprint = fingerprint.Of(facts.Opportunity)
 	}
 	switch {
 	case kind == mapping.KindContact && s.gone:
 		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
 		return err
-	case kind == mapping.KindTask, kind == mapping.KindWorkflow, kind == mapping.KindMeeting, kind == mapping.KindCalendarContact, s.contactID == "":
+	case kind == mapping.KindTask, kind == mapping.KindAppointment, kind == mapping.KindOpportunity, kind == mapping.KindWorkflow, kind == mapping.KindMeeting, kind == mapping.KindCalendarContact, s.contactID == "":
 		return nil
 	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil

@@ -50,6 +50,8 @@ type bundle struct {
 	micros atomic.Int64 // the time
 	ahead  atomic.Int64 // by which Milepost's clock is wrong
 	state  string       // the directory of the database
+
+	deliveries int64 // that were heard
 }
 
 // setup takes automations as YAML; "" = the recipes.
@@ -61,7 +63,9 @@ func setup(t *testing.T, automations string, configure ...func(*chfake.Config)) 
 	b.hl = hlfake.New(hlfake.Config{Clock: clock, Token: "pit-test", LocationIDs: []string{location}})
 	t.Cleanup(b.hl.Close)
 	b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
-		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
+		{Name: "Milestone", DataType: "TEXT"},
+		{Name: "Milestone Date", DataType: "DATE"},
+		{Name: "Handover", DataType: "DATE", Model: "opportunity"},
 	})
 	chConfig := chfake.Config{
 		Clock: clock, Token: "ch-test", User: chfake.User{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},

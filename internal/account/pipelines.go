@@ -1,0 +1,58 @@
+package account
+
+import (
+	"context"
+
+	"milepost/clients"
+	"milepost/clients/highlevel"
+)
+
+// Pipelines returns the location's pipelines. A stage that they do not know makes
+// them be read again, once for each such stage.
+func (s *Session) Pipelines(ctx context.Context, stage string) ([]highlevel.Pipeline, error) {
+	now := s.cfg.Now()
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	load := func() (pipelineAnswer, error) {
+		list, err := s.HighLevel.With(clients.Begun).Pipelines(ctx, s.LocationID)
+		known := map[string]bool{}
+		for _, p := range list {
+			for _, stage := range p.Stages {
+				known[stage.ID] = true
+			}
+		}
+		return pipelineAnswer{list, known}, err
+	}
+	a, err := s.profile.pipelines.get(now, profileFresh, load)
+	if err != nil || stage == "" {
+		return a.list, err
+	}
+	if _, looked := a.known[stage]; looked {
+		return a.list, nil
+	}
+	if a, err = load(); err != nil {
+		return nil, err
+	}
+	if !a.known[stage] {
+		a.known[stage] = false // looked for, and not there
+	}
+	s.profile.pipelines.value, s.profile.pipelines.at = a, now
+	return a.list, nil
+}
+
+// pipelineAnswer are a location's pipelines; known tells of each stage that was
+// looked for whether it is in one of them.
+type pipelineAnswer struct {
+	list  []highlevel.Pipeline
+	known map[string]bool
+}
+
+// OpportunityFields returns the definitions of the location's opportunity fields.
+func (s *Session) OpportunityFields(ctx context.Context) ([]highlevel.CustomField, error) {
+	now := s.cfg.Now()
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	return s.profile.opportunityFields.get(now, profileFresh, func() ([]highlevel.CustomField, error) {
+		return s.HighLevel.With(clients.Begun).CustomFieldsOf(ctx, s.LocationID, highlevel.OpportunityModel)
+	})
+}
