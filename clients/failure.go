@@ -32,8 +32,8 @@ func (t *Transport) refused(call Call, cause error) *Error {
 
 // lost is a call without an answer.
 func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause error) *Error {
-	if held, ok := errors.AsType[heldBack](cause); ok {
-		return t.refused(call, held.error)
+	if refused, ok := errors.AsType[notAdmitted](cause); ok {
+		return t.refused(call, refused.error)
 	}
 	reason := Unavailable
 	if call.Effect == Once && !sent.nothing() {

@@ -58,7 +58,7 @@ func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) re
 			return false, nil //nolint:nilerr // the call's error stays what it is
 		}
 		if err != nil {
-			if _, held := errors.AsType[heldBack](err); held || errors.Is(err, errTooLarge) {
+			if _, refused := errors.AsType[notAdmitted](err); refused || errors.Is(err, errTooLarge) {
 				return false, nil
 			}
 			sent.again.Store(!sent.nothing())

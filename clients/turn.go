@@ -33,17 +33,17 @@ type gate struct {
 	next http.RoundTripper
 }
 
-// heldBack is a try that got no turn: certainly nothing was sent.
-type heldBack struct{ error }
+// notAdmitted is a try that got no turn: certainly nothing was sent.
+type notAdmitted struct{ error }
 
-func (h heldBack) Unwrap() error { return h.error }
+func (h notAdmitted) Unwrap() error { return h.error }
 
 func (g gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := g.pass(req.Context()); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
-		return nil, heldBack{err}
+		return nil, notAdmitted{err}
 	}
 	res, err := g.next.RoundTrip(req)
 	if err == nil && g.cfg.Observe != nil {

@@ -38,9 +38,9 @@ func parseError(data []byte) error {
 
 // badLine finds the line, from 1, at which a text stops to be YAML. The one that
 // YAML tells is often the beginning of what the line belongs to.
-func badLine(data []byte, told int) int {
+func badLine(data []byte, reported int) int {
 	if len(data) > mostExplained {
-		return told
+		return reported
 	}
 	ends := []int{0} // of each line, from 0: of none
 	for i, c := range data {
@@ -49,7 +49,7 @@ func badLine(data []byte, told int) int {
 		}
 	}
 	good := func(n int) bool { return parseError(data[:ends[n]]) == nil }
-	last := max(0, min(told, len(ends)-1)-1) // a line up to which it is YAML
+	last := max(0, min(reported, len(ends)-1)-1) // a line up to which it is YAML
 	for found := true; found; {
 		last += sort.Search(len(ends)-2-last, func(i int) bool { return !good(last + 1 + i) })
 		found = false
@@ -65,15 +65,15 @@ func badLine(data []byte, told int) int {
 // explainSyntax says at which line a text is no YAML and, if it becomes YAML with
 // a value in quotes, which.
 func explainSyntax(data []byte, err error) (line int, message string) {
-	told, message := syntaxError(err)
-	line = badLine(data, told)
+	reported, message := syntaxError(err)
+	line = badLine(data, reported)
 	message = "this is not YAML: " + message
 	if len(data) > mostExplained {
 		return line, message
 	}
 	lines := strings.Split(string(data), "\n")
 	if line > len(lines) {
-		return told, message
+		return reported, message
 	}
 	if indent := lines[line-1][:len(lines[line-1])-len(strings.TrimLeft(lines[line-1], " \t"))]; strings.Contains(indent, "\t") {
 		return line, "this is not YAML: the line is indented with a tab; use blanks"
@@ -84,7 +84,7 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 			patched[n-1] = form.line
 			again := []byte(strings.Join(patched, "\n"))
 			if err := parseError(again); err != nil {
-				if told, _ := syntaxError(err); badLine(again, told) <= n {
+				if reported, _ := syntaxError(err); badLine(again, reported) <= n {
 					continue
 				}
 			}

@@ -51,7 +51,7 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		printURL(out, "Calendar of "+whose(feed)+" of location "+c.Location, c.PublicURL, handlers.CalendarPath+key+".ics")
+		printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, c.PublicURL, handlers.CalendarPath+key+".ics")
 		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
 		return nil
 	})
@@ -83,8 +83,8 @@ func (c *feedKeyCmd) find(ctx context.Context, state *app.State) error {
 	return nil
 }
 
-// whose says what a feed shows.
-func whose(f store.Feed) string {
+// feedOwner names the records that a feed shows.
+func feedOwner(f store.Feed) string {
 	switch {
 	case f.ContactID != "":
 		return "contact " + f.ContactID
@@ -108,7 +108,7 @@ func listFeedKeys(out io.Writer, as asJSON, location string, keys []store.FeedKe
 	}
 	rows := make([]row, len(keys))
 	for i, k := range keys {
-		rows[i] = row{k.Digest[:keyIDLength], k.CreatedAt.UTC(), k.Feed.ContactID, k.Feed.AssignedTo, whose(k.Feed)}
+		rows[i] = row{k.Digest[:keyIDLength], k.CreatedAt.UTC(), k.Feed.ContactID, k.Feed.AssignedTo, feedOwner(k.Feed)}
 	}
 	return printList(out, as, rows,
 		column[row]{"ID", func(r row) string { return r.ID }},

@@ -95,7 +95,7 @@ func printHooks(out io.Writer, hooks []store.Hook) error {
 	for _, h := range hooks {
 		checked := "never"
 		switch {
-		case h.State == store.HookOurs && h.Blind():
+		case h.State == store.HookOurs && h.Unverifiable():
 			checked = "cannot be read"
 		case !h.CheckedAt.IsZero():
 			checked = h.CheckedAt.Format(time.RFC3339)
@@ -104,16 +104,16 @@ func printHooks(out io.Writer, hooks []store.Hook) error {
 		if h.State == store.HookOff && todo == "" {
 			todo = "`milepost hooks take` registers it again"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, told(h), checked, todo)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Event, recipient(h), checked, todo)
 	}
 	return table.Flush()
 }
 
-// told says who receives an event.
-func told(h store.Hook) string {
+// recipient says who receives an event.
+func recipient(h store.Hook) string {
 	switch h.State {
 	case store.HookOurs:
-		if h.Blind() {
+		if h.Unverifiable() {
 			return "not known"
 		}
 		return "Milepost"
@@ -204,7 +204,7 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		}
 		for _, report := range reports {
 			for _, h := range report.Hooks {
-				if report.ID == account.ID && h.Blind() {
+				if report.ID == account.ID && h.Unverifiable() {
 					fmt.Fprintf(out, "%s: Milepost cannot read who receives it now. It registered itself last %s; a tool that registered since %s nothing more\n",
 						h.Event, h.SetAt.Format(time.RFC3339), would)
 					unread++

@@ -111,7 +111,7 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	show := play
 	if c.Automations != "" {
 		fmt.Fprintf(out, "Milepost uses your automations from %s, so there is no scenario.\n", c.Automations)
-		show = look
+		show = syncSeeded
 	}
 	if err := show(ctx, out, world, milepost); err != nil {
 		if c.Once || ctx.Err() != nil {

@@ -20,7 +20,7 @@ type scenario struct {
 	out      io.Writer
 	world    *sandbox.World
 	milepost *app.App
-	seen     map[string]chfake.MeetingRequest // requests told of, by id
+	printed  map[string]chfake.MeetingRequest // requests told of, by id
 	tags     []string
 	notes    []string // bodies
 	due      time.Time
@@ -31,7 +31,7 @@ type scenario struct {
 // play runs the scenario and tells, line by line, what arrived. It fails at the
 // first step whose end state does not come.
 func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
-	s := &scenario{out: out, world: world, milepost: milepost, seen: map[string]chfake.MeetingRequest{}}
+	s := &scenario{out: out, world: world, milepost: milepost, printed: map[string]chfake.MeetingRequest{}}
 	hl, zone := world.HighLevel, world.TimeZone
 	today := time.Now().In(zone)
 	day := func(days, hour int) time.Time {
@@ -140,7 +140,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 		err := within(ctx, stepLimit, step.want)
-		s.tell()
+		s.printChanges()
 		if err != nil {
 			return fmt.Errorf("step %d did not finish: %w", i+1, err)
 		}
@@ -159,15 +159,15 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 	return nil
 }
 
-// look has Milepost look at each record that the location has already, and tells
+// syncSeeded makes Milepost sync each record that the location already has, and prints
 // what arrived.
-func look(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
+func syncSeeded(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
 	s := &scenario{out: out, world: world, milepost: milepost}
 	if err := s.lookAtAll(ctx); err != nil {
 		return err
 	}
 	err := within(ctx, stepLimit, func() bool { return s.inStep(ctx) })
-	s.tell()
+	s.printChanges()
 	if err != nil {
 		return fmt.Errorf("the records were not synced: %w", err)
 	}
@@ -237,21 +237,21 @@ func (s *scenario) named(subject string) (found []chfake.MeetingRequest) {
 	return found
 }
 
-// tell prints what is new on either side since it last did.
-func (s *scenario) tell() {
+// printChanges prints what changed on either side since the last call.
+func (s *scenario) printChanges() {
 	now := map[string]chfake.MeetingRequest{}
 	requests := s.world.CalendarHero.Requests()
 	slices.SortFunc(requests, func(a, b chfake.MeetingRequest) int { return a.Start.Compare(b.Start) })
 	for _, r := range requests {
 		now[r.ID] = r
 	}
-	for id, r := range s.seen {
+	for id, r := range s.printed {
 		if _, still := now[id]; !still {
 			fmt.Fprintf(s.out, "   CalendarHero  - %s\n", r.Subject)
 		}
 	}
 	for _, r := range requests {
-		if _, known := s.seen[r.ID]; !known {
+		if _, known := s.printed[r.ID]; !known {
 			fmt.Fprintf(s.out, "   CalendarHero  + %s, %s, %s, to %s\n", r.Subject,
 				r.Start.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"), r.End.Sub(r.Start), strings.Join(r.Invitees, ", "))
 			for line := range strings.Lines(r.Description) {
@@ -261,7 +261,7 @@ func (s *scenario) tell() {
 			}
 		}
 	}
-	s.seen = now
+	s.printed = now
 	if tags := s.world.HighLevel.Tags(s.contact.ID); !slices.Equal(tags, s.tags) {
 		s.tags = tags
 		fmt.Fprintf(s.out, "   HighLevel     Nora's tags: %s\n", strings.Join(tags, ", "))

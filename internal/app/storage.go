@@ -35,7 +35,7 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 	if err := a.connections.ConnectBySettings(ctx); err != nil {
 		return err
 	}
-	return a.store.HandOutAgain(ctx)
+	return a.store.ResetRunningJobs(ctx)
 }
 
 // lockDataDir makes sure that no other process works the files in a directory.

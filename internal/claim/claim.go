@@ -134,15 +134,15 @@ type Keeper struct {
 // pair is what is known of one pair.
 type pair struct {
 	Pair
-	mu      sync.Mutex // one look at a time
-	file    *lockFile  // nil = not locked yet, or it cannot be
-	checked time.Time  // when HighLevel was last looked at
-	until   time.Time  // when our claim there ends
-	asked   time.Time  // when HighLevel was first asked in vain; zero = it answers
-	quiet   time.Time  // nothing is written before
-	blind   bool       // it is logged that HighLevel cannot be looked at
-	seen    bool       // HighLevel showed once that the pair is ours; TakeOver is used up
-	noFile  bool       // it is logged that it cannot be locked
+	mu         sync.Mutex // one look at a time
+	file       *lockFile  // nil = not locked yet, or it cannot be
+	checked    time.Time  // when HighLevel was last looked at
+	until      time.Time  // when our claim there ends
+	asked      time.Time  // when HighLevel was first asked in vain; zero = it answers
+	quiet      time.Time  // nothing is written before
+	unreadable bool       // it is logged that HighLevel cannot be looked at
+	claimed    bool       // HighLevel showed once that the pair is ours; TakeOver is used up
+	noFile     bool       // it is logged that it cannot be locked
 
 	lost struct {
 		sync.Mutex
@@ -198,7 +198,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 		lanes.Go(func() {
 			for p := range work {
 				p.mu.Lock()
-				err := k.look(bounded, p, 0)
+				err := k.check(bounded, p, 0)
 				p.mu.Unlock()
 				if _, ok := errors.AsType[*Held](err); ok {
 					held <- err
@@ -246,7 +246,7 @@ func (k *Keeper) Permit(ctx context.Context, locationID, account string) error {
 	p := k.pair(Pair{locationID, account})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := k.look(ctx, p, busyEvery); err != nil {
+	if err := k.check(ctx, p, busyEvery); err != nil {
 		if held, ok := errors.AsType[*Held](err); ok {
 			return wait(busyEvery, held.Error())
 		}
@@ -303,7 +303,7 @@ func (k *Keeper) Keep(ctx context.Context) {
 				return
 			}
 			if p.mu.TryLock() { // otherwise Permit is looking
-				_ = k.look(ctx, p, idleEvery) // what is lost is logged, and anything else is looked at again
+				_ = k.check(ctx, p, idleEvery) // what is lost is logged, and anything else is looked at again
 				p.mu.Unlock()
 			}
 		}
@@ -322,29 +322,29 @@ func (k *Keeper) drop(list []*pair) {
 		if p.file != nil {
 			p.file.close()
 		}
-		p.file, p.seen, p.checked, p.until = nil, false, time.Time{}, time.Time{}
+		p.file, p.claimed, p.checked, p.until = nil, false, time.Time{}, time.Time{}
 		p.mu.Unlock()
 	}
 }
 
-// look makes sure that the pair is ours: here always, at HighLevel where it was not
-// looked at within age. It returns a *Held, a *clients.Error that says when to look
-// again, or an error of the state database.
-func (k *Keeper) look(ctx context.Context, p *pair, age time.Duration) error {
+// check makes sure that the pair is ours. It always checks the lock file here, and the
+// claim at HighLevel if that was not checked within age. It returns a *Held, a
+// *clients.Error that says when to check again, or an error of the state database.
+func (k *Keeper) check(ctx context.Context, p *pair, age time.Duration) error {
 	if held := p.lostTo(); held != nil {
 		return held
 	}
-	held, err := k.lookHere(ctx, p)
+	held, err := k.checkHere(ctx, p)
 	if err == nil && held == nil {
 		if since := time.Since(p.checked); !p.checked.IsZero() && since < age {
 			return nil
 		}
-		held, err = k.lookThere(ctx, p)
+		held, err = k.checkThere(ctx, p)
 	}
 	if held == nil {
 		return err
 	}
-	held.Took = p.seen || p.file != nil && held.Until.IsZero()
+	held.Took = p.claimed || p.file != nil && held.Until.IsZero()
 	p.lost.Lock()
 	p.lost.held = held
 	p.lost.Unlock()

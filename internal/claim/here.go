@@ -69,9 +69,9 @@ type lockFile struct {
 	lock *flock.Flock
 }
 
-// lookHere locks the pair on this machine, or sees whether it was taken over since.
+// checkHere locks the pair on this machine, or sees whether it was taken over since.
 // What cannot be locked is logged, and work goes on.
-func (k *Keeper) lookHere(ctx context.Context, p *pair) (*Held, error) {
+func (k *Keeper) checkHere(ctx context.Context, p *pair) (*Held, error) {
 	switch {
 	case k.here == "", p.noFile:
 		return nil, nil

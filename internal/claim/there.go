@@ -36,20 +36,20 @@ type found struct {
 	record
 }
 
-// lookThere looks at HighLevel for who works the pair, and claims it.
-func (k *Keeper) lookThere(ctx context.Context, p *pair) (*Held, error) {
+// checkThere looks at HighLevel for who works the pair, and claims it.
+func (k *Keeper) checkThere(ctx context.Context, p *pair) (*Held, error) {
 	client, err := k.cfg.Client(ctx, p.Pair)
 	if err != nil {
 		return nil, err
 	}
-	release, err := k.alone(ctx, p)
+	release, err := k.withLease(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	bounded, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	held, err := k.settle(bounded, client, p)
+	held, err := k.claimThere(bounded, client, p)
 	if err != nil {
 		if _, ok := errors.AsType[*clients.Error](err); ok {
 			err = k.unanswered(ctx, p, err)
@@ -57,14 +57,14 @@ func (k *Keeper) lookThere(ctx context.Context, p *pair) (*Held, error) {
 		return nil, err
 	}
 	if held == nil {
-		p.checked, p.asked, p.blind, p.seen = time.Now(), time.Time{}, false, true
+		p.checked, p.asked, p.unreadable, p.claimed = time.Now(), time.Time{}, false, true
 	}
 	return held, nil
 }
 
-// alone keeps the other processes of the database from renewing the same claim at
-// once. On SQLite there are none.
-func (k *Keeper) alone(ctx context.Context, p *pair) (release func(), err error) {
+// withLease keeps other processes of the same database from renewing a claim at the
+// same time. On SQLite there are no others.
+func (k *Keeper) withLease(ctx context.Context, p *pair) (release func(), err error) {
 	if k.cfg.Store.File() != nil {
 		return func() {}, nil
 	}
@@ -81,8 +81,8 @@ func (k *Keeper) alone(ctx context.Context, p *pair) (release func(), err error)
 	}, err
 }
 
-// settle compares the claims at HighLevel with our own, and renews or takes it.
-func (k *Keeper) settle(ctx context.Context, client *highlevel.Client, p *pair) (*Held, error) {
+// claimThere compares the claims at HighLevel with our own, and renews or takes it.
+func (k *Keeper) claimThere(ctx context.Context, client *highlevel.Client, p *pair) (*Held, error) {
 	claims, err := p.claims(ctx, client)
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (k *Keeper) settle(ctx context.Context, client *highlevel.Client, p *pair) 
 			ended = append(ended, c)
 		}
 	}
-	taking := k.cfg.TakeOver && !p.seen
+	taking := k.cfg.TakeOver && !p.claimed
 	for _, c := range others {
 		switch {
 		case taking:
@@ -112,10 +112,10 @@ func (k *Keeper) settle(ctx context.Context, client *highlevel.Client, p *pair) 
 			return &Held{Pair: p.Pair, By: c.Holder, Until: c.Until}, nil
 		}
 	}
-	seen := "" // our token, as HighLevel has it
+	lastToken := "" // our token, as HighLevel has it
 	if len(own) > 0 {
-		seen = own[0].Token
-		if known.Has(seen) && len(claims) == 1 && own[0].Until.Sub(now) > renewAt && (p.seen || own[0].Place == k.cfg.Place && own[0].Machine == k.here) {
+		lastToken = own[0].Token
+		if known.Has(lastToken) && len(claims) == 1 && own[0].Until.Sub(now) > renewAt && (p.claimed || own[0].Place == k.cfg.Place && own[0].Machine == k.here) {
 			p.until = own[0].Until
 			return nil, nil
 		}
@@ -127,7 +127,7 @@ func (k *Keeper) settle(ctx context.Context, client *highlevel.Client, p *pair) 
 	if len(all) > 0 {
 		id = all[0].id
 	}
-	token, err := k.renew(ctx, client, p, id, seen)
+	token, err := k.renew(ctx, client, p, id, lastToken)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (p *pair) claims(ctx context.Context, client *highlevel.Client) ([]found, e
 // once, the token alone does not tell: a copy of the database on another machine
 // has it too. And one of this machine's whose lock file we hold is dead.
 func (k *Keeper) isOurs(r record, known store.Claim, p *pair) bool {
-	if p.seen {
+	if p.claimed {
 		return known.Has(r.Token)
 	}
 	return known.Has(r.Token) && r.Place == k.cfg.Place || k.here != "" && p.file != nil && r.Machine == k.here
@@ -182,14 +182,14 @@ func (k *Keeper) isOurs(r record, known store.Claim, p *pair) bool {
 
 // renew writes our claim, with a new token that the state database knows before. seen
 // is the one that it replaces.
-func (k *Keeper) renew(ctx context.Context, client *highlevel.Client, p *pair, id, seen string) (token string, err error) {
+func (k *Keeper) renew(ctx context.Context, client *highlevel.Client, p *pair, id, lastToken string) (token string, err error) {
 	r := record{Token: rand.Text(), Machine: k.here, Place: k.cfg.Place, Until: time.Now().UTC().Add(lasts).Truncate(time.Second), Holder: k.self}
 	r.Home = "" // nobody's business there
 	text, err := json.Marshal(r)
 	if err != nil {
 		return "", err
 	}
-	if err := k.cfg.Store.SaveClaim(ctx, p.Location, p.Account, store.Claim{Token: seen, Next: r.Token}); err != nil {
+	if err := k.cfg.Store.SaveClaim(ctx, p.Location, p.Account, store.Claim{Token: lastToken, Next: r.Token}); err != nil {
 		return "", err
 	}
 	if id == "" {
@@ -256,8 +256,8 @@ func (k *Keeper) unanswered(ctx context.Context, p *pair, cause error) error {
 	if !passes {
 		p.checked = now.Add(idleEvery - busyEvery) // nor does it change soon
 	}
-	if !p.blind {
-		p.blind = true
+	if !p.unreadable {
+		p.unreadable = true
 		level := zerolog.WarnLevel
 		if k.blind.Swap(true) {
 			level = zerolog.DebugLevel // an app that lacks the scopes lacks them in all its locations

@@ -434,8 +434,8 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 	}
 	if moved {
 		var said string
-		said, err = r.leaving(ctx, locationID, save)
-		r.tell(locationID, said)
+		said, err = r.dropAccount(ctx, locationID, save)
+		r.logRemoval(locationID, said)
 	} else {
 		err = save()
 	}
@@ -451,7 +451,7 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 // webhooks of a CalendarHero account that no location uses any more are deleted
 // there; said is what a person should know of that, "" = nothing.
 func (r *Registry) Remove(ctx context.Context, locationID string) (said string, err error) {
-	return r.leaving(ctx, locationID, func() error {
+	return r.dropAccount(ctx, locationID, func() error {
 		err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
 		r.grants.drop(locationGrant(locationID))
 		r.forget(locationID)
@@ -461,18 +461,18 @@ func (r *Registry) Remove(ctx context.Context, locationID string) (said string, 
 
 // uninstalled drops the tokens of a location where the app is no more.
 func (r *Registry) uninstalled(ctx context.Context, locationID string) error {
-	said, err := r.leaving(ctx, locationID, func() error {
+	said, err := r.dropAccount(ctx, locationID, func() error {
 		err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
 		r.grants.drop(locationGrant(locationID))
 		r.forget(locationID)
 		return err
 	})
-	r.tell(locationID, said)
+	r.logRemoval(locationID, said)
 	return err
 }
 
-// tell logs what is said of a location, if anything is.
-func (r *Registry) tell(locationID, said string) {
+// logRemoval logs what dropAccount said about a location, if anything.
+func (r *Registry) logRemoval(locationID, said string) {
 	if said != "" {
 		r.Logger.Info().Str("location", locationID).Msg(said)
 	}

@@ -28,13 +28,13 @@ const (
 
 // grants are the OAuth grants that this process has read, by secret name.
 type grants struct {
-	mu   sync.Mutex
-	held map[string]*held
+	mu     sync.Mutex
+	cached map[string]*cachedGrant
 }
 
-// held is one grant. turn is a lock that a caller can give up waiting for:
+// cachedGrant is one grant. turn is a lock that a caller can give up waiting for:
 // whoever has it is alone at work on the grant in this process.
-type held struct {
+type cachedGrant struct {
 	turn     chan struct{}
 	sealed   string
 	grant    grant
@@ -56,16 +56,16 @@ type grant struct {
 // jobs ask for the token.
 const refusalKept = 30 * time.Second
 
-func (g *grants) get(name string) *held {
+func (g *grants) get(name string) *cachedGrant {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.held == nil {
-		g.held = map[string]*held{}
+	if g.cached == nil {
+		g.cached = map[string]*cachedGrant{}
 	}
-	h := g.held[name]
+	h := g.cached[name]
 	if h == nil {
-		h = &held{turn: make(chan struct{}, 1)}
-		g.held[name] = h
+		h = &cachedGrant{turn: make(chan struct{}, 1)}
+		g.cached[name] = h
 	}
 	return h
 }
@@ -73,7 +73,7 @@ func (g *grants) get(name string) *held {
 func (g *grants) drop(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.held, name)
+	delete(g.cached, name)
 }
 
 // grantTokens gives a location's access token from its grant.
@@ -163,7 +163,7 @@ func (g grant) over(fresh highlevel.Grant) grant {
 
 // keep stores a renewed grant before anyone uses it. Where that fails it is
 // held, to be stored before anything else is done with the grant.
-func (r *Registry) keep(ctx context.Context, name string, h *held) error {
+func (r *Registry) keep(ctx context.Context, name string, h *cachedGrant) error {
 	next := *h.unstored
 	sealed, err := r.seal(name, next)
 	if err != nil {
@@ -197,7 +197,7 @@ func (r *Registry) keep(ctx context.Context, name string, h *held) error {
 }
 
 // reread reads the stored grant.
-func (r *Registry) reread(ctx context.Context, name string, h *held) error {
+func (r *Registry) reread(ctx context.Context, name string, h *cachedGrant) error {
 	sealed, err := r.Store.Secret(ctx, name)
 	if err != nil {
 		return err
@@ -219,7 +219,7 @@ func (r *Registry) reread(ctx context.Context, name string, h *held) error {
 
 // lease takes the right to renew a grant. Where another process has it, its
 // result is waited for: release is then nil, and the grant good.
-func (r *Registry) lease(ctx context.Context, name string, h *held, good func() bool) (release func(), err error) {
+func (r *Registry) lease(ctx context.Context, name string, h *cachedGrant, good func() bool) (release func(), err error) {
 	lease, holder := "renew "+name, uuid.NewString()
 	for {
 		now := time.Now() // not the injected clock: a lease is between machines

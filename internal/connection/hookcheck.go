@@ -77,7 +77,7 @@ func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook, 
 			h.NextAt = check.until
 		}
 	}
-	check.tell()
+	check.logResults()
 	return hooks, nil
 }
 
@@ -95,10 +95,10 @@ type hookCheck struct {
 	stop    *clients.Error // why the check makes no more calls now; nil = it may
 	until   time.Time      // CalendarHero asked for no call before this; zero = it did not ask
 
-	did    map[string][]string // what was done, to the events
-	began  []store.Hook        // those with a new problem
-	blind  []string            // events whose registration turned out to be unreadable
-	failed error               // the first new failure of a call
+	did        map[string][]string // what was done, to the events
+	began      []store.Hook        // those with a new problem
+	unreadable []string            // events whose registration turned out to be unreadable
+	failed     error               // the first new failure of a call
 }
 
 // event checks one registration. It fails where the check is to be broken off.
@@ -106,7 +106,7 @@ func (c *hookCheck) event(ctx context.Context, h *store.Hook) error {
 	was := *h
 	did, err := "", error(c.stop)
 	if c.stop == nil {
-		did, err = c.settle(ctx, h)
+		did, err = c.checkEvent(ctx, h)
 	}
 	if failed, ok := errors.AsType[*clients.Error](err); ok {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -120,8 +120,8 @@ func (c *hookCheck) event(ctx context.Context, h *store.Hook) error {
 	} else {
 		c.pass(h)
 	}
-	if h.State == store.HookOurs && h.Blind() && !was.Blind() {
-		c.blind = append(c.blind, h.Event)
+	if h.State == store.HookOurs && h.Unverifiable() && !was.Unverifiable() {
+		c.unreadable = append(c.unreadable, h.Event)
 	}
 	if did != "" {
 		if c.did == nil {
@@ -183,7 +183,7 @@ func (c *hookCheck) fail(h *store.Hook, failed *clients.Error) {
 		return
 	case failed == c.unread && !refused(failed):
 		h.Problem = fmt.Sprintf("Milepost cannot read the registration since %s, and retries. It registers nothing unread: %v. To register Milepost anyway: %s --yes",
-			since, failed, c.take(h.Event))
+			since, failed, c.takeCommand(h.Event))
 	default:
 		h.Problem = fmt.Sprintf("Milepost cannot register since %s, and retries: %v", since, failed)
 	}
@@ -215,8 +215,8 @@ const (
 	hookDeleted    = "deleted"
 )
 
-// settle reads one registration and does what is to be done about it.
-func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err error) {
+// checkEvent reads the registration of one event and repairs it if needed.
+func (c *hookCheck) checkEvent(ctx context.Context, h *store.Hook) (did string, err error) {
 	now := c.Now()
 	if h.State == store.HookOff {
 		if h.SetAt.IsZero() && h.Problem == "" {
@@ -236,15 +236,15 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 	if err != nil && (!h.Allowed || c.unread == nil || refused(c.unread)) {
 		return "", err
 	}
-	whose, err := c.whose(ctx, found.URL)
+	owner, err := c.ownerOf(ctx, found.URL)
 	if err != nil {
 		return "", err
 	}
 	ours := func() {
 		h.State, h.Problem, h.URLDigest, h.Allowed = store.HookOurs, "", "", false
-		if h.Blind() {
+		if h.Unverifiable() {
 			h.Problem = fmt.Sprintf("Milepost cannot read the registration. Milepost was registered last %s. If another tool has registered since, and you want Milepost instead: %s --yes",
-				h.SetAt.Format(time.RFC3339), c.take(h.Event))
+				h.SetAt.Format(time.RFC3339), c.takeCommand(h.Event))
 		}
 	}
 	want := c.urls.of(h.Event)
@@ -258,16 +258,16 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 		}
 		ours()
 		return "", nil
-	case (!registered || found.URL == "") && !h.Allowed && h.Blind() && (registered || now.Sub(h.SetAt) < hookBlind):
+	case (!registered || found.URL == "") && !h.Allowed && h.Unverifiable() && (registered || now.Sub(h.SetAt) < hookBlind):
 		ours() // as far as is known: this server does not let it be read
 		return "", nil
 	case !registered && !h.SetAt.IsZero() && !h.SeenAt.IsZero():
 		did = hookRepaired
 	case !registered:
 		did = hookRegistered
-	case whose == hookOfThis:
+	case owner == hookOfThis:
 		did = hookRenewed
-	case whose == hookOfSibling:
+	case owner == hookOfSibling:
 		ours()
 		h.Problem = "the event arrives for another location, whose token belongs to the same CalendarHero account: give all of them the same token"
 		return "", nil
@@ -275,12 +275,12 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 		did = hookTook
 	case found.URL == "":
 		h.State, h.URLDigest, h.SetAt = store.HookUnknown, "", time.Time{}
-		h.Problem = "CalendarHero does not say what is registered; Milepost leaves it alone. To register Milepost instead: " + c.take(h.Event)
+		h.Problem = "CalendarHero does not say what is registered; Milepost leaves it alone. To register Milepost instead: " + c.takeCommand(h.Event)
 		return "", nil
 	default:
 		sum := sha256.Sum256([]byte(found.URL))
 		h.State, h.URLDigest, h.SetAt = store.HookForeign, hex.EncodeToString(sum[:]), time.Time{}
-		h.Problem = fmt.Sprintf("another tool is registered (%s); Milepost leaves it alone. To register Milepost instead: %s", hostOf(found.URL), c.take(h.Event))
+		h.Problem = fmt.Sprintf("another tool is registered (%s); Milepost leaves it alone. To register Milepost instead: %s", hostOf(found.URL), c.takeCommand(h.Event))
 		return "", nil
 	}
 	id, err := c.hero.SetHook(ctx, h.Event, want)
@@ -298,8 +298,8 @@ func (c *hookCheck) settle(ctx context.Context, h *store.Hook) (did string, err 
 	return did, nil
 }
 
-// take is the command that lets an event be taken over.
-func (c *hookCheck) take(event string) string {
+// takeCommand is the command with which a person replaces another tool's webhook.
+func (c *hookCheck) takeCommand(event string) string {
 	return fmt.Sprintf("milepost hooks take %s --event %s", c.account.Home(), event)
 }
 
@@ -311,12 +311,12 @@ func (c *hookCheck) delete(ctx context.Context, h *store.Hook) (deleted bool, er
 	if err != nil && !unread {
 		return false, err
 	}
-	whose, err := c.whose(ctx, found.URL)
+	owner, err := c.ownerOf(ctx, found.URL)
 	if err != nil {
 		return false, err
 	}
-	unread = unread || (!registered || found.URL == "") && h.Allowed && h.Blind()
-	if deleted = whose == hookOfThis || unread; deleted {
+	unread = unread || (!registered || found.URL == "") && h.Allowed && h.Unverifiable()
+	if deleted = owner == hookOfThis || unread; deleted {
 		if err := c.hero.DeleteHook(ctx, h.Event); err != nil && clients.ReasonOf(err) != clients.NotFound {
 			return false, err
 		}
@@ -335,9 +335,9 @@ const (
 	hookOfSibling           // of another account here that is connected: the same one, by another token
 )
 
-// whose tells it by the key in the URL. Under our own address it is ours even
-// where the key is not known, as with a database that was restored.
-func (c *hookCheck) whose(ctx context.Context, raw string) (hookOwner, error) {
+// ownerOf returns the owner of a registered URL, by the key in it. A URL under our own
+// address is ours even if the key is unknown, for example after a restore.
+func (c *hookCheck) ownerOf(ctx context.Context, raw string) (hookOwner, error) {
 	_, rest, ok := strings.Cut(raw, HookPath)
 	if !ok {
 		return hookOfOthers, nil
@@ -383,16 +383,16 @@ func hostOf(raw string) string {
 
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:-]{1,253}$`) // nothing that would steer a terminal
 
-// tell logs one line for each thing that was done, and for each kind of problem
+// logResults logs one line for each thing that was done, and for each kind of problem
 // that began.
-func (c *hookCheck) tell() {
+func (c *hookCheck) logResults() {
 	for _, did := range []string{hookRegistered, hookRepaired, hookRenewed, hookTook, hookUnread, hookDeleted} {
 		if events := c.did[did]; len(events) > 0 {
 			c.Logger.Info().Str("location", c.account.Home()).Strs("events", events).Msg("webhooks of CalendarHero " + did)
 		}
 	}
-	if len(c.blind) > 0 {
-		c.Logger.Info().Str("location", c.account.Home()).Strs("events", c.blind).
+	if len(c.unreadable) > 0 {
+		c.Logger.Info().Str("location", c.account.Home()).Strs("events", c.unreadable).
 			Msg("cannot read CalendarHero's registrations; Milepost will not notice if another tool registers later")
 	}
 	of := map[store.HookState][]string{}

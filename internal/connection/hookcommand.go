@@ -77,15 +77,15 @@ func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (
 			others = append(others, OtherHook{Event: h.Event, Unread: c.unread.Error()})
 			continue
 		}
-		if (!registered || found.URL == "") && h.Blind() {
+		if (!registered || found.URL == "") && h.Unverifiable() {
 			others = append(others, OtherHook{Event: h.Event, Unread: "CalendarHero does not show the registration"})
 			continue
 		}
-		whose, err := c.whose(ctx, found.URL)
+		owner, err := c.ownerOf(ctx, found.URL)
 		if err != nil {
 			return nil, err
 		}
-		if registered && whose == hookOfOthers {
+		if registered && owner == hookOfOthers {
 			others = append(others, OtherHook{Event: h.Event, Host: hostOf(found.URL)})
 		}
 	}
@@ -101,7 +101,7 @@ var errBusy = errors.New("another process is changing the webhooks of this accou
 // the account's events. The permission is used up when it was made use of: a
 // tool that registers itself later is left alone again.
 func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (hooks []store.Hook, err error) {
-	done, err := r.alone(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
+	done, err := r.withHookLease(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
 		for i := range known {
 			if slices.Contains(events, known[i].Event) {
 				known[i].Allowed = true
@@ -125,7 +125,7 @@ func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (h
 // may be another tool's by now, is deleted only if unread allows it. What could
 // not be deleted is tried again by CheckHooks; its Problem says why.
 func (r *Registry) ReleaseHooks(ctx context.Context, a Account, unread bool) (hooks []store.Hook, err error) {
-	done, err := r.alone(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
+	done, err := r.withHookLease(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
 		for i := range known {
 			known[i].State, known[i].Allowed, known[i].FailedAt = store.HookOff, unread, time.Time{}
 		}
@@ -170,19 +170,19 @@ func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, 
 	return deleted, nil
 }
 
-// leaving drops the CalendarHero token of a location by drop. Where it is the
-// last one with its account, what is ours there is deleted before. Nothing keeps
-// it from dropping; said is what a person should know, "" = nothing.
-func (r *Registry) leaving(ctx context.Context, locationID string, drop func() error) (said string, err error) {
+// dropAccount calls drop, which deletes the CalendarHero token of a location. If no
+// other location has the account, it deletes our webhooks there first. It calls drop
+// even if that fails. said tells a person what is left to do; "" = nothing.
+func (r *Registry) dropAccount(ctx context.Context, locationID string, drop func() error) (said string, err error) {
 	var deleted, left, unread int
 	var problem string
 	dropped := false
 	a, last, err := r.lastWithHooks(ctx, locationID)
 	if err == nil && last {
 		var done bool
-		done, err = r.alone(ctx, a, hookWait, func(ctx context.Context, hooks []store.Hook) (_ []store.Hook, err error) {
+		done, err = r.withHookLease(ctx, a, hookWait, func(ctx context.Context, hooks []store.Hook) (_ []store.Hook, err error) {
 			for i := range hooks {
-				if hooks[i].Allowed = true; hooks[i].Blind() {
+				if hooks[i].Allowed = true; hooks[i].Unverifiable() {
 					unread++
 				}
 			}

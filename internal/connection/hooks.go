@@ -91,7 +91,7 @@ func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) (next time
 	for range hooksLanes {
 		lanes.Go(func() {
 			for a := range due {
-				_, err := r.alone(ctx, a, 0, func(ctx context.Context, hooks []store.Hook) ([]store.Hook, error) {
+				_, err := r.withHookLease(ctx, a, 0, func(ctx context.Context, hooks []store.Hook) ([]store.Hook, error) {
 					return r.register(ctx, a, hooks, r.due(age, hookSlack)) // what another process did not, meanwhile
 				})
 				if err != nil {
@@ -147,10 +147,10 @@ func (r *Registry) hooksByAccount(ctx context.Context) (map[string][]store.Hook,
 	return of, err
 }
 
-// alone does something with an account's registrations while no other process
-// does, and keeps what it returns. It waits for another one at most for wait;
-// with none it returns false without an error.
-func (r *Registry) alone(ctx context.Context, a Account, wait time.Duration, do func(context.Context, []store.Hook) ([]store.Hook, error)) (done bool, err error) {
+// withHookLease calls do with an account's registrations and saves what do returns,
+// under a lease that keeps other processes out. It waits for the lease for at most
+// wait. If wait is 0 and another process has the lease, done is false.
+func (r *Registry) withHookLease(ctx context.Context, a Account, wait time.Duration, do func(context.Context, []store.Hook) ([]store.Hook, error)) (done bool, err error) {
 	name, holder := "calendarhero hooks "+a.ID, rand.Text()
 	for giveUp := time.Now().Add(wait); ; {
 		now := r.Now()

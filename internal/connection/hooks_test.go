@@ -325,7 +325,7 @@ func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 		if n := posts(); n != 16 || h.hook(r, "meeting_started").State != store.HookOurs {
 			t.Errorf("%d registrations after a day, want 16", n)
 		}
-		if hk := h.hook(r, "meeting_started"); !hk.Blind() || !strings.Contains(hk.Problem, "cannot read the registration") || !strings.Contains(hk.Problem, hk.SetAt.Format(time.RFC3339)) {
+		if hk := h.hook(r, "meeting_started"); !hk.Unverifiable() || !strings.Contains(hk.Problem, "cannot read the registration") || !strings.Contains(hk.Problem, hk.SetAt.Format(time.RFC3339)) {
 			t.Errorf("it is known as %+v", hk)
 		}
 		if n := h.lines("will not notice if another tool registers later"); n != 1 {
@@ -387,7 +387,7 @@ func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 		_, err = r.TakeHooks(t.Context(), account, calendarhero.Events)
 		b.must(err)
 		h.key("ch")
-		if hk := h.hook(r, "meeting_started"); hk.State != store.HookOurs || !hk.Blind() {
+		if hk := h.hook(r, "meeting_started"); hk.State != store.HookOurs || !hk.Unverifiable() {
 			t.Errorf("after it was taken it is known as %+v", hk)
 		}
 		_, written := h.calls("ch")

@@ -203,7 +203,7 @@ func (r *Registry) agencyRemoved(ctx context.Context, companyID string, at time.
 // givenAfter reports whether a stored grant was given after a time; the zero
 // time is after all of them.
 func (r *Registry) givenAfter(ctx context.Context, name string, at time.Time) (bool, error) {
-	var h held
+	var h cachedGrant
 	switch err := r.reread(ctx, name, &h); {
 	case errors.Is(err, errNoGrant):
 		return false, nil

@@ -52,9 +52,9 @@ type log interface {
 	verify(ctx context.Context) error
 	// join does the work of Inbox.Join.
 	join(ctx context.Context, st *store.Store, cfg JoinConfig) error
-	// naming lists by id the webhooks with a body that named a contact. It may
+	// idsOfContact lists by id the webhooks with a body that named a contact. It may
 	// read all there is, and must hold up no append.
-	naming(ctx context.Context, locationID, contactID string) ([]int64, error)
+	idsOfContact(ctx context.Context, locationID, contactID string) ([]int64, error)
 	// body is the body of a webhook, by id; ok is false if there is no such webhook.
 	body(ctx context.Context, id int64) (body []byte, ok bool, err error)
 	// find is the id of the webhook with a WebhookID.
@@ -293,7 +293,7 @@ func (in *Inbox) Find(ctx context.Context, webhookID string) (id int64, ok bool,
 // known as duplicates. It reads the whole inbox.
 func (in *Inbox) Erase(ctx context.Context, locationID, contactID string, others []int64) (erased int64, err error) {
 	const chunk = 100
-	ids, err := in.log.naming(ctx, locationID, contactID)
+	ids, err := in.log.idsOfContact(ctx, locationID, contactID)
 	if err != nil {
 		return 0, fmt.Errorf("look for the webhooks of contact %s: %w", contactID, err)
 	}

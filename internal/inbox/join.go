@@ -112,7 +112,7 @@ func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) e
 	}
 	// In this order: a start that is interrupted in between finds the identity
 	// before, and the numbers that are taken.
-	if err := l.take(ctx, taken); err != nil {
+	if err := l.reserve(ctx, taken); err != nil {
 		return err
 	}
 	if err := st.BindInbox(ctx, next); err != nil {
@@ -260,8 +260,8 @@ func same(d, w store.Delivery) bool {
 	return d.WebhookID == w.WebhookID && d.Type == w.Type && d.Entity == w.Entity && d.ReceivedAt.Equal(w.ReceivedAt)
 }
 
-// take keeps the numbers up to n from webhooks to come.
-func (l *sqliteLog) take(ctx context.Context, n int64) error {
+// reserve keeps the numbers up to n from webhooks to come.
+func (l *sqliteLog) reserve(ctx context.Context, n int64) error {
 	tx, err := l.file.Write.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -122,7 +122,7 @@ func (l *pgLog) join(ctx context.Context, _ *store.Store, _ JoinConfig) error {
 	return nil
 }
 
-func (l *pgLog) naming(ctx context.Context, locationID, contactID string) ([]int64, error) {
+func (l *pgLog) idsOfContact(ctx context.Context, locationID, contactID string) ([]int64, error) {
 	rows, err := l.pool.Query(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
 	if err != nil {
 		return nil, err

@@ -214,7 +214,7 @@ func (l *sqliteLog) probe(ctx context.Context) error {
 // namesContact selects the webhooks of location $1 that named contact $2.
 const namesContact = `location_id = $1 AND (contact_id = $2 OR kind = 'contact' AND entity_id = $2) AND length(body) > 0`
 
-func (l *sqliteLog) naming(ctx context.Context, locationID, contactID string) (ids []int64, err error) {
+func (l *sqliteLog) idsOfContact(ctx context.Context, locationID, contactID string) (ids []int64, err error) {
 	rows, err := l.file.Read.QueryContext(ctx, `SELECT id FROM inbox WHERE `+namesContact, locationID, contactID)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func (s *Store) SyncedAhead(ctx context.Context, now time.Time) error {
 						return err
 					}
 				}
-				return tx.touch(ctx, list, false, byBackfill)
+				return tx.requeue(ctx, list, false, byBackfill)
 			})
 		}
 		if err != nil {

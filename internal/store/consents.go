@@ -73,7 +73,7 @@ func (s *Store) AllowInvites(ctx context.Context, items []string, now time.Time)
 			return err
 		}
 		n = len(list)
-		return tx.touch(ctx, list, false, byBackfill)
+		return tx.requeue(ctx, list, false, byBackfill)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("let requests invite others than the owner: %w", err)

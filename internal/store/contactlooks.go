@@ -44,7 +44,7 @@ func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Tim
 				return err
 			}
 		}
-		return tx.touch(ctx, entities, false, byBackfill)
+		return tx.requeue(ctx, entities, false, byBackfill)
 	})
 	if err != nil {
 		return fmt.Errorf("note that %d contacts were looked at: %w", len(same)+len(differ), err)

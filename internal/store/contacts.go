@@ -251,7 +251,7 @@ func (tx *Tx) syncNow(ctx context.Context, entities []Entity) error {
 	slices.SortFunc(entities, Entity.Compare) // see take
 	list := make([]raised, len(entities))
 	for i, e := range entities {
-		v, err := tx.raise(ctx, e, "", 1, 0, byEvent)
+		v, err := tx.raiseWanted(ctx, e, "", 1, 0, byEvent)
 		if err != nil {
 			return err
 		}
@@ -259,7 +259,7 @@ func (tx *Tx) syncNow(ctx context.Context, entities []Entity) error {
 		if _, err := tx.Exec(ctx, `UPDATE entities SET next_try = 0 WHERE location_id = $1 AND kind = $2 AND id = $3 AND gone_at = 0`, e.LocationID, e.Kind, e.ID); err != nil {
 			return err
 		}
-		v.ready, v.hurry = true, true
+		v.ready, v.expedite = true, true
 		list[i] = v
 	}
 	return tx.enqueue(ctx, list, byEvent)

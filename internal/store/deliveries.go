@@ -55,7 +55,7 @@ func (s *Store) Dispatch(ctx context.Context, claim func(context.Context, *Tx) (
 			return err
 		}
 		moved = len(deliveries)
-		return tx.take(ctx, deliveries)
+		return tx.recordDeliveries(ctx, deliveries)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("dispatch webhooks to the workers: %w", err)
@@ -63,9 +63,10 @@ func (s *Store) Dispatch(ctx context.Context, claim func(context.Context, *Tx) (
 	return moved, nil
 }
 
-// take raises, records and enqueues. Entities are raised in one order on all
-// machines, so that two dispatchers never wait for each other in a circle.
-func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
+// recordDeliveries stores deliveries, raises wanted of their entities and queues the
+// syncs. It takes the entities in the same order on all machines, so that two
+// dispatchers never deadlock.
+func (tx *Tx) recordDeliveries(ctx context.Context, deliveries []Delivery) error {
 	byEntity := map[Entity][]*Delivery{}
 	for i := range deliveries {
 		if d := &deliveries[i]; d.Skip == "" {
@@ -88,7 +89,7 @@ func (tx *Tx) take(ctx context.Context, deliveries []Delivery) error {
 			}
 		}
 		n := int64(len(byEntity[e]))
-		v, err := tx.raise(ctx, e, contactID, n, nthDelete, byEvent)
+		v, err := tx.raiseWanted(ctx, e, contactID, n, nthDelete, byEvent)
 		if err != nil {
 			return err
 		}
@@ -188,15 +189,15 @@ func parameters(first, n int) string {
 	return strings.Join(list, ", ")
 }
 
-// settle gives an outcome to what is owed for an entity up to the count seen.
-// finished is 0 for an outcome that is not the last word.
-func (tx *Tx) settle(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
-	_, err := tx.Exec(ctx, settleDeliveries,
+// setOutcome sets the outcome of an entity's unfinished deliveries up to the count
+// seen. finished is 0 if they will be tried again.
+func (tx *Tx) setOutcome(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
+	_, err := tx.Exec(ctx, setDeliveryOutcomes,
 		e.LocationID, e.Kind, e.ID, seen, outcome, detail, finished)
 	return err
 }
 
-const settleDeliveries = `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
+const setDeliveryOutcomes = `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
 	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`
 
 // Deliveries lists the newest limit deliveries older than the one numbered

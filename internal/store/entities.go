@@ -137,18 +137,18 @@ const (
 
 // raised is what is wanted of an entity after it was raised.
 type raised struct {
-	wanted int64
-	job    Entity // whose sync job works it
-	ready  bool   // it waits for no next try
-	hurry  bool   // its job waits, or lets others go first, and is not to do so any more
+	wanted   int64
+	job      Entity // whose sync job works it
+	ready    bool   // it waits for no next try
+	expedite bool   // its job waits, or lets others go first, and is not to do so any more
 }
 
-// raise adds n to what is wanted of an entity. An nth event (1-based) that is a
+// raiseWanted adds n to what is wanted of an entity. An nth event (1-based) that is a
 // delete is noted; 0 = none is. contactID may be "". A delete ends the doubt on
 // whether a record is gone, so the sync that waits for that waits no longer. An
 // event on an entity that only a backfill asked for makes its sync one of those
 // that go first, and due where it waits for its turn.
-func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (raised, error) {
+func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (raised, error) {
 	syncContact := ""
 	if WorkedWithContact(e.Kind) {
 		syncContact = contactID
@@ -176,7 +176,7 @@ func (tx *Tx) raise(ctx context.Context, e Entity, contactID string, n, nthDelet
 		var contact string
 		err = r.Scan(&v.wanted, &gone, &backfill, &contact, &next)
 		v.job, v.ready = jobOf(e, contact), next == 0
-		v.hurry = n > 0 && by == byEvent && (gone != 0 && nthDelete > 0 || backfill == 2)
+		v.expedite = n > 0 && by == byEvent && (gone != 0 && nthDelete > 0 || backfill == 2)
 		return v, err
 	})
 	if err != nil {
@@ -214,7 +214,7 @@ func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 	byJob := map[Entity]raised{}
 	for _, v := range list {
 		all := byJob[v.job]
-		byJob[v.job] = raised{job: v.job, ready: all.ready || v.ready, hurry: all.hurry || v.hurry}
+		byJob[v.job] = raised{job: v.job, ready: all.ready || v.ready, expedite: all.expedite || v.expedite}
 	}
 	var jobs []river.InsertManyParams
 	for _, e := range slices.SortedFunc(maps.Keys(byJob), Entity.Compare) {
@@ -222,17 +222,17 @@ func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 			return err
 		}
 		v := byJob[e]
-		if v.ready && !v.hurry && e.Kind == "contact" {
+		if v.ready && !v.expedite && e.Kind == "contact" {
 			rows, err := tx.Query(ctx, listUnready, e.LocationID, e.ID, int64(by))
 			unready, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 			if err != nil {
 				return fmt.Errorf("look at the sync job of %s: %w", e, err)
 			}
-			v.hurry = len(unready) > 0
+			v.expedite = len(unready) > 0
 		}
-		if v.hurry {
-			if err := tx.store.queue.hurry(ctx, tx, e, by == byEvent, v.ready); err != nil {
-				return fmt.Errorf("hurry the sync job of %s: %w", e, err)
+		if v.expedite {
+			if err := tx.store.queue.expedite(ctx, tx, e, by == byEvent, v.ready); err != nil {
+				return fmt.Errorf("expedite the sync job of %s: %w", e, err)
 			}
 			continue
 		}
@@ -266,15 +266,15 @@ func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
 // SyncsOwed lists what a sync job has to work, in the order in which it does: those
 // that failed come after the others, and the contact before its records. syncedAt is
 // when one of the contact's records was synced last.
-func (s *Store) SyncsOwed(ctx context.Context, job Entity) (owed []EntityState, syncedAt time.Time, err error) {
+func (s *Store) SyncsOwed(ctx context.Context, job Entity) (pending []EntityState, syncedAt time.Time, err error) {
 	rows, err := s.Query(ctx, listOwed, job.LocationID, job.Kind, job.ID)
-	if owed, err = collect(rows, err, scanEntity); err != nil {
+	if pending, err = collect(rows, err, scanEntity); err != nil {
 		return nil, syncedAt, fmt.Errorf("list what is owed of %s: %w", job, err)
 	}
-	slices.SortFunc(owed, func(a, b EntityState) int {
+	slices.SortFunc(pending, func(a, b EntityState) int {
 		return cmp.Or(cmp.Compare(a.Tries, b.Tries), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 	})
-	for _, e := range owed {
+	for _, e := range pending {
 		if e.SyncedAt.After(syncedAt) {
 			syncedAt = e.SyncedAt
 		}
@@ -289,7 +289,7 @@ func (s *Store) SyncsOwed(ctx context.Context, job Entity) (owed []EntityState, 
 			syncedAt = t
 		}
 	}
-	return owed, syncedAt, nil
+	return pending, syncedAt, nil
 }
 
 const (
@@ -346,19 +346,19 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 			}
 			list, touch[by] = append(list, left...), append(touch[by], f.Touch...)
 		}
-		if err := tx.touch(ctx, touch[byEvent], false, byEvent); err != nil {
+		if err := tx.requeue(ctx, touch[byEvent], false, byEvent); err != nil {
 			return err
 		}
 		touch[byBackfill] = slices.DeleteFunc(touch[byBackfill], func(e Entity) bool { return slices.Contains(touch[byEvent], e) })
-		if err := tx.touch(ctx, touch[byBackfill], false, byBackfill); err != nil {
+		if err := tx.requeue(ctx, touch[byBackfill], false, byBackfill); err != nil {
 			return err
 		}
 		list = slices.DeleteFunc(list, func(v raised) bool { return job != nil && v.job == job.Args.Entity() })
 		if err := tx.enqueue(ctx, list, byEvent); err != nil || job == nil {
 			return err
 		}
-		owed, err := tx.owed(ctx, job.Args.Entity())
-		if again = len(owed) > 0; again || err != nil {
+		pending, err := tx.pendingSyncs(ctx, job.Args.Entity())
+		if again = len(pending) > 0; again || err != nil {
 			return err
 		}
 		return s.queue.complete(ctx, tx, job.JobRow)
@@ -393,7 +393,7 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.settle(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
+	if err := tx.setOutcome(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
 		return nil, err
 	}
 	if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
@@ -434,8 +434,8 @@ func oneIf(is bool) int64 {
 	return 0
 }
 
-// owed lists the next tries of what a sync job has to work, and may go on to.
-func (tx *Tx) owed(ctx context.Context, job Entity) ([]EntityState, error) {
+// pendingSyncs lists the next tries of what a sync job has to work, and may go on to.
+func (tx *Tx) pendingSyncs(ctx context.Context, job Entity) ([]EntityState, error) {
 	if err := tx.lockJob(ctx, job); err != nil {
 		return nil, err
 	}
@@ -448,12 +448,12 @@ func (tx *Tx) owed(ctx context.Context, job Entity) ([]EntityState, error) {
 // worked at once it returns again = true and leaves the job as it is.
 func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now time.Time, real func(time.Duration) time.Duration) (again bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		owed, err := tx.owed(ctx, job.Args.Entity())
+		pending, err := tx.pendingSyncs(ctx, job.Args.Entity())
 		if err != nil {
 			return err
 		}
 		var next time.Time
-		for _, e := range owed {
+		for _, e := range pending {
 			if again = e.Ready(now); again {
 				return nil
 			}
@@ -461,7 +461,7 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 				next = e.NextTry
 			}
 		}
-		if err := s.queue.complete(ctx, tx, job.JobRow); err != nil || len(owed) == 0 {
+		if err := s.queue.complete(ctx, tx, job.JobRow); err != nil || len(pending) == 0 {
 			return err
 		}
 		return s.queue.await(ctx, tx, job.Args, job.Priority, time.Now().Add(real(next.Sub(now))))
@@ -585,7 +585,7 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 		if err := tx.noteWait(ctx, p); err != nil {
 			return err
 		}
-		return tx.settle(ctx, e, p.Seen, p.Outcome, p.Detail, 0)
+		return tx.setOutcome(ctx, e, p.Seen, p.Outcome, p.Detail, 0)
 	})
 	if err != nil {
 		return fmt.Errorf("note that the sync of %s waits: %w", e, err)
@@ -597,12 +597,12 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 // process of an earlier version left while it ran beside one of this version.
 func (s *Store) QueueOwed(ctx context.Context) error {
 	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE wanted > done`)
-	owed, err := collect(rows, err, scanEntity)
+	pending, err := collect(rows, err, scanEntity)
 	if err != nil {
 		return fmt.Errorf("list what is owed: %w", err)
 	}
 	byAsker := map[asker][]raised{}
-	for _, v := range owed {
+	for _, v := range pending {
 		by := byEvent
 		if v.Backfill {
 			by = byBackfill
@@ -621,15 +621,15 @@ func (s *Store) QueueOwed(ctx context.Context) error {
 
 // Touch asks for entities to be looked at again, without any webhook.
 func (s *Store) Touch(ctx context.Context, entities []Entity, deleted bool) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, deleted, byEvent) })
+	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, deleted, byEvent) })
 }
 
 // TouchLater is Touch for what nobody waits for: events go first.
 func (s *Store) TouchLater(ctx context.Context, entities []Entity) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.touch(ctx, entities, false, byBackfill) })
+	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, false, byBackfill) })
 }
 
-func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool, by asker) error {
+func (tx *Tx) requeue(ctx context.Context, entities []Entity, deleted bool, by asker) error {
 	if len(entities) == 0 {
 		return nil
 	}
@@ -641,7 +641,7 @@ func (tx *Tx) touch(ctx context.Context, entities []Entity, deleted bool, by ask
 	list := make([]raised, len(entities))
 	for i, e := range entities {
 		var err error
-		if list[i], err = tx.raise(ctx, e, "", 1, nthDelete, by); err != nil {
+		if list[i], err = tx.raiseWanted(ctx, e, "", 1, nthDelete, by); err != nil {
 			return err
 		}
 	}

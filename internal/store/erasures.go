@@ -45,7 +45,7 @@ func (s *Store) Forget(ctx context.Context, locationID, contactID string, now ti
 		if err := tx.askErasure(ctx, locationID, contactID, true, now); err != nil {
 			return err
 		}
-		return tx.touch(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, true, byEvent)
+		return tx.requeue(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, true, byEvent)
 	})
 	if err != nil {
 		return fmt.Errorf("ask for contact %s to be forgotten: %w", contactID, err)
@@ -60,7 +60,7 @@ func (s *Store) Remember(ctx context.Context, locationID, contactID string) (was
 		if was = n == 1; err != nil || !was {
 			return err
 		}
-		return tx.touch(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, false, byEvent)
+		return tx.requeue(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, false, byEvent)
 	})
 	if err != nil {
 		return false, fmt.Errorf("let contact %s be synced again: %w", contactID, err)
@@ -199,7 +199,7 @@ const eraseDeliveriesOf = `UPDATE deliveries SET detail = '' WHERE detail <> '' 
 // delivered, the errors of jobs. payloads is how many bodies the inbox has
 // erased; standing says why objects that were made for it still stand, "" where
 // none do. It can be repeated, and is not done before Erased.
-func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, standing string, now time.Time) error {
+func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remaining string, now time.Time) error {
 	locationID, contactID := begun.LocationID, begun.ContactID
 	err := s.InTx(ctx, func(tx *Tx) error {
 		objects, err := tx.Exec(ctx, `UPDATE links SET title = '' WHERE title <> '' AND state = 'gone' AND object_id <> '' AND left_why = ''
@@ -207,8 +207,8 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, standi
 		if err != nil {
 			return err
 		}
-		if standing != "" {
-			if _, err := tx.Exec(ctx, `UPDATE links SET left_why = $3 WHERE state <> 'gone' AND `+ofObjects, locationID, contactID, standing); err != nil {
+		if remaining != "" {
+			if _, err := tx.Exec(ctx, `UPDATE links SET left_why = $3 WHERE state <> 'gone' AND `+ofObjects, locationID, contactID, remaining); err != nil {
 				return err
 			}
 		}

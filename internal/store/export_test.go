@@ -28,7 +28,7 @@ func (s *Store) LastBeat(t time.Time) {
 
 // Ask asks for an entity of a contact as a dispatcher does.
 func (tx *Tx) Ask(ctx context.Context, e Entity, contactID string) error {
-	v, err := tx.raise(ctx, e, contactID, 1, 0, byEvent)
+	v, err := tx.raiseWanted(ctx, e, contactID, 1, 0, byEvent)
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (s *Store) AskDue(ctx context.Context, now time.Time) (n int, err error) {
 					return err
 				}
 			}
-			return tx.touch(ctx, due, false, byBackfill)
+			return tx.requeue(ctx, due, false, byBackfill)
 		})
 	}
 	if err != nil {

@@ -43,9 +43,9 @@ type Hook struct {
 	NextAt    time.Time // not to be checked before; zero = when its turn comes
 }
 
-// Blind reports whether ours was registered and never read there since: what is
-// there now is not known.
-func (h Hook) Blind() bool { return !h.SetAt.IsZero() && h.SeenAt.IsZero() }
+// Unverifiable reports whether our webhook was registered and could not be read back
+// since. So it is unknown what is registered now.
+func (h Hook) Unverifiable() bool { return !h.SetAt.IsZero() && h.SeenAt.IsZero() }
 
 // AddHookKey stores a new key of k.Account, and with it the key's secret.
 func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error {

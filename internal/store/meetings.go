@@ -109,7 +109,7 @@ func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, touch []En
 				return err
 			}
 		}
-		return tx.touch(ctx, touch, false, byEvent)
+		return tx.requeue(ctx, touch, false, byEvent)
 	})
 	if err != nil {
 		return fmt.Errorf("note %d meetings: %w", len(meetings), err)

@@ -14,15 +14,15 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 	}
 	defer st.Close()
 	for query, want := range map[string]string{
-		listEntitiesOf:    "entities_contact (location_id=? AND contact_id=?)",
-		listAttached:      "entities_contact (location_id=? AND contact_id=?)",
-		countBacklog:      "entities_owed",
-		settleDeliveries:  "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
-		listForgotten:     "erasures_on_request",
-		countStanding:     "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
-		countOwed:         "entities_contact (location_id=? AND contact_id=?)",
-		listDeliveriesOf:  "deliveries_entity (entity_id=? AND location_id=? AND kind=?)",
-		eraseDeliveriesOf: "deliveries_entity (entity_id=? AND location_id=? AND kind=?)",
+		listEntitiesOf:      "entities_contact (location_id=? AND contact_id=?)",
+		listAttached:        "entities_contact (location_id=? AND contact_id=?)",
+		countBacklog:        "entities_owed",
+		setDeliveryOutcomes: "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
+		listForgotten:       "erasures_on_request",
+		countStanding:       "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
+		countOwed:           "entities_contact (location_id=? AND contact_id=?)",
+		listDeliveriesOf:    "deliveries_entity (entity_id=? AND location_id=? AND kind=?)",
+		eraseDeliveriesOf:   "deliveries_entity (entity_id=? AND location_id=? AND kind=?)",
 
 		listContactsToLookAt: "links_two_way (location_id=? AND looked_at<?)",
 		eraseItemsByContact:  "items_contact (location_id=? AND contact_id=?)",

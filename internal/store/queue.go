@@ -23,9 +23,9 @@ type Queue interface {
 	Stop(ctx context.Context) error
 
 	insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error
-	// hurry sees to it that a sync job is there, which is one of those that go first if
+	// expedite sees to it that a sync job is there, which is one of those that go first if
 	// first is set, and due where it waits, if due is set.
-	hurry(ctx context.Context, tx *Tx, job Entity, first, due bool) error
+	expedite(ctx context.Context, tx *Tx, job Entity, first, due bool) error
 	complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error
 	// await adds a sync job that is due at a time.
 	await(ctx context.Context, tx *Tx, job SyncArgs, priority int, at time.Time) error
@@ -45,7 +45,7 @@ type QueueConfig struct {
 
 // Limits of a job. A job is interrupted after jobTimeout; one that River has lost is
 // handed out again after rescueAfter, which must be the longer. Those of a process
-// that died are sooner: see HandOutAgain and presence.
+// that died are sooner: see ResetRunningJobs and presence.
 const (
 	jobTimeout     = 30 * time.Second
 	rescueAfter    = 60 * time.Second
@@ -352,7 +352,7 @@ func (q *riverQueue[D, T]) insert(ctx context.Context, tx *Tx, jobs []river.Inse
 	return q.insertMany(ctx, tx.raw.(T), jobs)
 }
 
-func (q *riverQueue[D, T]) hurry(ctx context.Context, tx *Tx, job Entity, first, due bool) error {
+func (q *riverQueue[D, T]) expedite(ctx context.Context, tx *Tx, job Entity, first, due bool) error {
 	var opts *river.InsertOpts
 	if !first {
 		opts = &river.InsertOpts{Priority: priorityBackfill}

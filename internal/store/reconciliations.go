@@ -101,7 +101,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 				wanted = 1
 			}
 			if f.Swept != "" || f.Differs {
-				v, err := tx.raise(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill)
+				v, err := tx.raiseWanted(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill)
 				if err != nil {
 					return err
 				}
@@ -146,7 +146,7 @@ type Seen struct {
 func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string) (map[string]Seen, error) {
 	out := make(map[string]Seen, len(ids))
 	return out, inChunks(ids, []any{locationID, kind}, func(in string, args []any) error {
-		return s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+in+`)`, args...)
+		return s.readSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+in+`)`, args...)
 	})
 }
 
@@ -243,11 +243,11 @@ func scanID(r Rows) (id string, err error) {
 // when they were last read.
 func (s *Store) SeenOf(ctx context.Context, locationID, contactID, kind string) (map[string]Seen, error) {
 	out := map[string]Seen{}
-	return out, s.seen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
+	return out, s.readSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $4 AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone, kind)
 }
 
-func (s *Store) seen(ctx context.Context, out map[string]Seen, query string, args ...any) error {
+func (s *Store) readSeen(ctx context.Context, out map[string]Seen, query string, args ...any) error {
 	rows, err := s.Query(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("read what is remembered of records: %w", err)

@@ -32,9 +32,9 @@ type Record struct {
 // several machines may commit out of order. Of an install it goes by the times
 // that the events tell, where both do: HighLevel delivers out of order and again.
 func (tx *Tx) keepRecord(ctx context.Context, d *Delivery) error {
-	var told int64
+	var eventAt int64
 	if d.Entity.Kind == KindInstall {
-		told = toldAt(d.Body)
+		eventAt = eventTime(d.Body)
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO records (location_id, kind, id, contact_id, received_at, body, delivery_id, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
@@ -42,15 +42,15 @@ func (tx *Tx) keepRecord(ctx context.Context, d *Delivery) error {
 			delivery_id = excluded.delivery_id, told_at = excluded.told_at
 			WHERE CASE WHEN records.told_at <> 0 AND excluded.told_at <> 0 AND records.told_at <> excluded.told_at
 				THEN records.told_at < excluded.told_at ELSE records.delivery_id < excluded.delivery_id END`,
-		d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, d.ContactID, micros(d.ReceivedAt), d.Body, d.ID, told)
+		d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, d.ContactID, micros(d.ReceivedAt), d.Body, d.ID, eventAt)
 	if err != nil {
 		return fmt.Errorf("keep the record of %s: %w", d.Entity, err)
 	}
 	return nil
 }
 
-// toldAt is the timestamp in an event's body, in microseconds; 0 = it has none.
-func toldAt(body []byte) int64 {
+// eventTime is the timestamp in an event's body, in microseconds; 0 = it has none.
+func eventTime(body []byte) int64 {
 	var event struct {
 		Timestamp time.Time `json:"timestamp"`
 	}

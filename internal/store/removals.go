@@ -49,7 +49,7 @@ func scanRemoval(r Rows) (v Removal, err error) {
 // Doubt notes that a vendor does not show a record, and returns since when.
 func (s *Store) Doubt(ctx context.Context, e Entity, vendor string, now time.Time) (since time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		v, err := tx.doubt(ctx, e, vendor, now)
+		v, err := tx.noteMissing(ctx, e, vendor, now)
 		since = v.Since
 		return err
 	})
@@ -59,7 +59,7 @@ func (s *Store) Doubt(ctx context.Context, e Entity, vendor string, now time.Tim
 	return since, nil
 }
 
-func (tx *Tx) doubt(ctx context.Context, e Entity, vendor string, now time.Time) (Removal, error) {
+func (tx *Tx) noteMissing(ctx context.Context, e Entity, vendor string, now time.Time) (Removal, error) {
 	rows, err := tx.Query(ctx, `INSERT INTO removals (location_id, vendor, kind, id, state, since, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $6)
 		ON CONFLICT (location_id, vendor, kind, id) DO UPDATE SET
 			state = CASE WHEN removals.state = 'removed' THEN excluded.state ELSE removals.state END,
@@ -86,7 +86,7 @@ type Decision struct {
 // waits for AllowRemovals, unless the others turn up again.
 func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now time.Time) (d Decision, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		v, err := tx.doubt(ctx, e, vendor, now)
+		v, err := tx.noteMissing(ctx, e, vendor, now)
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.T
 				return err
 			}
 			for _, contact := range contacts {
-				if err := s.queue.hurry(ctx, tx, jobOf(v.Entity, contact), true, true); err != nil {
+				if err := s.queue.expedite(ctx, tx, jobOf(v.Entity, contact), true, true); err != nil {
 					return err
 				}
 			}

@@ -39,7 +39,7 @@ func (s *Store) PutGrant(ctx context.Context, now time.Time, grant Secret, follo
 		if err := tx.putSecrets(ctx, now, []Secret{grant}); err != nil {
 			return err
 		}
-		return tx.touch(ctx, []Entity{follow}, false, byEvent)
+		return tx.requeue(ctx, []Entity{follow}, false, byEvent)
 	})
 }
 

@@ -43,11 +43,11 @@ func (s *Store) File() *SQLiteFile {
 	return nil
 }
 
-// HandOutAgain hands out the jobs that a process which died left running. It
-// is for the one process that holds the data directory's lock, before it
-// starts its queue: whoever was leader or had jobs running is gone. River alone
-// would notice after a minute. On PostgreSQL this does nothing: see presence.
-func (s *Store) HandOutAgain(ctx context.Context) error {
+// ResetRunningJobs makes the jobs available that a dead process left running. Only
+// the process that holds the data directory's lock may call it, before it starts its
+// queue: no other process can be leader or have jobs running. River alone would take
+// a minute. On PostgreSQL this does nothing: see presence.
+func (s *Store) ResetRunningJobs(ctx context.Context) error {
 	b, ok := s.backend.(*sqliteBackend)
 	if !ok {
 		return nil
@@ -57,7 +57,7 @@ func (s *Store) HandOutAgain(ctx context.Context) error {
 		`DELETE FROM river_leader`,
 	} {
 		if _, err := b.write.ExecContext(ctx, reset); err != nil {
-			return fmt.Errorf("hand out interrupted jobs again: %w", err)
+			return fmt.Errorf("reset the jobs of a process that died: %w", err)
 		}
 	}
 	return nil
