@@ -345,7 +345,11 @@ func (l *expected) audit() (wrong []string) {
 	for id, list := range made {
 		it := l.items[id]
 		for i := range list[1:] {
-			if a, b := list[i], list[i+1]; a.State != chfake.StateClosed || b.DateAdded.Before(a.DateUpdated) {
+			a, b := list[i], list[i+1]
+			if ahead := h.ahead; ahead > 0 && a.State == chfake.StateClosed && !a.End.After(b.DateAdded.Add(ahead)) {
+				continue // it was over by Milepost's clock, and left
+			}
+			if a.State != chfake.StateClosed || b.DateAdded.Before(a.DateUpdated) {
 				complain("%v was there twice at once: %q and %q", id, a.Subject, b.Subject)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"milepost/internal/fingerprint"
 	"milepost/internal/jobs"
 	"milepost/internal/meeting"
+	"milepost/internal/outcome"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -37,6 +38,10 @@ func (s highLevelWrites) written(ctx context.Context, item mapping.Item, content
 	ids, err := read()
 	if err != nil {
 		return link, err
+	}
+	if next, more := outcome.NextCheck(s.now().Sub(link.AttemptedAt), time.Minute); more && ids[link.Marker] == "" {
+		// By then its webhook has told of it, should a gateway have answered.
+		return link, &outcome.Wait{For: next, Why: "the answer to a create was lost, and HighLevel does not show the " + whatWritten(item.Kind) + "; Milepost checks once more before it creates another one"}
 	}
 	link.State = store.LinkGone
 	if id := ids[link.Marker]; id != "" {

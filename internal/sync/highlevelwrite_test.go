@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"milepost/clients"
+	"milepost/internal/outcome"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
@@ -165,6 +167,38 @@ func TestALostAnswerOfANoteMakesNoSecondOne(t *testing.T) {
 	b.settle()
 	if n, m := len(b.hl.Notes(contact)), len(b.hl.Tasks(contact)); n != 1 || m != 2 {
 		t.Errorf("%d notes and %d tasks, want 1 and 2", n, m)
+	}
+}
+
+func TestALostNoteIsNotMadeAgainWhileAGatewayShowsNone(t *testing.T) {
+	b := setup(t, wayBack)
+	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	b.must(b.ch.Accept(b.request().ID))
+	b.hl.Faults().Next("POST /contacts/{contactId}/notes", 1, fakehttp.LoseAnswer())
+	lie := b.hl.Faults().Next("GET /contacts/{contactId}/notes", -1, fakehttp.Say(200, `{"notes":[]}`))
+	b.pass(time.Second)
+	b.polls()
+	_, err := b.run(e)
+	if clients.ReasonOf(err) != clients.Unclear {
+		t.Fatalf("the sync ends with %v, want a lost answer", err)
+	}
+	b.pass(outcome.UnclearSettle)
+	if _, err := b.run(e); err == nil || len(b.hl.Notes(contact)) != 1 {
+		t.Fatalf("the next sync ends with %v, and there are %d notes", err, len(b.hl.Notes(contact)))
+	}
+	note := store.Entity{LocationID: location, Kind: "note", ID: b.hl.Notes(contact)[0].ID}
+	b.must(b.store.Touch(t.Context(), []store.Entity{note}, false))
+	b.must(b.store.LearnContact(t.Context(), note, contact)) // as its webhook says
+	b.known(note)
+	b.pass(time.Minute)
+	if _, err := b.run(e); err == nil || len(b.hl.Notes(contact)) != 1 {
+		t.Errorf("after the webhook the sync ends with %v, and there are %d notes", err, len(b.hl.Notes(contact)))
+	}
+	b.hl.Faults().Disarm(lie)
+	b.ask(e)
+	if n := len(b.hl.Notes(contact)); n != 1 {
+		t.Errorf("%d notes, want one", n)
 	}
 }
 

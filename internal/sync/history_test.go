@@ -67,9 +67,10 @@ type history struct {
 	database  string // the one in use
 	stores    []*store.Store
 	copies    []snapshot
-	unpolled  bool         // the database was lost, and no poll was made since
-	backfills bool         // a backfill is to be run: the database was lost
-	skew      atomic.Int64 // how far Milepost's clock is ahead, in nanoseconds
+	unpolled  bool          // the database was lost, and no poll was made since
+	backfills bool          // a backfill is to be run: the database was lost
+	skew      atomic.Int64  // how far Milepost's clock is ahead, in nanoseconds
+	ahead     time.Duration // the furthest that it was
 }
 
 // webhook is one that waits to be told, or never is.

@@ -244,6 +244,7 @@ func (h *history) jump() {
 // turn sets the clock.
 func (h *history) turn(skew time.Duration) {
 	h.t.Helper()
+	h.ahead = max(h.ahead, skew)
 	if int64(skew) < h.skew.Swap(int64(skew)) {
 		h.putBack()
 	}
