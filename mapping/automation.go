@@ -89,7 +89,7 @@ func (s *Set) looking(kind Kind) (found []*Automation) {
 // Follows reports whether an automation that is on or paused looks at records of
 // this kind. What a paused one misses is known once it is on again.
 func (s *Set) Follows(kind Kind) bool {
-	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.On.Kind() == kind })
+	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.Kind() == kind })
 }
 
 // Needs tells which facts a plan reads, so that no more is fetched.
@@ -161,7 +161,7 @@ func (n Needs) And(more Needs) Needs {
 // that show them.
 func (s *Set) noteWriters() (found []*Automation) {
 	for _, a := range s.Automations() {
-		if a.On.Kind() != KindNote || a.State == StateOff {
+		if a.Kind() != KindNote || a.State == StateOff {
 			continue
 		}
 		for _, act := range a.actions {

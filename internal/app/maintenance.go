@@ -44,6 +44,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		kept  time.Duration
 	}{
 		{a.store.PruneDeliveries, deliveriesKept},
+		{a.store.PruneConsidered, deliveriesKept},
 		{a.store.PruneMeetings, deliveriesKept},
 		{a.store.PruneItems, removedKept},
 		{a.store.PruneTimeline, timelineKept},

@@ -35,7 +35,7 @@ func (s *State) newWorkers(cfg Config, logger zerolog.Logger, erasure erase.Conf
 	w.reconciler = reconcile.New(reconcile.Config{
 		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Sessions: sessions, Jobs: w.jobs, Every: cfg.ReconcileEvery,
 	})
-	w.reminders = remind.New(s.Store, sessions, w.jobs)
+	w.reminders = remind.New(s.Store, s.Automations.Set, sessions, w.jobs)
 	erasure.Store, erasure.Sessions, erasure.Jobs = s.Store, sessions, w.jobs
 	w.eraser = erase.New(erasure)
 	return w

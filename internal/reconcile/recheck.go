@@ -91,7 +91,7 @@ func recheckOf(locationID string) string { return locationID + "/walk" }
 func (s *sweep) checkContact(ctx context.Context, contactID string) ([]store.Found, error) {
 	var found []store.Found
 	var err error
-	if s.automations.Needs(mapping.KindNote).Any || s.automations.Needs(mapping.KindAppointment).Any {
+	if s.automations.Follows(mapping.KindNote) || s.automations.Follows(mapping.KindAppointment) {
 		found, err = s.changedRecords(ctx, contactID)
 	} else {
 		s.at.Calls++

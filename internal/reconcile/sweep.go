@@ -162,7 +162,7 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 // contacts looks at one page of contacts that changed, the oldest change first:
 // what changes meanwhile comes again at the end, and none is missed.
 func (s *sweep) contacts(ctx context.Context, p place) error {
-	if !s.automations.Needs(mapping.KindContact).Any && !s.automations.Needs(mapping.KindNote).Any && !s.automations.Needs(mapping.KindAppointment).Any {
+	if !s.automations.Follows(mapping.KindContact) && !s.automations.Follows(mapping.KindNote) && !s.automations.Follows(mapping.KindAppointment) {
 		s.at.Until = s.at.StartedAt // none is missed
 		return s.next(ctx, place{Phase: phaseTasks}, nil)
 	}
@@ -229,7 +229,7 @@ func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow
 	if err != nil {
 		return nil, 0, err
 	}
-	synced := s.automations.Needs(mapping.KindContact).Any
+	synced := s.automations.Follows(mapping.KindContact)
 	for done, row := range rows {
 		if len(found) >= sweepFound {
 			return found, done, nil
@@ -253,7 +253,7 @@ func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow
 }
 
 func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []store.Found, err error) {
-	if !s.automations.Needs(mapping.KindNote).Any {
+	if !s.automations.Follows(mapping.KindNote) {
 		return nil, nil
 	}
 	s.at.Calls++
@@ -287,7 +287,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 // The tasks that were there before a location's first look are only noted: a
 // request for each would mail its owner, and it is for a backfill to ask for that.
 func (s *sweep) tasks(ctx context.Context, p place) error {
-	if !s.automations.Needs(mapping.KindTask).Any {
+	if !s.automations.Follows(mapping.KindTask) {
 		s.at.TasksKnown = false // what is made from now on was there before
 		return s.next(ctx, place{Phase: phaseOpportunities}, nil)
 	}

@@ -17,7 +17,7 @@ import (
 // did not change since the sweep's beginning were there before, and are for a
 // backfill to ask for.
 func (s *sweep) opportunities(ctx context.Context, p place) error {
-	if !s.automations.Needs(mapping.KindOpportunity).Any {
+	if !s.automations.Follows(mapping.KindOpportunity) {
 		return s.next(ctx, place{Phase: phaseRecheck}, nil)
 	}
 	search := highlevel.OpportunitySearch{Status: "all", Limit: sweepPage}
@@ -95,7 +95,7 @@ func (s *sweep) lost(ctx context.Context, p place) error {
 // changedAppointments finds the appointments of a contact that differ from what was
 // last seen.
 func (s *sweep) changedAppointments(ctx context.Context, contactID string) (found []store.Found, err error) {
-	if !s.automations.Needs(mapping.KindAppointment).Any {
+	if !s.automations.Follows(mapping.KindAppointment) {
 		return nil, nil
 	}
 	s.at.Calls++

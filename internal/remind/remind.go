@@ -30,15 +30,17 @@ const onTime = time.Minute
 // Reminders works the reminders.
 type Reminders struct {
 	store    *store.Store
+	live     func() *mapping.Set // the automations
 	sessions *account.Sessions
 	jobs     *jobs.Runner
 	logger   zerolog.Logger
 	now      func() time.Time
 }
 
-// New makes Reminders.
-func New(st *store.Store, sessions *account.Sessions, runner *jobs.Runner) *Reminders {
-	return &Reminders{store: st, sessions: sessions, jobs: runner, logger: runner.Logger, now: runner.Now}
+// New makes Reminders. automations are the live ones: what one made that is not on is
+// left as it is, without a reminder.
+func New(st *store.Store, automations func() *mapping.Set, sessions *account.Sessions, runner *jobs.Runner) *Reminders {
+	return &Reminders{store: st, live: automations, sessions: sessions, jobs: runner, logger: runner.Logger, now: runner.Now}
 }
 
 // Register adds the worker.
@@ -120,6 +122,8 @@ func (m *reminder) useless() string {
 		behind += " after failures"
 	}
 	switch state := mapping.MeetingState(m.link.Meeting); {
+	case m.live().Leaves(m.link.Item):
+		return "its automation is not on"
 	case state == mapping.MeetingBooked, state == mapping.MeetingRescheduled:
 		return "the meeting is booked, so nobody is left to remind"
 	case state != "" && state != mapping.MeetingPending:

@@ -314,15 +314,16 @@ type Finish struct {
 	Backfill    bool     // what is touched lets those go first that an event asks for, too
 	// LookAt is when the clock changes what is asked for, zero = never; if nothing was
 	// planned, what was noted before stays.
-	LookAt   time.Time
-	Planned  bool
-	Parts    string               // as EntityState's
-	Happened map[string]time.Time // to be noted, by trigger
-	Tagged   map[string]time.Time // since when it has its tags; nil = that is not noted
-	Last     []byte               // what is last known of the record; nil = as before
-	Erase    string               // the contact of which what is stored is to be erased; "" = none
-	Timeline []TimelineEntry
-	Contact  *Contact // the record, if it is a contact and was read; else nil
+	LookAt     time.Time
+	Planned    bool
+	Parts      string               // as EntityState's
+	Happened   map[string]time.Time // to be noted, by trigger
+	Tagged     map[string]time.Time // since when it has its tags; nil = that is not noted
+	Last       []byte               // what is last known of the record; nil = as before
+	Erase      string               // the contact of which what is stored is to be erased; "" = none
+	Timeline   []TimelineEntry
+	Contact    *Contact     // the record, if it is a contact and was read; else nil
+	Considered []Considered // what the automations made of the record
 }
 
 // FinishSync records in one transaction the ends of syncs that a job worked: their
@@ -416,6 +417,9 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 		if err := tx.keepLast(ctx, e, f.ContactID, f.Last, f.Now, true); err != nil {
 			return nil, err
 		}
+	}
+	if err := tx.considered(ctx, f); err != nil {
+		return nil, err
 	}
 	if f.Erase != "" {
 		if err := tx.askErasure(ctx, e.LocationID, f.Erase, false, f.Now); err != nil {

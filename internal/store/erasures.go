@@ -221,6 +221,7 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remain
 			// A digest of a telephone number alone tells the number to who tries them all.
 			`UPDATE links SET base = '' WHERE base <> '' AND state = 'gone' AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			eraseDeliveriesOf,
+			`DELETE FROM considered WHERE (location_id, kind, entity_id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
 			`UPDATE entities SET detail = '', parts = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM happenings WHERE (location_id, kind, id) IN ` + entitiesOf,

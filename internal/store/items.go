@@ -123,6 +123,8 @@ type Noted struct {
 	Items []Item
 	// Left are the keys of items whose state is unknown: they stay as they are.
 	Left map[string]bool
+	// Keeps reports the same by key; nil = of no other.
+	Keeps func(key string) bool
 	// Completed tells that what is no longer wanted was done, and not called off.
 	Completed bool
 	Now       time.Time
@@ -195,7 +197,7 @@ func (n Noted) changes(have []Item) (changed []Item) {
 		}
 	}
 	for _, old := range have {
-		if wanted[old.Key] || n.Left[old.Key] || !old.RemovedAt.IsZero() {
+		if wanted[old.Key] || n.Left[old.Key] || n.Keeps != nil && n.Keeps(old.Key) || !old.RemovedAt.IsZero() {
 			continue
 		}
 		i := old

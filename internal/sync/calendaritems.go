@@ -31,6 +31,9 @@ func (s *entitySync) record(ctx context.Context, facts mapping.Facts, plan mappi
 	for _, p := range plan.Problems {
 		n.Left[p.Key] = true
 	}
+	if !s.gone {
+		n.Keeps = s.automations.Leaves
+	}
 	var tags []string // that a note gives its contact
 	for _, item := range plan.Items {
 		if item.Kind == mapping.ItemTags {

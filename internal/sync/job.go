@@ -161,7 +161,7 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 	run.ended = append(run.ended, store.Finish{
 		Planned: res.evaluated, LookAt: res.again, Parts: res.parts, Happened: res.happened, Tagged: res.tagged, Last: res.last,
 		Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-		Outcome: res.outcome(), Detail: res.detail(), Now: run.now(),
+		Outcome: res.outcome(), Detail: res.detail(), Considered: res.considered, Now: run.now(),
 		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
 	})
 	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).

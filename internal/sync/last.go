@@ -99,7 +99,7 @@ func (s *entitySync) farewell(ctx context.Context, needs mapping.Needs) (read ma
 	if remark != "" {
 		s.notes = append(s.notes, remark)
 	}
-	return read, s.automations.Plan(kind, read), nil
+	return read, s.plan(kind, read), nil
 }
 
 // recallLast reads what was last known into the facts; nothing, if the body is neither

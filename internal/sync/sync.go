@@ -41,6 +41,7 @@ type result struct {
 	card        *store.Contact // what the contact is searched by; nil if it was not read
 	erase       string         // the contact of which what is stored is to be erased
 	conflict    bool           // both sides had changed
+	considered  []store.Considered
 }
 
 func (res *result) outcome() string {
@@ -107,8 +108,8 @@ func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *
 		return nil, err
 	}
 	isMeeting := state.Kind == string(mapping.KindMeeting)
-	if !needs.Any && gone == "" && !s.takesAlong(*state) && !isMeeting {
-		return &result{skipped: []string{noAutomation(state.Kind)}}, nil
+	if !needs.Any && gone == "" && !s.takesAlong(*state) && !isMeeting && !s.removes() {
+		return &result{mark: state.Mark, fingerprint: state.Fingerprint, skipped: []string{noAutomation(state.Kind)}}, nil
 	}
 	if left := conn.Cooldown.Left(r.now()); left > 0 {
 		return nil, &outcome.Wait{For: left, Why: "CalendarHero asked to wait", Logged: true}
@@ -245,7 +246,7 @@ func (s *entitySync) removeRecord(ctx context.Context, facts mapping.Facts, why 
 // applyRecord plans the items of a record, and brings them in step.
 func (s *entitySync) applyRecord(ctx context.Context, state store.EntityState, facts mapping.Facts, needs mapping.Needs) error {
 	s.facts = facts
-	plan := s.automations.Plan(mapping.Kind(state.Kind), facts)
+	plan := s.plan(mapping.Kind(state.Kind), facts)
 	s.evaluated, s.again = true, plan.Again
 	if needs.Last {
 		s.last = keptOf(mapping.Kind(state.Kind), facts)
@@ -461,7 +462,7 @@ func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error 
 		return refused
 	}
 	for key, link := range s.links {
-		if keep[key] || s.stays(key, keep) {
+		if keep[key] || s.stays(key, keep) || s.leaves(key) {
 			continue
 		}
 		err := s.remove(ctx, link)

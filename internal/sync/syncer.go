@@ -147,7 +147,7 @@ func (r *Syncer) skip(ctx context.Context, d store.Delivery) string {
 	if mapping.Kind(d.Entity.Kind) == mapping.KindMeeting {
 		return "" // what became of it is kept, whether an automation looks at it or not
 	}
-	if !r.live().Needs(mapping.Kind(d.Entity.Kind)).Any && !mayTakeAlong(d.Entity.Kind, d.Deleted) {
+	if !r.live().Follows(mapping.Kind(d.Entity.Kind)) && !mayTakeAlong(d.Entity.Kind, d.Deleted) {
 		return noAutomation(d.Entity.Kind)
 	}
 	return ""

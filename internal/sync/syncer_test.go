@@ -141,7 +141,7 @@ func newWorkers(cfg workersConfig) (w workers) {
 	w.reconciler = reconcile.New(reconcile.Config{
 		Store: cfg.Store, Automations: cfg.Automations, Connections: cfg.Connections, Sessions: sessions, Jobs: runner, Every: cfg.Every,
 	})
-	w.reminders = remind.New(cfg.Store, sessions, runner)
+	w.reminders = remind.New(cfg.Store, cfg.Automations, sessions, runner)
 	return w
 }
 

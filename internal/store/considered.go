@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Considered says what one automation made of a record in a sync.
+type Considered struct {
+	Automation string `json:"automation"`        // its id
+	Version    int64  `json:"version,omitempty"` // 0 = it was in a file
+	Meeting    string `json:"meeting,omitempty"` // id of the meeting that it was looked at for
+	Wants      int    `json:"wants,omitempty"`   // items
+	Reason     string `json:"reason,omitempty"`  // why it wants nothing, or not all
+	Condition  string `json:"condition,omitempty"`
+	Saw        string `json:"saw,omitempty"`  // what the condition saw; personal data
+	Left       bool   `json:"left,omitempty"` // it is not on, and what it made was left as it is
+}
+
+// Sync is one sync of a record, and what the automations made of it.
+type Sync struct {
+	Entity     Entity
+	Seen       int64 // the Wanted it started from: it answers the deliveries up to that
+	At         time.Time
+	Outcome    string
+	Considered []Considered
+	More       int // automations that were considered as well and for which there is no room
+}
+
+// longestConsidered bounds what is stored of one sync, in bytes.
+const longestConsidered = 16 << 10
+
+// stored is the JSON of Sync.
+type storedConsidered struct {
+	List []Considered `json:"list"`
+	More int          `json:"more,omitempty"`
+}
+
+// considered writes what the automations made of a record: those that want something
+// first, as many as there is room for.
+func (tx *Tx) considered(ctx context.Context, f Finish) error {
+	if len(f.Considered) == 0 {
+		return nil
+	}
+	var kept storedConsidered
+	room := longestConsidered
+	for _, wants := range []bool{true, false} {
+		for _, c := range f.Considered {
+			if (c.Wants > 0 || c.Left) != wants {
+				continue
+			}
+			if room -= 64 + len(c.Automation) + len(c.Reason) + len(c.Condition) + len(c.Saw); room < 0 {
+				kept.More++
+				continue
+			}
+			kept.List = append(kept.List, c)
+		}
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO considered (location_id, kind, entity_id, seen, synced_at, outcome, automations) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (location_id, kind, entity_id, seen) DO UPDATE SET synced_at = excluded.synced_at, outcome = excluded.outcome, automations = excluded.automations`,
+		f.Entity.LocationID, f.Entity.Kind, f.Entity.ID, f.Seen, micros(f.Now), f.Outcome, string(text))
+	if err != nil {
+		return fmt.Errorf("note what the automations made of %s: %w", f.Entity, err)
+	}
+	return nil
+}
+
+// SyncOf returns the sync that answered what was wanted of an entity up to a count;
+// with count 0 its last one. ok is false where there is none, or no longer.
+func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, ok bool, err error) {
+	order := `ORDER BY seen LIMIT 1`
+	if wanted == 0 {
+		order = `ORDER BY seen DESC LIMIT 1`
+	}
+	rows, err := s.Query(ctx, `SELECT seen, synced_at, outcome, automations FROM considered
+		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND seen >= $4 `+order, e.LocationID, e.Kind, e.ID, wanted)
+	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
+		var at int64
+		var text string
+		if err = r.Scan(&v.Seen, &at, &v.Outcome, &text); err != nil || text == "" {
+			return v, err
+		}
+		var kept storedConsidered
+		err = json.Unmarshal([]byte(text), &kept)
+		v.At, v.Considered, v.More = fromMicros(at), kept.List, kept.More
+		return v, err
+	})
+	if err != nil {
+		return Sync{}, false, fmt.Errorf("read what the automations made of %s: %w", e, err)
+	}
+	if len(list) == 0 {
+		return Sync{}, false, nil
+	}
+	list[0].Entity = e
+	return list[0], true, nil
+}
+
+// EntitiesNamed lists the records with an id, of whichever location and kind.
+func (s *Store) EntitiesNamed(ctx context.Context, id string) ([]EntityState, error) {
+	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE id = $1 ORDER BY location_id, kind LIMIT 20`, id)
+	list, err := collect(rows, err, scanEntity)
+	if err != nil {
+		return nil, fmt.Errorf("look for the record %s: %w", id, err)
+	}
+	return list, nil
+}
+
+// PruneConsidered deletes some of what is known of syncs before a time, and returns
+// of how many.
+func (s *Store) PruneConsidered(ctx context.Context, before time.Time) (n int64, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, pruneConsidered, micros(before), pruneBatch)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete what is known of syncs before %s: %w", before.Format(time.DateOnly), err)
+	}
+	return n, nil
+}
+
+const pruneConsidered = `DELETE FROM considered WHERE (location_id, kind, entity_id, seen) IN (
+	SELECT location_id, kind, entity_id, seen FROM considered WHERE synced_at < $1 ORDER BY synced_at LIMIT $2)`

@@ -1,0 +1,55 @@
+package sync
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// plan evaluates the automations, and notes what each made of the record.
+func (s *entitySync) plan(kind mapping.Kind, facts mapping.Facts) mapping.Plan {
+	plan, considered := s.automations.Trace(kind, facts)
+	s.result.considered = append(s.result.considered, s.left()...)
+	for _, c := range considered {
+		s.result.considered = append(s.result.considered, store.Considered{
+			Automation: c.ID, Version: c.Version, Meeting: c.Meeting, Wants: len(c.Items), Reason: c.Reason, Condition: c.Condition, Saw: c.Saw,
+		})
+	}
+	return plan
+}
+
+// left says of which automations that are not on something was left as it is.
+func (s *entitySync) left() (list []store.Considered) {
+	for key, link := range s.links {
+		id := mapping.AutomationOf(key)
+		if link.State == store.LinkGone || !s.leaves(key) || slices.ContainsFunc(list, func(c store.Considered) bool { return c.Automation == id }) {
+			continue
+		}
+		c := store.Considered{Automation: id, Left: true, Reason: "the automation is deleted; what it made stays as it is"}
+		if a := s.automations.Find(id); a != nil {
+			c.Version, c.Reason = a.Version, fmt.Sprintf("the automation is %s; what it made stays as it is", a.State)
+		}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b store.Considered) int { return strings.Compare(a.Automation, b.Automation) })
+	return list
+}
+
+// leaves reports whether what was made for an item is left exactly as it is, because
+// its automation is paused, off or gone. A record that is deleted or forgotten takes
+// along what was made for it, whatever its automation is.
+func (s *entitySync) leaves(key string) bool { return !s.gone && s.automations.Leaves(key) }
+
+// removes reports whether something is there of an automation that is off or gone,
+// and of which a person agreed that it is removed.
+func (s *entitySync) removes() bool {
+	for key, link := range s.links {
+		if a := s.automations.Find(mapping.AutomationOf(key)); link.State != store.LinkGone && !s.leaves(key) && (a == nil || a.State == mapping.StateOff) {
+			return true
+		}
+	}
+	return false
+}
