@@ -23,7 +23,8 @@ type Automation struct {
 	before    time.Duration // of milestone.approaching: how long before the milestone it holds
 	condition *condition
 	actions   []action
-	reads     reads // by the milestone, the condition and the actions together
+	names     []mention // that only a location can tell to be right
+	reads     reads     // by the milestone, the condition and the actions together
 }
 
 // Actions lists what the automation makes, in the order in which it was written.

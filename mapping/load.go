@@ -149,9 +149,12 @@ func (l *loader) automation(node *yaml.Node) {
 	a := &Automation{Name: oneLine(f.text("name")), State: f.state()}
 	l.identify(f, a)
 	l.set.automations = append(l.set.automations, a)
-	if named := len(l.mentions); a.State != StateOn {
-		defer func() { l.mentions = l.mentions[:named] }()
-	}
+	named := len(l.mentions)
+	defer func() {
+		if a.names = slices.Clone(l.mentions[named:]); a.State != StateOn {
+			l.mentions = l.mentions[:named]
+		}
+	}()
 
 	f.required("on")
 	if f.has("on") {

@@ -88,6 +88,22 @@ func TestTheRecipesHaveStableIDs(t *testing.T) {
 		"expired-meeting-to-highlevel-note calendarhero.meeting_request_expired false",
 		"completed-meeting-completes-the-task calendarhero.meeting_completed false",
 		"new-calendarhero-contact-to-highlevel-contact calendarhero.new_contact_added false",
+		"birthday-to-highlevel-task milestone.approaching false",
+		"birthday-to-calendar-event milestone.changed false",
+		"customer-anniversary-to-highlevel-task milestone.approaching false",
+		"approaching-milestone-to-highlevel-task milestone.approaching false",
+		"follow-up-tag-to-calendar-task milestone.changed false",
+		"new-contact-to-highlevel-task contact.created false",
+		"do-not-disturb-to-tag contact.dnd_changed false",
+		"edited-task-to-highlevel-note task.edited false",
+		"deleted-task-to-highlevel-note task.deleted false",
+		"appointment-to-calendar-event appointment.changed false",
+		"approaching-appointment-to-highlevel-task milestone.approaching false",
+		"missed-appointment-to-highlevel-task milestone.changed false",
+		"opportunity-stage-to-calendar-task milestone.changed false",
+		"opportunity-stage-to-highlevel-note opportunity.stage_changed false",
+		"won-opportunity-to-customer-tag opportunity.status_changed false",
+		"approaching-workflow-milestone-to-highlevel-note milestone.approaching false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -78,6 +78,15 @@ func TestWhatAChangeOfAContactCosts(t *testing.T) {
 // works the jobs until none is owed. It returns how many were sent.
 func (b *bundle) hear(after int) int {
 	b.t.Helper()
+	n := b.take(after)
+	b.workAll()
+	return n
+}
+
+// take takes the webhooks that HighLevel sent after the first ones, all at once. It
+// returns how many were sent.
+func (b *bundle) take(after int) int {
+	b.t.Helper()
 	sent := b.hl.Sent()
 	var list []store.Delivery
 	for i, w := range sent[after:] {
@@ -93,14 +102,21 @@ func (b *bundle) hear(after int) int {
 		if d.Deleted {
 			d.Body = w.Body
 		}
-		b.Judge(b.t.Context(), &d)
 		list = append(list, d)
 	}
 	b.deliveries += int64(len(list))
+	b.dispatch(list...)
+	return len(sent)
+}
+
+// dispatch dispatches deliveries as the inbox does.
+func (b *bundle) dispatch(list ...store.Delivery) {
+	b.t.Helper()
+	for i := range list {
+		b.Judge(b.t.Context(), &list[i])
+	}
 	_, err := b.store.Dispatch(b.t.Context(), func(ctx context.Context, _ *store.Tx) ([]store.Delivery, error) { return list, nil })
 	b.must(err)
-	b.workAll()
-	return len(sent)
 }
 
 // workAll works the sync jobs until none is owed.

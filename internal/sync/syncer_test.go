@@ -52,6 +52,7 @@ type bundle struct {
 	state  string       // the directory of the database
 
 	deliveries int64 // that were heard
+	heard      int   // webhooks of HighLevel, where a test counts them
 }
 
 // setup takes automations as YAML; "" = the recipes.

@@ -1,0 +1,106 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+)
+
+// Needed is what an automation needs of a location and its CalendarHero account.
+type Needed struct {
+	Fields       []NeededField `json:"fields,omitempty"`        // custom fields
+	Tags         []string      `json:"tags,omitempty"`          // that it looks at
+	Stages       []string      `json:"stages,omitempty"`        // of opportunities
+	MeetingTypes []string      `json:"meeting_types,omitempty"` // of CalendarHero
+	Scopes       []string      `json:"scopes,omitempty"`        // of HighLevel's token
+}
+
+// NeededField is a custom field.
+type NeededField struct {
+	Model string `json:"model"` // contact or opportunity
+	Key   string `json:"key"`   // without the model
+	Type  string `json:"type"`  // HighLevel's dataType to create it with
+}
+
+// Name is what to call the field, so that HighLevel gives it its key.
+func (f NeededField) Name() string {
+	words := strings.FieldsFunc(f.Key, func(r rune) bool { return r == '_' || r == '-' })
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, " ")
+}
+
+// Needed tells what the automation needs, switched on or not.
+func (a *Automation) Needed() (n Needed) {
+	field := func(model, key, kind string) {
+		at := slices.IndexFunc(n.Fields, func(f NeededField) bool { return f.Model == model && f.Key == key })
+		switch {
+		case at < 0:
+			n.Fields = append(n.Fields, NeededField{model, key, kind})
+		case kind == "DATE":
+			n.Fields[at].Type = kind
+		}
+	}
+	if m := a.milestone; m != nil {
+		for _, at := range []struct {
+			reference
+			kind string
+		}{{m.name, "TEXT"}, {m.date, "DATE"}} {
+			switch {
+			case at.record == "contact" && !standardFields[at.key], at.record == "opportunity" && !standardNames(at.record)[at.key]:
+				field(at.record, at.key, at.kind)
+			}
+		}
+		if m.tag != "" {
+			n.Tags = append(n.Tags, m.tag)
+		}
+		if m.stage != "" {
+			n.Stages = append(n.Stages, m.stage)
+		}
+	}
+	if a.Tag != "" {
+		n.Tags = append(n.Tags, a.Tag)
+	}
+	for _, name := range a.names {
+		switch {
+		case name.kind == contactField && !standardFields[name.text]:
+			field("contact", name.text, "TEXT")
+		case name.kind == meetingType && !slices.Contains(n.MeetingTypes, name.text):
+			n.MeetingTypes = append(n.MeetingTypes, name.text)
+		}
+	}
+	n.Scopes = a.scopes()
+	return n
+}
+
+// scopes are those of HighLevel that the calls for the automation need.
+func (a *Automation) scopes() []string {
+	scopes := map[string]bool{"contacts.readonly": true, "locations.readonly": true}
+	switch a.Kind() {
+	case KindTask:
+		scopes["locations/tasks.readonly"] = true
+	case KindAppointment:
+		scopes["calendars/events.readonly"] = true
+	case KindOpportunity:
+		scopes["opportunities.readonly"] = true
+	case KindCalendarContact:
+		scopes["contacts.write"] = true
+	}
+	if a.reads.custom || a.reads.opportunity {
+		scopes["locations/customFields.readonly"] = true
+	}
+	if slices.ContainsFunc(a.Actions(), ItemKind.InHighLevel) {
+		scopes["contacts.write"] = true
+	}
+	for _, act := range a.actions {
+		if c, ok := act.(*contactAction); ok && c.back != nil {
+			scopes["contacts.write"] = true
+		}
+	}
+	all := make([]string, 0, len(scopes))
+	for s := range scopes {
+		all = append(all, s)
+	}
+	slices.Sort(all)
+	return all
+}
