@@ -1,0 +1,141 @@
+package automation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/clients/highlevel"
+	"milepost/internal/catalog"
+	"milepost/mapping"
+)
+
+// Need is something that an automation needs, and whether a location or its
+// CalendarHero account has it.
+type Need struct {
+	What  NeedKind             `json:"what"`
+	Name  string               `json:"name"`  // contact.milestone_date, a tag, a stage, a meeting type
+	Has   string               `json:"has"`   // yes or no; or unknown, if the token may not tell
+	Field *mapping.NeededField `json:"field,omitempty"`
+}
+
+// NeedKind is what sort of thing is needed.
+type NeedKind string
+
+// What automations need. Milepost can create custom fields and tags.
+const (
+	NeedField       NeedKind = "custom field"
+	NeedTag         NeedKind = "tag"
+	NeedStage       NeedKind = "stage"
+	NeedMeetingType NeedKind = "meeting type"
+)
+
+// The answers of Need.Has.
+const (
+	Yes     = "yes"
+	No      = "no"
+	Unknown = "unknown"
+)
+
+// Creatable reports whether CreateNeed can create it.
+func (n Need) Creatable() bool { return n.What == NeedField || n.What == NeedTag }
+
+// CheckNeeds tells of all that an automation needs whether the location has it. It
+// calls only what the needs ask for.
+func CheckNeeds(ctx context.Context, hl *highlevel.Client, ch *calendarhero.Client, locationID string, needed mapping.Needed) ([]Need, error) {
+	var needs []Need
+	add := func(n Need, has bool, known bool) {
+		n.Has = map[bool]string{true: Yes, false: No}[has]
+		if !known {
+			n.Has = Unknown
+		}
+		needs = append(needs, n)
+	}
+	if len(needed.Fields) > 0 {
+		list, err := hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
+		known, err := told(err)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range needed.Fields {
+			has := slices.ContainsFunc(list, func(d highlevel.CustomField) bool { return d.Key == f.Key && (d.Model == f.Model || d.Model == "") })
+			add(Need{What: NeedField, Name: f.Model + "." + f.Key, Field: &f}, has, known)
+		}
+	}
+	if len(needed.Tags) > 0 {
+		list, err := hl.LocationTags(ctx, locationID)
+		known, err := told(err)
+		if err != nil {
+			return nil, err
+		}
+		for _, tag := range needed.Tags {
+			add(Need{What: NeedTag, Name: tag}, slices.ContainsFunc(list, func(t highlevel.LocationTag) bool { return strings.EqualFold(t.Name, tag) }), known)
+		}
+	}
+	if len(needed.Stages) > 0 {
+		list, err := hl.Pipelines(ctx, locationID)
+		known, err := told(err)
+		if err != nil {
+			return nil, err
+		}
+		for _, stage := range needed.Stages {
+			has := slices.ContainsFunc(list, func(p highlevel.Pipeline) bool {
+				return slices.ContainsFunc(p.Stages, func(s highlevel.Stage) bool { return strings.EqualFold(s.Name, stage) })
+			})
+			add(Need{What: NeedStage, Name: stage}, has, known)
+		}
+	}
+	if len(needed.MeetingTypes) > 0 {
+		list, err := ch.MeetingTypes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range needed.MeetingTypes {
+			add(Need{What: NeedMeetingType, Name: name}, slices.ContainsFunc(list, func(t calendarhero.MeetingType) bool { return t.Name == name }), true)
+		}
+	}
+	return needs, nil
+}
+
+// told reports whether a list was read: a token that may not read it is no failure.
+func told(err error) (known bool, _ error) {
+	if clients.ReasonOf(err) == clients.Forbidden {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// CreateNeed creates a custom field or a tag in the location. It returns an error if
+// HighLevel gives the field another key than the automation uses.
+func CreateNeed(ctx context.Context, hl *highlevel.Client, locationID string, n Need) error {
+	switch {
+	case n.What == NeedTag:
+		_, err := hl.CreateLocationTag(ctx, locationID, n.Name)
+		return err
+	case n.What != NeedField || n.Field == nil:
+		return fmt.Errorf("create the %s %q in HighLevel or CalendarHero yourself: Milepost cannot", n.What, n.Name)
+	}
+	const operation = "highlevel.create_custom_field"
+	entry, ok := catalog.Find(operation)
+	if !ok {
+		return fmt.Errorf("the catalogue has no %s", operation)
+	}
+	answer, err := hl.Call(ctx, entry, locationID, map[string]any{"name": n.Field.Name(), "dataType": n.Field.Type, "model": n.Field.Model})
+	if err != nil {
+		return err
+	}
+	var made struct {
+		CustomField highlevel.CustomField `json:"customField"`
+	}
+	if err := json.Unmarshal(answer, &made); err != nil {
+		return fmt.Errorf("read the custom field that HighLevel created: %w", err)
+	}
+	if got := made.CustomField.Key; got != "" && got != n.Field.Key {
+		return fmt.Errorf("HighLevel gave the new field %q the key %s.%s; write that in the automation, in place of %s", n.Field.Name(), n.Field.Model, got, n.Name)
+	}
+	return nil
+}
