@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"milepost/internal/app"
+	"milepost/internal/operate"
 	"milepost/internal/store"
 )
 
@@ -38,8 +39,9 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		if err := state.OpenQueue(); err != nil {
 			return err
 		}
+		desk := operate.New(operate.Config{Store: state.Store})
 		if c.Undo {
-			was, err := state.Store.Remember(ctx, c.Location, c.Contact)
+			was, err := desk.Remember(ctx, byCommand, c.Location, c.Contact)
 			if err == nil && !was {
 				err = fmt.Errorf("contact %s was not forgotten", c.Contact)
 			}
@@ -48,14 +50,14 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 			}
 			return err
 		}
-		would, err := c.consequences(ctx, state.Store)
+		would, err := c.consequences(ctx, desk)
 		if err != nil {
 			return err
 		}
 		if goOn, err := c.ask(out, would...); err != nil || !goOn {
 			return err
 		}
-		if err := state.Store.Forget(ctx, c.Location, c.Contact, time.Now()); err != nil {
+		if err := desk.Forget(ctx, byCommand, c.Location, c.Contact); err != nil {
 			return err
 		}
 		done, err := waitErased(ctx, state.Store, c.Location, c.Contact, c.Timeout)
@@ -85,8 +87,8 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 }
 
 // consequences says what forgetting the contact does, and who is mailed.
-func (c *forgetCmd) consequences(ctx context.Context, st *store.Store) ([]string, error) {
-	requests, err := st.OpenRequests(ctx, c.Location, c.Contact, time.Now())
+func (c *forgetCmd) consequences(ctx context.Context, desk *operate.Desk) ([]string, error) {
+	requests, err := desk.Mailed(ctx, c.Location, c.Contact)
 	if err != nil {
 		return nil, err
 	}

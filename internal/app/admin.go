@@ -26,7 +26,7 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	desk := operate.New(operate.Config{Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now})
 	pages, err := console.New(console.Config{
 		Desk: desk, Closing: closing,
-		People: a.people, Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,
+		People: a.people, HighLevel: cfg.highLevelApp(), Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,
 		Logger: a.logger, Refused: rejections(a.logger), Now: cfg.Clock.Now,
 	})
 	if err != nil {
@@ -52,4 +52,12 @@ func (a *App) FirstRunLink(ctx context.Context) (string, error) {
 func (a *App) SignInLink(ctx context.Context, name string) (string, error) {
 	code, err := a.people.NewLink(ctx, name, linkValid)
 	return cmp.Or(a.adminURL, a.AdminURL()) + console.LinkPath(code), err
+}
+
+// highLevelApp is where people use HighLevel; "" if its API is another's.
+func (c *Config) highLevelApp() string {
+	if c.HighLevelBaseURL == "https://services.leadconnectorhq.com" {
+		return "https://app.gohighlevel.com"
+	}
+	return ""
 }

@@ -21,9 +21,11 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
@@ -64,9 +66,11 @@ type Config struct {
 	Closing <-chan struct{} // closed when the listener is; ends the streams
 	Secure  bool            // people reach it by https
 	Sandbox string          // address of the sandbox's page for the fakes; "" = this is no sandbox
-	Logger  zerolog.Logger
-	Refused zerolog.Logger // of rejected sign-ins; may be sampled, because anyone can cause them
-	Now     func() time.Time
+	// HighLevel is the address of HighLevel's app for people; "" = no link leads there.
+	HighLevel string
+	Logger    zerolog.Logger
+	Refused   zerolog.Logger // of rejected sign-ins; may be sampled, because anyone can cause them
+	Now       func() time.Time
 }
 
 // Console is the web console.
@@ -106,7 +110,7 @@ func New(cfg Config) (*Console, error) {
 // Router leads to the pages. Its paths are below Path.
 func (c *Console) Router() chi.Router {
 	r := chi.NewRouter()
-	r.Use(headers)
+	r.Use(headers, c.onlyText)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) { c.fail(w, r, errNotFound) })
 	r.Get("/static/{name}", serveAsset)
 	c.signInRoutes(r)
@@ -115,6 +119,15 @@ func (c *Console) Router() chi.Router {
 	c.page(r, "/deliveries/{id}", "delivery", c.deliveryPage)
 	c.page(r, "/deliveries/{id}/replay", "replay", c.replayPage)
 	c.action(r, "/deliveries/{id}/replay", "delivery", c.deliveryPage, c.replay)
+	c.page(r, "/contacts", "contacts", c.contactsPage)
+	c.page(r, "/contacts/{location}/{id}", "contact", c.contactPage)
+	c.action(r, "/contacts/{location}/{id}/sync", "contact", c.contactPage, c.syncContact)
+	c.page(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage)
+	c.action(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage, c.forget)
+	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
+	c.page(r, "/jobs", "jobs", c.jobsPage)
+	c.action(r, "/jobs/sync", "jobs", c.jobsPage, c.syncRecord)
+	c.action(r, "/jobs/{id}/run", "jobs", c.jobsPage, c.runJob)
 	r.Get("/events", c.events)
 	c.settingsRoutes(r)
 	return r
@@ -134,6 +147,28 @@ func headers(next http.Handler) http.Handler {
 		header.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// onlyText rejects addresses with bytes that are no text: PostgreSQL would.
+func (c *Console) onlyText(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isText(r.URL.Path) || !areText(r.URL.Query()) {
+			c.fail(w, r, errNotFound)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func areText(values url.Values) bool {
+	for name, list := range values {
+		if !isText(name) || slices.ContainsFunc(list, func(s string) bool { return !isText(s) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // view is what a template shows.
@@ -188,7 +223,7 @@ func (c *Console) action(r chi.Router, pattern, name string, read pageFunc, do d
 		v.Shown = v.Operator()
 		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 		err := r.ParseForm()
-		if err != nil {
+		if err != nil || !areText(r.PostForm) {
 			err = problem("The form could not be read.")
 		}
 		var next string
@@ -229,7 +264,11 @@ var said = map[string]string{
 	"changed": "The change is saved. A new password signs the person out everywhere.",
 	"ended":   "The session has ended.",
 
-	"replayed": "The record is in the queue again. Reload the page to see what becomes of it.",
+	"synced":     "The sync is in the queue. Reload the page to see what becomes of it.",
+	"forgotten":  "The contact is forgotten. Its data is being erased now.",
+	"remembered": "The contact is synced again. The sync is in the queue.",
+	"run":        "The job is due now.",
+	"replayed":   "The record is in the queue again. Reload the page to see what becomes of it.",
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, v *view, read pageFunc) {

@@ -242,10 +242,15 @@ func TestDeliveriesAreFilteredAndFound(t *testing.T) {
 	shows(list+"within=1h", 1, 2, 3, 4)
 	shows(list + "to=2026-11-19")
 	shows(list+"before=3", 1, 2)
+	for _, bytes := range []string{"location=x%00y", "contact=%ff", "q=%00"} {
+		if status, _ := d.ask(olivia, "GET", list+bytes, nil); status != http.StatusNotFound {
+			t.Errorf("%s: %d", bytes, status)
+		}
+	}
 	d.wants(d.page(olivia, list+"q=nobody%22%3E%3Cb%3E"), "Nothing is known by “nobody&#34;&gt;&lt;b&gt;”")
 	d.wants(d.page(olivia, list+"type=TaskCreate&outcome=done"), "No delivery matches all of these filters.")
 	d.wants(d.page(olivia, list+"before=1"), "There is nothing older.")
-	for _, nonsense := range []string{"before=-1", "before=x", "since=x&until=y", "outcome=nonsense", "within=99y", "from=2026-13-99", "location=x%00y", "contact=%ff", "q=%00", "q=" + strings.Repeat("é", 3000)} {
+	for _, nonsense := range []string{"before=-1", "before=x", "since=x&until=y", "outcome=nonsense", "within=99y", "from=2026-13-99", "q=" + strings.Repeat("é", 3000)} {
 		d.page(olivia, list+nonsense)
 	}
 }
@@ -294,7 +299,7 @@ func TestPersonalDataIsMaskedForViewersUntilTheyAskForIt(t *testing.T) {
 	d := setup(t)
 	d.seed()
 	secret := []string{"acme", "Jane", "alert(1)", "answered 500", "5550142", "12345678901234567890"}
-	for _, path := range []string{"/console/", "/console/deliveries", "/console/deliveries/1", "/console/deliveries/2"} {
+	for _, path := range []string{"/console/", "/console/deliveries", "/console/deliveries/1", "/console/deliveries/2", "/console/contacts", "/console/contacts/loc/c1", "/console/jobs", "/console/jobs?group=retrying"} {
 		page := d.page(victor, path)
 		for _, s := range secret {
 			if strings.Contains(page, s) {
@@ -381,5 +386,67 @@ func TestNoTemplateHoldsScriptOrStyle(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestContactsAreSearchedSyncedAndForgotten(t *testing.T) {
+	d := setup(t)
+	d.wants(d.page(olivia, "/console/contacts"), "Milepost has synced no contact yet.")
+	d.seed()
+	for _, q := range []string{"", "?q=jane", "?q=JANE%40", "?q=0142", "?q=c1"} {
+		d.wants(d.page(olivia, "/console/contacts"+q), `href="/console/contacts/loc/c1"`, "jane@acme.example", "-<script>alert")
+	}
+	d.wants(d.page(olivia, "/console/contacts?q=nobody"), "No contact that Milepost has synced matches “nobody”", "/console/deliveries?q=nobody")
+	d.wants(d.page(olivia, "/console/contacts/loc/c1"), "event created", "Will be retried", "Sync now", "/console/deliveries?contact=c1&amp;location=loc", "-<img")
+	for _, path := range []string{"/console/contacts/loc/c2", "/console/contacts/other/c1", "/console/contacts/%2e%2e/%00"} {
+		if status, _ := d.ask(olivia, "GET", path, nil); status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	if status, to := d.ask(olivia, "POST", "/console/contacts/loc/c1/sync", url.Values{}); status != http.StatusSeeOther || to != "/console/contacts/loc/c1?said=synced" {
+		t.Errorf("sync now: %d %s", status, to)
+	}
+	if s, err := d.store.EntityState(t.Context(), jane); err != nil || s.Wanted != 2 {
+		t.Errorf("after it %+v, %v", s, err)
+	}
+	d.wants(d.page(olivia, "/console/contacts/loc/c1/forget"), "nobody gets mail", "cannot be undone")
+	if status, _ := d.ask(victor, "GET", "/console/contacts/loc/c1/forget", nil); status != http.StatusForbidden {
+		t.Errorf("a viewer: %d", status)
+	}
+	if status, to := d.ask(olivia, "POST", "/console/contacts/loc/c1/forget", url.Values{}); status != http.StatusSeeOther || to != "/console/contacts/loc/c1?said=forgotten" {
+		t.Errorf("forgetting: %d %s", status, to)
+	}
+	d.wants(d.page(olivia, "/console/contacts/loc/c1"), "This contact was forgotten", "Sync this contact again")
+	if status, page := d.ask(olivia, "POST", "/console/contacts/loc/c1/sync", url.Values{}); status != http.StatusUnprocessableEntity || !strings.Contains(page, "was forgotten") {
+		t.Errorf("a sync of a forgotten contact: %d", status)
+	}
+	if status, _ := d.ask(olivia, "POST", "/console/contacts/loc/c1/remember", url.Values{}); status != http.StatusSeeOther {
+		t.Errorf("remembering: %d", status)
+	}
+	d.wants(d.page(olivia, "/console/settings/audit"), "asked for a sync of", "forgot", "let be synced again", "contact c1 of location loc")
+}
+
+func TestJobsShowWhatIsNotInStep(t *testing.T) {
+	d := setup(t)
+	d.wants(d.page(olivia, "/console/jobs"), "Every record is in step")
+	d.seed()
+	d.now = d.now.Add(time.Minute)
+	d.wants(d.page(olivia, "/console/jobs"), "3 failed tries in a row", "HighLevel answered 500", `href="/console/contacts/loc/c1"`)
+	d.wants(d.page(olivia, "/console/jobs?group=queued"), "Sync a record")
+	d.wants(d.page(olivia, "/console/jobs?group=failed"), "No job was given up.")
+	for _, nonsense := range []string{"?group=nonsense", "?group=queued&after="} {
+		d.page(olivia, "/console/jobs"+nonsense)
+	}
+	if status, page := d.ask(olivia, "GET", "/console/jobs?group=queued&after=nonsense", nil); status != http.StatusNotFound || strings.Contains(page, "Its log says why") {
+		t.Errorf("a cursor that is none: %d", status)
+	}
+	if status, to := d.ask(olivia, "POST", "/console/jobs/sync", url.Values{"location": {"loc"}, "kind": {"task"}, "id": {"t1"}}); status != http.StatusSeeOther || to != "/console/jobs?said=synced" {
+		t.Errorf("sync now: %d %s", status, to)
+	}
+	if status, _ := d.ask(olivia, "POST", "/console/jobs/sync", url.Values{"location": {"loc"}, "kind": {"task"}, "id": {"t9"}}); status != http.StatusUnprocessableEntity {
+		t.Errorf("an unknown record: %d", status)
+	}
+	if status, _ := d.ask(olivia, "POST", "/console/jobs/1/run", url.Values{}); status != http.StatusUnprocessableEntity {
+		t.Errorf("a job that did not fail: %d", status)
 	}
 }

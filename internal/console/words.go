@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"milepost/internal/store"
@@ -70,4 +71,42 @@ func kindName(kind string) string {
 		return "CalendarHero contact"
 	}
 	return kind
+}
+
+// itemName is what a kind of item is called.
+func itemName(kind string) string {
+	switch kind {
+	case "tags":
+		return "Tags in HighLevel"
+	case "update_contact", "upsert_contact":
+		return "Contact in HighLevel"
+	case "reschedule_task":
+		return "Moved task in HighLevel"
+	case "complete_task":
+		return "Completed task in HighLevel"
+	case "highlevel_task":
+		return "Task in HighLevel"
+	case "highlevel_note":
+		return "Note in HighLevel"
+	case "":
+		return "Item"
+	}
+	return strings.ToUpper(kind[:1]) + kind[1:]
+}
+
+// linkState says in words what is known of an object.
+func linkState(state store.LinkState) string {
+	switch state {
+	case store.LinkLive:
+		return "exists"
+	case store.LinkCreating:
+		return "being created"
+	case store.LinkUnanswered:
+		return "created without an answer"
+	case store.LinkDeleting:
+		return "being removed"
+	case store.LinkGone:
+		return "gone"
+	}
+	return string(state)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -44,9 +45,12 @@ func (r *Registry) SignIn(ctx context.Context, from Browser, name, password stri
 	if err := r.guesses.begin(r.now(), about...); err != nil {
 		return "", err
 	}
-	person, known, err := r.store.Person(ctx, name)
-	if err != nil {
-		return "", err
+	var person store.Person
+	known := nameForm.MatchString(name)
+	if known {
+		if person, known, err = r.store.Person(ctx, name); err != nil {
+			return "", err
+		}
 	}
 	hash := person.Password
 	if !known {
@@ -198,6 +202,7 @@ func (r *Registry) EndSession(ctx context.Context, by, session string) error {
 // short cuts what a browser says of itself.
 func short(agent string) string {
 	const most = 200
+	agent = strings.ToValidUTF8(agent, "?")
 	if len(agent) <= most {
 		return agent
 	}

@@ -186,6 +186,19 @@ func (s *Store) ChangedContacts(ctx context.Context, after ContactCursor, limit 
 const listChangedContacts = `SELECT ` + contactColumns + ` FROM contacts WHERE (changed_at, location_id, id) < ($1, $2, $3)
 	ORDER BY changed_at DESC, location_id DESC, id DESC LIMIT $4`
 
+// ContactsByID lists the contacts with an id that a sync has read, whatever their
+// location.
+func (s *Store) ContactsByID(ctx context.Context, id string) ([]Contact, error) {
+	rows, err := s.Query(ctx, listContactsByID, id)
+	list, err := collect(rows, err, scanContact)
+	if err != nil {
+		return nil, fmt.Errorf("look for contact %s: %w", id, err)
+	}
+	return list, nil
+}
+
+const listContactsByID = `SELECT ` + contactColumns + ` FROM contacts WHERE id = $1 LIMIT 100`
+
 // RecordsOf lists a contact and its records, and how far each is synced.
 func (s *Store) RecordsOf(ctx context.Context, locationID, contactID string) ([]EntityState, error) {
 	rows, err := s.Query(ctx, listRecordsOf, locationID, contactID)

@@ -94,6 +94,7 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 	defer st.Close()
 	for query, want := range map[string]string{
 		listWaits:                         "sqlite_autoindex_waits_1 (location_id=? AND kind=? AND entity_id=? AND seen>?)",
+		listContactsByID:                  "contacts_id (id=?)",
 		listRecordsOf:                     "sqlite_autoindex_entities_1 (location_id=? AND kind=? AND id=?)",
 		listLinksOf:                       "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
 		searchContacts:                    "sqlite_autoindex_contact_words_1 (word>? AND word<?)",
@@ -110,6 +111,15 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 		if !strings.Contains(plan, want) || strings.Contains(plan, "SCAN ") && !strings.Contains(plan, "SCAN (subquery") && !strings.Contains(plan, "SCAN found") && !strings.Contains(plan, "SCAN counted") && !strings.Contains(plan, "SCAN of_contact") {
 			t.Errorf("%s\nwants %s, is read by\n%s", query, want, plan)
 		}
+	}
+	if plan := explain(t, st, listOwedRecords); !strings.Contains(plan, "entities_owed") || strings.Contains(plan, "ORDER BY") {
+		t.Errorf("a page of what is owed is read by\n%s", plan)
+	}
+	if plan := explain(t, st, countJobs); !strings.Contains(plan, "COVERING INDEX") || !strings.Contains(plan, "state=?") {
+		t.Errorf("jobs are counted by\n%s", plan)
+	}
+	if plan := explain(t, st, timelineBetween); !strings.Contains(plan, "timeline_contact (location_id=? AND contact_id=?") {
+		t.Errorf("what a sync did is read by\n%s", plan)
 	}
 	if plan := explain(t, st, listChangedContacts); !strings.Contains(plan, "contacts_changed") || strings.Contains(plan, "ORDER BY") {
 		t.Errorf("a page of contacts is read by\n%s", plan)

@@ -29,6 +29,11 @@ type Queue interface {
 	complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error
 	// await adds a sync job that is due at a time.
 	await(ctx context.Context, tx *Tx, job SyncArgs, priority int, at time.Time) error
+	// list lists jobs of some states by id, the newest first, after a cursor of its own;
+	// "" = from the newest on.
+	list(ctx context.Context, states []rivertype.JobState, after string, limit int) (jobs []*rivertype.JobRow, next string, err error)
+	// retry makes a job due at once.
+	retry(ctx context.Context, id int64) error
 	// note leaves a value on a job, as its output, where its next run finds it.
 	note(ctx context.Context, tx *Tx, id int64, value any) error
 }
@@ -392,5 +397,31 @@ func (q *riverQueue[D, T]) await(ctx context.Context, tx *Tx, job SyncArgs, prio
 
 func (q *riverQueue[D, T]) note(ctx context.Context, tx *Tx, id int64, value any) error {
 	_, err := q.client.JobUpdateTx(ctx, tx.raw.(T), id, &river.JobUpdateParams{Output: value})
+	return err
+}
+
+func (q *riverQueue[D, T]) list(ctx context.Context, states []rivertype.JobState, after string, limit int) (jobs []*rivertype.JobRow, next string, err error) {
+	params := river.NewJobListParams().States(states...).OrderBy(river.JobListOrderByID, river.SortOrderDesc).First(limit + 1)
+	if after != "" {
+		var cursor river.JobListCursor
+		if err := cursor.UnmarshalText([]byte(after)); err != nil {
+			return nil, "", fmt.Errorf("read where the page begins: %w", err)
+		}
+		params = params.After(&cursor)
+	}
+	res, err := q.client.JobList(ctx, params)
+	if err != nil || len(res.Jobs) <= limit {
+		if err != nil {
+			return nil, "", err
+		}
+		return res.Jobs, "", nil
+	}
+	jobs = res.Jobs[:limit]
+	text, err := river.JobListCursorFromJob(jobs[limit-1]).MarshalText()
+	return jobs, string(text), err
+}
+
+func (q *riverQueue[D, T]) retry(ctx context.Context, id int64) error {
+	_, err := q.client.JobRetry(ctx, id)
 	return err
 }

@@ -14,6 +14,10 @@ CREATE INDEX deliveries_contact ON deliveries (contact_id, id) WHERE contact_id 
 DROP INDEX deliveries_entity;
 CREATE INDEX deliveries_entity ON deliveries (entity_id, location_id, kind, finished_at, wanted);
 
+-- In the order in which it is listed.
+DROP INDEX entities_owed;
+CREATE INDEX entities_owed ON entities (location_id, kind, id) WHERE wanted > done;
+
 -- What a sync last read of each contact that people search by.
 CREATE TABLE contacts (
 	location_id TEXT   NOT NULL,
@@ -24,6 +28,7 @@ CREATE TABLE contacts (
 	changed_at  BIGINT NOT NULL, -- when one of these was last another
 	PRIMARY KEY (location_id, id)
 );
+CREATE INDEX contacts_id ON contacts (id);
 CREATE INDEX contacts_changed ON contacts (changed_at, location_id, id);
 
 -- The words of a contact, in lower case: parts of the name, the e-mail address and
