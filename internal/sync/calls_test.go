@@ -48,6 +48,15 @@ func TestWhatAChangeOfAContactCosts(t *testing.T) {
 		{"the name changes", func(b *bundle, contact string) { tasks(b, contact, 10); notes(b, contact, 3) }, func(b *bundle, contact string) {
 			b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Joan" }))
 		}, 6},
+		{"the contact is deleted", func(b *bundle, contact string) {
+			tasks(b, contact, 10)
+			notes(b, contact, 3)
+			other, err := b.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Joe", LastName: "Roe"})
+			b.must(err)
+			tasks(b, other.ID, 1) // else the search shows no task at all
+		}, func(b *bundle, contact string) {
+			b.must(b.hl.DeleteContact(contact))
+		}, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, "")

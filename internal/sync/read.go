@@ -209,20 +209,27 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 // gone, the task may have moved: merging two contacts gives the tasks of one to
 // the other, without any event. The task search then tells whose it is.
 func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
-	task, err := s.taskByContact(ctx)
-	if clients.ReasonOf(err) != clients.NotFound {
-		return task, err
+	said, err := s.contactLost(ctx)
+	if err != nil {
+		return highlevel.Task{}, err
 	}
-	if _, contactErr := s.readContact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
-		return task, cmp.Or(contactErr, err)
-	}
-	found, findErr := s.followUpClient.FindTask(ctx, s.entity.LocationID, s.entity.ID, nil)
-	if findErr != nil {
-		if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
-			if s.surelyGone, err = s.contactGone(ctx); err != nil {
-				return task, err
-			}
+	task, err := highlevel.Task{}, said
+	if said == nil {
+		task, err = s.taskByContact(ctx)
+		if clients.ReasonOf(err) != clients.NotFound {
+			return task, err
 		}
+		if _, contactErr := s.readContact(ctx, s.contactID); clients.ReasonOf(contactErr) != clients.NotFound {
+			return task, cmp.Or(contactErr, err)
+		}
+	}
+	found, findErr := s.findMoved(ctx)
+	if clients.ReasonOf(findErr) == clients.NotFound && !errors.Is(findErr, highlevel.ErrNoTasks) {
+		if s.surelyGone, err = s.contactGone(ctx); err != nil {
+			return task, err
+		}
+	}
+	if findErr != nil {
 		return task, findErr
 	}
 	if found.ContactID == "" || found.ContactID == s.contactID {

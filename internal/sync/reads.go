@@ -1,10 +1,12 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
 
+	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -22,6 +24,13 @@ type reads struct {
 	notes     map[string]answer[[]highlevel.Note]
 	tasks     map[string]answer[[]highlevel.Task]
 	whole     map[string]bool // lists that lack nothing, by kind and contact
+	moved     movedTasks
+}
+
+// movedTasks are what a search showed for the tasks of a contact that is gone.
+type movedTasks struct {
+	passed map[string]highlevel.Task // by id
+	none   *clients.Error            // why the search ended without one; then it passed all
 }
 
 // answer is what was answered to a call.
@@ -31,7 +40,9 @@ type answer[T any] struct {
 }
 
 // forget ends what was read.
-func (r *reads) forget() { r.contacts, r.notes, r.tasks, r.whole = nil, nil, nil, nil }
+func (r *reads) forget() {
+	r.contacts, r.notes, r.tasks, r.whole, r.moved = nil, nil, nil, nil, movedTasks{}
+}
 
 // once asks what was not asked yet.
 func once[T any](known *map[string]answer[T], id string, ask func() (T, error)) (T, error) {
@@ -83,8 +94,46 @@ func (s *entitySync) listTasks(ctx context.Context) ([]highlevel.Task, error) {
 	})
 }
 
+// contactLost returns how HighLevel said that the contact is gone, if that is believed
+// by now: then nothing else is read through it.
+func (s *entitySync) contactLost(ctx context.Context) (said, err error) {
+	a, read := s.reads.contacts[s.contactID]
+	if !read || clients.ReasonOf(a.err) != clients.NotFound {
+		return nil, nil
+	}
+	if gone, err := s.contactGone(ctx); err != nil || !gone {
+		return nil, err
+	}
+	return a.err, nil
+}
+
+// findMoved searches for a task that its contact no longer shows. One search serves
+// all tasks of the contact.
+func (s *entitySync) findMoved(ctx context.Context) (highlevel.Task, error) {
+	m := &s.reads.moved
+	if t, ok := m.passed[s.entity.ID]; ok {
+		return t, nil
+	}
+	if m.none != nil {
+		own := *m.none
+		own.Subject = s.entity.ID
+		return highlevel.Task{}, &own
+	}
+	m.passed = map[string]highlevel.Task{}
+	task, err := s.followUpClient.FindTask(ctx, s.entity.LocationID, s.entity.ID, func(t highlevel.Task) { m.passed[t.ID] = t })
+	if failed, ok := errors.AsType[*clients.Error](err); ok && failed.Reason == clients.NotFound {
+		m.none = failed
+	}
+	return task, err
+}
+
 // readNote reads the note. A list that lacks it proves nothing.
 func (s *entitySync) readNote(ctx context.Context) (highlevel.Note, error) {
+	said, err := s.contactLost(ctx)
+	if said != nil || err != nil {
+		s.surelyGone = said != nil
+		return highlevel.Note{}, cmp.Or(said, err)
+	}
 	if _, listed := s.reads.notes[s.contactID]; listed || s.reads.several[mapping.KindNote] {
 		notes, err := s.listNotes(ctx)
 		for _, n := range notes {
