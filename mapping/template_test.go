@@ -191,6 +191,7 @@ func TestExpressionsTellWhatTheyRead(t *testing.T) {
 // The worst that fits in: over as many parts as there may be, as much text as
 // there may be.
 func TestTheCostliestExpressionEnds(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds: not with -short")
 	}

@@ -32,6 +32,7 @@ const usualHistories = 8
 // and no delivery is left without its outcome.
 func TestEveryHistoryEndsInStep(t *testing.T) {
 	testenv.Long(t)
+	t.Parallel()
 	// A history is told in full where it fails. It does not repeat itself to the
 	// letter, for much of it happens at once, so a file to replay it is no help.
 	unlessSet(t, "rapid.checks", fmt.Sprint(usualHistories))

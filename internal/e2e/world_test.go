@@ -77,7 +77,7 @@ func setup(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 	for _, c := range configure {
 		c(w, &hlConfig)
 	}
-	if w.cfg.Clock.Speed <= 1 && !w.alone {
+	if !w.alone {
 		together(t)
 	}
 	w.hl = hlfake.New(hlConfig)
@@ -105,8 +105,7 @@ func setup(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 	return w
 }
 
-// together lets a test run beside others: it mostly waits. One that is in a
-// hurry runs alone, for there a stalled machine passes for a slow vendor.
+// together lets a test run beside others: it mostly waits.
 func together(t *testing.T) {
 	if _, twice := parallel.LoadOrStore(t, true); !twice {
 		t.Parallel()
