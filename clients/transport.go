@@ -50,7 +50,7 @@ type Call struct {
 	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
 	Out       any         // receives the JSON of a success, a *json.RawMessage also nil for an empty body; nil ignores the body
 	NoContent bool        // a success is a 204: another one is not the API's own
-	Turn      Turn        // how it stands in line where the API is rationed
+	Priority  Priority    // how it stands in line where the API is rationed
 	// Authorization is this call's own header; "" = TransportConfig.Authorize.
 	Authorization string
 	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
@@ -75,7 +75,7 @@ type TransportConfig struct {
 	// Admit is asked before each try. It returns when the try may be sent; its
 	// error ends the call, unsent. It may keep a try waiting for some seconds,
 	// which count towards the try's 10. nil = nothing is rationed.
-	Admit func(ctx context.Context, turn Turn) error
+	Admit func(ctx context.Context, priority Priority) error
 	// Permit is asked before each try of a call that is not a Read, after Admit; its
 	// error ends the call, unsent. nil = all are permitted.
 	Permit func(ctx context.Context) error

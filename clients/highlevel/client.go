@@ -54,7 +54,7 @@ type Client struct {
 	transport *clients.Transport
 	version   string
 	versions  map[string]string // by the first part of a path
-	turn      clients.Turn
+	priority  clients.Priority
 }
 
 // New returns a client. It makes no call; a bad base URL is reported by the first one.
@@ -150,7 +150,7 @@ func (c *Client) do(ctx context.Context, r route, out any) error {
 	}
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
-		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out, Turn: c.turn,
+		Header: http.Header{"Version": {c.versionOf(app)}}, Query: r.query, Body: r.body, Out: out, Priority: c.priority,
 	}
 	path, err := c.transport.Path(call, r.path, r.ids...)
 	if err != nil {

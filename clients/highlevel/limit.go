@@ -20,7 +20,7 @@ type Budget interface {
 	// Admit returns when a call may be sent, or an error that ends it unsent:
 	// a *clients.Error of Reason RateLimited, whose RetryAfter says when to
 	// come back; its Operation is left to the call.
-	Admit(ctx context.Context, turn clients.Turn) error
+	Admit(ctx context.Context, priority clients.Priority) error
 	// Observe is told what an answer said of the limits.
 	Observe(ctx context.Context, a Allowance)
 }
@@ -39,14 +39,14 @@ type Allowance struct {
 // Backfill returns a client whose calls take only what interactive work leaves.
 func (c *Client) Backfill() *Client {
 	own := *c
-	own.turn.Backfill = true
+	own.priority.Backfill = true
 	return &own
 }
 
 // With returns a client whose calls make this claim to their turn.
 func (c *Client) With(claim clients.Claim) *Client {
 	own := *c
-	own.turn.Claim = claim
+	own.priority.Claim = claim
 	return &own
 }
 

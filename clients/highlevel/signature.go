@@ -35,23 +35,6 @@ MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=
 -----END PUBLIC KEY-----
 `
 
-// publishedLegacyKey signs X-WH-Signature (HighLevel's docs/oauth/WebhookAuthentication.md).
-const publishedLegacyKey = `-----BEGIN PUBLIC KEY-----
-MIICIjANBgkqhkiG9w0BAQEFAAOCAg8AMIICCgKCAgEAokvo/r9tVgcfZ5DysOSC
-Frm602qYV0MaAiNnX9O8KxMbiyRKWeL9JpCpVpt4XHIcBOK4u3cLSqJGOLaPuXw6
-dO0t6Q/ZVdAV5Phz+ZtzPL16iCGeK9po6D6JHBpbi989mmzMryUnQJezlYJ3DVfB
-csedpinheNnyYeFXolrJvcsjDtfAeRx5ByHQmTnSdFUzuAnC9/GepgLT9SM4nCpv
-uxmZMxrJt5Rw+VUaQ9B8JSvbMPpez4peKaJPZHBbU3OdeCVx5klVXXZQGNHOs8gF
-3kvoV5rTnXV0IknLBXlcKKAQLZcY/Q9rG6Ifi9c+5vqlvHPCUJFT5XUGG5RKgOKU
-J062fRtN+rLYZUV+BjafxQauvC8wSWeYja63VSUruvmNj8xkx2zE/Juc+yjLjTXp
-IocmaiFeAO6fUtNjDeFVkhf5LNb59vECyrHD2SQIrhgXpO4Q3dVNA5rw576PwTzN
-h/AMfHKIjE4xQA1SZuYJmNnmVZLIZBlQAF9Ntd03rfadZ+yDiOXCCs9FkHibELhC
-HULgCsnuDJHcrGNd5/Ddm5hxGQ0ASitgHeMZ0kcIOwKDOzOU53lDza6/Y09T7sYJ
-PQe7z0cvj7aE4B+Ax1ZoZGPzpJlZtGXCsu9aTEGEnKzmsFqwcSsnw3JB31IGKAyk
-T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
------END PUBLIC KEY-----
-`
-
 // Keys are the public keys that may sign webhooks. The zero value verifies nothing.
 type Keys struct {
 	ed25519 []ed25519.PublicKey
@@ -67,13 +50,6 @@ func PublishedKeys() Keys {
 	}
 	return keys
 }
-
-// PublishedKey is HighLevel's Ed25519 key as PEM.
-func PublishedKey() string { return publishedKey }
-
-// PublishedLegacyKey is HighLevel's RSA key as PEM, for who still receives
-// X-WH-Signature; pass it to ParseKeys together with the keys wanted beside it.
-func PublishedLegacyKey() string { return publishedLegacyKey }
 
 // ParseKeys reads one or more PEM blocks of Ed25519 and RSA public keys. A
 // literal \n counts as a line break, as environment variables often have it.

@@ -37,11 +37,8 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		case c.List:
 			return listFeedKeys(out, c.asJSON, c.Location, keys)
 		case c.Revoke != "":
-			digests := make([]string, len(keys))
-			for i, k := range keys {
-				digests[i] = k.Digest
-			}
-			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeFeedKeys, "requests for these calendars get 404")
+			return revokeKeys(ctx, out, keys, func(k store.FeedKey) string { return k.Digest }, c.Revoke,
+				state.Store.RevokeFeedKeys, "requests for these calendars get 404")
 		}
 		if err := c.find(ctx, state); err != nil {
 			return fmt.Errorf("%w\nno key was created; to create it anyway, add --force", err)

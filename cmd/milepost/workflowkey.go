@@ -43,11 +43,8 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		case c.List:
 			return listWorkflowKeys(out, c.asJSON, c.Location, keys, now)
 		case c.Revoke != "":
-			digests := make([]string, len(keys))
-			for i, k := range keys {
-				digests[i] = k.Digest
-			}
-			return revokeKeys(ctx, out, digests, c.Revoke, state.Store.RevokeWorkflowKeys, "Milepost rejects webhooks to these URLs")
+			return revokeKeys(ctx, out, keys, func(k store.WorkflowKey) string { return k.Digest }, c.Revoke,
+				state.Store.RevokeWorkflowKeys, "Milepost rejects webhooks to these URLs")
 		}
 		var until time.Time
 		if c.Rotate {
@@ -100,10 +97,10 @@ func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.Wo
 
 // revokeKeys ends the keys of a location whose id is which, or all, and says what
 // that means.
-func revokeKeys(ctx context.Context, out io.Writer, digests []string, which string, revoke func(context.Context, ...string) (int64, error), means string) error {
+func revokeKeys[K any](ctx context.Context, out io.Writer, keys []K, digest func(K) string, which string, revoke func(context.Context, ...string) (int64, error), means string) error {
 	var ended []string
-	for _, d := range digests {
-		if which == "all" || len(which) >= keyIDLength && strings.HasPrefix(d, strings.ToLower(which)) {
+	for _, k := range keys {
+		if d := digest(k); which == "all" || len(which) >= keyIDLength && strings.HasPrefix(d, strings.ToLower(which)) {
 			ended = append(ended, d)
 		}
 	}

@@ -27,13 +27,13 @@ const (
 	begunPatience  = 3 * time.Second
 )
 
-func patience(s *store.Budget, turn clients.Turn, now time.Time) time.Duration {
+func patience(s *store.Budget, priority clients.Priority, now time.Time) time.Duration {
 	switch {
-	case turn.Backfill:
+	case priority.Backfill:
 		return spacing(s) // waiting long in place, it would stand before a webhook
-	case turn.Claim == clients.Waited:
+	case priority.Claim == clients.Waited:
 		return waitedPatience
-	case turn.Claim == clients.Begun:
+	case priority.Claim == clients.Begun:
 		return begunPatience
 	}
 	return min(max(spread(s, now), leastPatience), waitedPatience)
@@ -53,7 +53,7 @@ type grant struct {
 // given before as a piece of work takes, at the calls it makes. So those who wait neither all come at once nor take more
 // tokens, when they come late, than the bucket holds. While moments are given
 // for times to come, a new call goes behind them, unless a whole spacing went by unused.
-func take(s *store.Budget, location string, turn clients.Turn, now time.Time) grant {
+func take(s *store.Budget, location string, priority clients.Priority, now time.Time) grant {
 	s.ParkedUntil = earliest(s.ParkedUntil, now.Add(longestPark))
 	parked := s.ParkedUntil.After(now)
 	if s.Max == 0 {
@@ -79,13 +79,13 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		*at = earliest(*at, now.Add(2*s.Interval+2*begunPatience)) // no call of ours did that: the interval is now shorter
 	}
 	ready := room(s, now, most(s))
-	if turn.Claim != clients.Begun && used(s, ready) >= burst(s) {
+	if priority.Claim != clients.Begun && used(s, ready) >= burst(s) {
 		ready = latest(ready, s.Next)
 	}
 	why := fmt.Sprintf("location %s has used its allowance of %d calls in %s", location, s.Max, s.Interval)
 	queue := s.Queue
 	var before time.Time // those who wait until then go before this call
-	if turn.Backfill {
+	if priority.Backfill {
 		ready = latest(latest(room(s, now, most(s)-kept(s)), s.Next), s.BackfillNext)
 		queue, before = latest(s.Queue, s.BackfillQueue), s.Queue
 		if kept := s.DailyMax / dailyKept; s.DailyRemaining < kept && sameDay(s.DailyAt, now) {
@@ -96,13 +96,13 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 	if parked && !ready.After(s.ParkedUntil) {
 		ready, why = s.ParkedUntil, s.ParkedWhy
 	}
-	if turn.Claim == clients.New {
+	if priority.Claim == clients.New {
 		before = queue
 	}
 	yields := before.After(now) && s.Next.Add(gap).After(now)
-	if wait := max(0, ready.Sub(now)); wait <= patience(s, turn, now) && !yields {
-		send(s, latest(ready, now), turn)
-		count(s, turn)
+	if wait := max(0, ready.Sub(now)); wait <= patience(s, priority, now) && !yields {
+		send(s, latest(ready, now), priority)
+		count(s, priority)
 		return grant{ok: true, wait: wait}
 	}
 	behind := latest(ready, queue)
@@ -111,7 +111,7 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 		return grant{wait: ready.Sub(now), why: why}
 	case behind.Sub(now) > horizon:
 		return grant{wait: horizon/2 + rand.N(horizon/2), why: why}
-	case turn.Backfill:
+	case priority.Backfill:
 		s.BackfillQueue = behind.Add(work)
 	default:
 		s.Queue = behind.Add(work)
@@ -120,9 +120,9 @@ func take(s *store.Budget, location string, turn clients.Turn, now time.Time) gr
 }
 
 // count keeps how many calls a piece of work makes, the latest hundred or so.
-func count(s *store.Budget, turn clients.Turn) {
+func count(s *store.Budget, priority clients.Priority) {
 	s.Calls++
-	if turn.Claim != clients.Begun {
+	if priority.Claim != clients.Begun {
 		s.Works++
 	}
 	if s.Calls >= 200 {

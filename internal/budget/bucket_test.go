@@ -18,15 +18,15 @@ var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 // caller calls, waits for the answer, and calls again; sent away, it comes
 // back when it was told to.
 type caller struct {
-	turn    clients.Turn
-	more    int // calls of the work that has begun, after the first
-	latency time.Duration
-	next    time.Time // when it asks
-	calls   int
-	left    int // of more
-	works   int
-	waited  time.Duration // the longest wait from the first asking to being sent
-	since   time.Time     // of the call that is waiting; zero = none
+	priority clients.Priority
+	more     int // calls of the work that has begun, after the first
+	latency  time.Duration
+	next     time.Time // when it asks
+	calls    int
+	left     int // of more
+	works    int
+	waited   time.Duration // the longest wait from the first asking to being sent
+	since    time.Time     // of the call that is waiting; zero = none
 }
 
 // world is a budget that callers share, in simulated time.
@@ -57,22 +57,22 @@ func (w *world) run(callers []*caller, length time.Duration) {
 		if first.since.IsZero() {
 			first.since = now
 		}
-		g := take(&w.Budget, "loc", first.turn, now)
+		g := take(&w.Budget, "loc", first.priority, now)
 		if !g.ok {
 			first.next = now.Add(max(g.wait, 1))
-			if first.turn.Claim == clients.Begun {
+			if first.priority.Claim == clients.Begun {
 				w.wasted++
 			}
-			first.turn.Claim = clients.Waited
+			first.priority.Claim = clients.Waited
 			continue
 		}
 		switch {
-		case first.turn.Claim != clients.Begun && first.more > 0:
-			first.turn.Claim, first.left = clients.Begun, first.more
+		case first.priority.Claim != clients.Begun && first.more > 0:
+			first.priority.Claim, first.left = clients.Begun, first.more
 		case first.left > 1:
 			first.left--
 		default:
-			first.turn.Claim = clients.New
+			first.priority.Claim = clients.New
 			first.works++
 		}
 		at := now.Add(g.wait)
@@ -108,7 +108,7 @@ func TestNoWindowHoldsMoreThanTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) 
 			callers = append(callers, &caller{
 				next:    noon.Add(time.Duration(rapid.Int64Range(0, int64(interval/4)).Draw(t, "begins"))),
 				latency: time.Duration(rapid.Int64Range(0, int64(interval)/int64(limit)/2).Draw(t, "latency")),
-				turn: clients.Turn{
+				priority: clients.Priority{
 					Backfill: rapid.Bool().Draw(t, "backfill"),
 				},
 				more: rapid.IntRange(0, 3).Draw(t, "more"),
@@ -141,8 +141,8 @@ func TestCallsAtRandomMomentsKeepTheLimitInEveryWindow(t *testing.T) {
 				pause = rapid.Int64Range(0, int64(11*time.Second)).Draw(t, "for")
 			}
 			now = now.Add(time.Duration(pause))
-			turn := clients.Turn{Claim: rapid.SampledFrom([]clients.Claim{clients.New, clients.Waited, clients.Begun}).Draw(t, "claim"), Backfill: rapid.Bool().Draw(t, "backfill")}
-			if g := take(&w.Budget, "loc", turn, now); g.ok {
+			priority := clients.Priority{Claim: rapid.SampledFrom([]clients.Claim{clients.New, clients.Waited, clients.Begun}).Draw(t, "claim"), Backfill: rapid.Bool().Draw(t, "backfill")}
+			if g := take(&w.Budget, "loc", priority, now); g.ok {
 				w.sent = append(w.sent, now.Add(g.wait))
 			}
 		}
@@ -158,7 +158,7 @@ func TestAnIdleLocationSendsMostOfItsAllowanceAtOnce(t *testing.T) {
 	for limit, want := range map[int]int{100: 70, 25: 17, 1: 1} {
 		w := limited(limit, 10*time.Second)
 		n := 0
-		for g := take(&w.Budget, "loc", clients.Turn{}, noon); g.ok && g.wait == 0; g = take(&w.Budget, "loc", clients.Turn{}, noon) {
+		for g := take(&w.Budget, "loc", clients.Priority{}, noon); g.ok && g.wait == 0; g = take(&w.Budget, "loc", clients.Priority{}, noon) {
 			n++
 		}
 		if n != want {
@@ -212,7 +212,7 @@ func TestAWebhookDoesNotWaitBehindABackfill(t *testing.T) {
 		w := limited(limit, 10*time.Second)
 		var callers []*caller
 		for range 32 {
-			callers = append(callers, &caller{next: noon, latency: 20 * time.Millisecond, turn: clients.Turn{Backfill: true}, more: 3})
+			callers = append(callers, &caller{next: noon, latency: 20 * time.Millisecond, priority: clients.Priority{Backfill: true}, more: 3})
 		}
 		webhook := &caller{next: noon.Add(3 * time.Second), latency: 2 * time.Second}
 		w.run(append(callers, webhook), time.Minute)
@@ -228,7 +228,7 @@ func TestAWebhookDoesNotWaitBehindABackfill(t *testing.T) {
 func TestABackfillGetsOnlyWhatWebhooksLeave(t *testing.T) {
 	t.Parallel()
 	w := limited(100, 10*time.Second)
-	backfill := &caller{next: noon.Add(time.Second), turn: clients.Turn{Backfill: true}}
+	backfill := &caller{next: noon.Add(time.Second), priority: clients.Priority{Backfill: true}}
 	callers := []*caller{backfill}
 	for range 16 {
 		callers = append(callers, &caller{next: noon})
@@ -244,7 +244,7 @@ func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
 	w := limited(100, 10*time.Second)
 	var back []time.Duration
 	for range 300 {
-		if g := take(&w.Budget, "loc", clients.Turn{}, noon); !g.ok {
+		if g := take(&w.Budget, "loc", clients.Priority{}, noon); !g.ok {
 			back = append(back, g.wait)
 			if !strings.Contains(g.why, "location loc has used its allowance of 100 calls in 10s") {
 				t.Fatalf("the reason reads %q", g.why)
@@ -289,7 +289,7 @@ func TestALongQueueIsSpreadWithinTheHorizon(t *testing.T) {
 	w := limited(100, 10*time.Second)
 	perMinute := map[time.Duration]int{}
 	for range 20000 {
-		if g := take(&w.Budget, "loc", clients.Turn{}, noon); !g.ok {
+		if g := take(&w.Budget, "loc", clients.Priority{}, noon); !g.ok {
 			perMinute[g.wait.Truncate(time.Minute)]++
 			if g.wait > horizon {
 				t.Fatalf("a call is to come back in %s", g.wait)
@@ -326,11 +326,11 @@ func TestARefusalParksTheLocation(t *testing.T) {
 				t.Errorf("parked for %s, want %s", got, tc.want)
 			}
 			for range 3 {
-				if g := take(s, "loc", clients.Turn{}, noon.Add(time.Second)); g.ok || g.wait < tc.want-time.Second || g.why != s.ParkedWhy {
+				if g := take(s, "loc", clients.Priority{}, noon.Add(time.Second)); g.ok || g.wait < tc.want-time.Second || g.why != s.ParkedWhy {
 					t.Errorf("a call is answered %+v", g)
 				}
 			}
-			if g := take(s, "loc", clients.Turn{}, noon.Add(tc.want)); !g.ok {
+			if g := take(s, "loc", clients.Priority{}, noon.Add(tc.want)); !g.ok {
 				t.Errorf("after it a call is answered %+v", g)
 			}
 		})
@@ -351,14 +351,14 @@ func TestTheLastOfADayIsKeptForWebhooks(t *testing.T) {
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 	told := highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 90, DailyMax: 200000, DailyRemaining: 9999}
 	learn(s, "loc", told, false, 0, noon, noon)
-	g := take(s, "loc", clients.Turn{Backfill: true}, noon)
+	g := take(s, "loc", clients.Priority{Backfill: true}, noon)
 	if g.ok || g.wait != 12*time.Hour || !strings.Contains(g.why, "the last 10000 calls") {
 		t.Errorf("a backfill is answered %+v", g)
 	}
-	if g := take(s, "loc", clients.Turn{}, noon); !g.ok {
+	if g := take(s, "loc", clients.Priority{}, noon); !g.ok {
 		t.Errorf("a webhook is answered %+v", g)
 	}
-	if g := take(s, "loc", clients.Turn{Backfill: true}, noon.Add(12*time.Hour)); !g.ok {
+	if g := take(s, "loc", clients.Priority{Backfill: true}, noon.Add(12*time.Hour)); !g.ok {
 		t.Errorf("the next day a backfill is answered %+v", g)
 	}
 }
@@ -368,7 +368,7 @@ func TestWhatOthersUsedLowersTheBucket(t *testing.T) {
 	free := func(remaining int) (n int) {
 		s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 		learn(s, "loc", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: remaining, DailyRemaining: -1}, false, 0, noon, noon)
-		for g := take(s, "loc", clients.Turn{}, noon); g.ok && g.wait == 0; g = take(s, "loc", clients.Turn{}, noon) {
+		for g := take(s, "loc", clients.Priority{}, noon); g.ok && g.wait == 0; g = take(s, "loc", clients.Priority{}, noon) {
 			n++
 		}
 		return n
@@ -384,7 +384,7 @@ func TestCallsMadeBeforeTheLimitWasKnownAreCharged(t *testing.T) {
 	t.Parallel()
 	s := &store.Budget{}
 	for range 40 {
-		if g := take(s, "loc", clients.Turn{}, noon); !g.ok || g.wait > 0 {
+		if g := take(s, "loc", clients.Priority{}, noon); !g.ok || g.wait > 0 {
 			t.Fatalf("without a known limit a call is answered %+v", g)
 		}
 	}
@@ -405,19 +405,19 @@ func TestCallsMadeBeforeTheLimitWasKnownAreCharged(t *testing.T) {
 func TestAClockThatWasPutBackDoesNotStopTheCalls(t *testing.T) {
 	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second, Next: noon.Add(time.Hour)}
-	if g := take(s, "loc", clients.Turn{}, noon); g.wait > 30*time.Second {
+	if g := take(s, "loc", clients.Priority{}, noon); g.wait > 30*time.Second {
 		t.Errorf("a call is answered %+v", g)
 	}
-	for _, turn := range []clients.Turn{{}, {Backfill: true}} {
+	for _, priority := range []clients.Priority{{}, {Backfill: true}} {
 		s := &store.Budget{Max: 100, Interval: 10 * time.Second, Queue: noon.Add(48 * time.Hour), BackfillQueue: noon.Add(48 * time.Hour)}
-		take(s, "loc", turn, noon)
-		if g := take(s, "loc", turn, noon.Add(2*horizon)); !g.ok {
-			t.Errorf("%+v: after what can have been given to others a call is answered %+v", turn, g)
+		take(s, "loc", priority, noon)
+		if g := take(s, "loc", priority, noon.Add(2*horizon)); !g.ok {
+			t.Errorf("%+v: after what can have been given to others a call is answered %+v", priority, g)
 		}
 	}
 	s = &store.Budget{ParkedUntil: noon.Add(72 * time.Hour)}
-	take(s, "loc", clients.Turn{}, noon)
-	if g := take(s, "loc", clients.Turn{}, noon.Add(longestPark)); !g.ok {
+	take(s, "loc", clients.Priority{}, noon)
+	if g := take(s, "loc", clients.Priority{}, noon.Add(longestPark)); !g.ok {
 		t.Errorf("a day later a call is answered %+v", g)
 	}
 }

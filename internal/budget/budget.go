@@ -57,10 +57,10 @@ type Budget struct {
 
 // ask is a call that wants its turn.
 type ask struct {
-	turn clients.Turn
-	done bool
-	is   grant
-	err  error
+	priority clients.Priority
+	done     bool
+	is       grant
+	err      error
 }
 
 var _ highlevel.Budget = (*Budget)(nil)
@@ -91,8 +91,8 @@ const (
 // turn's patience allows; else it fails at once with a *clients.Error of
 // Reason RateLimited whose RetryAfter is when to ask again. Another error is
 // the database's, or ctx's when it ended first.
-func (b *Budget) Admit(ctx context.Context, turn clients.Turn) error {
-	is, err := b.ask(ctx, turn)
+func (b *Budget) Admit(ctx context.Context, priority clients.Priority) error {
+	is, err := b.ask(ctx, priority)
 	switch {
 	case err != nil:
 		return err
@@ -114,8 +114,8 @@ func (b *Budget) Admit(ctx context.Context, turn clients.Turn) error {
 // ask finds out a call's turn: from memory where that is certain, else from
 // the row. Calls that meet at the row are answered in one transaction, by the
 // first of them: a busy process writes less often than it calls.
-func (b *Budget) ask(ctx context.Context, turn clients.Turn) (grant, error) {
-	a := &ask{turn: turn}
+func (b *Budget) ask(ctx context.Context, priority clients.Priority) (grant, error) {
+	a := &ask{priority: priority}
 	b.mu.Lock()
 	if b.fromMemory(a) {
 		b.mu.Unlock()
@@ -149,7 +149,7 @@ func (b *Budget) fromMemory(a *ask) bool {
 		return false
 	}
 	s := b.state
-	a.is = take(&s, b.cfg.LocationID, a.turn, now)
+	a.is = take(&s, b.cfg.LocationID, a.priority, now)
 	if a.is.ok {
 		b.free++
 	}
@@ -169,7 +169,7 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 			noteDay(s, day, now)
 		}
 		for _, a := range asks {
-			a.is = take(s, b.cfg.LocationID, a.turn, now)
+			a.is = take(s, b.cfg.LocationID, a.priority, now)
 		}
 	}
 	b.mu.Lock()

@@ -48,9 +48,9 @@ func told(remaining int) highlevel.Allowance {
 }
 
 // sentAway returns how long a call is to wait, or fails the test where it was sent.
-func (b *bundle) sentAway(of *budget.Budget, turn clients.Turn) *clients.Error {
+func (b *bundle) sentAway(of *budget.Budget, priority clients.Priority) *clients.Error {
 	b.t.Helper()
-	err := of.Admit(b.t.Context(), turn)
+	err := of.Admit(b.t.Context(), priority)
 	var e *clients.Error
 	if !errors.As(err, &e) || e.Reason != clients.RateLimited {
 		b.t.Fatalf("Admit returned %v, want a refusal", err)
@@ -62,7 +62,7 @@ func (b *bundle) sentAway(of *budget.Budget, turn clients.Turn) *clients.Error {
 func (b *bundle) admitted(of *budget.Budget, n int) (at int) {
 	b.t.Helper()
 	for begun := time.Now(); at < n; at++ {
-		if err := of.Admit(b.t.Context(), clients.Turn{}); err != nil || time.Since(begun) > 0 {
+		if err := of.Admit(b.t.Context(), clients.Priority{}); err != nil || time.Since(begun) > 0 {
 			return at
 		}
 	}
@@ -106,7 +106,7 @@ func TestCallsThatWereUnderWayWhenTheLimitWasToldAreCharged(t *testing.T) {
 		p := b.process()
 		b.admitted(p, 98)
 		p.Observe(t.Context(), told(99))
-		if e := b.sentAway(p, clients.Turn{}); e.RetryAfter < 10*time.Second || e.RetryAfter > 11*time.Second {
+		if e := b.sentAway(p, clients.Priority{}); e.RetryAfter < 10*time.Second || e.RetryAfter > 11*time.Second {
 			t.Errorf("after 98 calls the next is to wait %s, want until they count no more", e.RetryAfter)
 		}
 	})
@@ -118,7 +118,7 @@ func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
 		p := b.process()
 		p.Observe(t.Context(), told(99))
 		begun, sent := time.Now(), 0
-		for ; p.Admit(t.Context(), clients.Turn{}) == nil; sent++ {
+		for ; p.Admit(t.Context(), clients.Priority{}) == nil; sent++ {
 			if time.Since(begun) > time.Second {
 				break
 			}
@@ -133,7 +133,7 @@ func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
 		begun = time.Now()
 		for range 16 {
 			callers.Go(func() {
-				err := p.Admit(t.Context(), clients.Turn{})
+				err := p.Admit(t.Context(), clients.Priority{})
 				mu.Lock()
 				defer mu.Unlock()
 				longest = max(longest, time.Since(begun))
@@ -157,7 +157,7 @@ func TestAWaitInPlaceEndsWithItsContext(t *testing.T) {
 		b.admitted(p, 70)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if err := p.Admit(ctx, clients.Turn{Claim: clients.Waited}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := p.Admit(ctx, clients.Priority{Claim: clients.Waited}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Admit returned %v", err)
 		}
 	})
@@ -180,7 +180,7 @@ func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
 		}
 		for _, p := range []*budget.Budget{one, two, b.process()} {
 			for range 3 {
-				e := b.sentAway(p, clients.Turn{})
+				e := b.sentAway(p, clients.Priority{})
 				if e.Message != words || e.RetryAfter != 24*time.Hour { // simulated time begins at midnight
 					t.Errorf("a call is told %q and to wait %s", e.Message, e.RetryAfter)
 				}
@@ -233,7 +233,7 @@ func TestWhatOthersUsedUpIsWaitedForUntilTheirWindowEnds(t *testing.T) {
 		p.Observe(t.Context(), told(99)) // a window has begun
 		time.Sleep(4 * time.Second)
 		p.Observe(t.Context(), told(0))
-		if e := b.sentAway(p, clients.Turn{}); e.RetryAfter != 6*time.Second || !strings.Contains(e.Message, "by others too") {
+		if e := b.sentAway(p, clients.Priority{}); e.RetryAfter != 6*time.Second || !strings.Contains(e.Message, "by others too") {
 			t.Errorf("a call is told %q and to wait %s, want 6 s", e.Message, e.RetryAfter)
 		}
 	})
@@ -246,7 +246,7 @@ func TestABudgetThatCannotBeReadIsNoRefusal(t *testing.T) {
 		if err := b.store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Admit(t.Context(), clients.Turn{}); err == nil || clients.ReasonOf(err) != "" {
+		if err := p.Admit(t.Context(), clients.Priority{}); err == nil || clients.ReasonOf(err) != "" {
 			t.Errorf("Admit returned %v, want the database's error", err)
 		}
 	})

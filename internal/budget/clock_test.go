@@ -39,7 +39,7 @@ func (b *bundle) work(length time.Duration, processes ...*clocked) (sent []time.
 			if back[i].After(time.Now()) {
 				continue
 			}
-			err := p.Admit(b.t.Context(), clients.Turn{Claim: clients.Waited})
+			err := p.Admit(b.t.Context(), clients.Priority{Claim: clients.Waited})
 			if err == nil {
 				sent, of[i] = append(sent, time.Now()), of[i]+1
 				continue
@@ -170,7 +170,7 @@ func TestAWaitThatHighLevelAskedForEndsInTimeThoughTheClockIsPutBack(t *testing.
 			}
 			p.Observe(t.Context(), highlevel.Allowance{Interval: 10 * time.Second, Remaining: -1, DailyRemaining: -1, Refused: true, RetryAfter: 30 * time.Second})
 			p.ahead -= time.Hour
-			if e := b.sentAway(p.Budget, clients.Turn{}); e.RetryAfter > time.Minute {
+			if e := b.sentAway(p.Budget, clients.Priority{}); e.RetryAfter > time.Minute {
 				t.Errorf("a call is to wait %s, want some 30 s", e.RetryAfter)
 			}
 			time.Sleep(40 * time.Second)
@@ -191,7 +191,7 @@ func TestADayIsHighLevelsWhateverTheClockWas(t *testing.T) {
 		used := told(50)
 		used.DailyRemaining, used.Refused = 0, true
 		p.Observe(t.Context(), used)
-		if e := b.sentAway(p.Budget, clients.Turn{}); e.RetryAfter > 24*time.Hour {
+		if e := b.sentAway(p.Budget, clients.Priority{}); e.RetryAfter > 24*time.Hour {
 			t.Errorf("a call is to wait %s, want until midnight", e.RetryAfter)
 		}
 		time.Sleep(24 * time.Hour)
@@ -209,7 +209,7 @@ func TestAWindowThatWasNoticedByAClockThatWasAheadIsWaitedForOnce(t *testing.T) 
 		p.Observe(t.Context(), told(99)) // a window has begun
 		p.ahead = 0
 		p.Observe(t.Context(), told(0))
-		if e := b.sentAway(p.Budget, clients.Turn{}); e.RetryAfter > 11*time.Second {
+		if e := b.sentAway(p.Budget, clients.Priority{}); e.RetryAfter > 11*time.Second {
 			t.Errorf("a call is to wait %s, want at most the 10 s of a window", e.RetryAfter)
 		}
 	})

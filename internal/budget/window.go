@@ -111,10 +111,10 @@ func note(s *store.Budget, at time.Time, calls int) {
 
 // send counts one call, and says when the next one follows that is not of a burst. One
 // that is late by less than a spacing makes those behind it no later.
-func send(s *store.Budget, at time.Time, turn clients.Turn) {
+func send(s *store.Budget, at time.Time, priority clients.Priority) {
 	note(s, at, 1)
 	gap, next := spread(s, at), &s.Next
-	if turn.Backfill {
+	if priority.Backfill {
 		next = &s.BackfillNext
 	}
 	*next = earliest(latest(*next, at.Add(-gap)), at).Add(gap)

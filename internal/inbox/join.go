@@ -237,21 +237,8 @@ func (l *sqliteLog) renumber(ctx context.Context, st *store.Store, bound store.I
 }
 
 // headers reads webhooks after a number, without their bodies.
-func headers(ctx context.Context, tx *sql.Tx, after int64, limit int) (out []store.Delivery, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, NULL
-		FROM inbox WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		d, err := scanDelivery(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, d)
-	}
-	return out, rows.Err()
+func headers(ctx context.Context, tx *sql.Tx, after int64, limit int) ([]store.Delivery, error) {
+	return readAfter(ctx, tx, "NULL", after, limit)
 }
 
 // same reports whether a delivery is that of a webhook with its number. The time

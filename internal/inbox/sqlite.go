@@ -148,9 +148,17 @@ func (l *sqliteLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store
 	return out, err
 }
 
-func (l *sqliteLog) after(ctx context.Context, cursor int64, limit int) (out []store.Delivery, err error) {
-	rows, err := l.file.Read.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, `+deliveredBody+`
-		FROM inbox WHERE id > $1 ORDER BY id LIMIT $2`, cursor, limit)
+func (l *sqliteLog) after(ctx context.Context, cursor int64, limit int) ([]store.Delivery, error) {
+	return readAfter(ctx, l.file.Read, deliveredBody, cursor, limit)
+}
+
+// readAfter reads webhooks after a number; body is an SQL expression for their bodies.
+func readAfter(ctx context.Context, db interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}, body string, after int64, limit int,
+) (out []store.Delivery, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT id, coalesce(webhook_id, ''), type, location_id, kind, entity_id, contact_id, deleted, received_at, `+body+`
+		FROM inbox WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -60,12 +60,12 @@ const (
 
 	// LiveWorkers is many more than a location or account may have, so that a few
 	// of them that hang leave enough to the others.
-	LiveWorkers = 32
+	liveWorkers = 32
 
 	// Jobs that nobody waits for have a queue of their own, lest they stand
 	// before those of webhooks: looking through a location takes minutes.
 	queueBackground   = "background"
-	BackgroundWorkers = 8
+	backgroundWorkers = 8
 
 	// PriorityLive is the priority of jobs that somebody waits for.
 	PriorityLive     = 1
@@ -82,7 +82,7 @@ const (
 
 func (c QueueConfig) river() *river.Config {
 	if c.MaxWorkers == 0 {
-		c.MaxWorkers = LiveWorkers
+		c.MaxWorkers = liveWorkers
 	}
 	if c.Workers == nil {
 		return &river.Config{Logger: c.Logger}
@@ -98,7 +98,7 @@ func (c QueueConfig) river() *river.Config {
 		JobTimeout:                  jobTimeout,
 		Logger:                      c.Logger,
 		MaxAttempts:                 maxAttempts,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}, queueBackground: {MaxWorkers: BackgroundWorkers}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.MaxWorkers}, queueBackground: {MaxWorkers: backgroundWorkers}},
 		RescueStuckJobsAfter:        rescueAfter,
 		RetryPolicy:                 Backoff{c.Real},
 		Workers:                     c.Workers,

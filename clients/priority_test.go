@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryTryAsksForItsTurnAndTellsItsAnswer(t *testing.T) {
-	var asked []clients.Turn
+	var asked []clients.Priority
 	var told []int
 	status := []int{503, 503, 200}
 	var tries atomic.Int32
@@ -24,13 +24,13 @@ func TestEveryTryAsksForItsTurnAndTellsItsAnswer(t *testing.T) {
 	}))
 	defer server.Close()
 	cfg := config(server.URL)
-	cfg.Admit = func(_ context.Context, turn clients.Turn) error { asked = append(asked, turn); return nil }
+	cfg.Admit = func(_ context.Context, priority clients.Priority) error { asked = append(asked, priority); return nil }
 	cfg.Observe = func(_ context.Context, status int, _ http.Header) { told = append(told, status) }
-	turn := clients.Turn{Backfill: true, Claim: clients.Waited}
-	if err := clients.NewTransport(cfg).Do(t.Context(), clients.Call{Operation: "get", Method: "GET", Path: "/x", Turn: turn}); err != nil {
+	priority := clients.Priority{Backfill: true, Claim: clients.Waited}
+	if err := clients.NewTransport(cfg).Do(t.Context(), clients.Call{Operation: "get", Method: "GET", Path: "/x", Priority: priority}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(asked, []clients.Turn{turn, turn, turn}) {
+	if !slices.Equal(asked, []clients.Priority{priority, priority, priority}) {
 		t.Errorf("asked for %v", asked)
 	}
 	if !slices.Equal(told, status) {
@@ -54,7 +54,7 @@ func TestACallThatGetsNoTurnIsNotSent(t *testing.T) {
 			defer server.Close()
 			asked := 0
 			cfg := config(server.URL)
-			cfg.Admit = func(context.Context, clients.Turn) error { asked++; return tc.err }
+			cfg.Admit = func(context.Context, clients.Priority) error { asked++; return tc.err }
 			// A create too: that it was not sent is certain, so nothing is unclear.
 			err := clients.NewTransport(cfg).Do(t.Context(), clients.Call{
 				Operation: "create thing", Subject: "x1", Effect: clients.Once, Method: "POST", Path: "/x", Body: strings.Repeat("x", 1000),

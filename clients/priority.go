@@ -5,35 +5,35 @@ import (
 	"net/http"
 )
 
-// A Turn says how a call stands in line where calls are rationed.
-type Turn struct {
+// Priority says which calls go first when calls are rationed.
+type Priority struct {
 	// Backfill takes only what interactive work leaves.
 	Backfill bool
 	Claim    Claim
 }
 
-// A Claim is what a call can say for itself where others wait too.
+// A Claim is the rank of a call among those that wait.
 type Claim int
 
 const (
-	// New stands behind those who wait.
+	// New calls wait behind all others.
 	New Claim = iota
-	// Waited was sent away with a RetryAfter, and has come back.
+	// Waited calls were told to come back after a RetryAfter, and did.
 	Waited
-	// Begun belongs to work that has made calls already. It may wait in place
-	// for seconds: the work would else be done again from its beginning.
+	// Begun calls belong to work that has already made calls. They may wait in place
+	// for seconds, because otherwise that work starts again from the beginning.
 	Begun
 )
 
-// gate asks for a turn and for permission before each try, so that retries count
-// too, and tells what was answered.
+// gate asks for admission and permission before each try, so that retries count too,
+// and reports each answer.
 type gate struct {
 	*Transport
 	call Call
 	next http.RoundTripper
 }
 
-// notAdmitted is a try that got no turn: certainly nothing was sent.
+// notAdmitted is a try that was not admitted. Nothing was sent.
 type notAdmitted struct{ error }
 
 func (h notAdmitted) Unwrap() error { return h.error }
@@ -54,7 +54,7 @@ func (g gate) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (g gate) pass(ctx context.Context) error {
 	if g.cfg.Admit != nil {
-		if err := g.cfg.Admit(ctx, g.call.Turn); err != nil {
+		if err := g.cfg.Admit(ctx, g.call.Priority); err != nil {
 			return err
 		}
 	}
