@@ -22,7 +22,7 @@ import (
 
 // Connections finds the connection of a location.
 type Connections interface {
-	// Lookup fails with *connection.Absent if there is nothing to do for a location.
+	// Lookup fails with *connection.NotConnected if there is nothing to do for a location.
 	Lookup(ctx context.Context, locationID string) (*connection.Connection, error)
 }
 
@@ -59,7 +59,7 @@ type Session struct {
 	lists   *lists
 }
 
-// Of returns the session of a location. It fails with *connection.Absent if there is
+// Of returns the session of a location. It fails with *connection.NotConnected if there is
 // nothing to do for it.
 func (all *Sessions) Of(ctx context.Context, locationID string) (*Session, error) {
 	conn, err := all.cfg.Connections.Lookup(ctx, locationID)

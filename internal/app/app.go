@@ -171,7 +171,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger, Rejections: rejections(logger),
 			Outages: outage.New(logger, "installations by OAuth", time.Now),
 			Rate:    guard.NewRate(installsEach, installsInAll, cfg.Clock.Now),
-			Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Touch(ctx, entities, false) },
+			Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Requeue(ctx, entities, false) },
 		}
 	}
 	adminHandler, err := a.adminRoutes(cfg, routes)

@@ -73,7 +73,7 @@ func (r *Registry) companyOf(ctx context.Context, c store.Connection) (string, e
 		return c.CompanyID, nil
 	}
 	conn, err := r.Lookup(ctx, c.LocationID)
-	if errors.As(err, new(*Absent)) {
+	if errors.As(err, new(*NotConnected)) {
 		return "", nil
 	} else if err != nil {
 		return "", err

@@ -108,8 +108,8 @@ func TestWhatWaitedForItsAuthorizationIsTakenBackWhenAnotherAgencyIsServed(t *te
 		b.stranger()
 		e := store.Entity{LocationID: strange, Kind: store.KindInstall, ID: strange}
 		event := highlevel.Event{Type: "INSTALL", LocationID: strange, CompanyID: strangers}
-		if _, err := r.Installed(t.Context(), e, event); !errors.Is(err, connection.ErrAwaited) {
-			t.Fatalf("while no agency is allowed: %v, want ErrAwaited", err)
+		if _, err := r.Installed(t.Context(), e, event); !errors.Is(err, connection.ErrPending) {
+			t.Fatalf("while no agency is allowed: %v, want ErrPending", err)
 		}
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
 		if o, err := r.Installed(t.Context(), e, event); err != nil || !strings.Contains(o.Why, "another agency") {

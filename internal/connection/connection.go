@@ -53,10 +53,10 @@ type Claims interface {
 	Elsewhere(locationID, account string) bool
 }
 
-// Absent says why nothing can be done for a location, in words for its operator.
-type Absent struct{ Why string }
+// NotConnected says why nothing can be done for a location, in words for its operator.
+type NotConnected struct{ Why string }
 
-func (a *Absent) Error() string { return a.Why }
+func (a *NotConnected) Error() string { return a.Why }
 
 // Settings is the connection that the configuration makes.
 type Settings struct {
@@ -189,7 +189,7 @@ func (r *Registry) ConnectBySettings(ctx context.Context) error {
 	return r.Store.SaveConnection(ctx, store.Connection{LocationID: id, Source: FromSettings, State: store.ConnectionActive}, r.Now())
 }
 
-// Lookup returns the connection of a location, or an *Absent that says why
+// Lookup returns the connection of a location, or an *NotConnected that says why
 // there is none. Another error means that it could not be found out.
 func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, error) {
 	r.mu.Lock()
@@ -205,7 +205,7 @@ func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, 
 	next := &known{at: r.Now(), is: is}
 	switch {
 	case absent != "":
-		next.err = &Absent{absent}
+		next.err = &NotConnected{absent}
 	case k != nil && k.conn != nil && k.is == is:
 		next.conn = k.conn
 	default:
@@ -276,7 +276,7 @@ func (r *Registry) unserved(c store.Connection) string {
 	case c.State == store.ConnectionRemoved:
 		return fmt.Sprintf("the app was uninstalled from location %s", c.LocationID)
 	case c.State == store.ConnectionPending:
-		return fmt.Sprintf("location %s: %v", c.LocationID, ErrAwaited)
+		return fmt.Sprintf("location %s: %v", c.LocationID, ErrPending)
 	case c.Source == FromSettings && c.LocationID != r.Settings.LocationID:
 		return fmt.Sprintf("location %s was connected by settings that no longer exist", c.LocationID)
 	case c.Source == FromOAuth && r.App == nil:

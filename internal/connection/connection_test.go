@@ -162,7 +162,7 @@ func (b *bundle) state(r *connection.Registry, location string) store.Connection
 func TestALocationThatAPersonConnectsIsServed(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
-		if err := b.call(r, north); !errors.As(err, new(*connection.Absent)) {
+		if err := b.call(r, north); !errors.As(err, new(*connection.NotConnected)) {
 			t.Fatalf("before it is connected: %v, want Absent", err)
 		}
 		if locations, follow := b.authorize(r, hlfake.Installation{Locations: []string{north}}); !slices.Equal(locations, []string{north}) || len(follow) != 0 {
@@ -298,10 +298,10 @@ func TestAnAgencysLocationsAreConnectedWhicheverComesFirst(t *testing.T) {
 		r := b.process()
 		event := highlevel.Event{Type: "INSTALL", LocationID: north, CompanyID: agency}
 		entity := store.Entity{LocationID: north, Kind: store.KindInstall, ID: north}
-		if _, err := r.Installed(t.Context(), entity, event); !errors.Is(err, connection.ErrAwaited) {
-			t.Fatalf("INSTALL before the code was exchanged: %v, want ErrAwaited", err)
+		if _, err := r.Installed(t.Context(), entity, event); !errors.Is(err, connection.ErrPending) {
+			t.Fatalf("INSTALL before the code was exchanged: %v, want ErrPending", err)
 		}
-		if err := b.call(r, north); !errors.As(err, new(*connection.Absent)) {
+		if err := b.call(r, north); !errors.As(err, new(*connection.NotConnected)) {
 			t.Errorf("while the authorization is awaited: %v", err)
 		}
 		locations, follow := b.authorize(r, hlfake.Installation{CompanyID: agency, Locations: []string{north, south}, Future: true})
@@ -344,7 +344,7 @@ func TestAnUninstallDropsTheTokensAndAnOldOneNothing(t *testing.T) {
 		if o, err := r.Installed(t.Context(), entity, now); err != nil || o.Did == "" {
 			t.Errorf("the uninstall did %+v, %v", o, err)
 		}
-		if err := b.call(r, north); !errors.As(err, new(*connection.Absent)) || !strings.Contains(err.Error(), "uninstalled") {
+		if err := b.call(r, north); !errors.As(err, new(*connection.NotConnected)) || !strings.Contains(err.Error(), "uninstalled") {
 			t.Errorf("after the uninstall: %v", err)
 		}
 		if sealed, err := r.Store.Secret(t.Context(), "grant/location/"+north); sealed != "" || err != nil {
@@ -355,7 +355,7 @@ func TestAnUninstallDropsTheTokensAndAnOldOneNothing(t *testing.T) {
 		if o, err := r.Installed(t.Context(), store.Entity{Kind: store.KindInstall, ID: agency}, whole); err != nil || o.Did == "" {
 			t.Errorf("the agency's uninstall did %+v, %v", o, err)
 		}
-		if err := b.call(r, south); !errors.As(err, new(*connection.Absent)) {
+		if err := b.call(r, south); !errors.As(err, new(*connection.NotConnected)) {
 			t.Errorf("after the agency's uninstall: %v", err)
 		}
 		if keys, err := r.Store.SecretKeys(t.Context()); err != nil || len(keys) != 0 {
@@ -399,7 +399,7 @@ func TestALocationHasACalendarHeroAccountOfItsOwnOrTheOneOfAll(t *testing.T) {
 		r := b.process(func(c *connection.Config) { c.Settings.CalendarHeroToken = "" })
 		b.hl.AddToken("pit", north)
 		b.must(r.Set(t.Context(), north, "pit", ""))
-		if _, err := r.Lookup(t.Context(), north); !errors.As(err, new(*connection.Absent)) || !strings.Contains(err.Error(), "CalendarHero") {
+		if _, err := r.Lookup(t.Context(), north); !errors.As(err, new(*connection.NotConnected)) || !strings.Contains(err.Error(), "CalendarHero") {
 			t.Errorf("without any account: %v", err)
 		}
 		b.must(r.Set(t.Context(), north, "", "its-own"))

@@ -70,7 +70,7 @@ func TestARefusedRenewalDoesNotBreakWhatWasRemovedMeanwhile(t *testing.T) {
 		if c := b.state(r, north); c.State != store.ConnectionRemoved {
 			t.Errorf("the connection is %+v, want it removed", c)
 		}
-		if err := b.call(b.process(), north); !errors.As(err, new(*connection.Absent)) {
+		if err := b.call(b.process(), north); !errors.As(err, new(*connection.NotConnected)) {
 			t.Errorf("after the uninstall: %v", err)
 		}
 	})

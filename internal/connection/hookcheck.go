@@ -50,7 +50,7 @@ func (r *Registry) hookURLs(ctx context.Context, a Account) (hookURLs, error) {
 func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook, due func(store.Hook) bool) ([]store.Hook, error) {
 	r.forget(a.Home()) // it may have been removed since
 	conn, err := r.Lookup(ctx, a.Home())
-	if errors.As(err, new(*Absent)) || err == nil && conn.Account != a.ID {
+	if errors.As(err, new(*NotConnected)) || err == nil && conn.Account != a.ID {
 		return nil, nil // it changed since
 	} else if err != nil {
 		return nil, err

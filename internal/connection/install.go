@@ -12,10 +12,10 @@ import (
 	"milepost/internal/store"
 )
 
-// ErrAwaited means that the app is installed where no authorization has
+// ErrPending means that the app is installed where no authorization has
 // arrived yet: INSTALL webhooks come before the code exchange (HighLevel issue
 // #294). It is worth to look again soon.
-var ErrAwaited = errors.New("the app is installed, but its authorization has not arrived yet")
+var ErrPending = errors.New("the app is installed, but its authorization has not arrived yet")
 
 // Authorized keeps the grant that a person gave in the browser, and returns the
 // locations that it is for. A grant of a location connects it at once. One of
@@ -98,7 +98,7 @@ func (r *Registry) installedAt(ctx context.Context, companyID string) (locations
 // connected already, or was removed by the operator.
 func (r *Registry) pending(ctx context.Context, companyID, locationID, name string) (bool, error) {
 	return r.Store.SavePending(ctx, store.Connection{
-		LocationID: locationID, CompanyID: companyID, Name: name, Source: FromOAuth, Problem: ErrAwaited.Error(),
+		LocationID: locationID, CompanyID: companyID, Name: name, Source: FromOAuth, Problem: ErrPending.Error(),
 	}, r.Now())
 }
 
@@ -127,7 +127,7 @@ func (r *Registry) Installed(ctx context.Context, e store.Entity, event highleve
 	if e.LocationID == "" {
 		_, follow, err := r.installedAt(ctx, e.ID)
 		if errors.Is(err, errNoGrant) {
-			err = ErrAwaited
+			err = ErrPending
 		}
 		return Outcome{Follow: follow, Why: "Milepost connects its locations one by one"}, err
 	}
@@ -147,7 +147,7 @@ func (r *Registry) locationInstalled(ctx context.Context, locationID, companyID 
 	given, err := r.mint(ctx, c.CompanyID, locationID)
 	switch reason := clients.ReasonOf(err); {
 	case errors.Is(err, errNoGrant):
-		return Outcome{}, ErrAwaited
+		return Outcome{}, ErrPending
 	case reason == clients.Forbidden, reason == clients.Invalid, reason == clients.NotFound:
 		problem := fmt.Sprintf("HighLevel gives no token for the location: %v; is the app installed there?", err)
 		_, err := r.Store.MoveConnection(ctx, store.Move{

@@ -125,13 +125,13 @@ func (r *Eraser) remaining(ctx context.Context, e store.Erasure) (why string, er
 		return "", err
 	}
 	_, err = r.Sessions.Of(ctx, e.LocationID)
-	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return absent.Why, nil
 	} else if err != nil {
 		return "", err
 	}
 	contact := store.Entity{LocationID: e.LocationID, Kind: string(mapping.KindContact), ID: e.ContactID}
-	if err := r.Store.Touch(ctx, []store.Entity{contact}, true); err != nil {
+	if err := r.Store.Requeue(ctx, []store.Entity{contact}, true); err != nil {
 		return "", err
 	}
 	return "", r.Jobs.Snooze(eraseWait)

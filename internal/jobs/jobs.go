@@ -43,7 +43,7 @@ const (
 
 // Connections finds the connection of a location.
 type Connections interface {
-	// Lookup fails with *connection.Absent if there is nothing to do for a location.
+	// Lookup fails with *connection.NotConnected if there is nothing to do for a location.
 	Lookup(ctx context.Context, locationID string) (*connection.Connection, error)
 }
 

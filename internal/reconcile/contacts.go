@@ -33,7 +33,7 @@ func (r *Reconciler) contactsJob(ctx context.Context, job *river.Job[store.Conta
 		r.logger.Info().Str("location", id).Int("contacts", looked).Int("differ", differ).Msg("contacts read in CalendarHero")
 	}
 	var failed *clients.Error
-	_, absent := errors.AsType[*connection.Absent](err)
+	_, absent := errors.AsType[*connection.NotConnected](err)
 	switch {
 	case absent:
 		return nil // no longer connected: its job comes back with it

@@ -38,7 +38,7 @@ func (r *Reconciler) pollJob(ctx context.Context, job *river.Job[store.PollArgs]
 			log = r.logger.Info()
 		}
 		var failed *clients.Error
-		switch _, absent := errors.AsType[*connection.Absent](err); {
+		switch _, absent := errors.AsType[*connection.NotConnected](err); {
 		case absent:
 			return nil
 		case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
@@ -88,7 +88,7 @@ func (r *Reconciler) PollMeetings(ctx context.Context, a connection.Account) (fo
 			touch = append(touch, store.Entity{LocationID: a.Home(), Kind: string(mapping.KindMeeting), ID: id})
 		}
 	}
-	return len(touch), r.store.TouchLater(ctx, touch)
+	return len(touch), r.store.RequeueLater(ctx, touch)
 }
 
 // pollLocation compares the open meetings in CalendarHero with those that a

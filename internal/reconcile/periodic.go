@@ -48,7 +48,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	log := r.logger.Info().Str("location", id).Int64("contacts", at.Contacts).Int64("tasks", at.Tasks).
 		Int64("found", at.Touched).Int64("calls", at.Calls)
 	var failed *clients.Error
-	_, absent := errors.AsType[*connection.Absent](err)
+	_, absent := errors.AsType[*connection.NotConnected](err)
 	switch {
 	case absent:
 		return nil // no longer connected: its job comes back with it

@@ -105,7 +105,7 @@ func (r *Reminders) Remind(ctx context.Context, job *river.Job[store.RemindArgs]
 		return m.tell(zerolog.InfoLevel, "reminder dropped", why), nil
 	}
 	conn, err := r.sessions.Of(ctx, e.LocationID)
-	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return m.tell(zerolog.InfoLevel, "reminder dropped", absent.Why), nil
 	} else if err != nil {
 		return nil, err

@@ -99,7 +99,7 @@ func TestWhatWasSyncedByAClockThatWasAheadIsSyncedAgain(t *testing.T) {
 		now := time.Date(2030, 6, 1, 12, 0, 0, 0, time.UTC)
 		of := func(id string) store.Entity { return store.Entity{LocationID: "loc", Kind: "contact", ID: id} }
 		for id, at := range map[string]time.Time{"before": now.Add(-time.Hour), "ahead": now.Add(time.Hour)} {
-			if err := b.Touch(ctx, []store.Entity{of(id)}, false); err != nil {
+			if err := b.Requeue(ctx, []store.Entity{of(id)}, false); err != nil {
 				t.Fatal(err)
 			}
 			err := b.InTx(ctx, func(tx *store.Tx) error {

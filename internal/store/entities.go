@@ -310,7 +310,7 @@ type Finish struct {
 	Outcome     string
 	Detail      string
 	Now         time.Time
-	Touch       []Entity // entities that must be looked at again because of this one, perhaps itself
+	Requeue     []Entity // entities that must be looked at again because of this one, perhaps itself
 	Backfill    bool     // what is touched lets those go first that an event asks for, too
 	// LookAt is when the clock changes what is asked for, zero = never; if nothing was
 	// planned, what was noted before stays.
@@ -335,7 +335,7 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 	slices.SortFunc(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
 	err = s.InTx(ctx, func(tx *Tx) error {
 		var list []raised
-		touch := map[asker][]Entity{}
+		requeue := map[asker][]Entity{}
 		for _, f := range ended {
 			left, err := tx.finish(ctx, f)
 			if err != nil {
@@ -345,13 +345,13 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 			if f.Backfill {
 				by = byBackfill
 			}
-			list, touch[by] = append(list, left...), append(touch[by], f.Touch...)
+			list, requeue[by] = append(list, left...), append(requeue[by], f.Requeue...)
 		}
-		if err := tx.requeue(ctx, touch[byEvent], false, byEvent); err != nil {
+		if err := tx.requeue(ctx, requeue[byEvent], false, byEvent); err != nil {
 			return err
 		}
-		touch[byBackfill] = slices.DeleteFunc(touch[byBackfill], func(e Entity) bool { return slices.Contains(touch[byEvent], e) })
-		if err := tx.requeue(ctx, touch[byBackfill], false, byBackfill); err != nil {
+		requeue[byBackfill] = slices.DeleteFunc(requeue[byBackfill], func(e Entity) bool { return slices.Contains(requeue[byEvent], e) })
+		if err := tx.requeue(ctx, requeue[byBackfill], false, byBackfill); err != nil {
 			return err
 		}
 		list = slices.DeleteFunc(list, func(v raised) bool { return job != nil && v.job == job.Args.Entity() })
@@ -623,13 +623,13 @@ func (s *Store) QueueOwed(ctx context.Context) error {
 	return nil
 }
 
-// Touch asks for entities to be looked at again, without any webhook.
-func (s *Store) Touch(ctx context.Context, entities []Entity, deleted bool) error {
+// Requeue asks for syncs of entities, without a webhook.
+func (s *Store) Requeue(ctx context.Context, entities []Entity, deleted bool) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, deleted, byEvent) })
 }
 
-// TouchLater is Touch for what nobody waits for: events go first.
-func (s *Store) TouchLater(ctx context.Context, entities []Entity) error {
+// RequeueLater is Requeue at low priority: events go first.
+func (s *Store) RequeueLater(ctx context.Context, entities []Entity) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, false, byBackfill) })
 }
 

@@ -102,14 +102,14 @@ const listOpenMeetings = `SELECT ` + meetingColumns + ` FROM meetings
 
 // SaveMeetings notes what the lists of CalendarHero show, and in the same
 // transaction asks for entities to be looked at.
-func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, touch []Entity) error {
+func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, requeue []Entity) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		for _, m := range meetings {
 			if err := tx.saveMeeting(ctx, m); err != nil {
 				return err
 			}
 		}
-		return tx.requeue(ctx, touch, false, byEvent)
+		return tx.requeue(ctx, requeue, false, byEvent)
 	})
 	if err != nil {
 		return fmt.Errorf("note %d meetings: %w", len(meetings), err)

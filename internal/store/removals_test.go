@@ -65,7 +65,7 @@ func TestAContactThatVanishesCountsOnceWithItsRecords(t *testing.T) {
 			all = append(all, store.Entity{LocationID: "loc", Kind: "contact", ID: contact})
 			for _, kind := range []string{"note", "task"} {
 				e := store.Entity{LocationID: "loc", Kind: kind, ID: kind + contact}
-				if err := errors.Join(b.Touch(ctx, []store.Entity{e}, false), b.LearnContact(ctx, e, contact)); err != nil {
+				if err := errors.Join(b.Requeue(ctx, []store.Entity{e}, false), b.LearnContact(ctx, e, contact)); err != nil {
 					t.Fatal(err)
 				}
 				all = append(all, e)

@@ -60,7 +60,7 @@ func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store
 	s.mu.Unlock()
 	finish := store.Finish{Entity: e, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()}
 	if rand.IntN(20) == 0 {
-		finish.Touch = []store.Entity{e} // it wants to be looked at again itself
+		finish.Requeue = []store.Entity{e} // it wants to be looked at again itself
 	}
 	over() // the next one may begin as soon as the end is committed, before it is told here
 	again, err := st.FinishSync(ctx, job, finish)

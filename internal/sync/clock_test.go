@@ -13,7 +13,7 @@ import (
 func TestALostCreateSettlesOnceThoughTheClockIsPutBack(t *testing.T) {
 	b := setup(t, "")
 	e := b.jane("2030-06-02")
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
 	b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
 	sync := func() error {
 		state, err := b.store.EntityState(t.Context(), e)

@@ -65,5 +65,5 @@ func (r *Syncer) debounceJob(ctx context.Context, job *river.Job[store.RestArgs]
 	if left := r.debounceLeft(link); left > 0 {
 		return r.Snooze(left)
 	}
-	return r.store.TouchLater(ctx, []store.Entity{job.Args.Entity()})
+	return r.store.RequeueLater(ctx, []store.Entity{job.Args.Entity()})
 }

@@ -60,7 +60,7 @@ func (b *bundle) all() {
 		b.ask(store.Entity{LocationID: location, Kind: "contact", ID: c.ID})
 		for _, n := range b.hl.Notes(c.ID) {
 			e := store.Entity{LocationID: location, Kind: "note", ID: n.ID}
-			b.must(b.store.Touch(b.t.Context(), []store.Entity{e}, false))
+			b.must(b.store.Requeue(b.t.Context(), []store.Entity{e}, false))
 			b.must(b.store.LearnContact(b.t.Context(), e, c.ID))
 			b.settle()
 		}
@@ -188,7 +188,7 @@ func TestALostNoteIsNotMadeAgainWhileAGatewayShowsNone(t *testing.T) {
 		t.Fatalf("the next sync ends with %v, and there are %d notes", err, len(b.hl.Notes(contact)))
 	}
 	note := store.Entity{LocationID: location, Kind: "note", ID: b.hl.Notes(contact)[0].ID}
-	b.must(b.store.Touch(t.Context(), []store.Entity{note}, false))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{note}, false))
 	b.must(b.store.LearnContact(t.Context(), note, contact)) // as its webhook says
 	b.known(note)
 	b.pass(time.Minute)

@@ -81,7 +81,7 @@ func TestMadeUpIDsCostLittleAndAreForgotten(t *testing.T) {
 	b.settle()
 	b.ch.ResetCalls()
 	e := store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: "000000000000000000000001"}
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
 	b.settle()
 	if n := b.ch.Calls()["GET /meeting/tasks"]; n > 4 {
 		t.Errorf("%d lists were read for it", n)
@@ -103,7 +103,7 @@ func TestNothingPersonalIsKeptOfAMeetingThatIsNoContacts(t *testing.T) {
 	b.must(err)
 	b.settle()
 	b.must(b.hl.DeleteContact(jane.ID))
-	b.must(b.store.Touch(t.Context(), []store.Entity{jane}, true))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{jane}, true))
 	b.settle()
 	b.must(b.store.Erase(t.Context(), store.Erasure{LocationID: location, ContactID: jane.ID}, 0, "", b.now()))
 	b.must(b.ch.Accept(r.ID))
@@ -160,7 +160,7 @@ func TestAutomationsThatAnswerEachOtherComeToAnEnd(t *testing.T) {
 `)
 	jane := b.jane("2030-06-03")
 	for range 80 {
-		b.must(b.store.Touch(t.Context(), []store.Entity{jane}, false))
+		b.must(b.store.Requeue(t.Context(), []store.Entity{jane}, false))
 		if _, err := b.run(jane); err != nil {
 			break
 		}

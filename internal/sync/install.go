@@ -34,11 +34,11 @@ func (r *Syncer) syncInstall(ctx context.Context, state store.EntityState) (*res
 	}
 	o, err := r.connections.Installed(ctx, state.Entity, event)
 	switch {
-	case errors.Is(err, connection.ErrAwaited) && ok && r.now().Sub(record.ReceivedAt) > awaitedLimit:
+	case errors.Is(err, connection.ErrPending) && ok && r.now().Sub(record.ReceivedAt) > awaitedLimit:
 		res, why := &result{}, fmt.Sprintf("%v for a day; connect at /oauth/highlevel/install", err)
 		res.cannot(why, why)
 		return res, nil
-	case errors.Is(err, connection.ErrAwaited):
+	case errors.Is(err, connection.ErrPending):
 		return nil, &outcome.Wait{For: awaitedWait, Why: err.Error()}
 	case err != nil:
 		return nil, err

@@ -73,7 +73,7 @@ func TestTasksAndNotesAreInTheCalendar(t *testing.T) {
 	task, err := b.hl.SeedTask(hlfake.Task{ContactID: jane.ID, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC), AssignedTo: "user1"})
 	b.must(err)
 	e := store.Entity{LocationID: location, Kind: "task", ID: task.ID}
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
 	b.must(b.store.LearnContact(t.Context(), e, jane.ID))
 	b.do(e)
 	i := b.calendar(e)["task"]
@@ -89,14 +89,14 @@ func TestTasksAndNotesAreInTheCalendar(t *testing.T) {
 	note, err := b.hl.SeedNote(hlfake.Note{ContactID: jane.ID, Body: "Prefers mornings\n#VIP"})
 	b.must(err)
 	e = store.Entity{LocationID: location, Kind: "note", ID: note.ID}
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
 	b.must(b.store.LearnContact(t.Context(), e, jane.ID))
 	b.do(e)
 	if i = b.calendar(e)["note"]; !strings.HasPrefix(i.Content.Text, "Prefers mornings") || len(i.Content.Tags) != 1 || i.Content.Tags[0] != "vip" || !i.Start.Equal(b.now()) {
 		t.Errorf("the note is %+v", i)
 	}
 	b.must(b.hl.DeleteNote(note.ID))
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, true))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, true))
 	b.do(e)
 	if i = b.calendar(e)["note"]; i.Status != store.StatusCancelled || i.Content.Text != "" {
 		t.Errorf("the deleted note is %+v", i)

@@ -162,7 +162,7 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 		Planned: res.evaluated, LookAt: res.again, Parts: res.parts, Happened: res.happened, Tagged: res.tagged, Last: res.last,
 		Entity: state.Entity, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Considered: res.considered, Now: run.now(),
-		Touch: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
+		Requeue: res.touch, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
 	})
 	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", run.now().Sub(start)).Msg("synced")
@@ -186,7 +186,7 @@ func (run *syncRun) record(ctx context.Context) error {
 	run.Database.Succeeded()
 	told := map[store.Entity]bool{}
 	for _, f := range run.ended {
-		for _, e := range f.Touch {
+		for _, e := range f.Requeue {
 			if e != f.Entity && !told[e] {
 				told[e] = true
 				run.told[e]++

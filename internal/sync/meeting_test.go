@@ -57,7 +57,7 @@ func (b *bundle) finish(e store.Entity, state store.EntityState, res *result) {
 	b.t.Helper()
 	_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{
 		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-		Outcome: res.outcome(), Detail: res.detail(), Now: b.now(), Touch: res.touch, Timeline: res.timeline,
+		Outcome: res.outcome(), Detail: res.detail(), Now: b.now(), Requeue: res.touch, Timeline: res.timeline,
 	})
 	b.must(err)
 }
@@ -82,7 +82,7 @@ func (b *bundle) owed() (e store.Entity, ok bool) {
 // ask has an entity synced, and all that follows from it.
 func (b *bundle) ask(e store.Entity) {
 	b.t.Helper()
-	b.must(b.store.Touch(b.t.Context(), []store.Entity{e}, false))
+	b.must(b.store.Requeue(b.t.Context(), []store.Entity{e}, false))
 	b.settle()
 }
 
@@ -258,7 +258,7 @@ func TestBothSidesChangeTheTime(t *testing.T) {
 			b.must(b.ch.Reschedule(b.request().ID, movedTo, movedTo.Add(30*time.Minute)))
 			b.pass(time.Minute)
 			b.setDate(e, "2030-06-10")
-			b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+			b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
 			b.settle()
 			b.ask(e)
 			if got := b.request(); got.Start.Day() != want {
@@ -303,7 +303,7 @@ func TestARequestThatWasCancelledIsNotMadeAgainForADescription(t *testing.T) {
 	b.must(err)
 	b.must(conn.CalendarHero.DeleteMeetingRequest(t.Context(), b.request().ID))
 	b.must(b.hl.AddTags(e.ID, "vip"))
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, false)) // before any poll
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false)) // before any poll
 	for range 3 {
 		b.do(e)
 	}

@@ -26,7 +26,7 @@ const confirmAfter = 45 * time.Second
 func (r *Syncer) orphanJob(ctx context.Context, job *river.Job[store.StrayArgs]) error {
 	e := job.Args.Entity()
 	conn, err := r.session(ctx, e.LocationID)
-	if _, absent := errors.AsType[*connection.Absent](err); absent {
+	if _, absent := errors.AsType[*connection.NotConnected](err); absent {
 		return nil // no longer connected
 	} else if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (r *Syncer) Preview(ctx context.Context, f store.Found) ([]string, error) {
 func (r *Syncer) previewAs(ctx context.Context, f store.Found, claim clients.Claim) ([]string, error) {
 	e := f.Entity
 	conn, err := r.session(ctx, e.LocationID)
-	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return []string{absent.Why}, nil
 	} else if err != nil {
 		return nil, err

@@ -452,7 +452,7 @@ func (h *history) still() {
 			}
 			return rows.Err()
 		}))
-		h.must(h.store.Touch(h.t.Context(), all, false))
+		h.must(h.store.Requeue(h.t.Context(), all, false))
 		for _, w := range h.past[max(0, len(h.past)-10):] {
 			if id, err := calendarhero.ParseEvent(w.body); err != nil || !h.expected.strange(id) {
 				h.arrive(w)

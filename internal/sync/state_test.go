@@ -99,7 +99,7 @@ func TestADeletedRecordTakesAlongWhatAPausedAutomationMade(t *testing.T) {
 	b.do(e)
 	b.use(switched(toOwner, "paused"))
 	b.must(b.hl.DeleteContact(e.ID))
-	b.must(b.store.Touch(t.Context(), []store.Entity{e}, true))
+	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, true))
 	b.do(e)
 	if got := b.open(); got != "" {
 		t.Errorf("CalendarHero has %q", got)

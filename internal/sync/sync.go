@@ -90,7 +90,7 @@ func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *
 		return r.syncInstall(ctx, *state)
 	}
 	conn, err := r.session(ctx, state.LocationID)
-	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return &result{skipped: []string{absent.Why}}, nil
 	} else if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ import (
 // Connections keeps up which locations there are.
 type Connections interface {
 	// Installed brings a location or agency in step with whether the app is installed
-	// there. It fails with connection.ErrAwaited if it is too early to tell.
+	// there. It fails with connection.ErrPending if it is too early to tell.
 	Installed(ctx context.Context, e store.Entity, event highlevel.Event) (connection.Outcome, error)
 	// Accounts lists the CalendarHero accounts of the locations that are served.
 	Accounts(ctx context.Context) ([]connection.Account, error)
@@ -93,7 +93,7 @@ func New(cfg Config) *Syncer {
 	return r
 }
 
-// session returns the session of a location. It fails with *connection.Absent if there is
+// session returns the session of a location. It fails with *connection.NotConnected if there is
 // nothing to do for it.
 func (r *Syncer) session(ctx context.Context, locationID string) (*session, error) {
 	of, err := r.sessions.Of(ctx, locationID)
@@ -141,7 +141,7 @@ func (r *Syncer) skip(ctx context.Context, d store.Delivery) string {
 		return "" // it is how a location becomes known
 	}
 	_, err := r.sessions.Of(ctx, d.Entity.LocationID)
-	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return absent.Why
 	}
 	if mapping.Kind(d.Entity.Kind) == mapping.KindMeeting {

@@ -155,13 +155,13 @@ type only struct{ conn *connection.Connection }
 
 func (o only) Lookup(_ context.Context, id string) (*connection.Connection, error) {
 	if id != o.conn.LocationID {
-		return nil, &connection.Absent{Why: "location " + id + " is not connected"}
+		return nil, &connection.NotConnected{Why: "location " + id + " is not connected"}
 	}
 	return o.conn, nil
 }
 
 func (o only) Installed(context.Context, store.Entity, highlevel.Event) (connection.Outcome, error) {
-	return connection.Outcome{}, connection.ErrAwaited
+	return connection.Outcome{}, connection.ErrPending
 }
 
 func (o only) Accounts(context.Context) ([]connection.Account, error) {
@@ -238,7 +238,7 @@ func (b *bundle) do(e store.Entity) *result {
 func (b *bundle) known(e store.Entity) {
 	b.t.Helper()
 	for range 2 {
-		b.must(b.store.Touch(b.t.Context(), []store.Entity{e}, false))
+		b.must(b.store.Requeue(b.t.Context(), []store.Entity{e}, false))
 	}
 	res := b.do(e)
 	_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{
@@ -463,7 +463,7 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, toOwner)
 			e := b.jane("2030-05-02")
-			b.must(b.store.Touch(t.Context(), []store.Entity{e}, false))
+			b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
 			b.hl.Faults().Next(c.on, -1, c.fault)
 			b.ch.Faults().Next(c.on, -1, c.fault)
 			state, err := b.store.EntityState(t.Context(), e)
