@@ -9,6 +9,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -45,6 +46,7 @@ type Routes struct {
 // Public is the surface that the vendors and the load balancer reach.
 func Public(routes Routes) http.Handler {
 	r := base(routes, routes.Guard)
+	r.Get("/", about)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
 	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
 	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.CalendarHero)
@@ -58,6 +60,16 @@ func Public(routes Routes) http.Handler {
 		r.Get(handlers.InstallPath, noOAuth)
 	}
 	return r
+}
+
+// about tells a person who opens the public address in a browser what it is for. It
+// tells no version: anyone may ask.
+func about(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, `This is Milepost. It receives webhooks, and keeps CalendarHero in step with HighLevel.
+
+In the HighLevel app, register the path /webhooks/highlevel of this address as its webhook URL.
+`+"`milepost workflow-key` creates the URL for a workflow's Webhook action, and `milepost feed-key` that of a calendar.\n")
 }
 
 func noOAuth(w http.ResponseWriter, _ *http.Request) {

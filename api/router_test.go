@@ -91,3 +91,15 @@ func TestTheKeyInACalendarsURLIsNeverLogged(t *testing.T) {
 		})
 	}
 }
+
+func TestThePublicAddressSaysWhatItIsForAndNoVersion(t *testing.T) {
+	handler := api.Public(api.Routes{
+		HighLevelWebhooks: http.NotFoundHandler(), WorkflowWebhooks: http.NotFoundHandler(), CalendarHero: http.NotFoundHandler(),
+		Calendars: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: zerolog.Nop(),
+	})
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if said := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(said, "register the path /webhooks/highlevel") || strings.ContainsAny(said, "0123456789") {
+		t.Errorf("%d: %q", w.Code, said)
+	}
+}

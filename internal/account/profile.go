@@ -76,6 +76,7 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 			if err != nil {
 				return locationAnswer{}, err
 			}
+			s.noteName(ctx, l.Name)
 			if zone, err := mapping.LoadZone(l.Timezone); err == nil {
 				return locationAnswer{location: mapping.Location{ID: s.LocationID, Name: l.Name, Zone: zone}}, nil
 			}
@@ -103,6 +104,14 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 		}, nil
 	})
 	return a.location, a.remark, err
+}
+
+// noteName keeps the location's name for those who list the connections: one of the
+// settings or of a token comes without it. No sync fails for that.
+func (s *Session) noteName(ctx context.Context, name string) {
+	if err := s.cfg.Store.NameConnection(ctx, s.LocationID, name); err != nil {
+		s.cfg.Logger.Warn().Err(err).Str("location", s.LocationID).Msg("could not save the name of a location")
+	}
 }
 
 // CustomFields returns the location's definitions. If a contact has a field that they do

@@ -90,6 +90,23 @@ func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time,
 	return nil
 }
 
+// NameConnection notes the name of a connected location. It writes only what changed.
+func (s *Store) NameConnection(ctx context.Context, locationID, name string) error {
+	name = printable(name)
+	c, ok, err := s.Connection(ctx, locationID)
+	if err != nil || !ok || name == "" || c.Name == name {
+		return err
+	}
+	err = s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE connections SET name = $2 WHERE location_id = $1`, locationID, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save the name of location %s: %w", locationID, err)
+	}
+	return nil
+}
+
 // printable drops what would steer a terminal that shows it.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"cmp"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,15 @@ func TestAConnectionKeepsWhatIsLearntAtDifferentTimes(t *testing.T) {
 		}
 		if err != nil || !ok || c != want {
 			t.Errorf("read back %+v, %v, %v; want %+v", c, ok, err, want)
+		}
+		for _, name := range []string{"", "Northwind\x1b Realty"} { // an answer without a name takes none away
+			if err := b.NameConnection(t.Context(), "l1", name); err != nil {
+				t.Fatal(err)
+			}
+			want := strings.ReplaceAll(cmp.Or(name, "Northwind"), "\x1b", "")
+			if c, _, err := b.Connection(t.Context(), "l1"); err != nil || c.Name != want || c.UpdatedAt.Unix() != 2 {
+				t.Errorf("named %q it is %+v, %v", name, c, err)
+			}
 		}
 		if sealed := must(b.Secret(t.Context(), "grant/location/l1"))(t); sealed != "k1:aaaa" {
 			t.Errorf("the secret reads %q", sealed)

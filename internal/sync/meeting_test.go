@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"milepost/clients"
+	"milepost/internal/connection"
 	"milepost/internal/outcome"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
@@ -328,5 +329,34 @@ func TestALostAnswerOfADeleteIsNoCancellation(t *testing.T) {
 	b.ask(e)
 	if got := b.request(); !strings.Contains(got.Description, "vip") {
 		t.Errorf("the description is %q", got.Description)
+	}
+}
+
+// A person who reads the deliveries learns why an event of CalendarHero did nothing.
+func TestAnEventOnARequestThatMilepostMadeSaysWhyItDoesNothing(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	r := store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: b.request().ID}
+	for _, c := range []struct{ event, why string }{
+		{string(mapping.NewMeetingRequest), "Milepost has just created this request itself"},
+		{"", "the sync of its record acts on what changed in it"},
+	} {
+		b.deliveries++
+		b.dispatch(store.Delivery{ID: b.deliveries, Type: c.event, Entity: r})
+		b.settle()
+		if s, err := b.store.EntityState(t.Context(), r); err != nil || s.Outcome != store.Unchanged || !strings.Contains(s.Detail, c.why) {
+			t.Errorf("the event %q is %s: %q, %v; want the reason %q", c.event, s.Outcome, s.Detail, err, c.why)
+		}
+	}
+}
+
+// A connection of the settings or of a token comes without the location's name.
+func TestASyncKeepsTheNameOfItsLocation(t *testing.T) {
+	b := setup(t, toOwner)
+	b.must(b.store.SaveConnection(t.Context(), store.Connection{LocationID: location, Source: connection.FromSettings, State: store.ConnectionActive}, b.now()))
+	b.ask(b.jane("2030-06-03"))
+	if c, _, err := b.store.Connection(t.Context(), location); err != nil || c.Name != "Northwind Realty" {
+		t.Errorf("the connection has the name %q: %v", c.Name, err)
 	}
 }

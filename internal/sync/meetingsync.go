@@ -54,6 +54,9 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 		ms.readEvents, ms.readOpen, ms.findLink, ms.readKnown, ms.readClosed, ms.leaveToReplacement, ms.leaveToOwner, ms.leaveStranger, ms.observe,
 	} {
 		if v, err := step(ctx); v != goOn || err != nil {
+			if v == settled && ms.ours() && ms.outcome() == store.Unchanged && ms.detail() == "" {
+				ms.notes = append(ms.notes, "Milepost made this request; the sync of its record acts on what changed in it")
+			}
 			return ms.m, v == byPeople, err
 		}
 	}
@@ -68,6 +71,9 @@ func (s *meetingSync) readEvents(ctx context.Context) (_ verdict, err error) {
 	}
 	if len(s.events) == 1 && s.events[0] == string(mapping.NewMeetingRequest) {
 		if ours, err := s.justMade(ctx); ours || err != nil {
+			if err == nil {
+				s.notes = append(s.notes, "Milepost has just created this request itself")
+			}
 			return settled, err
 		}
 	}
