@@ -1,6 +1,9 @@
 package mapping
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Request names an item that becomes a meeting request in CalendarHero.
 type Request struct {
@@ -45,27 +48,47 @@ func itemKey(automation string, action int) string {
 	return fmt.Sprintf("%s/%d", automation, action+1)
 }
 
-// WritesBack lists the keys of the notes and tasks in HighLevel that the
-// automations that are switched on may want for a record of this kind, or for the
-// meetings that are made for it.
-func (s *Set) WritesBack(kind Kind) (keys []string) {
-	writes := func(a *Automation, note func(key string)) {
+// WritesBack calls use with the key of each note and task in HighLevel that the
+// automations that are switched on may have written by a time for a record of this
+// kind, or for the meetings that are made for it, until it returns true.
+func (s *Set) WritesBack(kind Kind, now time.Time, use func(key string) (enough bool)) {
+	// each goes through the keys of an automation's items: those of each date, if it
+	// makes one for each.
+	each := func(a *Automation, wanted func(ItemKind) bool, use func(key string) bool) bool {
 		for i, act := range a.actions {
-			if act.kind() == ItemHighLevelNote || act.kind() == ItemHighLevelTask {
-				note(itemKey(a.ID, i))
+			if !wanted(act.kind()) {
+				continue
+			}
+			key := itemKey(a.ID, i)
+			if !a.dated() {
+				if use(key) {
+					return true
+				}
+				continue
+			}
+			last := now.Add(a.before).AddDate(1, 0, 2)
+			for day := now.AddDate(-1, 0, -2); day.Before(last); day = day.AddDate(0, 0, 1) {
+				if use(key + "#" + day.Format(time.DateOnly)) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	written := func(k ItemKind) bool { return k == ItemHighLevelNote || k == ItemHighLevelTask }
+	asked := func(k ItemKind) bool { return k == ItemEvent || k == ItemTask }
+	for _, a := range s.looking(kind) {
+		if each(a, written, use) {
+			return
+		}
+	}
+	for _, a := range s.looking(KindMeeting) {
+		for _, of := range s.looking(kind) {
+			if each(of, asked, func(request string) bool {
+				return each(a, written, func(key string) bool { return use(key + "@" + request) })
+			}) {
+				return
 			}
 		}
 	}
-	for _, a := range s.looking(kind) {
-		writes(a, func(key string) { keys = append(keys, key) })
-	}
-	requests := s.Requests(kind)
-	for _, a := range s.looking(KindMeeting) {
-		writes(a, func(key string) {
-			for _, r := range requests {
-				keys = append(keys, key+"@"+r.Key)
-			}
-		})
-	}
-	return keys
 }

@@ -18,8 +18,8 @@ import (
 // CalendarHero account has it.
 type Need struct {
 	What  NeedKind             `json:"what"`
-	Name  string               `json:"name"`  // contact.milestone_date, a tag, a stage, a meeting type
-	Has   string               `json:"has"`   // yes or no; or unknown, if the token may not tell
+	Name  string               `json:"name"` // contact.milestone_date, a tag, a stage, a meeting type
+	Has   string               `json:"has"`  // yes or no; or unknown, if the token may not tell
 	Field *mapping.NeededField `json:"field,omitempty"`
 }
 

@@ -274,7 +274,7 @@ func (s requests) removePast(ctx context.Context, keep map[string]bool) error {
 		}
 	}
 	for _, r := range requests {
-		if keep[r.Key] || s.leaves(r.Key) {
+		if keep[r.Key] || s.stays(r.Key, keep) || s.leaves(r.Key) {
 			continue
 		}
 		err := s.removePastOf(ctx, r)

@@ -57,6 +57,7 @@ func (s requests) inherit(ctx context.Context, plan mapping.Plan) error {
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
 	replaced := false
 	for key, link := range s.links {
+		key, _ = mapping.DatedKey(key)
 		replaced = replaced || link.State == store.LinkLive && link.Invited == string(mapping.InviteOwner) && s.knownMeeting(link).End.After(s.now()) &&
 			!slices.ContainsFunc(requests, func(r mapping.Request) bool { return r.Key == key })
 	}

@@ -387,6 +387,7 @@ func (l *expected) audit() (wrong []string) {
 	h.tally.creates, h.tally.deletes, h.tally.reminders, h.tally.mails = creates, deletes, reminds, len(h.ch.Mails())
 	wrong = append(wrong, l.notes()...)
 	wrong = append(wrong, l.contacts()...)
+	wrong = append(wrong, h.deals.audit(h)...)
 	return wrong
 }
 
@@ -539,6 +540,11 @@ func (l *expected) withoutOrphans(description string) string {
 			}
 		}
 	}
+	for _, id := range l.h.deals.gone {
+		for g := int64(1); g < 20; g++ {
+			orphans[meeting.Marker(store.Entity{LocationID: location, Kind: id.kind, ID: id.entity}, id.item, g)] = true
+		}
+	}
 	list, tags, tagged := strings.Cut(list, "\n\nTags: ")
 	notes := slices.DeleteFunc(strings.Split(list, "\n- "), func(n string) bool { return orphans[refIn(n)] })
 	parts := []string{strings.TrimSpace(before)}
@@ -626,6 +632,7 @@ func (l *expected) notes() (wrong []string) {
 			keys[itemID{"meeting", id, a + "-meeting-to-highlevel-note/1"}] = true
 		}
 	}
+	h.deals.keys(h, keys)
 	known := 0
 	for key := range keys {
 		n := 0

@@ -114,14 +114,14 @@ func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, er
 // record.
 func (s *entitySync) mayHaveWritten(kind mapping.Kind, id, marker string) bool {
 	e := store.Entity{LocationID: s.entity.LocationID, Kind: string(kind), ID: id}
-	for _, key := range s.automations.WritesBack(kind) {
-		for g := int64(1); g <= laterWrites; g++ {
-			if meeting.Marker(e, key, g) == marker {
-				return true
-			}
+	found := false
+	s.automations.WritesBack(kind, s.now(), func(key string) bool {
+		for g := int64(1); g <= laterWrites && !found; g++ {
+			found = meeting.Marker(e, key, g) == marker
 		}
-	}
-	return false
+		return found
+	})
+	return found
 }
 
 // meetingWrote reports whether a marker is one of those that automations write for a

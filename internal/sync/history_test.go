@@ -63,6 +63,7 @@ type history struct {
 	asked     int // times that a clash asked for
 	expected  *expected
 
+	deals     deals
 	stage     *stage
 	database  string // the one in use
 	stores    []*store.Store
@@ -126,6 +127,8 @@ func (s *stage) begin(t *testing.T, seed uint64) *history {
 	h.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: "America/New_York"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
+	h.hl.SeedPipeline(location, hlfake.Pipeline{ID: salesPipeline, Name: "Sales", Stages: dealStages})
+	h.deals = deals{visits: map[string]string{}, deals: map[string]*deal{}}
 	h.ch = chfake.New(chfake.Config{
 		Clock: clock, Token: "ch-test", User: chfake.User{Name: "Olivia Owner", Email: ownerMail, TimeZone: "America/Toronto"},
 	})
@@ -185,7 +188,7 @@ func automationsOf(rule mapping.ConflictRule) string {
 	for _, id := range []string{"milestone-to-calendar-event", "task-to-calendar-task"} {
 		all = strings.Replace(all, "- id: "+id+"\n", "- id: "+id+"\n  conflict: "+string(rule)+"\n", 1)
 	}
-	return all
+	return all + dealAutomations
 }
 
 // tell adds a line to the story.
@@ -632,7 +635,7 @@ func (h *history) hear() {
 				h.tally.lost++
 				h.tell("  %s %s is lost", vendor, s.Type)
 				// Neither changes the dateUpdated of a contact that is there.
-				h.needCheck = h.needCheck || strings.HasPrefix(s.Type, "Note") || s.Type == "ContactDelete"
+				h.needCheck = h.needCheck || strings.HasPrefix(s.Type, "Note") || strings.HasPrefix(s.Type, "Appointment") || s.Type == "ContactDelete"
 				continue
 			}
 			h.untold = append(h.untold, w)

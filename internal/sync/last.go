@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/facts"
 	"milepost/internal/outcome"
@@ -88,8 +89,12 @@ func (s *entitySync) farewell(ctx context.Context, needs mapping.Needs) (read ma
 		s.recallLast(record.Body, &read)
 	}
 	if kind != mapping.KindContact && s.contactID != "" {
-		if err := s.readContactFacts(ctx, needs.CustomFields, &read); err != nil {
-			return read, plan, outcome.NonRecord(err)
+		err := s.readContactFacts(ctx, needs.CustomFields, &read)
+		if clients.ReasonOf(err) == clients.NotFound { // it is about to be known as deleted; until then all stays as it is
+			return read, s.automations.Plan(kind, mapping.Facts{Now: read.Now, Gone: true}), nil
+		}
+		if err != nil {
+			return read, plan, err
 		}
 	}
 	var remark string

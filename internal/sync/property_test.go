@@ -137,6 +137,7 @@ func (h *history) step() {
 		h.pollAll()
 		h.contactsAll()
 		h.sweepAll()
+		h.askDue()
 		h.remindAll()
 		h.restAll()
 	case "resend":
@@ -163,6 +164,7 @@ func (h *history) edit() {
 	tasks := slices.DeleteFunc(h.hl.Tasks(id), func(t hlfake.Task) bool { return ours(t.Body) })
 	notes := h.hl.Notes(id)
 	options := []string{"milestone", "milestone", "milestone", "no milestone", "rename", "new task", "new task", "new note", "tag", "untag", "delete"}
+	options = append(options, h.dealEdits(id)...)
 	if len(tasks) > 0 {
 		options = append(options, "edit task", "edit task", "move task", "move task", "complete task", "reopen task", "delete task")
 	}
@@ -172,6 +174,9 @@ func (h *history) edit() {
 	what := choose(h, options...)
 	h.tell("person %d: %s", place, what)
 	bodies := []string{"Prefers mornings", "Alarm is off #vip", "Parks behind the house #keys #vip"}
+	if h.dealEdit(what, id) {
+		return
+	}
 	switch what {
 	case "milestone":
 		h.milestone(place)
@@ -233,6 +238,7 @@ func (h *history) comes(place int) {
 	h.must(err)
 	h.people[place] = c.ID
 	h.expected.came[place]++
+	h.deals.came = append(h.deals.came, c.ID)
 }
 
 func mailOf(place int) string { return fmt.Sprintf("p%d@example.com", place) }
@@ -392,6 +398,7 @@ func (h *history) rounds() {
 		h.pollAll()
 		h.contactsAll()
 		h.sweepAll()
+		h.askDue()
 		h.backfill()
 		h.agree()
 		h.remindAll()
@@ -576,7 +583,7 @@ func (h *history) bounded() {
 			over++
 		}
 	}
-	others := 2*h.tally.highlevel + 2*len(h.people) + 3*h.tally.calendarhero + 2*over
+	others := 3*h.tally.highlevel + 5*len(h.people) + 3*h.tally.calendarhero + 2*over
 	h.tally.bound = requests + others + struck
 	asked := h.wire["CalendarHero"].requests
 	if n := h.written() - asked; asked > requests+struck || n > others+struck {
