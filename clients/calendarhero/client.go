@@ -80,6 +80,12 @@ func New(cfg Config) *Client {
 	})}
 }
 
+// Rehearsing returns a client that sends its reads alone, and hands every other call
+// to note.
+func (c *Client) Rehearsing(note func(clients.Rehearsed)) *Client {
+	return &Client{transport: c.transport.Rehearsing(note)}
+}
+
 func authorization(cfg Config) (string, error) {
 	refused := &clients.Error{API: API, Operation: "get token", Reason: clients.Unauthorized}
 	switch {

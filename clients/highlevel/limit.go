@@ -50,6 +50,14 @@ func (c *Client) With(claim clients.Claim) *Client {
 	return &own
 }
 
+// Rehearsing returns a client that sends its reads alone, and hands every other call
+// to note.
+func (c *Client) Rehearsing(note func(clients.Rehearsed)) *Client {
+	own := *c
+	own.transport = c.transport.Rehearsing(note)
+	return &own
+}
+
 // ration lets the budget decide when calls are sent.
 func (cfg Config) ration(t *clients.TransportConfig) {
 	now := cfg.Now

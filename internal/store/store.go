@@ -24,7 +24,8 @@ import (
 // Store is an open state database. Safe for concurrent use.
 type Store struct {
 	backend
-	queue Queue
+	queue      Queue
+	rehearsing bool
 }
 
 // backend is what differs between SQLite and PostgreSQL.
@@ -62,6 +63,14 @@ type Rows interface {
 	Close()
 }
 
+// Rehearsing returns the store without effect: each transaction is rolled back at its
+// end. What a transaction answers is what it would be.
+func (s *Store) Rehearsing() *Store {
+	own := *s
+	own.rehearsing = true
+	return &own
+}
+
 // InTx runs fn in one write transaction, and commits it unless fn fails. Where
 // PostgreSQL ends a deadlock by giving up this transaction, fn runs again: River
 // locks the rows of several jobs in an order of its own.
@@ -81,7 +90,7 @@ func (s *Store) inTx(ctx context.Context, fn func(*Tx) error) error {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	tx.store = s
-	if err := fn(tx); err != nil {
+	if err := fn(tx); err != nil || s.rehearsing {
 		// The caller's context may be the reason; the rollback must still happen.
 		return errors.Join(err, tx.end(context.WithoutCancel(ctx), false))
 	}

@@ -277,6 +277,7 @@ func (s requests) removePast(ctx context.Context, keep map[string]bool) error {
 		if keep[r.Key] || s.stays(r.Key, keep) || s.leaves(r.Key) {
 			continue
 		}
+		s.rehearsed(r.Key)
 		err := s.removePastOf(ctx, r)
 		if err != nil && clients.ReasonOf(err) != clients.Invalid {
 			return err

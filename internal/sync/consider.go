@@ -12,6 +12,9 @@ import (
 // plan evaluates the automations, and notes what each made of the record.
 func (s *entitySync) plan(kind mapping.Kind, facts mapping.Facts) mapping.Plan {
 	plan, considered := s.automations.Trace(kind, facts)
+	if s.rehearser != nil {
+		s.rehearser.now.Facts, s.rehearser.now.Plan, s.rehearser.now.Considered = facts, plan, considered
+	}
 	s.result.considered = append(s.result.considered, s.left()...)
 	for _, c := range considered {
 		s.result.considered = append(s.result.considered, store.Considered{

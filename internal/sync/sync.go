@@ -99,6 +99,7 @@ func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *
 	if err != nil {
 		return nil, err
 	}
+	s.rehearsed("")
 	gone, err := s.dropped(ctx)
 	if err != nil {
 		return nil, err
@@ -365,6 +366,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 		return refused
 	}
 	for _, item := range plan.Items {
+		s.rehearsed(item.Key)
 		err := s.refusal(ctx, s.applyItem(ctx, item))
 		if clients.ReasonOf(err) == clients.Invalid {
 			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+outcome.Redacted(err))
@@ -465,6 +467,7 @@ func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error 
 		if keep[key] || s.stays(key, keep) || s.leaves(key) {
 			continue
 		}
+		s.rehearsed(key)
 		err := s.remove(ctx, link)
 		if err != nil && clients.ReasonOf(err) != clients.Invalid {
 			return err

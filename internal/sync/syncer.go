@@ -54,6 +54,9 @@ type Syncer struct {
 	spread      func(time.Duration) time.Duration
 	quiet       time.Duration // as Config's
 
+	agreed    func(item string) bool // as Rehearser's
+	rehearser *Rehearser             // nil = what it does takes effect
+
 	mu     sync.Mutex
 	caches map[string]*session // by location id
 }

@@ -1,0 +1,203 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"milepost/clients"
+	"milepost/clients/calendarhero"
+	"milepost/internal/connection"
+	"milepost/internal/outcome"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// Rehearser runs syncs without effect: the code is that of a sync, its clients send
+// only reads, and what it stores is rolled back. So it says what a sync would do.
+// It works one record at a time.
+type Rehearser struct {
+	syncer *Syncer
+	now    *Rehearsal
+}
+
+// Rehearsal is what a sync of a record would do now.
+type Rehearsal struct {
+	Entity     store.Entity
+	ContactID  string
+	Facts      mapping.Facts // as they were read
+	Plan       mapping.Plan
+	Considered []mapping.Considered
+	Calls      []RehearsedCall // in their order
+	Mails      []RehearsedMail
+	Outcome    string
+	Detail     string
+	Waits      string // why the sync would wait, or fail, before its end; "" = it would not
+
+	sync *entitySync
+	item string
+}
+
+// RehearsedCall is a call that a sync would make, for an item of an automation.
+type RehearsedCall struct {
+	clients.Rehearsed
+	Item string `json:"item,omitempty"`
+}
+
+// RehearsedMail is a mail that CalendarHero would send because of a call.
+type RehearsedMail struct {
+	To   string `json:"to"`
+	What string `json:"what"` // invitation or cancellation
+	Item string `json:"item,omitempty"`
+}
+
+// Rehearser returns a Rehearser with these automations. agreed says of which items a
+// person agrees that their requests may go from the account's owner to somebody else;
+// nil = of those that it was agreed to before.
+func (r *Syncer) Rehearser(automations *mapping.Set, agreed func(item string) bool) *Rehearser {
+	h := &Rehearser{}
+	h.syncer = &Syncer{
+		Runner: r.Runner, store: r.store.Rehearsing(), live: func() *mapping.Set { return automations }, connections: r.connections,
+		sessions: r.sessions.Rehearsing(h.note), logger: r.logger, now: r.now, real: r.real, spread: r.spread, quiet: r.quiet,
+		caches: map[string]*session{}, agreed: agreed, rehearser: h,
+	}
+	return h
+}
+
+func (h *Rehearser) note(call clients.Rehearsed) {
+	h.now.Calls = append(h.now.Calls, RehearsedCall{call, h.now.item})
+}
+
+// Rehearse runs a sync of a record. contactID is the contact that it belongs to, as
+// far as the caller knows.
+func (h *Rehearser) Rehearse(ctx context.Context, e store.Entity, contactID string) (*Rehearsal, error) {
+	h.now = &Rehearsal{Entity: e}
+	state, err := h.syncer.store.EntityState(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if state.ContactID == "" {
+		state.ContactID = contactID
+	}
+	// It looks as if a person had asked just now: a wait of the last try is over.
+	state.Wanted++
+	state.NextTry, state.Backfill = state.SyncedAt, true
+	res, err := h.syncer.syncWith(ctx, &state, &reads{})
+	for h.syncer.WaitsAtLimit() && h.syncer.AtLimit(ctx, err) {
+		h.now = &Rehearsal{Entity: e}
+		state.Outcome = store.Waiting
+		res, err = h.syncer.syncWith(ctx, &state, &reads{})
+	}
+	done := h.now
+	if wait, ok := errors.AsType[*outcome.Wait](err); ok {
+		done.Waits = wait.Why
+	} else if err != nil {
+		return nil, err
+	}
+	if res == nil && done.sync != nil {
+		res = done.sync.result
+	}
+	if res != nil {
+		done.Outcome, done.Detail = res.outcome(), res.detail()
+	}
+	if done.sync != nil {
+		done.ContactID = done.sync.contactID
+		err = done.mails(ctx)
+	}
+	return done, err
+}
+
+// rehearsed notes what a sync is about to do, if it is a rehearsal.
+func (s *entitySync) rehearsed(item string) {
+	if s.rehearser != nil {
+		s.rehearser.now.item, s.rehearser.now.sync = item, s
+	}
+}
+
+// mails finds out whom CalendarHero would mail.
+func (r *Rehearsal) mails(ctx context.Context) error {
+	for _, call := range r.Calls {
+		if call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks") {
+			continue
+		}
+		var to []string
+		what := "invitation"
+		switch call.Method {
+		case "POST":
+			var body struct {
+				ContactEmails []string `json:"contactEmails"`
+			}
+			if err := json.Unmarshal(call.Body, &body); err != nil {
+				return err
+			}
+			to = body.ContactEmails
+		case "DELETE":
+			what = "cancellation"
+			var err error
+			if to, err = r.sync.invitees(ctx, path.Base(call.Path)); err != nil {
+				return err
+			}
+		default:
+			continue
+		}
+		for _, address := range to {
+			r.Mails = append(r.Mails, RehearsedMail{address, what, call.Item})
+		}
+	}
+	return nil
+}
+
+// invitees are the addresses that a meeting request invites, as far as is known.
+func (s *entitySync) invitees(ctx context.Context, id string) ([]string, error) {
+	if m, ok := s.meetings[id]; ok && len(m.Emails) > 0 {
+		return m.Emails, nil
+	}
+	owner, err := s.conn.Owner(ctx)
+	if err != nil || owner.Email == "" {
+		return []string{"the account's owner"}, outcome.NonRecord(err)
+	}
+	return []string{owner.Email}, nil
+}
+
+// Changed counts the meeting requests that a rehearsed sync would create, replace and
+// remove, and the other calls that write; of one automation, or with "" of all.
+func (r *Rehearsal) Changed(automation string) (created, replaced, removed, others int) {
+	for _, call := range r.Calls {
+		if automation != "" && mapping.AutomationOf(call.Item) != automation {
+			continue
+		}
+		switch {
+		case call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks"):
+			others++
+		case call.Method == "POST":
+			created++
+		case call.Method == "DELETE":
+			removed++
+		}
+	}
+	// A replacement is a delete and a create for the same item.
+	for _, call := range r.Calls {
+		if automation != "" && mapping.AutomationOf(call.Item) != automation {
+			continue
+		}
+		again := func(c RehearsedCall) bool {
+			return c.Item == call.Item && c.Method == "POST" && c.Path == "/meeting/tasks"
+		}
+		if call.Method == "DELETE" && strings.HasPrefix(call.Path, "/meeting/tasks") && slices.ContainsFunc(r.Calls, again) && created > 0 {
+			created, removed, replaced = created-1, removed-1, replaced+1
+		}
+	}
+	return created, replaced, removed, others
+}
+
+// Absent says why nothing can be rehearsed of a location, or "".
+func (r *Syncer) Absent(ctx context.Context, locationID string) string {
+	_, err := r.sessions.Of(ctx, locationID)
+	if absent, ok := errors.AsType[*connection.Absent](err); ok {
+		return absent.Why
+	}
+	return ""
+}
