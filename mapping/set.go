@@ -2,7 +2,9 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Part is a Set of one automation, with the number of its version.
@@ -77,4 +79,22 @@ func (s *Set) Leaves(key string) bool {
 		}
 	}
 	return !s.removed[id]
+}
+
+// Reminds reports whether the automation of an item that is an event or task still
+// asks for a reminder that long before. Of an item that it does not know it reports
+// true.
+func (s *Set) Reminds(key string, before time.Duration) bool {
+	a := s.Find(AutomationOf(key))
+	if a == nil {
+		return true
+	}
+	base, _, _ := strings.Cut(key, "@")
+	base, _ = DatedKey(base)
+	for i, act := range a.actions {
+		if m, ok := act.(*meeting); ok && itemKey(a.ID, i) == base {
+			return slices.Contains(m.reminders, before)
+		}
+	}
+	return true
 }

@@ -29,6 +29,8 @@ type automationsCmd struct {
 	History historyCmd           `cmd:"" help:"List the versions of an automation: who changed it, when and why."`
 	Diff    diffCmd              `cmd:"" help:"Compare two versions of an automation."`
 	Restore restoreVersionCmd    `cmd:"" help:"Make an earlier version of an automation live again."`
+	Test    testAutomationCmd    `cmd:"" help:"Show what an automation would do with a record, and send nothing."`
+	Apply   applyAutomationCmd   `cmd:"" help:"Have an automation reach the records that exist now; of one that is off or deleted, remove what it made."`
 	Delete  deleteAutomationCmd  `cmd:"" help:"Delete an automation. What it made stays until you apply that."`
 }
 
@@ -58,6 +60,9 @@ func (c changing) by() automation.By {
 // run makes one change and prints what it says.
 func (c changing) run(ctx context.Context, out io.Writer, change func(*automation.Library, automation.By) (automation.Change, error), tell func(automation.Change) string) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if err := state.OpenQueue(); err != nil { // enabling a paused automation catches up
+			return err
+		}
 		made, err := change(state.Automations, c.by())
 		if err != nil {
 			return err

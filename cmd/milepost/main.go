@@ -30,6 +30,7 @@ type cli struct {
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of a calendar feed for a location, contact or user; list and revoke its keys."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"Show the outcome of each webhook and the reason, newest last."`
+	Explain     explainCmd     `cmd:"" help:"Say why something happened to a webhook or record, or why nothing did, and what to do."`
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`
 	Catalog     catalogCmd     `cmd:"" help:"List every trigger, and every operation of both vendors that an automation can call."`
 	People      peopleCmd      `cmd:"" help:"Show who may sign in to the console; add and remove people, and set their passwords."`

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/account"
+	"milepost/internal/automation"
 	"milepost/internal/erase"
 	"milepost/internal/jobs"
 	"milepost/internal/reconcile"
@@ -41,8 +42,9 @@ func (s *State) newWorkers(cfg Config, logger zerolog.Logger, erasure erase.Conf
 	return w
 }
 
-func (w workers) register() *river.Workers {
+func (w workers) register(automations *automation.Library, real func(time.Duration) time.Duration) *river.Workers {
 	all := river.NewWorkers()
+	automations.Register(all, real)
 	w.syncer.Register(all)
 	w.reconciler.Register(all)
 	w.reminders.Register(all)

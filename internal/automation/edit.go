@@ -260,8 +260,18 @@ func (e *editing) delete(a store.Automation) {
 }
 
 // SetState switches an automation on, pauses it or switches it off: a new version
-// whose text differs in that word. It changes nothing that exists.
+// whose text differs in that word. It changes nothing that exists, but for one that
+// was paused and is on again: it catches up with all records, as Apply does.
 func (l *Library) SetState(ctx context.Context, id string, state mapping.State, by By) (Change, error) {
+	before := l.Set().Find(id)
+	made, err := l.setState(ctx, id, state, by)
+	if err == nil && before != nil && before.State == mapping.StatePaused && state == mapping.StateOn && made.What == "changed" && l.store.CanQueue() {
+		_, err = l.catchUp(ctx, id, by)
+	}
+	return made, err
+}
+
+func (l *Library) setState(ctx context.Context, id string, state mapping.State, by By) (Change, error) {
 	return one(l.change(ctx, by, func(e *editing) error {
 		a, err := e.find(id)
 		switch {

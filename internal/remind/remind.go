@@ -124,6 +124,8 @@ func (m *reminder) useless() string {
 	switch state := mapping.MeetingState(m.link.Meeting); {
 	case m.live().Leaves(m.link.Item):
 		return "its automation is not on"
+	case !m.live().Reminds(m.link.Item, m.Args.Before):
+		return "its automation no longer asks for it"
 	case state == mapping.MeetingBooked, state == mapping.MeetingRescheduled:
 		return "the meeting is booked, so nobody is left to remind"
 	case state != "" && state != mapping.MeetingPending:

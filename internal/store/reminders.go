@@ -34,6 +34,18 @@ func remindJobs(l Link, now time.Time, reminders []Reminder) []river.InsertManyP
 	return jobs
 }
 
+// QueueReminders queues reminders of a link that are not queued yet.
+func (s *Store) QueueReminders(ctx context.Context, l Link, now time.Time, reminders []Reminder) error {
+	if len(reminders) == 0 {
+		return nil
+	}
+	err := s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, remindJobs(l, now, reminders)) })
+	if err != nil {
+		return fmt.Errorf("queue the reminders of item %s of %s: %w", l.Item, l.Entity, err)
+	}
+	return nil
+}
+
 // NoteReminder notes on a reminder's job that it is about to be sent, or that it
 // was not. A run that finds the former was preceded by one whose end nobody saw.
 func (s *Store) NoteReminder(ctx context.Context, job *river.Job[RemindArgs], sending bool) error {

@@ -40,6 +40,11 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	}
 	switch todo {
 	case meeting.Nothing:
+		if s.catchesUp && link.State == store.LinkLive { // its reminders may be others by now
+			if err := s.store.QueueReminders(ctx, link, s.now(), meeting.Reminders(link, item, s.now())); err != nil {
+				return err
+			}
+		}
 		return s.endDebounce(ctx, link)
 	case meeting.Skip:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))

@@ -140,6 +140,7 @@ func (r *Syncer) newSync(ctx context.Context, conn *session, state store.EntityS
 	if state.Outcome == store.Waiting {
 		s.startClient = conn.HighLevel.With(clients.Waited)
 	}
+	s.catchesUp = state.Backfill
 	if state.Backfill { // its first call only: a sync that has begun is brought to its end
 		s.startClient = s.startClient.Backfill()
 	}
@@ -323,6 +324,7 @@ type entitySync struct {
 	entity         store.Entity
 	contactID      string
 	asked          int64 // state's Wanted
+	catchesUp      bool  // no event asked for it; the automations may have changed since the last sync
 	// troubled: the last sync did not end.
 	troubled bool
 	// surelyGone: its contact is known to be deleted, and no search finds it.

@@ -1,0 +1,245 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+// ApplyPlan says what a run of an automation over the records that exist would do. It
+// was rehearsed, so it holds as long as nothing changes.
+type ApplyPlan struct {
+	Automation string        `json:"automation"`
+	State      mapping.State `json:"state"` // "" = it is deleted
+	Records    int64         `json:"records"`
+	Created    int           `json:"created"` // meeting requests
+	Replaced   int           `json:"replaced"`
+	Removed    int           `json:"removed"`
+	Written    int           `json:"written"`   // other calls that write, in either system
+	Unchanged  int           `json:"unchanged"` // records
+	Waiting    int           `json:"waiting"`   // records that could not be told, because their sync waits or fails
+	// Others is what other automations would do in the same syncs, because a change of
+	// theirs has not reached these records yet.
+	Others struct {
+		Created, Replaced, Removed, Written int
+	} `json:"others"`
+	People map[string]int `json:"people"` // mails by address; personal data
+}
+
+// ErrPaused means that a paused automation has nothing to apply.
+var ErrPaused = errors.New("the automation is paused, so what it made stays as it is; switch it on or off first")
+
+// scope says which records a run of an automation is about.
+func (l *Library) scope(ctx context.Context, id string) (store.ApplyScope, *mapping.Automation, error) {
+	if _, err := l.Watch(ctx); err != nil {
+		return store.ApplyScope{}, nil, err
+	}
+	v := store.ApplyScope{Automation: id}
+	a := l.Set().Find(id)
+	switch {
+	case a == nil:
+		left, err := l.store.ItemsLeft(ctx, id)
+		if err != nil || left > 0 {
+			return v, nil, err
+		}
+		if _, err := l.History(ctx, id); err != nil {
+			return v, nil, fmt.Errorf("%w: %q, and nothing is there that it made", ErrUnknown, id)
+		}
+	case a.State == mapping.StatePaused:
+		return v, a, fmt.Errorf("%s: %w", id, ErrPaused)
+	case a.State == mapping.StateOn:
+		v.Kind, v.Meetings = string(a.Kind()), a.Kind() == mapping.KindMeeting
+	}
+	return v, a, nil
+}
+
+// PlanApply rehearses a run over the records that Milepost knows. progress, which may
+// be nil, is told how many of how many are done.
+func (l *Library) PlanApply(ctx context.Context, r Rehearsals, id, location string, progress func(done, of int64)) (*ApplyPlan, error) {
+	scope, a, err := l.scope(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	scope.LocationID = location
+	plan := &ApplyPlan{Automation: id, People: map[string]int{}}
+	set := l.Set()
+	if a != nil {
+		plan.State = a.State
+	}
+	if a == nil || a.State == mapping.StateOff {
+		set = set.Removing([]string{id})
+	}
+	if plan.Records, err = l.store.CountApply(ctx, scope); err != nil {
+		return nil, err
+	}
+	rehearser := r.Rehearser(set, func(item string) bool { return mapping.AutomationOf(item) == id })
+	const page = 200
+	for done, last := int64(0), (store.Entity{}); ; {
+		list, err := l.store.ApplyPage(ctx, scope, last, page)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			return plan, nil
+		}
+		for _, record := range list {
+			said, err := rehearser.Rehearse(ctx, record.Entity, record.ContactID)
+			if err != nil {
+				return nil, err
+			}
+			created, replaced, removed, written := said.Changed(id)
+			plan.Created, plan.Replaced, plan.Removed, plan.Written = plan.Created+created, plan.Replaced+replaced, plan.Removed+removed, plan.Written+written
+			allCreated, allReplaced, allRemoved, allWritten := said.Changed("")
+			plan.Others.Created += allCreated - created
+			plan.Others.Replaced += allReplaced - replaced
+			plan.Others.Removed += allRemoved - removed
+			plan.Others.Written += allWritten - written
+			switch {
+			case said.Waits != "":
+				plan.Waiting++
+			case len(said.Calls) == 0:
+				plan.Unchanged++
+			}
+			for _, m := range said.Mails {
+				plan.People[m.To]++
+			}
+			if done++; progress != nil {
+				progress(done, plan.Records)
+			}
+		}
+		last = list[len(list)-1].Entity
+	}
+}
+
+// Apply begins a run of an automation over the records that exist. Of one that is off
+// or deleted it removes what it made, from now on; of one that is on, it brings all
+// records in step. A running Milepost works it below live work, a page at a time.
+// The person was told whom it mails: see PlanApply.
+func (l *Library) Apply(ctx context.Context, id, location string, by By) (store.Apply, error) {
+	scope, a, err := l.scope(ctx, id)
+	if err != nil {
+		return store.Apply{}, err
+	}
+	scope.LocationID = location
+	run := store.Apply{Automation: id, By: by.Who, AskedAt: l.now(), LocationID: location, State: store.ApplyRunning}
+	if run.Total, err = l.store.CountApply(ctx, scope); err != nil {
+		return run, err
+	}
+	var invites []string
+	if a == nil || a.State == mapping.StateOff {
+		if err := l.agree(ctx, store.AutomationRemoval{ID: id, By: by.Who, At: l.now()}); err != nil {
+			return run, err
+		}
+	} else {
+		for _, r := range l.Set().InvitesOthers() {
+			if mapping.AutomationOf(r.Key) == id {
+				invites = append(invites, r.Key)
+			}
+		}
+	}
+	return run, l.store.StartApply(ctx, run, invites)
+}
+
+// catchUp begins a run for an automation that was paused. Requests that its owner has
+// stay with the owner until a person agrees.
+func (l *Library) catchUp(ctx context.Context, id string, by By) (store.Apply, error) {
+	scope, _, err := l.scope(ctx, id)
+	if err != nil {
+		return store.Apply{}, err
+	}
+	run := store.Apply{Automation: id, By: by.Who, AskedAt: l.now()}
+	if run.Total, err = l.store.CountApply(ctx, scope); err != nil {
+		return run, err
+	}
+	return run, l.store.StartApply(ctx, run, nil)
+}
+
+// agree notes that what an automation made is removed.
+func (l *Library) agree(ctx context.Context, v store.AutomationRemoval) error {
+	for {
+		n, err := l.store.AutomationChanges(ctx)
+		if err != nil {
+			return err
+		}
+		err = l.store.EditAutomations(ctx, store.AutomationEdit{Expect: n, Agreed: []store.AutomationRemoval{v}})
+		if !errors.Is(err, store.ErrAutomationsChanged) {
+			if err == nil {
+				_, err = l.Reload(ctx)
+			}
+			return err
+		}
+	}
+}
+
+// Progress returns the last run of an automation; ok is false where there was none.
+func (l *Library) Progress(ctx context.Context, id string) (run store.Apply, ok bool, err error) {
+	return l.store.ApplyOf(ctx, id)
+}
+
+// CancelApply ends the run of an automation, and reports whether one was running. What
+// it has reached stays as it is.
+func (l *Library) CancelApply(ctx context.Context, id string) (was bool, err error) {
+	return l.store.CancelApply(ctx, id, l.now())
+}
+
+const (
+	applyPage = 50
+	// applySettle is how long a run waits for every process to load what it is about:
+	// see Watch.
+	applySettle = 3 * time.Second
+	applyPause  = time.Second // between two looks whether a page is done
+)
+
+// Register adds the worker of runs. real is how long a wait really takes; nil = as
+// long as it says.
+func (l *Library) Register(workers *river.Workers, real func(time.Duration) time.Duration) {
+	if real == nil {
+		real = func(d time.Duration) time.Duration { return d }
+	}
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[store.ApplyArgs]) error {
+		run, ok, err := l.store.ApplyOf(ctx, job.Args.Automation)
+		if err != nil || !ok || run.State != store.ApplyRunning {
+			return err
+		}
+		if left := applySettle - l.now().Sub(run.AskedAt); run.Page == 0 && 0 < left && left <= applySettle {
+			return river.JobSnooze(real(left))
+		}
+		scope, _, err := l.scope(ctx, job.Args.Automation)
+		if errors.Is(err, ErrPaused) || errors.Is(err, ErrUnknown) {
+			_, err := l.store.CancelApply(ctx, job.Args.Automation, l.now())
+			return err
+		} else if err != nil {
+			return err
+		}
+		wait, done, err := l.store.ContinueApply(ctx, scope, applyPage, l.now())
+		switch {
+		case err != nil:
+			return err
+		case done:
+			l.logger.Info().Str("automation", job.Args.Automation).Int64("records", run.Touched).Msg("automation applied")
+			return nil
+		case wait:
+			return river.JobSnooze(real(applyPause))
+		}
+		return river.JobSnooze(real(applyPause))
+	}))
+}
+
+// Names lists up to n of the people that a plan mails, and how many there are more.
+func (p *ApplyPlan) Names(n int) (some []string, more int) {
+	for address := range p.People {
+		some = append(some, address)
+	}
+	slices.Sort(some)
+	if len(some) > n {
+		return some[:n], len(some) - n
+	}
+	return some, 0
+}
