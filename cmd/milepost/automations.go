@@ -299,7 +299,7 @@ func setState(ctx context.Context, out io.Writer, c changing, id string, state m
 			return fmt.Sprintf("%s is %s already (version %d).", made.ID, made.State, made.Version)
 		}
 		return fmt.Sprintf("%s is %s (version %d). %s", made.ID, made.State, made.Version, map[mapping.State]string{
-			mapping.StateOn:     "It follows each record when that changes next; to reach all of them now, run: milepost automations apply " + made.ID,
+			mapping.StateOn:     "It follows each record when that changes next; one that was paused catches up now. To reach all records now, run: milepost automations apply " + made.ID,
 			mapping.StatePaused: "What it made stays exactly as it is. `milepost automations enable " + made.ID + "` catches up.",
 			mapping.StateOff:    "What it made stays as it is. To see and then remove it, run: milepost automations apply " + made.ID,
 		}[made.State])

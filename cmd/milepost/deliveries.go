@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"milepost/internal/app"
@@ -45,6 +46,7 @@ func (c *deliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) e
 			return nil
 		}
 		return printList(out, c.asJSON, rows,
+			column[deliveryRow]{"NUMBER", func(r deliveryRow) string { return strconv.FormatInt(r.Number, 10) }},
 			column[deliveryRow]{"RECEIVED", func(r deliveryRow) string { return r.At.Format(time.RFC3339) }},
 			column[deliveryRow]{"LOCATION", func(r deliveryRow) string { return oneLine(r.Location) }},
 			column[deliveryRow]{"TYPE", func(r deliveryRow) string { return oneLine(r.Type) }},
@@ -57,6 +59,7 @@ func (c *deliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) e
 
 // deliveryRow is one webhook and what became of it, oldest first.
 type deliveryRow struct {
+	Number   int64     `json:"number"` // for milepost explain
 	At       time.Time `json:"received_at"`
 	Location string    `json:"location"`
 	Type     string    `json:"type"`
@@ -74,7 +77,7 @@ func (c *deliveriesCmd) newest(ctx context.Context, st *store.Store, since time.
 	list, err := operate.New(operate.Config{Store: st}).NewestDeliveries(ctx, q)
 	rows := make([]deliveryRow, len(list))
 	for i, d := range slices.Backward(list) {
-		rows[len(list)-1-i] = deliveryRow{d.ReceivedAt.UTC(), d.Entity.LocationID, d.Type, d.Entity.Kind, d.Entity.ID, d.Outcome, d.Detail}
+		rows[len(list)-1-i] = deliveryRow{d.ID, d.ReceivedAt.UTC(), d.Entity.LocationID, d.Type, d.Entity.Kind, d.Entity.ID, d.Outcome, d.Detail}
 	}
 	return rows, err
 }

@@ -233,6 +233,9 @@ func dialable(ln net.Listener) string {
 // Store gives tests and the sandbox a look at what became of the webhooks.
 func (a *App) Store() *store.Store { return a.store }
 
+// Automations gives tests a look at the automations.
+func (a *App) Automations() *automation.Library { return a.automations }
+
 // WaitReady returns when a running App accepts webhooks, or ctx has ended.
 func (a *App) WaitReady(ctx context.Context) error {
 	select {

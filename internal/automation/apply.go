@@ -205,30 +205,32 @@ func (l *Library) Register(workers *river.Workers, real func(time.Duration) time
 	}
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[store.ApplyArgs]) error {
 		run, ok, err := l.store.ApplyOf(ctx, job.Args.Automation)
-		if err != nil || !ok || run.State != store.ApplyRunning {
+		if err != nil {
 			return err
 		}
-		if left := applySettle - l.now().Sub(run.AskedAt); run.Page == 0 && 0 < left && left <= applySettle {
+		if left := applySettle - l.now().Sub(run.AskedAt); ok && run.Page == 0 && 0 < left && left <= applySettle {
 			return river.JobSnooze(real(left))
 		}
 		scope, _, err := l.scope(ctx, job.Args.Automation)
-		if errors.Is(err, ErrPaused) || errors.Is(err, ErrUnknown) {
-			_, err := l.store.CancelApply(ctx, job.Args.Automation, l.now())
-			return err
-		} else if err != nil {
+		if errors.Is(err, ErrPaused) || errors.Is(err, ErrUnknown) { // since it began
+			_, err = l.store.CancelApply(ctx, job.Args.Automation, l.now())
+		}
+		if err != nil {
 			return err
 		}
-		wait, done, err := l.store.ContinueApply(ctx, scope, applyPage, l.now())
+		wait, done, err := l.store.ContinueApply(ctx, job, scope, applyPage, l.now())
 		switch {
 		case err != nil:
 			return err
-		case done:
+		case done && ok:
 			l.logger.Info().Str("automation", job.Args.Automation).Int64("records", run.Touched).Msg("automation applied")
+			return nil
+		case done:
 			return nil
 		case wait:
 			return river.JobSnooze(real(applyPause))
 		}
-		return river.JobSnooze(real(applyPause))
+		return river.JobSnooze(real(applyPause / 10))
 	}))
 }
 

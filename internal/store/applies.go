@@ -87,7 +87,11 @@ func (s *Store) StartApply(ctx context.Context, a Apply, invites []string) error
 
 // ApplyOf reads the last run of an automation; ok is false where there was none.
 func (s *Store) ApplyOf(ctx context.Context, automation string) (a Apply, ok bool, err error) {
-	rows, err := s.Query(ctx, `SELECT `+applyColumns+` FROM applies WHERE automation = $1`, automation)
+	return applyOf(ctx, s, automation)
+}
+
+func applyOf(ctx context.Context, q querier, automation string) (a Apply, ok bool, err error) {
+	rows, err := q.Query(ctx, `SELECT `+applyColumns+` FROM applies WHERE automation = $1`, automation)
 	list, err := collect(rows, err, func(r Rows) (a Apply, err error) {
 		var asked, ended int64
 		err = r.Scan(&a.Automation, &a.By, &asked, &a.State, &a.LocationID, &a.Total, &a.Touched, &a.Last.LocationID, &a.Last.Kind, &a.Last.ID, &a.Page, &ended)
@@ -166,16 +170,22 @@ func (s *Store) CountApply(ctx context.Context, scope ApplyScope) (int64, error)
 }
 
 // ContinueApply asks for the syncs of the next page of a run, once those of the last
-// one were tried. wait reports that they were not yet; done, that the run is over.
-func (s *Store) ContinueApply(ctx context.Context, scope ApplyScope, limit int, now time.Time) (wait, done bool, err error) {
+// one were tried. wait reports that they were not yet; done, that the run is over: its
+// job is then completed in the same transaction, so that a run which begins at this
+// moment gets a job of its own.
+func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], scope ApplyScope, limit int, now time.Time) (wait, done bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		wait, done = false, false
-		a, ok, err := s.ApplyOf(ctx, scope.Automation)
+		// Locks the row, as StartApply does.
+		if _, err := tx.Exec(ctx, `UPDATE applies SET page = page WHERE automation = $1`, scope.Automation); err != nil {
+			return err
+		}
+		a, ok, err := applyOf(ctx, tx, scope.Automation)
 		if err != nil {
 			return err
 		}
 		if done = !ok || a.State != ApplyRunning; done {
-			return nil
+			return s.queue.complete(ctx, tx, job.JobRow)
 		}
 		scope.LocationID = a.LocationID
 		if a.Page > 0 {
@@ -195,8 +205,10 @@ func (s *Store) ContinueApply(ctx context.Context, scope ApplyScope, limit int, 
 		}
 		if len(page) == 0 {
 			done = true
-			_, err := tx.Exec(ctx, `UPDATE applies SET state = 'done', ended_at = $2, page = 0 WHERE automation = $1 AND state = 'running'`, scope.Automation, micros(now))
-			return err
+			if _, err := tx.Exec(ctx, `UPDATE applies SET state = 'done', ended_at = $2, page = 0 WHERE automation = $1`, scope.Automation, micros(now)); err != nil {
+				return err
+			}
+			return s.queue.complete(ctx, tx, job.JobRow)
 		}
 		list := make([]Entity, len(page))
 		for i, r := range page {
