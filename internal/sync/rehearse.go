@@ -10,7 +10,6 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
-	"milepost/internal/connection"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -191,13 +190,4 @@ func (r *Rehearsal) Changed(automation string) (created, replaced, removed, othe
 		}
 	}
 	return created, replaced, removed, others
-}
-
-// Absent says why nothing can be rehearsed of a location, or "".
-func (r *Syncer) Absent(ctx context.Context, locationID string) string {
-	_, err := r.sessions.Of(ctx, locationID)
-	if absent, ok := errors.AsType[*connection.Absent](err); ok {
-		return absent.Why
-	}
-	return ""
 }
