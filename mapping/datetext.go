@@ -267,22 +267,29 @@ func (r *dateReader) comment([]string) (bool, error) {
 	return len(r.zones)+len(r.offsets) > 0 || r.region != nil, nil
 }
 
+// readMarch takes a word that means March and Tuesday for the one that is missing. It
+// reports false if neither is.
+func (r *dateReader) readMarch() bool {
+	if r.march > 0 && r.month == "" {
+		r.month, r.march = "3", r.march-1
+	}
+	if r.march == 0 {
+		return true
+	}
+	if r.weekday != nil || r.march > 1 {
+		return false
+	}
+	tuesday := time.Tuesday
+	r.weekday = &tuesday
+	return true
+}
+
 // date returns the one day that the pieces can mean. Days and months in digits
 // are in HighLevel's order, the month first; a weekday can turn it around. Dots
 // say nothing: HighLevel puts them between a month and a day, most of Europe
 // between a day and a month. A year of two digits is of this century or the last.
 func (r *dateReader) date() (Date, error) {
-	if r.march > 0 && r.month == "" {
-		r.month, r.march = "3", r.march-1
-	}
-	if r.march > 0 {
-		if r.weekday != nil || r.march > 1 {
-			return Date{}, errors.New(dateForms)
-		}
-		tuesday := time.Tuesday
-		r.weekday = &tuesday
-	}
-	if r.year == "" || r.month == "" || r.day == "" {
+	if !r.readMarch() || r.year == "" || r.month == "" || r.day == "" {
 		return Date{}, errors.New(dateForms)
 	}
 	year, _ := strconv.Atoi(r.year) // the forms let only digits through

@@ -171,6 +171,29 @@ func beginsWithBlock(s string, tags []tag) bool {
 	return false
 }
 
+// isVoid reports whether an element of editors has no end tag.
+func isVoid(name string) bool { return name == "br" || name == "hr" || name == "img" }
+
+// followsBreak reports whether a tag follows one that ends a line.
+func followsBreak(s string, tags []tag, i int) bool {
+	return i > 0 && breaksLine(tags[i-1]) && strings.TrimSpace(s[tags[i-1].to:tags[i].from]) == ""
+}
+
+// isMention reports whether a tag stands in a text as a word does.
+func isMention(s string, t tag) bool {
+	return t.attributes == "" && blankBefore(s, t.from) && blankAfter(s, t.to)
+}
+
+// arePair reports whether a tag and its end tag stand in a text as words do.
+func arePair(s string, t, mate tag) bool {
+	return isMention(s, t) && blankBefore(s, mate.from) && blankAfter(s, mate.to)
+}
+
+// isMentioned reports whether two tags are words of a text, by what is between them.
+func isMentioned(inner string) bool {
+	return strings.TrimSpace(inner) == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner))
+}
+
 // isInlineHTML reports whether a text has markup, and nothing but an editor's.
 func isInlineHTML(s string, tags []tag) bool {
 	at, found := 0, false
@@ -185,22 +208,19 @@ func isInlineHTML(s string, tags []tag) bool {
 		at = t.to
 		switch {
 		case t.name == "":
-		case t.name == "br" || t.name == "hr" || t.name == "img":
-			follows := i > 0 && breaksLine(tags[i-1]) && strings.TrimSpace(s[tags[i-1].to:t.from]) == ""
-			if t.attributes == "" && !nothingElse && !follows && blankBefore(s, t.from) && blankAfter(s, t.to) {
-				return false // "the <br> tag"
-			}
+		case isVoid(t.name) && !nothingElse && !followsBreak(s, tags, i) && isMention(s, t):
+			return false // "the <br> tag"
+		case isVoid(t.name):
 			found = true
 		case hiddenElements[t.name] && t.mate > i:
 			at = tags[t.mate].to
 		case !isEditors(t.name) || t.mate < 0:
 			return false
 		case t.mate > i && editorInline[t.name] && t.attributes == "":
-			inner := s[t.to:tags[t.mate].from]
-			if strings.TrimSpace(inner) == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner)) {
+			if isMentioned(s[t.to:tags[t.mate].from]) {
 				return false // "between <b> and </b>"
 			}
-		case t.mate > i && t.attributes == "" && blankBefore(s, t.from) && blankAfter(s, t.to) && blankBefore(s, tags[t.mate].from) && blankAfter(s, tags[t.mate].to):
+		case t.mate > i && arePair(s, t, tags[t.mate]):
 			return false // "use <p> and </p> for it"
 		default:
 			found = true

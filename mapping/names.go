@@ -181,6 +181,14 @@ var otherNames = map[string]string{
 	"company": "company_name", "birthday": "date_of_birth", "dob": "date_of_birth", "phone_raw": "phone", "owner": "assigned_to", "tag": "tags",
 }
 
+// didYouMean asks for a name that is near; "" if none is.
+func didYouMean(form, near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean "+form+"?", near)
+}
+
 // Unknown lists the names that neither the location nor its account has, each with
 // the nearest that they do.
 func (s *Set) Unknown(file string, k Known) (found []Mistake) {
@@ -201,11 +209,7 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 			if k.ContactFields == nil || standardFields[n.text] || slices.Contains(k.ContactFields, n.text) {
 				continue
 			}
-			if near := nearestField(n.text, k.ContactFields); near != "" {
-				add(n, "the location has no field contact.%s; did you mean contact.%s?", n.text, near)
-			} else {
-				add(n, "the location has no field contact.%s", n.text)
-			}
+			add(n, "the location has no field contact.%s%s", n.text, didYouMean("contact.%s", nearestField(n.text, k.ContactFields)))
 		case meetingType:
 			if k.MeetingTypes != nil && !slices.Contains(k.MeetingTypes, n.text) {
 				add(n, "the CalendarHero account: %v", unknown("meeting type", n.text, k.MeetingTypes))
@@ -214,11 +218,7 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 			if k.Users == nil || slices.ContainsFunc(k.Users, func(u User) bool { return u.ID == n.text }) {
 				continue
 			}
-			if near := nearestUser(n.text, k.Users); near != "" {
-				add(n, "the location has no user with this id; did you mean %q?", near)
-			} else {
-				add(n, "the location has no user with this id")
-			}
+			add(n, "the location has no user with this id%s", didYouMean("%q", nearestUser(n.text, k.Users)))
 		}
 	}
 	return found

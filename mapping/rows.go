@@ -280,13 +280,8 @@ func (r Row) check() error {
 		}
 	case IsOneOf:
 		list, ok := r.Value.([]any)
-		if !ok || len(list) == 0 {
+		if !ok || len(list) == 0 || slices.ContainsFunc(list, func(v any) bool { _, isList := v.([]any); return isList }) {
 			return wrong("a list of values")
-		}
-		for _, v := range list {
-			if _, isList := v.([]any); isList {
-				return wrong("a list of values")
-			}
 		}
 		_, err = literal(r.Value)
 	default:

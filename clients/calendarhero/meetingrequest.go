@@ -156,6 +156,18 @@ func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedReq
 	return c.MeetingRequestsOfType(ctx, state, "")
 }
 
+// newRequests are the requests of a page that were not seen before.
+func newRequests(page []json.RawMessage, seen map[string]bool) (fresh []ListedRequest) {
+	for _, raw := range page {
+		var r ListedRequest
+		if json.Unmarshal(raw, &r) == nil && r.ID != "" && !seen[r.ID] {
+			seen[r.ID] = true
+			fresh = append(fresh, r)
+		}
+	}
+	return fresh
+}
+
 // MeetingRequestsOfType is MeetingRequests of one meeting type; "" = of all.
 func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType string) ([]ListedRequest, error) {
 	const operation = "list meeting requests"
@@ -184,16 +196,9 @@ func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType s
 		if out == nil {
 			return nil, unreadable(operation, state)
 		}
-		fresh := 0
-		for _, raw := range *out {
-			var r ListedRequest
-			if json.Unmarshal(raw, &r) == nil && r.ID != "" && !seen[r.ID] {
-				seen[r.ID] = true
-				all = append(all, r)
-				fresh++
-			}
-		}
-		if fresh == 0 || take == 0 {
+		fresh := newRequests(*out, seen)
+		all = append(all, fresh...)
+		if len(fresh) == 0 || take == 0 {
 			return all, nil
 		}
 		skip += len(*out) - min(requestOverlap, len(*out)/4)

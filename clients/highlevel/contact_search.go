@@ -2,6 +2,7 @@ package highlevel
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
@@ -110,6 +111,28 @@ const (
 	mostPages     = 10_000 // of one iteration
 )
 
+func yieldAll(rows []ContactRow, yield func(ContactRow, error) bool) bool {
+	for _, row := range rows {
+		if !yield(row, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// goOn has a search continue behind a row, and reports whether it can.
+func (search *ContactSearch) goOn(end ContactRow) bool {
+	switch {
+	case search.Page > 0 && (search.Page+1)*search.PageLimit <= pagedContacts:
+		search.Page++
+	case end.SearchAfter == nil || bytes.Equal(end.SearchAfter, search.SearchAfter):
+		return false
+	default:
+		search.Page, search.SearchAfter = 0, end.SearchAfter
+	}
+	return true
+}
+
 // AllContacts goes through all pages of a search, from search.Page or
 // search.SearchAfter on. It goes by page as far as that reaches, and beyond
 // 10,000 contacts by searchAfter. Contacts that change meanwhile may be seen
@@ -118,9 +141,7 @@ const (
 // a loop that ends without one has seen all.
 func (c *Client) AllContacts(ctx context.Context, search ContactSearch) iter.Seq2[ContactRow, error] {
 	return func(yield func(ContactRow, error) bool) {
-		if search.PageLimit == 0 {
-			search.PageLimit = 100
-		}
+		search.PageLimit = cmp.Or(search.PageLimit, 100)
 		if search.SearchAfter == nil {
 			search.Page = max(search.Page, 1)
 		}
@@ -139,19 +160,11 @@ func (c *Client) AllContacts(ctx context.Context, search ContactSearch) iter.Seq
 				break // the server does not go on
 			}
 			last = end.ID
-			for _, row := range rows {
-				if !yield(row, nil) {
-					return
-				}
-			}
-			switch {
-			case search.Page > 0 && (search.Page+1)*search.PageLimit <= pagedContacts:
-				search.Page++
-			case end.SearchAfter == nil || bytes.Equal(end.SearchAfter, search.SearchAfter):
-				yield(ContactRow{}, unending(search.LocationID))
+			if !yieldAll(rows, yield) {
 				return
-			default:
-				search.Page, search.SearchAfter = 0, end.SearchAfter
+			}
+			if !search.goOn(end) {
+				break
 			}
 		}
 		yield(ContactRow{}, unending(search.LocationID))

@@ -106,19 +106,7 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 	text := strings.ToLower(e.Message)
 	switch e.Status {
 	case http.StatusBadRequest, http.StatusNotFound:
-		known := said == "" || said == "400" || said == "404"
-		if e.Err = f.duplicate(); e.Err != nil && e.Status == http.StatusBadRequest {
-			break
-		}
-		switch {
-		case object && known && f.namesMissing(e, call):
-			e.Reason = clients.NotFound // "Contact with id X not found" is a 400, observed
-		case e.Status == http.StatusNotFound, !object, !known, generic, missing.MatchString(e.Message) && (call.Effect == clients.Read || aRoute.MatchString(e.Message)):
-			e.NotTheAPI(call)
-			if strings.Contains(e.Message+string(body[:min(len(body), 4096)]), "Cannot "+call.Method+" /") {
-				e.Todo = "HighLevel knows no such path; check the base URL and the API version"
-			}
-		}
+		f.explainMissing(e, call, body, object)
 	case http.StatusConflict, http.StatusUnprocessableEntity:
 		if e.Message == "" {
 			e.NotTheAPI(call)
@@ -134,16 +122,41 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 			e.NotTheAPI(call)
 			break
 		}
-		e.Todo = "the token may not do this"
-		if strings.Contains(text, "location") {
-			e.Todo = "is this token of the right location?"
-			if strings.HasPrefix(call.Path, "/locations/") && call.Subject != "" {
-				e.Todo = "is this token of location " + call.Subject + "?"
-			}
-		} else if scope := scopeOf(call); scope != "" {
-			e.Todo = "does the token have the scope " + scope + "?"
+		e.Todo = forbiddenTodo(call, text)
+	}
+}
+
+// explainMissing explains a 400 or 404: the record may be missing, or the call may not have
+// reached HighLevel's API. object reports whether the body is a JSON object.
+func (f failure) explainMissing(e *clients.Error, call clients.Call, body []byte, object bool) {
+	said := words(f.StatusCode)
+	known := said == "" || said == "400" || said == "404"
+	if e.Err = f.duplicate(); e.Err != nil && e.Status == http.StatusBadRequest {
+		return
+	}
+	switch {
+	case object && known && f.namesMissing(e, call):
+		e.Reason = clients.NotFound // "Contact with id X not found" is a 400, observed
+	case e.Status == http.StatusNotFound, !object, !known, clients.Generic(e.Message),
+		missing.MatchString(e.Message) && (call.Effect == clients.Read || aRoute.MatchString(e.Message)):
+		e.NotTheAPI(call)
+		if strings.Contains(e.Message+string(body[:min(len(body), 4096)]), "Cannot "+call.Method+" /") {
+			e.Todo = "HighLevel knows no such path; check the base URL and the API version"
 		}
 	}
+}
+
+// forbiddenTodo is what a person can check after a 403 with this text.
+func forbiddenTodo(call clients.Call, text string) string {
+	switch scope := scopeOf(call); {
+	case strings.Contains(text, "location") && strings.HasPrefix(call.Path, "/locations/") && call.Subject != "":
+		return "is this token of location " + call.Subject + "?"
+	case strings.Contains(text, "location"):
+		return "is this token of the right location?"
+	case scope != "":
+		return "does the token have the scope " + scope + "?"
+	}
+	return "the token may not do this"
 }
 
 // namesMissing reports whether HighLevel says that the record which the call is

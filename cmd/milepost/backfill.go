@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,13 +35,11 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 	if err != nil {
 		return err
 	}
-	if c.Location == "" {
-		c.Location = c.HighLevelLocationID
-	}
-	if c.Location == "" {
+	c.Location = cmp.Or(c.Location, c.HighLevelLocationID)
+	switch {
+	case c.Location == "":
 		return errors.New("no location: give --location")
-	}
-	if c.JSON && !c.DryRun {
+	case c.JSON && !c.DryRun:
 		return errors.New("--json needs --dry-run, which lists what would change")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
@@ -64,12 +63,7 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 			bar.show(at)
 		})
 		bar.end()
-		switch {
-		case ctx.Err() != nil && c.DryRun:
-			return errors.New("interrupted")
-		case ctx.Err() != nil:
-			return errors.New("interrupted; the records found so far are queued, and the same command continues where it stopped")
-		case err != nil:
+		if err := c.ended(ctx, err); err != nil {
 			return err
 		}
 		if c.DryRun {
@@ -82,6 +76,17 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		}
 		return nil
 	})
+}
+
+// ended says why a search did not come to its end.
+func (c *backfillCmd) ended(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case c.DryRun:
+		return errors.New("interrupted")
+	}
+	return errors.New("interrupted; the records found so far are queued, and the same command continues where it stopped")
 }
 
 // previewRow is one record that would change something, for programs.

@@ -118,27 +118,34 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 			return err
 		}
 		for _, conn := range list {
-			if conn.ByOperator && conn.LocationID == c.HighLevelLocationID {
-				r.line("connection", func() (string, error) {
-					return "", fmt.Errorf("location %s was removed with `milepost connections remove`, and the settings do not bring it back; use `milepost connections set`", conn.LocationID)
-				})
+			if c.location(ctx, state, r, conn) {
+				n++
 			}
-			if conn.Source == connection.FromSettings || conn.State == store.ConnectionRemoved {
-				continue
-			}
-			n++
-			r.of("location %s %s", conn.LocationID, conn.Name)
-			live, err := state.Connections.Lookup(ctx, conn.LocationID)
-			if err != nil {
-				r.line("connection", func() (string, error) { return "", err })
-				continue
-			}
-			r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
-			r.calendarHero(ctx, live.CalendarHero)
-			r.names(ctx, state.Automations.Named(), live.HighLevel, live.CalendarHero, conn.LocationID)
 		}
 		return nil
 	})
+}
+
+// location tries one location, and reports whether it is connected by OAuth or by command.
+func (c *checkCmd) location(ctx context.Context, state *app.State, r *checkReport, conn store.Connection) bool {
+	if conn.ByOperator && conn.LocationID == c.HighLevelLocationID {
+		r.line("connection", func() (string, error) {
+			return "", fmt.Errorf("location %s was removed with `milepost connections remove`, and the settings do not bring it back; use `milepost connections set`", conn.LocationID)
+		})
+	}
+	if conn.Source == connection.FromSettings || conn.State == store.ConnectionRemoved {
+		return false
+	}
+	r.of("location %s %s", conn.LocationID, conn.Name)
+	live, err := state.Connections.Lookup(ctx, conn.LocationID)
+	if err != nil {
+		r.line("connection", func() (string, error) { return "", err })
+		return true
+	}
+	r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
+	r.calendarHero(ctx, live.CalendarHero)
+	r.names(ctx, state.Automations.Named(), live.HighLevel, live.CalendarHero, conn.LocationID)
+	return true
 }
 
 // named lists the automations whose names are compared with what a location has.

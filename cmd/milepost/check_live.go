@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"milepost/clients/calendarhero"
@@ -50,6 +51,24 @@ func (c *checkCmd) reportLive(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// onlyLocation is the one location that is connected by OAuth or by command.
+func onlyLocation(ctx context.Context, state *app.State) (string, error) {
+	list, err := state.Store.Connections(ctx)
+	if err != nil {
+		return "", err
+	}
+	list = slices.DeleteFunc(list, func(c store.Connection) bool {
+		return c.Source == connection.FromSettings || c.State == store.ConnectionRemoved
+	})
+	switch len(list) {
+	case 0:
+		return "", errNoAccount
+	case 1:
+		return list[0].LocationID, nil
+	}
+	return "", errors.New("several locations are connected: choose one with --location (`milepost connections` lists them)")
+}
+
 // withAccount finds the CalendarHero account to read: of the location that was
 // named, of the settings, or of the only connected location.
 func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client) error) error {
@@ -62,21 +81,9 @@ func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client
 	return withState(ctx, c.Config, func(state *app.State) error {
 		location := c.Location
 		if location == "" {
-			list, err := state.Store.Connections(ctx)
-			if err != nil {
+			var err error
+			if location, err = onlyLocation(ctx, state); err != nil {
 				return err
-			}
-			for _, conn := range list {
-				if conn.Source == connection.FromSettings || conn.State == store.ConnectionRemoved {
-					continue
-				}
-				if location != "" {
-					return errors.New("several locations are connected: choose one with --location (`milepost connections` lists them)")
-				}
-				location = conn.LocationID
-			}
-			if location == "" {
-				return errNoAccount
 			}
 		}
 		live, err := state.Connections.Lookup(ctx, location)

@@ -41,6 +41,40 @@ type connectionRow struct {
 // Run lists the connections.
 func (c *listConnectionsCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
 
+// sayNone says how to connect the first location.
+func (c *listConnectionsCmd) sayNone(out io.Writer, byAgency bool, allowed string) {
+	switch {
+	case byAgency:
+		fmt.Fprintf(out, "No location is connected: the app is not installed in any location of agency %s yet. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve.\n", allowed)
+	case c.HighLevelLocationID != "":
+		fmt.Fprintf(out, "No location is connected yet. `milepost serve` connects location %s, which the settings name.\n", c.HighLevelLocationID)
+	default:
+		fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
+	}
+}
+
+// rowOf is a connection with what is to be done for it.
+func rowOf(ctx context.Context, state *app.State, conn store.Connection) (connectionRow, error) {
+	row := connectionRow{Location: conn.LocationID, Name: conn.Name, By: conn.Source, State: string(conn.State), Todo: conn.Problem}
+	age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
+	if err != nil && !errors.Is(err, secret.ErrUnknownKey) {
+		return row, err
+	} else if err != nil {
+		row.Todo = err.Error()
+	}
+	if _, err := state.Connections.Lookup(ctx, conn.LocationID); err != nil && conn.State != store.ConnectionRemoved {
+		row.Todo = err.Error()
+	}
+	if ok {
+		days := int(age.Hours() / 24)
+		row.TokenDays = &days
+	}
+	if rotate {
+		row.Todo = strings.TrimPrefix(row.Todo+"; rotate the token", "; ")
+	}
+	return row, nil
+}
+
 func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
 		list, err := state.Store.Connections(ctx)
@@ -53,25 +87,10 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 		}
 		rows := []connectionRow{}
 		for _, conn := range list {
-			row := connectionRow{Location: conn.LocationID, Name: conn.Name, By: conn.Source, State: string(conn.State)}
-			todo := conn.Problem
-			age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
-			if err != nil && !errors.Is(err, secret.ErrUnknownKey) {
+			row, err := rowOf(ctx, state, conn)
+			if err != nil {
 				return err
-			} else if err != nil {
-				todo = err.Error()
 			}
-			if _, err := state.Connections.Lookup(ctx, conn.LocationID); err != nil && conn.State != store.ConnectionRemoved {
-				todo = err.Error()
-			}
-			if ok {
-				days := int(age.Hours() / 24)
-				row.TokenDays = &days
-			}
-			if rotate {
-				todo = strings.TrimPrefix(todo+"; rotate the token", "; ")
-			}
-			row.Todo = todo
 			rows = append(rows, row)
 		}
 		if c.JSON {
@@ -85,16 +104,8 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 			allowed = "none yet; the first agency that installs it, or the one that you name with `milepost connections allow`"
 		}
 		fmt.Fprintf(out, "Agencies that may install the app: %s\n\n", allowed)
-		if len(rows) == 0 && len(agencies) > 0 {
-			fmt.Fprintf(out, "No location is connected: the app is not installed in any location of agency %s yet. In HighLevel's Marketplace, open the app and install it in the locations that Milepost should serve.\n", allowed)
-			return nil
-		}
-		if len(rows) == 0 && c.HighLevelLocationID != "" {
-			fmt.Fprintf(out, "No location is connected yet. `milepost serve` connects location %s, which the settings name.\n", c.HighLevelLocationID)
-			return nil
-		}
 		if len(rows) == 0 {
-			fmt.Fprintln(out, "No location is connected. Install the app at /oauth/highlevel/install, or use `milepost connections set`.")
+			c.sayNone(out, len(agencies) > 0, allowed)
 			return nil
 		}
 		return printList(out, c.asJSON, rows,

@@ -41,14 +41,7 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		}
 		desk := operate.New(operate.Config{Store: state.Store})
 		if c.Undo {
-			was, err := desk.Remember(ctx, byCommand, c.Location, c.Contact)
-			if err == nil && !was {
-				err = fmt.Errorf("contact %s was not forgotten", c.Contact)
-			}
-			if err == nil {
-				fmt.Fprintf(out, "contact %s is synced again\n", c.Contact)
-			}
-			return err
+			return c.undo(ctx, desk, out)
 		}
 		would, err := c.consequences(ctx, desk)
 		if err != nil {
@@ -68,22 +61,40 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if done.Objects+done.Payloads+done.Entries+done.Items == 0 && len(left) == 0 {
-			fmt.Fprintf(out, "Milepost knows nothing about contact %s in location %s: check both ids\n", c.Contact, c.Location)
-			fmt.Fprintln(out, "If such a contact appears, Milepost does not sync it until `milepost forget --undo`.")
-			return nil
-		}
-		fmt.Fprintf(out, "contact %s is forgotten: removed %d objects from CalendarHero, erased %d webhook bodies, %d timeline entries and %d calendar entries\n",
-			c.Contact, done.Objects, done.Payloads, done.Entries, done.Items)
-		if len(left) > 0 {
-			fmt.Fprintln(out, "These stay in CalendarHero. Delete there by hand what should not stay:")
-		}
-		for _, l := range left {
-			fmt.Fprintf(out, "  %s %s: %s\n", l.ItemKind, cmp.Or(l.ObjectID, "without a known id"), l.Left)
-		}
-		fmt.Fprintln(out, "It stays in HighLevel, and Milepost does not sync it until `milepost forget --undo`.")
+		c.report(out, done, left)
 		return nil
 	})
+}
+
+// undo has the contact synced again.
+func (c *forgetCmd) undo(ctx context.Context, desk *operate.Desk, out io.Writer) error {
+	was, err := desk.Remember(ctx, byCommand, c.Location, c.Contact)
+	switch {
+	case err != nil:
+		return err
+	case !was:
+		return fmt.Errorf("contact %s was not forgotten", c.Contact)
+	}
+	fmt.Fprintf(out, "contact %s is synced again\n", c.Contact)
+	return nil
+}
+
+// report says what was erased, and what is left in CalendarHero.
+func (c *forgetCmd) report(out io.Writer, done store.Erasure, left []store.Link) {
+	if done.Objects+done.Payloads+done.Entries+done.Items == 0 && len(left) == 0 {
+		fmt.Fprintf(out, "Milepost knows nothing about contact %s in location %s: check both ids\n", c.Contact, c.Location)
+		fmt.Fprintln(out, "If such a contact appears, Milepost does not sync it until `milepost forget --undo`.")
+		return
+	}
+	fmt.Fprintf(out, "contact %s is forgotten: removed %d objects from CalendarHero, erased %d webhook bodies, %d timeline entries and %d calendar entries\n",
+		c.Contact, done.Objects, done.Payloads, done.Entries, done.Items)
+	if len(left) > 0 {
+		fmt.Fprintln(out, "These stay in CalendarHero. Delete there by hand what should not stay:")
+	}
+	for _, l := range left {
+		fmt.Fprintf(out, "  %s %s: %s\n", l.ItemKind, cmp.Or(l.ObjectID, "without a known id"), l.Left)
+	}
+	fmt.Fprintln(out, "It stays in HighLevel, and Milepost does not sync it until `milepost forget --undo`.")
 }
 
 // consequences says what forgetting the contact does, and who is mailed.

@@ -137,6 +137,17 @@ type takeHooksCmd struct {
 // Run takes the events over.
 func (c *takeHooksCmd) Run(ctx context.Context) error { return c.take(ctx, os.Stdout) }
 
+// sayOthers says which events another tool receives, or may receive.
+func sayOthers(out io.Writer, others []connection.OtherHook) {
+	for _, other := range others {
+		if other.Unread != "" {
+			fmt.Fprintf(out, "%s: Milepost cannot tell who receives it now (%s); another tool would stop receiving it\n", other.Event, other.Unread)
+			continue
+		}
+		fmt.Fprintf(out, "%s: another tool (%s) receives it now, and would stop receiving it\n", other.Event, other.Host)
+	}
+}
+
 func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 	events := calendarhero.Events
 	switch {
@@ -157,13 +168,7 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		if len(others) > 0 && !c.Yes {
-			for _, other := range others {
-				if other.Unread != "" {
-					fmt.Fprintf(out, "%s: Milepost cannot tell who receives it now (%s); another tool would stop receiving it\n", other.Event, other.Unread)
-					continue
-				}
-				fmt.Fprintf(out, "%s: another tool (%s) receives it now, and would stop receiving it\n", other.Event, other.Host)
-			}
+			sayOthers(out, others)
 			return fmt.Errorf("nothing was changed: another tool receives, or may receive, %d of the events; add --yes to replace it", len(others))
 		}
 		hooks, err := state.Connections.TakeHooks(ctx, account, events)
@@ -188,6 +193,24 @@ type releaseHooksCmd struct {
 // Run deletes Milepost's webhooks.
 func (c *releaseHooksCmd) Run(ctx context.Context) error { return c.release(ctx, os.Stdout) }
 
+// sayUnread says which registrations of an account cannot be read, and returns how many.
+func (c *releaseHooksCmd) sayUnread(out io.Writer, account connection.Account, reports []connection.HookReport) (unread int) {
+	would := "would receive"
+	if c.Yes {
+		would = "receives"
+	}
+	for _, report := range reports {
+		for _, h := range report.Hooks {
+			if report.ID == account.ID && h.Unverifiable() {
+				fmt.Fprintf(out, "%s: Milepost cannot read who receives it now. It registered itself last %s; a tool that registered since %s nothing more\n",
+					h.Event, h.SetAt.Format(time.RFC3339), would)
+				unread++
+			}
+		}
+	}
+	return unread
+}
+
 func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
 		account, err := accountOf(ctx, state, c.Location)
@@ -198,19 +221,7 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		unread, would := 0, "would receive"
-		if c.Yes {
-			would = "receives"
-		}
-		for _, report := range reports {
-			for _, h := range report.Hooks {
-				if report.ID == account.ID && h.Unverifiable() {
-					fmt.Fprintf(out, "%s: Milepost cannot read who receives it now. It registered itself last %s; a tool that registered since %s nothing more\n",
-						h.Event, h.SetAt.Format(time.RFC3339), would)
-					unread++
-				}
-			}
-		}
+		unread := c.sayUnread(out, account, reports)
 		if unread > 0 && !c.Yes {
 			return fmt.Errorf("nothing was changed: %d webhooks may belong to another tool by now; add --yes to delete them anyway", unread)
 		}

@@ -237,6 +237,16 @@ func (s *scenario) named(subject string) (found []chfake.MeetingRequest) {
 	return found
 }
 
+func (s *scenario) printRequest(r chfake.MeetingRequest) {
+	fmt.Fprintf(s.out, "   CalendarHero  + %s, %s, %s, to %s\n", r.Subject,
+		r.Start.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"), r.End.Sub(r.Start), strings.Join(r.Invitees, ", "))
+	for line := range strings.Lines(r.Description) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "[ref:") {
+			fmt.Fprintf(s.out, "                   | %s\n", line)
+		}
+	}
+}
+
 // printChanges prints what changed on either side since the last call.
 func (s *scenario) printChanges() {
 	now := map[string]chfake.MeetingRequest{}
@@ -252,13 +262,7 @@ func (s *scenario) printChanges() {
 	}
 	for _, r := range requests {
 		if _, known := s.printed[r.ID]; !known {
-			fmt.Fprintf(s.out, "   CalendarHero  + %s, %s, %s, to %s\n", r.Subject,
-				r.Start.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"), r.End.Sub(r.Start), strings.Join(r.Invitees, ", "))
-			for line := range strings.Lines(r.Description) {
-				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "[ref:") {
-					fmt.Fprintf(s.out, "                   | %s\n", line)
-				}
-			}
+			s.printRequest(r)
 		}
 	}
 	s.printed = now

@@ -198,10 +198,7 @@ func (c *Config) parse() (s settings, err error) {
 	fromClient, _, _ := strings.Cut(c.HighLevelClientID, "-")
 	s.appID = cmp.Or(c.HighLevelAppID, fromClient)
 	for _, network := range c.TrustedProxies {
-		prefix, err := netip.ParsePrefix(network)
-		if addr, addrErr := netip.ParseAddr(network); err != nil && addrErr == nil {
-			prefix, err = addr.Prefix(addr.BitLen())
-		}
+		prefix, err := parseNetwork(network)
 		if err != nil {
 			problem("MILEPOST_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", network)
 			continue
@@ -211,42 +208,18 @@ func (c *Config) parse() (s settings, err error) {
 	if c.MaxConnections < 0 {
 		problem("MILEPOST_MAX_CONNECTIONS must be at least 1")
 	}
-	for _, u := range []struct {
-		name, value string
-		calls       bool // Milepost, or a person's browser, sends secrets there
-	}{
+	for _, u := range []baseURL{
 		{"MILEPOST_HIGHLEVEL_BASE_URL", c.HighLevelBaseURL, true},
 		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL, true},
 		{"MILEPOST_HIGHLEVEL_AUTHORIZE_URL", c.HighLevelAuthorizeURL, true},
 		{"MILEPOST_PUBLIC_URL", c.PublicURL, false},
 		{"MILEPOST_ADMIN_URL", c.AdminURL, false},
 	} {
-		parsed, err := url.Parse(u.value)
-		switch {
-		case u.value == "":
-		case err != nil, parsed.Host == "", parsed.Scheme != "http" && parsed.Scheme != "https":
-			problem("%s is not a URL such as https://example.com", u.name)
-		case u.name != "MILEPOST_HIGHLEVEL_AUTHORIZE_URL" && (parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != ""):
-			problem("%s must look like https://example.com or https://example.com/path", u.name)
-		case parsed.Scheme == "http" && u.calls && !c.InsecureHTTP && !isLoopback(parsed.Hostname()):
-			problem("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if you trust the network between", u.name, parsed.Host)
+		if err := u.check(c.InsecureHTTP); err != nil {
+			problems = append(problems, err)
 		}
 	}
-	c.HighLevelLocationID = strings.TrimSpace(c.HighLevelLocationID)
-	for name, token := range map[string]string{"MILEPOST_HIGHLEVEL_TOKEN": c.HighLevelToken, "MILEPOST_CALENDARHERO_TOKEN": c.CalendarHeroToken} {
-		if word, _, _ := strings.Cut(strings.TrimSpace(token), " "); strings.EqualFold(word, "bearer") {
-			problem("%s is the token alone: write it without Bearer", name)
-		}
-	}
-	switch {
-	case (c.HighLevelToken == "") != (c.HighLevelLocationID == ""):
-		problem("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID belong together: set both or none")
-	case c.HighLevelToken != "" && c.CalendarHeroToken == "":
-		problem("MILEPOST_CALENDARHERO_TOKEN is missing: a connection needs it as well as MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID")
-	}
-	if (c.HighLevelClientID == "") != (c.HighLevelClientSecret == "") && c.HighLevelClientSecret != "" {
-		problem("MILEPOST_HIGHLEVEL_CLIENT_SECRET is set, but MILEPOST_HIGHLEVEL_CLIENT_ID is not: OAuth needs both")
-	}
+	problems = append(problems, c.checkTokens()...)
 	if c.EncryptionKeys != "" {
 		if s.ring, err = secret.ParseRing(c.EncryptionKeys); err != nil {
 			problem("MILEPOST_ENCRYPTION_KEYS: %w", err)
@@ -262,6 +235,56 @@ func (c *Config) parse() (s settings, err error) {
 		}
 	}
 	return s, errors.Join(problems...)
+}
+
+// checkTokens checks the tokens and what belongs to them.
+func (c *Config) checkTokens() (problems []error) {
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	c.HighLevelLocationID = strings.TrimSpace(c.HighLevelLocationID)
+	for name, token := range map[string]string{"MILEPOST_HIGHLEVEL_TOKEN": c.HighLevelToken, "MILEPOST_CALENDARHERO_TOKEN": c.CalendarHeroToken} {
+		if word, _, _ := strings.Cut(strings.TrimSpace(token), " "); strings.EqualFold(word, "bearer") {
+			problem("%s is the token alone: write it without Bearer", name)
+		}
+	}
+	switch {
+	case (c.HighLevelToken == "") != (c.HighLevelLocationID == ""):
+		problem("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID belong together: set both or none")
+	case c.HighLevelToken != "" && c.CalendarHeroToken == "":
+		problem("MILEPOST_CALENDARHERO_TOKEN is missing: a connection needs it as well as MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID")
+	}
+	if (c.HighLevelClientID == "") != (c.HighLevelClientSecret == "") && c.HighLevelClientSecret != "" {
+		problem("MILEPOST_HIGHLEVEL_CLIENT_SECRET is set, but MILEPOST_HIGHLEVEL_CLIENT_ID is not: OAuth needs both")
+	}
+	return problems
+}
+
+// parseNetwork reads a network or a single address.
+func parseNetwork(s string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(s)
+	if addr, addrErr := netip.ParseAddr(s); err != nil && addrErr == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	return prefix, err
+}
+
+// baseURL is a setting that is a URL.
+type baseURL struct {
+	name, value string
+	calls       bool // Milepost, or a person's browser, sends secrets there
+}
+
+func (u baseURL) check(insecure bool) error {
+	parsed, err := url.Parse(u.value)
+	switch {
+	case u.value == "":
+	case err != nil, parsed.Host == "", parsed.Scheme != "http" && parsed.Scheme != "https":
+		return fmt.Errorf("%s is not a URL such as https://example.com", u.name)
+	case u.name != "MILEPOST_HIGHLEVEL_AUTHORIZE_URL" && (parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != ""):
+		return fmt.Errorf("%s must look like https://example.com or https://example.com/path", u.name)
+	case parsed.Scheme == "http" && u.calls && !insecure && !isLoopback(parsed.Hostname()):
+		return fmt.Errorf("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if you trust the network between", u.name, parsed.Host)
+	}
+	return nil
 }
 
 // isLoopback reports whether a host is this machine.

@@ -13,6 +13,18 @@ import (
 	"milepost/mapping"
 )
 
+// each converts a list, unless it could not be read: then it is nil, which is not empty.
+func each[From, To any](list []From, err error, convert func(From) To) ([]To, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := make([]To, len(list))
+	for i, v := range list {
+		out[i] = convert(v)
+	}
+	return out, nil
+}
+
 // UnknownNames lists the names in automations that neither a location nor its
 // CalendarHero account has, and what could not be read to tell. It reads only what
 // the automations refer to. named are the automations as automation.Library gives
@@ -30,37 +42,24 @@ func UnknownNames(ctx context.Context, named automation.Named, hl *highlevel.Cli
 		f, t, u := set.Refers()
 		fields, types, users = fields || f, types || t, users || u
 	}
+	var err error
 	if fields {
-		list, err := hl.CustomFields(ctx, locationID)
-		if err != nil {
+		list, listErr := hl.CustomFields(ctx, locationID)
+		if known.ContactFields, err = each(list, listErr, func(f highlevel.CustomField) string { return f.Key }); err != nil {
 			failed("contact fields", err)
-		} else {
-			known.ContactFields = make([]string, len(list))
-			for i, f := range list {
-				known.ContactFields[i] = f.Key
-			}
 		}
 	}
 	if users {
-		list, err := hl.Users(ctx, locationID)
-		if err != nil {
+		list, listErr := hl.Users(ctx, locationID)
+		user := func(u highlevel.User) mapping.User { return mapping.User{ID: u.ID, Name: u.Name, Email: u.Email} }
+		if known.Users, err = each(list, listErr, user); err != nil {
 			failed("users", err)
-		} else {
-			known.Users = make([]mapping.User, len(list))
-			for i, u := range list {
-				known.Users[i] = mapping.User{ID: u.ID, Name: u.Name, Email: u.Email}
-			}
 		}
 	}
 	if types {
-		list, err := ch.MeetingTypes(ctx)
-		if err != nil {
+		list, listErr := ch.MeetingTypes(ctx)
+		if known.MeetingTypes, err = each(list, listErr, func(t calendarhero.MeetingType) string { return t.Name }); err != nil {
 			failed("meeting types", err)
-		} else {
-			known.MeetingTypes = make([]string, len(list))
-			for i, t := range list {
-				known.MeetingTypes[i] = t.Name
-			}
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(named.Sets)) {

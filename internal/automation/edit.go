@@ -226,30 +226,34 @@ func (e *editing) imports(f *File, replace bool) error {
 	for i, a := range f.Set.Automations() {
 		text := f.texts[i]
 		at := slices.IndexFunc(e.list, func(b store.Automation) bool { return a.ID == b.ID })
+		var err error
 		switch {
 		case at < 0 || !e.list[at].DeletedAt.IsZero():
 			last++
-			if err := e.live(store.Automation{ID: a.ID, Position: last}, text, "added"); err != nil {
-				return err
-			}
+			err = e.live(store.Automation{ID: a.ID, Position: last}, text, "added")
 		case e.parts[a.ID].text == text && e.parts[a.ID].version == e.list[at].Live:
 			e.changes = append(e.changes, Change{a.ID, "unchanged", a.State, e.list[at].Live})
 		default:
-			if err := e.live(e.list[at], text, "changed"); err != nil {
-				return err
-			}
+			err = e.live(e.list[at], text, "changed")
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if !all && !replace {
-		return nil
+	if all || replace {
+		e.order(in)
 	}
+	return nil
+}
+
+// order puts the automations in the order of a file, by their place in it.
+func (e *editing) order(in map[string]int) {
 	for _, a := range e.all() {
 		if i, ok := in[a.ID]; ok && a.Position != int64(i+1) {
 			a.Position = int64(i + 1)
 			e.save(a)
 		}
 	}
-	return nil
 }
 
 func (e *editing) delete(a store.Automation) {

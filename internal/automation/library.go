@@ -133,6 +133,16 @@ func (l *Library) Watch(ctx context.Context) (changed bool, err error) {
 	return l.Reload(ctx)
 }
 
+// agreedRemovals are the automations whose objects a person agreed to remove.
+func (l *Library) agreedRemovals(ctx context.Context) ([]string, error) {
+	removals, err := l.store.AutomationRemovals(ctx)
+	ids := make([]string, len(removals))
+	for i, r := range removals {
+		ids[i] = r.ID
+	}
+	return ids, err
+}
+
 // Reload loads the automations, and reports whether they changed. Only what changed
 // is compiled. An automation that does not compile, because a newer version of
 // Milepost saved it, stays as it was loaded before; if it never was, it is left out,
@@ -148,13 +158,9 @@ func (l *Library) Reload(ctx context.Context) (changed bool, err error) {
 	if next.changes, err = l.store.AutomationChanges(ctx); err != nil {
 		return false, err
 	}
-	removals, err := l.store.AutomationRemovals(ctx)
+	agreed, err := l.agreedRemovals(ctx)
 	if err != nil {
 		return false, err
-	}
-	agreed := make([]string, len(removals))
-	for i, r := range removals {
-		agreed[i] = r.ID
 	}
 	if l.file != nil {
 		for i, a := range l.file.Set.Automations() {
@@ -172,19 +178,17 @@ func (l *Library) Reload(ctx context.Context) (changed bool, err error) {
 	for _, text := range live {
 		p, known := before.parts[text.ID]
 		if !known || p.version != text.Version {
-			fresh, err := compile(text.ID, text.Version, text.Text)
-			if err != nil {
+			if fresh, err := compile(text.ID, text.Version, text.Text); err == nil {
+				p, known = fresh, true
+			} else {
 				l.logger.Error().Str("automation", text.ID).Int64("version", text.Version).Err(err).
 					Msg("stored automation cannot be used by this version of Milepost; what it made stays as it is")
-				if !known {
-					continue
-				}
-				fresh = p
 			}
-			p = fresh
 		}
-		next.parts[text.ID] = p
-		next.order = append(next.order, text.ID)
+		if known {
+			next.parts[text.ID] = p
+			next.order = append(next.order, text.ID)
+		}
 	}
 	set, err := next.join()
 	if err != nil {

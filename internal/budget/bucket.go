@@ -56,11 +56,11 @@ type grant struct {
 func take(s *store.Budget, location string, priority clients.Priority, now time.Time) grant {
 	s.ParkedUntil = earliest(s.ParkedUntil, now.Add(longestPark))
 	parked := s.ParkedUntil.After(now)
-	if s.Max == 0 {
-		if parked {
-			wait := s.ParkedUntil.Sub(now) // no pace is known at which to let them come back
-			return grant{wait: wait + rand.N(wait/10+1), why: s.ParkedWhy}
-		}
+	switch {
+	case s.Max == 0 && parked:
+		wait := s.ParkedUntil.Sub(now) // no pace is known at which to let them come back
+		return grant{wait: wait + rand.N(wait/10+1), why: s.ParkedWhy}
+	case s.Max == 0:
 		return grant{ok: true}
 	}
 	begin(s, now)

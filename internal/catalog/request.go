@@ -55,6 +55,18 @@ type Request struct {
 	Body  map[string]any // nil = no body
 }
 
+// fill adds the fields that Milepost fills in itself.
+func (own Own) fill(fields []Field, values map[string]any) {
+	for _, f := range fields {
+		switch f.Filled {
+		case Location:
+			values[f.Name] = own.LocationID
+		case Company:
+			values[f.Name] = own.CompanyID
+		}
+	}
+}
+
 // Request puts the fields of a call in their places. It takes the text of a number or
 // boolean, because a rendered template is one. The error is a Mistakes; it quotes no value.
 func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
@@ -66,16 +78,9 @@ func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
 	if err := c.err(); err != nil {
 		return Request{}, err
 	}
-	for _, f := range e.Fields {
-		switch f.Filled {
-		case Location:
-			values[f.Name] = own.LocationID
-		case Company:
-			values[f.Name] = own.CompanyID
-		}
-	}
+	own.fill(e.Fields, values)
 	r := Request{Path: pathName.ReplaceAllString(e.Path, "%s"), Query: url.Values{}}
-	if e.emptyBody {
+	if e.emptyBody || slices.ContainsFunc(e.Fields, func(f Field) bool { return f.Where == InBody }) {
 		r.Body = map[string]any{}
 	}
 	filled := e.Path
@@ -90,13 +95,8 @@ func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
 			filled = strings.Replace(filled, "{"+f.Name+"}", id, 1)
 		case f.Where == InQuery && given:
 			r.Query[f.Name] = texts(value)
-		case f.Where == InBody:
-			if r.Body == nil {
-				r.Body = map[string]any{}
-			}
-			if given {
-				r.Body[f.Name] = value
-			}
+		case f.Where == InBody && given:
+			r.Body[f.Name] = value
 		}
 	}
 	for _, name := range pathName.FindAllString(e.Path, -1) {
@@ -196,71 +196,96 @@ func (c *check) value(at string, f Field, value any) any {
 		}
 		return nil
 	}
-	bad := func(want string) any {
-		c.wrong(at, "must be %s", want)
-		return nil
+	switch f.Type {
+	case Object:
+		fields, ok := value.(map[string]any)
+		if !ok {
+			return c.bad(at, "an object")
+		}
+		if f.Fields != nil {
+			return c.object(at+".", f.Fields, fields)
+		}
+		return value
+	case Objects:
+		return c.objects(at, f, value)
 	}
+	sent, want := scalar(f, value)
+	if want != "" {
+		return c.bad(at, want)
+	}
+	return sent
+}
+
+// bad notes that a value must be another one.
+func (c *check) bad(at, want string) any {
+	c.wrong(at, "must be %s", want)
+	return nil
+}
+
+// objects checks a list of objects.
+func (c *check) objects(at string, f Field, value any) any {
+	items, ok := items(value)
+	if !ok {
+		return c.bad(at, "a list of objects")
+	}
+	sent := []any{}
+	for i, item := range items {
+		fields, ok := item.(map[string]any)
+		if !ok {
+			return c.bad(at, "a list of objects")
+		}
+		if f.Fields != nil {
+			fields = c.object(fmt.Sprintf("%s.%d.", at, i+1), f.Fields, fields)
+		}
+		sent = append(sent, fields)
+	}
+	return sent
+}
+
+// scalar returns a value that contains no fields as it is sent, or says what it must be.
+func scalar(f Field, value any) (sent any, want string) {
+	text, isText := value.(string)
 	switch f.Type {
 	case String:
-		if !isText {
-			return bad("a text; put it in quotes")
-		}
-		if f.Where == InPath && strings.TrimSpace(text) == "" {
-			return bad("a text that is not empty")
-		}
-		if f.Values != nil && !slices.Contains(f.Values, text) {
-			return bad("one of " + strings.Join(f.Values, ", "))
-		}
+		return value, textWanted(f, text, isText)
 	case Number:
 		if isText {
 			value = json.Number(strings.TrimSpace(text))
 		}
 		if !isNumber(value) {
-			return bad("a number")
+			return nil, "a number"
 		}
 	case Boolean:
 		if isText && (text == "true" || text == "false") {
-			return text == "true"
+			return text == "true", ""
 		}
 		if _, ok := value.(bool); !ok {
-			return bad("true or false")
+			return nil, "true or false"
 		}
 	case Strings:
 		items, ok := items(value)
 		if !ok || slices.ContainsFunc(items, func(item any) bool { _, ok := item.(string); return !ok }) {
-			return bad("a list of texts")
+			return nil, "a list of texts"
 		}
-	case Object:
-		fields, ok := value.(map[string]any)
-		if !ok {
-			return bad("an object")
-		}
-		if f.Fields != nil {
-			return c.object(at+".", f.Fields, fields)
-		}
-	case Objects:
-		items, ok := items(value)
-		if !ok {
-			return bad("a list of objects")
-		}
-		sent := []any{}
-		for i, item := range items {
-			fields, ok := item.(map[string]any)
-			if !ok {
-				return bad("a list of objects")
-			}
-			if f.Fields != nil {
-				fields = c.object(fmt.Sprintf("%s.%d.", at, i+1), f.Fields, fields)
-			}
-			sent = append(sent, fields)
-		}
-		return sent
 	case Array:
 		if _, ok := items(value); !ok {
-			return bad("a list")
+			return nil, "a list"
 		}
 	}
-	return value
+	return value, ""
+}
+
+// textWanted says what a text must be; "" if it may be sent.
+func textWanted(f Field, text string, isText bool) string {
+	switch {
+	case !isText:
+		return "a text; put it in quotes"
+	case f.Where == InPath && strings.TrimSpace(text) == "":
+		return "a text that is not empty"
+	case f.Values != nil && !slices.Contains(f.Values, text):
+		return "one of " + strings.Join(f.Values, ", ")
+	}
+	return ""
 }
 
 func items(value any) ([]any, bool) {

@@ -110,30 +110,9 @@ func (k *Keeper) lockHere(ctx context.Context, p *pair) (*Held, error) {
 		if path == own {
 			continue
 		}
-		lock := flock.New(path)
-		dead, err := lock.TryLock()
-		if err != nil {
-			return nil, err
+		if held, err := k.passOther(p, path); held != nil || err != nil {
+			return held, err
 		}
-		if dead {
-			_ = os.Remove(path + takenSuffix)
-			if err := errors.Join(os.Remove(path), lock.Unlock()); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if other := holderIn(path + takenSuffix); other != (Holder{}) {
-			continue // it works the pair no more
-		}
-		held := &Held{Pair: p.Pair, By: holderIn(path)}
-		if !k.cfg.TakeOver {
-			return held, nil
-		}
-		if err := k.write(path + takenSuffix); err != nil {
-			return nil, err
-		}
-		p.quiet = time.Now().Add(quietHere)
-		k.cfg.Logger.Warn().Str("location", p.Location).Str("from", held.By.String()).Msg("took over from another Milepost on this machine")
 	}
 	file := &lockFile{path: own, lock: flock.New(own)}
 	if err := os.Remove(own + takenSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -148,6 +127,33 @@ func (k *Keeper) lockHere(ctx context.Context, p *pair) (*Held, error) {
 	}
 	p.file = file
 	return nil, k.write(own)
+}
+
+// passOther looks at the lock file of another Milepost, which may be dead. It returns who
+// holds the pair, unless this one is to take it over.
+func (k *Keeper) passOther(p *pair, path string) (*Held, error) {
+	lock := flock.New(path)
+	dead, err := lock.TryLock()
+	if err != nil {
+		return nil, err
+	}
+	if dead {
+		_ = os.Remove(path + takenSuffix)
+		return nil, errors.Join(os.Remove(path), lock.Unlock())
+	}
+	if holderIn(path+takenSuffix) != (Holder{}) {
+		return nil, nil // it no longer works the pair
+	}
+	held := &Held{Pair: p.Pair, By: holderIn(path)}
+	if !k.cfg.TakeOver {
+		return held, nil
+	}
+	if err := k.write(path + takenSuffix); err != nil {
+		return nil, err
+	}
+	p.quiet = time.Now().Add(quietHere)
+	k.cfg.Logger.Warn().Str("location", p.Location).Str("from", held.By.String()).Msg("took over from another Milepost on this machine")
+	return nil, nil
 }
 
 // write writes who this Milepost is.

@@ -81,6 +81,35 @@ func (k *Keeper) withLease(ctx context.Context, p *pair) (release func(), err er
 	}, err
 }
 
+// sorted splits claims into our own, those of others that hold, and those that have ended.
+func sorted(claims []found, isOurs func(found) bool, now time.Time) (own, others, ended []found) {
+	for _, c := range claims {
+		switch {
+		case isOurs(c):
+			own = append(own, c)
+		case c.Until.After(now):
+			others = append(others, c)
+		default:
+			ended = append(ended, c)
+		}
+	}
+	return own, others, ended
+}
+
+// heldBy returns the other that holds the pair, unless this Milepost is to take it over.
+func (k *Keeper) heldBy(p *pair, own, others []found) *Held {
+	taking := k.cfg.TakeOver && !p.claimed
+	for _, c := range others {
+		switch {
+		case taking:
+			k.cfg.Logger.Warn().Str("location", p.Location).Str("from", c.Holder.String()).Msg("took over from another Milepost, seen at HighLevel; writing begins in a minute")
+		case len(own) == 0 || !precedes(own[0], c):
+			return &Held{Pair: p.Pair, By: c.Holder, Until: c.Until}
+		}
+	}
+	return nil
+}
+
 // claimThere compares the claims at HighLevel with our own, and renews or takes it.
 func (k *Keeper) claimThere(ctx context.Context, client *highlevel.Client, p *pair) (*Held, error) {
 	claims, err := p.claims(ctx, client)
@@ -92,25 +121,10 @@ func (k *Keeper) claimThere(ctx context.Context, client *highlevel.Client, p *pa
 		return nil, err
 	}
 	now := time.Now()
-	var own, ended, others []found // others hold, and have not ended
-	for _, c := range claims {
-		switch {
-		case k.isOurs(c.record, known, p):
-			own = append(own, c)
-		case c.Until.After(now):
-			others = append(others, c)
-		default:
-			ended = append(ended, c)
-		}
-	}
-	taking := k.cfg.TakeOver && !p.claimed
-	for _, c := range others {
-		switch {
-		case taking:
-			k.cfg.Logger.Warn().Str("location", p.Location).Str("from", c.Holder.String()).Msg("took over from another Milepost, seen at HighLevel; writing begins in a minute")
-		case len(own) == 0 || !precedes(own[0], c):
-			return &Held{Pair: p.Pair, By: c.Holder, Until: c.Until}, nil
-		}
+	isOurs := func(c found) bool { return k.isOurs(c.record, known, p) }
+	own, others, ended := sorted(claims, isOurs, now)
+	if held := k.heldBy(p, own, others); held != nil {
+		return held, nil
 	}
 	lastToken := "" // our token, as HighLevel has it
 	if len(own) > 0 {

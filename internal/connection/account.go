@@ -62,6 +62,19 @@ func (r *Registry) AccountOf(ctx context.Context, locationID string) (a Account,
 	return list[i], true, nil
 }
 
+// accountToken is the CalendarHero token of a location: its own, or that of the settings;
+// "" if there is none that can be read.
+func (r *Registry) accountToken(own store.Secret) (token string, err error) {
+	switch {
+	case own.Name == "":
+		return r.Settings.CalendarHeroToken, nil
+	case !r.Ring.Has(secret.KeyID(own.Sealed)):
+		return "", nil
+	}
+	err = r.open(own.Name, own.Sealed, &token)
+	return token, err
+}
+
 // readAccounts lists the accounts of those connections that are served and count.
 func (r *Registry) readAccounts(ctx context.Context, counts func(store.Connection) bool) ([]Account, error) {
 	list, err := r.Store.Connections(ctx) // by location
@@ -89,14 +102,9 @@ func (r *Registry) readAccounts(ctx context.Context, counts func(store.Connectio
 		if !counts(c) || r.unserved(c) != "" {
 			continue
 		}
-		token := r.Settings.CalendarHeroToken
-		if s, ok := own[c.LocationID]; ok {
-			if !r.Ring.Has(secret.KeyID(s.Sealed)) {
-				continue
-			}
-			if err := r.open(s.Name, s.Sealed, &token); err != nil {
-				return nil, err
-			}
+		token, err := r.accountToken(own[c.LocationID])
+		if err != nil {
+			return nil, err
 		}
 		if token == "" {
 			continue

@@ -384,6 +384,22 @@ func (r *Registry) open(name, sealed string, v any) error {
 	return nil
 }
 
+// withToken seals a HighLevel token in front of the one that was there before.
+func (r *Registry) withToken(ctx context.Context, locationID, token string) (store.Secret, error) {
+	var tokens []string
+	sealed, err := r.Store.Secret(ctx, tokensName(locationID))
+	if err != nil {
+		return store.Secret{}, err
+	}
+	if sealed != "" {
+		if err := r.open(tokensName(locationID), sealed, &tokens); err != nil && !errors.Is(err, secret.ErrUnknownKey) {
+			return store.Secret{}, err // tokens that nobody can read any more are overwritten
+		}
+	}
+	tokens = slices.Insert(slices.DeleteFunc(tokens, func(t string) bool { return t == token }), 0, token)
+	return r.seal(tokensName(locationID), tokens[:min(2, len(tokens))])
+}
+
 // Set connects a location by tokens: a Private Integration Token of HighLevel,
 // a CalendarHero token, or both; "" leaves what there is. The HighLevel token
 // that was there before is kept behind the new one, since HighLevel lets both
@@ -396,18 +412,7 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 	var secrets []store.Secret
 	moved := false // to another CalendarHero account
 	if highLevelToken != "" {
-		var tokens []string
-		sealed, err := r.Store.Secret(ctx, tokensName(locationID))
-		if err != nil {
-			return err
-		}
-		if sealed != "" {
-			if err := r.open(tokensName(locationID), sealed, &tokens); err != nil && !errors.Is(err, secret.ErrUnknownKey) {
-				return err // what nobody can read any more is written over
-			}
-		}
-		tokens = slices.Insert(slices.DeleteFunc(tokens, func(t string) bool { return t == highLevelToken }), 0, highLevelToken)
-		s, err := r.seal(tokensName(locationID), tokens[:min(2, len(tokens))])
+		s, err := r.withToken(ctx, locationID, highLevelToken)
 		if err != nil {
 			return err
 		}

@@ -219,14 +219,7 @@ const (
 func (c *hookCheck) checkEvent(ctx context.Context, h *store.Hook) (did string, err error) {
 	now := c.Now()
 	if h.State == store.HookOff {
-		if h.SetAt.IsZero() && h.Problem == "" {
-			return "", nil
-		}
-		deleted, err := c.delete(ctx, h)
-		if deleted {
-			did = hookDeleted
-		}
-		return did, err
+		return c.settleOff(ctx, h)
 	}
 	var found calendarhero.Hook
 	var registered bool
@@ -240,47 +233,8 @@ func (c *hookCheck) checkEvent(ctx context.Context, h *store.Hook) (did string, 
 	if err != nil {
 		return "", err
 	}
-	ours := func() {
-		h.State, h.Problem, h.URLDigest, h.Allowed = store.HookOurs, "", "", false
-		if h.Unverifiable() {
-			h.Problem = fmt.Sprintf("Milepost cannot read the registration. Milepost was registered last %s. If another tool has registered since, and you want Milepost instead: %s --yes",
-				h.SetAt.Format(time.RFC3339), c.takeCommand(h.Event))
-		}
-	}
 	want := c.urls.of(h.Event)
-	switch {
-	case c.unread != nil:
-		did = hookUnread
-	case registered && sameURL(found.URL, want):
-		h.HookID, h.SeenAt = found.ID, now
-		if h.SetAt.IsZero() {
-			h.SetAt = now
-		}
-		ours()
-		return "", nil
-	case (!registered || found.URL == "") && !h.Allowed && h.Unverifiable() && (registered || now.Sub(h.SetAt) < hookBlind):
-		ours() // as far as is known: this server does not let it be read
-		return "", nil
-	case !registered && !h.SetAt.IsZero() && !h.SeenAt.IsZero():
-		did = hookRepaired
-	case !registered:
-		did = hookRegistered
-	case owner == hookOfThis:
-		did = hookRenewed
-	case owner == hookOfSibling:
-		ours()
-		h.Problem = "the event arrives for another location, whose token belongs to the same CalendarHero account: give all of them the same token"
-		return "", nil
-	case h.Allowed:
-		did = hookTook
-	case found.URL == "":
-		h.State, h.URLDigest, h.SetAt = store.HookUnknown, "", time.Time{}
-		h.Problem = "CalendarHero does not say what is registered; Milepost leaves it alone. To register Milepost instead: " + c.takeCommand(h.Event)
-		return "", nil
-	default:
-		sum := sha256.Sum256([]byte(found.URL))
-		h.State, h.URLDigest, h.SetAt = store.HookForeign, hex.EncodeToString(sum[:]), time.Time{}
-		h.Problem = fmt.Sprintf("another tool is registered (%s); Milepost leaves it alone. To register Milepost instead: %s", hostOf(found.URL), c.takeCommand(h.Event))
+	if did = c.decide(h, found, registered, owner); did == "" {
 		return "", nil
 	}
 	id, err := c.hero.SetHook(ctx, h.Event, want)
@@ -294,8 +248,66 @@ func (c *hookCheck) checkEvent(ctx context.Context, h *store.Hook) (did string, 
 			h.SeenAt = now
 		}
 	}
-	ours()
+	c.ours(h)
 	return did, nil
+}
+
+// settleOff deletes a registration that is switched off.
+func (c *hookCheck) settleOff(ctx context.Context, h *store.Hook) (did string, err error) {
+	if h.SetAt.IsZero() && h.Problem == "" {
+		return "", nil
+	}
+	deleted, err := c.delete(ctx, h)
+	if deleted {
+		did = hookDeleted
+	}
+	return did, err
+}
+
+// decide compares a registration with what was found at CalendarHero. It returns what the
+// registration that is now to be sent does; "" if it stays as it is, which is noted.
+func (c *hookCheck) decide(h *store.Hook, found calendarhero.Hook, registered bool, owner hookOwner) (does string) {
+	now := c.Now()
+	switch {
+	case c.unread != nil:
+		return hookUnread
+	case registered && sameURL(found.URL, c.urls.of(h.Event)):
+		h.HookID, h.SeenAt = found.ID, now
+		if h.SetAt.IsZero() {
+			h.SetAt = now
+		}
+		c.ours(h)
+	case (!registered || found.URL == "") && !h.Allowed && h.Unverifiable() && (registered || now.Sub(h.SetAt) < hookBlind):
+		c.ours(h) // as far as is known: this server does not let it be read
+	case !registered && !h.SetAt.IsZero() && !h.SeenAt.IsZero():
+		return hookRepaired
+	case !registered:
+		return hookRegistered
+	case owner == hookOfThis:
+		return hookRenewed
+	case owner == hookOfSibling:
+		c.ours(h)
+		h.Problem = "the event arrives for another location, whose token belongs to the same CalendarHero account: give all of them the same token"
+	case h.Allowed:
+		return hookTook
+	case found.URL == "":
+		h.State, h.URLDigest, h.SetAt = store.HookUnknown, "", time.Time{}
+		h.Problem = "CalendarHero does not say what is registered; Milepost leaves it alone. To register Milepost instead: " + c.takeCommand(h.Event)
+	default:
+		sum := sha256.Sum256([]byte(found.URL))
+		h.State, h.URLDigest, h.SetAt = store.HookForeign, hex.EncodeToString(sum[:]), time.Time{}
+		h.Problem = fmt.Sprintf("another tool is registered (%s); Milepost leaves it alone. To register Milepost instead: %s", hostOf(found.URL), c.takeCommand(h.Event))
+	}
+	return ""
+}
+
+// ours notes that Milepost is registered.
+func (c *hookCheck) ours(h *store.Hook) {
+	h.State, h.Problem, h.URLDigest, h.Allowed = store.HookOurs, "", "", false
+	if h.Unverifiable() {
+		h.Problem = fmt.Sprintf("Milepost cannot read the registration. Milepost was registered last %s. If another tool has registered since, and you want Milepost instead: %s --yes",
+			h.SetAt.Format(time.RFC3339), c.takeCommand(h.Event))
+	}
 }
 
 // takeCommand is the command with which a person replaces another tool's webhook.

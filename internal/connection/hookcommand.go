@@ -62,34 +62,41 @@ func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (
 		if !slices.Contains(events, h.Event) {
 			continue
 		}
-		var found calendarhero.Hook
-		var registered bool
-		if c.stop == nil {
-			if found, registered, err = c.read(ctx, h.Event); err == nil {
-				c.pass(&h)
-			} else if c.unread == nil || refused(c.unread) || ctx.Err() != nil {
-				return nil, err
-			} else {
-				c.fail(&h, c.unread)
-			}
-		}
-		if c.unread != nil {
-			others = append(others, OtherHook{Event: h.Event, Unread: c.unread.Error()})
-			continue
-		}
-		if (!registered || found.URL == "") && h.Unverifiable() {
-			others = append(others, OtherHook{Event: h.Event, Unread: "CalendarHero does not show the registration"})
-			continue
-		}
-		owner, err := c.ownerOf(ctx, found.URL)
+		other, is, err := c.other(ctx, &h)
 		if err != nil {
 			return nil, err
 		}
-		if registered && owner == hookOfOthers {
-			others = append(others, OtherHook{Event: h.Event, Host: hostOf(found.URL)})
+		if is {
+			others = append(others, other)
 		}
 	}
 	return others, nil
+}
+
+// other reads a registration, and reports whether it is another tool's, or may be.
+func (c *hookCheck) other(ctx context.Context, h *store.Hook) (_ OtherHook, is bool, err error) {
+	var found calendarhero.Hook
+	var registered bool
+	if c.stop == nil {
+		var failed error
+		found, registered, failed = c.read(ctx, h.Event)
+		switch {
+		case failed == nil:
+			c.pass(h)
+		case c.unread == nil || refused(c.unread) || ctx.Err() != nil:
+			return OtherHook{}, false, failed
+		default:
+			c.fail(h, c.unread)
+		}
+	}
+	switch {
+	case c.unread != nil:
+		return OtherHook{Event: h.Event, Unread: c.unread.Error()}, true, nil
+	case (!registered || found.URL == "") && h.Unverifiable():
+		return OtherHook{Event: h.Event, Unread: "CalendarHero does not show the registration"}, true, nil
+	}
+	owner, err := c.ownerOf(ctx, found.URL)
+	return OtherHook{Event: h.Event, Host: hostOf(found.URL)}, registered && owner == hookOfOthers, err
 }
 
 // errBusy means that another process is at an account's registrations.
@@ -174,54 +181,70 @@ func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, 
 // other location has the account, it deletes our webhooks there first. It calls drop
 // even if that fails. said tells a person what is left to do; "" = nothing.
 func (r *Registry) dropAccount(ctx context.Context, locationID string, drop func() error) (said string, err error) {
-	var deleted, left, unread int
-	var problem string
-	dropped := false
+	var of departure
 	a, last, err := r.lastWithHooks(ctx, locationID)
 	if err == nil && last {
-		var done bool
-		done, err = r.withHookLease(ctx, a, hookWait, func(ctx context.Context, hooks []store.Hook) (_ []store.Hook, err error) {
-			for i := range hooks {
-				if hooks[i].Allowed = true; hooks[i].Unverifiable() {
-					unread++
-				}
-			}
-			if deleted, err = r.deleteAll(ctx, a, locationID, hooks); err != nil {
-				return nil, err
-			}
-			for _, h := range hooks {
-				if h.Problem != "" {
-					left++
-					problem = cmp.Or(problem, h.Problem)
-				}
-			}
-			dropped = true
-			if err := drop(); err != nil { // before another process can register anew
-				return nil, err
-			}
-			return nil, r.Store.ForgetHooks(context.WithoutCancel(ctx), a.ID, hookName(a.ID))
-		})
-		if err == nil && !done {
-			err = errBusy
-		}
+		err = r.leaveHooks(ctx, a, locationID, drop, &of)
 	}
 	switch {
-	case err != nil && dropped:
+	case err != nil && of.dropped:
 		return "", err
+	case !of.dropped:
+		return of.said(err), drop()
+	}
+	return of.said(nil), nil
+}
+
+// departure is how the webhooks of an account were left.
+type departure struct {
+	deleted, left, unread int
+	problem               string // of one that is left
+	dropped               bool   // the token
+}
+
+// leaveHooks deletes the webhooks of an account, and drops its token.
+func (r *Registry) leaveHooks(ctx context.Context, a Account, locationID string, drop func() error, of *departure) error {
+	done, err := r.withHookLease(ctx, a, hookWait, func(ctx context.Context, hooks []store.Hook) (_ []store.Hook, err error) {
+		for i := range hooks {
+			if hooks[i].Allowed = true; hooks[i].Unverifiable() {
+				of.unread++
+			}
+		}
+		if of.deleted, err = r.deleteAll(ctx, a, locationID, hooks); err != nil {
+			return nil, err
+		}
+		for _, h := range hooks {
+			if h.Problem != "" {
+				of.left++
+				of.problem = cmp.Or(of.problem, h.Problem)
+			}
+		}
+		of.dropped = true
+		if err := drop(); err != nil { // before another process can register again
+			return nil, err
+		}
+		return nil, r.Store.ForgetHooks(context.WithoutCancel(ctx), a.ID, hookName(a.ID))
+	})
+	if err == nil && !done {
+		err = errBusy
+	}
+	return err
+}
+
+// said is what a person should know of a departure; "" = nothing.
+func (of departure) said(err error) (said string) {
+	switch {
 	case err != nil:
 		said = "Milepost could not delete the webhooks of its CalendarHero account, and rejects what they send: " + err.Error()
-	case left > 0:
-		said = fmt.Sprintf("%d webhooks of its CalendarHero account remain there, and Milepost rejects what they send: %s", left, problem)
-	case deleted > 0:
-		said = fmt.Sprintf("deleted the %d webhooks of its CalendarHero account", deleted)
+	case of.left > 0:
+		said = fmt.Sprintf("%d webhooks of its CalendarHero account remain there, and Milepost rejects what they send: %s", of.left, of.problem)
+	case of.deleted > 0:
+		said = fmt.Sprintf("deleted the %d webhooks of its CalendarHero account", of.deleted)
 	}
-	if deleted > 0 && unread > 0 {
-		said += fmt.Sprintf("; Milepost could not read %d of them: a tool that registered there since must register again", unread)
+	if of.deleted > 0 && of.unread > 0 {
+		said += fmt.Sprintf("; Milepost could not read %d of them: a tool that registered there since must register again", of.unread)
 	}
-	if !dropped {
-		return said, drop()
-	}
-	return said, nil
+	return said
 }
 
 // lastWithHooks returns the account of a location where no other location uses

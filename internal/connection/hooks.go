@@ -110,19 +110,25 @@ func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) (next time
 	close(due)
 	lanes.Wait()
 	of, err = r.hooksByAccount(ctx)
-	next = hookWake
+	return r.nextCheck(list, of), errors.Join(append(errs, err)...)
+}
+
+// nextCheck is how long to wait before the next check of the accounts' webhooks.
+func (r *Registry) nextCheck(list []Account, of map[string][]store.Hook) time.Duration {
+	next := hookWake
 	for _, a := range list {
 		for _, h := range of[a.ID] {
-			if !h.NextAt.IsZero() {
-				wait := h.NextAt.Sub(r.Now())
-				if wait <= 0 { // it was left to another process
-					wait = hookSoonest
-				}
-				next = min(next, wait)
+			if h.NextAt.IsZero() {
+				continue
 			}
+			wait := h.NextAt.Sub(r.Now())
+			if wait <= 0 { // it was left to another process
+				wait = hookSoonest
+			}
+			next = min(next, wait)
 		}
 	}
-	return next, errors.Join(append(errs, err)...)
+	return next
 }
 
 // due tells which registrations are to be checked now or within slack: those

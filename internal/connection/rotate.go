@@ -10,6 +10,19 @@ import (
 	"milepost/internal/store"
 )
 
+// sealAgain encrypts a secret under the first key, unless it changed since it was read.
+func (r *Registry) sealAgain(ctx context.Context, s store.Secret) (replaced bool, err error) {
+	plain, err := r.Ring.Open(s.Sealed, s.Name)
+	if err != nil {
+		return false, err
+	}
+	sealed, err := r.Ring.Seal(plain, s.Name)
+	if err != nil {
+		return false, err
+	}
+	return r.Store.ReplaceSecret(ctx, store.Secret{Name: s.Name, Sealed: s.Sealed}, sealed, r.Now())
+}
+
 // EncryptAgain encrypts every secret under the ring's first key that is under
 // another one, and returns how many. Secrets may change meanwhile: what another
 // process wrote is never overwritten.
@@ -29,15 +42,7 @@ func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
 		}
 		changed := 0
 		for _, s := range list {
-			plain, err := r.Ring.Open(s.Sealed, s.Name)
-			if err != nil {
-				return n, err
-			}
-			sealed, err := r.Ring.Seal(plain, s.Name)
-			if err != nil {
-				return n, err
-			}
-			replaced, err := r.Store.ReplaceSecret(ctx, store.Secret{Name: s.Name, Sealed: s.Sealed}, sealed, r.Now())
+			replaced, err := r.sealAgain(ctx, s)
 			if err != nil {
 				return n, err
 			}

@@ -73,6 +73,15 @@ var groups = map[string]struct {
 	"failed": {"Needs attention: all that failed", store.FailedOutcomes},
 }
 
+// contactOf is a contact with what is known of it, which may be no more than its ids.
+func (c *Console) contactOf(ctx context.Context, locationID, id string) (*store.Contact, error) {
+	known, ok, err := c.Desk.Store.ContactOf(ctx, locationID, id)
+	if !ok {
+		known = store.Contact{LocationID: locationID, ID: id}
+	}
+	return &known, err
+}
+
 func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 	v.Title, v.Section = "Deliveries", "deliveries"
 	in := r.URL.Query()
@@ -94,13 +103,9 @@ func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 		return err
 	}
 	if q.ContactID != "" {
-		contact := store.Contact{LocationID: q.LocationID, ID: q.ContactID}
-		if known, ok, err := c.Desk.Store.ContactOf(r.Context(), q.LocationID, q.ContactID); err != nil {
+		if data.Contact, err = c.contactOf(r.Context(), q.LocationID, q.ContactID); err != nil {
 			return err
-		} else if ok {
-			contact = known
 		}
-		data.Contact = &contact
 		data.ContactOff = deliveriesURL(in, "contact", "")
 	}
 	data.About, data.More, data.NoSuch = found.About, found.More, found.NoSuch

@@ -241,6 +241,11 @@ func (e *examination) hooks() {
 		}
 	}
 	e.answer("Shape of GET /webhook/{event}", "%d of %d answered; something is registered for %d", readable, len(calendarhero.Events), registered)
+	e.samples()
+}
+
+// samples reads the sample body of each event.
+func (e *examination) samples() {
 	samples := 0
 	var words []string
 	for _, event := range calendarhero.Events {
@@ -273,6 +278,17 @@ func (e *examination) hooks() {
 		"%d of %d samples are shown, see their shapes below; status: %s", samples, len(calendarhero.Events), several(words))
 }
 
+// request reads an item of the list of meeting requests.
+func (e *examination) request(path string, item json.RawMessage) clients.Object {
+	o, _ := clients.ParseObject(item)
+	for _, key := range []string{"id", "info", "taskStatus", "dates"} {
+		if len(o.Texts(key)) == 0 {
+			e.differs("GET %s: an item has no %s", path, key)
+		}
+	}
+	return o
+}
+
 func (e *examination) requests() {
 	var words []string
 	items, described, kept, over := 0, 0, false, false
@@ -291,13 +307,8 @@ func (e *examination) requests() {
 		}
 		kept, over = kept || len(list) == 2, over || len(list) > 2
 		for _, item := range list {
-			o, _ := clients.ParseObject(item)
+			o := e.request(path+"?state="+state, item)
 			items++
-			for _, key := range []string{"id", "info", "taskStatus", "dates"} {
-				if len(o.Texts(key)) == 0 {
-					e.differs("GET %s?state=%s: an item has no %s", path, state, key)
-				}
-			}
 			if o.Raw("description") != nil {
 				described++
 			}

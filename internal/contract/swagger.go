@@ -176,22 +176,36 @@ func compare(o catalog.Entry, d documented) (all []difference) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.parameters)) {
-		p := d.parameters[name]
-		if _, sent := query[name]; p.Text("in") == "query" && p.Bool("required") && !sent {
-			differs("", "the query %s is required, and not sent", plain(name))
-		}
-		enum := p.Texts("enum")
-		if schema := object(p["schema"]); len(enum) == 0 {
-			enum = schema.Texts("enum")
-		}
-		for _, value := range values[name] {
-			if len(enum) > 0 && !slices.Contains(enum, value) {
-				differs("", "%s is not a documented value of %s", value, name)
-			}
+		_, sent := query[name]
+		all = append(all, compareParameter(name, d.parameters[name], sent)...)
+	}
+	if len(d.properties) > 0 {
+		all = append(all, compareBody(o, d, body)...)
+	}
+	return all
+}
+
+// compareParameter compares the query of a call with what is documented of it.
+func compareParameter(name string, p clients.Object, sent bool) (all []difference) {
+	if p.Text("in") == "query" && p.Bool("required") && !sent {
+		all = append(all, difference{"", fmt.Sprintf("the query %s is required, and not sent", plain(name))})
+	}
+	enum := p.Texts("enum")
+	if schema := object(p["schema"]); len(enum) == 0 {
+		enum = schema.Texts("enum")
+	}
+	for _, value := range values[name] {
+		if len(enum) > 0 && !slices.Contains(enum, value) {
+			all = append(all, difference{"", fmt.Sprintf("%s is not a documented value of %s", value, name)})
 		}
 	}
-	if len(d.properties) == 0 {
-		return all
+	return all
+}
+
+// compareBody compares the body of a call with what is documented of it.
+func compareBody(o catalog.Entry, d documented, body map[string]catalog.Field) (all []difference) {
+	differs := func(key, format string, args ...any) {
+		all = append(all, difference{key, fmt.Sprintf(format, args...)})
 	}
 	if len(body) == 0 && len(d.required) > 0 {
 		differs("", "a body is required, and not sent")

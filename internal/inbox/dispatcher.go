@@ -22,52 +22,76 @@ const (
 	dispatchRetry = time.Second            // after a failure
 )
 
+// pause waits, and reports false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// joinOnce joins the inbox to the state database, unless that was done. Webhooks in the
+// inbox then count as not dispatched.
+func (in *Inbox) joinOnce(ctx context.Context, st *store.Store, logger zerolog.Logger) error {
+	if in.joined.Load() {
+		return nil
+	}
+	return in.Join(ctx, st, JoinConfig{Logger: logger, Now: time.Now, EmptyState: Replay})
+}
+
+// move moves a batch of webhooks, and returns how many.
+func (in *Inbox) move(ctx context.Context, st *store.Store, judge func(context.Context, *store.Delivery)) (int, error) {
+	return st.Dispatch(ctx, func(ctx context.Context, tx *store.Tx) ([]store.Delivery, error) {
+		deliveries, err := in.log.claim(ctx, tx, dispatchBatch)
+		// In the order of arrival, which the claim need not keep.
+		slices.SortFunc(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
+		for i := range deliveries {
+			judge(ctx, &deliveries[i])
+		}
+		return deliveries, err
+	})
+}
+
+// noteMove notes how a move ended, for the log and for readiness.
+func (in *Inbox) noteMove(ctx context.Context, err error, outages *outage.Log) {
+	switch {
+	case err == nil:
+		in.unreadable.Store(nil)
+		outages.Succeeded()
+	case ctx.Err() == nil:
+		if unreadable, ok := errors.AsType[*unreadableError](err); ok && store.Damaged(unreadable) {
+			cause := fmt.Errorf("read the stored webhooks: %w", unreadable.error)
+			in.unreadable.Store(&cause)
+		}
+		outages.Failed(err)
+	}
+}
+
 // Dispatch moves stored webhooks to the workers until ctx ends. judge says of a
 // delivery what is to be done for it: Skip, Happened and KeepLast.
 func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, judge func(context.Context, *store.Delivery), logger zerolog.Logger) {
 	outages := outage.New(logger, "webhook dispatch", time.Now)
 	for wait := time.Duration(0); ; {
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, wait) {
 			return
-		case <-timer.C:
 		}
 		select {
 		case <-in.stored: // what was stored until now is moved now
 		default:
 		}
 		start := time.Now()
-		if !in.joined.Load() {
-			// Nobody asked for it before: what is in the inbox counts as not dispatched.
-			if err := in.Join(ctx, st, JoinConfig{Logger: logger, Now: time.Now, EmptyState: Replay}); err != nil && ctx.Err() == nil {
-				outages.Failed(err)
-				wait = dispatchRetry
-				continue
-			}
+		moved, err := 0, in.joinOnce(ctx, st, logger)
+		if err == nil {
+			moved, err = in.move(ctx, st, judge)
 		}
-		moved, err := st.Dispatch(ctx, func(ctx context.Context, tx *store.Tx) ([]store.Delivery, error) {
-			deliveries, err := in.log.claim(ctx, tx, dispatchBatch)
-			// In the order of arrival, which the claim need not keep.
-			slices.SortFunc(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
-			for i := range deliveries {
-				judge(ctx, &deliveries[i])
-			}
-			return deliveries, err
-		})
-		switch {
-		case err != nil && ctx.Err() == nil:
-			if unreadable, ok := errors.AsType[*unreadableError](err); ok && store.Damaged(unreadable) {
-				cause := fmt.Errorf("read the stored webhooks: %w", unreadable.error)
-				in.unreadable.Store(&cause)
-			}
-			outages.Failed(err)
+		in.noteMove(ctx, err, outages)
+		if err != nil && ctx.Err() == nil {
 			wait = dispatchRetry
 			continue
-		case err == nil:
-			in.unreadable.Store(nil)
-			outages.Succeeded()
 		}
 		switch {
 		case moved == dispatchBatch && len(in.stored) == 0:

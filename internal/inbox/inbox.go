@@ -348,33 +348,43 @@ func (in *Inbox) commitLoop() {
 			}
 		}
 		timer.Reset(window)
-	fill:
-		for len(batch) < batchSize {
-			select {
-			case r := <-in.requests:
-				batch = append(batch, r)
-			case <-timer.C:
-				break fill
-			}
-		}
+		batch = in.fill(batch, timer.C)
 		for _, r := range batch {
 			webhooks = append(webhooks, r.webhook)
 		}
 		// Not the requests' contexts: a caller that gives up must not undo the others.
 		duplicate, err := in.log.append(context.Background(), webhooks)
 		in.note(err, len(batch))
-		for i, r := range batch {
-			a := answer{err: err}
-			if err == nil {
-				a.duplicate = duplicate[i]
-			}
-			r.answer <- a
+		in.answer(batch, duplicate, err)
+	}
+}
+
+// fill adds the requests that come until the batch is full or its time is over.
+func (in *Inbox) fill(batch []request, over <-chan time.Time) []request {
+	for len(batch) < batchSize {
+		select {
+		case r := <-in.requests:
+			batch = append(batch, r)
+		case <-over:
+			return batch
 		}
+	}
+	return batch
+}
+
+// answer tells the callers how their batch ended, and wakes the dispatcher.
+func (in *Inbox) answer(batch []request, duplicate []bool, err error) {
+	for i, r := range batch {
+		a := answer{err: err}
 		if err == nil {
-			select {
-			case in.stored <- struct{}{}:
-			default:
-			}
+			a.duplicate = duplicate[i]
+		}
+		r.answer <- a
+	}
+	if err == nil {
+		select {
+		case in.stored <- struct{}{}:
+		default:
 		}
 	}
 }

@@ -180,6 +180,23 @@ func (c comparison) describe(bound store.InboxBinding, self identity) string {
 	}
 }
 
+// compare compares webhooks with the deliveries of their numbers. It returns the numbers of
+// those that were not dispatched; up to highest, numbers were used for other ones.
+func (c *comparison) compare(webhooks []store.Delivery, deliveries map[int64]store.Delivery, highest int64) (waiting []int64) {
+	for _, w := range webhooks {
+		c.webhooks++
+		if d, ok := deliveries[w.ID]; ok && same(d, w) {
+			c.dispatched++
+			continue
+		}
+		if w.ID <= highest {
+			c.hidden++
+		}
+		waiting = append(waiting, w.ID)
+	}
+	return waiting
+}
+
 // renumber compares the inbox with the deliveries, webhook by webhook. If some were
 // never dispatched but have numbers that were used for others, all that wait get
 // new numbers above, in their order.
@@ -209,17 +226,7 @@ func (l *sqliteLog) renumber(ctx context.Context, st *store.Store, bound store.I
 		if err != nil {
 			return c, err
 		}
-		for _, w := range webhooks {
-			c.webhooks++
-			if d, ok := deliveries[w.ID]; ok && same(d, w) {
-				c.dispatched++
-				continue
-			}
-			if w.ID <= bound.Highest {
-				c.hidden++
-			}
-			waiting = append(waiting, w.ID)
-		}
+		waiting = append(waiting, c.compare(webhooks, deliveries, bound.Highest)...)
 	}
 	c.waiting = int64(len(waiting))
 	if c.hidden == 0 {

@@ -153,35 +153,46 @@ func (s *Store) EditAutomations(ctx context.Context, e AutomationEdit) error {
 		case n == 0:
 			return ErrAutomationsChanged
 		}
-		for _, v := range e.Versions {
-			if _, err := tx.Exec(ctx, `INSERT INTO automation_versions (id, version, text, made_by, why, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-				v.ID, v.Version, v.Text, v.By, v.Why, micros(v.At)); err != nil {
-				return err
-			}
+		if err := tx.saveAutomations(ctx, e); err != nil {
+			return err
 		}
-		for _, a := range e.Automations {
-			if _, err := tx.Exec(ctx, `INSERT INTO automations (id, position, state, live, draft, deleted_at) VALUES ($1, $2, $3, $4, $5, $6)
-				ON CONFLICT (id) DO UPDATE SET position = excluded.position, state = excluded.state, live = excluded.live,
-					draft = excluded.draft, deleted_at = excluded.deleted_at`,
-				a.ID, a.Position, a.State, a.Live, a.Draft, micros(a.DeletedAt)); err != nil {
-				return err
-			}
-		}
-		for _, v := range e.Agreed {
-			if _, err := tx.Exec(ctx, `INSERT INTO automation_removals (id, agreed_by, agreed_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`,
-				v.ID, v.By, micros(v.At)); err != nil {
-				return err
-			}
-		}
-		for _, id := range e.Withdrawn {
-			if _, err := tx.Exec(ctx, `DELETE FROM automation_removals WHERE id = $1`, id); err != nil {
-				return err
-			}
-		}
-		return nil
+		return tx.agreeRemovals(ctx, e)
 	})
 	if err != nil {
 		return fmt.Errorf("save the automations: %w", err)
+	}
+	return nil
+}
+
+func (tx *Tx) saveAutomations(ctx context.Context, e AutomationEdit) error {
+	for _, v := range e.Versions {
+		if _, err := tx.Exec(ctx, `INSERT INTO automation_versions (id, version, text, made_by, why, made_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			v.ID, v.Version, v.Text, v.By, v.Why, micros(v.At)); err != nil {
+			return err
+		}
+	}
+	for _, a := range e.Automations {
+		if _, err := tx.Exec(ctx, `INSERT INTO automations (id, position, state, live, draft, deleted_at) VALUES ($1, $2, $3, $4, $5, $6)
+				ON CONFLICT (id) DO UPDATE SET position = excluded.position, state = excluded.state, live = excluded.live,
+					draft = excluded.draft, deleted_at = excluded.deleted_at`,
+			a.ID, a.Position, a.State, a.Live, a.Draft, micros(a.DeletedAt)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) agreeRemovals(ctx context.Context, e AutomationEdit) error {
+	for _, v := range e.Agreed {
+		if _, err := tx.Exec(ctx, `INSERT INTO automation_removals (id, agreed_by, agreed_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`,
+			v.ID, v.By, micros(v.At)); err != nil {
+			return err
+		}
+	}
+	for _, id := range e.Withdrawn {
+		if _, err := tx.Exec(ctx, `DELETE FROM automation_removals WHERE id = $1`, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -63,6 +63,54 @@ func (s *Store) Dispatch(ctx context.Context, claim func(context.Context, *Tx) (
 	return moved, nil
 }
 
+// raiseFor raises an entity by its deliveries, and numbers these.
+func (tx *Tx) raiseFor(ctx context.Context, e Entity, deliveries []*Delivery) (raised, error) {
+	var contactID string
+	var nthDelete int64
+	for i, d := range deliveries {
+		contactID = cmp.Or(d.ContactID, contactID)
+		if d.Deleted {
+			nthDelete = int64(i + 1)
+		}
+	}
+	n := int64(len(deliveries))
+	v, err := tx.raiseWanted(ctx, e, contactID, n, nthDelete, byEvent)
+	if err != nil {
+		return v, err
+	}
+	for i, d := range deliveries {
+		d.Wanted = v.wanted - n + int64(i) + 1
+	}
+	return v, nil
+}
+
+// noteEvent notes what a delivery says of its entity, and keeps its body if asked to.
+func (tx *Tx) noteEvent(ctx context.Context, e Entity, d *Delivery) error {
+	if d.Happened != "" {
+		if err := tx.noteHappened(ctx, e, map[string]time.Time{d.Happened: d.ReceivedAt}); err != nil {
+			return err
+		}
+	}
+	if d.KeepLast && d.Body != nil {
+		return tx.keepLast(ctx, e, d.ContactID, d.Body, d.ReceivedAt, false)
+	}
+	return nil
+}
+
+// keepRecords keeps the last of an entity's deliveries as its record. Installs are ordered
+// by what they say, so all of them are offered.
+func (tx *Tx) keepRecords(ctx context.Context, list []*Delivery) error {
+	if list[0].Entity.Kind != KindInstall {
+		list = list[len(list)-1:]
+	}
+	for _, d := range list {
+		if err := tx.keepRecord(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // recordDeliveries stores deliveries, raises wanted of their entities and queues the
 // syncs. It takes the entities in the same order on all machines, so that two
 // dispatchers never deadlock.
@@ -80,35 +128,16 @@ func (tx *Tx) recordDeliveries(ctx context.Context, deliveries []Delivery) error
 	slices.SortFunc(entities, Entity.Compare)
 	var list []raised
 	for _, e := range entities {
-		var contactID string
-		var nthDelete int64
-		for i, d := range byEntity[e] {
-			contactID = cmp.Or(d.ContactID, contactID)
-			if d.Deleted {
-				nthDelete = int64(i + 1)
-			}
-		}
-		n := int64(len(byEntity[e]))
-		v, err := tx.raiseWanted(ctx, e, contactID, n, nthDelete, byEvent)
+		v, err := tx.raiseFor(ctx, e, byEntity[e])
 		if err != nil {
 			return err
 		}
 		list = append(list, v)
-		for i, d := range byEntity[e] {
-			d.Wanted = v.wanted - n + int64(i) + 1
-		}
 	}
 	for _, e := range entities {
 		for _, d := range byEntity[e] {
-			if d.Happened != "" {
-				if err := tx.noteHappened(ctx, e, map[string]time.Time{d.Happened: d.ReceivedAt}); err != nil {
-					return err
-				}
-			}
-			if d.KeepLast && d.Body != nil {
-				if err := tx.keepLast(ctx, e, d.ContactID, d.Body, d.ReceivedAt, false); err != nil {
-					return err
-				}
+			if err := tx.noteEvent(ctx, e, d); err != nil {
+				return err
 			}
 		}
 	}
@@ -116,14 +145,8 @@ func (tx *Tx) recordDeliveries(ctx context.Context, deliveries []Delivery) error
 		if !Delivered(e.Kind) {
 			continue
 		}
-		list := byEntity[e]
-		if e.Kind != KindInstall {
-			list = list[len(list)-1:]
-		}
-		for _, d := range list {
-			if err := tx.keepRecord(ctx, d); err != nil {
-				return err
-			}
+		if err := tx.keepRecords(ctx, byEntity[e]); err != nil {
+			return err
 		}
 	}
 	if err := tx.insertDeliveries(ctx, deliveries); err != nil {

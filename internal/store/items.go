@@ -200,18 +200,22 @@ func (n Noted) changes(have []Item) (changed []Item) {
 		if wanted[old.Key] || n.Left[old.Key] || n.Keeps != nil && n.Keeps(old.Key) || !old.RemovedAt.IsZero() {
 			continue
 		}
-		i := old
-		i.RemovedAt, i.Content, i.Status = n.Now, old.Content.kept(), StatusCancelled
-		if n.Completed && old.Kind == ItemTask {
-			i.Status = StatusCompleted
-		}
-		if old.Kind == ItemNote {
-			i.Content = Content{} // its title would be its first line
-		}
-		next, _ := old.next(i, n.Now)
+		next, _ := old.next(n.removed(old), n.Now)
 		changed = append(changed, next)
 	}
 	return changed
+}
+
+// removed is an item that is no longer wanted.
+func (n Noted) removed(i Item) Item {
+	i.RemovedAt, i.Content, i.Status = n.Now, i.Content.kept(), StatusCancelled
+	switch {
+	case n.Completed && i.Kind == ItemTask:
+		i.Status = StatusCompleted
+	case i.Kind == ItemNote:
+		i.Content = Content{} // its title would be its first line
+	}
+	return i
 }
 
 // next is the row that follows on an item when it becomes i, and whether that

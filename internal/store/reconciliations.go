@@ -71,6 +71,41 @@ type Found struct {
 	Open      bool   // it is a task that was seen open (see MissingTasks), or an opportunity that was seen
 }
 
+// noteFound notes that a search came by an entity, and raises it if it differs.
+func (tx *Tx) noteFound(ctx context.Context, f Found) (raised, error) {
+	wanted := int64(0) // only so that there is a row to remember it in
+	if f.Differs {
+		wanted = 1
+	}
+	v, err := tx.raiseWanted(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill)
+	if err != nil {
+		return v, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`, f.LocationID, f.Kind, f.ID, f.Swept)
+	return v, err
+}
+
+// noteAllFound returns the entities that differ, and the ids that were seen, by kind.
+func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised, open map[string][]string, err error) {
+	open = map[string][]string{}
+	for _, f := range found {
+		if f.Open {
+			open[f.Kind] = append(open[f.Kind], f.ID)
+		}
+		if f.Swept == "" && !f.Differs {
+			continue
+		}
+		v, err := tx.noteFound(ctx, f)
+		if err != nil {
+			return nil, nil, err
+		}
+		if f.Differs {
+			differ = append(differ, v)
+		}
+	}
+	return differ, open, nil
+}
+
 // SaveReconciliation notes how far one is and what it came by, and asks in the
 // same transaction for what differs to be synced.
 func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
@@ -90,29 +125,9 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched, known); err != nil {
 			return err
 		}
-		var differ []raised
-		open := map[string][]string{}
-		for _, f := range found {
-			if f.Open {
-				open[f.Kind] = append(open[f.Kind], f.ID)
-			}
-			wanted := int64(0) // only so that there is a row to remember it in
-			if f.Differs {
-				wanted = 1
-			}
-			if f.Swept != "" || f.Differs {
-				v, err := tx.raiseWanted(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill)
-				if err != nil {
-					return err
-				}
-				if f.Differs {
-					differ = append(differ, v)
-				}
-				if _, err := tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
-					f.LocationID, f.Kind, f.ID, f.Swept); err != nil {
-					return err
-				}
-			}
+		differ, open, err := tx.noteAllFound(ctx, found)
+		if err != nil {
+			return err
 		}
 		for _, kind := range slices.Sorted(maps.Keys(open)) {
 			err := inChunks(open[kind], []any{v.LocationID, micros(v.StartedAt), kind}, func(in string, args []any) error {
