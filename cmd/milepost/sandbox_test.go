@@ -74,7 +74,8 @@ func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(b, &addresses)
 	}
-	if err != nil || addresses["public"] == "" || addresses["webhook_keys"] == "" {
+	if err != nil || addresses["public"] == "" || addresses["webhook_keys"] == "" || addresses["admin_token"] == "" ||
+		!strings.HasPrefix(addresses["console"], addresses["admin"]+"/console/sign-in/") || !strings.Contains(out, addresses["console"]) {
 		t.Errorf("the addresses are %v, %v", addresses, err)
 	}
 }

@@ -60,6 +60,12 @@ func (p *preview) Preview(context.Context, store.Found) ([]string, error) { retu
 
 func setup(t *testing.T, configure ...func(*console.Config)) *desk {
 	t.Helper()
+	d, _ := setupConsole(t, configure...)
+	return d
+}
+
+func setupConsole(t *testing.T, configure ...func(*console.Config)) (*desk, *console.Console) {
+	t.Helper()
 	t.Parallel()
 	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
 	if err != nil {
@@ -85,7 +91,7 @@ func setup(t *testing.T, configure ...func(*console.Config)) *desk {
 	mux := chi.NewRouter()
 	mux.Mount("/console", c.Router())
 	d.handler = mux
-	return d
+	return d, c
 }
 
 var (
@@ -204,7 +210,7 @@ func TestTheOverviewSaysWhetherEverythingIsInStep(t *testing.T) {
 	d.wants(d.page(olivia, "/console/"), "Everything is in step.", "No webhook arrived")
 	d.seed()
 	d.now = d.now.Add(time.Minute)
-	d.wants(d.page(olivia, "/console/"), "Not in step: 1 webhook needs attention.", "/console/deliveries?outcome=failed", "North&lt;b&gt;wind", "Received in 24 hours", "-North<b>")
+	d.wants(d.page(olivia, "/console/"), "Not in step: 1 record needs attention.", "/console/jobs?group=attention", "North&lt;b&gt;wind", "Received in 24 hours", "-North<b>")
 }
 
 func TestDeliveriesAreFilteredAndFound(t *testing.T) {
@@ -432,6 +438,7 @@ func TestJobsShowWhatIsNotInStep(t *testing.T) {
 	d.seed()
 	d.now = d.now.Add(time.Minute)
 	d.wants(d.page(olivia, "/console/jobs"), "3 failed tries in a row", "HighLevel answered 500", `href="/console/contacts/loc/c1"`)
+	d.wants(d.page(olivia, "/console/jobs?group=attention"), "HighLevel answered 500", "task t1")
 	d.wants(d.page(olivia, "/console/jobs?group=queued"), "Sync a record")
 	d.wants(d.page(olivia, "/console/jobs?group=failed"), "No job was given up.")
 	for _, nonsense := range []string{"?group=nonsense", "?group=queued&after="} {

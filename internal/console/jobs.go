@@ -22,6 +22,9 @@ var jobGroups = []struct{ name, title, empty string }{
 	{"scheduled", "Later", "No job waits for its time."},
 }
 
+// attention is the group of records whose last sync failed.
+const attention = "attention"
+
 type jobGroup struct {
 	Title, Link, Count string
 	Current            bool
@@ -32,6 +35,7 @@ type jobsData struct {
 	Owed     bool // the list is of records, else of jobs
 	Records  []recordRow
 	Jobs     []store.Job
+	About    string
 	Empty    string
 	First    bool
 	FirstURL string
@@ -50,16 +54,16 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 	v.Title, v.Section = "Jobs", "jobs"
 	in := r.URL.Query()
 	group := in.Get("group")
-	known := false
+	known := group == attention
 	for _, g := range jobGroups {
 		known = known || g.name == group
 	}
 	if !known {
 		group = ""
 	}
-	data := jobsData{Owed: group == "", First: true, FirstURL: Path + "jobs", Empty: "Every record is in step: nothing waits for a sync.", Now: c.Now(), CanRun: group == "retrying" || group == "failed"}
+	data := jobsData{Owed: group == "" || group == attention, First: true, FirstURL: Path + "jobs", Empty: "Every record is in step: nothing waits for a sync.", Now: c.Now(), CanRun: group == "retrying" || group == "failed"}
 	listed := group
-	if listed == "" {
+	if data.Owed {
 		listed = "running"
 	}
 	jobs, err := c.Desk.Jobs(r.Context(), listed, in.Get("after"), pageSize)
@@ -74,7 +78,8 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	data.Groups = append(data.Groups, jobGroup{"Records not in step", Path + "jobs", most(overview.Owed), group == ""})
+	data.Groups = append(data.Groups, jobGroup{"Need attention", Path + "jobs?group=" + attention, most(overview.Failing), group == attention},
+		jobGroup{"Records not in step", Path + "jobs", most(overview.Owed), group == ""})
 	for _, g := range jobGroups {
 		link := Path + "jobs?group=" + g.name
 		data.Groups = append(data.Groups, jobGroup{g.title, link, most(jobs.Counts[g.name]), g.name == group})
@@ -83,7 +88,7 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 		}
 	}
 	if data.Owed {
-		err = c.owedRecords(r, in, &data)
+		err = c.records(r, in, &data, group)
 		v.Data = data
 		return err
 	}
@@ -95,14 +100,27 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 	return nil
 }
 
-func (c *Console) owedRecords(r *http.Request, in url.Values, data *jobsData) error {
+// records lists the records that are not in step, or those that need attention.
+func (c *Console) records(r *http.Request, in url.Values, data *jobsData, group string) error {
 	after := store.Entity{LocationID: in.Get("location"), Kind: in.Get("kind"), ID: in.Get("id")}
-	list, err := c.Desk.Store.OwedRecords(r.Context(), after, pageSize+1)
+	read, older := c.Desk.Store.OwedRecords, url.Values{}
+	data.About = "Each of these records has a sync that waits or runs. Milepost retries by itself, at least every 15 minutes."
+	if group == attention {
+		read = c.Desk.Store.FailedRecords
+		older.Set("group", group)
+		data.FirstURL += "?group=" + attention
+		data.Empty = "Nothing needs you: no record's last sync failed."
+		data.About = "The last sync of each of these records failed. Milepost retries by itself, except what cannot be done as the record is: correct the record or the automation, and sync it."
+	}
+	list, err := read(r.Context(), after, pageSize+1)
 	data.First = after == store.Entity{}
 	if len(list) > pageSize {
 		list = list[:pageSize]
 		last := list[pageSize-1]
-		data.OlderURL = Path + "jobs?" + url.Values{"location": {last.LocationID}, "kind": {last.Kind}, "id": {last.ID}}.Encode()
+		for name, value := range map[string]string{"location": last.LocationID, "kind": last.Kind, "id": last.ID} {
+			older.Set(name, value)
+		}
+		data.OlderURL = Path + "jobs?" + older.Encode()
 	}
 	for _, s := range list {
 		row := recordRow{EntityState: s}

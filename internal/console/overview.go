@@ -59,7 +59,7 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 	}
 	data.Tiles = []tile{
 		{"Waiting", most(o.Open), list("open", false), "webhooks that are not synced yet", tone(o.Open, "wait")},
-		{"Need attention", most(o.Failing), list("failed", false), "failed, or retried because of an error", tone(o.Failing, "bad")},
+		{"Need attention", most(o.Failing), Path + "jobs?group=attention", "records whose last sync failed", tone(o.Failing, "bad")},
 		{"Done in 24 hours", thousands(o.Done), list("done", true), "webhooks that changed something", ""},
 		{"Received in 24 hours", thousands(o.Received), list("", true), "webhooks in all", ""},
 	}
@@ -71,8 +71,8 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 		data.Sentence, data.Tone = fmt.Sprintf("Not everything is served: %s of %s.", needs(o.Troubled), plural(int64(o.Connected), "location", "locations")), "bad"
 		data.Next = "See below what to do about each."
 	case o.Failing > 0:
-		data.Sentence, data.Tone = fmt.Sprintf("Not in step: %s.", plural(o.Failing, "webhook needs attention", "webhooks need attention")), "bad"
-		data.Next, data.NextLink = "See which, and why", list("failed", false)
+		data.Sentence, data.Tone = fmt.Sprintf("Not in step: %s.", plural(o.Failing, "record needs attention", "records need attention")), "bad"
+		data.Next, data.NextLink = "See which, and why", Path+"jobs?group=attention"
 	case o.Owed > 0:
 		data.Sentence, data.Tone = fmt.Sprintf("Catching up: %s.", plural(o.Owed, "record is not in step yet", "records are not in step yet")), "wait"
 		data.Next, data.NextLink = "See what is in work", Path+"jobs"

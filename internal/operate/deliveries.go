@@ -46,7 +46,7 @@ type Deliveries struct {
 }
 
 // mostContacts bounds of how many contacts that a text finds the deliveries are listed.
-const mostContacts = 20
+const mostContacts = 10
 
 // Deliveries lists deliveries.
 func (d *Desk) Deliveries(ctx context.Context, q Query) (out Deliveries, err error) {

@@ -13,10 +13,10 @@ type Overview struct {
 	At time.Time // when it was counted
 	// Owed is how many records are not in step. Each has a sync that waits or runs.
 	Owed int64
-	// Open and Failing are how many deliveries are still owed, and how many of all
-	// need somebody to look; no further than Most.
-	Open, Failing int64
-	Received      int64 // in the last 24 hours, and of these:
+	// Failing is how many records need somebody to look, because their last sync
+	// failed; and Open how many deliveries are not synced yet. Both no further than Most.
+	Failing, Open int64
+	Received      int64 // deliveries in the last 24 hours, and of these:
 	Done          int64
 	Failed        int64
 	Hours         [Hours]Hour // oldest first; the last one is under way
@@ -72,17 +72,15 @@ func (d *Desk) Overview(ctx context.Context) (Overview, error) {
 	if v.Owed, err = d.Store.Backlog(ctx); err != nil {
 		return v, err
 	}
-	for _, outcome := range []string{store.Pending, store.Retry, store.Waiting, store.Auth, store.Invalid, store.Conflict} {
+	if v.Failing, err = d.Store.CountFailedRecords(ctx, Most); err != nil {
+		return v, err
+	}
+	for _, outcome := range store.OpenOutcomes {
 		n, err := d.Store.CountDeliveries(ctx, outcome, Most)
 		if err != nil {
 			return v, err
 		}
-		if slices.Contains(store.OpenOutcomes, outcome) {
-			v.Open += n
-		}
-		if slices.Contains(store.FailedOutcomes, outcome) {
-			v.Failing += n
-		}
+		v.Open += n
 	}
 	if err := d.countHours(ctx, &v); err != nil {
 		return v, err

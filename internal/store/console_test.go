@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -206,6 +207,52 @@ func TestSyncNowEndsTheWaitForANextTry(t *testing.T) {
 		}
 		if got := b.priorities(t); !slices.Equal(got, []int64{1}) {
 			t.Errorf("the priorities of the jobs are %v", got)
+		}
+	})
+}
+
+func TestJobsAreListedPageByPage(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		for i := range 5 {
+			b.deliver(t, store.Delivery{ID: int64(i + 1), Type: "ContactUpdate", Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: fmt.Sprint("c", i)}})
+		}
+		var ids []string
+		for after := ""; ; {
+			list, next, err := b.Jobs(t.Context(), "queued", after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, j := range list {
+				if j.Kind != "sync" || j.LocationID != "loc" || j.RecordKind != "contact" {
+					t.Errorf("a job is %+v", j)
+				}
+				ids = append(ids, j.RecordID)
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+		if !slices.Equal(ids, []string{"c4", "c3", "c2", "c1", "c0"}) {
+			t.Errorf("the jobs are of %v", ids)
+		}
+		counts := must(b.CountJobs(t.Context(), 3))(t)
+		if counts["queued"] != 3 || counts["failed"] != 0 {
+			t.Errorf("counted %v, no further than 3", counts)
+		}
+		if err := b.RunJobNow(t.Context(), 1); !errors.Is(err, store.ErrNotFailed) {
+			t.Errorf("a job in the queue: %v", err)
+		}
+		owed := must(b.OwedRecords(t.Context(), store.Entity{LocationID: "loc", Kind: "contact", ID: "c2"}, 10))(t)
+		if len(owed) != 2 || owed[0].ID != "c3" {
+			t.Errorf("after c2 are owed %+v", owed)
+		}
+		if err := b.Postpone(t.Context(), store.Postponed{Entity: owed[0].Entity, Seen: 1, Outcome: store.Auth}); err != nil {
+			t.Fatal(err)
+		}
+		failed := must(b.FailedRecords(t.Context(), store.Entity{}, 10))(t)
+		if n := must(b.CountFailedRecords(t.Context(), 10))(t); n != 1 || len(failed) != 1 || failed[0].ID != "c3" {
+			t.Errorf("%d failed: %+v", n, failed)
 		}
 	})
 }

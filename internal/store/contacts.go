@@ -121,46 +121,52 @@ func (s *Store) ContactOf(ctx context.Context, locationID, id string) (c Contact
 	return list[0], true, nil
 }
 
-// mostCandidates bounds how many contacts with one term are looked at for the others.
-const mostCandidates = 2000
+// mostWithTerm bounds how many words a search looks at for each of its terms: half the
+// contacts may begin with one letter.
+const mostWithTerm = 20_000
 
 // SearchContacts lists up to limit contacts that have all of the terms, by name.
-// more reports that there are others.
+// more reports that there are others, or may be.
 func (s *Store) SearchContacts(ctx context.Context, terms []string, limit int) (list []Contact, more bool, err error) {
+	terms = slices.DeleteFunc(slices.Clone(terms), func(t string) bool { return t == "" })
 	if len(terms) == 0 {
 		return nil, false, nil
 	}
-	longest := slices.MaxFunc(terms, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
-	if longest == "" {
-		return nil, false, nil
-	}
-	rows, err := s.Query(ctx, searchContacts, []byte(longest), append([]byte(longest), 0xff), mostCandidates+1)
-	candidates, err := collect(rows, err, scanContact)
-	if err != nil {
+	terms = terms[:min(len(terms), 8)]
+	query, args := searchContacts(terms, limit+1)
+	rows, err := s.Query(ctx, query, args...)
+	if list, err = collect(rows, err, scanContact); err != nil {
 		return nil, false, fmt.Errorf("search contacts: %w", err)
 	}
-	more = len(candidates) > mostCandidates
-	for _, c := range candidates {
-		words := c.Words()
-		if !slices.ContainsFunc(terms, func(t string) bool {
-			return !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, t) })
-		}) {
-			list = append(list, c)
-		}
+	if more = len(list) > limit; more {
+		list = list[:limit]
 	}
 	slices.SortFunc(list, func(a, b Contact) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.ID, b.ID))
 	})
-	list = slices.CompactFunc(list, func(a, b Contact) bool { return a.LocationID == b.LocationID && a.ID == b.ID })
-	if len(list) > limit {
-		list, more = list[:limit], true
-	}
 	return list, more, nil
 }
 
-const searchContacts = `SELECT contacts.location_id, id, name, email, phone, changed_at FROM (
-		SELECT location_id, contact_id FROM contact_words WHERE word >= $1 AND word < $2 ORDER BY word LIMIT $3) AS found
-	JOIN contacts ON contacts.location_id = found.location_id AND contacts.id = found.contact_id`
+// searchContacts selects the contacts that have a word that begins with each term. Of
+// one term, it stops as soon as it has found enough.
+func searchContacts(terms []string, limit int) (query string, args []any) {
+	within := mostWithTerm
+	if len(terms) == 1 {
+		within = 4 * limit // a contact may have several words that begin so
+	}
+	var having []string
+	for i, t := range terms {
+		args = append(args, []byte(t), append([]byte(t), 0xff), within)
+		having = append(having, fmt.Sprintf(`SELECT location_id, contact_id FROM (
+			SELECT location_id, contact_id FROM contact_words WHERE word >= $%d AND word < $%d ORDER BY word LIMIT $%d) AS term%d`, 3*i+1, 3*i+2, 3*i+3, i))
+	}
+	if len(terms) == 1 {
+		having = append(having, having[0]) // leaves each contact once
+	}
+	return fmt.Sprintf(`SELECT contacts.location_id, id, name, email, phone, changed_at FROM (%s) AS found
+		JOIN contacts ON contacts.location_id = found.location_id AND contacts.id = found.contact_id LIMIT $%d`,
+		strings.Join(having, ` INTERSECT `), len(args)+1), append(args, limit)
+}
 
 // ContactCursor is where a page of contacts begins: after the one that changed then.
 // The zero cursor is the newest.

@@ -39,7 +39,7 @@ type Subject struct {
 
 // mostScanned bounds how many deliveries one search looks at: a rare combination
 // must not walk over a million.
-const mostScanned = 20_000
+const mostScanned = 5_000
 
 // FindDeliveries lists the newest deliveries that match, newest first. Where it did
 // not look at all there are, it returns the id from which a search can go on as the

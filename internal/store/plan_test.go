@@ -97,7 +97,6 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 		listContactsByID:                  "contacts_id (id=?)",
 		listRecordsOf:                     "sqlite_autoindex_entities_1 (location_id=? AND kind=? AND id=?)",
 		listLinksOf:                       "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
-		searchContacts:                    "sqlite_autoindex_contact_words_1 (word>? AND word<?)",
 		eraseContactWords:                 "contact_words_contact (location_id=? AND contact_id=?)",
 		countDeliveries:                   "COVERING INDEX deliveries_outcome (outcome=?)",
 		countByHour:                       "COVERING INDEX deliveries_received (received_at>?)",
@@ -112,8 +111,19 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 			t.Errorf("%s\nwants %s, is read by\n%s", query, want, plan)
 		}
 	}
+	for _, terms := range [][]string{{"jane"}, {"jane", "smith"}} {
+		query, _ := searchContacts(terms, 10)
+		if plan := explain(t, st, query); strings.Count(plan, "sqlite_autoindex_contact_words_1 (word>? AND word<?)") < len(terms) || !strings.Contains(plan, "sqlite_autoindex_contacts_1 (location_id=? AND id=?)") {
+			t.Errorf("contacts are searched by\n%s", plan)
+		}
+	}
 	if plan := explain(t, st, listOwedRecords); !strings.Contains(plan, "entities_owed") || strings.Contains(plan, "ORDER BY") {
 		t.Errorf("a page of what is owed is read by\n%s", plan)
+	}
+	for _, query := range []string{listFailedRecords, countFailedRecords} {
+		if plan := explain(t, st, query); !strings.Contains(plan, "entities_failed") || strings.Contains(plan, "ORDER BY") {
+			t.Errorf("what failed is read by\n%s", plan)
+		}
 	}
 	if plan := explain(t, st, countJobs); !strings.Contains(plan, "COVERING INDEX") || !strings.Contains(plan, "state=?") {
 		t.Errorf("jobs are counted by\n%s", plan)

@@ -401,7 +401,7 @@ func (q *riverQueue[D, T]) note(ctx context.Context, tx *Tx, id int64, value any
 }
 
 func (q *riverQueue[D, T]) list(ctx context.Context, states []rivertype.JobState, after string, limit int) (jobs []*rivertype.JobRow, next string, err error) {
-	params := river.NewJobListParams().States(states...).OrderBy(river.JobListOrderByID, river.SortOrderDesc).First(limit + 1)
+	params := river.NewJobListParams().States(states...).OrderBy(river.JobListOrderByID, river.SortOrderDesc).First(limit)
 	if after != "" {
 		var cursor river.JobListCursor
 		if err := cursor.UnmarshalText([]byte(after)); err != nil {
@@ -410,15 +410,14 @@ func (q *riverQueue[D, T]) list(ctx context.Context, states []rivertype.JobState
 		params = params.After(&cursor)
 	}
 	res, err := q.client.JobList(ctx, params)
-	if err != nil || len(res.Jobs) <= limit {
+	if err != nil || len(res.Jobs) < limit {
 		if err != nil {
 			return nil, "", err
 		}
 		return res.Jobs, "", nil
 	}
-	jobs = res.Jobs[:limit]
-	text, err := river.JobListCursorFromJob(jobs[limit-1]).MarshalText()
-	return jobs, string(text), err
+	text, err := res.LastCursor.MarshalText() // there may be no others
+	return res.Jobs, string(text), err
 }
 
 func (q *riverQueue[D, T]) retry(ctx context.Context, id int64) error {

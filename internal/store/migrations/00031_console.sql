@@ -18,6 +18,9 @@ CREATE INDEX deliveries_entity ON deliveries (entity_id, location_id, kind, fini
 DROP INDEX entities_owed;
 CREATE INDEX entities_owed ON entities (location_id, kind, id) WHERE wanted > done;
 
+-- Records whose last sync failed: somebody has to look at them.
+CREATE INDEX entities_failed ON entities (location_id, kind, id) WHERE outcome IN ('retry', 'auth', 'invalid');
+
 -- What a sync last read of each contact that people search by.
 CREATE TABLE contacts (
 	location_id TEXT   NOT NULL,

@@ -1,0 +1,108 @@
+package console_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"milepost/api"
+	"milepost/internal/console"
+	"milepost/internal/people"
+	"milepost/internal/store"
+	"milepost/internal/testenv"
+)
+
+// serve serves the whole admin listener on the desk's store.
+func (d *desk) serve(c *console.Console) string {
+	d.t.Helper()
+	handler, err := api.Admin(api.Routes{People: d.people, Console: c, Logger: zerolog.Nop(), Ready: func(context.Context) error { return nil }})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	d.t.Cleanup(server.Close)
+	return server.URL
+}
+
+// crowd adds enough for long pages, with long names.
+func (d *desk) crowd() {
+	d.t.Helper()
+	long := strings.Repeat("Donaudampfschifffahrtsgesellschaft", 6)
+	var list []store.Delivery
+	for i := range 60 {
+		e := store.Entity{LocationID: "loc", Kind: "contact", ID: fmt.Sprintf("contact%020d", i)}
+		list = append(list, store.Delivery{ID: int64(100 + i), Type: "ContactUpdate", Entity: e, ContactID: e.ID})
+	}
+	d.deliver(list...)
+	for i, delivery := range list {
+		e := delivery.Entity
+		if i < 20 { // they stay in the queue
+			continue
+		}
+		d.finish(store.Finish{
+			Entity: e, ContactID: e.ID, Outcome: store.AllOutcomes[i%4], Detail: long,
+			Contact: &store.Contact{LocationID: "loc", ID: e.ID, Name: long, Email: strings.ToLower(long) + "@mail.example", Phone: "+14165550199", ChangedAt: d.now},
+		})
+	}
+	for i := range 60 {
+		if err := d.people.Note(d.t.Context(), strings.Repeat("w", 64), "looked at personal data on", fmt.Sprintf("/console/contacts/loc/%s%d", strings.Repeat("c", 100), i)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	if err := d.people.Add(d.t.Context(), "test", strings.Repeat("w", 64), "correct horse", people.Viewer); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestTheConsoleInABrowser(t *testing.T) {
+	testenv.Long(t)
+	chromium, dir := testenv.Browser(t), testenv.NodePackage(t, "../sandbox/testdata/axe")
+	script, err := os.ReadFile("testdata/walk.mjs")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "walk.mjs"), script, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := os.Getenv("MILEPOST_TEST_SCREENSHOTS") // an existing one
+	if folder == "" {
+		folder = "-"
+	}
+	lists := []string{
+		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/jobs?group=attention",
+		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit",
+	}
+	walk := func(t *testing.T, d *desk, c *console.Console, paths ...string) {
+		t.Helper()
+		if err := d.people.Add(t.Context(), "test", "olivia", "correct horse", people.Operator); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join(dir, "walk.mjs"), chromium, d.serve(c), "olivia", "correct horse", folder}, paths...)...)
+		cmd.WaitDelay = 10 * time.Second
+		said, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasSuffix(string(said), "rules passed\n") {
+			t.Errorf("the walk found faults (%v):\n%s\nthe log: %s", err, said, d.log)
+		}
+	}
+	t.Run("empty", func(t *testing.T) {
+		d, c := setupConsole(t)
+		walk(t, d, c, "/console/", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/settings/people")
+	})
+	t.Run("full", func(t *testing.T) {
+		d, c := setupConsole(t)
+		d.seed()
+		d.crowd()
+		walk(t, d, c, append(lists, "/console/deliveries/1", "/console/deliveries/2", "/console/deliveries/2/replay", "/console/deliveries?q=jane",
+			"/console/contacts/loc/c1", fmt.Sprintf("/console/contacts/loc/contact%020d", 59), "/console/contacts/loc/c1/forget", "/console/settings/people/olivia")...)
+	})
+}
