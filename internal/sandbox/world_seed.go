@@ -59,8 +59,10 @@ func (w *World) seed(config WorldConfig) error {
 func (w *World) seedChoices() {
 	at, high := w.Location.ID, w.HighLevel
 	high.SeedPipeline(at, highlevel.Pipeline{ID: "nwPipelineSales00001", Name: "Sales", Stages: []highlevel.Stage{
-		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a01", Name: "New inquiry"}, {ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a02", Name: "Viewing"},
-		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a03", Name: "Offer"}, {ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a04", Name: "Under contract"},
+		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a01", Name: "New inquiry"},
+		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a02", Name: "Viewing"},
+		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a03", Name: "Offer"},
+		{ID: "0b9c2f7e-5a41-4f0d-8f43-3d1f5f0c1a04", Name: "Under contract"},
 	}})
 	high.SeedLostReason(at, highlevel.LostReason{ID: "nwLostReasonPrice001", Name: "Too expensive"})
 	high.SeedCalendarGroup(at, highlevel.CalendarGroup{ID: "nwCalendarGroup00001", Name: "Sales"})
