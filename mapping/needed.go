@@ -80,7 +80,7 @@ func (a *Automation) scopes() []string {
 	case KindTask:
 		scopes["locations/tasks.readonly"] = true
 	case KindAppointment:
-		scopes["calendars/events.readonly"] = true
+		scopes["calendars/events.readonly"], scopes["calendars.readonly"] = true, true
 	case KindOpportunity:
 		scopes["opportunities.readonly"] = true
 	case KindCalendarContact:

@@ -419,6 +419,7 @@ var everyCall = []struct {
 		return third(c.SearchOpportunities(ctx, "l1", highlevel.OpportunitySearch{}))
 	}, 3, "opportunities.readonly"},
 	{"Pipelines", func(ctx context.Context, c *highlevel.Client) error { return only(c.Pipelines(ctx, "l1")) }, 3, "opportunities.readonly"},
+	{"Calendars", func(ctx context.Context, c *highlevel.Client) error { return only(c.Calendars(ctx, "l1")) }, 3, "calendars.readonly"},
 	{"Location", func(ctx context.Context, c *highlevel.Client) error { return only(c.Location(ctx, "l1")) }, 3, "locations.readonly"},
 	{"LocationTags", func(ctx context.Context, c *highlevel.Client) error { return only(c.LocationTags(ctx, "l1")) }, 3, "locations/tags.readonly"},
 	{"LocationTag", func(ctx context.Context, c *highlevel.Client) error { return only(c.LocationTag(ctx, "l1", "t1")) }, 3, "locations/tags.readonly"},

@@ -56,3 +56,23 @@ func (s *Session) OpportunityFields(ctx context.Context) ([]highlevel.CustomFiel
 		return s.HighLevel.With(clients.Begun).CustomFieldsOf(ctx, s.LocationID, highlevel.OpportunityModel)
 	})
 }
+
+// CalendarName returns the name of a calendar; "" if it is not known, or the token may
+// not read calendars.
+func (s *Session) CalendarName(ctx context.Context, id string) (string, error) {
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	list, err := s.profile.calendars.get(s.cfg.Now(), profileFresh, func() ([]highlevel.Calendar, error) {
+		list, err := s.HighLevel.With(clients.Begun).Calendars(ctx, s.LocationID)
+		if clients.ReasonOf(err) == clients.Forbidden {
+			return nil, nil
+		}
+		return list, err
+	})
+	for _, c := range list {
+		if c.ID == id {
+			return c.Name, nil
+		}
+	}
+	return "", err
+}

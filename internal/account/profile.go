@@ -32,6 +32,7 @@ type profile struct {
 
 	pipelines         cached[pipelineAnswer]
 	opportunityFields cached[[]highlevel.CustomField]
+	calendars         cached[[]highlevel.Calendar]
 	types             cached[map[string]bool]
 }
 

@@ -54,5 +54,11 @@ func (s *entitySync) readAppointment(ctx context.Context) (mapping.Appointment, 
 	}
 	s.mark = facts.AppointmentMark(a, location.Zone)
 	s.changedAt, _ = time.Parse(time.RFC3339, a.DateUpdated) // else it is not told
-	return facts.Appointment(a, "", location.Zone), nil
+	calendar := ""
+	if a.CalendarID != "" {
+		if calendar, err = s.conn.CalendarName(ctx, a.CalendarID); err != nil {
+			return mapping.Appointment{}, outcome.NonRecord(err)
+		}
+	}
+	return facts.Appointment(a, calendar, location.Zone), nil
 }

@@ -18,6 +18,7 @@ func ofTrigger(t *testing.T, trigger mapping.Trigger, text string, more ...strin
 	t.Helper()
 	b := setup(t, fmt.Sprintf("- name: A\n  on: %s\n  %s\n  do: [highlevel_note: { text: %q }]\n", trigger, strings.Join(more, "\n  "), text))
 	b.hl.SeedPipeline(location, hlfake.Pipeline{ID: salesPipeline, Name: "Sales", Stages: []hlfake.Stage{{ID: "stage-new", Name: "New"}, {ID: "stage-proposal", Name: "Proposal"}}})
+	b.hl.SeedCalendar(location, hlfake.Calendar{ID: "cal", Name: "Showings"})
 	return b
 }
 
@@ -89,7 +90,7 @@ func TestEachTriggerOfARecord(t *testing.T) {
 			happens: func(b *bundle, p *place) error { return b.hl.DeleteNote(p.note) },
 		},
 		{
-			trigger: mapping.AppointmentCreated, text: "{{ appointment.title }} on {{ appointment.start }}", want: "Showing on 2030-05-09 10:00", before: silent, found: true,
+			trigger: mapping.AppointmentCreated, text: "{{ appointment.title }} on {{ appointment.start }} in {{ appointment.calendar }}", want: "Showing on 2030-05-09 10:00 in Showings", before: silent, found: true,
 			happens: func(b *bundle, p *place) error {
 				_, err := b.hl.CreateAppointment(hlfake.Appointment{ContactID: p.contact, CalendarID: "cal", Title: "Showing", Start: b.day(9, 14)})
 				return err
