@@ -118,6 +118,8 @@ func otherParsers(t *testing.T) map[string]func(calendar string) []parsed {
 // Two other implementations read the calendar, and know the time zones from it
 // alone: their names are replaced by some that nobody knows.
 func TestOtherImplementationsReadTheRightTimes(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	readers := otherParsers(t)
 	changed := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	for _, name := range []string{

@@ -19,6 +19,8 @@ import (
 // sandbox is proof that the sandbox is like it. testdata/nodesdk/check.mjs
 // does it; what only the sandbox can do it asks of the control server here.
 func TestHighLevelsOwnSDKWorksWithTheSandbox(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	const source = "testdata/nodesdk"
 	lock, err := os.ReadFile(source + "/package-lock.json")
 	if err != nil {
