@@ -71,6 +71,11 @@ func setupConsole(t *testing.T, configure ...func(*console.Config)) (*desk, *con
 	if err != nil {
 		t.Fatal(err)
 	}
+	return setupOn(t, st, configure...)
+}
+
+func setupOn(t *testing.T, st *store.Store, configure ...func(*console.Config)) (*desk, *console.Console) {
+	t.Helper()
 	t.Cleanup(func() { st.Close() })
 	if _, err := st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
@@ -455,5 +460,42 @@ func TestJobsShowWhatIsNotInStep(t *testing.T) {
 	}
 	if status, _ := d.ask(olivia, "POST", "/console/jobs/1/run", url.Values{}); status != http.StatusUnprocessableEntity {
 		t.Errorf("a job that did not fail: %d", status)
+	}
+}
+
+func TestThePagesAreTheSameOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	st, err := store.OpenPostgres(t.Context(), testenv.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := setupOn(t, st)
+	d.seed()
+	for path, want := range map[string]string{
+		"/console/":                                   "Not in step: 1 record needs attention.",
+		"/console/deliveries":                         "TaskCreate",
+		"/console/deliveries?q=jane":                  "/console/contacts/loc/c1",
+		"/console/deliveries?q=t1&outcome=failed":     "/console/deliveries/2",
+		"/console/deliveries?q=w-3":                   "/console/deliveries/3",
+		"/console/deliveries?type=Nonsense&within=1h": "/console/deliveries/4",
+		"/console/deliveries?contact=c1&location=loc": "/console/deliveries/3",
+		"/console/deliveries/1":                       "event created",
+		"/console/deliveries/2":                       "Next try",
+		"/console/deliveries/2/replay":                "which mails ann@example.com",
+		"/console/contacts":                           "jane@acme.example",
+		"/console/contacts?q=jane+onerror":            "jane@acme.example",
+		"/console/contacts/loc/c1":                    "event created",
+		"/console/contacts/loc/c1/forget":             "nobody gets mail",
+		"/console/jobs":                               "task t1",
+		"/console/jobs?group=attention":               "HighLevel answered 500",
+		"/console/jobs?group=queued":                  "Sync a record",
+		"/console/settings/people":                    "Nobody can sign in with a password yet.",
+		"/console/settings/sessions":                  "Last used",
+		"/console/settings/audit":                     "There is nothing older.",
+	} {
+		d.wants(d.page(olivia, path), want)
+	}
+	if status, _ := d.ask(olivia, "POST", "/console/contacts/loc/c1/sync", url.Values{}); status != http.StatusSeeOther {
+		t.Errorf("sync now: %d", status)
 	}
 }
