@@ -30,17 +30,19 @@ func (f NeededField) Name() string {
 	return strings.Join(words, " ")
 }
 
+// field adds a custom field, once. A date is needed as one, even if it is also read as text.
+func (n *Needed) field(model, key, kind string) {
+	at := slices.IndexFunc(n.Fields, func(f NeededField) bool { return f.Model == model && f.Key == key })
+	switch {
+	case at < 0:
+		n.Fields = append(n.Fields, NeededField{model, key, kind})
+	case kind == "DATE":
+		n.Fields[at].Type = kind
+	}
+}
+
 // Needed tells what the automation needs, switched on or not.
 func (a *Automation) Needed() (n Needed) {
-	field := func(model, key, kind string) {
-		at := slices.IndexFunc(n.Fields, func(f NeededField) bool { return f.Model == model && f.Key == key })
-		switch {
-		case at < 0:
-			n.Fields = append(n.Fields, NeededField{model, key, kind})
-		case kind == "DATE":
-			n.Fields[at].Type = kind
-		}
-	}
 	if m := a.milestone; m != nil {
 		for _, at := range []struct {
 			reference
@@ -48,7 +50,7 @@ func (a *Automation) Needed() (n Needed) {
 		}{{m.name, "TEXT"}, {m.date, "DATE"}} {
 			switch {
 			case at.record == "contact" && !standardFields[at.key], at.record == "opportunity" && !standardNames(at.record)[at.key]:
-				field(at.record, at.key, at.kind)
+				n.field(at.record, at.key, at.kind)
 			}
 		}
 		if m.tag != "" {
@@ -64,7 +66,7 @@ func (a *Automation) Needed() (n Needed) {
 	for _, name := range a.names {
 		switch {
 		case name.kind == contactField && !standardFields[name.text]:
-			field("contact", name.text, "TEXT")
+			n.field("contact", name.text, "TEXT")
 		case name.kind == meetingType && !slices.Contains(n.MeetingTypes, name.text):
 			n.MeetingTypes = append(n.MeetingTypes, name.text)
 		}

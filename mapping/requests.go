@@ -52,43 +52,45 @@ func itemKey(automation string, action int) string {
 // automations that are switched on may have written by a time for a record of this
 // kind, or for the meetings that are made for it, until it returns true.
 func (s *Set) WritesBack(kind Kind, now time.Time, use func(key string) (enough bool)) {
-	// each goes through the keys of an automation's items: those of each date, if it
-	// makes one for each.
-	each := func(a *Automation, wanted func(ItemKind) bool, use func(key string) bool) bool {
-		for i, act := range a.actions {
-			if !wanted(act.kind()) {
-				continue
-			}
-			key := itemKey(a.ID, i)
-			if !a.dated() {
-				if use(key) {
-					return true
-				}
-				continue
-			}
-			last := now.Add(a.before).AddDate(1, 0, 2)
-			for day := now.AddDate(-1, 0, -2); day.Before(last); day = day.AddDate(0, 0, 1) {
-				if use(key + "#" + day.Format(time.DateOnly)) {
-					return true
-				}
-			}
-		}
-		return false
-	}
 	written := func(k ItemKind) bool { return k == ItemHighLevelNote || k == ItemHighLevelTask }
 	asked := func(k ItemKind) bool { return k == ItemEvent || k == ItemTask }
 	for _, a := range s.looking(kind) {
-		if each(a, written, use) {
+		if a.eachKey(now, written, use) {
 			return
 		}
 	}
 	for _, a := range s.looking(KindMeeting) {
 		for _, of := range s.looking(kind) {
-			if each(of, asked, func(request string) bool {
-				return each(a, written, func(key string) bool { return use(key + "@" + request) })
+			if of.eachKey(now, asked, func(request string) bool {
+				return a.eachKey(now, written, func(key string) bool { return use(key + "@" + request) })
 			}) {
 				return
 			}
 		}
 	}
+}
+
+// eachKey calls use with the keys of the automation's items of the wanted kinds, until it
+// returns true: those of each date, if the automation makes an item for each.
+func (a *Automation) eachKey(now time.Time, wanted func(ItemKind) bool, use func(key string) (enough bool)) (enough bool) {
+	for i, act := range a.actions {
+		if !wanted(act.kind()) {
+			continue
+		}
+		key := itemKey(a.ID, i)
+		if a.dated() && a.eachDate(now, key, use) || !a.dated() && use(key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Automation) eachDate(now time.Time, key string, use func(key string) (enough bool)) (enough bool) {
+	last := now.Add(a.before).AddDate(1, 0, 2)
+	for day := now.AddDate(-1, 0, -2); day.Before(last); day = day.AddDate(0, 0, 1) {
+		if use(key + "#" + day.Format(time.DateOnly)) {
+			return true
+		}
+	}
+	return false
 }

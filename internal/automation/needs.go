@@ -83,10 +83,7 @@ func CheckNeeds(ctx context.Context, hl *highlevel.Client, ch *calendarhero.Clie
 			return nil, err
 		}
 		for _, stage := range needed.Stages {
-			has := slices.ContainsFunc(list, func(p highlevel.Pipeline) bool {
-				return slices.ContainsFunc(p.Stages, func(s highlevel.Stage) bool { return strings.EqualFold(s.Name, stage) })
-			})
-			add(Need{What: NeedStage, Name: stage}, has, known)
+			add(Need{What: NeedStage, Name: stage}, hasStage(list, stage), known)
 		}
 	}
 	if len(needed.MeetingTypes) > 0 {
@@ -99,6 +96,16 @@ func CheckNeeds(ctx context.Context, hl *highlevel.Client, ch *calendarhero.Clie
 		}
 	}
 	return needs, nil
+}
+
+// hasStage reports whether one of the pipelines has a stage of that name.
+func hasStage(list []highlevel.Pipeline, name string) bool {
+	for _, p := range list {
+		if slices.ContainsFunc(p.Stages, func(s highlevel.Stage) bool { return strings.EqualFold(s.Name, name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // told reports whether a list was read: a token that may not read it is no failure.
