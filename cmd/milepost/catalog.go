@@ -70,8 +70,8 @@ func printEntry(out io.Writer, e catalog.Entry) error {
 	if e.Mails {
 		say("Mails", "people may get a message because of it")
 	}
-	if e.Agency {
-		say("Token", "only an agency's, so an automation cannot call it")
+	if e.Reserved != "" {
+		say("Automations", "cannot call it: "+e.Reserved)
 	}
 	say("Example", inJSON(e.Example))
 	if len(e.Fields) == 0 {

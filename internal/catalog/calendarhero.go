@@ -115,14 +115,16 @@ var calendarHeroGroups = []struct {
 		{
 			Name: "calendarhero.set_webhook", Summary: "Send an event to a URL",
 			Method: "POST", Path: "/webhook/{event}", Effect: Repeatable,
-			Note:   "An event has one URL. This replaces the one that Milepost or another tool registered.",
-			Fields: Fields{heroEvent, body("hookUrl", String, "https://hooks.example/started").must()},
+			Note:     "An event has one URL. This replaces the one that Milepost or another tool registered.",
+			Reserved: "it would redirect the webhooks that Milepost itself needs; `milepost hooks` manages them",
+			Fields:   Fields{heroEvent, body("hookUrl", String, "https://hooks.example/started").must()},
 		},
 		{
 			Name: "calendarhero.delete_webhook", Summary: "End the sending of an event",
 			Method: "DELETE", Path: "/webhook/{event}", Effect: Repeatable,
-			Note:   "An event has one URL. This ends Milepost's own webhook too.",
-			Fields: Fields{heroEvent},
+			Note:     "An event has one URL. This ends Milepost's own webhook too.",
+			Reserved: "it would end the webhooks that Milepost itself needs; `milepost hooks` manages them",
+			Fields:   Fields{heroEvent},
 		},
 		{
 			Name: "calendarhero.get_webhook_sample", Summary: "Get a sample of what an event sends",

@@ -55,6 +55,7 @@ type Entry struct {
 	Mails      bool     `json:"mails,omitempty"`      // people may get a message because of it
 	Agency     bool     `json:"agency,omitempty"`     // only an agency's token may call it, so an automation cannot
 	Deprecated string   `json:"deprecated,omitempty"` // by the vendor: what to use in its place
+	Reserved   string   `json:"reserved,omitempty"`   // why an automation cannot call the operation
 	// Example is an automation for a trigger, and the fields of a call for an operation.
 	Example map[string]any `json:"example"`
 
@@ -87,6 +88,9 @@ func assemble() (all []Entry) {
 				e.RateLimit = limitCalendarHero
 			case e.Agency:
 				e.RateLimit = limitAgency
+			}
+			if e.Agency {
+				e.Reserved = "it takes an agency's token only, and an automation has the one of its location"
 			}
 			e.Repeat = e.Effect != Once
 			e.Example = e.Fields.example()

@@ -45,7 +45,7 @@ func page() string {
 	write("can call. `milepost catalog --search WORDS` finds them, and `milepost catalog --json` prints all that is known of each: its fields")
 	write("with their types and examples, its scopes, its rate limit and a working example.")
 	write("")
-	write("Milepost checks the fields of a call before it sends it. It fills in the location itself, so a call never reaches another one, and")
+	write("The action [`request`](automations.md#any-other-operation-request) of an automation calls any of the operations. Milepost checks the fields of a call before it sends it. It fills in the location itself, so a call never reaches another one, and")
 	write("it leaves out of the answer what may sign somebody in.")
 	write("")
 	write("In the tables, **bold** fields are required. *once* marks an operation that must not run twice: if its answer is lost, Milepost does not send it")
@@ -80,8 +80,8 @@ func page() string {
 		if e.Deprecated != "" {
 			what += ". Deprecated: " + e.Deprecated
 		}
-		if e.Agency {
-			what += ". Only an agency's token may call it, so an automation cannot"
+		if e.Reserved != "" {
+			what += ". An automation cannot call it: " + e.Reserved
 		}
 		var marks []string
 		if !e.Repeat {

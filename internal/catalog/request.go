@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 type Mistake struct {
 	Field   string // "rruleOptions.interval"; "" = the call as a whole
 	Message string
+	Known   []string // of a field whose name is unknown: the names that it could have
 }
 
 // Mistakes is the error of Check and Request: all that is wrong, in the order of the
@@ -49,10 +51,11 @@ type Own struct {
 
 // Request is an operation with its fields in their places.
 type Request struct {
-	Path  string   // with a %s for each id
-	IDs   []string // in the order of the path
-	Query url.Values
-	Body  map[string]any // nil = no body
+	Method string
+	Path   string   // with a %s for each id
+	IDs    []string // in the order of the path
+	Query  url.Values
+	Body   map[string]any // nil = no body
 }
 
 // fill adds the fields that Milepost fills in itself.
@@ -79,7 +82,7 @@ func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
 		return Request{}, err
 	}
 	own.fill(e.Fields, values)
-	r := Request{Path: pathName.ReplaceAllString(e.Path, "%s"), Query: url.Values{}}
+	r := Request{Method: e.Method, Path: pathName.ReplaceAllString(e.Path, "%s"), Query: url.Values{}}
 	if e.emptyBody || slices.ContainsFunc(e.Fields, func(f Field) bool { return f.Where == InBody }) {
 		r.Body = map[string]any{}
 	}
@@ -90,7 +93,7 @@ func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
 		case f.Where == InPath:
 			id := written(value)
 			if id == "" || strings.ContainsAny(id, `/\`) {
-				return Request{}, Mistakes{{f.Name, "is not an id"}}
+				return Request{}, Mistakes{{Field: f.Name, Message: "is not an id"}}
 			}
 			filled = strings.Replace(filled, "{"+f.Name+"}", id, 1)
 		case f.Where == InQuery && given:
@@ -104,9 +107,22 @@ func (e Entry) Request(own Own, fields map[string]any) (Request, error) {
 	}
 	// An id such as "search" would make the path of another operation.
 	if other, ok := Match(e.Vendor, e.Method, filled); !ok || other.Name != e.Name {
-		return Request{}, Mistakes{{"", "an id is a word of the API, not an id"}}
+		return Request{}, Mistakes{{Message: "an id is a word of the API, not an id"}}
 	}
 	return r, nil
+}
+
+// Target is the path with its ids and the query, as they are sent.
+func (r Request) Target() string {
+	ids := make([]any, len(r.IDs))
+	for i, id := range r.IDs {
+		ids[i] = url.PathEscape(id)
+	}
+	target := fmt.Sprintf(r.Path, ids...)
+	if len(r.Query) > 0 {
+		target += "?" + r.Query.Encode()
+	}
+	return target
 }
 
 // Needs reports whether Milepost fills in a field with this.
@@ -131,7 +147,7 @@ func (c *check) err() error {
 }
 
 func (c *check) wrong(field, format string, args ...any) {
-	c.mistakes = append(c.mistakes, Mistake{field, fmt.Sprintf(format, args...)})
+	c.mistakes = append(c.mistakes, Mistake{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
 func (c *check) operation(e Entry, fields map[string]any) map[string]any {
@@ -139,8 +155,8 @@ func (c *check) operation(e Entry, fields map[string]any) map[string]any {
 		c.wrong("", "%s is no operation", e.Name)
 		return nil
 	}
-	if e.Agency && c.templates {
-		c.wrong("", "%s takes an agency's token only, and an automation has the one of its location", e.Name)
+	if e.Reserved != "" && c.templates {
+		c.wrong("", "an automation cannot call %s: %s", e.Name, e.Reserved)
 	}
 	values := c.object("", e.Fields, fields)
 	if len(e.Either) > 0 && !slices.ContainsFunc(e.Either, func(name string) bool { return fields[name] != nil }) {
@@ -156,7 +172,8 @@ func (c *check) object(at string, fields Fields, given map[string]any) map[strin
 		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
 		switch {
 		case i < 0:
-			c.wrong(at+name, "is unknown; known are %s", fields.names())
+			known := fields.names()
+			c.mistakes = append(c.mistakes, Mistake{at + name, "is unknown; known are " + cmp.Or(strings.Join(known, ", "), "none"), known})
 		case fields[i].Filled != "":
 			c.wrong(at+name, "is filled in by Milepost with the id of the %s; leave it out", fields[i].Filled)
 		default:
@@ -171,17 +188,14 @@ func (c *check) object(at string, fields Fields, given map[string]any) map[strin
 	return values
 }
 
-func (all Fields) names() string {
-	var names []string
+// names are those that a call can give.
+func (all Fields) names() (names []string) {
 	for _, f := range all {
 		if f.Filled == "" {
 			names = append(names, f.Name)
 		}
 	}
-	if names == nil {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // value checks one value and returns it as it is sent.

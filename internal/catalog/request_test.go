@@ -25,7 +25,7 @@ func find(t *testing.T, name string) catalog.Entry {
 func TestEveryExampleIsAcceptedAndMakesARequest(t *testing.T) {
 	for _, e := range append(operations(t, catalog.HighLevel), operations(t, catalog.CalendarHero)...) {
 		own := catalog.Own{Vendor: e.Vendor, LocationID: "loc1", CompanyID: "comp1"}
-		if err := e.Check(e.Example); err != nil && !e.Agency {
+		if err := e.Check(e.Example); err != nil && e.Reserved == "" {
 			t.Errorf("%s: %v", e.Name, err)
 		}
 		r, err := e.Request(own, e.Example)
@@ -80,6 +80,7 @@ func TestARequestHasItsFieldsInTheirPlaces(t *testing.T) {
 		if tc.want.Query == nil {
 			tc.want.Query = url.Values{}
 		}
+		tc.want.Method = find(t, name).Method
 		got, err := find(t, name).Request(own, tc.fields)
 		if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got)\n%s", name, err, diff)
@@ -118,7 +119,8 @@ func TestACallIsCheckedBeforeItRuns(t *testing.T) {
 		{"highlevel.set_opportunity_status", map[string]any{"id": "o1", "status": "gone"}, "status must be one of open, won, lost, abandoned, all"},
 		{"highlevel.set_business_of_contacts", map[string]any{"ids": []any{"c1"}, "businessId": nil}, ""},
 		{"highlevel.list_calendar_events", map[string]any{"startTime": "1", "endTime": "2"}, "one of calendarId, userId, groupId is required"},
-		{"highlevel.find_users_by_email", map[string]any{"emails": "a@b.example"}, "highlevel.find_users_by_email takes an agency's token only, and an automation has the one of its location"},
+		{"highlevel.find_users_by_email", map[string]any{"emails": "a@b.example"}, "an automation cannot call highlevel.find_users_by_email: it takes an agency's token only, and an automation has the one of its location"},
+		{"calendarhero.delete_webhook", map[string]any{"event": "meeting_started"}, "an automation cannot call calendarhero.delete_webhook: it would end the webhooks that Milepost itself needs; `milepost hooks` manages them"},
 		{"contact.changed", nil, "contact.changed is no operation"},
 	} {
 		got := ""
@@ -222,7 +224,7 @@ func FuzzACallIsCheckedOrSentWhole(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := e.Check(fields); err != nil && !e.Agency {
+		if err := e.Check(fields); err != nil && e.Reserved == "" {
 			t.Errorf("%s: Request takes what Check does not: %v", e.Name, err)
 		}
 		if strings.Count(r.Path, "%s") != len(r.IDs) || strings.Count(e.Path, "/") != strings.Count(r.Path, "/") {
