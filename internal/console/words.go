@@ -20,6 +20,8 @@ var outcomes = map[string]struct{ Name, Tone, Means string }{
 	store.Retry:     {"Will be retried", "bad", "A call failed. Milepost retries by itself. If it keeps failing, the reason below says what to look at."},
 	store.Auth:      {"Token rejected", "bad", "A vendor rejects the token. Connect the location again, or rotate its token. Milepost retries until it works."},
 	store.Invalid:   {"Cannot be done", "bad", "Milepost cannot do it as the record is. Correct the record or the automation. The sync runs again when the record changes, or if you replay it."},
+	store.Unclear:   {"Unclear", "bad", "The answer to a request was lost, so Milepost cannot know whether it took effect and does not send it again. Look at the vendor, then settle the request as the detail says."},
+	store.Stopped:   {"Stopped", "bad", "An automation sent too many requests within an hour for this contact. Change the automation, then release it as the detail says. Otherwise it goes on by itself within an hour."},
 	store.Conflict:  {"Both sides changed", "bad", "HighLevel and CalendarHero changed the same field. HighLevel's value won. Look at the timeline for the value that lost."},
 }
 

@@ -176,7 +176,7 @@ type effectView struct {
 func (e effectView) Words() string {
 	words := map[string]string{
 		"unchanged": "nothing to change", "skipped": "skipped", "gone": "removed", "retry": "will retry", "waiting": "waiting",
-		"auth": "no working token", "invalid": "cannot be done", "conflict": "both sides changed",
+		"auth": "no working token", "invalid": "cannot be done", "conflict": "both sides changed", "unclear": "effect unknown", "stopped": "stopped",
 	}[e.Outcome]
 	switch {
 	case e.Detail == "":

@@ -42,6 +42,8 @@ const (
 	Invalid   = "invalid"   // cannot be done as it is; not tried again until the record changes
 	Gone      = "gone"      // the record was deleted and its items with it
 	Conflict  = "conflict"  // both sides changed
+	Unclear   = "unclear"   // the answer to a request is lost; a person settles it
+	Stopped   = "stopped"   // an automation sent too many requests; the detail says what to do
 	Pending   = "pending"   // not looked at yet
 )
 

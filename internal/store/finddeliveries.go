@@ -14,8 +14,8 @@ import (
 // look at.
 var (
 	OpenOutcomes   = []string{Pending, Retry, Waiting, Auth}
-	FailedOutcomes = []string{Retry, Auth, Invalid, Conflict}
-	AllOutcomes    = []string{Done, Unchanged, Skipped, Gone, Pending, Waiting, Retry, Auth, Invalid, Conflict}
+	FailedOutcomes = []string{Retry, Auth, Invalid, Conflict, Unclear, Stopped}
+	AllOutcomes    = []string{Done, Unchanged, Skipped, Gone, Pending, Waiting, Retry, Auth, Invalid, Conflict, Unclear, Stopped}
 )
 
 // DeliveryFilter says which deliveries are asked for. A zero field asks for all.

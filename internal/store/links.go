@@ -174,27 +174,7 @@ func (s *Store) Rest(ctx context.Context, l Link, now time.Time, after time.Dura
 
 func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []river.InsertManyParams, timeline []TimelineEntry) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
-		owned := int64(0)
-		if l.Owned {
-			owned = 1
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO links (`+linkColumns+`, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
-			ON CONFLICT (location_id, kind, entity_id, item) DO UPDATE SET
-				item_kind = excluded.item_kind, automation = excluded.automation, state = excluded.state,
-				object_id = excluded.object_id, owned = excluded.owned, marker = excluded.marker,
-				generation = excluded.generation, material = excluded.material, content = excluded.content,
-				title = excluded.title, start_at = excluded.start_at, end_at = excluded.end_at,
-				attempted_at = excluded.attempted_at, left_why = excluded.left_why,
-				source_start_at = excluded.source_start_at, source_end_at = excluded.source_end_at,
-				meeting = excluded.meeting, base = excluded.base,
-				followed_start_at = excluded.followed_start_at, followed_end_at = excluded.followed_end_at,
-				resting = excluded.resting, resting_since = excluded.resting_since, invited = excluded.invited, updated_at = excluded.updated_at`,
-			l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.ItemKind, l.Automation, string(l.State), l.ObjectID,
-			owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
-			micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left,
-			micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base,
-			micros(l.FollowedStart), micros(l.FollowedEnd), l.Resting, micros(l.RestingSince), l.Invited, micros(now)); err != nil {
+		if err := tx.writeLink(ctx, l, now); err != nil {
 			return err
 		}
 		if err := s.queue.insert(ctx, tx, jobs); err != nil {
@@ -206,4 +186,29 @@ func (s *Store) saveLink(ctx context.Context, l Link, now time.Time, jobs []rive
 		return fmt.Errorf("write the link of item %s of %s: %w", l.Item, l.Entity, err)
 	}
 	return nil
+}
+
+func (tx *Tx) writeLink(ctx context.Context, l Link, now time.Time) error {
+	owned := int64(0)
+	if l.Owned {
+		owned = 1
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO links (`+linkColumns+`, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
+		ON CONFLICT (location_id, kind, entity_id, item) DO UPDATE SET
+			item_kind = excluded.item_kind, automation = excluded.automation, state = excluded.state,
+			object_id = excluded.object_id, owned = excluded.owned, marker = excluded.marker,
+			generation = excluded.generation, material = excluded.material, content = excluded.content,
+			title = excluded.title, start_at = excluded.start_at, end_at = excluded.end_at,
+			attempted_at = excluded.attempted_at, left_why = excluded.left_why,
+			source_start_at = excluded.source_start_at, source_end_at = excluded.source_end_at,
+			meeting = excluded.meeting, base = excluded.base,
+			followed_start_at = excluded.followed_start_at, followed_end_at = excluded.followed_end_at,
+			resting = excluded.resting, resting_since = excluded.resting_since, invited = excluded.invited, updated_at = excluded.updated_at`,
+		l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item, l.ItemKind, l.Automation, string(l.State), l.ObjectID,
+		owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
+		micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left,
+		micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base,
+		micros(l.FollowedStart), micros(l.FollowedEnd), l.Resting, micros(l.RestingSince), l.Invited, micros(now))
+	return err
 }

@@ -28,6 +28,9 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		eraseItemsByContact:  "items_contact (location_id=? AND contact_id=?)",
 		eraseItemsByEntity:   "sqlite_autoindex_items_1 (location_id=? AND kind=? AND entity_id=?)",
 		listDueLooks:         "entities_look_at (look_at>? AND look_at<?)",
+		listCallsOf:          "calls_origin (location_id=? AND origin=? AND automation=? AND at>? AND at<?)",
+		findOrigin:           "calls_made (location_id=? AND made=?)",
+		listOpenCalls:        "calls_open (state=?",
 		pruneItems:           "items_removed (removed_at<?)",
 	} {
 		plan := explain(t, st, query)
