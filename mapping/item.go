@@ -20,6 +20,8 @@ const (
 	ItemCompleteTask   ItemKind = "complete_task"   // the same
 	ItemHighLevelTask  ItemKind = "highlevel_task"
 	ItemHighLevelNote  ItemKind = "highlevel_note"
+
+	ItemCall ItemKind = "request" // a call of any operation; it cannot be undone
 )
 
 // twoSided reports whether items of this kind can change on both sides.
@@ -86,6 +88,9 @@ type Item struct {
 
 	// contact and upsert_contact
 	Contact ContactItem
+
+	// request
+	Call Call
 }
 
 // ContactItem is the contact an automation wants. Empty fields ask for nothing.

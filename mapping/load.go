@@ -279,15 +279,13 @@ var actionTypes = map[string]actionType{
 	"reschedule_task": {loadRescheduleTask, ofMeetings, []string{"due", "at"}, "moves the task's due date to `due`. Without `due`, to the meeting's end, or to its start if an `event` action created the meeting"},
 	"update_contact":  {loadUpdateContact, ofMeetings, []string{"fields"}, "sets fields of the contact in HighLevel, by merge field or by the key of a custom field"},
 	"upsert_contact":  {loadUpsertContact, ofNewContacts, []string{"name", "emails", "phones", "organization"}, "a contact in HighLevel, created or updated"},
+	"request":         {loadCall, ofAll, []string{"operation", "fields"}, "calls any operation of either vendor: [below](#any-other-operation-request)"},
 }
 
-var (
-	actionNames = []string{
-		"event", "task", "note", "contact", "tags", "highlevel_note", "highlevel_task", "complete_task", "reschedule_task",
-		"update_contact", "upsert_contact",
-	}
-	laterActions = []string{"request"}
-)
+var actionNames = []string{
+	"event", "task", "note", "contact", "tags", "highlevel_note", "highlevel_task", "complete_task", "reschedule_task",
+	"update_contact", "upsert_contact", "request",
+}
 
 func (l *loader) actions(f *fields, a *Automation) {
 	list := f.values["do"]
@@ -311,8 +309,6 @@ func (l *loader) actions(f *fields, a *Automation) {
 		name := one.keys[0]
 		known, ok := actionTypes[name]
 		switch {
-		case slices.Contains(laterActions, name):
-			l.add(entry.Line, "do", "%q is not supported yet; supported are %s", name, enumerate(actionNames))
 		case !ok:
 			l.add(entry.Line, "do", "%v", unknown("action", name, actionNames))
 		case !slices.Contains(known.on.triggers, a.On):

@@ -121,7 +121,6 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"an empty list of actions", head + "do: []\n", "f.yaml:3: do: there is no action"},
 		{"actions that are no list", head + "do:\n  task: {title: x}\n", "f.yaml:4: do: must be a list of actions (- event: …), this is a list of fields"},
 		{"an unknown action", head + "do:\n  - tsak: {title: x}\n", `f.yaml:4: do: unknown action "tsak"; did you mean "task"?`},
-		{"an action for later", head + "do:\n  - request: {}\n", `f.yaml:4: do: "request" is not supported yet; supported are event, task, note, contact, tags, highlevel_note, highlevel_task`},
 		{"two actions in one entry", head + "do:\n  - task: {title: x}\n    tags: {add: x}\n", "f.yaml:4: do: must have one action in each entry, this has 2"},
 		{"an action that is text", head + "do:\n  - task\n", `f.yaml:4: do: must be a list of fields (name: value), this is the value "task"`},
 

@@ -5,7 +5,7 @@ import "slices"
 // Milepost mails nobody itself. CalendarHero mails the invitee of a meeting
 // request when it is created, replaced, removed or reminded of. All that is
 // written in HighLevel mails nobody by itself, but a workflow of the location that
-// reacts to it may.
+// reacts to it may. So may an operation that the catalogue says mails people.
 
 // Mailed is somebody whom an item mails.
 type Mailed struct {
@@ -14,6 +14,9 @@ type Mailed struct {
 	// Maybe says that the item itself mails nobody: it changes the description of
 	// open requests to the owner, and those that nobody accepted yet are replaced.
 	Maybe bool `json:"maybe,omitempty"`
+	// Operation is one of the catalogue because of which people may be mailed; whom,
+	// only the vendor knows.
+	Operation string `json:"operation,omitempty"`
 }
 
 // String says who it is, for people.
@@ -22,6 +25,8 @@ func (m Mailed) String() string {
 		InviteOwner: "the owner of the CalendarHero account", InviteContact: "the contact", InviteAddress: "an address that the automation computes",
 	}[m.Who]
 	switch {
+	case m.Operation != "":
+		return "whom " + m.Operation + " mails"
 	case m.Maybe:
 		return who + ", if an open request changes with it"
 	case m.Who == InviteAddress && m.Address != "":
@@ -39,6 +44,8 @@ func (i Item) Mails() []Mailed {
 		return []Mailed{{Who: i.Invite.Who, Address: i.Invite.Address}}
 	case ItemNote, ItemTags:
 		return []Mailed{{Who: InviteOwner, Maybe: true}}
+	case ItemCall:
+		return i.Call.mails()
 	}
 	return nil
 }
@@ -47,9 +54,12 @@ func (i Item) Mails() []Mailed {
 func (a *Automation) Mails() (all []Mailed) {
 	for _, act := range a.actions {
 		var one []Mailed
-		if m, ok := act.(*meeting); ok {
-			one = []Mailed{m.invite.mails()}
-		} else {
+		switch act := act.(type) {
+		case *meeting:
+			one = []Mailed{act.invite.mails()}
+		case *call:
+			one = Call{Operation: act.entry.Name}.mails()
+		default:
 			one = Item{Kind: act.kind()}.Mails()
 		}
 		for _, m := range one {

@@ -95,8 +95,15 @@ func (a *Automation) scopes() []string {
 		scopes["contacts.write"] = true
 	}
 	for _, act := range a.actions {
-		if c, ok := act.(*contactAction); ok && c.back != nil {
-			scopes["contacts.write"] = true
+		switch act := act.(type) {
+		case *contactAction:
+			if act.back != nil {
+				scopes["contacts.write"] = true
+			}
+		case *call:
+			if len(act.entry.Scopes) > 0 { // the first is the operation's own
+				scopes[act.entry.Scopes[0]] = true
+			}
 		}
 	}
 	all := make([]string, 0, len(scopes))

@@ -50,7 +50,7 @@ func (s *Set) plan(kind Kind, f Facts, rules textRules) Plan {
 // records come last, and of them the note that tells what happened.
 var applyingOrder = []ItemKind{
 	ItemContact, ItemTags, ItemNote, ItemEvent, ItemTask,
-	ItemUpdateContact, ItemUpsertContact, ItemRescheduleTask, ItemCompleteTask, ItemHighLevelTask, ItemHighLevelNote,
+	ItemUpdateContact, ItemUpsertContact, ItemRescheduleTask, ItemCompleteTask, ItemHighLevelTask, ItemHighLevelNote, ItemCall,
 }
 
 // holds reports whether what the trigger names has happened to the record.

@@ -136,6 +136,7 @@ var (
 		namesOf(func(t triggerType) bool { return t.highLevel() && t.holds != onceGone && t.Trigger != NoteCreated }),
 		"HighLevel's triggers but note.created and those of deleted records",
 	}
+	ofAll         = triggerSet{triggers, "all triggers"}
 	ofNewContacts = triggerSet{[]Trigger{NewContactAdded}, string(NewContactAdded)}
 )
 
