@@ -43,6 +43,8 @@ func (s *entitySync) kind(of mapping.ItemKind) itemKind {
 		return contactUpdates{highLevelWrites{s}}
 	case mapping.ItemUpsertContact:
 		return newContacts{highLevelWrites{s}}
+	case mapping.ItemCall:
+		return calls{s}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *entitySync) preview(ctx context.Context, plan mapping.Plan) (lines []st
 	}
 	kept := keysOf(plan)
 	for key, link := range s.links {
-		if !kept[key] && !s.stays(key, kept) && !s.leaves(key) && link.State != store.LinkGone && link.ItemKind != string(mapping.ItemTags) && link.ItemKind != string(mapping.ItemNote) {
+		if !kept[key] && !s.stays(key, kept) && !s.leaves(key) && link.State != store.LinkGone && link.ItemKind != string(mapping.ItemTags) && link.ItemKind != string(mapping.ItemNote) && link.ItemKind != string(mapping.ItemCall) {
 			lines = append(lines, fmt.Sprintf("remove %s %q", link.ItemKind, link.Title))
 		}
 	}

@@ -42,12 +42,18 @@ type result struct {
 	erase       string         // the contact of which what is stored is to be erased
 	conflict    bool           // both sides had changed
 	considered  []store.Considered
+	unsettled   []int64 // the requests whose effect is not known
+	stopped     bool    // an automation sent too many requests
 }
 
 func (res *result) outcome() string {
 	switch {
 	case len(res.invalid) > 0:
 		return store.Invalid
+	case len(res.unsettled) > 0:
+		return store.Unclear
+	case res.stopped:
+		return store.Stopped
 	case res.gone:
 		return store.Gone
 	case res.conflict:
