@@ -183,57 +183,70 @@ func (c *applyAutomationCmd) Run(ctx context.Context) error {
 
 func (c *applyAutomationCmd) apply(ctx context.Context, out io.Writer, terminal bool) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		backfill, err := state.Backfill(c.Config)
-		if err != nil {
-			return err
-		}
 		switch {
 		case c.Status:
 			return c.status(ctx, out, state)
 		case c.Cancel:
-			was, err := state.Automations.CancelApply(ctx, c.ID)
-			if err == nil && !was {
-				err = fmt.Errorf("no run of %s is under way", c.ID)
-			}
-			if err != nil {
-				return err
-			}
-			return c.status(ctx, out, state)
+			return c.cancel(ctx, out, state)
 		}
-		bar := progress{out: os.Stderr, terminal: terminal && isTerminal(os.Stderr), quiet: c.JSON}
-		backfill.Jobs.WaitAtLimit(bar.wait)
-		plan, err := state.Automations.PlanApply(ctx, backfill.Syncer, c.ID, c.Location, bar.counted)
-		bar.end()
+		plan, err := c.plan(ctx, state, terminal)
 		if err != nil {
 			return err
 		}
 		if c.JSON && c.DryRun {
 			return printJSON(out, plan)
 		}
-		lines := planLines(plan)
-		if !c.JSON && !c.DryRun && (c.Yes || !isTerminal(os.Stdin)) { // else ask prints them
-			for _, line := range lines {
-				fmt.Fprintln(out, line)
-			}
-		}
-		if goOn, err := c.ask(out, lines...); err != nil || !goOn {
+		if goOn, err := c.confirm(out, planLines(plan)); err != nil || !goOn {
 			return err
 		}
 		run, err := state.Automations.Apply(ctx, c.ID, c.Location, changing{}.by())
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if !c.JSON {
+		case !c.JSON:
 			fmt.Fprintf(out, "Begun: `milepost serve` syncs %d records now, or when it next runs. `milepost automations apply %s --status` shows how far it is.\n", run.Total, c.ID)
 		}
-		if c.Wait {
+		switch {
+		case c.Wait:
 			return c.wait(ctx, out, state)
-		}
-		if c.JSON {
+		case c.JSON:
 			return c.status(ctx, out, state)
 		}
 		return nil
 	})
+}
+
+// plan counts what the run would do.
+func (c *applyAutomationCmd) plan(ctx context.Context, state *app.State, terminal bool) (*automation.ApplyPlan, error) {
+	backfill, err := state.Backfill(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	bar := progress{out: os.Stderr, terminal: terminal && isTerminal(os.Stderr), quiet: c.JSON}
+	defer bar.end()
+	backfill.Jobs.WaitAtLimit(bar.wait)
+	return state.Automations.PlanApply(ctx, backfill.Syncer, c.ID, c.Location, bar.counted)
+}
+
+// confirm says what the run would do, and asks a person at a terminal.
+func (c *applyAutomationCmd) confirm(out io.Writer, lines []string) (goOn bool, err error) {
+	if asks := c.DryRun || !c.Yes && isTerminal(os.Stdin); !asks && !c.JSON { // else ask prints them
+		for _, line := range lines {
+			fmt.Fprintln(out, line)
+		}
+	}
+	return c.ask(out, lines...)
+}
+
+func (c *applyAutomationCmd) cancel(ctx context.Context, out io.Writer, state *app.State) error {
+	was, err := state.Automations.CancelApply(ctx, c.ID)
+	switch {
+	case err != nil:
+		return err
+	case !was:
+		return fmt.Errorf("no run of %s is under way", c.ID)
+	}
+	return c.status(ctx, out, state)
 }
 
 // counted shows how far the counting is.

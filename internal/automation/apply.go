@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/internal/store"
+	"milepost/internal/sync"
 	"milepost/mapping"
 )
 
@@ -94,27 +95,32 @@ func (l *Library) PlanApply(ctx context.Context, r Rehearsals, id, location stri
 			if err != nil {
 				return nil, err
 			}
-			created, replaced, removed, written := said.Changed(id)
-			plan.Created, plan.Replaced, plan.Removed, plan.Written = plan.Created+created, plan.Replaced+replaced, plan.Removed+removed, plan.Written+written
-			allCreated, allReplaced, allRemoved, allWritten := said.Changed("")
-			plan.Others.Created += allCreated - created
-			plan.Others.Replaced += allReplaced - replaced
-			plan.Others.Removed += allRemoved - removed
-			plan.Others.Written += allWritten - written
-			switch {
-			case said.Waits != "":
-				plan.Waiting++
-			case len(said.Calls) == 0:
-				plan.Unchanged++
-			}
-			for _, m := range said.Mails {
-				plan.People[m.To]++
-			}
+			plan.add(said)
 			if done++; progress != nil {
 				progress(done, plan.Records)
 			}
 		}
 		last = list[len(list)-1].Entity
+	}
+}
+
+// add counts what the sync of one record would do.
+func (p *ApplyPlan) add(said *sync.Rehearsal) {
+	created, replaced, removed, written := said.Changed(p.Automation)
+	p.Created, p.Replaced, p.Removed, p.Written = p.Created+created, p.Replaced+replaced, p.Removed+removed, p.Written+written
+	allCreated, allReplaced, allRemoved, allWritten := said.Changed("")
+	p.Others.Created += allCreated - created
+	p.Others.Replaced += allReplaced - replaced
+	p.Others.Removed += allRemoved - removed
+	p.Others.Written += allWritten - written
+	switch {
+	case said.Waits != "":
+		p.Waiting++
+	case len(said.Calls) == 0:
+		p.Unchanged++
+	}
+	for _, m := range said.Mails {
+		p.People[m.To]++
 	}
 }
 

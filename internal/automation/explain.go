@@ -3,6 +3,7 @@ package automation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,28 +48,9 @@ func (l *Library) Explain(ctx context.Context, what, location string) (*Explanat
 			return l.explainDelivery(ctx, d)
 		}
 	}
-	list, err := l.store.EntitiesNamed(ctx, what)
+	states, err := l.records(ctx, what, location)
 	if err != nil {
 		return nil, err
-	}
-	var states []store.EntityState
-	for _, s := range list {
-		if location == "" || s.LocationID == location {
-			states = append(states, s)
-		}
-	}
-	if len(states) == 0 { // a meeting that was made for a record?
-		owners, err := l.store.EntitiesWithObject(ctx, what)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range owners {
-			s, err := l.store.EntityState(ctx, e)
-			if err != nil {
-				return nil, err
-			}
-			states = append(states, s)
-		}
 	}
 	switch {
 	case len(states) == 0:
@@ -84,6 +66,30 @@ func (l *Library) Explain(ctx context.Context, what, location string) (*Explanat
 		x.Outcome = store.Pending
 	}
 	return x, l.explain(ctx, x, 0)
+}
+
+// records lists the records with an id, or those that a meeting was made for.
+func (l *Library) records(ctx context.Context, id, location string) ([]store.EntityState, error) {
+	states, err := l.store.EntitiesNamed(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	states = slices.DeleteFunc(states, func(s store.EntityState) bool { return location != "" && s.LocationID != location })
+	if len(states) > 0 {
+		return states, nil
+	}
+	owners, err := l.store.EntitiesWithObject(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range owners {
+		s, err := l.store.EntityState(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, s)
+	}
+	return states, nil
 }
 
 func (l *Library) explainDelivery(ctx context.Context, d store.Delivery) (*Explanation, error) {

@@ -141,14 +141,19 @@ func (l *Library) Preview(ctx context.Context, r Rehearsals, id string, draft bo
 		return nil, err
 	}
 	p.Record, p.Outcome, p.Detail, p.Waits = recordOf(done.Facts, mapping.Kind(entity.Kind)), done.Outcome, done.Detail, done.Waits
-	for _, c := range done.Considered {
-		if c.ID != id {
+	p.consider(done.Considered)
+	p.would(done)
+	return p, nil
+}
+
+// consider adds what the automation made of the record.
+func (p *Preview) consider(all []mapping.Considered) {
+	for _, c := range all {
+		if c.ID != p.Automation {
 			continue
 		}
 		p.Considered, p.Applies = true, p.Applies || len(c.Items) > 0
-		if c.Reason != "" {
-			p.Reason = c.Reason
-		}
+		p.Reason = firstOf(c.Reason, p.Reason)
 		for _, part := range c.Conditions {
 			p.Conditions = append(p.Conditions, Condition(part))
 		}
@@ -156,37 +161,49 @@ func (l *Library) Preview(ctx context.Context, r Rehearsals, id string, draft bo
 			p.Items = append(p.Items, itemOf(item))
 		}
 	}
+}
+
+// would adds the calls and mails, those of the automation apart from those of others.
+func (p *Preview) would(done *sync.Rehearsal) {
 	for _, call := range done.Calls {
-		if mapping.AutomationOf(call.Item) == id {
+		if mapping.AutomationOf(call.Item) == p.Automation {
 			p.Calls = append(p.Calls, call)
 		} else {
 			p.Others.Calls = append(p.Others.Calls, call)
 		}
 	}
 	for _, mail := range done.Mails {
-		if mapping.AutomationOf(mail.Item) == id {
+		if mapping.AutomationOf(mail.Item) == p.Automation {
 			p.Mails = append(p.Mails, mail)
 		} else {
 			p.Others.Mails = append(p.Others.Mails, mail)
 		}
 	}
-	return p, nil
 }
 
-// target finds the record.
-func (l *Library) target(ctx context.Context, a *mapping.Automation, t Target) (e store.Entity, contact string, err error) {
-	kind, id := "", ""
+// named is the record that a target names, by its kind and id.
+func (t Target) named() (kind, id string) {
 	for _, one := range []struct {
 		kind mapping.Kind
 		id   string
 	}{
-		{mapping.KindMeeting, t.Meeting}, {mapping.KindAppointment, t.Appointment}, {mapping.KindOpportunity, t.Opportunity},
-		{mapping.KindTask, t.Task}, {mapping.KindNote, t.Note}, {mapping.KindContact, t.Contact},
+		{mapping.KindMeeting, t.Meeting},
+		{mapping.KindAppointment, t.Appointment},
+		{mapping.KindOpportunity, t.Opportunity},
+		{mapping.KindTask, t.Task},
+		{mapping.KindNote, t.Note},
+		{mapping.KindContact, t.Contact},
 	} {
-		if id == "" && one.id != "" {
-			kind, id = string(one.kind), one.id
+		if one.id != "" {
+			return string(one.kind), one.id
 		}
 	}
+	return "", ""
+}
+
+// target finds the record.
+func (l *Library) target(ctx context.Context, a *mapping.Automation, t Target) (e store.Entity, contact string, err error) {
+	kind, id := t.named()
 	if id == "" {
 		return e, "", errors.New("no record is given: give --contact, --task, --note, --appointment, --opportunity or --meeting")
 	}

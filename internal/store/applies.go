@@ -188,16 +188,8 @@ func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], sc
 			return s.queue.complete(ctx, tx, job.JobRow)
 		}
 		scope.LocationID = a.LocationID
-		if a.Page > 0 {
-			rows, err := tx.Query(ctx, `SELECT count(*) FROM entities WHERE (location_id, kind, id) <= ($1, $2, $3) AND wanted > done AND tries = 0 AND next_try = 0 AND backfill > 0`,
-				a.Last.LocationID, a.Last.Kind, a.Last.ID)
-			owed, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
-			if err != nil {
-				return err
-			}
-			if wait = owed[0] > 0; wait {
-				return nil
-			}
+		if wait, err = tx.pageOwed(ctx, a); wait || err != nil {
+			return err
 		}
 		page, err := applyPage(ctx, tx, scope, a.Last, limit)
 		if err != nil {
@@ -210,22 +202,38 @@ func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], sc
 			}
 			return s.queue.complete(ctx, tx, job.JobRow)
 		}
-		list := make([]Entity, len(page))
-		for i, r := range page {
-			list[i] = r.Entity
-		}
-		last := list[len(list)-1]
-		if err := tx.requeue(ctx, list, false, byBackfill); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `UPDATE applies SET touched = touched + $2, page = $2, last_location = $3, last_kind = $4, last_id = $5 WHERE automation = $1 AND state = 'running'`,
-			scope.Automation, len(page), last.LocationID, last.Kind, last.ID)
-		return err
+		return tx.reach(ctx, scope.Automation, page)
 	})
 	if err != nil {
 		return false, false, fmt.Errorf("apply the automation %s: %w", scope.Automation, err)
 	}
 	return wait, done, nil
+}
+
+// pageOwed reports whether a sync of the last page of a run was not tried yet.
+func (tx *Tx) pageOwed(ctx context.Context, a Apply) (bool, error) {
+	if a.Page == 0 {
+		return false, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT count(*) FROM entities WHERE (location_id, kind, id) <= ($1, $2, $3) AND wanted > done AND tries = 0 AND next_try = 0 AND backfill > 0`,
+		a.Last.LocationID, a.Last.Kind, a.Last.ID)
+	owed, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
+	return err == nil && owed[0] > 0, err
+}
+
+// reach asks for the syncs of a page, and notes how far the run is.
+func (tx *Tx) reach(ctx context.Context, automation string, page []ApplyRecord) error {
+	list := make([]Entity, len(page))
+	for i, r := range page {
+		list[i] = r.Entity
+	}
+	last := list[len(list)-1]
+	if err := tx.requeue(ctx, list, false, byBackfill); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE applies SET touched = touched + $2, page = $2, last_location = $3, last_kind = $4, last_id = $5 WHERE automation = $1 AND state = 'running'`,
+		automation, len(page), last.LocationID, last.Kind, last.ID)
+	return err
 }
 
 // EntitiesWithObject lists the records for whose items an object was made in

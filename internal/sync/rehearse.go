@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -125,7 +126,7 @@ func (r *Rehearsal) mails(ctx context.Context) error {
 		var to []string
 		what := "invitation"
 		switch call.Method {
-		case "POST":
+		case http.MethodPost:
 			var body struct {
 				ContactEmails []string `json:"contactEmails"`
 			}
@@ -133,7 +134,7 @@ func (r *Rehearsal) mails(ctx context.Context) error {
 				return err
 			}
 			to = body.ContactEmails
-		case "DELETE":
+		case http.MethodDelete:
 			what = "cancellation"
 			var err error
 			if to, err = r.sync.invitees(ctx, path.Base(call.Path)); err != nil {
@@ -171,9 +172,9 @@ func (r *Rehearsal) Changed(automation string) (created, replaced, removed, othe
 		switch {
 		case call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks"):
 			others++
-		case call.Method == "POST":
+		case call.Method == http.MethodPost:
 			created++
-		case call.Method == "DELETE":
+		case call.Method == http.MethodDelete:
 			removed++
 		}
 	}
@@ -183,9 +184,9 @@ func (r *Rehearsal) Changed(automation string) (created, replaced, removed, othe
 			continue
 		}
 		again := func(c RehearsedCall) bool {
-			return c.Item == call.Item && c.Method == "POST" && c.Path == "/meeting/tasks"
+			return c.Item == call.Item && c.Method == http.MethodPost && c.Path == "/meeting/tasks"
 		}
-		if call.Method == "DELETE" && strings.HasPrefix(call.Path, "/meeting/tasks") && slices.ContainsFunc(r.Calls, again) && created > 0 {
+		if call.Method == http.MethodDelete && strings.HasPrefix(call.Path, "/meeting/tasks") && slices.ContainsFunc(r.Calls, again) && created > 0 {
 			created, removed, replaced = created-1, removed-1, replaced+1
 		}
 	}
