@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,12 +19,13 @@ type Rehearsed struct {
 }
 
 // Rehearsing returns a transport that sends its reads and no other call. It hands each
-// of the others to note, and answers it as the vendor does when all goes well; a
-// record that would be created gets an id that says that it is none.
-func (t *Transport) Rehearsing(note func(Rehearsed)) *Transport {
+// of the others to note. If note returns an error, that is the answer; else the answer
+// is the vendor's when all goes well, and a record that would be created gets an id that
+// says that it is none.
+func (t *Transport) Rehearsing(note func(context.Context, Rehearsed) error) *Transport {
 	own := *t
 	n := 0
-	own.pretend = func(call Call) error {
+	own.pretend = func(ctx context.Context, call Call) error {
 		made := Rehearsed{API: t.cfg.API, Operation: call.Operation, Method: call.Method, Path: call.Path, Query: call.Query}
 		if call.Body != nil {
 			body, err := json.Marshal(call.Body)
@@ -32,7 +34,9 @@ func (t *Transport) Rehearsing(note func(Rehearsed)) *Transport {
 			}
 			made.Body = body
 		}
-		note(made)
+		if err := note(ctx, made); err != nil {
+			return err
+		}
 		id := call.Subject
 		if call.Method == http.MethodPost {
 			n++

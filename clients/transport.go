@@ -102,7 +102,7 @@ type Transport struct {
 	err  error // what is wrong with the base URL
 	http *http.Client
 
-	pretend func(Call) error // answers calls that are no reads in place of the vendor; nil = all are sent
+	pretend func(context.Context, Call) error // answers calls that are no reads in place of the vendor; nil = all are sent
 }
 
 // NewTransport returns a transport. A bad base URL is reported by the first call.
@@ -174,7 +174,7 @@ func sameHostOnly(req *http.Request, via []*http.Request) error {
 // also is ctx's error (errors.Is).
 func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.pretend != nil && call.Effect != Read && ctx.Err() == nil {
-		return t.pretend(call)
+		return t.pretend(ctx, call)
 	}
 	err := t.do(ctx, call)
 	if t.cfg.Ended != nil {

@@ -82,7 +82,7 @@ func New(cfg Config) *Client {
 
 // Rehearsing returns a client that sends its reads alone, and hands every other call
 // to note.
-func (c *Client) Rehearsing(note func(clients.Rehearsed)) *Client {
+func (c *Client) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Client {
 	return &Client{transport: c.transport.Rehearsing(note)}
 }
 

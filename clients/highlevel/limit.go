@@ -52,7 +52,7 @@ func (c *Client) With(claim clients.Claim) *Client {
 
 // Rehearsing returns a client that sends its reads alone, and hands every other call
 // to note.
-func (c *Client) Rehearsing(note func(clients.Rehearsed)) *Client {
+func (c *Client) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Client {
 	own := *c
 	own.transport = c.transport.Rehearsing(note)
 	return &own

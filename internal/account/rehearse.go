@@ -10,7 +10,7 @@ import (
 
 // Rehearsing returns sessions without effect and with a memory of their own: they send
 // no call but reads, hand every other one to note, and roll back what they store.
-func (all *Sessions) Rehearsing(note func(clients.Rehearsed)) *Sessions {
+func (all *Sessions) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Sessions {
 	cfg := all.cfg
 	cfg.Store = cfg.Store.Rehearsing()
 	cfg.Connections = &rehearsing{Connections: cfg.Connections, note: note, of: map[*connection.Connection]*connection.Connection{}}
@@ -19,7 +19,7 @@ func (all *Sessions) Rehearsing(note func(clients.Rehearsed)) *Sessions {
 
 type rehearsing struct {
 	Connections
-	note func(clients.Rehearsed)
+	note func(context.Context, clients.Rehearsed) error
 	mu   sync.Mutex
 	of   map[*connection.Connection]*connection.Connection
 }

@@ -44,7 +44,8 @@ type Rehearsal struct {
 // RehearsedCall is a call that a sync would make, for an item of an automation.
 type RehearsedCall struct {
 	clients.Rehearsed
-	Item string `json:"item,omitempty"`
+	Item    string `json:"item,omitempty"`
+	missing bool   // there is nothing that it would change
 }
 
 // RehearsedMail is a mail that CalendarHero would send because of a call.
@@ -67,8 +68,37 @@ func (r *Syncer) Rehearser(automations *mapping.Set, agreed func(item string) bo
 	return h
 }
 
-func (h *Rehearser) note(call clients.Rehearsed) {
-	h.now.Calls = append(h.now.Calls, RehearsedCall{call, h.now.item})
+// note notes a call. To delete a meeting request that is no longer open answers that
+// it is unknown, and mails nobody.
+func (h *Rehearser) note(ctx context.Context, call clients.Rehearsed) error {
+	made := RehearsedCall{Rehearsed: call, Item: h.now.item}
+	var unknown error
+	if id, ok := strings.CutPrefix(call.Path, "/meeting/tasks/"); ok && call.API == calendarhero.API && call.Method == http.MethodDelete && h.now.sync != nil {
+		open, err := h.open(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !open {
+			made.missing = true
+			unknown = &clients.Error{API: call.API, Operation: call.Operation, Subject: id, Reason: clients.NotFound, Status: http.StatusNotFound, Message: "no open list shows it"}
+		}
+	}
+	h.now.Calls = append(h.now.Calls, made)
+	return unknown
+}
+
+// open reports whether CalendarHero's lists show a meeting request as open.
+func (h *Rehearser) open(ctx context.Context, id string) (bool, error) {
+	for _, state := range []string{calendarhero.StateActive, calendarhero.StateUpcoming} {
+		list, err := h.now.sync.conn.CalendarHero.MeetingRequests(ctx, state)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(list, func(r calendarhero.ListedRequest) bool { return r.ID == id }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Rehearse runs a sync of a record. contactID is the contact that it belongs to, as
@@ -120,7 +150,7 @@ func (s *entitySync) rehearsed(item string) {
 // mails finds out whom CalendarHero would mail.
 func (r *Rehearsal) mails(ctx context.Context) error {
 	for _, call := range r.Calls {
-		if call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks") {
+		if call.missing || call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks") {
 			continue
 		}
 		var to []string
@@ -166,7 +196,7 @@ func (s *entitySync) invitees(ctx context.Context, id string) ([]string, error) 
 // remove, and the other calls that write; of one automation, or with "" of all.
 func (r *Rehearsal) Changed(automation string) (created, replaced, removed, others int) {
 	for _, call := range r.Calls {
-		if automation != "" && mapping.AutomationOf(call.Item) != automation {
+		if call.missing || automation != "" && mapping.AutomationOf(call.Item) != automation {
 			continue
 		}
 		switch {
@@ -180,7 +210,7 @@ func (r *Rehearsal) Changed(automation string) (created, replaced, removed, othe
 	}
 	// A replacement is a delete and a create for the same item.
 	for _, call := range r.Calls {
-		if automation != "" && mapping.AutomationOf(call.Item) != automation {
+		if call.missing || automation != "" && mapping.AutomationOf(call.Item) != automation {
 			continue
 		}
 		again := func(c RehearsedCall) bool {
