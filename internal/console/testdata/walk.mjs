@@ -28,7 +28,7 @@ async function open(options) {
 }
 
 async function check(page) {
-	await page.evaluate(axe);
+	if (!await page.evaluate(() => window.axe)) await page.evaluate(axe);
 	const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
 	for (const rule of violations)
 		for (const node of rule.nodes) fault(`${rule.id} (${rule.impact}): ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`);
@@ -39,16 +39,18 @@ async function check(page) {
 
 try {
 	const page = await open({});
-	for (const path of paths)
+	for (const path of paths) {
+		where = path;
+		const answer = await page.goto(address + path);
+		if (answer.status() !== 200) fault(`status ${answer.status()}`);
+		await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
 		for (const colorScheme of ["light", "dark"]) {
 			where = `${path}, ${colorScheme}`;
 			await page.emulateMedia({ colorScheme });
-			const answer = await page.goto(address + path);
-			if (answer.status() !== 200) fault(`status ${answer.status()}`);
-			await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
 			if (folder !== "-") await page.screenshot({ path: `${folder}/${path.replace(/[^a-z0-9]+/gi, "_")}_${colorScheme}.png`, fullPage: true });
 			await check(page);
 		}
+	}
 	where = "skip link";
 	await page.goto(address + "/console/");
 	await page.keyboard.press("Tab");
