@@ -62,7 +62,7 @@ var dealStages = []hlfake.Stage{{ID: "stage-new", Name: "New"}, {ID: "stage-sent
 // dealEdits are the edits of a contact's appointments and opportunities that are
 // possible.
 func (h *history) dealEdits(contactID string) []string {
-	options := []string{"new visit", "new deal"}
+	options := []string{"new visit", "new deal", "new deal"}
 	for _, of := range h.deals.visits {
 		if of == contactID {
 			options = append(options, "move visit", "delete visit")
@@ -71,7 +71,7 @@ func (h *history) dealEdits(contactID string) []string {
 	}
 	for _, d := range h.deals.deals {
 		if d.contact == contactID && !d.deleted {
-			options = append(options, "move deal", "move deal", "delete deal")
+			options = append(options, "move deal", "move deal", "move deal", "move deal", "delete deal")
 			break
 		}
 	}
