@@ -96,7 +96,7 @@ func (g *gate) answersTo(host string) bool {
 
 // identify tells who makes a request: by the admin token or by a session.
 func (g *gate) identify(r *http.Request) (id people.Identity, ok bool, err error) {
-	if token, sent := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); sent {
+	if scheme, token, sent := strings.Cut(r.Header.Get("Authorization"), " "); sent && strings.EqualFold(scheme, "bearer") {
 		id, err = g.people.Bearer(middleware.GetClientIP(r.Context()), strings.TrimSpace(token))
 		return id, err == nil, err
 	}
