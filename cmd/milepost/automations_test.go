@@ -50,7 +50,9 @@ func TestAutomationsByCommand(t *testing.T) {
 	if got := said(func(out *bytes.Buffer) error { return (&historyCmd{ID: "mine", Config: cfg}).list(ctx, out) }); !strings.Contains(got, "too loud") || !strings.Contains(got, "2 live") {
 		t.Error(got)
 	}
-	if got := said(func(out *bytes.Buffer) error { return (&diffCmd{ID: "mine", A: 1, B: 2, Config: cfg}).diff(ctx, out, false) }); !strings.Contains(got, "+   state: paused\n") {
+	if got := said(func(out *bytes.Buffer) error {
+		return (&diffCmd{ID: "mine", A: 1, B: 2, Config: cfg}).diff(ctx, out, false)
+	}); !strings.Contains(got, "+   state: paused\n") {
 		t.Error(got)
 	}
 	err := (&applyAutomationCmd{ID: "mine", Config: cfg, consent: consent{DryRun: true}}).apply(ctx, &bytes.Buffer{}, false)
