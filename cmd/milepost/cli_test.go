@@ -65,6 +65,11 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"removals"}, status: 0, says: "Nothing waits to be removed."},
 		{args: []string{"invites"}, status: 0, says: "No request waits for you to agree."},
 		{args: []string{"invites", "allow", "nonsense", "--yes"}, status: 1, says: `no switched-on automation "nonsense"`},
+		{args: []string{"requests"}, status: 0, says: "No request waits for you."},
+		{args: []string{"requests", "settle", "1", "--sent"}, status: 1, says: "no request 1 is unclear"},
+		{args: []string{"requests", "settle", "1"}, status: 2, says: "--sent"},
+		{args: []string{"requests", "settle", "1", "--sent", "--again"}, status: 2, says: "--again"},
+		{args: []string{"requests", "release", "1"}, status: 1, says: "no request of this number is stopped"},
 		{args: []string{"removals", "--help"}, status: 0, says: "milepost removals allow LOCATION"},
 		{args: []string{"removals", "allow", "nowhere", "--yes"}, status: 1, says: "nothing waits to be removed at location nowhere"},
 	} {
@@ -83,7 +88,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"connections --json", "connections list --json", "removals --json", "invites --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
+		"connections --json", "connections list --json", "removals --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

@@ -27,6 +27,7 @@ type cli struct {
 	Forget      forgetCmd      `cmd:"" help:"Remove a contact's items from CalendarHero, and erase all data that Milepost stores about it."`
 	Removals    removalsCmd    `cmd:"" help:"Show items that Milepost keeps because many records vanished at once, and allow their removal."`
 	Invites     invitesCmd     `cmd:"" help:"Show open requests that stay with the account's owner although their automation invites others, and let them invite."`
+	Requests    requestsCmd    `cmd:"" help:"Show requests of automations whose effect is not known, or that were stopped; settle and release them."`
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of a calendar feed for a location, contact or user; list and revoke its keys."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"Show the outcome of each webhook and the reason, newest last."`
