@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,6 +146,12 @@ func (c *checkCmd) location(ctx context.Context, state *app.State, r *checkRepor
 	r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
 	r.calendarHero(ctx, live.CalendarHero)
 	r.names(ctx, state.Automations.Named(), live.HighLevel, live.CalendarHero, conn.LocationID)
+	switch granted, err := state.Connections.Scopes(ctx, conn.LocationID); {
+	case err != nil:
+		r.warn("scopes", err.Error())
+	default:
+		r.scopes(granted, state.Automations.Set())
+	}
 	return true
 }
 
@@ -235,6 +242,20 @@ func (r *checkReport) names(ctx context.Context, named automation.Named, hl *hig
 	for _, err := range unread {
 		if clients.ReasonOf(err) == clients.Forbidden || !hopeless(err) { // else it is reported already
 			r.warn("automations", err.Error())
+		}
+	}
+}
+
+// scopes warns of automations that need scopes which a location did not grant; nil = it
+// is not known which it did.
+func (r *checkReport) scopes(granted []string, automations *mapping.Set) {
+	for _, a := range automations.Automations() {
+		if granted == nil || a.State != mapping.StateOn {
+			continue
+		}
+		missing := slices.DeleteFunc(a.Needed().Scopes, func(scope string) bool { return slices.Contains(granted, scope) })
+		if len(missing) > 0 {
+			r.warn("scopes", fmt.Sprintf("%q needs the scope %s, which the location did not grant; add it to the HighLevel app, and connect the location again", a.Name, strings.Join(missing, " and ")))
 		}
 	}
 }

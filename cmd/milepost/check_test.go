@@ -15,6 +15,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/mapping"
 )
 
 func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
@@ -147,6 +148,29 @@ func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
 	for _, key := range []string{"highlevel", "calendarhero", "public", "admin", "location_id", "highlevel_token", "calendarhero_token", "client_id", "client_secret"} {
 		if !strings.Contains(string(written), `"`+key+`": "`) {
 			t.Errorf("%s is missing in the addresses:\n%s", key, written)
+		}
+	}
+}
+
+func TestCheckWarnsOfScopesThatALocationDidNotGrant(t *testing.T) {
+	set, err := mapping.Load("a", []byte("- name: Start\n  on: contact.changed\n  do:\n    - request: { operation: highlevel.list_workflows }\n"+
+		"- name: Paused\n  state: paused\n  on: contact.changed\n  do:\n    - request: { operation: highlevel.list_campaigns }\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		granted []string
+		want    string
+	}{
+		{nil, ""},
+		{[]string{"contacts.readonly", "locations.readonly", "workflows.readonly"}, ""},
+		{[]string{"contacts.readonly", "locations.readonly"}, `"Start" needs the scope workflows.readonly, which the location did not grant`},
+	} {
+		var out bytes.Buffer
+		r := &checkReport{out: &out}
+		r.scopes(c.granted, set)
+		if got := out.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" || r.failed {
+			t.Errorf("%v: it says %q, want %q", c.granted, got, c.want)
 		}
 	}
 }

@@ -173,6 +173,12 @@ func TestALocationThatAPersonConnectsIsServed(t *testing.T) {
 		if c := b.state(r, north); c.State != store.ConnectionActive || c.Source != connection.FromOAuth || c.CompanyID != agency || c.Name != "Northwind" {
 			t.Errorf("the connection is %+v", c)
 		}
+		if scopes, err := r.Scopes(t.Context(), north); err != nil || !slices.Contains(scopes, "contacts.readonly") {
+			t.Errorf("it granted the scopes %q, %v", scopes, err)
+		}
+		if scopes, err := r.Scopes(t.Context(), "another"); err != nil || scopes != nil {
+			t.Errorf("a location that granted none granted %q, %v", scopes, err)
+		}
 	})
 }
 

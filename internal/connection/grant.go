@@ -326,3 +326,16 @@ func (r *Registry) degrade(ctx context.Context, locationID string, refused grant
 	}
 	return err
 }
+
+// Scopes returns the scopes that HighLevel granted for a location; nil = not known, as of
+// a Private Integration Token.
+func (r *Registry) Scopes(ctx context.Context, locationID string) ([]string, error) {
+	name := locationGrant(locationID)
+	sealed, err := r.Store.Secret(ctx, name)
+	if err != nil || sealed == "" {
+		return nil, err
+	}
+	var g grant
+	err = r.open(name, sealed, &g)
+	return g.Scopes, err
+}
