@@ -26,7 +26,7 @@ func (m Mailed) String() string {
 	}[m.Who]
 	switch {
 	case m.Operation != "":
-		return "whom " + m.Operation + " mails"
+		return "people whom " + m.Operation + " reaches"
 	case m.Maybe:
 		return who + ", if an open request changes with it"
 	case m.Who == InviteAddress && m.Address != "":

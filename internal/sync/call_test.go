@@ -2,13 +2,16 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"milepost/clients"
+	"milepost/clients/highlevel"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
@@ -365,4 +368,51 @@ func TestEachEffectOfEachVendorIsCalled(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARehearsalShowsTheCallOfARequestAndWhomItMayMail(t *testing.T) {
+	b := setup(t, `
+- name: Start
+  on: contact.changed
+  do:
+    - request: { operation: highlevel.create_note, fields: { contactId: "{{ contact.id }}", body: "Hello {{ contact.first_name }}" } }
+    - request: { operation: calendarhero.remind_of_meeting_request, fields: { id: 5f1a2b3c4d5e6f7a8b9c0d1f } }
+`)
+	e := b.jane("")
+	for range 2 { // the first stores nothing
+		said, err := b.Rehearser(b.live(), nil).Rehearse(t.Context(), e, e.ID)
+		b.must(err)
+		if len(said.Calls) != 2 || said.Calls[0].Method != "POST" || said.Calls[0].Path != "/contacts/"+e.ID+"/notes" || string(said.Calls[0].Body) != `{"body":"Hello Jane"}` || said.Calls[0].Item != "start/1" {
+			t.Errorf("it would send %+v", said.Calls)
+		}
+		if want := (RehearsedMail{"people whom calendarhero.remind_of_meeting_request reaches", "message", "start/2"}); len(said.Mails) != 1 || said.Mails[0] != want {
+			t.Errorf("it would mail %+v", said.Mails)
+		}
+	}
+	if links, err := b.store.Links(t.Context(), e); err != nil || len(links) != 0 || b.creates() != 0 || b.ch.Calls()["PUT /meeting/tasks/{id}/remind"] != 0 {
+		t.Errorf("the rehearsal had an effect: %+v, %v", links, err)
+	}
+}
+
+func TestARequestThatIsNotPermittedIsNotSentAndNotUnclear(t *testing.T) {
+	b := setup(t, noteOnce)
+	permitted := false
+	hl := httptest.NewServer(b.hl)
+	t.Cleanup(hl.Close)
+	b.cfg.Connections.(only).conn.HighLevel = highlevel.New(highlevel.Config{
+		BaseURL: hl.URL, Tokens: highlevel.StaticTokens("pit-test"), Permit: func(context.Context) error {
+			if permitted {
+				return nil
+			}
+			return errors.New("another Milepost works the location")
+		},
+	})
+	b.start()
+	e := b.jane("")
+	b.livesIn(e, "Boston")
+	if res, err := b.run(e); err == nil || b.creates() != 0 || len(b.openCalls()) != 0 {
+		t.Fatalf("it became %+v, %v, after %d calls; open are %+v", res, err, b.creates(), b.openCalls())
+	}
+	permitted = true
+	b.becomes(e, store.Done, "request sent")
 }

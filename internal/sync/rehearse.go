@@ -51,7 +51,7 @@ type RehearsedCall struct {
 // RehearsedMail is a mail that CalendarHero would send because of a call.
 type RehearsedMail struct {
 	To   string `json:"to"`
-	What string `json:"what"` // invitation or cancellation
+	What string `json:"what"` // invitation or cancellation; or message, of an operation that a request calls
 	Item string `json:"item,omitempty"`
 }
 
@@ -150,7 +150,11 @@ func (s *entitySync) rehearsed(item string) {
 // mails finds out whom CalendarHero would mail.
 func (r *Rehearsal) mails(ctx context.Context) error {
 	for _, call := range r.Calls {
-		if call.missing || call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks") {
+		if call.missing {
+			continue
+		}
+		if call.API != calendarhero.API || !strings.HasPrefix(call.Path, "/meeting/tasks") || call.Method == http.MethodPut {
+			r.messages(call)
 			continue
 		}
 		var to []string
@@ -178,6 +182,17 @@ func (r *Rehearsal) mails(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// messages notes that an operation that a request action calls may mail people.
+func (r *Rehearsal) messages(call RehearsedCall) {
+	i := slices.IndexFunc(r.Plan.Items, func(item mapping.Item) bool { return item.Key == call.Item && item.Kind == mapping.ItemCall })
+	if i < 0 {
+		return
+	}
+	for _, m := range r.Plan.Items[i].Mails() {
+		r.Mails = append(r.Mails, RehearsedMail{m.String(), "message", call.Item})
+	}
 }
 
 // invitees are the addresses that a meeting request invites, as far as is known.
