@@ -279,7 +279,7 @@ func planLines(p *automation.ApplyPlan) []string {
 	case more > 0:
 		lines = append(lines, fmt.Sprintf("CalendarHero mails %d people: %s and %d more.", len(p.People), inOneLine(strings.Join(some, ", ")), more))
 	default:
-		lines = append(lines, fmt.Sprintf("CalendarHero mails %d people: %s.", len(p.People), inOneLine(strings.Join(some, ", "))))
+		lines = append(lines, fmt.Sprintf("CalendarHero mails %s.", inOneLine(strings.Join(some, ", "))))
 	}
 	return lines
 }
