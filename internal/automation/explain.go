@@ -171,6 +171,8 @@ func (x *Explanation) what() {
 		store.Auth:      "A token was rejected. Milepost retries until it works.",
 		store.Invalid:   "Something cannot be done as it is. Milepost tries again when the record changes.",
 		store.Gone:      "The record is deleted, and what was made for it is removed.",
+		store.Unclear:   "The answer to a request was lost, so it is not known whether it took effect, and Milepost does not send it again.",
+		store.Stopped:   "An automation sent too many requests within an hour for this contact, so Milepost stopped it here.",
 		store.Conflict:  "HighLevel and CalendarHero had both changed, and one side stood.",
 	}[x.Outcome]
 	if x.What == "" {
@@ -190,6 +192,10 @@ func (x *Explanation) next() {
 		}
 	case store.Auth:
 		add("Run `milepost check`: it says which token is rejected and what to do.")
+	case store.Unclear:
+		add("Look at the vendor whether the request took effect. `milepost requests` lists it, and `milepost requests settle ID --sent` or `--again` settles it.")
+	case store.Stopped:
+		add("Change the automation, because probably two answer each other. Then run `milepost requests`, and `milepost requests release ID`. Otherwise it goes on within an hour.")
 	case store.Invalid:
 		add("Correct what the detail names, in the record or in the automation. Then change the record, or run `milepost automations apply ID`.")
 	}

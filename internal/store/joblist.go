@@ -147,7 +147,7 @@ func (s *Store) CountFailedRecords(ctx context.Context, most int64) (int64, erro
 }
 
 const (
-	failedRecord       = `outcome IN ('retry', 'auth', 'invalid')` // as the index entities_failed says it
+	failedRecord       = `outcome IN ('retry', 'auth', 'invalid', 'unclear', 'stopped')` // as the index entities_failed says it
 	countFailedRecords = `SELECT count(*) FROM (SELECT 1 FROM entities WHERE ` + failedRecord + ` LIMIT $1) AS counted`
 	listFailedRecords  = `SELECT ` + entityColumns + ` FROM entities WHERE ` + failedRecord + ` AND (location_id, kind, id) > ($1, $2, $3)
 	ORDER BY location_id, kind, id LIMIT $4`

@@ -22,3 +22,7 @@ CREATE TABLE calls (
 CREATE INDEX calls_origin ON calls (location_id, origin, automation, at);
 CREATE INDEX calls_made ON calls (location_id, made) WHERE made <> '';
 CREATE INDEX calls_open ON calls (state, id) WHERE state IN ('unclear', 'stopped');
+
+-- Unclear and stopped requests need attention, too.
+DROP INDEX entities_failed;
+CREATE INDEX entities_failed ON entities (location_id, kind, id) WHERE outcome IN ('retry', 'auth', 'invalid', 'unclear', 'stopped');
