@@ -47,53 +47,62 @@ func (n Need) Creatable() bool { return n.What == NeedField || n.What == NeedTag
 // CheckNeeds tells of all that an automation needs whether the location has it. It
 // calls only what the needs ask for.
 func CheckNeeds(ctx context.Context, hl *highlevel.Client, ch *calendarhero.Client, locationID string, needed mapping.Needed) ([]Need, error) {
-	var needs []Need
-	add := func(n Need, has bool, known bool) {
-		n.Has = map[bool]string{true: Yes, false: No}[has]
-		if !known {
-			n.Has = Unknown
-		}
-		needs = append(needs, n)
+	fields, err := check(needed.Fields, func() ([]highlevel.CustomField, error) {
+		return hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
+	}, func(f mapping.NeededField, list []highlevel.CustomField) (Need, bool) {
+		return Need{What: NeedField, Name: f.Model + "." + f.Key, Field: &f}, slices.ContainsFunc(list, func(d highlevel.CustomField) bool {
+			return d.Key == f.Key && (d.Model == f.Model || d.Model == "")
+		})
+	})
+	if err != nil {
+		return nil, err
 	}
-	if len(needed.Fields) > 0 {
-		list, err := hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
-		known, err := told(err)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range needed.Fields {
-			has := slices.ContainsFunc(list, func(d highlevel.CustomField) bool { return d.Key == f.Key && (d.Model == f.Model || d.Model == "") })
-			add(Need{What: NeedField, Name: f.Model + "." + f.Key, Field: &f}, has, known)
-		}
+	tags, err := check(needed.Tags, func() ([]highlevel.LocationTag, error) {
+		return hl.LocationTags(ctx, locationID)
+	}, func(tag string, list []highlevel.LocationTag) (Need, bool) {
+		return Need{What: NeedTag, Name: tag}, slices.ContainsFunc(list, func(t highlevel.LocationTag) bool { return strings.EqualFold(t.Name, tag) })
+	})
+	if err != nil {
+		return nil, err
 	}
-	if len(needed.Tags) > 0 {
-		list, err := hl.LocationTags(ctx, locationID)
-		known, err := told(err)
-		if err != nil {
-			return nil, err
-		}
-		for _, tag := range needed.Tags {
-			add(Need{What: NeedTag, Name: tag}, slices.ContainsFunc(list, func(t highlevel.LocationTag) bool { return strings.EqualFold(t.Name, tag) }), known)
-		}
+	stages, err := check(needed.Stages, func() ([]highlevel.Pipeline, error) {
+		return hl.Pipelines(ctx, locationID)
+	}, func(stage string, list []highlevel.Pipeline) (Need, bool) {
+		return Need{What: NeedStage, Name: stage}, hasStage(list, stage)
+	})
+	if err != nil {
+		return nil, err
 	}
-	if len(needed.Stages) > 0 {
-		list, err := hl.Pipelines(ctx, locationID)
-		known, err := told(err)
-		if err != nil {
-			return nil, err
-		}
-		for _, stage := range needed.Stages {
-			add(Need{What: NeedStage, Name: stage}, hasStage(list, stage), known)
-		}
+	types, err := check(needed.MeetingTypes, func() ([]calendarhero.MeetingType, error) {
+		return ch.MeetingTypes(ctx)
+	}, func(name string, list []calendarhero.MeetingType) (Need, bool) {
+		return Need{What: NeedMeetingType, Name: name}, slices.ContainsFunc(list, func(t calendarhero.MeetingType) bool { return t.Name == name })
+	})
+	return slices.Concat(fields, tags, stages, types), err
+}
+
+// check looks for each of the needed things in a list that is read once, if anything
+// is needed of it. A HighLevel token that may not read the list leaves it unknown.
+func check[N, L any](needed []N, read func() ([]L, error), in func(N, []L) (Need, bool)) (needs []Need, err error) {
+	if len(needed) == 0 {
+		return nil, nil
 	}
-	if len(needed.MeetingTypes) > 0 {
-		list, err := ch.MeetingTypes(ctx)
-		if err != nil {
-			return nil, err
+	list, err := read()
+	unknown := clients.ReasonOf(err) == clients.Forbidden
+	if err != nil && !unknown {
+		return nil, err
+	}
+	for _, n := range needed {
+		need, has := in(n, list)
+		switch {
+		case unknown:
+			need.Has = Unknown
+		case has:
+			need.Has = Yes
+		default:
+			need.Has = No
 		}
-		for _, name := range needed.MeetingTypes {
-			add(Need{What: NeedMeetingType, Name: name}, slices.ContainsFunc(list, func(t calendarhero.MeetingType) bool { return t.Name == name }), true)
-		}
+		needs = append(needs, need)
 	}
 	return needs, nil
 }
@@ -106,14 +115,6 @@ func hasStage(list []highlevel.Pipeline, name string) bool {
 		}
 	}
 	return false
-}
-
-// told reports whether a list was read: a token that may not read it is no failure.
-func told(err error) (known bool, _ error) {
-	if clients.ReasonOf(err) == clients.Forbidden {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // CreateNeed creates a custom field or a tag in the location. It returns an error if

@@ -91,7 +91,7 @@ func (c *hookCheck) other(ctx context.Context, h *store.Hook) (_ OtherHook, is b
 	}
 	switch {
 	case c.unread != nil:
-		return OtherHook{Event: h.Event, Unread: c.unread.Error()}, true, nil
+		return OtherHook{Event: h.Event, Unread: c.unread.Error()}, true, nil //nolint:nilerr // what could not be read is part of the answer
 	case (!registered || found.URL == "") && h.Unverifiable():
 		return OtherHook{Event: h.Event, Unread: "CalendarHero does not show the registration"}, true, nil
 	}
