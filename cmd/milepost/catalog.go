@@ -20,6 +20,9 @@ func (c *catalogCmd) Run() error { return c.run(os.Stdout) }
 
 func (c *catalogCmd) run(out io.Writer) error {
 	found := catalog.Search(c.Search)
+	if exact, ok := catalog.Find(c.Search); ok { // highlevel.get_contact, not also what begins like it
+		found = []catalog.Entry{exact}
+	}
 	if len(found) == 0 && !c.JSON {
 		return fmt.Errorf("nothing in the catalogue has the words %q", c.Search)
 	}

@@ -26,6 +26,12 @@ func TestTheCatalogueIsListedAndSearched(t *testing.T) {
 	if len(found) < 3 || !strings.HasPrefix(found[1], "highlevel.list_lost_reasons ") || !strings.Contains(strings.Join(found, "\n"), "opportunities.readonly") {
 		t.Errorf("a search finds\n%s", strings.Join(found, "\n"))
 	}
+	if one := list(catalogCmd{Search: "highlevel.create_contact"}); !strings.Contains(one, "Example") || !strings.Contains(one, "firstName") {
+		t.Errorf("a search for a name does not show its fields:\n%s", one)
+	}
+	if one := list(catalogCmd{Search: "calendarhero.delete_webhook"}); !strings.Contains(one, "cannot call it: it would end the webhooks") {
+		t.Errorf("it does not say that an automation cannot call it:\n%s", one)
+	}
 	var entries []struct {
 		Name, Kind, Vendor, Group, Summary, Method, Path string
 		Fields                                           []struct {
