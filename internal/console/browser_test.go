@@ -78,6 +78,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	lists := []string{
 		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/jobs?group=attention",
+		"/console/catalog", "/console/catalog?q=nothing+matches", "/console/catalog/highlevel.create_contact", "/console/catalog/contact.tagged",
 		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit",
 	}
 	walk := func(t *testing.T, d *desk, c *console.Console, paths ...string) {

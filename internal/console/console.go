@@ -125,6 +125,8 @@ func (c *Console) Router() chi.Router {
 	c.page(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage)
 	c.action(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage, c.forget)
 	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
+	c.page(r, "/catalog", "catalog", c.catalogPage)
+	c.page(r, "/catalog/{name}", "entry", c.entryPage)
 	c.page(r, "/jobs", "jobs", c.jobsPage)
 	c.action(r, "/jobs/sync", "jobs", c.jobsPage, c.syncRecord)
 	c.action(r, "/jobs/{id}/run", "jobs", c.jobsPage, c.runJob)
