@@ -407,7 +407,7 @@ func (c *deleteAutomationCmd) Run(ctx context.Context) error {
 type recipesCmd struct {
 	List listRecipesCmd `cmd:"" default:"withargs" help:"List the ready-made automations."`
 	Show showRecipeCmd  `cmd:"" help:"Print the YAML of a recipe."`
-	Add  addRecipeCmd   `cmd:"" help:"Save a recipe as an automation, switched on."`
+	Add  addRecipeCmd   `cmd:"" help:"Save a recipe as an automation, switched on or, with --off, off."`
 }
 
 type listRecipesCmd struct {
@@ -466,15 +466,23 @@ func (c *showRecipeCmd) Run() error {
 }
 
 type addRecipeCmd struct {
-	ID string `arg:"" help:"Id of the recipe."`
+	ID  string `arg:"" help:"Id of the recipe."`
+	Off bool   `help:"Save it switched off."`
 	changing
 }
 
 // Run saves a recipe as an automation.
 func (c *addRecipeCmd) Run(ctx context.Context) error {
+	state := mapping.StateOn
+	if c.Off {
+		state = mapping.StateOff
+	}
 	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
-		return l.AddRecipe(ctx, c.ID, by)
+		return l.AddRecipe(ctx, c.ID, state, by)
 	}, func(made automation.Change) string {
+		if c.Off {
+			return fmt.Sprintf("%s is off (version %d). `milepost automations enable %s` switches it on.", made.ID, made.Version, made.ID)
+		}
 		return fmt.Sprintf("%s is %s (version %d). It follows each record when that changes next; to reach all of them now, run: milepost automations apply %s", made.ID, made.State, made.Version, made.ID)
 	})
 }

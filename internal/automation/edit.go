@@ -282,7 +282,7 @@ func (l *Library) setState(ctx context.Context, id string, state mapping.State, 
 		case err != nil:
 			return err
 		case a.Live == 0:
-			return fmt.Errorf("automation %s has only a draft; publish it first", id)
+			return refused("automation %s has only a draft; publish it first", id)
 		case a.State == string(state):
 			e.changes = append(e.changes, Change{id, "unchanged", state, a.Live})
 			return nil
@@ -342,7 +342,7 @@ func versionOf(versions []store.AutomationVersion, id string, n int64) (store.Au
 	if len(versions) == 0 {
 		return store.AutomationVersion{}, fmt.Errorf("%w: %q", ErrUnknown, id)
 	}
-	return store.AutomationVersion{}, fmt.Errorf("automation %s has no version %d; it has 1 to %d", id, n, versions[0].Version)
+	return store.AutomationVersion{}, refused("automation %s has no version %d; it has 1 to %d", id, n, versions[0].Version)
 }
 
 // Delete deletes an automation. What it made stays as it is, and its versions can be
@@ -369,7 +369,7 @@ func (l *Library) SaveDraft(ctx context.Context, text string, by By) (Change, er
 		return Change{}, err
 	}
 	if len(f.texts) != 1 {
-		return Change{}, fmt.Errorf("a draft is one automation, this holds %d", len(f.texts))
+		return Change{}, refused("a draft is one automation, this holds %d", len(f.texts))
 	}
 	id := f.Set.Automations()[0].ID
 	return one(l.change(ctx, by, func(e *editing) error {
@@ -400,7 +400,7 @@ func (l *Library) Publish(ctx context.Context, id string, by By) (Change, error)
 			return err
 		}
 		if a.Draft == 0 {
-			return fmt.Errorf("automation %s has no draft", id)
+			return refused("automation %s has no draft", id)
 		}
 		draft, err := versionOf(versions, id, a.Draft)
 		if err != nil {
@@ -426,7 +426,7 @@ func (l *Library) DiscardDraft(ctx context.Context, id string, by By) (Change, e
 		case err != nil:
 			return err
 		case a.Draft == 0:
-			return fmt.Errorf("automation %s has no draft", id)
+			return refused("automation %s has no draft", id)
 		}
 		a.Draft = 0
 		if a.Live == 0 {
@@ -439,13 +439,13 @@ func (l *Library) DiscardDraft(ctx context.Context, id string, by By) (Change, e
 	}))
 }
 
-// AddRecipe saves a recipe as an automation, switched on.
-func (l *Library) AddRecipe(ctx context.Context, id string, by By) (Change, error) {
+// AddRecipe saves a recipe as an automation, in that state.
+func (l *Library) AddRecipe(ctx context.Context, id string, state mapping.State, by By) (Change, error) {
 	r, ok := findRecipe(id)
 	if !ok {
-		return Change{}, fmt.Errorf("no recipe has the id %q; `milepost recipes list` shows them", id)
+		return Change{}, refused("no recipe has the id %q; `milepost recipes list` shows them", id)
 	}
-	text, err := mapping.WithState(r.Text, mapping.StateOn)
+	text, err := mapping.WithState(r.Text, state)
 	if err != nil {
 		return Change{}, err
 	}
@@ -454,7 +454,7 @@ func (l *Library) AddRecipe(ctx context.Context, id string, by By) (Change, erro
 		for _, other := range e.list {
 			switch {
 			case other.ID == id && other.DeletedAt.IsZero():
-				return fmt.Errorf("automation %s is there already; `milepost automations enable %s` switches it on", id, id)
+				return refused("automation %s is there already; `milepost automations enable %s` switches it on", id, id)
 			case a.Position <= other.Position:
 				a.Position = other.Position + 1
 			}

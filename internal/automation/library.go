@@ -90,6 +90,13 @@ var ErrReadOnly = errors.New("MILEPOST_AUTOMATIONS is set, so that file is the o
 // ErrUnknown means that there is no automation with an id.
 var ErrUnknown = errors.New("no such automation")
 
+// Refused is why an edit is not possible, in words that say what is.
+type Refused string
+
+func (r Refused) Error() string { return string(r) }
+
+func refused(format string, args ...any) error { return Refused(fmt.Sprintf(format, args...)) }
+
 // Open returns the library. If nothing was ever saved in the database, it saves the
 // recipes that are switched on, under their own ids.
 func Open(ctx context.Context, cfg Config) (*Library, error) {
@@ -222,9 +229,9 @@ func compile(id string, version int64, text string) (part, error) {
 	}
 	switch list := set.Automations(); {
 	case len(list) != 1:
-		return part{}, fmt.Errorf("the text of the automation %s must hold exactly one automation, this holds %d", id, len(list))
+		return part{}, refused("the text of the automation %s must hold exactly one automation, this holds %d", id, len(list))
 	case list[0].ID != id:
-		return part{}, fmt.Errorf("the id of the automation would change from %s to %s; write id: %s into it", id, list[0].ID, id)
+		return part{}, refused("the id of the automation would change from %s to %s; write id: %s into it", id, list[0].ID, id)
 	}
 	return part{version, text, set}, nil
 }

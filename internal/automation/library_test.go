@@ -319,7 +319,7 @@ func TestAFileIsTheOnlySource(t *testing.T) {
 		"restore": second(b.Restore(ctx, "mine", 1, dana)),
 		"delete":  second(b.Delete(ctx, "mine", dana)),
 		"draft":   second(b.SaveDraft(ctx, single, dana)),
-		"recipe":  second(b.AddRecipe(ctx, "task-to-calendar-task", dana)),
+		"recipe":  second(b.AddRecipe(ctx, "task-to-calendar-task", mapping.StateOn, dana)),
 		"history": second(b.History(ctx, "mine")),
 	} {
 		if !errors.Is(err, ErrReadOnly) {
@@ -340,11 +340,11 @@ func TestARecipeIsAddedSwitchedOn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	const id = "completed-meeting-completes-the-task"
-	must(b.AddRecipe(t.Context(), id, dana))(t)
+	must(b.AddRecipe(t.Context(), id, mapping.StateOn, dana))(t)
 	if a := b.Set().Find(id); a == nil || a.State != mapping.StateOn {
 		t.Errorf("%+v", a)
 	}
-	if _, err := b.AddRecipe(t.Context(), id, dana); err == nil {
+	if _, err := b.AddRecipe(t.Context(), id, mapping.StateOn, dana); err == nil {
 		t.Error("it was added twice")
 	}
 	if text := must(b.Show(t.Context(), id))(t).Text; !strings.HasPrefix(text, "# The time of a task's meeting has passed.") {

@@ -117,8 +117,8 @@ func hasStage(list []highlevel.Pipeline, name string) bool {
 	return false
 }
 
-// CreateNeed creates a custom field or a tag in the location. It returns an error if
-// HighLevel gives the field another key than the automation uses.
+// CreateNeed creates a custom field or a tag in the location. It returns an
+// *OtherKey if HighLevel gives the field another key than the automation uses.
 func CreateNeed(ctx context.Context, hl *highlevel.Client, locationID string, n Need) error {
 	switch {
 	case n.What == NeedTag:
@@ -143,7 +143,18 @@ func CreateNeed(ctx context.Context, hl *highlevel.Client, locationID string, n 
 		return fmt.Errorf("read the custom field that HighLevel created: %w", err)
 	}
 	if got := made.CustomField.Key; got != "" && got != n.Field.Key {
-		return fmt.Errorf("HighLevel gave the new field %q the key %s.%s; write that in the automation, in place of %s", n.Field.Name(), n.Field.Model, got, n.Name)
+		return &OtherKey{n, got}
 	}
 	return nil
+}
+
+// OtherKey means that HighLevel gave a new field another key than the automation uses.
+type OtherKey struct {
+	Need Need
+	Key  string
+}
+
+func (o *OtherKey) Error() string {
+	f := o.Need.Field
+	return fmt.Sprintf("HighLevel gave the new field %q the key %s.%s; write that in the automation, in place of %s", f.Name(), f.Model, o.Key, o.Need.Name)
 }

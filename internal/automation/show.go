@@ -2,7 +2,6 @@ package automation
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -92,7 +91,7 @@ func (l *Library) Draft(ctx context.Context, id string) (string, error) {
 	case err != nil:
 		return "", err
 	case e.Draft == 0:
-		return "", fmt.Errorf("automation %s has no draft", id)
+		return "", refused("automation %s has no draft", id)
 	}
 	return l.versionText(ctx, id, e.Draft)
 }

@@ -78,6 +78,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	lists := []string{
 		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/jobs?group=attention",
+		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/task-to-calendar-task", "/console/recipes/birthday-to-calendar-event",
 		"/console/catalog", "/console/catalog?q=nothing+matches", "/console/catalog/highlevel.create_contact", "/console/catalog/contact.tagged",
 		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit",
 	}
@@ -97,7 +98,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	t.Run("empty", func(t *testing.T) {
 		d, c := setupConsole(t)
-		walk(t, d, c, "/console/", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/settings/people")
+		walk(t, d, c, "/console/", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
 	})
 	t.Run("full", func(t *testing.T) {
 		d, c := setupConsole(t)

@@ -125,6 +125,10 @@ func (c *Console) Router() chi.Router {
 	c.page(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage)
 	c.action(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage, c.forget)
 	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
+	c.page(r, "/recipes", "recipes", c.recipesPage)
+	c.page(r, "/recipes/{id}", "recipe", c.recipePage)
+	c.action(r, "/recipes/{id}/add", "recipe", c.recipePage, c.addRecipe)
+	c.action(r, "/recipes/{id}/create", "recipe", c.recipePage, c.createNeed)
 	c.page(r, "/catalog", "catalog", c.catalogPage)
 	c.page(r, "/catalog/{name}", "entry", c.entryPage)
 	c.page(r, "/jobs", "jobs", c.jobsPage)
@@ -270,7 +274,11 @@ var said = map[string]string{
 	"forgotten":  "The contact is forgotten. Its data is being erased now.",
 	"remembered": "The contact is synced again. The sync is in the queue.",
 	"run":        "The job is due now.",
-	"replayed":   "The record is in the queue again. Reload the page to see what becomes of it.",
+
+	"recipe-on":    "The recipe is added and on. It follows each record when that changes next.",
+	"recipe-off":   "The recipe is added and off. It does nothing until you switch it on.",
+	"need-created": "It is created in HighLevel.",
+	"replayed":     "The record is in the queue again. Reload the page to see what becomes of it.",
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name string, v *view, read pageFunc) {

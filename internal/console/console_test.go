@@ -19,6 +19,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
+	"milepost/internal/automation"
 	"milepost/internal/console"
 	"milepost/internal/operate"
 	"milepost/internal/people"
@@ -82,8 +83,12 @@ func setupOn(t *testing.T, st *store.Store, configure ...func(*console.Config)) 
 	}
 	d := &desk{t: t, store: st, people: people.Open(people.Config{Store: st}), now: time.Date(2026, 11, 20, 12, 30, 0, 0, time.UTC), bodies: bodies{}, log: &strings.Builder{}}
 	now := func() time.Time { return d.now }
+	library, err := automation.Open(t.Context(), automation.Config{Store: st, Logger: zerolog.Nop(), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := console.Config{
-		Desk: operate.New(operate.Config{Store: st, Bodies: d.bodies, Preview: &preview{lines: []string{`create event "Closing", which mails ann@example.com`}}, Now: now}), People: d.people,
+		Desk: operate.New(operate.Config{Store: st, Automations: library, Bodies: d.bodies, Preview: &preview{lines: []string{`create event "Closing", which mails ann@example.com`}}, Now: now}), People: d.people,
 		Logger: zerolog.New(d.log), Refused: zerolog.Nop(), Now: now,
 	}
 	for _, c := range configure {

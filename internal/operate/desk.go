@@ -3,7 +3,8 @@
 //
 // Guarantee: what changes something is in the audit log, with who did it.
 //
-// It knows neither pages nor command lines, and not how anything is synced.
+// It knows neither pages nor command lines, and not how anything is synced. What it
+// rehearses, and what automations are, others know.
 package operate
 
 import (
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"milepost/internal/automation"
+	"milepost/internal/connection"
 	"milepost/internal/store"
 )
 
@@ -26,12 +29,20 @@ type Previewer interface {
 	Preview(ctx context.Context, f store.Found) ([]string, error)
 }
 
+// Connections are the clients of the locations. The connection registry is one.
+type Connections interface {
+	Lookup(ctx context.Context, locationID string) (*connection.Connection, error)
+}
+
 // Config is what a Desk needs. A command that only lists needs only the Store.
 type Config struct {
 	Store   *store.Store
 	Bodies  Bodies
 	Preview Previewer
 	Now     func() time.Time // nil = time.Now
+
+	Automations *automation.Library
+	Connections Connections
 }
 
 // Desk is where an operator works. Safe for concurrent use.
