@@ -80,8 +80,8 @@ func Merge(link store.Link, m store.Meeting, item mapping.Item, want Request, ch
 		}
 	case asksForSource(item, link):
 		out.Want.Pin(out.Link.Start, out.Link.End) // the record asks for nothing new
-	case Agrees(item, out.Link.Start, out.Link.End):
-		out.stay(item) // HighLevel followed: it asks for where the meeting is
+	case out.displaced() && Agrees(item, out.Link.Start, out.Link.End):
+		out.stay(item) // HighLevel followed: it asks for where people moved the meeting
 	case out.Moved:
 		out.retime(m, item, changedAt)
 	}
@@ -118,6 +118,13 @@ func (out *Merged) retime(m store.Meeting, item mapping.Item, changedAt time.Tim
 	out.Conflict = "the time in CalendarHero wins"
 	out.tell("conflict", "%s: %s of CalendarHero wins; HighLevel asked for %s", title, theirs, ours)
 	out.stay(item)
+}
+
+// displaced reports whether the meeting is at other times than its record asked
+// for, because people moved it now or earlier. If it is not, a new hour or duration
+// is a change like any other.
+func (out *Merged) displaced() bool {
+	return out.Moved || !(Near(out.Link.Start, out.Link.SourceStart) && Near(out.Link.End, out.Link.SourceEnd))
 }
 
 // stay accepts the times of the record without a new request.

@@ -85,6 +85,31 @@ func TestWhoseChangeOfAMeetingWins(t *testing.T) {
 	}
 }
 
+func TestAnotherHourOrDurationReachesAMeetingThatNobodyMoved(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		dateOnly      bool
+		moved         time.Duration // in CalendarHero, earlier
+		later, longer time.Duration // in the automation
+		want          Action
+	}{
+		{name: "longer", longer: 15 * time.Minute, want: Replace},
+		{name: "another hour for a date", dateOnly: true, later: 2 * time.Hour, want: Replace},
+		{name: "another hour for a date, and somebody has moved it on its day", dateOnly: true, moved: time.Hour, later: 2 * time.Hour, want: Nothing},
+	} {
+		item := event()
+		item.DateOnly = c.dateOnly
+		link, _ := asked(item)
+		link.Start, link.End = link.Start.Add(c.moved), link.End.Add(c.moved)
+		item.Start, item.End = item.Start.Add(c.later), item.End.Add(c.later+c.longer)
+		m := store.Meeting{ID: "m1", State: link.Meeting, Start: link.Start, End: link.End}
+		got := Merge(link, m, item, Compose(item, "", "owner@example.com"), now, now)
+		if action := Decide(got.Link, item, got.Want, true, now); action != c.want || got.Conflict != "" {
+			t.Errorf("%s: the action is %d, not %d; conflict %q", c.name, action, c.want, got.Conflict)
+		}
+	}
+}
+
 func TestAnEndedMeetingThatIsAskedForInThePast(t *testing.T) {
 	item := event()
 	link, former := asked(item)
