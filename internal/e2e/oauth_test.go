@@ -186,8 +186,12 @@ func TestAnAnswerThatThisBrowserDidNotAskForConnectsNothing(t *testing.T) {
 			t.Errorf("%s: %d %s", name, status, page)
 		}
 	}
-	if list, err := w.app.Store().Connections(t.Context()); err != nil || len(list) != 0 {
-		t.Errorf("connected: %+v, %v", list, err)
+	list, err := w.app.Store().Connections(t.Context())
+	w.must(err)
+	for _, c := range list { // HighLevel's webhook may have told of the app by now
+		if c.State != store.ConnectionPending {
+			t.Errorf("connected: %+v", c)
+		}
 	}
 	// An installation from HighLevel's side has no state at all.
 	u, err := url.Parse(answer)
