@@ -81,7 +81,9 @@ func tellPreview(out io.Writer, p *automation.Preview) {
 	if p.State != mapping.StateOn {
 		fmt.Fprintf(out, "The automation is %s; this is what it would do if it were on.\n", p.State)
 	}
-	fmt.Fprintln(out, "\nThe record:")
+	if len(p.Record) > 0 {
+		fmt.Fprintln(out, "\nThe record:")
+	}
 	for _, name := range sortedKeys(p.Record) {
 		text, _ := json.MarshalIndent(p.Record[name], "  ", "  ")
 		fmt.Fprintf(out, "  %s: %s\n", inOneLine(name), forTerminal(string(text)))
@@ -104,6 +106,8 @@ func tellPreview(out io.Writer, p *automation.Preview) {
 	switch {
 	case p.Waits != "":
 		fmt.Fprintln(out, "The sync would wait before its end:", inOneLine(p.Waits))
+	case len(p.Record) == 0:
+		fmt.Fprintf(out, "The record could not be read. The outcome of the sync would be: %s. %s\n", p.Outcome, inOneLine(p.Detail))
 	case !p.Considered:
 		fmt.Fprintln(out, "The automation is not concerned: nothing that it looks at has happened to the record. The outcome of the sync would be:", p.Outcome+".", inOneLine(p.Detail))
 	case !p.Applies:
@@ -117,7 +121,10 @@ func tellPreview(out io.Writer, p *automation.Preview) {
 	}
 	tellCalls(out, "The calls that it would send:", p.Calls, p.Mails)
 	if len(p.Calls) == 0 {
-		fmt.Fprintln(out, "\nIt would send no call, and mail nobody.", inOneLine(p.Detail))
+		fmt.Fprintln(out, "\nIt would send no call, and mail nobody.")
+		if p.Considered && p.Detail != "" {
+			fmt.Fprintln(out, "The sync, with all automations, would say:", inOneLine(p.Detail))
+		}
 	}
 	if len(p.Others.Calls) > 0 {
 		tellCalls(out, "In the same sync, for other automations:", p.Others.Calls, p.Others.Mails)

@@ -278,7 +278,7 @@ func (r *Registry) unserved(c store.Connection) string {
 	case c.State == store.ConnectionPending:
 		return fmt.Sprintf("location %s: %v", c.LocationID, ErrPending)
 	case c.Source == FromSettings && c.LocationID != r.Settings.LocationID:
-		return fmt.Sprintf("location %s was connected by settings that no longer exist", c.LocationID)
+		return fmt.Sprintf("location %s was connected by settings that this process does not have: set MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_HIGHLEVEL_TOKEN", c.LocationID)
 	case c.Source == FromOAuth && r.App == nil:
 		return fmt.Sprintf("location %s was connected by OAuth; set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET", c.LocationID)
 	}
