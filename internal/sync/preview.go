@@ -17,11 +17,47 @@ import (
 // changes nothing. It reads the record as a sync does, and CalendarHero's lists if the
 // database may have lost a request. Whether a contact is there already it leaves open.
 func (r *Syncer) Preview(ctx context.Context, f store.Found) ([]string, error) {
+	if f.Entity.Kind == string(mapping.KindMeeting) {
+		return r.previewMeeting(ctx, f)
+	}
 	lines, err := r.previewAs(ctx, f, clients.New)
 	for r.WaitsAtLimit() && r.AtLimit(ctx, err) {
 		lines, err = r.previewAs(ctx, f, clients.Waited)
 	}
 	return lines, err
+}
+
+// previewMeeting tells what a sync of a meeting would change. If Milepost made the
+// request, the syncs of its records act on it.
+func (r *Syncer) previewMeeting(ctx context.Context, f store.Found) (lines []string, err error) {
+	owners, err := r.store.EntitiesWithObject(ctx, f.Entity.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, owner := range owners {
+		changes, err := r.Preview(ctx, store.Found{Entity: owner, Differs: true})
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, changes...)
+	}
+	if len(owners) > 0 {
+		return lines, nil
+	}
+	said, err := r.Rehearser(r.live(), nil).Rehearse(ctx, f.Entity, f.ContactID)
+	if err != nil {
+		return nil, err
+	}
+	if said.Waits != "" {
+		lines = append(lines, "wait: "+said.Waits)
+	}
+	for _, call := range said.Calls {
+		lines = append(lines, fmt.Sprintf("%s %s in %s", call.Method, call.Path, call.API))
+	}
+	for _, mail := range said.Mails {
+		lines = append(lines, fmt.Sprintf("mail %s (%s)", mail.To, mail.What))
+	}
+	return lines, nil
 }
 
 func (r *Syncer) previewAs(ctx context.Context, f store.Found, claim clients.Claim) ([]string, error) {
