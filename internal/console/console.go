@@ -25,6 +25,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
@@ -295,7 +296,16 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client is gone if this fails
+	_, _ = w.Write(bytes.Map(visible, b.Bytes())) // the client is gone if this fails
+}
+
+// visible replaces a character that turns around the text beside it, and so could
+// make a record's name pass for something else, and a control character.
+func visible(r rune) rune {
+	if r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // fail shows why there is no page.

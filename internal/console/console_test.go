@@ -175,7 +175,7 @@ var (
 )
 
 // hostile is what a contact may be called.
-const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)> Jane`
+const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)> Jane` + "\u202e\u2066"
 
 // seed has some webhooks: done, failed, waiting and skipped.
 func (d *desk) seed() {
@@ -309,6 +309,16 @@ func TestAReplayIsPreviewedAndThenQueued(t *testing.T) {
 		t.Errorf("after the replay it is %+v, %v", after, err)
 	}
 	d.wants(d.page(olivia, "/console/settings/audit"), "replayed", "delivery 2", "olivia")
+}
+
+func TestANameCannotTurnThePageAround(t *testing.T) {
+	d := setup(t)
+	d.seed()
+	for _, path := range []string{"/console/deliveries", "/console/deliveries/1", "/console/deliveries/2", "/console/contacts?q=jane", "/console/contacts/loc/c1", "/console/contacts/loc/c1/forget", "/console/jobs?group=retrying"} {
+		if page := d.page(olivia, path); strings.ContainsAny(page, "\u202e\u2066") {
+			t.Errorf("%s holds a character that turns text around", path)
+		}
+	}
 }
 
 func TestPersonalDataIsMaskedForViewersUntilTheyAskForIt(t *testing.T) {
