@@ -23,7 +23,10 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	a.people = people.Open(people.Config{Store: a.store, AdminToken: strings.TrimSpace(cfg.AdminToken), Now: cfg.Clock.Now})
 	closing := make(chan struct{})
 	a.endStreams = sync.OnceFunc(func() { close(closing) })
-	desk := operate.New(operate.Config{Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now, Automations: a.automations, Connections: a.connections})
+	desk := operate.New(operate.Config{
+		Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now,
+		Automations: a.automations, Connections: a.connections, Rehearsals: a.workers.syncer, Closing: closing,
+	})
 	pages, err := console.New(console.Config{
 		Desk: desk, Closing: closing,
 		People: a.people, HighLevel: cfg.highLevelApp(), Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,

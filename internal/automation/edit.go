@@ -59,7 +59,7 @@ func (l *Library) changeOnce(ctx context.Context, by By, do func(e *editing) err
 		return nil, err
 	}
 	now := l.current.Load()
-	e := &editing{Library: l, by: by, parts: map[string]part{}, changed: map[string]int{}, edit: store.AutomationEdit{Expect: now.changes}}
+	e := &editing{Library: l, by: by, parts: map[string]part{}, last: map[string]int64{}, changed: map[string]int{}, edit: store.AutomationEdit{Expect: now.changes}}
 	for id, p := range now.parts {
 		e.parts[id] = p
 	}
@@ -67,8 +67,12 @@ func (l *Library) changeOnce(ctx context.Context, by By, do func(e *editing) err
 	if e.list, err = l.store.Automations(ctx); err != nil {
 		return nil, err
 	}
-	if e.last, err = l.store.LastAutomationVersions(ctx); err != nil {
+	last, err := l.store.LastAutomationVersions(ctx)
+	if err != nil {
 		return nil, err
+	}
+	for id, v := range last {
+		e.last[id] = v.Version
 	}
 	if err := do(e); err != nil {
 		return nil, err
@@ -384,6 +388,33 @@ func (l *Library) SaveDraft(ctx context.Context, text string, by By) (Change, er
 		e.save(a)
 		e.changes = append(e.changes, Change{id, "draft saved", mapping.State(a.State), a.Live})
 		return nil
+	}))
+}
+
+// Save makes a text the live version of an automation, which keeps its id, and drops
+// its draft. One that is live already stays on, paused or off as it is.
+func (l *Library) Save(ctx context.Context, id, text string, by By) (Change, error) {
+	return one(l.change(ctx, by, func(e *editing) error {
+		a, err := e.find(id)
+		if err != nil {
+			return err
+		}
+		p, err := compile(id, 0, text)
+		if err != nil {
+			return err
+		}
+		text := text
+		if a.Live > 0 {
+			if text, err = mapping.WithState(p.text, mapping.State(a.State)); err != nil {
+				return err
+			}
+		}
+		if a.Draft == 0 && text == e.parts[id].text {
+			e.changes = append(e.changes, Change{id, "unchanged", mapping.State(a.State), a.Live})
+			return nil
+		}
+		a.Draft = 0
+		return e.live(a, text, "changed")
 	}))
 }
 

@@ -18,9 +18,12 @@ type Entry struct {
 	State    mapping.State      `json:"state"`
 	On       mapping.Trigger    `json:"on"`
 	Actions  []mapping.ItemKind `json:"actions"`
-	Version  int64              `json:"version"`  // that is live; 0 = there is only a draft, or a file is the source
-	Draft    int64              `json:"draft"`    // 0 = none
-	Removing bool               `json:"removing"` // it is off, and what it made is removed
+	Version  int64              `json:"version"`              // that is live; 0 = there is only a draft, or a file is the source
+	Draft    int64              `json:"draft"`                // 0 = none
+	Removing bool               `json:"removing"`             // it is off, and what it made is removed
+	Mails    []mapping.Mailed   `json:"mails,omitempty"`      // whom it may mail; nil = nobody
+	By       string             `json:"changed_by,omitempty"` // who made the newest version
+	At       time.Time          `json:"changed_at,omitzero"`
 	Text     string             `json:"text,omitempty"`
 }
 
@@ -41,6 +44,10 @@ func (l *Library) List(ctx context.Context) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	last, err := l.store.LastAutomationVersions(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for place, a := range stored {
 		if !a.DeletedAt.IsZero() {
 			break
@@ -50,7 +57,7 @@ func (l *Library) List(ctx context.Context) ([]Entry, error) {
 			i = min(place, len(entries))
 			entries = slices.Insert(entries, i, Entry{ID: a.ID, State: mapping.State(a.State), Version: a.Live})
 		}
-		entries[i].Draft = a.Draft
+		entries[i].Draft, entries[i].By, entries[i].At = a.Draft, last[a.ID].By, last[a.ID].At
 	}
 	return entries, nil
 }
@@ -58,7 +65,7 @@ func (l *Library) List(ctx context.Context) ([]Entry, error) {
 func entry(set *mapping.Set, a *mapping.Automation) Entry {
 	return Entry{
 		ID: a.ID, Name: a.Name, State: a.State, On: a.On, Actions: a.Actions(), Version: a.Version,
-		Removing: a.State == mapping.StateOff && !set.Leaves(a.ID),
+		Removing: a.State == mapping.StateOff && !set.Leaves(a.ID), Mails: a.Mails(),
 	}
 }
 

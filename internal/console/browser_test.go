@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/api"
+	"milepost/internal/automation"
 	"milepost/internal/console"
 	"milepost/internal/people"
 	"milepost/internal/store"
@@ -62,6 +64,23 @@ func (d *desk) crowd() {
 	}
 }
 
+// automate has an automation with a history, a draft, a count and a run under way.
+func (d *desk) automate() {
+	d.t.Helper()
+	l, err := automation.Open(d.t.Context(), automation.Config{Store: d.store, Logger: zerolog.Nop()})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	long := strings.Repeat("Donaudampfschifffahrtsgesellschaft", 3)
+	for _, state := range []string{"paused", "on"} {
+		d.does(toContact+"/state", url.Values{"state": {state}, "why": {long}}, toContact+"?said=switched-"+state)
+	}
+	draft := strings.Replace(d.text(l, "contact-to-calendarhero-contact").Text, "two_way: true", "two_way: false # "+long, 1)
+	d.does(toContact+"/edit", url.Values{"text": {draft}, "as": {"draft"}, "base": {"3"}}, toContact+"?said=draft-saved")
+	d.does(toContact+"/count", url.Values{}, toContact+"/apply")
+	d.counted(toContact)
+}
+
 func TestTheConsoleInABrowser(t *testing.T) {
 	testenv.Long(t)
 	chromium, dir := testenv.Browser(t), testenv.NodePackage(t, "../sandbox/testdata/axe")
@@ -78,6 +97,8 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	lists := []string{
 		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/jobs?group=attention",
+		"/console/automations", "/console/automations/contact-to-calendarhero-contact", "/console/automations/contact-to-calendarhero-contact/history?from=3&to=4",
+		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
 		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/task-to-calendar-task", "/console/recipes/birthday-to-calendar-event",
 		"/console/catalog", "/console/catalog?q=nothing+matches", "/console/catalog/highlevel.create_contact", "/console/catalog/contact.tagged",
 		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit",
@@ -98,12 +119,13 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	t.Run("empty", func(t *testing.T) {
 		d, c := setupConsole(t)
-		walk(t, d, c, "/console/", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
+		walk(t, d, c, "/console/", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
 	})
 	t.Run("full", func(t *testing.T) {
-		d, c := setupConsole(t)
+		d, c := setupConsole(t, rehearsing)
 		d.seed()
 		d.crowd()
+		d.automate()
 		walk(t, d, c, append(lists, "/console/deliveries/1", "/console/deliveries/2", "/console/deliveries/2/replay", "/console/deliveries?q=jane",
 			"/console/contacts/loc/c1", fmt.Sprintf("/console/contacts/loc/contact%020d", 59), "/console/contacts/loc/c1/forget", "/console/settings/people/olivia")...)
 	})

@@ -126,6 +126,7 @@ func (c *Console) Router() chi.Router {
 	c.page(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage)
 	c.action(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage, c.forget)
 	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
+	c.automationRoutes(r)
 	c.page(r, "/recipes", "recipes", c.recipesPage)
 	c.page(r, "/recipes/{id}", "recipe", c.recipePage)
 	c.action(r, "/recipes/{id}/add", "recipe", c.recipePage, c.addRecipe)
@@ -275,6 +276,16 @@ var said = map[string]string{
 	"forgotten":  "The contact is forgotten. Its data is being erased now.",
 	"remembered": "The contact is synced again. The sync is in the queue.",
 	"run":        "The job is due now.",
+
+	"switched-on":     "It is on. It follows each record when that changes next. If it was paused, it catches up with all records now.",
+	"switched-paused": "It is paused. What it made stays exactly as it is.",
+	"switched-off":    "It is off. What it made stays as it is. To remove that, apply the automation.",
+	"restored":        "The earlier version is live again, as a new version. What exists is unchanged until its record changes, or until you apply the automation.",
+	"saved":           "It is saved and live. What exists is unchanged until its record changes, or until you apply the automation.",
+	"draft-saved":     "The draft is saved. It does nothing until you make it live.",
+	"discarded":       "The draft is discarded.",
+	"applied":         "The run has begun. Reload the page to see how far it is.",
+	"apply-cancelled": "The run is cancelled. What it has reached stays as it is.",
 
 	"recipe-on":    "The recipe is added and on. It follows each record when that changes next.",
 	"recipe-off":   "The recipe is added and off. It does nothing until you switch it on.",

@@ -43,6 +43,8 @@ type Config struct {
 
 	Automations *automation.Library
 	Connections Connections
+	Rehearsals  automation.Rehearsals
+	Closing     <-chan struct{} // closed when Milepost ends; nil = it never does
 }
 
 // Desk is where an operator works. Safe for concurrent use.
@@ -50,6 +52,7 @@ type Desk struct {
 	Config
 	mu       sync.Mutex // held while counting: the others wait for the one count
 	overview Overview
+	plans    plans
 }
 
 // New returns a desk.

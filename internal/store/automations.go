@@ -108,17 +108,19 @@ func (s *Store) AutomationVersions(ctx context.Context, id string) ([]Automation
 	return list, nil
 }
 
-// LastAutomationVersions returns the number of the newest version of each automation.
-func (s *Store) LastAutomationVersions(ctx context.Context) (map[string]int64, error) {
-	rows, err := s.Query(ctx, `SELECT id, max(version) FROM automation_versions GROUP BY id`)
-	last := map[string]int64{}
-	_, err = collect(rows, err, func(r Rows) (none struct{}, err error) {
-		var id string
-		var n int64
-		if err = r.Scan(&id, &n); err == nil {
-			last[id] = n
+// LastAutomationVersions returns the newest version of each automation, without its
+// text.
+func (s *Store) LastAutomationVersions(ctx context.Context) (map[string]AutomationVersion, error) {
+	rows, err := s.Query(ctx, `SELECT v.id, v.version, v.made_by, v.why, v.made_at FROM automation_versions v
+		JOIN (SELECT id, max(version) AS version FROM automation_versions GROUP BY id) newest ON v.id = newest.id AND v.version = newest.version`)
+	last := map[string]AutomationVersion{}
+	_, err = collect(rows, err, func(r Rows) (v AutomationVersion, err error) {
+		var at int64
+		if err = r.Scan(&v.ID, &v.Version, &v.By, &v.Why, &at); err == nil {
+			v.At = fromMicros(at)
+			last[v.ID] = v
 		}
-		return none, err
+		return v, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the versions of the automations: %w", err)

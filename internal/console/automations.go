@@ -1,0 +1,377 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"milepost/internal/automation"
+	"milepost/internal/catalog"
+	"milepost/internal/operate"
+	"milepost/internal/store"
+	"milepost/mapping"
+)
+
+func automationPath(id string) string { return Path + "automations/" + url.PathEscape(id) }
+
+// triggerInWords is what an automation starts from.
+func triggerInWords(on mapping.Trigger) string {
+	if e, ok := catalog.Find(string(on)); ok {
+		return e.Summary
+	}
+	return string(on)
+}
+
+func (c *Console) automationRoutes(r chi.Router) {
+	const one = "/automations/{id}"
+	c.page(r, "/automations", "automations", c.automationsPage)
+	r.Get("/automations.yaml", c.exportAutomations)
+	c.page(r, one, "automation", c.automationPage)
+	c.action(r, one+"/state", "automation", c.automationPage, c.setState)
+	c.action(r, one+"/discard", "automation", c.automationPage, c.discardDraft)
+	c.page(r, one+"/history", "history", c.historyPage)
+	c.action(r, one+"/restore", "history", c.historyPage, c.restoreVersion)
+	c.page(r, one+"/edit", "edit", c.editPage)
+	c.action(r, one+"/edit", "edit", c.editPage, c.saveAutomation)
+	c.page(r, one+"/apply", "apply", c.applyPage)
+	c.action(r, one+"/count", "automation", c.automationPage, c.countApply)
+	c.action(r, one+"/apply", "apply", c.applyPage, c.apply)
+	c.action(r, one+"/apply/cancel", "automation", c.automationPage, c.cancelApply)
+}
+
+type automationsData struct {
+	Source string // the file that is the only source
+	List   []automation.Entry
+}
+
+func (c *Console) automationsPage(r *http.Request, v *view) error {
+	v.Title, v.Section = "Automations", "automations"
+	list, err := c.Desk.Automations.List(r.Context())
+	v.Data = automationsData{c.Desk.Automations.Source(), list}
+	return err
+}
+
+// exportAutomations sends all automations as a file. It may name people.
+func (c *Console) exportAutomations(w http.ResponseWriter, r *http.Request) {
+	if v := c.view(r); !v.Operator() {
+		c.fail(w, r, errForbidden)
+		return
+	}
+	text, err := c.Desk.Automations.Export(r.Context())
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="automations.yaml"`)
+	_, _ = w.Write([]byte(text)) // the client is gone if this fails
+}
+
+// automation reads the automation that an address names.
+func (c *Console) automation(r *http.Request) (automation.Entry, error) {
+	id, err := url.PathUnescape(chi.URLParam(r, "id"))
+	if err != nil {
+		return automation.Entry{}, errNotFound
+	}
+	e, err := c.Desk.Automations.Show(r.Context(), id)
+	if errors.Is(err, automation.ErrUnknown) {
+		err = errNotFound
+	}
+	return e, err
+}
+
+// called is what people call an automation: one that has only a draft has no name yet.
+func called(e automation.Entry) string {
+	if e.Name == "" {
+		return e.ID
+	}
+	return e.Name
+}
+
+type automationData struct {
+	automation.Entry
+	Source string
+	Draft  string // its text; "" = there is none, or it is all there is
+	Run    *store.Apply
+}
+
+func (c *Console) automationPage(r *http.Request, v *view) error {
+	v.Section = "automations"
+	e, err := c.automation(r)
+	if err != nil {
+		return err
+	}
+	v.Title = called(e)
+	data := automationData{Entry: e, Source: c.Desk.Automations.Source()}
+	if e.Draft > 0 && e.Version > 0 {
+		if data.Draft, err = c.Desk.Automations.Draft(r.Context(), e.ID); err != nil {
+			return err
+		}
+	}
+	run, ok, err := c.Desk.Automations.Progress(r.Context(), e.ID)
+	if ok {
+		data.Run = &run
+	}
+	v.Data = data
+	return err
+}
+
+func (c *Console) setState(r *http.Request, v *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	state := mapping.State(r.PostForm.Get("state"))
+	if !slices.Contains([]mapping.State{mapping.StateOn, mapping.StatePaused, mapping.StateOff}, state) {
+		return "", problem("Choose on, paused or off.")
+	}
+	err = c.Desk.SetState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"))
+	return automationPath(e.ID) + "?said=switched-" + string(state), editProblem(err)
+}
+
+func (c *Console) discardDraft(r *http.Request, v *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	next := automationPath(e.ID) + "?said=discarded"
+	if e.Version == 0 {
+		next = Path + "automations?said=discarded"
+	}
+	return next, editProblem(c.Desk.DiscardDraft(r.Context(), v.Me.Name, e.ID))
+}
+
+type historyData struct {
+	automation.Entry
+	Versions []automation.Version
+	From, To int64 // that are compared; 0 = none are
+	Lines    []automation.Line
+	CanBe    bool // version To can be restored
+}
+
+// Same reports whether the compared versions have the same text.
+func (h historyData) Same() bool {
+	return !slices.ContainsFunc(h.Lines, func(l automation.Line) bool { return l.Mark != " " })
+}
+
+func (c *Console) historyPage(r *http.Request, v *view) error {
+	v.Section = "automations"
+	e, err := c.automation(r)
+	if err != nil {
+		return err
+	}
+	v.Title = "History of " + called(e)
+	data := historyData{Entry: e, From: number(r, "from"), To: number(r, "to")}
+	data.Versions, err = c.Desk.Automations.History(r.Context(), e.ID)
+	if errors.Is(err, automation.ErrReadOnly) {
+		return errNotFound
+	} else if err != nil {
+		return err
+	}
+	if data.From > 0 && data.To > 0 {
+		data.Lines, err = c.Desk.Automations.Diff(r.Context(), e.ID, data.From, data.To)
+		if _, ok := errors.AsType[automation.Refused](err); ok {
+			return errNotFound
+		}
+		data.CanBe = data.To != e.Version
+	}
+	v.Data = data
+	return err
+}
+
+func (c *Console) restoreVersion(r *http.Request, v *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	version, err := strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
+	if err != nil {
+		return "", problem("Choose the version to restore.")
+	}
+	err = c.Desk.Restore(r.Context(), v.Me.Name, e.ID, version, r.PostForm.Get("why"))
+	return automationPath(e.ID) + "?said=restored", editProblem(mistakesProblem(v, err))
+}
+
+// mistakes is what is wrong in a text that was not saved, for the page that shows it.
+type mistakes []mapping.Mistake
+
+// mistakesProblem makes a problem of mistakes, and keeps them for the page.
+func mistakesProblem(v *view, err error) error {
+	wrong, ok := errors.AsType[*mapping.LoadError](err)
+	if !ok {
+		return err
+	}
+	v.Data = mistakes(wrong.Mistakes)
+	first := wrong.Mistakes[0]
+	why := "Line " + strconv.Itoa(first.Line) + ": " + first.Message
+	return problem("Nothing was saved: " + plural(int64(len(wrong.Mistakes)), "mistake", "mistakes") + ". " + why)
+}
+
+type editData struct {
+	automation.Entry
+	Source   string
+	Writing  string // the text as it is being written
+	Why      string
+	Base     int64 // the newest version that the writer has seen
+	Mistakes []mistakeRow
+}
+
+// mistakeRow is a mistake with the line that it is in.
+type mistakeRow struct {
+	mapping.Mistake
+	Wrote string
+}
+
+func (c *Console) editPage(r *http.Request, v *view) error {
+	v.Section = "automations"
+	if !v.Operator() {
+		return errForbidden
+	}
+	e, err := c.automation(r)
+	if err != nil {
+		return err
+	}
+	v.Title = "Edit " + called(e)
+	data := editData{Entry: e, Source: c.Desk.Automations.Source(), Writing: e.Text, Base: max(e.Version, e.Draft)}
+	switch {
+	case r.Method == http.MethodPost:
+		data.Writing, data.Why = written(r), r.PostForm.Get("why")
+		if data.Base, err = strconv.ParseInt(r.PostForm.Get("base"), 10, 64); err != nil {
+			data.Base = 0 // that is of no version, so it must be opened again
+		}
+	case e.Draft > 0:
+		if data.Writing, err = c.Desk.Automations.Draft(r.Context(), e.ID); err != nil {
+			return err
+		}
+	}
+	wrong, _ := v.Data.(mistakes)
+	lines := strings.Split(data.Writing, "\n")
+	for _, m := range wrong {
+		row := mistakeRow{Mistake: m}
+		if m.Line <= len(lines) {
+			row.Wrote = strings.TrimSpace(lines[m.Line-1])
+		}
+		data.Mistakes = append(data.Mistakes, row)
+	}
+	v.Data = data
+	return nil
+}
+
+// written is the text of the form. Browsers end lines with CR LF.
+func written(r *http.Request) string {
+	return strings.ReplaceAll(r.PostForm.Get("text"), "\r\n", "\n")
+}
+
+func (c *Console) saveAutomation(r *http.Request, v *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	base, err := strconv.ParseInt(r.PostForm.Get("base"), 10, 64)
+	if err != nil {
+		return "", problem("The form could not be read. Open the page again.")
+	}
+	draft, said := r.PostForm.Get("as") != "live", "saved"
+	if draft {
+		said = "draft-saved"
+	}
+	err = c.Desk.Save(r.Context(), v.Me.Name, e.ID, written(r), r.PostForm.Get("why"), base, draft)
+	if errors.Is(err, operate.ErrChangedSince) {
+		return "", problem("Nothing was saved: somebody changed this automation since you opened it. Copy your text, look at the history, and edit it again.")
+	}
+	return automationPath(e.ID) + "?said=" + said, editProblem(mistakesProblem(v, err))
+}
+
+type applyData struct {
+	automation.Entry
+	Planning *operate.Planning // nil = it was not counted
+	Token    int64             // names the count
+	Mailed   []string          // some of the people
+	More     int               // and how many more
+	Failed   string            // why it could not be counted
+	Run      *store.Apply
+}
+
+// shownPeople is how many people a plan names.
+const shownPeople = 20
+
+func (c *Console) applyPage(r *http.Request, v *view) error {
+	v.Section = "automations"
+	if !v.Operator() {
+		return errForbidden
+	}
+	e, err := c.automation(r)
+	if err != nil {
+		return err
+	}
+	v.Title = "Apply " + called(e)
+	data := applyData{Entry: e}
+	p, ok, err := c.Desk.Plan(r.Context(), e.ID)
+	if err != nil {
+		return err
+	}
+	if ok {
+		data.Planning, data.Token = &p, p.Begun.UnixNano()
+		if p.Plan != nil {
+			data.Mailed, data.More = p.Plan.Names(shownPeople)
+		}
+		if p.Failed != nil {
+			if data.Failed, err = vendorFailed(r, p.Failed); err != nil {
+				c.Logger.Error().Err(err).Str("automation", e.ID).Msg("could not count what applying an automation would do")
+				data.Failed = "Milepost could not read its data. Its log says why."
+			}
+		}
+	}
+	run, ok, err := c.Desk.Automations.Progress(r.Context(), e.ID)
+	if ok && run.State == store.ApplyRunning {
+		data.Run = &run
+	}
+	v.Data = data
+	return err
+}
+
+func (c *Console) countApply(r *http.Request, _ *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	err = c.Desk.StartPlan(context.WithoutCancel(r.Context()), e.ID)
+	if errors.Is(err, automation.ErrPaused) {
+		return "", problem(sentence(automation.ErrPaused))
+	}
+	return automationPath(e.ID) + "/apply", err
+}
+
+func (c *Console) apply(r *http.Request, v *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	token, err := strconv.ParseInt(r.PostForm.Get("counted"), 10, 64)
+	if err == nil {
+		err = c.Desk.Apply(r.Context(), v.Me.Name, e.ID, time.Unix(0, token))
+	}
+	if errors.Is(err, operate.ErrNoPlan) || errors.Is(err, strconv.ErrSyntax) {
+		return "", problem("Nothing was applied: the automation was changed since this was counted, or it was counted too long ago. Count again.")
+	}
+	return automationPath(e.ID) + "?said=applied", err
+}
+
+func (c *Console) cancelApply(r *http.Request, v *view) (string, error) {
+	e, err := c.automation(r)
+	if err != nil {
+		return "", err
+	}
+	was, err := c.Desk.CancelApply(r.Context(), v.Me.Name, e.ID)
+	if err == nil && !was {
+		return "", problem("No run is under way any more.")
+	}
+	return automationPath(e.ID) + "?said=apply-cancelled", err
+}

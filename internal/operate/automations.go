@@ -1,0 +1,187 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"milepost/internal/automation"
+	"milepost/mapping"
+)
+
+// SetState switches an automation on or off, or pauses it.
+func (d *Desk) SetState(ctx context.Context, who, id string, state mapping.State, why string) error {
+	made, err := d.Automations.SetState(ctx, id, state, automation.By{Who: who, Why: why})
+	return d.changed(ctx, who, "switched to "+string(state), made, err)
+}
+
+// changed notes a change of an automation, if there was one.
+func (d *Desk) changed(ctx context.Context, who, what string, made automation.Change, err error) error {
+	if err != nil || made.What == "unchanged" {
+		return err
+	}
+	subject := "automation " + made.ID
+	if made.Version > 0 {
+		subject = fmt.Sprintf("version %d of the automation %s", made.Version, made.ID)
+	}
+	return d.note(ctx, who, what, subject)
+}
+
+// Restore makes an earlier version of an automation live again.
+func (d *Desk) Restore(ctx context.Context, who, id string, version int64, why string) error {
+	made, err := d.Automations.Restore(ctx, id, version, automation.By{Who: who, Why: why})
+	return d.changed(ctx, who, fmt.Sprintf("restored version %d as", version), made, err)
+}
+
+// ErrChangedSince means that somebody else changed an automation while it was edited.
+var ErrChangedSince = errors.New("somebody changed this automation since you opened it")
+
+// Save makes a text the live version of an automation, or with draft its draft. base
+// is the newest version that the editor has seen.
+func (d *Desk) Save(ctx context.Context, who, id, text, why string, base int64, draft bool) error {
+	now, err := d.Automations.Show(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case max(now.Version, now.Draft) != base:
+		return ErrChangedSince
+	}
+	by := automation.By{Who: who, Why: why}
+	if !draft {
+		made, err := d.Automations.Save(ctx, id, text, by)
+		return d.changed(ctx, who, "saved", made, err)
+	}
+	f, err := automation.ReadFile("draft", []byte(text))
+	if err != nil {
+		return err
+	}
+	if list := f.Set.Automations(); len(list) == 1 && list[0].ID != id {
+		return automation.Refused(fmt.Sprintf("the id of the automation would change from %s to %s; write id: %s into it", id, list[0].ID, id))
+	}
+	if _, err := d.Automations.SaveDraft(ctx, text, by); err != nil {
+		return err
+	}
+	return d.note(ctx, who, "saved", "a draft of the automation "+id)
+}
+
+// DiscardDraft drops the draft of an automation.
+func (d *Desk) DiscardDraft(ctx context.Context, who, id string) error {
+	if _, err := d.Automations.DiscardDraft(ctx, id, automation.By{Who: who}); err != nil {
+		return err
+	}
+	return d.note(ctx, who, "discarded", "the draft of the automation "+id)
+}
+
+// Planning is a rehearsal of a run of an automation over the records that exist. It
+// takes as long as it takes to read the records.
+type Planning struct {
+	Begun    time.Time
+	Ended    time.Time // zero = it is under way
+	Version  int64     // of the automation
+	State    mapping.State
+	Done, Of int64                 // records
+	Plan     *automation.ApplyPlan // nil = it is under way, or it failed
+	Failed   error
+}
+
+// plans are the newest rehearsals, by automation. They are lost when Milepost ends.
+type plans struct {
+	mu sync.Mutex
+	of map[string]*Planning
+}
+
+const (
+	longestPlan = 30 * time.Minute
+	// planHolds is how long a plan may be acted on.
+	planHolds = 15 * time.Minute
+)
+
+// StartPlan begins to rehearse a run, unless a rehearsal of the same is under way.
+func (d *Desk) StartPlan(ctx context.Context, id string) error {
+	now, err := d.Automations.Show(ctx, id)
+	if err != nil {
+		return err
+	}
+	if now.State == mapping.StatePaused {
+		return automation.ErrPaused
+	}
+	d.plans.mu.Lock()
+	defer d.plans.mu.Unlock()
+	if p := d.plans.of[id]; p != nil && p.Ended.IsZero() && p.Version == now.Version {
+		return nil
+	}
+	if d.plans.of == nil {
+		d.plans.of = map[string]*Planning{}
+	}
+	p := &Planning{Begun: d.Now(), Version: now.Version, State: now.State}
+	d.plans.of[id] = p
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestPlan)
+	go func() {
+		select {
+		case <-d.Closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	go func() {
+		defer cancel()
+		plan, err := d.Automations.PlanApply(ctx, d.Rehearsals, id, "", func(done, of int64) {
+			d.plans.mu.Lock()
+			defer d.plans.mu.Unlock()
+			p.Done, p.Of = done, of
+		})
+		d.plans.mu.Lock()
+		defer d.plans.mu.Unlock()
+		p.Plan, p.Failed, p.Ended = plan, err, d.Now()
+	}()
+	return nil
+}
+
+// Plan returns the newest rehearsal of an automation as it stands; ok is false if there
+// is none, or if it does not hold any more.
+func (d *Desk) Plan(ctx context.Context, id string) (p Planning, ok bool, err error) {
+	now, err := d.Automations.Show(ctx, id)
+	if err != nil {
+		return p, false, err
+	}
+	d.plans.mu.Lock()
+	defer d.plans.mu.Unlock()
+	found := d.plans.of[id]
+	if found == nil || found.Version != now.Version || found.State != now.State || !found.Ended.IsZero() && d.Now().Sub(found.Ended) > planHolds {
+		return p, false, nil
+	}
+	return *found, true, nil
+}
+
+// ErrNoPlan means that a run was not rehearsed, or that its rehearsal does not hold
+// any more.
+var ErrNoPlan = errors.New("the automation was changed since this was counted, or it was counted too long ago")
+
+// Apply begins the run that was rehearsed at a time: see StartPlan.
+func (d *Desk) Apply(ctx context.Context, who, id string, begun time.Time) error {
+	p, ok, err := d.Plan(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !ok || p.Plan == nil || !p.Begun.Equal(begun) {
+		return ErrNoPlan
+	}
+	if _, err := d.Automations.Apply(ctx, id, "", automation.By{Who: who}); err != nil {
+		return err
+	}
+	d.plans.mu.Lock()
+	delete(d.plans.of, id)
+	d.plans.mu.Unlock()
+	return d.note(ctx, who, "applied to what exists", "automation "+id)
+}
+
+// CancelApply ends the run of an automation, and reports whether one was running.
+func (d *Desk) CancelApply(ctx context.Context, who, id string) (was bool, err error) {
+	was, err = d.Automations.CancelApply(ctx, id)
+	if err != nil || !was {
+		return was, err
+	}
+	return true, d.note(ctx, who, "cancelled the run of", "automation "+id)
+}
