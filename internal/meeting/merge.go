@@ -82,6 +82,8 @@ func Merge(link store.Link, m store.Meeting, item mapping.Item, want Request, ch
 		out.Want.Pin(out.Link.Start, out.Link.End) // the record asks for nothing new
 	case out.displaced() && Agrees(item, out.Link.Start, out.Link.End):
 		out.stay(item) // HighLevel followed: it asks for where people moved the meeting
+	case out.displaced() && Agrees(item, link.SourceStart, link.SourceEnd):
+		out.stay(item) // only the automation's hour or duration changed, and people moved the meeting
 	case out.Moved:
 		out.retime(m, item, changedAt)
 	}

@@ -96,6 +96,9 @@ func TestAnotherHourOrDurationReachesAMeetingThatNobodyMoved(t *testing.T) {
 		{name: "longer", longer: 15 * time.Minute, want: Replace},
 		{name: "another hour for a date", dateOnly: true, later: 2 * time.Hour, want: Replace},
 		{name: "another hour for a date, and somebody has moved it on its day", dateOnly: true, moved: time.Hour, later: 2 * time.Hour, want: Nothing},
+		{name: "another hour for a date, and somebody has moved it to another day", dateOnly: true, moved: 72 * time.Hour, later: 2 * time.Hour, want: Nothing},
+		{name: "longer, and somebody has moved it", moved: time.Hour, longer: 15 * time.Minute, want: Nothing},
+		{name: "another time in HighLevel, and somebody has moved it", moved: time.Hour, later: 2 * time.Hour, want: Replace},
 	} {
 		item := event()
 		item.DateOnly = c.dateOnly
