@@ -36,6 +36,7 @@ func (c *Console) automationRoutes(r chi.Router) {
 	c.page(r, one, "automation", c.automationPage)
 	c.action(r, one+"/state", "automation", c.automationPage, c.setState)
 	c.action(r, one+"/discard", "automation", c.automationPage, c.discardDraft)
+	r.Get(one+"/export", c.exportAutomation)
 	c.page(r, one+"/history", "history", c.historyPage)
 	c.action(r, one+"/restore", "history", c.historyPage, c.restoreVersion)
 	c.page(r, one+"/edit", "edit", c.editPage)
@@ -60,17 +61,29 @@ func (c *Console) automationsPage(r *http.Request, v *view) error {
 
 // exportAutomations sends all automations as a file. It may name people.
 func (c *Console) exportAutomations(w http.ResponseWriter, r *http.Request) {
+	c.export(w, r, "automations.yaml", func() (string, error) { return c.Desk.Automations.Export(r.Context()) })
+}
+
+// exportAutomation sends one automation as a file.
+func (c *Console) exportAutomation(w http.ResponseWriter, r *http.Request) {
+	c.export(w, r, "automation.yaml", func() (string, error) {
+		e, err := c.automation(r)
+		return e.Text, err
+	})
+}
+
+func (c *Console) export(w http.ResponseWriter, r *http.Request, name string, read func() (string, error)) {
 	if v := c.view(r); !v.Operator() {
 		c.fail(w, r, errForbidden)
 		return
 	}
-	text, err := c.Desk.Automations.Export(r.Context())
+	text, err := read()
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="automations.yaml"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	_, _ = w.Write([]byte(text)) // the client is gone if this fails
 }
 
@@ -180,7 +193,7 @@ func (c *Console) historyPage(r *http.Request, v *view) error {
 		if _, ok := errors.AsType[automation.Refused](err); ok {
 			return errNotFound
 		}
-		data.CanBe = data.To != e.Version
+		data.CanBe = data.To != e.Version && data.To != e.Draft // a draft is made live where it is edited
 	}
 	v.Data = data
 	return err
@@ -221,6 +234,7 @@ type editData struct {
 	Why      string
 	Base     int64 // the newest version that the writer has seen
 	Mistakes []mistakeRow
+	Readable bool // the text is, so it is known whom it mails
 }
 
 // mistakeRow is a mistake with the line that it is in.
@@ -250,6 +264,9 @@ func (c *Console) editPage(r *http.Request, v *view) error {
 		if data.Writing, err = c.Desk.Automations.Draft(r.Context(), e.ID); err != nil {
 			return err
 		}
+	}
+	if f, err := automation.ReadFile("text", []byte(data.Writing)); err == nil && len(f.Set.Automations()) == 1 {
+		data.Readable, data.Mails = true, f.Set.Automations()[0].Mails()
 	}
 	wrong, _ := v.Data.(mistakes)
 	lines := strings.Split(data.Writing, "\n")

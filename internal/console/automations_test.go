@@ -60,8 +60,13 @@ func TestAutomationsAreSwitched(t *testing.T) {
 	if status, text := d.ask(olivia, "GET", "/console/automations.yaml", nil); status != http.StatusOK || !strings.Contains(text, "id: contact-to-calendarhero-contact") {
 		t.Errorf("the export: %d %s", status, text)
 	}
-	if status, _ := d.ask(victor, "GET", "/console/automations.yaml", nil); status != http.StatusForbidden {
-		t.Errorf("a viewer's export: %d", status)
+	if status, text := d.ask(olivia, "GET", toContact+"/export", nil); status != http.StatusOK || !strings.Contains(text, "two_way: true") || strings.Contains(text, "id: task") {
+		t.Errorf("the export of one: %d %s", status, text)
+	}
+	for _, path := range []string{"/console/automations.yaml", toContact + "/export"} {
+		if status, _ := d.ask(victor, "GET", path, nil); status != http.StatusForbidden {
+			t.Errorf("a viewer's %s: %d", path, status)
+		}
 	}
 }
 
@@ -96,7 +101,8 @@ func TestAnAutomationIsEditedComparedAndRestored(t *testing.T) {
 
 	d.does(toContact+"/edit", save(changed, "draft", "1"), toContact+"?said=draft-saved")
 	d.wants(d.page(olivia, toContact), "There is a draft, version 2", "two_way: true")
-	d.wants(d.page(olivia, toContact+"/edit"), "two_way: false", "This is the draft")
+	d.wants(d.page(olivia, toContact+"/edit"), "two_way: false", "This is the draft", "mails <strong>nobody")
+	d.wants(d.page(olivia, toContact+"/history?from=1&to=2"), "-Restore version 2")
 	d.does(toContact+"/discard", url.Values{}, toContact+"?said=discarded")
 	d.refuses(toContact+"/discard", url.Values{}, "has no draft")
 	d.refuses(toContact+"/edit", save(changed, "live", "0"), "somebody changed this automation", "two_way: false")

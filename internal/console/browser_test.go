@@ -99,7 +99,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/jobs?group=attention",
 		"/console/automations", "/console/automations/contact-to-calendarhero-contact", "/console/automations/contact-to-calendarhero-contact/history?from=3&to=4",
 		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
-		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/task-to-calendar-task", "/console/recipes/birthday-to-calendar-event",
+		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/birthday-to-calendar-event",
 		"/console/catalog", "/console/catalog?q=nothing+matches", "/console/catalog/highlevel.create_contact", "/console/catalog/contact.tagged",
 		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit",
 	}

@@ -30,6 +30,7 @@ func TestHowLongThePagesOfAFullDatabaseTake(t *testing.T) {
 		"/console/deliveries?location=loc07&outcome=unchanged", "/console/deliveries?location=loc07&type=Rare", "/console/deliveries?outcome=invalid&type=Rare",
 		"/console/deliveries?q=jane", "/console/deliveries?q=jane+smith12", "/console/deliveries?contact=c000123&location=loc03", "/console/deliveries/" + strconv.Itoa(n/2),
 		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/jobs?group=attention",
+		"/console/automations", "/console/recipes", "/console/catalog",
 	} {
 		d.page(olivia, path)
 		const times = 10
