@@ -35,6 +35,9 @@ func (r *Syncer) previewMeeting(ctx context.Context, f store.Found) (lines []str
 		return nil, err
 	}
 	for _, owner := range owners {
+		if owner.Kind == f.Entity.Kind {
+			continue
+		}
 		changes, err := r.Preview(ctx, store.Found{Entity: owner, Differs: true})
 		if err != nil {
 			return nil, err
@@ -120,7 +123,9 @@ func (s *entitySync) preview(ctx context.Context, plan mapping.Plan) (lines []st
 	}
 	kept := keysOf(plan)
 	for key, link := range s.links {
-		if !kept[key] && !s.stays(key, kept) && !s.leaves(key) && link.State != store.LinkGone && link.ItemKind != string(mapping.ItemTags) && link.ItemKind != string(mapping.ItemNote) && link.ItemKind != string(mapping.ItemCall) {
+		kind := mapping.ItemKind(link.ItemKind)
+		stays := kind.InHighLevel() || kind == mapping.ItemNote || kind == mapping.ItemCall // a sync removes nothing of these
+		if !kept[key] && !s.stays(key, kept) && !s.leaves(key) && link.State != store.LinkGone && !stays {
 			lines = append(lines, fmt.Sprintf("remove %s %q", link.ItemKind, link.Title))
 		}
 	}
