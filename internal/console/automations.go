@@ -269,6 +269,9 @@ func (c *Console) editPage(r *http.Request, v *view) error {
 		data.Readable, data.Mails = true, f.Set.Automations()[0].Mails()
 	}
 	wrong, _ := v.Data.(mistakes)
+	if len(wrong) > 0 { // the list says what they are
+		v.Problem = "Nothing was saved: " + plural(int64(len(wrong)), "mistake", "mistakes") + "."
+	}
 	lines := strings.Split(data.Writing, "\n")
 	for _, m := range wrong {
 		row := mistakeRow{Mistake: m}

@@ -94,7 +94,7 @@ func TestAnAutomationIsEditedComparedAndRestored(t *testing.T) {
 		t.Errorf("a viewer's edit: %d", status)
 	}
 	d.refuses(toContact+"/edit", save(strings.Replace(was, "two_way: true", "tow_way: </textarea><script>alert(1)</script>", 1), "live", "1"),
-		"Nothing was saved", "What is wrong", "tow_way", "Line ", "one way only", "-<script>alert")
+		"Nothing was saved: 1 mistake.</p>", "What is wrong", "tow_way", "Line ", "one way only", "-<script>alert")
 	d.refuses(toContact+"/edit", save(strings.Replace(was, "id: "+id, "id: other", 1), "live", "1"), "The id of the automation would change")
 	d.refuses(toContact+"/edit", save(strings.Replace(was, "id: "+id, "id: other", 1), "draft", "1"), "The id of the automation would change")
 	d.refuses(toContact+"/edit", save("", "draft", "1"), "Nothing was saved")
