@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"embed"
@@ -24,8 +23,8 @@ import (
 var migrations embed.FS
 
 // migrationsOf returns the migrations of an engine. A file whose name ends with
-// .sqlite.sql or .postgres.sql is for that engine alone. Any other is for both, and
-// where it says BLOB, PostgreSQL gets BYTEA.
+// .sqlite.sql or .postgres.sql is for that engine alone. Any other is for both, with
+// the words of PostgreSQL in place of SQLite's there.
 func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
 	list, err := fs.ReadDir(migrations, "migrations")
 	if err != nil {
@@ -41,13 +40,21 @@ func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
 		if err != nil {
 			return nil, err
 		}
-		if dialect == goose.DialectPostgres {
-			text = bytes.ReplaceAll(text, []byte("BLOB"), []byte("BYTEA"))
+		words := string(text)
+		if engine == "" && dialect == goose.DialectPostgres {
+			words = postgresWords.Replace(words)
 		}
-		files[name+".sql"] = &fstest.MapFile{Data: text}
+		files[name+".sql"] = &fstest.MapFile{Data: []byte(words)}
 	}
 	return files, nil
 }
+
+// postgresWords are the words of a migration that PostgreSQL has others for: bytes, and
+// a key that the database counts.
+var postgresWords = strings.NewReplacer(
+	"BLOB", "BYTEA",
+	"INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+)
 
 func migrateTables(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
 	files, err := migrationsOf(dialect)
