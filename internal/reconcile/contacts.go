@@ -32,15 +32,15 @@ func (r *Reconciler) contactsJob(ctx context.Context, job *river.Job[store.Conta
 	if looked > 0 {
 		r.logger.Info().Str("location", id).Int("contacts", looked).Int("differ", differ).Msg("contacts read in CalendarHero")
 	}
-	var failed *clients.Error
 	_, absent := errors.AsType[*connection.NotConnected](err)
+	wait, limited := outcome.RateLimit(err, outcome.RateLimitWait)
 	switch {
 	case absent:
 		return nil // no longer connected: its job comes back with it
 	case err == nil, slice.Err() != nil && ctx.Err() == nil && looked > 0:
 		return r.jobs.Snooze(outcome.Jitter(r.every)) // the others come first then
-	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return r.jobs.Snooze(outcome.Jitter(min(max(failed.RetryAfter, outcome.RateLimitWait), outcome.LongestWait)))
+	case limited:
+		return r.jobs.Snooze(outcome.Jitter(wait))
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reading contacts in CalendarHero interrupted; continuing later")
 	return r.jobs.Snooze(outcome.Jitter(min(r.every, outcome.LongestWait)))
@@ -77,8 +77,8 @@ func (r *Reconciler) PollContacts(ctx context.Context, locationID string, limit 
 		case clients.ReasonOf(failed) == clients.NotFound: // the sync looks for it by its addresses, too
 			differ = append(differ, link)
 		case failed != nil:
-			if limited, ok := errors.AsType[*clients.Error](failed); ok && limited.Reason == clients.RateLimited {
-				session.Cooldown.Begin(r.now(), r.now().Add(min(max(limited.RetryAfter, outcome.RateLimitWait), outcome.LongestWait)))
+			if wait, limited := outcome.RateLimit(failed, outcome.RateLimitWait); limited {
+				session.Cooldown.Begin(r.now(), r.now().Add(wait))
 			}
 			err := errors.Join(failed, note())
 			return looked, differing, err

@@ -7,7 +7,6 @@ import (
 
 	"github.com/riverqueue/river"
 
-	"milepost/clients"
 	"milepost/internal/connection"
 	"milepost/internal/meeting"
 	"milepost/internal/outcome"
@@ -37,12 +36,13 @@ func (r *Reconciler) pollJob(ctx context.Context, job *river.Job[store.PollArgs]
 		if found > 0 {
 			log = r.logger.Info()
 		}
-		var failed *clients.Error
-		switch _, absent := errors.AsType[*connection.NotConnected](err); {
+		_, absent := errors.AsType[*connection.NotConnected](err)
+		wait, limited := outcome.RateLimit(err, outcome.RateLimitWait)
+		switch {
 		case absent:
 			return nil
-		case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-			return r.jobs.Snooze(outcome.Jitter(min(max(failed.RetryAfter, outcome.RateLimitWait), outcome.LongestWait)))
+		case limited:
+			return r.jobs.Snooze(outcome.Jitter(wait))
 		case err != nil:
 			r.logger.Warn().Err(err).Str("location", a.Home()).Msg("could not read the meetings in CalendarHero; retrying later")
 		default:

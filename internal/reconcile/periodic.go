@@ -8,7 +8,6 @@ import (
 
 	"github.com/riverqueue/river"
 
-	"milepost/clients"
 	"milepost/internal/connection"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
@@ -47,8 +46,8 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	at, err = r.Sweep(slice, id, id, since.Add(-Overlap), false, nil)
 	log := r.logger.Info().Str("location", id).Int64("contacts", at.Contacts).Int64("tasks", at.Tasks).
 		Int64("found", at.Touched).Int64("calls", at.Calls)
-	var failed *clients.Error
 	_, absent := errors.AsType[*connection.NotConnected](err)
+	wait, limited := outcome.RateLimit(err, time.Second)
 	switch {
 	case absent:
 		return nil // no longer connected: its job comes back with it
@@ -58,8 +57,8 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
 		log.Int64("of_contacts", at.ContactsTotal).Msg("reconciliation continues")
 		return r.jobs.Snooze(0)
-	case errors.As(err, &failed) && failed.Reason == clients.RateLimited:
-		return r.jobs.Snooze(min(max(failed.RetryAfter, time.Second), outcome.LongestWait))
+	case limited:
+		return r.jobs.Snooze(wait)
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; continuing later")
 	return r.jobs.Snooze(min(r.every, outcome.LongestWait))
