@@ -48,9 +48,11 @@ func TestAPersonSignsInWithThePasswordAlone(t *testing.T) {
 	if err := b.Add(t.Context(), "cli", "olivia", good, people.Viewer); !errors.Is(err, people.ErrTaken) {
 		t.Errorf("the same name again: %v", err)
 	}
+	b.must(b.Add(t.Context(), "cli", strings.Repeat("ö", 64), good, people.Viewer))
 	for name, err := range map[string]error{
 		"a short password": b.Add(t.Context(), "cli", "ann", "short", people.Viewer),
 		"no name":          b.Add(t.Context(), "cli", "", good, people.Viewer),
+		"a name too long":  b.Add(t.Context(), "cli", strings.Repeat("ö", 65), good, people.Viewer),
 		"markup":           b.Add(t.Context(), "cli", "<b>", good, people.Viewer),
 		"no role":          b.Add(t.Context(), "cli", "ann", good, "owner"),
 	} {

@@ -46,7 +46,7 @@ func (r *Registry) SignIn(ctx context.Context, from Browser, name, password stri
 		return "", err
 	}
 	var person store.Person
-	known := nameForm.MatchString(name)
+	known := isName(name)
 	if known {
 		if person, known, err = r.store.Person(ctx, name); err != nil {
 			return "", err
