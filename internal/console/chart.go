@@ -122,7 +122,7 @@ func newTiming(d operate.Delivery, now time.Time) timing {
 			t.Steps = append(t.Steps, step{At: next, Name: "Next try", Tone: "wait"})
 		}
 	} else {
-		t.Steps = append(t.Steps, step{At: end, Name: outcomeName(d.Outcome), Tone: outcomeTone(d.Outcome)})
+		t.Steps = append(t.Steps, step{At: end, Name: operate.OutcomeName(d.Outcome), Tone: outcomeTone(d.Outcome)})
 	}
 	return t
 }

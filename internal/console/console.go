@@ -184,7 +184,7 @@ type view struct {
 	Title   string
 	Section string // of the navigation
 	Me      people.Identity
-	Shown   bool   // personal data is not masked
+	operate.Mask
 	URL     string // of the page, without the prefix for showing personal data
 	Problem string // why nothing was changed
 	Said    string // what was changed

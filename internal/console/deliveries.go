@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -64,13 +63,10 @@ var within = []struct {
 	{"30d", "the last 30 days", 30 * 24 * time.Hour},
 }
 
-// groups of outcomes, by their name in the address.
-var groups = map[string]struct {
-	name string
-	list []string
-}{
-	"open":   {"Waiting: all that is not synced yet", store.OpenOutcomes},
-	"failed": {"Needs attention: all that failed", store.FailedOutcomes},
+// groups of outcomes are what they are called in words, by their name in the address.
+var groups = map[string]string{
+	operate.Open:   "Waiting: all that is not synced yet",
+	operate.Failed: "Needs attention: all that failed",
 }
 
 // contactOf is a contact with what is known of it, which may be no more than its ids.
@@ -87,7 +83,7 @@ func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 	in := r.URL.Query()
 	data := deliveriesData{Q: in.Get("q"), From: in.Get("from"), To: in.Get("to"), Location: in.Get("location")}
 	q := operate.Query{Text: data.Q, Type: in.Get("type"), LocationID: data.Location, ContactID: in.Get("contact"), Before: number(r, "before"), Limit: pageSize}
-	q.Outcomes = outcomesOf(in.Get("outcome"))
+	q.Outcomes, _ = operate.Outcomes(in.Get("outcome"))
 	data.times(&q, in, c.Now())
 	if q.ContactID != "" && q.LocationID == "" {
 		q.RecordID, q.ContactID = q.ContactID, "" // a hand-written address
@@ -135,17 +131,6 @@ func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 	return nil
 }
 
-// outcomesOf are the outcomes that a name in an address stands for; none of "".
-func outcomesOf(name string) []string {
-	if g, ok := groups[name]; ok {
-		return g.list
-	}
-	if slices.Contains(store.AllOutcomes, name) {
-		return []string{name}
-	}
-	return nil
-}
-
 // times reads from when to when deliveries are asked for.
 func (data *deliveriesData) times(q *operate.Query, in url.Values, now time.Time) {
 	chosen := in.Get("within")
@@ -184,9 +169,9 @@ func (data *deliveriesData) times(q *operate.Query, in url.Values, now time.Time
 // choices fills in what the filters offer.
 func (c *Console) choices(ctx context.Context, in url.Values, data *deliveriesData) error {
 	outcome := in.Get("outcome")
-	data.Outcomes = []option{{"", "Any", outcome == ""}, {"failed", groups["failed"].name, outcome == "failed"}, {"open", groups["open"].name, outcome == "open"}}
+	data.Outcomes = []option{{"", "Any", outcome == ""}, {operate.Failed, groups[operate.Failed], outcome == operate.Failed}, {operate.Open, groups[operate.Open], outcome == operate.Open}}
 	for _, o := range store.AllOutcomes {
-		data.Outcomes = append(data.Outcomes, option{o, outcomeName(o), o == outcome})
+		data.Outcomes = append(data.Outcomes, option{o, operate.OutcomeName(o), o == outcome})
 	}
 	types, err := c.Desk.Store.DeliveryTypes(ctx)
 	if err != nil {
@@ -268,9 +253,8 @@ func (c *Console) deliveryPage(r *http.Request, v *view) error {
 		return errNotFound
 	}
 	v.Data = deliveryData{
-		Delivery: d, Timing: newTiming(d, c.Now()), Means: outcomeMeans(d.Outcome),
-		Replay:  d.Entity.Kind != "" && d.Entity.ID != "" && d.Entity.LocationID != "",
-		Changed: !d.FinishedAt.IsZero() && (d.State.SyncedAt.After(d.FinishedAt) || d.State.Wanted > d.State.Done),
+		Delivery: d, Timing: newTiming(d, c.Now()), Means: operate.OutcomeMeans(d.Outcome),
+		Replay: d.Replayable(), Changed: d.AskedSince(),
 	}
 	return nil
 }

@@ -63,17 +63,17 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 		{"Done in 24 hours", thousands(o.Done), list("done", true), "webhooks that changed something", ""},
 		{"Received in 24 hours", thousands(o.Received), list("", true), "webhooks in all", ""},
 	}
-	switch {
-	case o.Connected == 0:
+	switch o.Standing() {
+	case operate.NotConnected:
 		data.Sentence, data.Tone = "No location is connected yet.", "wait"
 		data.Next = "Connect one: set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN, or run `milepost connections set`. Until then, Milepost skips all webhooks."
-	case o.Troubled > 0:
+	case operate.Troubled:
 		data.Sentence, data.Tone = fmt.Sprintf("Not everything is served: %s of %s.", needs(o.Troubled), plural(int64(o.Connected), "location", "locations")), "bad"
 		data.Next = "See below what to do about each."
-	case o.Failing > 0:
+	case operate.Failing:
 		data.Sentence, data.Tone = fmt.Sprintf("Not in step: %s.", plural(o.Failing, "record needs attention", "records need attention")), "bad"
 		data.Next, data.NextLink = "See which, and why", Path+"jobs?group=attention"
-	case o.Owed > 0:
+	case operate.CatchingUp:
 		data.Sentence, data.Tone = fmt.Sprintf("Catching up: %s.", plural(o.Owed, "record is not in step yet", "records are not in step yet")), "wait"
 		data.Next, data.NextLink = "See what is in work", Path+"jobs"
 	default:

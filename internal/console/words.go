@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -8,38 +9,13 @@ import (
 	"milepost/internal/store"
 )
 
-// outcomes are the outcomes of a sync in words: what it is called, how good it is,
-// and what it means and what to do.
-var outcomes = map[string]struct{ Name, Tone, Means string }{
-	store.Done:      {"Done", "good", "Milepost wrote what the record asks for."},
-	store.Unchanged: {"Nothing to change", "calm", "Everything was as the record asks for already."},
-	store.Skipped:   {"Skipped", "calm", "No automation asks for anything here."},
-	store.Gone:      {"Removed", "calm", "The record was deleted, and what Milepost made for it is removed."},
-	store.Pending:   {"In the queue", "wait", "A worker syncs the record soon. There is nothing to do."},
-	store.Waiting:   {"Waiting", "wait", "Milepost waits for a rate limit or for an answer to settle, and goes on by itself."},
-	store.Retry:     {"Will be retried", "bad", "A call failed. Milepost retries by itself. If it keeps failing, the reason below says what to look at."},
-	store.Auth:      {"Token rejected", "bad", "A vendor rejects the token. Connect the location again, or rotate its token. Milepost retries until it works."},
-	store.Invalid:   {"Cannot be done", "bad", "Milepost cannot do it as the record is. Correct the record or the automation. The sync runs again when the record changes, or if you replay it."},
-	store.Unclear:   {"Unclear", "bad", "The answer to a request was lost, so Milepost cannot know whether it took effect and does not send it again. Look at the vendor, then settle the request as the detail says."},
-	store.Stopped:   {"Stopped", "bad", "An automation sent too many requests within an hour for this contact. Change the automation, then release it as the detail says. Otherwise it goes on by itself within an hour."},
-	store.Conflict:  {"Both sides changed", "bad", "HighLevel and CalendarHero changed the same field. HighLevel's value won. Look at the timeline for the value that lost."},
+// tones say how good an outcome is.
+var tones = map[string]string{
+	store.Done: "good", store.Pending: "wait", store.Waiting: "wait", store.Retry: "bad", store.Auth: "bad",
+	store.Invalid: "bad", store.Unclear: "bad", store.Stopped: "bad", store.Conflict: "bad",
 }
 
-func outcomeName(outcome string) string {
-	if o, ok := outcomes[outcome]; ok {
-		return o.Name
-	}
-	return outcome
-}
-
-func outcomeTone(outcome string) string {
-	if o, ok := outcomes[outcome]; ok {
-		return o.Tone
-	}
-	return "calm"
-}
-
-func outcomeMeans(outcome string) string { return outcomes[outcome].Means }
+func outcomeTone(outcome string) string { return cmp.Or(tones[outcome], "calm") }
 
 // took is a length of time, as short as people say it.
 func took(d time.Duration) string {

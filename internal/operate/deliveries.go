@@ -31,6 +31,26 @@ type Query struct {
 	Limit      int
 }
 
+// Names of groups of outcomes.
+const (
+	Open   = "open"   // deliveries that are not synced yet
+	Failed = "failed" // deliveries that somebody has to look at
+)
+
+// Outcomes are the outcomes that a name stands for: that of a group, or its own. ok is
+// false if it stands for none.
+func Outcomes(name string) (list []string, ok bool) {
+	switch {
+	case name == Open:
+		return store.OpenOutcomes, true
+	case name == Failed:
+		return store.FailedOutcomes, true
+	case slices.Contains(store.AllOutcomes, name):
+		return []string{name}, true
+	}
+	return nil, false
+}
+
 // Deliveries are some deliveries, newest first.
 type Deliveries struct {
 	List []store.Delivery
@@ -168,6 +188,17 @@ type Delivery struct {
 	Waits    []store.Wait
 	Timeline []store.TimelineEntry // what its sync did, oldest first
 	Links    []store.Link          // what exists, or existed, for the record
+}
+
+// Replayable reports whether a delivery is about a record that can be synced again.
+func (d Delivery) Replayable() bool {
+	return d.Entity.Kind != "" && d.Entity.ID != "" && d.Entity.LocationID != ""
+}
+
+// AskedSince reports whether the record was synced, or asked for, after the delivery
+// was settled.
+func (d Delivery) AskedSince() bool {
+	return !d.FinishedAt.IsZero() && (d.State.SyncedAt.After(d.FinishedAt) || d.State.Wanted > d.State.Done)
 }
 
 // longestBody bounds what is shown of a body.

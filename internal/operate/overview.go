@@ -26,6 +26,33 @@ type Overview struct {
 	Troubled      int         // of them those that are not served
 }
 
+// Standing is how things stand, in a word.
+type Standing string
+
+// How things can stand. The first that holds counts.
+const (
+	NotConnected Standing = "not connected" // no location is
+	Troubled     Standing = "troubled"      // a location is not served
+	Failing      Standing = "failing"       // records need somebody to look
+	CatchingUp   Standing = "catching up"
+	InStep       Standing = "in step"
+)
+
+// Standing tells how things stand.
+func (o Overview) Standing() Standing {
+	switch {
+	case o.Connected == 0:
+		return NotConnected
+	case o.Troubled > 0:
+		return Troubled
+	case o.Failing > 0:
+		return Failing
+	case o.Owed > 0:
+		return CatchingUp
+	}
+	return InStep
+}
+
 // Hours is how many hours an overview counts.
 const Hours = 24
 

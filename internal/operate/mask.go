@@ -1,16 +1,20 @@
-package console
+package operate
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// hidden stands for a text that a viewer has not asked to see.
+// Mask hides personal data from viewers who have not asked to see it. The zero Mask
+// hides it; Shown does not.
+type Mask struct{ Shown bool }
+
+// hidden stands for a text that is not shown.
 const hidden = "•••••"
 
 // Person masks a name: the first letter of each part stays.
-func (v *view) Person(name string) string {
-	if v.Shown || name == "" {
+func (m Mask) Person(name string) string {
+	if m.Shown || name == "" {
 		return name
 	}
 	parts := strings.Fields(name)
@@ -22,8 +26,8 @@ func (v *view) Person(name string) string {
 }
 
 // Email masks an e-mail address: the first letter and the last part of the domain stay.
-func (v *view) Email(address string) string {
-	if v.Shown || address == "" {
+func (m Mask) Email(address string) string {
+	if m.Shown || address == "" {
 		return address
 	}
 	first, _ := utf8.DecodeRuneInString(address)
@@ -35,16 +39,16 @@ func (v *view) Email(address string) string {
 }
 
 // Phone masks a telephone number: the last two digits stay.
-func (v *view) Phone(number string) string {
-	if v.Shown || len(number) < 4 {
+func (m Mask) Phone(number string) string {
+	if m.Shown || len(number) < 4 {
 		return number
 	}
 	return "••• " + number[len(number)-2:]
 }
 
 // Text masks a text that may quote a record.
-func (v *view) Text(text string) string {
-	if v.Shown || text == "" {
+func (m Mask) Text(text string) string {
+	if m.Shown || text == "" {
 		return text
 	}
 	return hidden
