@@ -13,6 +13,7 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
+	"milepost/internal/sync"
 )
 
 type backfillCmd struct {
@@ -67,7 +68,7 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 			return err
 		}
 		if c.DryRun {
-			return c.list(ctx, out, backfill, found)
+			return c.list(ctx, out, backfill.Syncer.Rehearser(state.Automations.Set(), nil), found)
 		}
 		fmt.Fprintf(out, "checked %d contacts and %d open tasks, queued %d records (%d calls to HighLevel); `milepost serve` syncs them now, or when it next runs\n",
 			at.Contacts, at.Tasks, at.Touched, at.Calls)
@@ -97,10 +98,10 @@ type previewRow struct {
 }
 
 // list says what would change, a line each.
-func (c *backfillCmd) list(ctx context.Context, out io.Writer, backfill *app.Backfill, found []store.Found) error {
+func (c *backfillCmd) list(ctx context.Context, out io.Writer, rehearser *sync.Rehearser, found []store.Found) error {
 	changes, rows := 0, []previewRow{}
 	for _, f := range found {
-		lines, err := backfill.Syncer.Preview(ctx, f)
+		lines, err := rehearser.Changes(ctx, f.Entity, f.ContactID)
 		if err != nil {
 			return err
 		}

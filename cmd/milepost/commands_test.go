@@ -150,7 +150,7 @@ func TestALocationIsConnectedBackfilledAndForgottenByCommands(t *testing.T) {
 	r.contact("Joe")
 
 	dry := r.must("backfill", "--location", place, "--since", "7d", "--dry-run")
-	for _, want := range []string{`create event "Closing: Jane Doe" at Thu 2 May 2030 09:00 CEST, which mails owner@example.com`, `create task "Call Joe (Joe Doe)"`, `contact "Jane Doe"`, "+[vip]", "Nothing was changed"} {
+	for _, want := range []string{`create event "Closing: Jane Doe" at Thu 2 May 2030 09:00 CEST, which mails owner@example.com`, `create task "Call Joe (Joe Doe)"`, `create contact in CalendarHero (POST /contact): {"name":"Jane Doe"`, `{"tags":["vip"]}`, "Nothing was changed"} {
 		if !strings.Contains(dry, want) {
 			t.Errorf("the dry run does not say %q:\n%s", want, dry)
 		}

@@ -57,7 +57,9 @@ type preview struct {
 	err   error
 }
 
-func (p *preview) Preview(context.Context, store.Found) ([]string, error) { return p.lines, p.err }
+func (p *preview) Changes(context.Context, store.Entity, string) ([]string, error) {
+	return p.lines, p.err
+}
 
 func setup(t *testing.T, configure ...func(*console.Config)) *desk {
 	t.Helper()

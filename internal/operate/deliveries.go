@@ -304,7 +304,7 @@ func readable(body []byte) (text string, cut bool) {
 // ErrNoReplay means that a delivery is about nothing that could be synced again.
 var ErrNoReplay = errors.New("this delivery is about no record that Milepost syncs")
 
-// ReplayPreview tells what replaying a delivery would change, a line each, and
+// ReplayPreview says what replaying a delivery would change, a line each, and
 // changes nothing. It reads the record from HighLevel.
 func (d *Desk) ReplayPreview(ctx context.Context, id int64) ([]string, error) {
 	delivery, err := d.replayable(ctx, id)
@@ -321,7 +321,7 @@ func (d *Desk) ReplayPreview(ctx context.Context, id int64) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.Preview.Preview(ctx, store.Found{Entity: delivery.Entity, ContactID: state.ContactID, Differs: true})
+	return d.Preview.Changes(ctx, delivery.Entity, state.ContactID)
 }
 
 // Replay has the record of a delivery synced again, as it is now.

@@ -23,10 +23,11 @@ type Bodies interface {
 	Find(ctx context.Context, webhookID string) (id int64, ok bool, err error)
 }
 
-// Previewer tells what a sync of a record would change, a line each, and changes
-// nothing. The reconciler is one.
+// Previewer says what a sync of a record would change, a line each, and changes
+// nothing. contactID is the contact that it belongs to, as far as the caller knows. A
+// sync.Syncer is one.
 type Previewer interface {
-	Preview(ctx context.Context, f store.Found) ([]string, error)
+	Changes(ctx context.Context, e store.Entity, contactID string) ([]string, error)
 }
 
 // Connections are the clients of the locations. The connection registry is one.

@@ -101,7 +101,7 @@ func (s requests) recallOpen(ctx context.Context, link store.Link, item mapping.
 		if r.ID == best.ID {
 			continue
 		}
-		if err := s.removeUnlinked(ctx, r, item.Key, "second "+link.ItemKind+" removed", link.Title); err != nil {
+		if err := s.removeUnlinked(ctx, r, item.Key, "second "+string(item.Kind)+" removed", link.Title); err != nil {
 			return link, err
 		}
 	}
@@ -133,11 +133,6 @@ func (s requests) asListedNow(ctx context.Context, r account.PastRequest, since 
 // known, and to replace a meeting that somebody agreed to is worse than to miss a
 // change that the next edit of the record brings.
 func (s requests) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
-	return s.saveAdopted(ctx, s.adopted(link, item, want, r), item, r, link.ItemKind+" adopted")
-}
-
-// adopted is the link that adopt saves.
-func (s requests) adopted(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
 	// The copy may know that it was moved there: a replacement stays where its
 	// predecessor was.
 	stays := r.At(link.Start, link.End) && item.Start.Equal(link.SourceStart) && item.End.Equal(link.SourceEnd)
@@ -154,30 +149,21 @@ func (s requests) adopted(link store.Link, item mapping.Item, want meeting.Reque
 	if r.Subject() != meeting.OneSpaced(want.Subject) || !s.invites(item, want, r.Listed) {
 		link.Material, link.Content = "", ""
 	}
-	return link
+	return s.saveAdopted(ctx, link, item, r)
 }
 
 // adoptEnded takes over how the last request of an item ended. If the record asks
 // for something else by now, its next request is made.
 func (s requests) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
-	link = s.adoptedEnded(link, item, want, r)
-	if link.State == store.LinkGone {
-		return link, s.store.SaveLink(ctx, link, s.now(), nil)
-	}
-	return s.saveAdopted(ctx, link, item, r, link.ItemKind+" adopted")
-}
-
-// adoptedEnded is the link that adoptEnded saves.
-func (s requests) adoptedEnded(link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) store.Link {
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = r.Start, r.End
 	asked := meeting.Agrees(item, r.Start, r.End) || r.ChangedSince(s.changedAt)
 	if r.Subject() != meeting.OneSpaced(want.Subject) || !asked || !s.invites(item, want, r.Listed) {
 		link.State, link.ObjectID, link.SourceStart, link.SourceEnd = store.LinkGone, "", time.Time{}, time.Time{}
-		return link
+		return link, s.store.SaveLink(ctx, link, s.now(), nil)
 	}
 	link.Material, link.Content = want.Material, want.Content
-	return link
+	return s.saveAdopted(ctx, link, item, r)
 }
 
 // ofPast is the link of a past request, without what it is compared by.
@@ -191,7 +177,7 @@ func (s requests) ofPast(link store.Link, item mapping.Item, r account.PastReque
 
 // saveAdopted saves an adopted link with its meeting. What happened to the meeting
 // before is not news: what automations wanted because of it was done by then.
-func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r account.PastRequest, what string) (store.Link, error) {
+func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r account.PastRequest) (store.Link, error) {
 	m := store.Meeting{LocationID: s.entity.LocationID, ID: r.ID, ContactID: s.contactID, Start: link.Start, End: link.End}
 	m, _ = meeting.Observe(m, meeting.View{Listed: r.Listed, IsListed: true}, s.now())
 	if r.Open() {
@@ -211,7 +197,7 @@ func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping
 		s.meetings = map[string]store.Meeting{}
 	}
 	s.meetings[m.ID] = m
-	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(what, link.Title))
+	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
 // movedByPerson reports whether a request whose time differs from its record's was

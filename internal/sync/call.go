@@ -39,28 +39,6 @@ func onlyOnce(operation string) bool {
 	return !ok || entry.Effect == catalog.Once
 }
 
-func (s calls) plan(_ context.Context, item mapping.Item) (change, error) {
-	if s.sent(s.links[item.Key], item) {
-		return change{}, nil
-	}
-	request, err := item.Call.Request(s.entity.LocationID, "")
-	if err != nil {
-		return change{}, err
-	}
-	c := change{what: fmt.Sprintf("send %s: %s %s", item.Call.Operation, request.Method, request.Target())}
-	if len(request.Body) > 0 {
-		body, err := json.Marshal(request.Body)
-		if err != nil {
-			return change{}, err
-		}
-		c.what += " " + string(body)
-	}
-	for _, m := range item.Mails() {
-		c.mails = append(c.mails, m.String())
-	}
-	return c, nil
-}
-
 // remove leaves what was sent. A call whose answer is still awaited after a crash is lost.
 func (s calls) remove(ctx context.Context, link store.Link) error {
 	if link.State == store.LinkCreating {

@@ -352,18 +352,18 @@ func TestEachEffectOfEachVendorIsCalled(t *testing.T) {
 		t.Run(tc.operation, func(t *testing.T) {
 			b := setup(t, "- name: A\n  on: contact.changed\n  do:\n    - request: { operation: "+tc.operation+", fields: { "+tc.fields+" } }\n")
 			e := b.jane("")
-			lines, err := b.Preview(t.Context(), store.Found{Entity: e, ContactID: e.ID})
+			lines, err := b.Changes(t.Context(), e, e.ID)
 			b.must(err)
-			if len(lines) != 1 || !strings.HasPrefix(lines[0], "send "+tc.operation+": "+strings.Fields(tc.call)[0]+" /") {
+			if method, _, _ := strings.Cut(tc.call, " "); len(lines) != 1 || !strings.Contains(lines[0], "("+method+" /") && lines[0] != "request sent: "+tc.operation {
 				t.Errorf("the preview says %q", lines)
 			}
-			before := b.hl.Calls()[tc.call] // what was read
+			before := b.hl.Calls()[tc.call] + b.ch.Calls()[tc.call] // what was read
 			b.becomes(e, store.Done, "request sent")
 			b.becomes(e, store.Unchanged, "")
-			if hl, ch := b.hl.Calls()[tc.call]-before, b.ch.Calls()[tc.call]; hl+ch < 1 || ch > 1 {
+			if hl, ch := b.hl.Calls()[tc.call], b.ch.Calls()[tc.call]; hl+ch-before < 1 || ch > 0 && ch-before > 1 {
 				t.Errorf("it was called %d and %d times: %v", hl, ch, b.ch.Calls())
 			}
-			if lines, err := b.Preview(t.Context(), store.Found{Entity: e, ContactID: e.ID}); err != nil || len(lines) != 0 {
+			if lines, err := b.Changes(t.Context(), e, e.ID); err != nil || len(lines) != 0 {
 				t.Errorf("once it was sent, the preview says %q, %v", lines, err)
 			}
 		})

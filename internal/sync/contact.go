@@ -28,14 +28,6 @@ type contacts struct{ *entitySync }
 
 func (contacts) texts(mapping.Item) any { return nil }
 
-func (s contacts) plan(_ context.Context, item mapping.Item) (change, error) {
-	link := s.links[item.Key]
-	if (link.State == store.LinkLive || link.Base == deletedThere) && link.Content == fingerprint.Of(item.Contact) {
-		return change{}, nil
-	}
-	return change{what: fmt.Sprintf("create or update contact %q", item.Contact.Name)}, nil
-}
-
 // remove removes the contact of a HighLevel contact that is gone. One that merely no longer
 // fits an automation stays until then.
 func (s contacts) remove(ctx context.Context, link store.Link) error {

@@ -166,13 +166,6 @@ type contactUpdates struct{ highLevelWrites }
 
 func (contactUpdates) texts(item mapping.Item) any { return item.ContactFields }
 
-func (s contactUpdates) plan(_ context.Context, item mapping.Item) (change, error) {
-	if link := s.links[item.Key]; link.State == store.LinkLive && link.Content == fingerprint.OfText(s.texts(item)) {
-		return change{}, nil
-	}
-	return change{what: "update contact in HighLevel: " + strings.Join(slices.Sorted(maps.Keys(item.ContactFields)), ", ")}, nil
-}
-
 // apply writes fields of the HighLevel contact, those alone and once
 // for each change of what the item asks for: what a person changes afterwards stays.
 func (s contactUpdates) apply(ctx context.Context, item mapping.Item) error {

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"milepost/clients"
@@ -60,13 +59,6 @@ const upsertSource = "CalendarHero"
 type newContacts struct{ highLevelWrites }
 
 func (newContacts) texts(mapping.Item) any { return nil }
-
-func (s newContacts) plan(_ context.Context, item mapping.Item) (change, error) {
-	if link := s.links[item.Key]; link.State == store.LinkLive && link.Content == fingerprint.Of(item.Contact) {
-		return change{}, nil
-	}
-	return change{what: fmt.Sprintf("create or fill contact %q in HighLevel", item.Contact.Name)}, nil
-}
 
 // apply ensures that HighLevel has a contact for one that came from a
 // scheduling link. If HighLevel has one with its e-mail address or phone, it fills

@@ -56,18 +56,6 @@ func (s highLevelWrites) written(ctx context.Context, item mapping.Item, content
 // whatWritten names a kind of item for people.
 func whatWritten(kind mapping.ItemKind) string { return strings.ReplaceAll(string(kind), "_", " ") }
 
-// planWrite says what apply would write for a note or task.
-func (s highLevelWrites) planWrite(item mapping.Item, texts any, title string) change {
-	link := s.links[item.Key]
-	switch {
-	case link.State == store.LinkLive && link.Content == fingerprint.OfText(texts):
-		return change{}
-	case link.State == store.LinkLive:
-		return change{what: fmt.Sprintf("update %s %q", whatWritten(item.Kind), title)}
-	}
-	return change{what: fmt.Sprintf("create %s %q", whatWritten(item.Kind), title)}
-}
-
 // write makes or updates the object of an item in HighLevel.
 func (s highLevelWrites) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
 	create func(marker string) (id string, err error), update func(id, marker string) error,
@@ -109,10 +97,6 @@ type highLevelNotes struct{ highLevelWrites }
 
 func (highLevelNotes) texts(item mapping.Item) any { return item.Text }
 
-func (s highLevelNotes) plan(_ context.Context, item mapping.Item) (change, error) {
-	return s.planWrite(item, s.texts(item), meeting.Clip(firstLine(item.Text), 200)), nil
-}
-
 // apply keeps a note of the contact in HighLevel.
 func (s highLevelNotes) apply(ctx context.Context, item mapping.Item) error {
 	content, title := fingerprint.OfText(s.texts(item)), meeting.Clip(firstLine(item.Text), 200)
@@ -144,10 +128,6 @@ type highLevelTasks struct{ highLevelWrites }
 
 func (highLevelTasks) texts(item mapping.Item) any {
 	return []string{item.Title, item.Text, item.Due.UTC().Format(time.RFC3339), item.AssignedTo}
-}
-
-func (s highLevelTasks) plan(_ context.Context, item mapping.Item) (change, error) {
-	return s.planWrite(item, s.texts(item), item.Title), nil
 }
 
 // apply keeps a task of the contact in HighLevel.
@@ -191,16 +171,6 @@ func taskContent(item mapping.Item) string {
 type taskChanges struct{ highLevelWrites }
 
 func (taskChanges) texts(mapping.Item) any { return nil }
-
-func (s taskChanges) plan(_ context.Context, item mapping.Item) (change, error) {
-	if link := s.links[item.Key]; link.State == store.LinkLive && link.Content == taskContent(item) {
-		return change{}, nil
-	}
-	if item.Kind == mapping.ItemCompleteTask {
-		return change{what: fmt.Sprintf("complete task %q in HighLevel", s.facts.Task.Title)}, nil
-	}
-	return change{what: fmt.Sprintf("move task %q in HighLevel", s.facts.Task.Title)}, nil
-}
 
 // apply completes the task that a meeting was made for, or moves it to
 // where the meeting is.

@@ -2,8 +2,6 @@ package sync
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -11,8 +9,6 @@ import (
 
 // itemKind brings the items of one kind in step. There is one file for each kind.
 type itemKind interface {
-	// plan says what apply would do for an item now. It writes nothing and mails nobody.
-	plan(ctx context.Context, item mapping.Item) (change, error)
 	// apply brings the object of an item in step, and notes that in its link.
 	apply(ctx context.Context, item mapping.Item) error
 	// remove takes away the object of a link whose item is no longer wanted, or leaves it.
@@ -47,19 +43,6 @@ func (s *entitySync) kind(of mapping.ItemKind) itemKind {
 		return calls{s}
 	}
 	return nil
-}
-
-// change is what the sync of an item would do; zero = nothing.
-type change struct {
-	what  string   // for people: "create event …"
-	mails []string // the addresses that CalendarHero mails
-}
-
-func (c change) String() string {
-	if len(c.mails) == 0 {
-		return c.what
-	}
-	return fmt.Sprintf("%s, which mails %s", c.what, strings.Join(c.mails, ", "))
 }
 
 // highLevelWrites is what the kinds that write in HighLevel share. What was written there

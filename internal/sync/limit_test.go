@@ -7,7 +7,6 @@ import (
 
 	"milepost/clients"
 	"milepost/internal/sandbox/fakehttp"
-	"milepost/internal/store"
 )
 
 func TestACommandWaitsAtTheRateLimitAndSaysSo(t *testing.T) {
@@ -24,7 +23,7 @@ func TestACommandWaitsAtTheRateLimitAndSaysSo(t *testing.T) {
 			t.Errorf("%d contacts were looked at, and the waits were %v", at.Contacts, told)
 		}
 		b.hl.Faults().Next("GET /contacts/{contactId}", 1, fakehttp.RateLimited(9*time.Second))
-		lines, err := b.Preview(t.Context(), store.Found{Entity: e, ContactID: e.ID, Differs: true})
+		lines, err := b.Changes(t.Context(), e, e.ID)
 		b.must(err)
 		if len(lines) == 0 || len(told) != 3 {
 			t.Errorf("a preview says %q, and the waits were %v", lines, told)

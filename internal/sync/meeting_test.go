@@ -355,16 +355,16 @@ func TestAPreviewOfAMeetingThatMilepostMadeIsThatOfItsRecord(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
-	r := store.Found{Entity: store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: b.request().ID}, Differs: true}
-	if lines, err := b.Preview(t.Context(), r); err != nil || len(lines) > 0 {
+	r := store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: b.request().ID}
+	if lines, err := b.Changes(t.Context(), r, ""); err != nil || len(lines) > 0 {
 		t.Errorf("in step, it says %q, %v", lines, err)
 	}
 	b.setDate(e, "2030-06-10")
-	if lines, err := b.Preview(t.Context(), r); err != nil || len(lines) != 1 || !strings.Contains(lines[0], "replace") {
+	if lines, err := b.Changes(t.Context(), r, ""); err != nil || len(lines) != 1 || !strings.Contains(lines[0], "replace") {
 		t.Errorf("after a change, it says %q, %v", lines, err)
 	}
-	r.Entity.ID = "000000000000000000000009" // of people
-	if lines, err := b.Preview(t.Context(), r); err != nil || len(lines) > 0 {
+	r.ID = "000000000000000000000009" // of people
+	if lines, err := b.Changes(t.Context(), r, ""); err != nil || len(lines) > 0 {
 		t.Errorf("of a meeting of people, it says %q, %v", lines, err)
 	}
 }

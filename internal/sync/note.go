@@ -15,9 +15,6 @@ type notes struct{ *entitySync }
 
 func (notes) texts(item mapping.Item) any { return item.Text }
 
-// plan says nothing: the requests that carry the note say it.
-func (notes) plan(context.Context, mapping.Item) (change, error) { return change{}, nil }
-
 // A note has no object.
 func (s notes) remove(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")

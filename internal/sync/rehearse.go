@@ -37,8 +37,10 @@ type Rehearsal struct {
 	Detail     string
 	Waits      string // why the sync would wait, or fail, before its end; "" = it would not
 
-	sync *entitySync
-	item string
+	sync  *entitySync
+	item  string
+	kept  []string // what the sync would only store, as an adoption is
+	calls int      // that were made before the last note
 }
 
 // RehearsedCall is a call that a sync would make, for an item of an automation.
@@ -144,6 +146,16 @@ func (h *Rehearser) Rehearse(ctx context.Context, e store.Entity, contactID stri
 func (s *entitySync) rehearsed(item string) {
 	if s.rehearser != nil {
 		s.rehearser.now.item, s.rehearser.now.sync = item, s
+	}
+}
+
+// told notes what a sync tells its timeline. If no call was made for it, Milepost only
+// stores it.
+func (h *Rehearser) told(what, detail string) {
+	if calls := len(h.now.Calls); calls > h.now.calls {
+		h.now.calls = calls
+	} else {
+		h.now.kept = append(h.now.kept, strings.TrimSuffix(what+": "+firstLine(detail), ": "))
 	}
 }
 

@@ -160,60 +160,6 @@ func (s requests) moveTask(ctx context.Context, link store.Link) (first bool, er
 	return false, nil
 }
 
-// plan compares the request that the item asks for with its link.
-func (s requests) plan(ctx context.Context, item mapping.Item) (change, error) {
-	link := s.links[item.Key]
-	want, err := s.compose(ctx, item)
-	if err != nil {
-		return change{}, err
-	}
-	recalled, err := s.planRecall(ctx, link, item, want)
-	if err != nil {
-		return change{}, err
-	}
-	adopts := recalled.ObjectID != link.ObjectID
-	link = recalled
-	if item, want, err = s.staysWithOwner(ctx, link, item, want); err != nil {
-		return change{}, err
-	}
-	made := change{
-		what:  fmt.Sprintf("%s %q at %s", item.Kind, item.Title, want.Start.In(item.Zone).Format("Mon 2 Jan 2006 15:04 MST")),
-		mails: want.ContactEmails,
-	}
-	switch meeting.Decide(link, item, want, s.wasQuiet(link, want), s.now()) {
-	case meeting.Nothing, meeting.Skip, meeting.Wait:
-		if adopts {
-			return change{what: fmt.Sprintf("adopt %s %q, which CalendarHero has already; nobody is mailed", item.Kind, item.Title)}, nil
-		}
-		return change{}, nil
-	case meeting.Create:
-		made.what = "create " + made.what
-	case meeting.Remove:
-		return change{what: fmt.Sprintf("remove %s %q", item.Kind, link.Title)}, nil
-	default:
-		made.what = fmt.Sprintf("replace %s %q (%s) by %s", item.Kind, link.Title, link.Start.In(item.Zone).Format(time.DateOnly), made.what)
-	}
-	return made, nil
-}
-
-// planRecall is the link that recall would save for an item whose request the
-// database has lost.
-func (s requests) planRecall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
-	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, item.Key, link.Generation)
-	if err != nil || len(past) == 0 || link.State == store.LinkLive {
-		return link, err
-	}
-	for _, r := range slices.Backward(past) {
-		if r.Open() {
-			return s.adopted(link, item, want, r), nil
-		}
-	}
-	if last := past[len(past)-1]; last.Generation > link.Generation {
-		return s.adoptedEnded(link, item, want, last), nil
-	}
-	return link, nil
-}
-
 // calledOff handles a request that somebody deleted in CalendarHero, found when
 // only its description was to be replaced. Milepost does not create it again.
 func (s requests) calledOff(ctx context.Context, link store.Link) error {

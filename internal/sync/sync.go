@@ -358,6 +358,9 @@ type entitySync struct {
 // tell notes something done: what in the log, detail beside it in the timeline.
 func (s *entitySync) tell(what, detail string) store.TimelineEntry {
 	s.did = append(s.did, what)
+	if s.rehearser != nil {
+		s.rehearser.told(what, detail)
+	}
 	return store.TimelineEntry{At: s.now(), Entity: s.entity, ContactID: s.contactID, What: what, Detail: detail}
 }
 

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"milepost/internal/fingerprint"
@@ -14,14 +13,6 @@ import (
 type tags struct{ *entitySync }
 
 func (tags) texts(item mapping.Item) any { return [][]string{item.AddTags, item.RemoveTags} }
-
-func (s tags) plan(_ context.Context, item mapping.Item) (change, error) {
-	link := s.links[item.Key]
-	if len(item.AddTags)+len(item.RemoveTags) == 0 || link.State == store.LinkLive && link.Content == fingerprint.OfText(s.texts(item)) {
-		return change{}, nil
-	}
-	return change{what: fmt.Sprintf("tags in HighLevel: +[%s] -[%s]", strings.Join(item.AddTags, ", "), strings.Join(item.RemoveTags, ", "))}, nil
-}
 
 // remove leaves the tags: that the note said so remains true.
 func (s tags) remove(ctx context.Context, link store.Link) error {
