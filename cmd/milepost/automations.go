@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/automation"
+	"milepost/internal/operate"
 	"milepost/mapping"
 )
 
@@ -23,7 +23,9 @@ type automationsCmd struct {
 	Show    showAutomationCmd    `cmd:"" help:"Print the YAML of an automation."`
 	Export  exportAutomationsCmd `cmd:"" help:"Print all automations as one YAML file."`
 	Import  importAutomationsCmd `cmd:"" help:"Save the automations of a YAML file. Checks all of it first, and changes all or nothing."`
-	Enable  enableAutomationCmd  `cmd:"" help:"Switch an automation on."`
+	Publish publishDraftCmd      `cmd:"" help:"Make the draft of an automation live."`
+	Discard discardDraftCmd      `cmd:"" help:"Drop the draft of an automation."`
+	Enable  enableAutomationCmd  `cmd:"" help:"Switch an automation on. One that was paused catches up with all records."`
 	Disable disableAutomationCmd `cmd:"" help:"Switch an automation off. What it made stays until you apply that."`
 	Pause   pauseAutomationCmd   `cmd:"" help:"Pause an automation. What it made stays as it is; enabling it again catches up."`
 	History historyCmd           `cmd:"" help:"List the versions of an automation: who changed it, when and why."`
@@ -49,30 +51,39 @@ type changing struct {
 	app.Config `embed:"" group:"Settings"`
 }
 
-// by is who types the command.
-func (c changing) by() automation.By {
-	if u, err := user.Current(); err == nil {
-		return automation.By{Who: u.Username, Why: c.Why}
-	}
-	return automation.By{Who: "user " + strconv.Itoa(os.Getuid()), Why: c.Why}
+// run makes one change and prints what it says.
+func (c changing) run(ctx context.Context, out io.Writer, change func(*operate.Desk) (automation.Change, error), tell func(automation.Change) string) error {
+	return withQueue(ctx, c.Config, func(state *app.State) error { // enabling a paused automation catches up
+		return c.change(ctx, state, out, change, tell)
+	})
 }
 
-// run makes one change and prints what it says.
-func (c changing) run(ctx context.Context, out io.Writer, change func(*automation.Library, automation.By) (automation.Change, error), tell func(automation.Change) string) error {
-	return withState(ctx, c.Config, func(state *app.State) error {
-		if err := state.OpenQueue(); err != nil { // enabling a paused automation catches up
-			return err
-		}
-		made, err := change(state.Automations, c.by())
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			return printJSON(out, made)
-		}
-		_, err = fmt.Fprintln(out, tell(made))
+func (c changing) change(ctx context.Context, state *app.State, out io.Writer, change func(*operate.Desk) (automation.Change, error), tell func(automation.Change) string) error {
+	made, err := change(deskOf(state))
+	if err != nil {
 		return err
-	})
+	}
+	if c.JSON {
+		err = printJSON(out, made)
+	} else {
+		_, err = fmt.Fprintln(out, tell(made))
+	}
+	return errors.Join(err, besideFile(ctx, state, os.Stderr))
+}
+
+// deskOf is where the commands change automations.
+func deskOf(state *app.State) *operate.Desk {
+	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations})
+}
+
+// besideFile says so if a change has no effect, because a running Milepost takes its
+// automations from a file.
+func besideFile(ctx context.Context, state *app.State, out io.Writer) error {
+	file, err := state.Store.AutomationsFile(ctx)
+	if err == nil && file != "" {
+		fmt.Fprintf(out, "milepost: `milepost serve` was last started with MILEPOST_AUTOMATIONS=%s. That file is then the only source of its automations, and this change has no effect there.\n", oneLine(file))
+	}
+	return err
 }
 
 type listAutomationsCmd struct {
@@ -211,7 +222,8 @@ func (c *exportAutomationsCmd) export(ctx context.Context, out io.Writer, termin
 
 type importAutomationsCmd struct {
 	File    string `arg:"" help:"The YAML file; - reads standard input."`
-	Replace bool   `help:"Delete the automations that are not in the file."`
+	Draft   bool   `help:"Keep them as drafts. What is live stays as it is." xor:"import"`
+	Replace bool   `help:"Delete the automations that are not in the file." xor:"import"`
 	changing
 }
 
@@ -226,7 +238,7 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 		return err
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		changes, err := state.Automations.Import(ctx, c.File, data, c.Replace, c.by())
+		changes, err := deskOf(state).Import(ctx, byUser(), c.File, data, c.Draft, c.Replace, c.Why)
 		if err != nil {
 			return err
 		}
@@ -235,11 +247,17 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 			column[automation.Change]{"WHAT", func(c automation.Change) string { return c.What }},
 			column[automation.Change]{"STATE", func(c automation.Change) string { return string(c.State) }},
 			column[automation.Change]{"VERSION", func(c automation.Change) string { return strconv.FormatInt(c.Version, 10) }},
-		); err != nil || c.JSON {
+		); err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "\n"+nothingYet)
-		return nil
+		switch {
+		case c.JSON:
+		case c.Draft:
+			fmt.Fprintln(out, "\nNothing that is live changed. To see what a draft would do, run: milepost automations test ID --draft --contact C\n`milepost automations publish ID` makes it live.")
+		default:
+			fmt.Fprintln(out, "\n"+nothingYet)
+		}
+		return besideFile(ctx, state, os.Stderr)
 	})
 }
 
@@ -261,14 +279,98 @@ func (c *importAutomationsCmd) read(in io.Reader) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(in, longestImport))
 }
 
-type enableAutomationCmd struct {
+type publishDraftCmd struct {
 	ID string `arg:"" help:"Id of the automation."`
 	changing
 }
 
+// Run makes a draft live.
+func (c *publishDraftCmd) Run(ctx context.Context) error { return c.publish(ctx, os.Stdout) }
+
+func (c *publishDraftCmd) publish(ctx context.Context, out io.Writer) error {
+	return c.run(ctx, out, func(d *operate.Desk) (automation.Change, error) {
+		return d.Publish(ctx, byUser(), c.ID, c.Why)
+	}, func(made automation.Change) string {
+		return fmt.Sprintf("The draft of %s is live, which is now version %d; it is %s. %s", made.ID, made.Version, made.State, nothingYet)
+	})
+}
+
+type discardDraftCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	changing
+}
+
+// Run drops a draft.
+func (c *discardDraftCmd) Run(ctx context.Context) error { return c.discard(ctx, os.Stdout) }
+
+func (c *discardDraftCmd) discard(ctx context.Context, out io.Writer) error {
+	return c.run(ctx, out, func(d *operate.Desk) (automation.Change, error) {
+		return d.DiscardDraft(ctx, byUser(), c.ID, c.Why)
+	}, func(made automation.Change) string {
+		if made.What == "deleted" {
+			return fmt.Sprintf("The draft of %s is discarded. It was all there was of it, so the automation is deleted; `milepost automations history %s` still shows the draft.", made.ID, made.ID)
+		}
+		return fmt.Sprintf("The draft of %s is discarded. What is live stays as it is.", made.ID)
+	})
+}
+
+type enableAutomationCmd struct {
+	ID string `arg:"" help:"Id of the automation."`
+	consent
+	changing
+}
+
+// Help explains the command.
+func (enableAutomationCmd) Help() string {
+	return `One that was off follows each record when that changes next. One that was paused catches up with all records at once: the command first says
+what would be replaced, removed and created, and who would be mailed.`
+}
+
 // Run switches an automation on.
 func (c *enableAutomationCmd) Run(ctx context.Context) error {
-	return setState(ctx, os.Stdout, c.changing, c.ID, mapping.StateOn)
+	return c.enable(ctx, os.Stdout, isTerminal(os.Stdout))
+}
+
+func (c *enableAutomationCmd) enable(ctx context.Context, out io.Writer, terminal bool) error {
+	return withQueue(ctx, c.Config, func(state *app.State) error {
+		if state.Automations.Source() != "" {
+			return automation.ErrReadOnly
+		}
+		plan, would, err := c.would(ctx, state, terminal)
+		switch {
+		case err != nil:
+			return err
+		case c.JSON && c.DryRun:
+			return printJSON(out, plan)
+		}
+		if len(would) > 0 {
+			if goOn, err := c.confirm(out, c.JSON, would); err != nil || !goOn {
+				return err
+			}
+		}
+		return c.state(ctx, state, out, c.ID, mapping.StateOn)
+	})
+}
+
+// would says what switching it on does to what exists.
+func (c *enableAutomationCmd) would(ctx context.Context, state *app.State, terminal bool) (*automation.ApplyPlan, []string, error) {
+	e, err := state.Automations.Show(ctx, c.ID)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case e.State != mapping.StatePaused && c.DryRun:
+		return &automation.ApplyPlan{Automation: c.ID, State: mapping.StateOn, People: map[string]int{}},
+			[]string{fmt.Sprintf("%s is %s. Switching it on changes nothing that exists, and mails nobody: it follows each record when that changes next.", c.ID, stateOf(e))}, nil
+	case e.State != mapping.StatePaused:
+		return nil, nil, nil
+	}
+	plan, err := counted(state, c.Config, c.JSON, terminal, func(r automation.Rehearsals, progress func(done, of int64)) (*automation.ApplyPlan, error) {
+		return state.Automations.PlanResume(ctx, r, c.ID, progress)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return plan, append([]string{fmt.Sprintf("%s was paused, so it catches up.", c.ID)}, planLines(plan)...), nil
 }
 
 type disableAutomationCmd struct {
@@ -278,7 +380,7 @@ type disableAutomationCmd struct {
 
 // Run switches an automation off.
 func (c *disableAutomationCmd) Run(ctx context.Context) error {
-	return setState(ctx, os.Stdout, c.changing, c.ID, mapping.StateOff)
+	return c.switches(ctx, os.Stdout, c.ID, mapping.StateOff)
 }
 
 type pauseAutomationCmd struct {
@@ -288,12 +390,17 @@ type pauseAutomationCmd struct {
 
 // Run pauses an automation.
 func (c *pauseAutomationCmd) Run(ctx context.Context) error {
-	return setState(ctx, os.Stdout, c.changing, c.ID, mapping.StatePaused)
+	return c.switches(ctx, os.Stdout, c.ID, mapping.StatePaused)
 }
 
-func setState(ctx context.Context, out io.Writer, c changing, id string, state mapping.State) error {
-	return c.run(ctx, out, func(l *automation.Library, by automation.By) (automation.Change, error) {
-		return l.SetState(ctx, id, state, by)
+// switches switches an automation on or off, or pauses it.
+func (c changing) switches(ctx context.Context, out io.Writer, id string, to mapping.State) error {
+	return withQueue(ctx, c.Config, func(state *app.State) error { return c.state(ctx, state, out, id, to) })
+}
+
+func (c changing) state(ctx context.Context, state *app.State, out io.Writer, id string, to mapping.State) error {
+	return c.change(ctx, state, out, func(d *operate.Desk) (automation.Change, error) {
+		return d.SetState(ctx, byUser(), id, to, c.Why)
 	}, func(made automation.Change) string {
 		if made.What == "unchanged" {
 			return fmt.Sprintf("%s is %s already (version %d).", made.ID, made.State, made.Version)
@@ -379,8 +486,8 @@ type restoreVersionCmd struct {
 
 // Run makes an earlier version live.
 func (c *restoreVersionCmd) Run(ctx context.Context) error {
-	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
-		return l.Restore(ctx, c.ID, c.Version, by)
+	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
+		return d.Restore(ctx, byUser(), c.ID, c.Version, c.Why)
 	}, func(made automation.Change) string {
 		if made.What == "unchanged" {
 			return fmt.Sprintf("%s is as in version %d already.", made.ID, c.Version)
@@ -396,8 +503,8 @@ type deleteAutomationCmd struct {
 
 // Run deletes an automation.
 func (c *deleteAutomationCmd) Run(ctx context.Context) error {
-	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
-		return l.Delete(ctx, c.ID, by)
+	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
+		return d.Delete(ctx, byUser(), c.ID, c.Why)
 	}, func(made automation.Change) string {
 		return fmt.Sprintf("%s is deleted. What it made stays as it is; to see and then remove it, run: milepost automations apply %s\n`milepost automations restore %s %d` brings it back.",
 			made.ID, made.ID, made.ID, made.Version)
@@ -477,8 +584,8 @@ func (c *addRecipeCmd) Run(ctx context.Context) error {
 	if c.Off {
 		state = mapping.StateOff
 	}
-	return c.run(ctx, os.Stdout, func(l *automation.Library, by automation.By) (automation.Change, error) {
-		return l.AddRecipe(ctx, c.ID, state, by)
+	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
+		return d.AddRecipe(ctx, byUser(), c.ID, state, c.Why)
 	}, func(made automation.Change) string {
 		if c.Off {
 			return fmt.Sprintf("%s is off (version %d). `milepost automations enable %s` switches it on.", made.ID, made.Version, made.ID)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"milepost/internal/app"
 	"milepost/internal/automation"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -37,7 +39,7 @@ func TestAutomationsByCommand(t *testing.T) {
 		t.Errorf("exported:\n%s", got)
 	}
 	if got := said(func(out *bytes.Buffer) error {
-		return setState(ctx, out, changing{Config: cfg, Why: "too loud"}, "mine", mapping.StatePaused)
+		return changing{Config: cfg, Why: "too loud"}.switches(ctx, out, "mine", mapping.StatePaused)
 	}); !strings.HasPrefix(got, "mine is paused (version 2).") {
 		t.Error(got)
 	}
@@ -63,10 +65,82 @@ func TestAutomationsByCommand(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "milepost deliveries") {
 		t.Errorf("explain of what is not known: %v", err)
 	}
+	if got := said(func(out *bytes.Buffer) error {
+		return (&importAutomationsCmd{File: file, Draft: true, changing: changing{Config: cfg}}).imports(ctx, nil, out)
+	}); !strings.Contains(got, "draft saved") || !strings.Contains(got, "milepost automations publish") {
+		t.Error(got)
+	}
+	if got := said(func(out *bytes.Buffer) error {
+		return (&importAutomationsCmd{File: file, Draft: true, changing: changing{Config: cfg}}).imports(ctx, nil, out)
+	}); !strings.Contains(got, "unchanged") {
+		t.Errorf("the same draft again: %s", got)
+	}
+	if got := said(func(out *bytes.Buffer) error {
+		return (&showAutomationCmd{ID: "mine", Draft: true, Config: cfg}).show(ctx, out, false)
+	}); got != mine {
+		t.Errorf("the draft is:\n%s", got)
+	}
+	if got := said(func(out *bytes.Buffer) error {
+		return (&publishDraftCmd{ID: "mine", changing: changing{Config: cfg}}).publish(ctx, out)
+	}); !strings.Contains(got, "version 4; it is paused") {
+		t.Error(got)
+	}
+	err = (&discardDraftCmd{ID: "mine", changing: changing{Config: cfg}}).discard(ctx, &bytes.Buffer{})
+	if err == nil || !strings.Contains(err.Error(), "no draft") {
+		t.Errorf("discard of what is not there: %v", err)
+	}
 	cfg.Automations = file
-	err = setState(ctx, &bytes.Buffer{}, changing{Config: cfg}, "mine", mapping.StateOff)
+	err = changing{Config: cfg}.switches(ctx, &bytes.Buffer{}, "mine", mapping.StateOff)
 	if !errors.Is(err, automation.ErrReadOnly) {
 		t.Errorf("a change beside a file: %v", err)
+	}
+	want := []string{
+		"published version 4 of the automation mine", "saved a draft of the automation mine", "switched to paused version 2 of the automation mine",
+		"imported version 1 of the automation mine",
+	}
+	if got := audited(t, cfg); !slices.Equal(got[:len(want)], want) {
+		t.Errorf("the audit log is %q, want first %q", got, want)
+	}
+}
+
+// audited lists what the audit log says that the commands did, newest first.
+func audited(t *testing.T, cfg app.Config) (list []string) {
+	t.Helper()
+	st, err := store.OpenSQLite(t.Context(), cfg.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	entries, err := st.AuditPage(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Who, "command line (") {
+			t.Errorf("%q did: %s %s", e.Who, e.What, e.Subject)
+		}
+		list = append(list, e.What+" "+e.Subject)
+	}
+	return list
+}
+
+func TestAChangeBesideAFileOfTheRunningMilepostSaysSo(t *testing.T) {
+	t.Parallel()
+	cfg := app.Config{DataDir: t.TempDir()}
+	for _, file := range []string{"/etc/milepost/automations.yaml", ""} {
+		err := withState(t.Context(), cfg, func(state *app.State) error {
+			if err := state.Store.SetAutomationsFile(t.Context(), file); err != nil {
+				return err
+			}
+			var said bytes.Buffer
+			if err := besideFile(t.Context(), state, &said); err != nil || strings.Contains(said.String(), "MILEPOST_AUTOMATIONS=/etc/milepost/automations.yaml.") != (file != "") {
+				t.Errorf("beside %q it says %q, %v", file, said.String(), err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -196,17 +196,19 @@ func (c *applyAutomationCmd) apply(ctx context.Context, out io.Writer, terminal 
 		case c.Cancel:
 			return c.cancel(ctx, out, state)
 		}
-		plan, err := c.plan(ctx, state, terminal)
+		plan, err := counted(state, c.Config, c.JSON, terminal, func(r automation.Rehearsals, progress func(done, of int64)) (*automation.ApplyPlan, error) {
+			return state.Automations.PlanApply(ctx, r, c.ID, c.Location, progress)
+		})
 		if err != nil {
 			return err
 		}
 		if c.JSON && c.DryRun {
 			return printJSON(out, plan)
 		}
-		if goOn, err := c.confirm(out, planLines(plan)); err != nil || !goOn {
+		if goOn, err := c.confirm(out, c.JSON, planLines(plan)); err != nil || !goOn {
 			return err
 		}
-		run, err := state.Automations.Apply(ctx, c.ID, c.Location, changing{}.by())
+		run, err := deskOf(state).Apply(ctx, byUser(), c.ID, c.Location)
 		switch {
 		case err != nil:
 			return err
@@ -223,21 +225,22 @@ func (c *applyAutomationCmd) apply(ctx context.Context, out io.Writer, terminal 
 	})
 }
 
-// plan counts what the run would do.
-func (c *applyAutomationCmd) plan(ctx context.Context, state *app.State, terminal bool) (*automation.ApplyPlan, error) {
-	backfill, err := state.Backfill(c.Config)
+// counted counts what a run would do, and shows how far the counting is.
+func counted(state *app.State, cfg app.Config, quiet, terminal bool, plan func(automation.Rehearsals, func(done, of int64)) (*automation.ApplyPlan, error)) (*automation.ApplyPlan, error) {
+	backfill, err := state.Backfill(cfg)
 	if err != nil {
 		return nil, err
 	}
-	bar := progress{out: os.Stderr, terminal: terminal && isTerminal(os.Stderr), quiet: c.JSON}
+	bar := progress{out: os.Stderr, terminal: terminal && isTerminal(os.Stderr), quiet: quiet}
 	defer bar.end()
 	backfill.Jobs.WaitAtLimit(bar.wait)
-	return state.Automations.PlanApply(ctx, backfill.Syncer, c.ID, c.Location, bar.counted)
+	return plan(backfill.Syncer, bar.counted)
 }
 
-// confirm says what the run would do, and asks a person at a terminal.
-func (c *applyAutomationCmd) confirm(out io.Writer, lines []string) (goOn bool, err error) {
-	if asks := c.DryRun || !c.Yes && isTerminal(os.Stdin); !asks && !c.JSON { // else ask prints them
+// confirm says what a run would do, and asks a person at a terminal. quiet says it only
+// to a person who is asked.
+func (c consent) confirm(out io.Writer, quiet bool, lines []string) (goOn bool, err error) {
+	if asks := c.DryRun || !c.Yes && isTerminal(os.Stdin); !asks && !quiet { // else ask prints them
 		for _, line := range lines {
 			fmt.Fprintln(out, line)
 		}
@@ -246,7 +249,7 @@ func (c *applyAutomationCmd) confirm(out io.Writer, lines []string) (goOn bool, 
 }
 
 func (c *applyAutomationCmd) cancel(ctx context.Context, out io.Writer, state *app.State) error {
-	was, err := state.Automations.CancelApply(ctx, c.ID)
+	was, err := deskOf(state).CancelApply(ctx, byUser(), c.ID)
 	switch {
 	case err != nil:
 		return err

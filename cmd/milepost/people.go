@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +25,15 @@ type peopleCmd struct {
 
 // byCommand is who the audit log says did it.
 const byCommand = "command line"
+
+// byUser is who the audit log and the histories say changed automations or requests.
+func byUser() string {
+	name := "user " + strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return byCommand + " (" + name + ")"
+}
 
 // registry is what the commands change.
 func registry(state *app.State) *people.Registry {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"milepost/internal/app"
+	"milepost/internal/operate"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -52,7 +53,7 @@ type requestRow struct {
 
 func (c *listRequestsCmd) list(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		list, err := state.Store.OpenCalls(ctx, time.Now())
+		list, err := deskOf(state).OpenCalls(ctx)
 		if err != nil {
 			return err
 		}
@@ -96,12 +97,12 @@ func (c *settleRequestCmd) Run(ctx context.Context) error { return c.settle(ctx,
 
 func (c *settleRequestCmd) settle(ctx context.Context, out io.Writer) error {
 	return withQueue(ctx, c.Config, func(state *app.State) error {
-		superseded, ok, err := state.Store.SettleCall(ctx, c.ID, c.Again, time.Now())
+		superseded, err := deskOf(state).SettleCall(ctx, byUser(), c.ID, c.Again)
 		switch {
+		case errors.Is(err, operate.ErrUnknown):
+			return fmt.Errorf("no request %d is unclear; `milepost requests` lists those that are", c.ID)
 		case err != nil:
 			return err
-		case !ok:
-			return fmt.Errorf("no request %d is unclear; `milepost requests` lists those that are", c.ID)
 		case superseded && c.Again:
 			fmt.Fprintf(out, "request %d is settled, but not sent again: the record has changed since, and a later request was sent\n", c.ID)
 		case c.Again:
@@ -123,12 +124,12 @@ func (c *releaseRequestCmd) Run(ctx context.Context) error { return c.release(ct
 
 func (c *releaseRequestCmd) release(ctx context.Context, out io.Writer) error {
 	return withQueue(ctx, c.Config, func(state *app.State) error {
-		n, err := state.Store.ReleaseCalls(ctx, c.ID)
+		n, err := deskOf(state).ReleaseCalls(ctx, byUser(), c.ID)
 		switch {
+		case errors.Is(err, operate.ErrUnknown):
+			return fmt.Errorf("no request %d is stopped; `milepost requests` lists those that are", c.ID)
 		case err != nil:
 			return err
-		case n == 0:
-			return errors.New("no request of this number is stopped; `milepost requests` lists those that are")
 		}
 		fmt.Fprintf(out, "the automation may send requests again; a running milepost syncs %d records that it was stopped for\n", n)
 		return nil

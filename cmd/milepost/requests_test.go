@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,4 +61,11 @@ func TestRequestsAreListedSettledAndReleased(t *testing.T) {
 		return (&releaseRequestCmd{Config: cfg, ID: stopped.ID}).release(t.Context(), out)
 	}, "syncs 1 records")
 	says("the list", list, "No request waits for you.")
+	want := []string{
+		fmt.Sprintf("released request %d, highlevel.create_note of contact c2", stopped.ID),
+		fmt.Sprintf("settled as not sent request %d, highlevel.create_note of contact c1", unclear.ID),
+	}
+	if got := audited(t, cfg); !slices.Equal(got, want) {
+		t.Errorf("the audit log is %q, want %q", got, want)
+	}
 }

@@ -26,6 +26,9 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 		return err
 	}
 	a.store, a.connections, a.automations = state.Store, state.Connections, state.Automations
+	if err := a.store.SetAutomationsFile(ctx, a.automations.Source()); err != nil {
+		return err
+	}
 	if err := a.openInbox(ctx, cfg); err != nil {
 		return err
 	}

@@ -56,9 +56,14 @@ func (l *Library) scope(ctx context.Context, id string) (store.ApplyScope, *mapp
 	case a.State == mapping.StatePaused:
 		return v, a, fmt.Errorf("%s: %w", id, ErrPaused)
 	case a.State == mapping.StateOn:
-		v.Kind, v.Meetings = string(a.Kind()), a.Kind() == mapping.KindMeeting
+		return scopeOn(a), a, nil
 	}
 	return v, a, nil
+}
+
+// scopeOn is the scope of an automation that is on.
+func scopeOn(a *mapping.Automation) store.ApplyScope {
+	return store.ApplyScope{Automation: a.ID, Kind: string(a.Kind()), Meetings: a.Kind() == mapping.KindMeeting}
 }
 
 // PlanApply rehearses a run over the records that Milepost knows. progress, which may
@@ -77,23 +82,42 @@ func (l *Library) PlanApply(ctx context.Context, r Rehearsals, id, location stri
 	if a == nil || a.State == mapping.StateOff {
 		set = set.Removing([]string{id})
 	}
-	if plan.Records, err = l.store.CountApply(ctx, scope); err != nil {
+	return plan, l.rehearse(ctx, r.Rehearser(set, func(item string) bool { return mapping.AutomationOf(item) == id }), scope, plan, progress)
+}
+
+// PlanResume rehearses what a paused automation would do if it were switched on: see
+// SetState.
+func (l *Library) PlanResume(ctx context.Context, r Rehearsals, id string, progress func(done, of int64)) (*ApplyPlan, error) {
+	e, err := l.Show(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	rehearser := r.Rehearser(set, func(item string) bool { return mapping.AutomationOf(item) == id })
+	set, err := l.with(id, e.Text, e.Version)
+	if err != nil {
+		return nil, err
+	}
+	plan := &ApplyPlan{Automation: id, State: mapping.StateOn, People: map[string]int{}}
+	return plan, l.rehearse(ctx, r.Rehearser(set, nil), scopeOn(set.Find(id)), plan, progress)
+}
+
+// rehearse adds to a plan what the syncs of all records of a scope would do.
+func (l *Library) rehearse(ctx context.Context, rehearser *sync.Rehearser, scope store.ApplyScope, plan *ApplyPlan, progress func(done, of int64)) (err error) {
+	if plan.Records, err = l.store.CountApply(ctx, scope); err != nil {
+		return err
+	}
 	const page = 200
 	for done, last := int64(0), (store.Entity{}); ; {
 		list, err := l.store.ApplyPage(ctx, scope, last, page)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(list) == 0 {
-			return plan, nil
+			return nil
 		}
 		for _, record := range list {
 			said, err := rehearser.Rehearse(ctx, record.Entity, record.ContactID)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			plan.add(said)
 			if done++; progress != nil {

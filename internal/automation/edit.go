@@ -27,6 +27,7 @@ type editing struct {
 	*Library
 	by      By
 	list    []store.Automation   // as they are stored, deleted ones included
+	at      map[string]int       // index in list
 	last    map[string]int64     // number of the newest version
 	parts   map[string]part      // what will be live
 	edit    store.AutomationEdit // what is written
@@ -42,30 +43,33 @@ func (l *Library) change(ctx context.Context, by By, do func(e *editing) error) 
 	}
 	const tries = 5
 	for try := 1; ; try++ {
-		changes, err := l.changeOnce(ctx, by, do)
+		e, err := l.changeOnce(ctx, by, do)
 		if try < tries && errors.Is(err, store.ErrAutomationsChanged) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		_, err = l.Reload(ctx)
-		return changes, err
+		_, err = l.reload(ctx, e.parts)
+		return e.changes, err
 	}
 }
 
-func (l *Library) changeOnce(ctx context.Context, by By, do func(e *editing) error) ([]Change, error) {
+func (l *Library) changeOnce(ctx context.Context, by By, do func(e *editing) error) (*editing, error) {
 	if _, err := l.Watch(ctx); err != nil {
 		return nil, err
 	}
 	now := l.current.Load()
-	e := &editing{Library: l, by: by, parts: map[string]part{}, last: map[string]int64{}, changed: map[string]int{}, edit: store.AutomationEdit{Expect: now.changes}}
+	e := &editing{Library: l, by: by, parts: map[string]part{}, last: map[string]int64{}, at: map[string]int{}, changed: map[string]int{}, edit: store.AutomationEdit{Expect: now.changes}}
 	for id, p := range now.parts {
 		e.parts[id] = p
 	}
 	var err error
 	if e.list, err = l.store.Automations(ctx); err != nil {
 		return nil, err
+	}
+	for i, a := range e.list {
+		e.at[a.ID] = i
 	}
 	last, err := l.store.LastAutomationVersions(ctx)
 	if err != nil {
@@ -78,12 +82,12 @@ func (l *Library) changeOnce(ctx context.Context, by By, do func(e *editing) err
 		return nil, err
 	}
 	if len(e.edit.Automations) == 0 && len(e.edit.Agreed) == 0 {
-		return e.changes, nil
+		return e, nil
 	}
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	return e.changes, l.store.EditAutomations(ctx, e.edit)
+	return e, l.store.EditAutomations(ctx, e.edit)
 }
 
 // check makes sure that what will be live fits together.
@@ -102,7 +106,7 @@ func (e *editing) check() error {
 func (e *editing) all() []store.Automation {
 	list := slices.Clone(e.list)
 	for _, a := range e.edit.Automations {
-		if i := slices.IndexFunc(list, func(b store.Automation) bool { return a.ID == b.ID }); i >= 0 {
+		if i, ok := e.at[a.ID]; ok {
 			list[i] = a
 		} else {
 			list = append(list, a)
@@ -111,12 +115,23 @@ func (e *editing) all() []store.Automation {
 	return list
 }
 
+// stored returns an automation as it will be, which may be deleted; ok is false if it
+// never was there.
+func (e *editing) stored(id string) (a store.Automation, ok bool) {
+	if i, ok := e.changed[id]; ok {
+		return e.edit.Automations[i], true
+	}
+	i, ok := e.at[id]
+	if ok {
+		a = e.list[i]
+	}
+	return a, ok
+}
+
 // find returns an automation that is not deleted.
 func (e *editing) find(id string) (store.Automation, error) {
-	for _, a := range e.all() {
-		if a.ID == id && a.DeletedAt.IsZero() {
-			return a, nil
-		}
+	if a, ok := e.stored(id); ok && a.DeletedAt.IsZero() {
+		return a, nil
 	}
 	return store.Automation{}, unknown(id, e.ids())
 }
@@ -229,16 +244,16 @@ func (e *editing) imports(f *File, replace bool) error {
 	}
 	for i, a := range f.Set.Automations() {
 		text := f.texts[i]
-		at := slices.IndexFunc(e.list, func(b store.Automation) bool { return a.ID == b.ID })
+		was, ok := e.stored(a.ID)
 		var err error
 		switch {
-		case at < 0 || !e.list[at].DeletedAt.IsZero():
+		case !ok || !was.DeletedAt.IsZero():
 			last++
 			err = e.live(store.Automation{ID: a.ID, Position: last}, text, "added")
-		case e.parts[a.ID].text == text && e.parts[a.ID].version == e.list[at].Live:
-			e.changes = append(e.changes, Change{a.ID, "unchanged", a.State, e.list[at].Live})
+		case e.parts[a.ID].text == text && e.parts[a.ID].version == was.Live:
+			e.changes = append(e.changes, Change{a.ID, "unchanged", a.State, was.Live})
 		default:
-			err = e.live(e.list[at], text, "changed")
+			err = e.live(was, text, "changed")
 		}
 		if err != nil {
 			return err
@@ -310,15 +325,15 @@ func (l *Library) Restore(ctx context.Context, id string, version int64, by By) 
 		return Change{}, err
 	}
 	return one(l.change(ctx, by, func(e *editing) error {
-		i := slices.IndexFunc(e.list, func(a store.Automation) bool { return a.ID == id })
-		if i < 0 {
+		a, ok := e.stored(id)
+		if !ok {
 			return unknown(id, e.ids())
 		}
 		was, err := versionOf(versions, id, version)
 		if err != nil {
 			return err
 		}
-		a, state := e.list[i], mapping.State(e.list[i].State)
+		state := mapping.State(a.State)
 		if !a.DeletedAt.IsZero() || a.Live == 0 {
 			state = mapping.StateOff
 		}
@@ -365,9 +380,6 @@ func (l *Library) Delete(ctx context.Context, id string, by By) (Change, error) 
 // live version; a new automation has only the draft. The text must hold one
 // automation, in any of the shapes that Load reads.
 func (l *Library) SaveDraft(ctx context.Context, text string, by By) (Change, error) {
-	if l.file != nil {
-		return Change{}, ErrReadOnly
-	}
 	f, err := ReadFile("draft", []byte(text))
 	if err != nil {
 		return Change{}, err
@@ -375,20 +387,48 @@ func (l *Library) SaveDraft(ctx context.Context, text string, by By) (Change, er
 	if len(f.texts) != 1 {
 		return Change{}, refused("a draft is one automation, this holds %d", len(f.texts))
 	}
-	id := f.Set.Automations()[0].ID
-	return one(l.change(ctx, by, func(e *editing) error {
-		a, err := e.find(id)
-		if err != nil {
-			a = store.Automation{ID: id, State: string(mapping.StateOff)}
-			for _, other := range e.list {
-				a.Position = max(a.Position, other.Position+1)
-			}
+	return one(l.saveDrafts(ctx, f, by))
+}
+
+// ImportDrafts checks a file and keeps each of its automations as a draft, as SaveDraft
+// does, all or none. One whose text is live or a draft already is unchanged.
+func (l *Library) ImportDrafts(ctx context.Context, name string, data []byte, by By) ([]Change, error) {
+	f, err := ReadFile(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return l.saveDrafts(ctx, f, by)
+}
+
+func (l *Library) saveDrafts(ctx context.Context, f *File, by By) ([]Change, error) {
+	return l.change(ctx, by, func(e *editing) error {
+		last := int64(0)
+		for _, a := range e.list {
+			last = max(last, a.Position)
 		}
-		a.Draft = e.version(id, f.texts[0])
-		e.save(a)
-		e.changes = append(e.changes, Change{id, "draft saved", mapping.State(a.State), a.Live})
+		for i, draft := range f.Set.Automations() {
+			a, ok := e.stored(draft.ID)
+			if !ok || !a.DeletedAt.IsZero() {
+				last++
+				a = store.Automation{ID: draft.ID, State: string(mapping.StateOff), Position: last}
+			}
+			before := e.parts[a.ID].text
+			if a.Draft > 0 {
+				var err error
+				if before, err = l.versionText(ctx, a.ID, a.Draft); err != nil {
+					return err
+				}
+			}
+			if before == f.texts[i] {
+				e.changes = append(e.changes, Change{a.ID, "unchanged", mapping.State(a.State), a.Live})
+				continue
+			}
+			a.Draft = e.version(a.ID, f.texts[i])
+			e.save(a)
+			e.changes = append(e.changes, Change{a.ID, "draft saved", mapping.State(a.State), a.Live})
+		}
 		return nil
-	}))
+	})
 }
 
 // Save makes a text the live version of an automation, which keeps its id, and drops

@@ -155,6 +155,11 @@ func (l *Library) agreedRemovals(ctx context.Context) ([]string, error) {
 // Milepost saved it, stays as it was loaded before; if it never was, it is left out,
 // and so what it made stays as it is.
 func (l *Library) Reload(ctx context.Context) (changed bool, err error) {
+	return l.reload(ctx, nil)
+}
+
+// reload takes what is compiled already from parts, by id.
+func (l *Library) reload(ctx context.Context, parts map[string]part) (changed bool, err error) {
 	l.loading.Lock()
 	defer l.loading.Unlock()
 	before := l.current.Load()
@@ -184,13 +189,11 @@ func (l *Library) Reload(ctx context.Context) (changed bool, err error) {
 	}
 	for _, text := range live {
 		p, known := before.parts[text.ID]
+		if made, ok := parts[text.ID]; ok && made.version == text.Version {
+			p, known = made, true
+		}
 		if !known || p.version != text.Version {
-			if fresh, err := compile(text.ID, text.Version, text.Text); err == nil {
-				p, known = fresh, true
-			} else {
-				l.logger.Error().Str("automation", text.ID).Int64("version", text.Version).Err(err).
-					Msg("stored automation cannot be used by this version of Milepost; what it made stays as it is")
-			}
+			p, known = l.compiled(text, p, known)
 		}
 		if known {
 			next.parts[text.ID] = p
@@ -211,6 +214,18 @@ func (l *Library) Reload(ctx context.Context) (changed bool, err error) {
 	next.set = set.Removing(agreed)
 	l.current.Store(next)
 	return before.changes != next.changes, nil
+}
+
+// compiled compiles a stored text. One that does not compile stays as it was before,
+// if it was there.
+func (l *Library) compiled(text store.AutomationText, before part, known bool) (part, bool) {
+	p, err := compile(text.ID, text.Version, text.Text)
+	if err == nil {
+		return p, true
+	}
+	l.logger.Error().Str("automation", text.ID).Int64("version", text.Version).Err(err).
+		Msg("stored automation cannot be used by this version of Milepost; what it made stays as it is")
+	return before, known
 }
 
 func (s *snapshot) join() (*mapping.Set, error) {

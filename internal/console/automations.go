@@ -145,7 +145,7 @@ func (c *Console) setState(r *http.Request, v *view) (string, error) {
 	if !slices.Contains([]mapping.State{mapping.StateOn, mapping.StatePaused, mapping.StateOff}, state) {
 		return "", problem("Choose on, paused or off.")
 	}
-	err = c.Desk.SetState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"))
+	_, err = c.Desk.SetState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"))
 	return automationPath(e.ID) + "?said=switched-" + string(state), editProblem(err)
 }
 
@@ -158,7 +158,8 @@ func (c *Console) discardDraft(r *http.Request, v *view) (string, error) {
 	if e.Version == 0 {
 		next = Path + "automations?said=discarded"
 	}
-	return next, editProblem(c.Desk.DiscardDraft(r.Context(), v.Me.Name, e.ID))
+	_, err = c.Desk.DiscardDraft(r.Context(), v.Me.Name, e.ID, "")
+	return next, editProblem(err)
 }
 
 type historyData struct {
@@ -208,7 +209,7 @@ func (c *Console) restoreVersion(r *http.Request, v *view) (string, error) {
 	if err != nil {
 		return "", problem("Choose the version to restore.")
 	}
-	err = c.Desk.Restore(r.Context(), v.Me.Name, e.ID, version, r.PostForm.Get("why"))
+	_, err = c.Desk.Restore(r.Context(), v.Me.Name, e.ID, version, r.PostForm.Get("why"))
 	return automationPath(e.ID) + "?said=restored", editProblem(mistakesProblem(v, err))
 }
 
@@ -376,7 +377,7 @@ func (c *Console) apply(r *http.Request, v *view) (string, error) {
 	}
 	token, err := strconv.ParseInt(r.PostForm.Get("counted"), 10, 64)
 	if err == nil {
-		err = c.Desk.Apply(r.Context(), v.Me.Name, e.ID, time.Unix(0, token))
+		err = c.Desk.ApplyCounted(r.Context(), v.Me.Name, e.ID, time.Unix(0, token))
 	}
 	if errors.Is(err, operate.ErrNoPlan) || errors.Is(err, strconv.ErrSyntax) {
 		return "", problem("Nothing was applied: the automation was changed since this was counted, or it was counted too long ago. Count again.")

@@ -141,7 +141,7 @@ func (c *Console) addRecipe(r *http.Request, v *view) (string, error) {
 	case state != mapping.StateOn && state != mapping.StateOff:
 		return "", problem("Choose whether to add it switched on or off.")
 	}
-	err = c.Desk.AddRecipe(r.Context(), v.Me.Name, recipe.ID, state)
+	_, err = c.Desk.AddRecipe(r.Context(), v.Me.Name, recipe.ID, state, "")
 	return recipePath(recipe.ID) + "?said=recipe-" + string(state), editProblem(err)
 }
 

@@ -84,12 +84,22 @@ func TestAnOperatorChangesAutomationsWhileMilepostRuns(t *testing.T) {
 				t.Errorf("explain: %+v", x)
 			}
 
-			// On again, it catches up.
+			// On again, it catches up with what was said before.
+			resumed, err := state.Automations.PlanResume(ctx, backfill.Syncer, id, nil)
+			w.must(err)
+			before := len(w.ch.Mails())
 			_, err = state.Automations.SetState(ctx, id, mapping.StateOn, dana)
 			w.must(err)
 			w.applied(state, id)
 			if got := w.starts(); got != "Inspection: Nora Quist "+day(12) {
 				t.Errorf("once it is on again: %q", got)
+			}
+			resumedMails := 0
+			for _, n := range resumed.People {
+				resumedMails += n
+			}
+			if got := len(w.ch.Mails()) - before; resumed.Replaced != 1 || resumed.Created+resumed.Removed != 0 || got != resumedMails || got == 0 {
+				t.Errorf("it was said: %+v, and %d mails were sent", resumed, got)
 			}
 
 			// A changed automation reaches what exists by an apply alone.

@@ -8,31 +8,60 @@ import (
 	"time"
 
 	"milepost/internal/automation"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
-// SetState switches an automation on or off, or pauses it.
-func (d *Desk) SetState(ctx context.Context, who, id string, state mapping.State, why string) error {
+// SetState switches an automation on or off, or pauses it. One that was paused and is
+// on again catches up with all records.
+func (d *Desk) SetState(ctx context.Context, who, id string, state mapping.State, why string) (automation.Change, error) {
 	made, err := d.Automations.SetState(ctx, id, state, automation.By{Who: who, Why: why})
-	return d.changed(ctx, who, "switched to "+string(state), made, err)
+	return made, d.changed(ctx, who, "switched to "+string(state), err, made)
 }
 
-// changed notes a change of an automation, if there was one.
-func (d *Desk) changed(ctx context.Context, who, what string, made automation.Change, err error) error {
-	if err != nil || made.What == "unchanged" {
+// changed notes changes of automations, but for those that changed nothing.
+func (d *Desk) changed(ctx context.Context, who, what string, err error, changes ...automation.Change) error {
+	if err != nil {
 		return err
 	}
-	subject := "automation " + made.ID
-	if made.Version > 0 {
-		subject = fmt.Sprintf("version %d of the automation %s", made.Version, made.ID)
+	var list []store.AuditEntry
+	for _, made := range changes {
+		e := store.AuditEntry{At: d.Now(), Who: who, What: what, Subject: fmt.Sprintf("version %d of the automation %s", made.Version, made.ID)}
+		switch made.What {
+		case "unchanged":
+			continue
+		case "deleted":
+			e.What, e.Subject = "deleted", "automation "+made.ID
+		case "draft saved":
+			e.What, e.Subject = "saved", "a draft of the automation "+made.ID
+		}
+		list = append(list, e)
 	}
-	return d.note(ctx, who, what, subject)
+	return d.Store.Audit(ctx, list...)
 }
 
 // Restore makes an earlier version of an automation live again.
-func (d *Desk) Restore(ctx context.Context, who, id string, version int64, why string) error {
+func (d *Desk) Restore(ctx context.Context, who, id string, version int64, why string) (automation.Change, error) {
 	made, err := d.Automations.Restore(ctx, id, version, automation.By{Who: who, Why: why})
-	return d.changed(ctx, who, fmt.Sprintf("restored version %d as", version), made, err)
+	return made, d.changed(ctx, who, fmt.Sprintf("restored version %d as", version), err, made)
+}
+
+// Import saves the automations of a file, or with draft makes each of them a draft. With
+// replace, those that are not in the file are deleted.
+func (d *Desk) Import(ctx context.Context, who, name string, data []byte, draft, replace bool, why string) ([]automation.Change, error) {
+	by := automation.By{Who: who, Why: why}
+	if draft {
+		made, err := d.Automations.ImportDrafts(ctx, name, data, by)
+		return made, d.changed(ctx, who, "saved", err, made...)
+	}
+	made, err := d.Automations.Import(ctx, name, data, replace, by)
+	return made, d.changed(ctx, who, "imported", err, made...)
+}
+
+// Delete deletes an automation. What it made stays, and its versions can be restored.
+func (d *Desk) Delete(ctx context.Context, who, id, why string) (automation.Change, error) {
+	made, err := d.Automations.Delete(ctx, id, automation.By{Who: who, Why: why})
+	return made, d.changed(ctx, who, "deleted", err, made)
 }
 
 // ErrChangedSince means that somebody else changed an automation while it was edited.
@@ -51,7 +80,7 @@ func (d *Desk) Save(ctx context.Context, who, id, text, why string, base int64, 
 	by := automation.By{Who: who, Why: why}
 	if !draft {
 		made, err := d.Automations.Save(ctx, id, text, by)
-		return d.changed(ctx, who, "saved", made, err)
+		return d.changed(ctx, who, "saved", err, made)
 	}
 	f, err := automation.ReadFile("draft", []byte(text))
 	if err != nil {
@@ -60,18 +89,23 @@ func (d *Desk) Save(ctx context.Context, who, id, text, why string, base int64, 
 	if list := f.Set.Automations(); len(list) == 1 && list[0].ID != id {
 		return automation.Refused(fmt.Sprintf("the id of the automation would change from %s to %s; write id: %s into it", id, list[0].ID, id))
 	}
-	if _, err := d.Automations.SaveDraft(ctx, text, by); err != nil {
-		return err
-	}
-	return d.note(ctx, who, "saved", "a draft of the automation "+id)
+	made, err := d.Automations.SaveDraft(ctx, text, by)
+	return d.changed(ctx, who, "saved", err, made)
+}
+
+// Publish makes the draft of an automation live.
+func (d *Desk) Publish(ctx context.Context, who, id, why string) (automation.Change, error) {
+	made, err := d.Automations.Publish(ctx, id, automation.By{Who: who, Why: why})
+	return made, d.changed(ctx, who, "published", err, made)
 }
 
 // DiscardDraft drops the draft of an automation.
-func (d *Desk) DiscardDraft(ctx context.Context, who, id string) error {
-	if _, err := d.Automations.DiscardDraft(ctx, id, automation.By{Who: who}); err != nil {
-		return err
+func (d *Desk) DiscardDraft(ctx context.Context, who, id, why string) (automation.Change, error) {
+	made, err := d.Automations.DiscardDraft(ctx, id, automation.By{Who: who, Why: why})
+	if err != nil {
+		return made, err
 	}
-	return d.note(ctx, who, "discarded", "the draft of the automation "+id)
+	return made, d.note(ctx, who, "discarded", "the draft of the automation "+id)
 }
 
 // Planning is a rehearsal of a run of an automation over the records that exist. It
@@ -159,8 +193,8 @@ func (d *Desk) Plan(ctx context.Context, id string) (p Planning, ok bool, err er
 // any more.
 var ErrNoPlan = errors.New("the automation was changed since this was counted, or it was counted too long ago")
 
-// Apply begins the run that was rehearsed at a time: see StartPlan.
-func (d *Desk) Apply(ctx context.Context, who, id string, begun time.Time) error {
+// ApplyCounted begins the run that was rehearsed at a time: see StartPlan.
+func (d *Desk) ApplyCounted(ctx context.Context, who, id string, begun time.Time) error {
 	p, ok, err := d.Plan(ctx, id)
 	if err != nil {
 		return err
@@ -168,13 +202,27 @@ func (d *Desk) Apply(ctx context.Context, who, id string, begun time.Time) error
 	if !ok || p.Plan == nil || !p.Begun.Equal(begun) {
 		return ErrNoPlan
 	}
-	if _, err := d.Automations.Apply(ctx, id, "", automation.By{Who: who}); err != nil {
+	if _, err := d.Apply(ctx, who, id, ""); err != nil {
 		return err
 	}
 	d.plans.mu.Lock()
 	delete(d.plans.of, id)
 	d.plans.mu.Unlock()
-	return d.note(ctx, who, "applied to what exists", "automation "+id)
+	return nil
+}
+
+// Apply begins a run of an automation over the records that exist; location "" = of all
+// locations. The person was told what it does and whom it mails.
+func (d *Desk) Apply(ctx context.Context, who, id, location string) (store.Apply, error) {
+	run, err := d.Automations.Apply(ctx, id, location, automation.By{Who: who})
+	if err != nil {
+		return run, err
+	}
+	subject := "automation " + id
+	if location != "" {
+		subject += " in location " + location
+	}
+	return run, d.note(ctx, who, "applied to what exists", subject)
 }
 
 // CancelApply ends the run of an automation, and reports whether one was running.

@@ -46,11 +46,12 @@ func (d *Desk) Recipe(ctx context.Context, id string) (Recipe, error) {
 }
 
 // AddRecipe saves a recipe as an automation, in that state.
-func (d *Desk) AddRecipe(ctx context.Context, who, id string, state mapping.State) error {
-	if _, err := d.Automations.AddRecipe(ctx, id, state, automation.By{Who: who}); err != nil {
-		return err
+func (d *Desk) AddRecipe(ctx context.Context, who, id string, state mapping.State, why string) (automation.Change, error) {
+	made, err := d.Automations.AddRecipe(ctx, id, state, automation.By{Who: who, Why: why})
+	if err != nil {
+		return made, err
 	}
-	return d.note(ctx, who, "added, switched "+string(state)+",", "recipe "+id)
+	return made, d.note(ctx, who, "added, switched "+string(state)+",", "recipe "+id)
 }
 
 // Needs asks HighLevel and CalendarHero whether a location has what a recipe needs.

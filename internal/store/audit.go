@@ -15,14 +15,21 @@ type AuditEntry struct {
 	Subject string // what it was done to, by id; never personal data
 }
 
-// Audit adds an entry to the audit log.
-func (s *Store) Audit(ctx context.Context, e AuditEntry) error {
+// Audit adds entries to the audit log.
+func (s *Store) Audit(ctx context.Context, list ...AuditEntry) error {
+	if len(list) == 0 {
+		return nil
+	}
 	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO audit (at, who, what, subject) VALUES ($1, $2, $3, $4)`, micros(e.At), e.Who, e.What, e.Subject)
-		return err
+		for _, e := range list {
+			if _, err := tx.Exec(ctx, `INSERT INTO audit (at, who, what, subject) VALUES ($1, $2, $3, $4)`, micros(e.At), e.Who, e.What, e.Subject); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("add to the audit log that %s %s: %w", e.Who, e.What, err)
+		return fmt.Errorf("add to the audit log that %s %s: %w", list[0].Who, list[0].What, err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -64,6 +65,30 @@ func (s *Store) AutomationChanges(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("read whether the automations changed: %w", err)
 	}
 	return list[0], nil
+}
+
+// AutomationsFile names the file from which Milepost took its automations when it last
+// started to serve; "" = from the database.
+func (s *Store) AutomationsFile(ctx context.Context) (string, error) {
+	rows, err := s.Query(ctx, `SELECT file FROM automation_changes`)
+	list, err := collect(rows, err, func(r Rows) (file string, err error) { return file, r.Scan(&file) })
+	if err != nil {
+		return "", fmt.Errorf("read where the automations are: %w", err)
+	}
+	return strings.Join(list, ""), nil
+}
+
+// SetAutomationsFile notes the file from which Milepost takes its automations; "" = from
+// the database.
+func (s *Store) SetAutomationsFile(ctx context.Context, file string) error {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE automation_changes SET file = $1 WHERE file <> $1`, file)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note where the automations are: %w", err)
+	}
+	return nil
 }
 
 // Automations lists the stored automations by their position, deleted ones last.

@@ -177,18 +177,17 @@ func (s *Store) OpenCalls(ctx context.Context, now time.Time) ([]Call, error) {
 const listOpenCalls = `SELECT ` + callColumns + ` FROM calls WHERE state IN ('unclear', 'stopped') AND (state = 'unclear' OR at > $1)`
 
 // SettleCall notes what a person found out of an unclear request: that it took effect,
-// or that it is to be sent again. ok is false if there is no such request. superseded
-// reports that the record has changed since and asks for another request, so this one is
-// not sent again.
-func (s *Store) SettleCall(ctx context.Context, id int64, again bool, now time.Time) (superseded, ok bool, err error) {
+// or that it is to be sent again. It returns the request; ok is false if there is no
+// such request. superseded reports that the record has changed since and asks for another
+// request, so this one is not sent again.
+func (s *Store) SettleCall(ctx context.Context, id int64, again bool, now time.Time) (q Call, superseded, ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `UPDATE calls SET state = 'sent' WHERE id = $1 AND state = 'unclear' RETURNING `+callColumns, id)
 		list, err := collect(rows, err, scanCall)
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		q := list[0]
-		ok = true
+		q, ok = list[0], true
 		set := `state = 'live'`
 		if again {
 			set = `state = 'gone', content = ''`
@@ -202,16 +201,17 @@ func (s *Store) SettleCall(ctx context.Context, id int64, again bool, now time.T
 		return tx.requeue(ctx, []Entity{q.Entity}, false, byEvent)
 	})
 	if err != nil {
-		return false, false, fmt.Errorf("settle request %d: %w", id, err)
+		return Call{}, false, false, fmt.Errorf("settle request %d: %w", id, err)
 	}
-	return superseded, ok, nil
+	return q, superseded, ok, nil
 }
 
 // ReleaseCalls lets an automation send requests again that sent too many, for the
 // record of a stopped request and those of its chain, asks for a sync of what was stopped,
-// and returns how many requests that are.
-func (s *Store) ReleaseCalls(ctx context.Context, id int64) (n int, err error) {
+// and returns those requests.
+func (s *Store) ReleaseCalls(ctx context.Context, id int64) (stopped []Call, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
+		stopped = nil
 		rows, err := tx.Query(ctx, `SELECT `+callColumns+` FROM calls WHERE id = $1 AND state = 'stopped'`, id)
 		list, err := collect(rows, err, scanCall)
 		if err != nil || len(list) == 0 {
@@ -223,11 +223,9 @@ func (s *Store) ReleaseCalls(ctx context.Context, id int64) (n int, err error) {
 			return err
 		}
 		rows, err = tx.Query(ctx, `DELETE FROM calls`+of+` AND state = 'stopped' RETURNING `+callColumns, chain...)
-		stopped, err := collect(rows, err, scanCall)
-		if err != nil {
+		if stopped, err = collect(rows, err, scanCall); err != nil {
 			return err
 		}
-		n = len(stopped)
 		var entities []Entity
 		for _, q := range stopped {
 			entities = append(entities, q.Entity)
@@ -235,9 +233,9 @@ func (s *Store) ReleaseCalls(ctx context.Context, id int64) (n int, err error) {
 		return tx.requeue(ctx, entities, false, byEvent)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("release request %d: %w", id, err)
+		return nil, fmt.Errorf("release request %d: %w", id, err)
 	}
-	return n, nil
+	return stopped, nil
 }
 
 // PruneCalls deletes some of the requests before a time for which nobody is waited,

@@ -79,7 +79,7 @@ func TestAnUnclearCallIsSettledOnce(t *testing.T) {
 				b.t.Fatalf("open are %+v", open)
 			}
 			before := b.wanted(e)
-			if superseded, ok, err := b.SettleCall(b.t.Context(), call.ID, tc.again, b.now); err != nil || !ok || superseded {
+			if _, superseded, ok, err := b.SettleCall(b.t.Context(), call.ID, tc.again, b.now); err != nil || !ok || superseded {
 				b.t.Fatalf("settled: %v %v %v", superseded, ok, err)
 			}
 			if link := b.link(e); link.State != tc.state || link.Content != tc.content {
@@ -88,7 +88,7 @@ func TestAnUnclearCallIsSettledOnce(t *testing.T) {
 			if b.wanted(e) != before+1 || len(b.open()) != 0 {
 				b.t.Errorf("again = %v: no sync is wanted, or it is still open", tc.again)
 			}
-			if _, ok, err := b.SettleCall(b.t.Context(), call.ID, tc.again, b.now); err != nil || ok {
+			if _, _, ok, err := b.SettleCall(b.t.Context(), call.ID, tc.again, b.now); err != nil || ok {
 				b.t.Errorf("it was settled twice: %v", err)
 			}
 		}
@@ -96,7 +96,7 @@ func TestAnUnclearCallIsSettledOnce(t *testing.T) {
 		b.end(unclear, store.CallUnclear, "")
 		later, _ := b.begin(e, "c1", 4)
 		b.end(later, store.CallSent, "")
-		if superseded, ok, err := b.SettleCall(b.t.Context(), unclear.ID, true, b.now); err != nil || !ok || !superseded || b.link(e).State != store.LinkLive {
+		if _, superseded, ok, err := b.SettleCall(b.t.Context(), unclear.ID, true, b.now); err != nil || !ok || !superseded || b.link(e).State != store.LinkLive {
 			b.t.Errorf("one that another follows was taken up again: %v %v %v", superseded, ok, err)
 		}
 	})
@@ -140,11 +140,11 @@ func TestTooManyCallsAreStoppedUntilAnHourIsOverOrAPersonReleasesThem(t *testing
 		}
 		b.now = now
 		id := b.open()[0].ID
-		if n := must(b.ReleaseCalls(b.t.Context(), id))(b.t); n != 2 || len(b.open()) != 0 || b.wanted(made) != 1 || b.wanted(note) != 1 {
-			b.t.Errorf("%d were released, open are %+v", n, b.open())
+		if list := must(b.ReleaseCalls(b.t.Context(), id))(b.t); len(list) != 2 || len(b.open()) != 0 || b.wanted(made) != 1 || b.wanted(note) != 1 {
+			b.t.Errorf("%d were released, open are %+v", len(list), b.open())
 		}
 		send(made, "made", 11)
-		if n := must(b.ReleaseCalls(b.t.Context(), id))(b.t); n != 0 {
+		if list := must(b.ReleaseCalls(b.t.Context(), id))(b.t); len(list) != 0 {
 			b.t.Error("it was released twice")
 		}
 	})

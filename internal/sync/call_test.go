@@ -140,7 +140,7 @@ func TestALostAnswerOfARequestIsSettledByAPerson(t *testing.T) {
 				if list := b.openCalls(); b.creates() != 1 || len(list) != 1 || list[0].State != store.CallUnclear || list[0].Operation != "highlevel.create_note" {
 					t.Fatalf("after %d calls, open are %+v", b.creates(), list)
 				}
-				if _, ok, err := b.store.SettleCall(t.Context(), b.openCalls()[0].ID, again, b.now()); err != nil || !ok {
+				if _, _, ok, err := b.store.SettleCall(t.Context(), b.openCalls()[0].ID, again, b.now()); err != nil || !ok {
 					t.Fatal(ok, err)
 				}
 				want, calls := store.Unchanged, 1
@@ -163,7 +163,7 @@ func TestALostAnswerOfARequestIsSettledByAPerson(t *testing.T) {
 		b.becomes(e, store.Unclear, "")
 		b.livesIn(e, "Salem")
 		b.becomes(e, store.Done, "request sent")
-		if superseded, ok, err := b.store.SettleCall(t.Context(), b.openCalls()[0].ID, true, b.now()); err != nil || !ok || !superseded {
+		if _, superseded, ok, err := b.store.SettleCall(t.Context(), b.openCalls()[0].ID, true, b.now()); err != nil || !ok || !superseded {
 			t.Error("it is sent again though another followed", ok, err)
 		}
 		b.becomes(e, store.Unchanged, "")
@@ -299,8 +299,8 @@ func TestAutomationsThatAnswerEachOtherAreStopped(t *testing.T) {
 		if until := b.now().Add(store.CallsWindow); len(open) != 2 || !res.again.Equal(until) {
 			b.t.Fatalf("open are %+v; the record is looked at again at %s, want %s", open, res.again, until)
 		}
-		if n, err := b.store.ReleaseCalls(b.t.Context(), open[0].ID); n != 1 || err != nil {
-			b.t.Fatal(n, err)
+		if list, err := b.store.ReleaseCalls(b.t.Context(), open[0].ID); len(list) != 1 || err != nil {
+			b.t.Fatal(list, err)
 		}
 		b.becomes(e, store.Stopped, "Pong: stopped until")
 		if n := b.hl.Calls()[put]; n != 2*store.CallsAtOnce+1 {
