@@ -541,7 +541,7 @@ func (e *FormError) Error() string { return e.Field + ": " + e.Message }
 
 var (
 	plainValue = regexp.MustCompile(`^(true|false|-?(0|[1-9][0-9]{0,15})(\.[0-9]+)?)$`)
-	plainText  = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_. @/+-]*$`)
+	plainText  = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_. @/()+-]*$`)
 )
 
 // textNode is a text, in quotes where it could be misread.
@@ -592,5 +592,29 @@ func PlaceOf(text string, m Mistake) Place {
 	return found
 }
 
-// NameOf is what a name becomes as the id of an automation.
-func NameOf(name string) string { return slug(name) }
+// IDOf is the id that an automation gets of its name; "" = the name has no letters or
+// digits.
+func IDOf(name string) string { return slug(name) }
+
+// CopyOf is the text of one automation under another name, with an id that is not
+// taken. Live, it is on.
+func CopyOf(text string, taken map[string]bool) (string, error) {
+	f, err := ReadForm(text)
+	if err != nil {
+		return "", err
+	}
+	name := oneLine(f.Top["name"].Text)
+	for n := 1; n == 1 || taken[f.Top["id"].Text]; n++ {
+		suffix := " (copy)"
+		if n > 1 {
+			suffix = fmt.Sprintf(" (copy %d)", n)
+		}
+		short := []rune(name)
+		copied := strings.TrimSpace(string(short[:min(len(short), longestName-len(suffix))])) + suffix
+		f.Top["name"], f.Top["id"] = FormValue{Text: copied}, FormValue{Text: slug(copied)}
+	}
+	if text, err = f.Text(text); err != nil {
+		return "", err
+	}
+	return WithState(text, StateOn)
+}

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,7 +20,16 @@ import (
 	"milepost/mapping"
 )
 
-func automationPath(id string) string { return Path + "automations/" + url.PathEscape(id) }
+// pagesOfAll are the pages below the list of automations that are of no automation.
+var pagesOfAll = []string{"new", "import"}
+
+func automationPath(id string) string {
+	escaped := url.PathEscape(id)
+	if slices.Contains(pagesOfAll, id) {
+		escaped = fmt.Sprintf("%%%02x", id[0]) + id[1:]
+	}
+	return Path + "automations/" + escaped
+}
 
 // triggerInWords is what an automation starts from.
 func triggerInWords(on mapping.Trigger) string {
@@ -33,6 +43,7 @@ func (c *Console) automationRoutes(r chi.Router) {
 	const one = "/automations/{id}"
 	c.page(r, "/automations", "automations", c.automationsPage)
 	r.Get("/automations.yaml", c.exportAutomations)
+	c.editorRoutes(r)
 	c.page(r, one, "automation", c.automationPage)
 	c.action(r, one+"/state", "automation", c.automationPage, c.setState)
 	c.action(r, one+"/discard", "automation", c.automationPage, c.discardDraft)
@@ -49,14 +60,68 @@ func (c *Console) automationRoutes(r chi.Router) {
 
 type automationsData struct {
 	Source string // the file that is the only source
+	Q      string
+	States []option
 	List   []automation.Entry
+	All    int    // automations, whatever the filter
+	Next   string // address of those that follow
 }
+
+// automationsPerPage is how many automations a page lists.
+const automationsPerPage = 100
 
 func (c *Console) automationsPage(r *http.Request, v *view) error {
 	v.Title, v.Section = "Automations", "automations"
-	list, err := c.Desk.Automations.List(r.Context())
-	v.Data = automationsData{c.Desk.Automations.Source(), list}
-	return err
+	all, err := c.Desk.Automations.List(r.Context())
+	if err != nil {
+		return err
+	}
+	in := r.URL.Query()
+	data := automationsData{Source: c.Desk.Automations.Source(), Q: in.Get("q"), All: len(all)}
+	state := in.Get("state")
+	for _, o := range []option{{Value: "", Name: "Any"}, {Value: "on", Name: "On"}, {Value: "paused", Name: "Paused"}, {Value: "off", Name: "Off"}, {Value: "draft", Name: "With a draft"}} {
+		o.Selected = o.Value == state
+		data.States = append(data.States, o)
+	}
+	after := in.Get("after")
+	if !slices.ContainsFunc(all, func(e automation.Entry) bool { return e.ID == after }) {
+		after = ""
+	}
+	for _, e := range all {
+		switch {
+		case after != "":
+			if e.ID == after {
+				after = ""
+			}
+		case !matches(e, data.Q, state):
+		case len(data.List) == automationsPerPage:
+			in.Set("after", data.List[len(data.List)-1].ID)
+			data.Next = Path + "automations?" + in.Encode()
+			v.Data = data
+			return nil
+		default:
+			data.List = append(data.List, e)
+		}
+	}
+	v.Data = data
+	return nil
+}
+
+// matches reports whether an automation has all words of a search in its name, id or
+// trigger, and is in a state.
+func matches(e automation.Entry, q, state string) bool {
+	switch state {
+	case "on", "paused", "off":
+		if e.Version == 0 && e.Name == "" || string(e.State) != state {
+			return false
+		}
+	case "draft":
+		if e.Draft == 0 {
+			return false
+		}
+	}
+	text := strings.ToLower(strings.Join([]string{e.Name, e.ID, string(e.On), triggerInWords(e.On)}, " "))
+	return !slices.ContainsFunc(strings.Fields(strings.ToLower(q)), func(word string) bool { return !strings.Contains(text, word) })
 }
 
 // exportAutomations sends all automations as a file. It may name people.
@@ -269,18 +334,7 @@ func (c *Console) editPage(r *http.Request, v *view) error {
 	if f, err := automation.ReadFile("text", []byte(data.Writing)); err == nil && len(f.Set.Automations()) == 1 {
 		data.Readable, data.Mails = true, f.Set.Automations()[0].Mails()
 	}
-	wrong, _ := v.Data.(mistakes)
-	if len(wrong) > 0 { // the list says what they are
-		v.Problem = "Nothing was saved: " + plural(int64(len(wrong)), "mistake", "mistakes") + "."
-	}
-	lines := strings.Split(data.Writing, "\n")
-	for _, m := range wrong {
-		row := mistakeRow{Mistake: m}
-		if m.Line <= len(lines) {
-			row.Wrote = strings.TrimSpace(lines[m.Line-1])
-		}
-		data.Mistakes = append(data.Mistakes, row)
-	}
+	data.Mistakes = mistakeRows(v, data.Writing)
 	v.Data = data
 	return nil
 }

@@ -226,11 +226,22 @@ type doFunc func(r *http.Request, v *view) (next string, err error)
 // action registers a form of a page. If it fails for a reason that the person can
 // put right, the page is shown again with the reason.
 func (c *Console) action(r chi.Router, pattern, name string, read pageFunc, do doFunc) {
+	c.actionOf(r, 64<<10, pattern, name, read, do)
+}
+
+// longestText bounds a form that holds the text of automations, in bytes.
+const longestText = 4 << 20
+
+// actionOf is action for a form of at most so many bytes. It may send a file.
+func (c *Console) actionOf(r chi.Router, most int64, pattern, name string, read pageFunc, do doFunc) {
 	r.Post(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v := c.view(r)
 		v.Shown = v.Operator()
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-		err := r.ParseForm()
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+		err := r.ParseMultipartForm(most) //nolint:gosec // the reader above bounds it
+		if errors.Is(err, http.ErrNotMultipart) {
+			err = nil
+		}
 		if err != nil || !areText(r.PostForm) {
 			err = problem("The form could not be read.")
 		}
@@ -286,6 +297,12 @@ var said = map[string]string{
 	"discarded":       "The draft is discarded.",
 	"applied":         "The run has begun. Reload the page to see how far it is.",
 	"apply-cancelled": "The run is cancelled. What it has reached stays as it is.",
+
+	"created":  "The automation is saved and on. It follows each record when that changes next.",
+	"copied":   "This is the copy, a draft. It does nothing until you make it live.",
+	"deleted":  "The automation is deleted. What it made stays as it is.",
+	"imported": "The drafts are saved. They do nothing until you make them live.",
+	"same":     "Nothing was imported: the automations of the file are there already, with the same text.",
 
 	"recipe-on":    "The recipe is added and on. It follows each record when that changes next.",
 	"recipe-off":   "The recipe is added and off. It does nothing until you switch it on.",
