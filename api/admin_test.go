@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/api"
+	"milepost/internal/adminapi"
 	"milepost/internal/console"
 	"milepost/internal/people"
 	"milepost/internal/store"
@@ -45,7 +46,11 @@ func setupAdmin(t *testing.T, change ...func(*api.Routes)) *admin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes := api.Routes{Ready: func(context.Context) error { return nil }, Logger: zerolog.Nop(), People: a.people, Console: pages}
+	endpoints, err := adminapi.New(adminapi.Config{People: a.people, Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := api.Routes{Ready: func(context.Context) error { return nil }, Logger: zerolog.Nop(), People: a.people, Console: pages, API: endpoints}
 	for _, c := range change {
 		c(&routes)
 	}

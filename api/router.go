@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/handlers"
+	"milepost/internal/adminapi"
 	"milepost/internal/console"
 	"milepost/internal/guard"
 	"milepost/internal/httpjson"
@@ -40,6 +41,7 @@ type Routes struct {
 	People            *people.Registry // who may use the admin listener
 	AdminURL          string           // at which people reach it; "" = by its address
 	Console           *console.Console
+	API               *adminapi.API
 	Logger            zerolog.Logger
 }
 
@@ -88,6 +90,7 @@ func Admin(routes Routes) (chi.Router, error) {
 		http.Redirect(w, r, console.Path, http.StatusSeeOther)
 	})
 	r.Mount(strings.TrimSuffix(console.Path, "/"), routes.Console.Router())
+	r.Mount(strings.TrimSuffix(adminapi.Path, "/"), routes.API.Router())
 	return r, nil
 }
 

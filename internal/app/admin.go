@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/api"
+	"milepost/internal/adminapi"
 	"milepost/internal/console"
 	"milepost/internal/erase"
 	"milepost/internal/operate"
@@ -41,7 +42,11 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes.People, routes.AdminURL, routes.Console = a.people, cfg.AdminURL, pages
+	endpoints, err := adminapi.New(adminapi.Config{Desk: desk, People: a.people, Logger: a.logger})
+	if err != nil {
+		return nil, err
+	}
+	routes.People, routes.AdminURL, routes.Console, routes.API = a.people, cfg.AdminURL, pages, endpoints
 	return api.Admin(routes)
 }
 

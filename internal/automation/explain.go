@@ -45,7 +45,7 @@ func (l *Library) Explain(ctx context.Context, what, location string) (*Explanat
 			return nil, err
 		}
 		if ok {
-			return l.explainDelivery(ctx, d)
+			return l.ExplainDelivery(ctx, d)
 		}
 	}
 	states, err := l.records(ctx, what, location)
@@ -92,7 +92,8 @@ func (l *Library) records(ctx context.Context, id, location string) ([]store.Ent
 	return states, nil
 }
 
-func (l *Library) explainDelivery(ctx context.Context, d store.Delivery) (*Explanation, error) {
+// ExplainDelivery explains a delivery.
+func (l *Library) ExplainDelivery(ctx context.Context, d store.Delivery) (*Explanation, error) {
 	x := &Explanation{
 		Delivery: &Delivered{d.ID, d.Type, d.ReceivedAt}, Location: d.Entity.LocationID, Kind: d.Entity.Kind, ID: d.Entity.ID, Contact: d.ContactID,
 		Outcome: d.Outcome, Detail: d.Detail, SyncedAt: d.FinishedAt,

@@ -178,3 +178,43 @@ func (d *Desk) SyncRecordNow(ctx context.Context, who string, e store.Entity) er
 	}
 	return d.note(ctx, who, "asked for a sync of", e.String())
 }
+
+// LocationOf returns the location of the contact with an id. One that Milepost does not
+// know can be only in the location that is connected, if there is no other.
+func (d *Desk) LocationOf(ctx context.Context, contactID string) (string, error) {
+	var locations []string
+	cards, err := d.Store.ContactsByID(ctx, contactID)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range cards {
+		locations = append(locations, c.LocationID)
+	}
+	records, err := d.Store.EntitiesNamed(ctx, contactID) // one that no sync has read
+	if err != nil {
+		return "", err
+	}
+	for _, r := range records {
+		if r.Kind == "contact" {
+			locations = append(locations, r.LocationID)
+		}
+	}
+	if len(locations) == 0 {
+		connections, err := d.Store.Connections(ctx)
+		if err != nil {
+			return "", err
+		}
+		if len(connections) != 1 {
+			return "", ErrUnknown
+		}
+		return connections[0].LocationID, nil
+	}
+	slices.Sort(locations)
+	if locations = slices.Compact(locations); len(locations) == 1 {
+		return locations[0], nil
+	}
+	return "", fmt.Errorf("%w: %d locations have it", ErrAmbiguous, len(locations))
+}
+
+// ErrAmbiguous means that an id does not say which record is meant.
+var ErrAmbiguous = errors.New("the location of the contact is needed")
