@@ -61,8 +61,8 @@ func (r *Syncer) orphanJob(ctx context.Context, job *river.Job[store.StrayArgs])
 
 // orphanLater is how a look that failed is tried again.
 func (r *Syncer) orphanLater(e store.Entity, err error) error {
-	if failed, ok := errors.AsType[*clients.Error](err); ok && failed.Reason == clients.RateLimited {
-		return r.Snooze(outcome.Jitter(max(failed.RetryAfter, outcome.RateLimitWait)))
+	if wait, limited := outcome.RateLimit(err, outcome.RateLimitWait); limited {
+		return r.Snooze(outcome.Jitter(wait))
 	}
 	return fmt.Errorf("look for a meeting request of %s that should not exist: %w", e, err)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"milepost/internal/outcome"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 )
@@ -76,5 +77,21 @@ func TestADeleteIsConfirmedByAnyLookSinceThen(t *testing.T) {
 	reads := b.listReads()
 	if left := b.confirms(); left != 0 || b.listReads() != reads {
 		t.Errorf("%d deletes are unconfirmed after %d more reads of the lists", left, b.listReads()-reads)
+	}
+}
+
+func TestALookAtARateLimitWaitsNoLongerThanAnyOther(t *testing.T) {
+	b := setup(t, toOwner)
+	b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.RateLimited(24*time.Hour))
+	for name, args := range map[string]store.StrayArgs{
+		"for a late create":     {Item: "milestone/1", Generation: 1},
+		"to confirm a deletion": {DeletedID: "000000000000000000000001"},
+	} {
+		args.LocationID, args.RecordKind, args.EntityID, args.GivenUpAt = location, "contact", "jane", b.now()
+		err := b.orphanJob(t.Context(), &river.Job[store.StrayArgs]{JobRow: &rivertype.JobRow{}, Args: args})
+		snooze, ok := errors.AsType[*rivertype.JobSnoozeError](err)
+		if longest := outcome.LongestWait * 11 / 10; !ok || snooze.Duration > longest+time.Second || snooze.Duration < outcome.RateLimitWait {
+			t.Errorf("the look %s ends with %v, want a wait of at most %s", name, err, longest)
+		}
 	}
 }
