@@ -309,10 +309,16 @@ func TestWhatMilepostWroteIsKnownByItsEnd(t *testing.T) {
 		"Booked\n[ref: mp-ABCDEFG2]":              false,
 		"Booked\n[ref: xx-abcdefg2]":              false,
 		"<p>Booked <b>[ref: mp-abcdefg2]</b></p>": true,
+		"Booked\n[ref: mp-abcdefg2-23ab]":         true,
+		"Booked\n[ref: mp-abcdefg2-23a]":          false,
+		"Booked\n[ref: mp-abcdefg2-23abc]":        false,
 	} {
-		if got := WrittenMarker(body); got != map[bool]string{true: "mp-abcdefg2"}[want] {
+		if got, _ := WrittenMarker(body); got != map[bool]string{true: "mp-abcdefg2"}[want] {
 			t.Errorf("WrittenMarker(%q) = %q, want one: %v", body, got, want)
 		}
+	}
+	if _, check := WrittenMarker("<p>Booked</p><p>[ref:&nbsp;mp-abcdefg2-23ab]</p>"); check != "23ab" {
+		t.Errorf("the check is %q", check)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -284,6 +285,22 @@ func (r *Ring) Signed(text, signature, purpose string) bool {
 	}
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	return err == nil && hmac.Equal(sum, k.sign(text, purpose))
+}
+
+// Checks returns four characters for each key, of base32 in lower case, which show that a
+// holder of the key wrote a text, for this purpose. The first four are for what is written
+// now. They serve where a signature is too long: one guess in a million is right.
+func (r *Ring) Checks(text, purpose string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.path != "" {
+		_ = r.reloadLocked() // else the keys are as they were
+	}
+	var checks []string
+	for _, k := range r.keys {
+		checks = append(checks, strings.ToLower(base32.StdEncoding.EncodeToString(k.sign(text, purpose))[:4]))
+	}
+	return checks
 }
 
 func (k key) sign(text, purpose string) []byte {

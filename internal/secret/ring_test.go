@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -230,6 +231,25 @@ func TestASignatureHoldsForItsTextItsPurposeAndKeysOfTheRing(t *testing.T) {
 	} {
 		if signed {
 			t.Errorf("%s passes for signed", name)
+		}
+	}
+}
+
+func TestAShortCheckHoldsForItsTextItsPurposeAndKeysOfTheRing(t *testing.T) {
+	old, young := secret.GenerateKey(), secret.GenerateKey()
+	of := ring(t, old).Checks("text", "note")
+	both := ring(t, young+","+old).Checks("text", "note")
+	if len(of) != 1 || len(of[0]) != 4 || !slices.Equal(both, append(ring(t, young).Checks("text", "note"), of[0])) {
+		t.Errorf("the checks of the old key are %q, those of both %q", of, both)
+	}
+	for name, checks := range map[string][]string{
+		"another text":          ring(t, old).Checks("test", "note"),
+		"another purpose":       ring(t, old).Checks("text", "state"),
+		"another ring":          ring(t, young).Checks("text", "note"),
+		"text moved to purpose": ring(t, old).Checks("ext", "note\x00t"),
+	} {
+		if slices.Contains(checks, of[0]) { // once in a million
+			t.Errorf("%s has the same check", name)
 		}
 	}
 }

@@ -47,7 +47,6 @@ type deals struct {
 	came   []string          // contacts
 	visits map[string]string // contact by id
 	deals  map[string]*deal
-	gone   []itemID // items of deleted ones
 }
 
 type deal struct {
@@ -106,7 +105,6 @@ func (h *history) dealEdit(what, contactID string) bool {
 		id := choose(h, visits...)
 		h.must(h.hl.DeleteAppointment(id))
 		delete(h.deals.visits, id)
-		h.deals.gone = append(h.deals.gone, itemID{"appointment", id, "visit/1"})
 	case "new deal":
 		name := fmt.Sprint("Deal ", h.deals.made)
 		o, err := h.hl.CreateOpportunity(hlfake.Opportunity{ContactID: contactID, PipelineID: salesPipeline, Name: name})
@@ -119,7 +117,6 @@ func (h *history) dealEdit(what, contactID string) bool {
 		id := choose(h, open...)
 		h.must(h.hl.DeleteOpportunity(id))
 		h.deals.deals[id].deleted = true
-		h.deals.gone = append(h.deals.gone, itemID{"opportunity", id, "stage/1"}, itemID{"opportunity", id, "lost-deal/1"})
 	default:
 		return false
 	}

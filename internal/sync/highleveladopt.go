@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"time"
 
 	"milepost/clients/highlevel"
 
@@ -17,7 +18,7 @@ import (
 
 // refForm matches the marker of a note or task that Milepost wrote in HighLevel.
 // A person may have added text after it.
-var refForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})\]`)
+var refForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})(?:-[a-z2-7]{4})?\]`)
 
 // laterWrites is how many generations of a note or task beyond the known one are
 // looked for: it is updated in place, so only one that was lost is made again.
@@ -85,21 +86,25 @@ func (s highLevelWrites) adoptLater(ctx context.Context, link store.Link, item m
 	return link, nil
 }
 
-// provesWritten reports whether a marker that no link knows is that of a note or
-// task of the contact that Milepost wrote: it follows from a record of the contact,
-// or a meeting, and an automation. Anybody can write what looks like a marker, so
-// one that follows from nothing proves nothing, and its text is taken for a person's.
-func (s *entitySync) provesWritten(ctx context.Context, marker string) (bool, error) {
+// Markers that former releases wrote have no check, and those under a key that was lost
+// cannot be checked. If no link knows such a marker either, it is proven by what it follows
+// from: a record of the contact, or a meeting, and an automation. Anybody can write what
+// looks like a marker, so one that follows from nothing proves nothing, and its text is
+// taken for a person's.
+
+// followsFromKnown reports whether a marker follows from a record of the contact that the
+// database knows.
+func (s *entitySync) followsFromKnown(ctx context.Context, marker string) (bool, error) {
 	if s.mayHaveWritten(mapping.KindContact, s.contactID, marker) {
 		return true, nil
 	}
 	known, err := s.store.EntitiesOf(ctx, s.entity.LocationID, s.contactID)
-	if err != nil {
-		return false, err
-	}
-	if slices.ContainsFunc(known, func(e store.Entity) bool { return s.mayHaveWritten(mapping.Kind(e.Kind), e.ID, marker) }) {
-		return true, nil
-	}
+	return slices.ContainsFunc(known, func(e store.Entity) bool { return s.mayHaveWritten(mapping.Kind(e.Kind), e.ID, marker) }), err
+}
+
+// followsFromShown reports whether a marker follows from a meeting or a task of the contact
+// that the vendors show.
+func (s *entitySync) followsFromShown(ctx context.Context, marker string) (bool, error) {
 	if ours, err := s.meetingWrote(ctx, marker); ours || err != nil {
 		return ours, err
 	}
@@ -149,35 +154,51 @@ func (s *entitySync) meetingWrote(ctx context.Context, marker string) (bool, err
 	return false, nil
 }
 
-// proofs remembers which unknown markers were proven to be Milepost's, and which not.
+// proofs remembers which markers without a check were proven to be Milepost's, and of which
+// the vendors lately showed nothing that they follow from.
 type proofs struct {
-	mu    sync.Mutex
-	known map[proof]bool
+	mu      sync.Mutex
+	ours    map[proof]bool
+	nothing map[proof]time.Time // when they showed nothing
 }
 
 type proof struct{ contact, marker string }
 
-// mostProofs bounds what is remembered: people can make up markers.
-const mostProofs = 10000
+const (
+	// mostProofs bounds what is remembered: people can make up markers.
+	mostProofs = 10000
+	// nothingFor is how long the vendors are not asked again. What they showed may have been
+	// wrong.
+	nothingFor = 10 * time.Minute
+)
 
-// wroteUnknown is provesWritten, once for a contact and marker.
+// wroteUnknown reports whether Milepost wrote a note or task with a marker that no link
+// knows, and that has no check.
 func (s *entitySync) wroteUnknown(ctx context.Context, marker string) (bool, error) {
 	p, of := &s.conn.proofs, proof{s.contactID, marker}
 	p.mu.Lock()
-	ours, known := p.known[of]
+	ours, asked := p.ours[of], p.nothing[of]
 	p.mu.Unlock()
-	if known || s.contactID == "" {
+	if ours || s.contactID == "" {
 		return ours, nil
 	}
-	ours, err := s.provesWritten(ctx, marker)
+	ours, err := s.followsFromKnown(ctx, marker)
+	if since := s.now().Sub(asked); err == nil && !ours && (since < 0 || since >= nothingFor) {
+		ours, err = s.followsFromShown(ctx, marker)
+		asked = s.now()
+	}
 	if err != nil {
 		return false, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known == nil || len(p.known) >= mostProofs {
-		p.known = map[proof]bool{}
+	if p.ours == nil || len(p.ours)+len(p.nothing) >= mostProofs {
+		p.ours, p.nothing = map[proof]bool{}, map[proof]time.Time{}
 	}
-	p.known[of] = ours
+	if delete(p.nothing, of); ours {
+		p.ours[of] = true
+	} else {
+		p.nothing[of] = asked
+	}
 	return ours, nil
 }

@@ -92,6 +92,24 @@ func (s highLevelWrites) write(ctx context.Context, link store.Link, item mappin
 	return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" created", title))
 }
 
+// signed is a body that ends with a marker, and with a check by which any database knows
+// that Milepost wrote it.
+func (s *entitySync) signed(body, marker string) string {
+	if checks := s.checks(marker); len(checks) > 0 {
+		marker += "-" + checks[0]
+	}
+	return meeting.Signed(body, marker)
+}
+
+// checks are what may stand behind a marker in a note or task that Milepost wrote in the
+// location.
+func (s *entitySync) checks(marker string) []string {
+	if s.checksOf == nil {
+		return nil
+	}
+	return s.checksOf(s.entity.LocationID + "\x00" + marker)
+}
+
 // highLevelNotes are the notes that automations write in HighLevel.
 type highLevelNotes struct{ highLevelWrites }
 
@@ -113,11 +131,11 @@ func (s highLevelNotes) apply(ctx context.Context, item mapping.Item) error {
 	}
 	return s.write(ctx, link, item, content, title,
 		func(marker string) (string, error) {
-			note, err := s.writing().CreateNote(ctx, s.contactID, highlevel.NewNote{Body: meeting.Signed(item.Text, marker)})
+			note, err := s.writing().CreateNote(ctx, s.contactID, highlevel.NewNote{Body: s.signed(item.Text, marker)})
 			return note.ID, err
 		},
 		func(id, marker string) error {
-			body := meeting.Signed(item.Text, marker)
+			body := s.signed(item.Text, marker)
 			_, err := s.writing().UpdateNote(ctx, s.contactID, id, highlevel.NoteFields{Body: &body})
 			return err
 		})
@@ -147,12 +165,12 @@ func (s highLevelTasks) apply(ctx context.Context, item mapping.Item) error {
 	return s.write(ctx, link, item, content, item.Title,
 		func(marker string) (string, error) {
 			task, err := s.writing().CreateTask(ctx, s.contactID, highlevel.NewTask{
-				Title: item.Title, Body: meeting.Signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
+				Title: item.Title, Body: s.signed(item.Text, marker), DueDate: item.Due, AssignedTo: item.AssignedTo,
 			})
 			return task.ID, err
 		},
 		func(id, marker string) error {
-			body := meeting.Signed(item.Text, marker)
+			body := s.signed(item.Text, marker)
 			fields := highlevel.TaskFields{Title: &item.Title, Body: &body, DueDate: item.Due}
 			if item.AssignedTo != "" {
 				fields.AssignedTo = &item.AssignedTo

@@ -144,12 +144,12 @@ func (s *entitySync) recallEvent(body []byte, read *mapping.Facts) {
 		}
 	case mapping.KindTask:
 		var t highlevel.Task
-		if json.Unmarshal(record, &t) == nil && t.ID == s.entity.ID && mapping.WrittenMarker(t.Body) == "" {
+		if json.Unmarshal(record, &t) == nil && t.ID == s.entity.ID && !marked(t.Body) {
 			read.Task = facts.Task(t)
 		}
 	case mapping.KindNote:
 		var n highlevel.Note
-		if json.Unmarshal(record, &n) == nil && n.ID == s.entity.ID && mapping.WrittenMarker(n.Body) == "" {
+		if json.Unmarshal(record, &n) == nil && n.ID == s.entity.ID && !marked(n.Body) {
 			read.Note = facts.Note(n)
 		}
 	case mapping.KindAppointment:
@@ -163,6 +163,12 @@ func (s *entitySync) recallEvent(body []byte, read *mapping.Facts) {
 			read.Opportunity = facts.Opportunity(o, nil, nil)
 		}
 	}
+}
+
+// marked reports whether a body ends as one that Milepost wrote.
+func marked(body string) bool {
+	marker, _ := mapping.WrittenMarker(body)
+	return marker != ""
 }
 
 // Judge says of a delivery what is to be done for it: Skip says why nothing is, or is

@@ -157,6 +157,11 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	for _, v := range list {
 		delete(seen, id(v))
 	}
+	if len(list) == 0 && len(seen) == 0 && kind == mapping.KindTask {
+		if seen, err = s.searched(ctx); err != nil {
+			return err
+		}
+	}
 	if len(seen) > 0 {
 		_, err = get(ctx, s.contactID, slices.Min(slices.Collect(maps.Keys(seen)))) // one of them tells
 		switch {
@@ -176,12 +181,26 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	return nil
 }
 
+// searched are the tasks of the contact that the search shows: an empty list may be wrong,
+// and a database that was restored may know none of them. Notes cannot be searched.
+func (s *entitySync) searched(ctx context.Context) (map[string]store.Seen, error) {
+	tasks, err := s.followUpClient.SearchTasks(ctx, s.entity.LocationID, highlevel.TaskSearch{ContactIDs: []string{s.contactID}, Limit: 1})
+	seen := map[string]store.Seen{}
+	for _, t := range tasks {
+		seen[t.ID] = store.Seen{}
+	}
+	return seen, outcome.NonRecord(err)
+}
+
 // wrote reports whether a note or task with this body was written by Milepost
 // itself. Anybody can write what looks like its marker.
 func (s *entitySync) wrote(ctx context.Context, body string) (bool, error) {
-	marker := mapping.WrittenMarker(body)
-	if marker == "" {
+	marker, check := mapping.WrittenMarker(body)
+	switch {
+	case marker == "":
 		return false, nil
+	case check != "" && slices.Contains(s.checks(marker), check):
+		return true, nil
 	}
 	if ours, err := s.store.WroteInHighLevel(ctx, s.entity.LocationID, marker); ours || err != nil {
 		return ours, err

@@ -64,7 +64,7 @@ func (r *Syncer) Rehearser(automations *mapping.Set, agreed func(item string) bo
 	h := &Rehearser{}
 	h.syncer = &Syncer{
 		Runner: r.Runner, store: r.store.Rehearsing(), live: func() *mapping.Set { return automations }, connections: r.connections,
-		sessions: r.sessions.Rehearsing(h.note), logger: r.logger, now: r.now, real: r.real, spread: r.spread, quiet: r.quiet,
+		sessions: r.sessions.Rehearsing(h.note), logger: r.logger, now: r.now, real: r.real, spread: r.spread, quiet: r.quiet, checksOf: r.checksOf,
 		caches: map[string]*session{}, agreed: agreed, rehearser: h,
 	}
 	return h

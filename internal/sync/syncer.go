@@ -53,6 +53,7 @@ type Syncer struct {
 	real        func(time.Duration) time.Duration
 	spread      func(time.Duration) time.Duration
 	quiet       time.Duration // as Config's
+	checksOf    func(text string) []string
 
 	agreed    func(item string) bool // as Rehearser's
 	rehearser *Rehearser             // nil = what it does takes effect
@@ -82,13 +83,16 @@ type Config struct {
 	// Spread returns a wait with a random part added, so that jobs which wait for the same
 	// moment do not come at once; nil = up to a tenth more.
 	Spread func(time.Duration) time.Duration
+	// Checks returns what shows that Milepost wrote a text in HighLevel: first what it writes
+	// now, then what it wrote under former keys; nil = nothing.
+	Checks func(text string) []string
 }
 
 // New makes a Syncer; Register it with River's workers.
 func New(cfg Config) *Syncer {
 	r := &Syncer{
 		Runner: cfg.Jobs, store: cfg.Store, live: cfg.Automations, connections: cfg.Connections, sessions: cfg.Sessions,
-		logger: cfg.Jobs.Logger, now: cfg.Jobs.Now, real: cfg.Jobs.Real, spread: cfg.Spread, quiet: cfg.Quiet, caches: map[string]*session{},
+		logger: cfg.Jobs.Logger, now: cfg.Jobs.Now, real: cfg.Jobs.Real, spread: cfg.Spread, quiet: cfg.Quiet, checksOf: cfg.Checks, caches: map[string]*session{},
 	}
 	if r.spread == nil {
 		r.spread = outcome.Jitter

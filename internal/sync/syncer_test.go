@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,7 @@ import (
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 	"milepost/mapping"
@@ -130,6 +132,10 @@ type workersConfig struct {
 }
 
 func newWorkers(cfg workersConfig) (w workers) {
+	keys, err := secret.ParseRing("test:" + base64.StdEncoding.EncodeToString(make([]byte, 32))) // which no database holds
+	if err != nil {
+		panic(err)
+	}
 	logger := zerolog.Nop()
 	if cfg.Logger != nil {
 		logger = *cfg.Logger
@@ -138,6 +144,7 @@ func newWorkers(cfg workersConfig) (w workers) {
 	sessions := account.New(account.Config{Store: cfg.Store, Automations: cfg.Automations, Connections: cfg.Connections, Logger: logger, Now: cfg.Now})
 	w.Syncer = New(Config{
 		Store: cfg.Store, Automations: cfg.Automations, Connections: cfg.Connections, Sessions: sessions, Jobs: runner, Quiet: cfg.Quiet, Spread: cfg.Spread,
+		Checks: func(text string) []string { return keys.Checks(text, "test") },
 	})
 	w.reconciler = reconcile.New(reconcile.Config{
 		Store: cfg.Store, Automations: cfg.Automations, Connections: cfg.Connections, Sessions: sessions, Jobs: runner, Every: cfg.Every,
