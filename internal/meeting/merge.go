@@ -76,7 +76,9 @@ func Merge(link store.Link, m store.Meeting, item mapping.Item, want Request, ch
 		case changed && calledOff:
 			out.callOff(m, item, changedAt)
 		case changed && !want.End.After(now):
-			out.settle(item) // nothing is created in the past; to ask for the former time again is a change
+			// Nothing is created in the past. To ask for the former time again is a change, and
+			// if the clock was ahead, what is asked for now is one too.
+			out.Link.Material, out.Link.Content = "", ""
 		}
 	case asksForSource(item, link):
 		out.Want.Pin(out.Link.Start, out.Link.End) // the record asks for nothing new

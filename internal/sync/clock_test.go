@@ -43,6 +43,27 @@ func (b *bundle) twoDaysAhead(do func()) {
 	b.ahead.Store(0)
 }
 
+func TestADateThatTheClockTookForPastIsAskedForAgain(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-05-02")
+	b.do(e)
+	b.must(b.ch.Accept(b.request().ID))
+	b.set(time.Date(2030, 5, 3, 12, 0, 0, 0, time.UTC))
+	b.settle() // it took place
+	b.do(e)
+	b.twoDaysAhead(func() {
+		b.setDate(e, "2030-05-04")
+		b.do(e)
+		if n := b.posts(); n != 1 {
+			t.Fatalf("%d requests were made for a date that has passed", n)
+		}
+	})
+	b.do(e)
+	if got := b.request(); got.Start.Day() != 4 {
+		t.Errorf("the request is at %s", got.Start)
+	}
+}
+
 func TestARequestIsNotLeftForGoodBecauseTheClockWasAhead(t *testing.T) {
 	for _, c := range []struct {
 		name        string
