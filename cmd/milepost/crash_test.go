@@ -4,10 +4,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -35,6 +37,7 @@ type process struct {
 	t    *testing.T
 	env  []string
 	addr string
+	log  io.Writer // nil = standard error
 	cmd  *exec.Cmd
 }
 
@@ -54,7 +57,7 @@ func (p *process) start() {
 	p.t.Helper()
 	p.cmd = exec.Command(os.Args[0], "serve")
 	p.cmd.Env = append(os.Environ(), p.env...)
-	p.cmd.Stderr = os.Stderr
+	p.cmd.Stderr = cmp.Or[io.Writer](p.log, os.Stderr)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}

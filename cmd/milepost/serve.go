@@ -35,6 +35,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	} else if link != "" {
 		fmt.Printf("Nobody can sign in to the console yet. Open this link once, within a day, and add yourself:\n%s\n", link)
 	}
+	go tellSystemd(ctx, a, logger)
 	return a.Run(ctx)
 }
 
