@@ -37,8 +37,7 @@ var proxies = map[string]func(t *testing.T, p proxied) *exec.Cmd{
 		return exec.Command(testenv.Program(t, "nginx"), "-p", p.dir, "-c", conf)
 	},
 	"caddy": func(t *testing.T, p proxied) *exec.Cmd {
-		certificate := fmt.Sprintf("example.com {\n\ttls %[1]s/fullchain.pem %[1]s/privkey.pem", p.dir)
-		site := p.config(t, "caddy/Caddyfile", "127.0.0.1:8080", p.public, "127.0.0.1:8081", p.admin, "example.com {", certificate)
+		site := p.config(t, "caddy/Caddyfile", "example.com} {", fmt.Sprintf("example.com} {\n\ttls %[1]s/fullchain.pem %[1]s/privkey.pem", p.dir))
 		host, port, _ := net.SplitHostPort(p.https)
 		_, plain, _ := net.SplitHostPort(p.http)
 		b, err := os.ReadFile(site)
@@ -47,7 +46,8 @@ var proxies = map[string]func(t *testing.T, p proxied) *exec.Cmd{
 		}
 		write(t, site, fmt.Sprintf("{\n\tadmin off\n\tdefault_bind %s\n\thttps_port %s\n\thttp_port %s\n\tstorage file_system %s\n\tskip_install_trust\n}\n%s", host, port, plain, p.dir, b))
 		cmd := exec.Command(testenv.Program(t, "caddy"), "run", "--adapter", "caddyfile", "--config", site)
-		cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_DATA_HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir)
+		cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_DATA_HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir,
+			"MILEPOST_UPSTREAM="+p.public, "MILEPOST_ADMIN_UPSTREAM="+p.admin)
 		return cmd
 	},
 }
