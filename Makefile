@@ -8,13 +8,30 @@ FUZZTIME ?= 20000x
 # Or file:// and the path of an unpacked https://vuln.go.dev/vulndb.zip. Beware: in an empty folder nothing is found.
 VULNDB ?= https://vuln.go.dev
 
-.PHONY: help build test check fmt vuln fuzz bench clean
+# What packages and images are made with has a module of its own as well.
+VERSION ?= 0.0.0
+ARCH ?= amd64
+# Of the last commit, so that the same source gives the same package.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
+.PHONY: help build binary package image test check deploy-check fmt vuln fuzz bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 build: ## Build the binary, bin/milepost
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/milepost ./cmd/milepost
+
+binary: # for linux, without what only a debugger needs
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) $(GO) build -trimpath -ldflags='-s -w' -o bin/milepost ./cmd/milepost
+
+package: binary ## Build the Debian package, bin/*.deb (VERSION, ARCH)
+	gzip -9nc CHANGELOG.md >bin/changelog.gz
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) VERSION=$(VERSION) ARCH=$(ARCH) \
+		$(GO) tool -modfile=deploy/go.mod nfpm package -f deploy/debian/nfpm.yaml -p deb -t bin/
+
+image: binary ## Build the container image without an engine, bin/milepost-image.tar (VERSION, ARCH)
+	$(GO) -C deploy run ./image -binary ../bin/milepost -arch $(ARCH) -tag milepost:$(VERSION) -out ../bin/milepost-image.tar
 
 test: ## Run the tests
 	$(GO) test ./...
@@ -24,6 +41,9 @@ check: ## What CI runs besides the tests: format, lint, vet for Windows, tidy
 	$(TOOL) golangci-lint run
 	GOOS=windows $(GO) vet ./cmd/... ./internal/app/...
 	$(GO) mod tidy -diff
+
+deploy-check: image package ## Test what lies in deploy/; in CI the package is installed and removed
+	MILEPOST_TEST_BINARY=$(CURDIR)/bin/milepost $(GO) -C deploy test -count=1 ./...
 
 fmt: ## Format the code
 	$(TOOL) golangci-lint fmt

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs the package, upgrades, removes and purges it. It needs root, and a machine
+# on which nobody runs Milepost: CI's.
+set -eu
+package=$1
+
+is() { # is WHAT WANT GOT
+	[ "$2" = "$3" ] || { echo "check.sh: $1: want '$2', got '$3'" >&2; exit 1; }
+}
+
+dpkg -i "$package"
+is "the mode of the settings" 600 "$(stat -c %a /etc/milepost/milepost.env)"
+is "the program" milepost "$(milepost version | cut -d' ' -f1)"
+echo "MILEPOST_PUBLIC_URL=https://hooks.example.com" >>/etc/milepost/milepost.env
+milepostctl connections >/tmp/milepost-check.$$ 2>&1 || { cat /tmp/milepost-check.$$ >&2; exit 1; }
+rm -f /tmp/milepost-check.$$
+is "the files of a command" yes "$([ -e /var/lib/milepost/milepost.db ] && echo yes)"
+
+dpkg -i "$package" # once more, as an upgrade
+is "the settings after an upgrade" 1 "$(grep -c '^MILEPOST_PUBLIC_URL=https://hooks.example.com$' /etc/milepost/milepost.env)"
+
+dpkg -r milepost
+is "the program after a removal" no "$([ -e /usr/bin/milepost ] && echo yes || echo no)"
+is "the data after a removal" yes "$([ -e /var/lib/milepost/milepost.db ] && echo yes)"
+is "the settings after a removal" yes "$([ -e /etc/milepost/milepost.env ] && echo yes)"
+
+dpkg -P milepost
+for left in /etc/milepost /var/lib/milepost /var/lib/private/milepost /lib/systemd/system/milepost.service /usr/share/doc/milepost; do
+	is "$left after a purge" no "$([ -e "$left" ] && echo yes || echo no)"
+done
+echo "check.sh: the package was installed, upgraded, removed and purged"
