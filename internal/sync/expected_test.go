@@ -388,6 +388,7 @@ func (l *expected) audit() (wrong []string) {
 	wrong = append(wrong, l.notes()...)
 	wrong = append(wrong, l.contacts()...)
 	wrong = append(wrong, h.deals.audit(h)...)
+	wrong = append(wrong, h.auditCalls()...)
 	return wrong
 }
 

@@ -64,6 +64,7 @@ type history struct {
 	expected  *expected
 
 	deals     deals
+	moves     moves
 	stage     *stage
 	database  string // the one in use
 	stores    []*store.Store
@@ -188,7 +189,7 @@ func automationsOf(rule mapping.ConflictRule) string {
 	for _, id := range []string{"milestone-to-calendar-event", "task-to-calendar-task"} {
 		all = strings.Replace(all, "- id: "+id+"\n", "- id: "+id+"\n  conflict: "+string(rule)+"\n", 1)
 	}
-	return all + dealAutomations
+	return all + dealAutomations + requestAutomations
 }
 
 // tell adds a line to the story.

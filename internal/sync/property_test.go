@@ -163,7 +163,7 @@ func (h *history) edit() {
 	}
 	tasks := slices.DeleteFunc(h.hl.Tasks(id), func(t hlfake.Task) bool { return ours(t.Body) })
 	notes := h.hl.Notes(id)
-	options := []string{"milestone", "milestone", "milestone", "no milestone", "rename", "new task", "new task", "new note", "tag", "untag", "delete"}
+	options := []string{"milestone", "milestone", "milestone", "no milestone", "rename", "new task", "new task", "new note", "tag", "untag", "move house", "move house", "move house", "move house", "move house", "delete"}
 	options = append(options, h.dealEdits(id)...)
 	if len(tasks) > 0 {
 		options = append(options, "edit task", "edit task", "move task", "move task", "complete task", "reopen task", "delete task")
@@ -182,6 +182,8 @@ func (h *history) edit() {
 		h.milestone(place)
 	case "no milestone":
 		h.must(h.hl.SetCustomField(id, choose(h, "contact.milestone", "contact.milestone_date"), ""))
+	case "move house":
+		h.movesHouse(id)
 	case "rename":
 		name := choose(h, "Ann", "Bea")
 		h.must(h.hl.UpdateContact(id, func(c *hlfake.Contact) { c.FirstName = name }))
@@ -332,7 +334,7 @@ func (h *history) newMeeting() {
 func (h *history) fault() {
 	vendor := choose(h, "HighLevel", "CalendarHero", "CalendarHero")
 	faults, patterns := h.hl.Faults(), []string{
-		"*", "GET /contacts/{contactId}", "GET /contacts/*", "POST /contacts/*", "PUT /contacts/*", "POST /contacts/{contactId}/notes", "POST /locations/{locationId}/tasks/search",
+		"*", "GET /contacts/{contactId}", "GET /contacts/*", "POST /contacts/*", "PUT /contacts/*", "POST /contacts/{contactId}/notes", "POST /locations/{locationId}/tasks/search", "POST /businesses/", "POST /businesses/", "POST /businesses/", "POST /businesses/",
 	}
 	if vendor == "CalendarHero" {
 		faults, patterns = h.ch.Faults(), []string{
@@ -375,6 +377,9 @@ func (h *history) settle() {
 		h.rounds()
 	}
 	h.needCheck = false
+	if h.settleCalls() {
+		h.rounds()
+	}
 	h.tally.settled++
 	if wrong := h.expected.audit(); len(wrong) > 0 {
 		slices.Sort(wrong)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"milepost/internal/account"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
@@ -22,6 +23,11 @@ const rehearsedAutomations = toOwner + `
 - { name: Invite, on: contact.tagged, tag: vip, do: [event: { title: "VIP {{ contact.first_name }}", start: "2030-06-01", invite: contact }] }
 - { name: Tagged, on: contact.changed, if: 'contact.city == "Oslo"', do: [tags: { add: nordic }, highlevel_note: { text: "Lives in {{ contact.city }}, {{ contact.first_name }}" }] }
 - { name: Task, on: task.changed, if: not task.completed, do: [task: { title: "{{ task.title }}", due: "{{ task.due }}" }] }
+- { name: Deal, on: opportunity.changed, if: opportunity.status == "open", do: [event: { title: "{{ opportunity.name }} in {{ opportunity.stage }}", start: "2030-06-03" }] }
+- { name: Won, on: opportunity.changed, if: opportunity.status == "won", do: [highlevel_note: { text: "{{ opportunity.name }} is won" }, request: { operation: highlevel.create_business, fields: { name: "{{ opportunity.name }} {{ opportunity.value }}" } }] }
+- { name: Visit, on: appointment.changed, if: appointment.status != "cancelled", do: [event: { title: "{{ appointment.title }}", start: "{{ appointment.start }}", invite: contact }] }
+- { name: Put, on: contact.changed, if: 'contact.city == "Rome"', do: [request: { operation: highlevel.update_contact, fields: { contactId: "{{ contact.id }}", source: "{{ contact.city }}" } }] }
+- { name: Post, on: appointment.changed, do: [request: { operation: calendarhero.create_contact, fields: { name: "{{ appointment.title }}", email: ["{{ appointment.start }}@example.com"] } }] }
 `
 
 // written are the calls of both fakes that write, by what they do.
@@ -63,7 +69,7 @@ func less(after, before map[string]int) map[string]int {
 // random. Before each sync it rehearses it: the rehearsal must write nothing, and name
 // the calls and mails of the sync.
 func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
-	seeds, steps := 12, 25
+	seeds, steps := 12, 40
 	if testing.Short() {
 		seeds = 3
 	}
@@ -74,10 +80,18 @@ func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
 			jane := b.jane("2030-05-02")
 			task, err := b.hl.SeedTask(hlfake.Task{ContactID: jane.ID, Title: "Call", DueDate: time.Date(2030, 5, 20, 9, 0, 0, 0, time.UTC)})
 			b.must(err)
-			entities := []store.Entity{jane, {LocationID: location, Kind: string(mapping.KindTask), ID: task.ID}}
+			b.hl.SeedPipeline(location, hlfake.Pipeline{ID: salesPipeline, Name: "Sales", Stages: dealStages})
+			deal, err := b.hl.SeedOpportunity(hlfake.Opportunity{ContactID: jane.ID, PipelineID: salesPipeline, Name: "House"})
+			b.must(err)
+			visit, err := b.hl.SeedAppointment(hlfake.Appointment{ContactID: jane.ID, CalendarID: "cal", Title: "Visit", Start: time.Date(2030, 5, 21, 9, 0, 0, 0, time.UTC)})
+			b.must(err)
+			entities := []store.Entity{
+				jane, {LocationID: location, Kind: string(mapping.KindTask), ID: task.ID},
+				{LocationID: location, Kind: string(mapping.KindOpportunity), ID: deal.ID}, {LocationID: location, Kind: string(mapping.KindAppointment), ID: visit.ID},
+			}
 			did := 0
 			for step := range steps {
-				what := b.somethingHappens(random, jane.ID, task.ID)
+				what := b.somethingHappens(random, jane.ID, deal.ID, visit.ID)
 				e := entities[random.IntN(len(entities))]
 				before, mails := b.written(), len(b.ch.Mails())
 				links, err := b.store.Links(t.Context(), e)
@@ -125,7 +139,7 @@ func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
 }
 
 // somethingHappens changes something and says what.
-func (b *bundle) somethingHappens(random *rand.Rand, contact, task string) string {
+func (b *bundle) somethingHappens(random *rand.Rand, contact, deal, visit string) string {
 	b.t.Helper()
 	day := fmt.Sprintf("2030-05-%02d", 1+random.IntN(5))
 	changes := map[string]func(){
@@ -139,8 +153,24 @@ func (b *bundle) somethingHappens(random *rand.Rand, contact, task string) strin
 		"another city": func() {
 			b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.City = []string{"Oslo", "Rome", "nowhere"}[random.IntN(3)] }))
 		},
-		"a tag":                 func() { b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.Tags = []string{"vip"} })) },
-		"no tag":                func() { b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.Tags = nil })) },
+		"a tag":  func() { b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.Tags = []string{"vip"} })) },
+		"no tag": func() { b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.Tags = nil })) },
+		"the deal moves": func() {
+			b.must(b.hl.UpdateOpportunity(deal, func(o *hlfake.Opportunity) { o.StageID = dealStages[random.IntN(3)].ID }))
+		},
+		"the deal is won or not": func() {
+			b.must(b.hl.UpdateOpportunity(deal, func(o *hlfake.Opportunity) { o.Status = []string{"open", "won"}[random.IntN(2)] }))
+		},
+		"the deal is worth more": func() { b.must(b.hl.UpdateOpportunity(deal, func(o *hlfake.Opportunity) { o.MonetaryValue++ })) },
+		"the visit moves": func() {
+			b.must(b.hl.UpdateAppointment(visit, func(a *hlfake.Appointment) {
+				a.Start = a.Start.Add(time.Hour)
+				a.End = a.Start.Add(time.Hour)
+			}))
+		},
+		"the visit is off or on": func() {
+			b.must(b.hl.UpdateAppointment(visit, func(a *hlfake.Appointment) { a.Status = []string{"cancelled", "confirmed"}[random.IntN(2)] }))
+		},
 		"time passes":           func() { b.pass(10 * time.Minute) },
 		"an automation pauses":  func() { b.use(switched(rehearsedAutomations, "paused")) },
 		"an automation is off":  func() { b.use(switched(rehearsedAutomations, "off")) },
@@ -159,5 +189,6 @@ func (b *bundle) somethingHappens(random *rand.Rand, contact, task string) strin
 	}
 	what := slices.Sorted(maps.Keys(changes))[random.IntN(len(changes))]
 	changes[what]()
+	b.pass(account.ListsFresh) // a rehearsal reads them anew, and a sync when they are old
 	return what
 }

@@ -40,6 +40,18 @@ func (h *Server) SeedBusiness(locationID string, b Business) Business {
 	return *h.insertBusiness(b)
 }
 
+// Businesses returns all businesses of a location.
+func (h *Server) Businesses(locationID string) (out []Business) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l := h.locations[locationID]; l != nil {
+		for _, b := range l.businesses {
+			out = append(out, *b)
+		}
+	}
+	return out
+}
+
 func (h *Server) insertBusiness(b Business) *Business {
 	b.ID = cmp.Or(b.ID, fakehttp.ObjectID())
 	b.Fields = maps.Clone(b.Fields)
