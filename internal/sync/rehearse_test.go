@@ -86,8 +86,10 @@ func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
 			visit, err := b.hl.SeedAppointment(hlfake.Appointment{ContactID: jane.ID, CalendarID: "cal", Title: "Visit", Start: time.Date(2030, 5, 21, 9, 0, 0, 0, time.UTC)})
 			b.must(err)
 			entities := []store.Entity{
-				jane, {LocationID: location, Kind: string(mapping.KindTask), ID: task.ID},
-				{LocationID: location, Kind: string(mapping.KindOpportunity), ID: deal.ID}, {LocationID: location, Kind: string(mapping.KindAppointment), ID: visit.ID},
+				jane,
+				{LocationID: location, Kind: string(mapping.KindTask), ID: task.ID},
+				{LocationID: location, Kind: string(mapping.KindOpportunity), ID: deal.ID},
+				{LocationID: location, Kind: string(mapping.KindAppointment), ID: visit.ID},
 			}
 			did := 0
 			for step := range steps {
