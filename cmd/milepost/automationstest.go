@@ -314,9 +314,9 @@ func (c *applyAutomationCmd) status(ctx context.Context, out io.Writer, state *a
 	case err != nil:
 		return err
 	case c.JSON:
-		return printJSON(out, applyRow{run.Automation, run.State, run.By, run.AskedAt.UTC(), run.Total, run.Touched, moment(run.EndedAt)})
+		return printJSON(out, applyRow{run.Automation, run.State, run.By, run.AskedAt.UTC(), run.Total, run.Queued, moment(run.EndedAt)})
 	}
-	_, err = fmt.Fprintf(out, "%s: %s, %d of %d records reached, begun by %s at %s\n", run.Automation, run.State, run.Touched, run.Total, oneLine(run.By), run.AskedAt.UTC().Format(time.RFC3339))
+	_, err = fmt.Fprintf(out, "%s: %s, %d of %d records reached, begun by %s at %s\n", run.Automation, run.State, run.Queued, run.Total, oneLine(run.By), run.AskedAt.UTC().Format(time.RFC3339))
 	return err
 }
 

@@ -71,7 +71,7 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 			return c.list(ctx, out, backfill.Syncer.Rehearser(state.Automations.Set(), nil), found)
 		}
 		fmt.Fprintf(out, "checked %d contacts and %d open tasks, queued %d records (%d calls to HighLevel); `milepost serve` syncs them now, or when it next runs\n",
-			at.Contacts, at.Tasks, at.Touched, at.Calls)
+			at.Contacts, at.Tasks, at.Differing, at.Calls)
 		if c.Wait {
 			return waitForWork(ctx, out, state)
 		}
@@ -177,7 +177,7 @@ func (p *progress) show(at store.Reconciliation) {
 		full = int(at.Contacts * cells / total)
 	}
 	line := fmt.Sprintf("%s%s  %d of %d contacts, %d tasks, %d to sync, %d calls",
-		strings.Repeat("█", full), strings.Repeat("░", cells-full), at.Contacts, at.ContactsTotal, at.Tasks, at.Touched, at.Calls)
+		strings.Repeat("█", full), strings.Repeat("░", cells-full), at.Contacts, at.ContactsTotal, at.Tasks, at.Differing, at.Calls)
 	p.print(line)
 }
 

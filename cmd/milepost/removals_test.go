@@ -16,7 +16,7 @@ func TestRemovalsThatWaitAreAllowed(t *testing.T) {
 	}
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
 		e := store.Entity{LocationID: "loc", Kind: "contact", ID: id}
-		if _, err := st.Doubt(t.Context(), e, "HighLevel", time.Now()); err != nil {
+		if _, err := st.MarkUnconfirmed(t.Context(), e, "HighLevel", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := st.DecideRemoval(t.Context(), e, "HighLevel", time.Now()); err != nil {

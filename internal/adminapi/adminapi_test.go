@@ -144,14 +144,14 @@ func (d *desk) seed() {
 	_, err := d.store.Dispatch(ctx, func(context.Context, *store.Tx) ([]store.Delivery, error) { return list, nil })
 	must(d.t, err)
 	_, err = d.store.FinishSync(ctx, nil, store.Finish{
-		Entity: jane, Seen: 1, Now: d.now, ContactID: "c1", Outcome: store.Done, Detail: "event created: Closing of Jane",
+		Entity: jane, Wanted: 1, Now: d.now, ContactID: "c1", Outcome: store.Done, Detail: "event created: Closing of Jane",
 		Contact:    &store.Contact{LocationID: "loc", ID: "c1", Name: "Jane Doe", Email: "jane@acme.example", Phone: "+14165550142", ChangedAt: d.now},
 		Timeline:   []store.TimelineEntry{{At: d.now, Entity: jane, ContactID: "c1", What: "event created", Detail: "Closing of Jane"}},
 		Considered: []store.Considered{{Automation: "a", Version: 2, Wants: 1}, {Automation: "b", Condition: `contact.name == "x"`, Saw: `contact.name was "Jane Doe"`}},
 	})
 	must(d.t, err)
 	must(d.t, d.store.Postpone(ctx, store.Postponed{
-		Entity: task1, Seen: 1, Outcome: store.Retry, Detail: "HighLevel answered 500", Now: d.now.Add(-time.Minute), NextTry: d.now.Add(time.Minute), Tries: 3,
+		Entity: task1, Wanted: 1, Outcome: store.Retry, Detail: "HighLevel answered 500", Now: d.now.Add(-time.Minute), NextTry: d.now.Add(time.Minute), Tries: 3,
 	}))
 }
 

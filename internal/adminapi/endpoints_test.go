@@ -197,7 +197,7 @@ func (d *desk) contact(location, id, name string) {
 	must(d.t, d.store.Requeue(d.t.Context(), []store.Entity{e}, false))
 	d.now = d.now.Add(time.Minute)
 	_, err := d.store.FinishSync(d.t.Context(), nil, store.Finish{
-		Entity: e, Seen: 1, Now: d.now, ContactID: id, Outcome: store.Unchanged,
+		Entity: e, Wanted: 1, Now: d.now, ContactID: id, Outcome: store.Unchanged,
 		Contact: &store.Contact{LocationID: location, ID: id, Name: name, ChangedAt: d.now},
 	})
 	must(d.t, err)

@@ -253,7 +253,7 @@ func (l *Library) Register(workers *river.Workers, real func(time.Duration) time
 		case err != nil:
 			return err
 		case done && ok:
-			l.logger.Info().Str("automation", job.Args.Automation).Int64("records", run.Touched).Msg("automation applied")
+			l.logger.Info().Str("automation", job.Args.Automation).Int64("records", run.Queued).Msg("automation applied")
 			return nil
 		case done:
 			return nil

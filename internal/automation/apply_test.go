@@ -45,7 +45,7 @@ func (s *syncs) work(ctx context.Context, st *store.Store, job *river.Job[store.
 	s.mu.Lock()
 	s.of[e.ID]++
 	s.mu.Unlock()
-	again, err := st.FinishSync(ctx, job, store.Finish{Entity: e, Seen: state.Wanted, Outcome: store.Unchanged, Now: time.Now()})
+	again, err := st.FinishSync(ctx, job, store.Finish{Entity: e, Wanted: state.Wanted, Outcome: store.Unchanged, Now: time.Now()})
 	if err == nil && again {
 		return river.JobSnooze(0)
 	}
@@ -138,7 +138,7 @@ func TestARunThatIsCancelledReachesNoOtherPage(t *testing.T) {
 		return counts["running"]+counts["queued"]+counts["scheduled"] == 0
 	})
 	run, _, err := l.Progress(t.Context(), "mine")
-	if err != nil || run.State != store.ApplyCancelled || run.Touched != 100 || len(s.of) != 100 {
+	if err != nil || run.State != store.ApplyCancelled || run.Queued != 100 || len(s.of) != 100 {
 		t.Errorf("%v, the run is %+v, and %d records were synced; want it cancelled after 100", err, run, len(s.of))
 	}
 	if was := must(l.CancelApply(t.Context(), "mine"))(t); was {
@@ -159,8 +159,8 @@ func TestARunGoesOnAfterACrashWhereItWas(t *testing.T) {
 		return err == nil && run.State == store.ApplyDone
 	})
 	run, _, err := l.Progress(t.Context(), "mine")
-	if err != nil || run.Touched != 120 || len(s.of) != 120 {
-		t.Errorf("%v, the run reached %d records, and %d were synced", err, run.Touched, len(s.of))
+	if err != nil || run.Queued != 120 || len(s.of) != 120 {
+		t.Errorf("%v, the run reached %d records, and %d were synced", err, run.Queued, len(s.of))
 	}
 	twice := 0
 	for _, n := range s.of {

@@ -97,7 +97,7 @@ func syncNothing(st *store.Store) *river.Workers {
 		if err != nil {
 			return err
 		}
-		_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Unchanged, Now: time.Now()})
+		_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Wanted: state.Wanted, Outcome: store.Unchanged, Now: time.Now()})
 		return err
 	}))
 	return workers

@@ -277,7 +277,7 @@ func (c *hookCheck) decide(h *store.Hook, found calendarhero.Hook, registered bo
 			h.SetAt = now
 		}
 		c.ours(h)
-	case (!registered || found.URL == "") && !h.Allowed && h.Unverifiable() && (registered || now.Sub(h.SetAt) < hookBlind):
+	case (!registered || found.URL == "") && !h.Allowed && h.Unverifiable() && (registered || now.Sub(h.SetAt) < hookUnverifiable):
 		c.ours(h) // as far as is known: this server does not let it be read
 	case !registered && !h.SetAt.IsZero() && !h.SeenAt.IsZero():
 		return hookRepaired

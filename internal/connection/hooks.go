@@ -19,11 +19,11 @@ import (
 const HookPath = "/webhooks/calendarhero/"
 
 const (
-	hookTime   = 2 * time.Minute // for all of an account's registrations
-	hookLease  = 3 * time.Minute
-	hookWait   = 30 * time.Second // how long a command waits for a process that is at it
-	hookBlind  = 24 * time.Hour   // after which ours is registered again where it cannot be read
-	hooksLanes = 4                // accounts at once
+	hookTime         = 2 * time.Minute // for all of an account's registrations
+	hookLease        = 3 * time.Minute
+	hookWait         = 30 * time.Second // how long a command waits for a process that is at it
+	hookUnverifiable = 24 * time.Hour   // after which ours is registered again where it cannot be read
+	hooksLanes       = 4                // accounts at once
 
 	// What failed is tried again after three times as long as it has failed,
 	// within these: at 15 s, 1 min, 4 min, 16 min, and each quarter of an hour then.

@@ -160,8 +160,8 @@ func (d *desk) deliver(list ...store.Delivery) {
 
 func (d *desk) finish(f store.Finish) {
 	d.t.Helper()
-	if f.Seen == 0 {
-		f.Seen = 1
+	if f.Wanted == 0 {
+		f.Wanted = 1
 	}
 	if f.Now.IsZero() {
 		f.Now = d.now
@@ -196,7 +196,7 @@ func (d *desk) seed() {
 		Timeline: []store.TimelineEntry{{At: d.now, Entity: jane, ContactID: "c1", What: "event created", Detail: hostile}},
 	})
 	if err := d.store.Postpone(d.t.Context(), store.Postponed{
-		Entity: task1, Seen: 1, Outcome: store.Retry, Detail: "HighLevel answered 500 to " + hostile, Now: d.now.Add(-time.Minute), NextTry: d.now.Add(time.Minute), Tries: 3,
+		Entity: task1, Wanted: 1, Outcome: store.Retry, Detail: "HighLevel answered 500 to " + hostile, Now: d.now.Add(-time.Minute), NextTry: d.now.Add(time.Minute), Tries: 3,
 	}); err != nil {
 		d.t.Fatal(err)
 	}

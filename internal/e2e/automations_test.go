@@ -171,7 +171,7 @@ func (w *world) applied(state *app.State, id string) {
 		return ok && run.State == store.ApplyDone
 	})
 	w.settle()
-	if run, _, _ := state.Automations.Progress(context.Background(), id); run.Touched == 0 {
+	if run, _, _ := state.Automations.Progress(context.Background(), id); run.Queued == 0 {
 		w.must(fmt.Errorf("the run reached no record: %+v", run))
 	}
 }

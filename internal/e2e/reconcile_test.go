@@ -108,8 +108,8 @@ func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {
 	w.eventually("it has looked once more", w.looks(2))
 	at, err := w.app.Store().Reconciliation(t.Context(), location)
 	w.must(err)
-	if at.Calls > 4 || at.Touched != 0 || at.Tasks != 30 {
-		t.Errorf("in step it cost %d calls, looked at %d contacts and %d tasks, and found %d to differ", at.Calls, at.Contacts, at.Tasks, at.Touched)
+	if at.Calls > 4 || at.Differing != 0 || at.Tasks != 30 {
+		t.Errorf("in step it cost %d calls, looked at %d contacts and %d tasks, and found %d to differ", at.Calls, at.Contacts, at.Tasks, at.Differing)
 	}
 	if n := w.hl.Calls()["GET /contacts/{contactId}"]; n != 0 {
 		t.Errorf("%d contacts were fetched though nothing changed", n)
@@ -286,16 +286,16 @@ func TestAReconciliationOfManyTurnsEnds(t *testing.T) {
 		t.Logf("%d contacts and %d tasks: %d calls in %d turns", at.Contacts, at.Tasks, turn.calls, took)
 		// One call for each contact's notes and for each page, and each turn repeats the search it was in.
 		least := contacts + contacts/100 + tasks/100
-		if at.Contacts != contacts || at.Tasks != tasks || at.Touched != contacts || turn.calls > least+3*took || took > 2+least/(turn.each-3) {
-			t.Errorf("%d contacts and %d tasks were looked at with %d calls in %d turns, %d found to differ", at.Contacts, at.Tasks, turn.calls, took, at.Touched)
+		if at.Contacts != contacts || at.Tasks != tasks || at.Differing != contacts || turn.calls > least+3*took || took > 2+least/(turn.each-3) {
+			t.Errorf("%d contacts and %d tasks were looked at with %d calls in %d turns, %d found to differ", at.Contacts, at.Tasks, turn.calls, took, at.Differing)
 		}
 		for i, task := range w.hl.Tasks(id) {
 			if i < 120 {
 				w.must(w.hl.CompleteTask(task.ID))
 			}
 		}
-		if at, _ = sweep(); at.Tasks != tasks-120 || at.Touched < 120 {
-			t.Errorf("120 tasks were completed: %d are open, and %d records found to differ", at.Tasks, at.Touched)
+		if at, _ = sweep(); at.Tasks != tasks-120 || at.Differing < 120 {
+			t.Errorf("120 tasks were completed: %d are open, and %d records found to differ", at.Tasks, at.Differing)
 		}
 	})
 }

@@ -72,23 +72,23 @@ func (r *Reconciler) PollMeetings(ctx context.Context, a connection.Account) (fo
 		return 0, err
 	}
 	known := map[string]store.Meeting{} // of those made here, whichever location's they are
-	var touch []store.Entity
+	var requeue []store.Entity
 	for _, location := range a.Locations {
 		of, more, err := r.pollLocation(ctx, location, open)
 		if err != nil {
 			return 0, err
 		}
-		touch = append(touch, more...)
+		requeue = append(requeue, more...)
 		for id, m := range of {
 			known[id] = m
 		}
 	}
 	for id, listed := range open {
 		if m, ok := known[id]; meeting.MarkerIn(listed.Title) != "" && (!ok || meeting.Differs(m, listed, r.now())) {
-			touch = append(touch, store.Entity{LocationID: a.Home(), Kind: string(mapping.KindMeeting), ID: id})
+			requeue = append(requeue, store.Entity{LocationID: a.Home(), Kind: string(mapping.KindMeeting), ID: id})
 		}
 	}
-	return len(touch), r.store.RequeueLater(ctx, touch)
+	return len(requeue), r.store.RequeueLater(ctx, requeue)
 }
 
 // pollLocation compares the open meetings in CalendarHero with those that a
@@ -100,9 +100,9 @@ func (r *Reconciler) pollLocation(ctx context.Context, location string, open map
 	if err != nil {
 		return nil, nil, err
 	}
-	var touch []store.Entity
+	var requeue []store.Entity
 	ask := func(id string) {
-		touch = append(touch, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id})
+		requeue = append(requeue, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id})
 	}
 	known := make(map[string]store.Meeting, len(list))
 	for _, m := range list {
@@ -138,5 +138,5 @@ func (r *Reconciler) pollLocation(ctx context.Context, location string, open map
 		}
 		err = r.store.SaveReconciliation(ctx, at, nil)
 	}
-	return known, touch, err
+	return known, requeue, err
 }

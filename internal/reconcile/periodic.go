@@ -45,7 +45,7 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	defer cancel()
 	at, err = r.Sweep(slice, id, id, since.Add(-Overlap), false, nil)
 	log := r.logger.Info().Str("location", id).Int64("contacts", at.Contacts).Int64("tasks", at.Tasks).
-		Int64("found", at.Touched).Int64("calls", at.Calls)
+		Int64("found", at.Differing).Int64("calls", at.Calls)
 	_, absent := errors.AsType[*connection.NotConnected](err)
 	wait, limited := outcome.RateLimit(err, time.Second)
 	switch {

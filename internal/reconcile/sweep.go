@@ -134,7 +134,7 @@ func (s *sweep) run(ctx context.Context) error {
 func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 	for _, f := range found {
 		if f.Differs {
-			s.at.Touched++
+			s.at.Differing++
 		}
 	}
 	if p.Phase == "" {
@@ -225,7 +225,7 @@ func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
-	seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindContact), ids)
+	seen, err := s.store.LastSeen(ctx, s.at.LocationID, string(mapping.KindContact), ids)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -265,7 +265,7 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 	if err != nil {
 		return nil, err
 	}
-	seen, err := s.store.SeenOf(ctx, s.at.LocationID, contactID, string(mapping.KindNote))
+	seen, err := s.store.LastSeenOf(ctx, s.at.LocationID, contactID, string(mapping.KindNote))
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +305,7 @@ func (s *sweep) tasks(ctx context.Context, p place) error {
 	for i, t := range page {
 		ids[i] = t.ID
 	}
-	seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindTask), ids)
+	seen, err := s.store.LastSeen(ctx, s.at.LocationID, string(mapping.KindTask), ids)
 	if err != nil {
 		return err
 	}

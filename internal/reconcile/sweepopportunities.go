@@ -40,7 +40,7 @@ func (s *sweep) opportunities(ctx context.Context, p place) error {
 	for i, o := range page {
 		ids[i] = o.ID
 	}
-	seen, err := s.store.Seen(ctx, s.at.LocationID, string(mapping.KindOpportunity), ids)
+	seen, err := s.store.LastSeen(ctx, s.at.LocationID, string(mapping.KindOpportunity), ids)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *sweep) changedAppointments(ctx context.Context, contactID string) (foun
 	if err != nil {
 		return nil, err
 	}
-	seen, err := s.store.SeenOf(ctx, s.at.LocationID, contactID, string(mapping.KindAppointment))
+	seen, err := s.store.LastSeenOf(ctx, s.at.LocationID, contactID, string(mapping.KindAppointment))
 	if err != nil {
 		return nil, err
 	}

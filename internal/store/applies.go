@@ -26,7 +26,7 @@ type Apply struct {
 	State      string
 	LocationID string // only of this location; "" = of all
 	Total      int64  // records when it began
-	Touched    int64  // records that were asked to be synced
+	Queued     int64  // records that were asked to be synced
 	Last       Entity // the last of them
 	Page       int64
 	EndedAt    time.Time
@@ -94,7 +94,7 @@ func applyOf(ctx context.Context, q querier, automation string) (a Apply, ok boo
 	rows, err := q.Query(ctx, `SELECT `+applyColumns+` FROM applies WHERE automation = $1`, automation)
 	list, err := collect(rows, err, func(r Rows) (a Apply, err error) {
 		var asked, ended int64
-		err = r.Scan(&a.Automation, &a.By, &asked, &a.State, &a.LocationID, &a.Total, &a.Touched, &a.Last.LocationID, &a.Last.Kind, &a.Last.ID, &a.Page, &ended)
+		err = r.Scan(&a.Automation, &a.By, &asked, &a.State, &a.LocationID, &a.Total, &a.Queued, &a.Last.LocationID, &a.Last.Kind, &a.Last.ID, &a.Page, &ended)
 		a.AskedAt, a.EndedAt = fromMicros(asked), fromMicros(ended)
 		return a, err
 	})

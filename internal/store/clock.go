@@ -13,9 +13,9 @@ const LongestRest = 24 * time.Hour
 // by a clock that was ahead. The jobs of a location's or account's round wait for
 // the next round.
 const (
-	longestSync  = 20 * time.Minute // longestBackoff, and what it is spread over
-	longestStray = 3 * time.Hour
-	longestRest  = LongestRest + time.Hour
+	longestSync   = 20 * time.Minute // longestBackoff, and what it is spread over
+	longestOrphan = 3 * time.Hour
+	longestRest   = LongestRest + time.Hour
 )
 
 // ClockPutBack takes back what was noted by a clock that was ahead of the machine's
@@ -30,7 +30,7 @@ func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Dura
 			most  time.Duration
 		}{
 			{`'sync', 'erase'`, longestSync},
-			{`'stray'`, longestStray},
+			{`'stray'`, longestOrphan},
 			{`'rest'`, longestRest},
 			{`'reconcile', 'contacts', 'poll'`, every + every/5 + longestSync},
 		} {

@@ -22,7 +22,7 @@ type Considered struct {
 // Sync is one sync of a record, and what the automations made of it.
 type Sync struct {
 	Entity     Entity
-	Seen       int64 // the Wanted it started from: it answers the deliveries up to that
+	Wanted     int64 // the Wanted it started from: it answers the deliveries up to that
 	At         time.Time
 	Outcome    string
 	Considered []Considered
@@ -64,7 +64,7 @@ func (tx *Tx) considered(ctx context.Context, f Finish) error {
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO considered (location_id, kind, entity_id, seen, synced_at, outcome, automations) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (location_id, kind, entity_id, seen) DO UPDATE SET synced_at = excluded.synced_at, outcome = excluded.outcome, automations = excluded.automations`,
-		f.Entity.LocationID, f.Entity.Kind, f.Entity.ID, f.Seen, micros(f.Now), f.Outcome, string(text))
+		f.Entity.LocationID, f.Entity.Kind, f.Entity.ID, f.Wanted, micros(f.Now), f.Outcome, string(text))
 	if err != nil {
 		return fmt.Errorf("note what the automations made of %s: %w", f.Entity, err)
 	}
@@ -83,7 +83,7 @@ func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, 
 	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
 		var at int64
 		var text string
-		if err = r.Scan(&v.Seen, &at, &v.Outcome, &text); err != nil || text == "" {
+		if err = r.Scan(&v.Wanted, &at, &v.Outcome, &text); err != nil || text == "" {
 			return v, err
 		}
 		var kept storedConsidered

@@ -21,7 +21,7 @@ func TestWhatASyncConsideredIsKeptForAWhileAndBounded(t *testing.T) {
 		}
 		finish := func(seen int64, at time.Time, list []store.Considered) {
 			t.Helper()
-			must(b.FinishSync(ctx, nil, store.Finish{Entity: e, Seen: seen, Outcome: store.Skipped, Now: at, Considered: list}))(t)
+			must(b.FinishSync(ctx, nil, store.Finish{Entity: e, Wanted: seen, Outcome: store.Skipped, Now: at, Considered: list}))(t)
 		}
 		one := []store.Considered{{Automation: "a", Version: 3, Reason: "the condition is not met", Condition: "x", Saw: "y"}}
 		finish(1, at, one)
@@ -33,8 +33,8 @@ func TestWhatASyncConsideredIsKeptForAWhileAndBounded(t *testing.T) {
 		finish(5, at.Add(time.Hour), many)
 		for wanted, seen := range map[int64]int64{1: 1, 2: 5, 5: 5, 0: 5} {
 			got, ok, err := b.SyncOf(ctx, e, wanted)
-			if err != nil || !ok || got.Seen != seen {
-				t.Errorf("of %d: %v, %v, %+v", wanted, err, ok, got.Seen)
+			if err != nil || !ok || got.Wanted != seen {
+				t.Errorf("of %d: %v, %v, %+v", wanted, err, ok, got.Wanted)
 			}
 		}
 		first, _, err := b.SyncOf(ctx, e, 1)

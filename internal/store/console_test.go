@@ -109,7 +109,7 @@ func TestContactsAreFoundByTheBeginningsOfWords(t *testing.T) {
 			c.LocationID, c.ChangedAt = "loc", now
 			e := store.Entity{LocationID: "loc", Kind: "contact", ID: c.ID}
 			b.deliver(t, store.Delivery{ID: now.Unix(), Type: "ContactUpdate", Entity: e})
-			if _, err := b.FinishSync(t.Context(), nil, store.Finish{Entity: e, Seen: 1, ContactID: c.ID, Outcome: store.Done, Now: now, Contact: &c}); err != nil {
+			if _, err := b.FinishSync(t.Context(), nil, store.Finish{Entity: e, Wanted: 1, ContactID: c.ID, Outcome: store.Done, Now: now, Contact: &c}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestTheWaitsOfADeliveryAreKept(t *testing.T) {
 		b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1}, store.Delivery{ID: 2, Type: "ContactUpdate", Entity: contact1})
 		postpone := func(seen int64, outcome, detail string, at, until time.Duration) {
 			t.Helper()
-			if err := b.Postpone(t.Context(), store.Postponed{Entity: contact1, Seen: seen, Outcome: outcome, Detail: detail, Now: now.Add(at), NextTry: now.Add(until)}); err != nil {
+			if err := b.Postpone(t.Context(), store.Postponed{Entity: contact1, Wanted: seen, Outcome: outcome, Detail: detail, Now: now.Add(at), NextTry: now.Add(until)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -193,7 +193,7 @@ func TestSyncNowEndsTheWaitForANextTry(t *testing.T) {
 		note := store.Entity{LocationID: "loc", Kind: "note", ID: "n1"}
 		b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1, ContactID: "c1"}, store.Delivery{ID: 2, Type: "NoteCreate", Entity: note, ContactID: "c1"})
 		for _, e := range []store.Entity{contact1, note} {
-			if err := b.Postpone(t.Context(), store.Postponed{Entity: e, Seen: 1, Outcome: store.Retry, NextTry: time.Now().Add(15 * time.Minute), Tries: 9}); err != nil {
+			if err := b.Postpone(t.Context(), store.Postponed{Entity: e, Wanted: 1, Outcome: store.Retry, NextTry: time.Now().Add(15 * time.Minute), Tries: 9}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -247,7 +247,7 @@ func TestJobsAreListedPageByPage(t *testing.T) {
 		if len(owed) != 2 || owed[0].ID != "c3" {
 			t.Errorf("after c2 are owed %+v", owed)
 		}
-		if err := b.Postpone(t.Context(), store.Postponed{Entity: owed[0].Entity, Seen: 1, Outcome: store.Auth}); err != nil {
+		if err := b.Postpone(t.Context(), store.Postponed{Entity: owed[0].Entity, Wanted: 1, Outcome: store.Auth}); err != nil {
 			t.Fatal(err)
 		}
 		failed := must(b.FailedRecords(t.Context(), store.Entity{}, 10))(t)

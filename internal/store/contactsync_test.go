@@ -78,11 +78,11 @@ func eventGoesBefore(t *testing.T, wait time.Duration) {
 			for _, s := range owed {
 				if s.ID == "waits" && s.NextTry.IsZero() {
 					waits.Add(1)
-					if err := st.Postpone(ctx, store.Postponed{Entity: s.Entity, Seen: s.Wanted, Outcome: store.Waiting, NextTry: time.Now().Add(wait)}); err != nil {
+					if err := st.Postpone(ctx, store.Postponed{Entity: s.Entity, Wanted: s.Wanted, Outcome: store.Waiting, NextTry: time.Now().Add(wait)}); err != nil {
 						return err
 					}
 				} else if s.Ready(time.Now()) {
-					ended = append(ended, store.Finish{Entity: s.Entity, Seen: s.Wanted, Outcome: store.Done, Now: time.Now()})
+					ended = append(ended, store.Finish{Entity: s.Entity, Wanted: s.Wanted, Outcome: store.Done, Now: time.Now()})
 				}
 			}
 			if again, err := st.FinishSync(ctx, job, ended...); err != nil || !again {
@@ -141,14 +141,14 @@ func TestATryThatIsDueSoonIsNotLate(t *testing.T) {
 			}
 			if state.NextTry.IsZero() {
 				due = time.Now().Add(wait)
-				if err := st.Postpone(ctx, store.Postponed{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Waiting, NextTry: due}); err != nil {
+				if err := st.Postpone(ctx, store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Outcome: store.Waiting, NextTry: due}); err != nil {
 					return err
 				}
 				_, err = st.AwaitNextTry(ctx, job, time.Now(), func(d time.Duration) time.Duration { return d })
 				return err
 			}
 			runs <- time.Now()
-			_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()})
+			_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Wanted: state.Wanted, Outcome: store.Done, Now: time.Now()})
 			return err
 		})
 		b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1})
@@ -176,7 +176,7 @@ func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 		}
 		var list []store.Finish
 		for _, s := range owed {
-			list = append(list, store.Finish{Entity: s.Entity, Seen: s.Wanted, Outcome: store.Done, Now: time.Now()})
+			list = append(list, store.Finish{Entity: s.Entity, Wanted: s.Wanted, Outcome: store.Done, Now: time.Now()})
 		}
 		again, err := st.FinishSync(ctx, job, list...)
 		ended <- true
@@ -240,7 +240,7 @@ func TestJobsOfTheVersionBeforeHandTheirRecordsOver(t *testing.T) {
 			}
 			var ended []store.Finish
 			for _, s := range owed {
-				ended = append(ended, store.Finish{Entity: s.Entity, Seen: s.Wanted, Outcome: store.Done, Now: time.Now()})
+				ended = append(ended, store.Finish{Entity: s.Entity, Wanted: s.Wanted, Outcome: store.Done, Now: time.Now()})
 				worked = worked || s.Kind == "task"
 			}
 			again, err := st.FinishSync(ctx, job, ended...)

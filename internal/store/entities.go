@@ -38,7 +38,7 @@ type EntityState struct {
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
 	GoneAt        time.Time // since when a fetch and the events disagree on whether the record is gone; zero = they agree
 	Fingerprint   string    // of the record as it was last read; "" = never was; or FingerprintGone
-	Mark          string    // by what a change is known without reading the record; see Seen
+	Mark          string    // by what a change is known without reading the record; see LastSeen
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
@@ -89,14 +89,14 @@ func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([
 const listEntitiesOf = `SELECT location_id, kind, id FROM entities
 	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`
 
-// Attached lists the entities of a contact that have, or may be about to have,
+// Dependents lists the entities of a contact that have, or may be about to have,
 // a meeting request that shows what is known of the contact: its notes, tags
 // and name.
-func (s *Store) Attached(ctx context.Context, locationID, contactID string) ([]Entity, error) {
-	return s.entities(ctx, listAttached, locationID, contactID)
+func (s *Store) Dependents(ctx context.Context, locationID, contactID string) ([]Entity, error) {
+	return s.entities(ctx, listDependents, locationID, contactID)
 }
 
-const listAttached = `SELECT location_id, kind, id FROM entities e
+const listDependents = `SELECT location_id, kind, id FROM entities e
 	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'note' AND (wanted > done OR EXISTS (
 		SELECT 1 FROM links l WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id
 			AND l.item_kind IN ('event', 'task') AND l.state <> 'gone'))
@@ -303,7 +303,7 @@ const (
 // Finish is the end of one sync.
 type Finish struct {
 	Entity      Entity
-	Seen        int64  // the Wanted it started from
+	Wanted      int64  // the Wanted it started from
 	ContactID   string // learnt on the way; "" = nothing new
 	Fingerprint string // of the record as it was read
 	Mark        string // its own mark of change
@@ -384,7 +384,7 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 			-- the task become again what it was, nothing but this would tell.
 			swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
 		WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted, sync_contact`,
-		e.LocationID, e.Kind, e.ID, f.Seen, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind), oneIf(f.Planned), micros(f.LookAt), f.Parts)
+		e.LocationID, e.Kind, e.ID, f.Wanted, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind), oneIf(f.Planned), micros(f.LookAt), f.Parts)
 	list, err := collect(rows, err, func(r Rows) (v raised, err error) {
 		var contact string
 		err = r.Scan(&v.wanted, &contact)
@@ -394,7 +394,7 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.setOutcome(ctx, e, f.Seen, f.Outcome, f.Detail, micros(f.Now)); err != nil {
+	if err := tx.setOutcome(ctx, e, f.Wanted, f.Outcome, f.Detail, micros(f.Now)); err != nil {
 		return nil, err
 	}
 	if err := tx.appendTimeline(ctx, f.Timeline); err != nil {
@@ -426,7 +426,7 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 			return nil, err
 		}
 	}
-	return slices.DeleteFunc(list, func(v raised) bool { return v.wanted <= f.Seen }), nil
+	return slices.DeleteFunc(list, func(v raised) bool { return v.wanted <= f.Wanted }), nil
 }
 
 func withContact(kind string) int64 { return oneIf(WorkedWithContact(kind)) }
@@ -568,7 +568,7 @@ const listOwedWithoutContact = `SELECT ` + entityColumns + ` FROM entities WHERE
 // Postponed is a sync that has not ended yet.
 type Postponed struct {
 	Entity  Entity
-	Seen    int64
+	Wanted  int64
 	Outcome string
 	Detail  string
 	GoneAt  time.Time // as EntityState's
@@ -589,7 +589,7 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 		if err := tx.noteWait(ctx, p); err != nil {
 			return err
 		}
-		return tx.setOutcome(ctx, e, p.Seen, p.Outcome, p.Detail, 0)
+		return tx.setOutcome(ctx, e, p.Wanted, p.Outcome, p.Detail, 0)
 	})
 	if err != nil {
 		return fmt.Errorf("note that the sync of %s waits: %w", e, err)

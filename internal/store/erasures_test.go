@@ -23,7 +23,7 @@ func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
 			if err := b.SaveLink(ctx, l, time.Unix(5, 0), nil, store.TimelineEntry{Entity: e, ContactID: contact, What: "event removed", Detail: "Jane Doe"}); err != nil {
 				t.Fatal(err)
 			}
-			if err := b.Postpone(ctx, store.Postponed{Entity: e, Seen: 9, Outcome: store.Retry, Detail: "Jane Doe could not be read"}); err != nil {
+			if err := b.Postpone(ctx, store.Postponed{Entity: e, Wanted: 9, Outcome: store.Retry, Detail: "Jane Doe could not be read"}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -18,7 +18,7 @@ func TestWhatHappenedKeepsItsFirstTime(t *testing.T) {
 			store.Delivery{ID: 2, Type: "ContactCreate", Entity: contact1, ContactID: "c1", ReceivedAt: later, Happened: "contact.created"})
 		finish := func(f store.Finish) {
 			t.Helper()
-			f.Entity, f.Seen, f.Now = contact1, 2, later
+			f.Entity, f.Wanted, f.Now = contact1, 2, later
 			if _, err := b.FinishSync(t.Context(), nil, f); err != nil {
 				t.Fatal(err)
 			}
@@ -51,7 +51,7 @@ func TestWhatTheClockChangesIsAskedForOnce(t *testing.T) {
 		b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1, ContactID: "c1", ReceivedAt: now})
 		finish := func(seen int64, planned bool, at time.Time) {
 			t.Helper()
-			if _, err := b.FinishSync(t.Context(), nil, store.Finish{Entity: contact1, Seen: seen, Now: now, Planned: planned, LookAt: at}); err != nil {
+			if _, err := b.FinishSync(t.Context(), nil, store.Finish{Entity: contact1, Wanted: seen, Now: now, Planned: planned, LookAt: at}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -94,7 +94,7 @@ func TestWhatIsLastKnownOfADeletedRecord(t *testing.T) {
 		known("")
 		gone(2, "the event", true)
 		known("the event")
-		if _, err := b.FinishSync(t.Context(), nil, store.Finish{Entity: task, Seen: 2, ContactID: "c1", Now: time.UnixMicro(9), Last: []byte("as it was read")}); err != nil {
+		if _, err := b.FinishSync(t.Context(), nil, store.Finish{Entity: task, Wanted: 2, ContactID: "c1", Now: time.UnixMicro(9), Last: []byte("as it was read")}); err != nil {
 			t.Fatal(err)
 		}
 		gone(3, "the event", true)

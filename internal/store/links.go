@@ -54,12 +54,12 @@ type Link struct {
 	FollowedStart, FollowedEnd time.Time
 	Meeting                    string // the mapping.MeetingState that was last looked at; "" of other items
 	Base                       string // of a contact, what both sides last had: JSON, part to digest
-	// Resting is the Content that a new description alone asks for, and RestingSince
+	// Debounced is the Content that a new description alone asks for, and DebouncedSince
 	// when it was first asked for; "" = none waits.
-	Resting      string
-	RestingSince time.Time
-	Invited      string // the mapping.InviteWho that an event or task was made for; "" = not known
-	Left         string // why the object stays though its entity is gone; "" = it does not. No personal data
+	Debounced      string
+	DebouncedSince time.Time
+	Invited        string // the mapping.InviteWho that an event or task was made for; "" = not known
+	Left           string // why the object stays though its entity is gone; "" = it does not. No personal data
 }
 
 func scanLink(r Rows) (l Link, err error) {
@@ -67,11 +67,11 @@ func scanLink(r Rows) (l Link, err error) {
 	err = r.Scan(&l.Entity.LocationID, &l.Entity.Kind, &l.Entity.ID, &l.Item, &l.ItemKind, &l.Automation, &l.State,
 		&l.ObjectID, &owned, &l.Marker, &l.Generation, &l.Material, &l.Content, &l.Title, &start, &end, &attempted, &l.Left,
 		&sourceStart, &sourceEnd, &l.Meeting, &l.Base, &followedStart, &followedEnd,
-		&l.Resting, &resting, &l.Invited)
+		&l.Debounced, &resting, &l.Invited)
 	l.Owned, l.Start, l.End, l.AttemptedAt = owned == 1, fromMicros(start), fromMicros(end), fromMicros(attempted)
 	l.SourceStart, l.SourceEnd = fromMicros(sourceStart), fromMicros(sourceEnd)
 	l.FollowedStart, l.FollowedEnd = fromMicros(followedStart), fromMicros(followedEnd)
-	l.RestingSince = fromMicros(resting)
+	l.DebouncedSince = fromMicros(resting)
 	return l, err
 }
 
@@ -145,7 +145,7 @@ func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders [
 // queues a search for an object that comes to exist nevertheless.
 func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	l.State = LinkGone
-	return s.saveLink(ctx, l, now, []river.InsertManyParams{{Args: StrayArgs{
+	return s.saveLink(ctx, l, now, []river.InsertManyParams{{Args: OrphanArgs{
 		LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID,
 		Item: l.Item, Generation: l.Generation, GivenUpAt: now.UTC(),
 	}}}, nil)
@@ -153,7 +153,7 @@ func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 
 // Confirm queues a look after a time, by the machine's clock, whether a meeting request
 // is still there.
-func (s *Store) Confirm(ctx context.Context, of StrayArgs, after time.Duration) error {
+func (s *Store) Confirm(ctx context.Context, of OrphanArgs, after time.Duration) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: of, InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)}}})
 	})
@@ -163,11 +163,11 @@ func (s *Store) Confirm(ctx context.Context, of StrayArgs, after time.Duration) 
 	return nil
 }
 
-// Rest writes a link whose new description waits, and queues the end of the wait,
+// Debounce writes a link whose new description waits, and queues the end of the wait,
 // which by the machine's clock is after that time.
-func (s *Store) Rest(ctx context.Context, l Link, now time.Time, after time.Duration) error {
+func (s *Store) Debounce(ctx context.Context, l Link, now time.Time, after time.Duration) error {
 	return s.saveLink(ctx, l, now, []river.InsertManyParams{{
-		Args:       RestArgs{LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID, Item: l.Item, Since: l.RestingSince.UTC()},
+		Args:       DebounceArgs{LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID, Item: l.Item, Since: l.DebouncedSince.UTC()},
 		InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)},
 	}}, nil)
 }
@@ -209,6 +209,6 @@ func (tx *Tx) writeLink(ctx context.Context, l Link, now time.Time) error {
 		owned, l.Marker, l.Generation, l.Material, l.Content, l.Title,
 		micros(l.Start), micros(l.End), micros(l.AttemptedAt), l.Left,
 		micros(l.SourceStart), micros(l.SourceEnd), l.Meeting, l.Base,
-		micros(l.FollowedStart), micros(l.FollowedEnd), l.Resting, micros(l.RestingSince), l.Invited, micros(now))
+		micros(l.FollowedStart), micros(l.FollowedEnd), l.Debounced, micros(l.DebouncedSince), l.Invited, micros(now))
 	return err
 }

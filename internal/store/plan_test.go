@@ -15,7 +15,7 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 	defer st.Close()
 	for query, want := range map[string]string{
 		listEntitiesOf:      "entities_contact (location_id=? AND contact_id=?)",
-		listAttached:        "entities_contact (location_id=? AND contact_id=?)",
+		listDependents:      "entities_contact (location_id=? AND contact_id=?)",
 		countBacklog:        "entities_owed",
 		setDeliveryOutcomes: "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
 		listForgotten:       "erasures_on_request",

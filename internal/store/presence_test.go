@@ -29,7 +29,7 @@ func TestWhatADeadProcessHeldIsWorkedByAnother(t *testing.T) {
 	setup(t, open, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {
 		began <- run{ctx, st, job}
 		<-frozen
-		_, err := st.FinishSync(ctx, job, store.Finish{Entity: job.Args.Entity(), Seen: 1, Outcome: "done"})
+		_, err := st.FinishSync(ctx, job, store.Finish{Entity: job.Args.Entity(), Wanted: 1, Outcome: "done"})
 		gone <- err
 		return err
 	}, 1).deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1})
@@ -43,7 +43,7 @@ func TestWhatADeadProcessHeldIsWorkedByAnother(t *testing.T) {
 	heir := setup(t, open, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {
 		second <- job
 		<-finish
-		_, err := st.FinishSync(ctx, job, store.Finish{Entity: job.Args.Entity(), Seen: 1, Outcome: "done"})
+		_, err := st.FinishSync(ctx, job, store.Finish{Entity: job.Args.Entity(), Wanted: 1, Outcome: "done"})
 		return err
 	})
 	beat := func(st *store.Store) {

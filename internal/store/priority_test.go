@@ -81,7 +81,7 @@ func TestAnEventMakesTheJobOfABackfillDueThatWaitsForItsTurn(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()})
+			_, err = st.FinishSync(ctx, job, store.Finish{Entity: state.Entity, Wanted: state.Wanted, Outcome: store.Done, Now: time.Now()})
 			done <- true
 			return err
 		})

@@ -194,10 +194,10 @@ func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// StrayArgs asks for a search for a meeting request that should not exist: the object
+// OrphanArgs asks for a search for a meeting request that should not exist: the object
 // of a create that was given up, lest it comes to exist beside the one that was made in
 // its place, or one that was deleted, lest a gateway said so.
-type StrayArgs struct {
+type OrphanArgs struct {
 	LocationID string    `json:"location_id"`
 	RecordKind string    `json:"kind"`
 	EntityID   string    `json:"id"`
@@ -209,36 +209,36 @@ type StrayArgs struct {
 }
 
 // Kind is the job's name in River's tables.
-func (StrayArgs) Kind() string { return "stray" }
+func (OrphanArgs) Kind() string { return "stray" }
 
 // InsertOpts lets the webhooks' jobs go before.
-func (StrayArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: queueBackground} }
+func (OrphanArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: queueBackground} }
 
 // Entity is the entity whose item the object would be.
-func (a StrayArgs) Entity() Entity {
+func (a OrphanArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// RestArgs asks for a look at an item whose new description was left to rest, when
+// DebounceArgs asks for a look at an item whose new description was left to rest, when
 // that is over. It does nothing if the description changed since.
-type RestArgs struct {
+type DebounceArgs struct {
 	LocationID string    `json:"location_id" river:"unique"`
 	RecordKind string    `json:"kind"        river:"unique"`
 	EntityID   string    `json:"id"          river:"unique"`
 	Item       string    `json:"item"        river:"unique"`
-	Since      time.Time `json:"since"       river:"unique"` // as the Link's RestingSince
+	Since      time.Time `json:"since"       river:"unique"` // as the Link's DebouncedSince
 }
 
 // Kind is the job's name in River's tables.
-func (RestArgs) Kind() string { return "rest" }
+func (DebounceArgs) Kind() string { return "rest" }
 
 // InsertOpts lets the webhooks' jobs go before.
-func (RestArgs) InsertOpts() river.InsertOpts {
+func (DebounceArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
 // Entity is the entity whose item rests.
-func (a RestArgs) Entity() Entity {
+func (a DebounceArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 

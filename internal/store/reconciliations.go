@@ -22,7 +22,7 @@ type Reconciliation struct {
 	Contacts      int64     // contacts looked at
 	ContactsTotal int64     // of how many
 	Tasks         int64     // tasks looked at
-	Touched       int64     // entities found to differ from what was last seen
+	Differing     int64     // entities found to differ from what was last seen
 	TasksKnown    bool      // all open tasks have been looked at: one that is not known is new
 }
 
@@ -30,7 +30,7 @@ const reconciliationColumns = `name, location_id, contacts_since, contacts_until
 
 func scanReconciliation(r Rows) (v Reconciliation, err error) {
 	var since, until, started, finished, known int64
-	err = r.Scan(&v.Name, &v.LocationID, &since, &until, &v.Place, &started, &finished, &v.Calls, &v.Contacts, &v.ContactsTotal, &v.Tasks, &v.Touched, &known)
+	err = r.Scan(&v.Name, &v.LocationID, &since, &until, &v.Place, &started, &finished, &v.Calls, &v.Contacts, &v.ContactsTotal, &v.Tasks, &v.Differing, &known)
 	v.Since, v.Until, v.StartedAt, v.FinishedAt = fromMicros(since), fromMicros(until), fromMicros(started), fromMicros(finished)
 	v.TasksKnown = known == 1
 	return v, err
@@ -67,7 +67,7 @@ type Found struct {
 	Entity
 	ContactID string // the contact it belongs to; "" = not known
 	Differs   bool   // from what was last seen: it is to be synced
-	Swept     string // to be remembered as its Seen.Swept; "" = nothing
+	Swept     string // to be remembered as its LastSeen.Swept; "" = nothing
 	Open      bool   // it is a task that was seen open (see MissingTasks), or an opportunity that was seen
 }
 
@@ -122,7 +122,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 				contacts = excluded.contacts, contacts_total = excluded.contacts_total, tasks = excluded.tasks, touched = excluded.touched,
 				tasks_known = excluded.tasks_known`,
 			v.Name, v.LocationID, micros(v.Since), micros(v.Until), v.Place, micros(v.StartedAt), micros(v.FinishedAt),
-			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Touched, known); err != nil {
+			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Differing, known); err != nil {
 			return err
 		}
 		differ, open, err := tx.noteAllFound(ctx, found)
@@ -149,19 +149,19 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 	return nil
 }
 
-// Seen is what is remembered of a record as it was last read.
-type Seen struct {
+// LastSeen is what is remembered of a record as it was last read.
+type LastSeen struct {
 	Mark        string // the record's own mark of change when it was last synced
 	Swept       string // that of when a reconciliation last came by
 	Fingerprint string // of the record when it was last synced
 }
 
-// Seen returns what is remembered of records of one kind; those that were
+// LastSeen returns what is remembered of records of one kind; those that were
 // never read are not in it.
-func (s *Store) Seen(ctx context.Context, locationID, kind string, ids []string) (map[string]Seen, error) {
-	out := make(map[string]Seen, len(ids))
+func (s *Store) LastSeen(ctx context.Context, locationID, kind string, ids []string) (map[string]LastSeen, error) {
+	out := make(map[string]LastSeen, len(ids))
 	return out, inChunks(ids, []any{locationID, kind}, func(in string, args []any) error {
-		return s.readSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+in+`)`, args...)
+		return s.readLastSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities WHERE location_id = $1 AND kind = $2 AND id IN (`+in+`)`, args...)
 	})
 }
 
@@ -254,15 +254,15 @@ func scanID(r Rows) (id string, err error) {
 	return id, err
 }
 
-// SeenOf returns what is remembered of a contact's notes or tasks that were there
+// LastSeenOf returns what is remembered of a contact's notes or tasks that were there
 // when they were last read.
-func (s *Store) SeenOf(ctx context.Context, locationID, contactID, kind string) (map[string]Seen, error) {
-	out := map[string]Seen{}
-	return out, s.readSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
+func (s *Store) LastSeenOf(ctx context.Context, locationID, contactID, kind string) (map[string]LastSeen, error) {
+	out := map[string]LastSeen{}
+	return out, s.readLastSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $4 AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone, kind)
 }
 
-func (s *Store) readSeen(ctx context.Context, out map[string]Seen, query string, args ...any) error {
+func (s *Store) readLastSeen(ctx context.Context, out map[string]LastSeen, query string, args ...any) error {
 	rows, err := s.Query(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("read what is remembered of records: %w", err)
@@ -270,7 +270,7 @@ func (s *Store) readSeen(ctx context.Context, out map[string]Seen, query string,
 	defer rows.Close()
 	for rows.Next() {
 		var id string
-		var v Seen
+		var v LastSeen
 		if err := rows.Scan(&id, &v.Mark, &v.Swept, &v.Fingerprint); err != nil {
 			return err
 		}

@@ -21,10 +21,10 @@ type RemovalState string
 
 // The states.
 const (
-	RemovalDoubted RemovalState = "doubted" // it is looked at again
-	RemovalWaiting RemovalState = "waiting" // for a person
-	RemovalAllowed RemovalState = "allowed" // by a person
-	RemovalRemoved RemovalState = "removed" // believed; it counts for a while
+	RemovalUnconfirmed RemovalState = "doubted" // it is looked at again
+	RemovalWaiting     RemovalState = "waiting" // for a person
+	RemovalAllowed     RemovalState = "allowed" // by a person
+	RemovalRemoved     RemovalState = "removed" // believed; it counts for a while
 )
 
 const (
@@ -33,8 +33,8 @@ const (
 	// of its notes and tasks.
 	RemovalsAtOnce = 3
 	RemovalsWindow = time.Hour
-	// doubtKept is how long one counts that was not looked at again.
-	doubtKept = 24 * time.Hour
+	// unconfirmedKept is how long one counts that was not looked at again.
+	unconfirmedKept = 24 * time.Hour
 )
 
 const removalColumns = `location_id, vendor, kind, id, state, since`
@@ -46,8 +46,8 @@ func scanRemoval(r Rows) (v Removal, err error) {
 	return v, err
 }
 
-// Doubt notes that a vendor does not show a record, and returns since when.
-func (s *Store) Doubt(ctx context.Context, e Entity, vendor string, now time.Time) (since time.Time, err error) {
+// MarkUnconfirmed notes that a vendor does not show a record, and returns since when.
+func (s *Store) MarkUnconfirmed(ctx context.Context, e Entity, vendor string, now time.Time) (since time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		v, err := tx.noteMissing(ctx, e, vendor, now)
 		since = v.Since
@@ -66,7 +66,7 @@ func (tx *Tx) noteMissing(ctx context.Context, e Entity, vendor string, now time
 			-- A clock that was put back makes the first look a later one.
 			since = CASE WHEN removals.state = 'removed' OR removals.since > excluded.since THEN excluded.since ELSE removals.since END,
 			changed_at = CASE WHEN removals.state = 'waiting' THEN removals.changed_at ELSE excluded.changed_at END
-		RETURNING `+removalColumns, e.LocationID, vendor, e.Kind, e.ID, RemovalDoubted, micros(now))
+		RETURNING `+removalColumns, e.LocationID, vendor, e.Kind, e.ID, RemovalUnconfirmed, micros(now))
 	list, err := collect(rows, err, scanRemoval)
 	if err != nil {
 		return Removal{}, err
@@ -97,7 +97,7 @@ func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now 
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM removals WHERE location_id = $1 AND vendor = $2
 			AND (state = 'removed' AND changed_at < $3 OR state IN ('doubted', 'allowed') AND changed_at < $4)`,
-			e.LocationID, vendor, micros(now.Add(-RemovalsWindow)), micros(now.Add(-doubtKept))); err != nil {
+			e.LocationID, vendor, micros(now.Add(-RemovalsWindow)), micros(now.Add(-unconfirmedKept))); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, countRemovals, e.LocationID, vendor)

@@ -72,7 +72,7 @@ func TestAContactThatVanishesCountsOnceWithItsRecords(t *testing.T) {
 			}
 		}
 		for _, e := range all {
-			must(b.Doubt(ctx, e, "HighLevel", now))(t)
+			must(b.MarkUnconfirmed(ctx, e, "HighLevel", now))(t)
 		}
 		for _, e := range all {
 			if d := must(b.DecideRemoval(ctx, e, "HighLevel", now.Add(time.Minute)))(t); !d.Remove || d.Others != 1 {
@@ -80,7 +80,7 @@ func TestAContactThatVanishesCountsOnceWithItsRecords(t *testing.T) {
 			}
 		}
 		for i := range store.RemovalsAtOnce { // without the contact's own row, notes count each
-			must(b.Doubt(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: fmt.Sprint("n", i)}, "HighLevel", now))(t)
+			must(b.MarkUnconfirmed(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: fmt.Sprint("n", i)}, "HighLevel", now))(t)
 		}
 		if d := must(b.DecideRemoval(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: "n0"}, "HighLevel", now.Add(time.Minute)))(t); d.Remove {
 			t.Errorf("notes of a contact that is there: %+v, want them to wait", d)
@@ -96,11 +96,11 @@ func TestRecordsInDoubtCountAndThoseThatExistAgainDoNot(t *testing.T) {
 		for i := range store.RemovalsAtOnce + 1 {
 			e := store.Entity{LocationID: "loc", Kind: "task", ID: fmt.Sprint("t", i)}
 			all = append(all, e)
-			if since := must(b.Doubt(ctx, e, "HighLevel", now))(t); !since.Equal(now) {
+			if since := must(b.MarkUnconfirmed(ctx, e, "HighLevel", now))(t); !since.Equal(now) {
 				t.Errorf("since %v", since)
 			}
 		}
-		if since := must(b.Doubt(ctx, all[0], "HighLevel", now.Add(time.Minute)))(t); !since.Equal(now) {
+		if since := must(b.MarkUnconfirmed(ctx, all[0], "HighLevel", now.Add(time.Minute)))(t); !since.Equal(now) {
 			t.Errorf("doubted twice: since %v", since)
 		}
 		if d := must(b.DecideRemoval(ctx, all[0], "HighLevel", now.Add(time.Minute)))(t); d.Remove || !d.Begins {

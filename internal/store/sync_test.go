@@ -58,7 +58,7 @@ func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store
 	s.mu.Lock()
 	s.synced[e] = v
 	s.mu.Unlock()
-	finish := store.Finish{Entity: e, Seen: state.Wanted, Outcome: store.Done, Now: time.Now()}
+	finish := store.Finish{Entity: e, Wanted: state.Wanted, Outcome: store.Done, Now: time.Now()}
 	if rand.IntN(20) == 0 {
 		finish.Requeue = []store.Entity{e} // it wants to be looked at again itself
 	}

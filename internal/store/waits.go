@@ -9,7 +9,7 @@ import (
 // Wait is why a sync did not end for a while.
 type Wait struct {
 	Entity  Entity
-	Seen    int64 // the entity's counter that the sync began with
+	Wanted  int64 // the entity's counter that the sync began with
 	Outcome string
 	Detail  string    // of the last try
 	Began   time.Time // of the first
@@ -27,7 +27,7 @@ func (tx *Tx) noteWait(ctx context.Context, p Postponed) error {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
 		ON CONFLICT (location_id, kind, entity_id, seen, outcome) DO UPDATE SET
 			detail = excluded.detail, until_at = excluded.until_at, tries = waits.tries + 1`,
-		p.Entity.LocationID, p.Entity.Kind, p.Entity.ID, p.Seen, p.Outcome, p.Detail, micros(p.Now), micros(p.NextTry))
+		p.Entity.LocationID, p.Entity.Kind, p.Entity.ID, p.Wanted, p.Outcome, p.Detail, micros(p.Now), micros(p.NextTry))
 	return err
 }
 
@@ -37,7 +37,7 @@ func (s *Store) Waits(ctx context.Context, e Entity, wanted int64) ([]Wait, erro
 	rows, err := s.Query(ctx, listWaits, e.LocationID, e.Kind, e.ID, wanted)
 	list, err := collect(rows, err, func(r Rows) (w Wait, err error) {
 		var began, until int64
-		err = r.Scan(&w.Seen, &w.Outcome, &w.Detail, &began, &until, &w.Tries)
+		err = r.Scan(&w.Wanted, &w.Outcome, &w.Detail, &began, &until, &w.Tries)
 		w.Entity, w.Began, w.Until = e, fromMicros(began), fromMicros(until)
 		return w, err
 	})

@@ -187,7 +187,7 @@ func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping
 	if r.Open() && link.SourceStart.Equal(item.Start) && !meeting.Agrees(item, link.Start, link.End) {
 		// It was moved, and the record has not followed yet: it does so first.
 		m.Happened[string(mapping.MeetingMoved)] = s.now()
-		s.stale, s.touch = true, append(s.touch, s.entity)
+		s.stale, s.requeue = true, append(s.requeue, s.entity)
 	}
 	link.Meeting = m.State
 	if err := s.store.SaveMeetings(ctx, []store.Meeting{m}, nil); err != nil {

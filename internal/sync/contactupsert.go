@@ -110,7 +110,7 @@ func (s newContacts) apply(ctx context.Context, item mapping.Item) error {
 	if !found {
 		told = append(told, s.tell("contact added in HighLevel", want.Name))
 	}
-	s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: have.ID}) // to be linked
+	s.requeue = append(s.requeue, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: have.ID}) // to be linked
 	if missing, what := missingFields(have, want, phone); len(what) > 0 {
 		_, err := s.writing().UpdateContact(ctx, have.ID, missing)
 		switch err = s.refusal(ctx, err); {

@@ -91,12 +91,12 @@ func TestAContactOfALinkIsAddedOnceInHighLevelAndLinked(t *testing.T) {
 	if c := all[0]; c.Name() != "Anna Lee" || c.Email != "anna@example.com" || c.Phone != "+15551234567" || c.CompanyName != "Acme" || c.Source != "CalendarHero" {
 		t.Errorf("it became %+v", c)
 	}
-	if len(res.touch) != 1 || res.touch[0].ID != all[0].ID {
-		t.Fatalf("it asks for %v", res.touch)
+	if len(res.requeue) != 1 || res.requeue[0].ID != all[0].ID {
+		t.Fatalf("it asks for %v", res.requeue)
 	}
-	b.do(res.touch[0])
-	if n := len(b.ch.Contacts()); n != 1 || b.item(res.touch[0]).ObjectID != e.ID {
-		t.Errorf("CalendarHero has %d, linked is %s", n, b.item(res.touch[0]).ObjectID)
+	b.do(res.requeue[0])
+	if n := len(b.ch.Contacts()); n != 1 || b.item(res.requeue[0]).ObjectID != e.ID {
+		t.Errorf("CalendarHero has %d, linked is %s", n, b.item(res.requeue[0]).ObjectID)
 	}
 	b.must(b.ch.EditContact(e.ID, func(c *chfake.Contact) { c.Name = "Anna Wu" }))
 	if res, err := b.upsert(e); err != nil || !strings.Contains(res.detail(), "already") {

@@ -15,13 +15,13 @@ import (
 // wasQuiet reports whether a new description may replace its request now: it was
 // asked for long enough ago, and not changed since.
 func (s requests) wasQuiet(link store.Link, want meeting.Request) bool {
-	return s.quiet == 0 || s.quiet > 0 && link.Resting == want.Content && s.debounceLeft(link) <= 0
+	return s.quiet == 0 || s.quiet > 0 && link.Debounced == want.Content && s.debounceLeft(link) <= 0
 }
 
 // debounceLeft is how long a resting description has still to wait. It waits no longer
 // if it began to in the future: the clock was put back.
 func (r *Syncer) debounceLeft(link store.Link) time.Duration {
-	ago := r.now().Sub(link.RestingSince)
+	ago := r.now().Sub(link.DebouncedSince)
 	if ago < 0 {
 		return 0
 	}
@@ -36,30 +36,30 @@ func (s requests) debounce(ctx context.Context, link store.Link, item mapping.It
 		return s.endDebounce(ctx, link)
 	}
 	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s", item.Automation, meeting.Span(s.quiet)))
-	if link.Resting == want.Content {
+	if link.Debounced == want.Content {
 		return nil // its job is queued
 	}
-	link.Resting, link.RestingSince = want.Content, s.now().Truncate(time.Microsecond)
-	return s.store.Rest(ctx, link, s.now(), s.real(s.quiet))
+	link.Debounced, link.DebouncedSince = want.Content, s.now().Truncate(time.Microsecond)
+	return s.store.Debounce(ctx, link, s.now(), s.real(s.quiet))
 }
 
 // endDebounce ends the wait of a description that is no longer asked for.
 func (s requests) endDebounce(ctx context.Context, link store.Link) error {
-	if link.Resting == "" {
+	if link.Debounced == "" {
 		return nil
 	}
-	link.Resting, link.RestingSince = "", time.Time{}
+	link.Debounced, link.DebouncedSince = "", time.Time{}
 	return s.store.SaveLink(ctx, link, s.now(), nil)
 }
 
 // debounceJob has a record looked at whose new description has waited long enough.
-func (r *Syncer) debounceJob(ctx context.Context, job *river.Job[store.RestArgs]) error {
+func (r *Syncer) debounceJob(ctx context.Context, job *river.Job[store.DebounceArgs]) error {
 	links, err := r.store.Links(ctx, job.Args.Entity())
 	if err != nil {
 		return err
 	}
 	link := links[job.Args.Item]
-	if link.State != store.LinkLive || link.Resting == "" || !link.RestingSince.Equal(job.Args.Since) {
+	if link.State != store.LinkLive || link.Debounced == "" || !link.DebouncedSince.Equal(job.Args.Since) {
 		return nil // it was replaced or removed, or a later change has a job of its own
 	}
 	if left := r.debounceLeft(link); left > 0 {

@@ -16,7 +16,7 @@ import (
 )
 
 // resting are the jobs that end the waits of new descriptions.
-func (b *bundle) resting() (jobs []*river.Job[store.RestArgs]) {
+func (b *bundle) resting() (jobs []*river.Job[store.DebounceArgs]) {
 	b.t.Helper()
 	rows, err := b.store.Query(b.t.Context(), `SELECT json(args) FROM river_job WHERE kind = 'rest' ORDER BY id`)
 	b.must(err)
@@ -24,7 +24,7 @@ func (b *bundle) resting() (jobs []*river.Job[store.RestArgs]) {
 	for rows.Next() {
 		var args string
 		b.must(rows.Scan(&args))
-		job := &river.Job[store.RestArgs]{JobRow: &rivertype.JobRow{}}
+		job := &river.Job[store.DebounceArgs]{JobRow: &rivertype.JobRow{}}
 		b.must(json.Unmarshal([]byte(args), &job.Args))
 		jobs = append(jobs, job)
 	}

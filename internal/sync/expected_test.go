@@ -202,7 +202,7 @@ func (l *expected) missedNotes(e store.Entity) {
 		if id.kind != e.Kind || id.entity != e.ID || it.noNotes {
 			continue
 		}
-		seen, err := l.h.store.SeenOf(l.h.t.Context(), location, it.contact, string(mapping.KindNote))
+		seen, err := l.h.store.LastSeenOf(l.h.t.Context(), location, it.contact, string(mapping.KindNote))
 		l.h.must(err)
 		if len(seen) == 0 && slices.ContainsFunc(l.h.hl.Notes(it.contact), func(n hlfake.Note) bool { return !ours(n.Body) }) {
 			it.noNotes = true

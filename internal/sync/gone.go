@@ -56,7 +56,7 @@ func (s *entitySync) noteUnconfirmed(ctx context.Context, state store.EntityStat
 	if explained, err := s.contactGone(ctx); explained || err != nil {
 		return err
 	}
-	_, err := s.store.Doubt(ctx, s.entity, whose(state), s.now())
+	_, err := s.store.MarkUnconfirmed(ctx, s.entity, whose(state), s.now())
 	return err
 }
 
@@ -174,7 +174,7 @@ func (s *entitySync) locationAnswers(ctx context.Context) error {
 // contact of a live link in CalendarHero, where neither its id nor its name nor an
 // address of it is found.
 func (s *entitySync) contactVanished(ctx context.Context) error {
-	since, err := s.store.Doubt(ctx, s.entity, calendarhero.API, s.now())
+	since, err := s.store.MarkUnconfirmed(ctx, s.entity, calendarhero.API, s.now())
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (b *bundle) round(all []store.Entity) (ended int) {
 		switch {
 		case err == nil:
 			ended++
-			_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{Entity: e, Seen: 1, Fingerprint: res.fingerprint, Outcome: res.outcome(), Now: b.now()})
+			_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{Entity: e, Wanted: 1, Fingerprint: res.fingerprint, Outcome: res.outcome(), Now: b.now()})
 			b.must(err)
 		case errors.As(err, &snooze), strings.Contains(err.Error(), "HighLevel"), strings.Contains(err.Error(), "CalendarHero"):
 		default:

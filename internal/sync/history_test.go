@@ -437,16 +437,16 @@ func (h *history) sweepAll() {
 			since = h.began
 		}
 		at, err = h.reconciler.Sweep(ctx, location, location, since.Add(-reconcile.Overlap), false, nil)
-		found = at.Touched
+		found = at.Differing
 		return err
 	})
 	h.tell("  sweep: %d found, %v", found, err)
 	h.look()
 }
 
-// restAll works the ends of the waits of new descriptions, and reports whether any
+// debounceAll works the ends of the waits of new descriptions, and reports whether any
 // waits still.
-func (h *history) restAll() (waits bool) {
+func (h *history) debounceAll() (waits bool) {
 	h.t.Helper()
 	type row struct {
 		id   int64
@@ -469,7 +469,7 @@ func (h *history) restAll() (waits bool) {
 		return list.Err()
 	}))
 	for _, r := range rows {
-		job := &river.Job[store.RestArgs]{JobRow: &rivertype.JobRow{ID: r.id}}
+		job := &river.Job[store.DebounceArgs]{JobRow: &rivertype.JobRow{ID: r.id}}
 		h.must(json.Unmarshal([]byte(r.args), &job.Args))
 		if err, died := h.live(func(ctx context.Context) error { return h.debounceJob(ctx, job) }); err != nil || died {
 			waits = true // it is not over, or tried again
@@ -483,14 +483,14 @@ func (h *history) restAll() (waits bool) {
 	return waits
 }
 
-// strayAll works the looks for requests that should not exist.
-func (h *history) strayAll() {
+// orphanAll works the looks for requests that should not exist.
+func (h *history) orphanAll() {
 	h.t.Helper()
 	rows, err := h.store.Query(h.t.Context(), `SELECT id, `+h.stage.shelf.text("args")+` FROM river_job WHERE kind = 'stray' ORDER BY id`)
 	h.must(err)
-	var jobs []*river.Job[store.StrayArgs]
+	var jobs []*river.Job[store.OrphanArgs]
 	for rows.Next() {
-		job, args := &river.Job[store.StrayArgs]{JobRow: &rivertype.JobRow{}}, ""
+		job, args := &river.Job[store.OrphanArgs]{JobRow: &rivertype.JobRow{}}, ""
 		h.must(rows.Scan(&job.ID, &args))
 		h.must(json.Unmarshal([]byte(args), &job.Args))
 		jobs = append(jobs, job)

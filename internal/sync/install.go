@@ -43,7 +43,7 @@ func (r *Syncer) syncInstall(ctx context.Context, state store.EntityState) (*res
 	case err != nil:
 		return nil, err
 	}
-	res := &result{touch: o.Follow}
+	res := &result{requeue: o.Follow}
 	if o.Did != "" {
 		res.did = append(res.did, o.Did)
 	} else {

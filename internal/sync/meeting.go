@@ -107,7 +107,7 @@ func (s *entitySync) refresh(ctx context.Context, link store.Link) error {
 	before := m
 	m, _ = meeting.Observe(m, meeting.View{Listed: listed, IsListed: true, Links: []store.Link{link}}, s.now())
 	if fingerprint.Of(meeting.OwnerSees(m)) != fingerprint.Of(meeting.OwnerSees(before)) {
-		s.stale, s.touch = true, append(s.touch, s.entity)
+		s.stale, s.requeue = true, append(s.requeue, s.entity)
 	}
 	if s.meetings == nil {
 		s.meetings = map[string]store.Meeting{}
@@ -133,7 +133,7 @@ func (s *entitySync) claimMeetings(ctx context.Context, email string) error {
 	for _, m := range list {
 		invited := slices.ContainsFunc(open[m.ID].Emails, func(e string) bool { return strings.EqualFold(e, email) })
 		if m.ContactID == "" && invited {
-			s.touch = append(s.touch, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindMeeting), ID: m.ID})
+			s.requeue = append(s.requeue, store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindMeeting), ID: m.ID})
 		}
 	}
 	return nil

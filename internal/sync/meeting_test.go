@@ -43,7 +43,7 @@ func (b *bundle) settle() {
 			if !w.Unconfirmed.IsZero() {
 				state.GoneAt = w.Unconfirmed
 			}
-			b.must(b.store.Postpone(b.t.Context(), store.Postponed{Entity: e, Seen: state.Wanted, Outcome: store.Waiting, Detail: w.Why, GoneAt: state.GoneAt}))
+			b.must(b.store.Postpone(b.t.Context(), store.Postponed{Entity: e, Wanted: state.Wanted, Outcome: store.Waiting, Detail: w.Why, GoneAt: state.GoneAt}))
 			b.pass(w.For)
 			continue
 		}
@@ -57,8 +57,8 @@ func (b *bundle) settle() {
 func (b *bundle) finish(e store.Entity, state store.EntityState, res *result) {
 	b.t.Helper()
 	_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{
-		Entity: e, Seen: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-		Outcome: res.outcome(), Detail: res.detail(), Now: b.now(), Requeue: res.touch, Timeline: res.timeline,
+		Entity: e, Wanted: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
+		Outcome: res.outcome(), Detail: res.detail(), Now: b.now(), Requeue: res.requeue, Timeline: res.timeline,
 	})
 	b.must(err)
 }

@@ -122,7 +122,7 @@ func (s *meetingSync) findLink(ctx context.Context) (verdict, error) {
 		}
 		if l.ObjectID == s.entity.ID && l.State != store.LinkGone {
 			s.link = l
-			s.touch, s.contactID = append(s.touch, l.Entity), s.contactOf(ctx, l.Entity)
+			s.requeue, s.contactID = append(s.requeue, l.Entity), s.contactOf(ctx, l.Entity)
 		}
 	}
 	return goOn, nil
@@ -161,7 +161,7 @@ func (s *meetingSync) readKnown(ctx context.Context) (verdict, error) {
 	if s.isListed || !mapping.MeetingState(s.m.State).Ended() {
 		return goOn, nil
 	}
-	s.touch = nil
+	s.requeue = nil
 	if meeting.MarkerIn(s.m.Title) != "" {
 		return settled, nil
 	}
@@ -211,7 +211,7 @@ func (s *meetingSync) leaveToOwner(ctx context.Context) (verdict, error) {
 	case owner.Kind == string(mapping.KindTask) && state.Fingerprint == store.FingerprintGone:
 		return settled, s.keepStranger(ctx) // until a sweep finds the task, or an event says that it was deleted
 	}
-	s.touch, s.contactID = append(s.touch, owner), s.contactOf(ctx, owner)
+	s.requeue, s.contactID = append(s.requeue, owner), s.contactOf(ctx, owner)
 	return settled, nil
 }
 
@@ -285,7 +285,7 @@ func (s *meetingSync) confirm(ctx context.Context, next store.Meeting, unclear e
 	vanished := !s.isListed && !s.neverSeen() && next.State == string(mapping.MeetingGone)
 	if wait := s.checkAgain(unclear, checks); wait != nil {
 		if vanished {
-			if _, err := s.store.Doubt(ctx, s.entity, calendarhero.API, s.now()); err != nil {
+			if _, err := s.store.MarkUnconfirmed(ctx, s.entity, calendarhero.API, s.now()); err != nil {
 				return err
 			}
 		}
@@ -333,7 +333,7 @@ func (s *meetingSync) save(ctx context.Context, next store.Meeting) (verdict, er
 	before := s.m
 	s.m = next
 	if s.isKnown && s.ours() && fingerprint.Of(meeting.OwnerSees(next)) == fingerprint.Of(meeting.OwnerSees(before)) {
-		s.touch = nil // its owner knows
+		s.requeue = nil // its owner knows
 	}
 	if s.isKnown && fingerprint.Of(next) == fingerprint.Of(before) {
 		return s.verdict(), nil
@@ -345,15 +345,15 @@ func (s *meetingSync) save(ctx context.Context, next store.Meeting) (verdict, er
 	}
 	// Queue the syncs that must look in the same transaction: after a crash, a sync finds
 	// the stored meeting unchanged and would queue nothing.
-	touch, kept := s.touch, next
-	s.touch = nil
+	requeue, kept := s.requeue, next
+	s.requeue = nil
 	if !s.ours() {
 		kept.Emails = nil // erasing one contact would leave the addresses of the others
 		if kept.ContactID == "" {
 			kept = meeting.Impersonal(kept)
 		}
 	}
-	return s.verdict(), s.store.SaveMeetings(ctx, []store.Meeting{kept}, touch)
+	return s.verdict(), s.store.SaveMeetings(ctx, []store.Meeting{kept}, requeue)
 }
 
 // queueOtherLocations queues the syncs of a meeting that people made for the other
@@ -368,7 +368,7 @@ func (s *meetingSync) queueOtherLocations(ctx context.Context, id string) error 
 			continue
 		}
 		for _, location := range a.Locations[1:] {
-			s.touch = append(s.touch, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id})
+			s.requeue = append(s.requeue, store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: id})
 		}
 	}
 	return nil

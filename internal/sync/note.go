@@ -22,7 +22,7 @@ func (s notes) remove(ctx context.Context, link store.Link) error {
 
 // apply keeps a note in the contact's timeline. CalendarHero has no notes:
 // the contact's open meeting requests carry it in their description, and they
-// are looked at again because this note changed (see findTouched).
+// are looked at again because this note changed (see findDependents).
 func (s notes) apply(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	what := "note added"

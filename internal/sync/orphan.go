@@ -23,7 +23,7 @@ const confirmAfter = 45 * time.Second
 // orphanJob looks for the object of a create that was given up, several times
 // in the hours after, and removes it where CalendarHero made it late: by then
 // another was made in its place, or none is wanted.
-func (r *Syncer) orphanJob(ctx context.Context, job *river.Job[store.StrayArgs]) error {
+func (r *Syncer) orphanJob(ctx context.Context, job *river.Job[store.OrphanArgs]) error {
 	e := job.Args.Entity()
 	conn, err := r.session(ctx, e.LocationID)
 	if _, absent := errors.AsType[*connection.NotConnected](err); absent {
@@ -70,7 +70,7 @@ func (r *Syncer) orphanLater(e store.Entity, err error) error {
 // confirm queues the look that a delete is confirmed by, or the looks whether a request
 // that was left because it was over by endsAt is so by a clock that was put back.
 func (s *entitySync) confirm(ctx context.Context, item, id string, endsAt time.Time) error {
-	return s.store.Confirm(ctx, store.StrayArgs{
+	return s.store.Confirm(ctx, store.OrphanArgs{
 		LocationID: s.entity.LocationID, RecordKind: s.entity.Kind, EntityID: s.entity.ID, Item: item,
 		GivenUpAt: s.now().UTC(), DeletedID: id, EndsAt: endsAt,
 	}, s.real(confirmAfter))
@@ -89,7 +89,7 @@ func whenTheClockIsRight() []time.Duration {
 // confirmDelete makes sure that no open list shows a request whose DELETE was answered
 // as if it had been deleted: a gateway may have answered. Any look since then will do.
 // A request that is still there is deleted again, and looked for again.
-func (r *Syncer) confirmDelete(ctx context.Context, conn *session, of store.StrayArgs) error {
+func (r *Syncer) confirmDelete(ctx context.Context, conn *session, of store.OrphanArgs) error {
 	if !of.EndsAt.IsZero() && !of.EndsAt.After(r.now()) {
 		if next, more := outcome.NextCheck(r.now().Sub(of.GivenUpAt), whenTheClockIsRight()...); more {
 			return r.Snooze(next)

@@ -21,11 +21,11 @@ func (b *bundle) confirms() (left int) {
 	b.pass(time.Minute)
 	rows, err := b.store.Query(b.t.Context(), `SELECT json(args) FROM river_job WHERE kind = 'stray' ORDER BY id`)
 	b.must(err)
-	var jobs []*river.Job[store.StrayArgs]
+	var jobs []*river.Job[store.OrphanArgs]
 	for rows.Next() {
 		var args string
 		b.must(rows.Scan(&args))
-		job := &river.Job[store.StrayArgs]{JobRow: &rivertype.JobRow{}}
+		job := &river.Job[store.OrphanArgs]{JobRow: &rivertype.JobRow{}}
 		b.must(json.Unmarshal([]byte(args), &job.Args))
 		jobs = append(jobs, job)
 	}
@@ -83,12 +83,12 @@ func TestADeleteIsConfirmedByAnyLookSinceThen(t *testing.T) {
 func TestALookAtARateLimitWaitsNoLongerThanAnyOther(t *testing.T) {
 	b := setup(t, toOwner)
 	b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.RateLimited(24*time.Hour))
-	for name, args := range map[string]store.StrayArgs{
+	for name, args := range map[string]store.OrphanArgs{
 		"for a late create":     {Item: "milestone/1", Generation: 1},
 		"to confirm a deletion": {DeletedID: "000000000000000000000001"},
 	} {
 		args.LocationID, args.RecordKind, args.EntityID, args.GivenUpAt = location, "contact", "jane", b.now()
-		err := b.orphanJob(t.Context(), &river.Job[store.StrayArgs]{JobRow: &rivertype.JobRow{}, Args: args})
+		err := b.orphanJob(t.Context(), &river.Job[store.OrphanArgs]{JobRow: &rivertype.JobRow{}, Args: args})
 		snooze, ok := errors.AsType[*rivertype.JobSnoozeError](err)
 		if longest := outcome.LongestWait * 11 / 10; !ok || snooze.Duration > longest+time.Second || snooze.Duration < outcome.RateLimitWait {
 			t.Errorf("the look %s ends with %v, want a wait of at most %s", name, err, longest)

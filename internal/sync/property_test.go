@@ -139,7 +139,7 @@ func (h *history) step() {
 		h.sweepAll()
 		h.askDue()
 		h.remindAll()
-		h.restAll()
+		h.debounceAll()
 	case "resend":
 		if len(h.past) > 0 {
 			h.tally.duplicated++
@@ -407,8 +407,8 @@ func (h *history) rounds() {
 		h.backfill()
 		h.agree()
 		h.remindAll()
-		h.strayAll()
-		rests := h.restAll()
+		h.orphanAll()
+		rests := h.debounceAll()
 		for h.deliver("soon twice late lost") {
 		}
 		if len(h.owedAll()) == 0 && len(h.untold) == 0 {

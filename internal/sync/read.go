@@ -150,7 +150,7 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	if s.reads.whole[of] {
 		return nil
 	}
-	seen, err := s.store.SeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
+	seen, err := s.store.LastSeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
 	if err != nil {
 		return err
 	}
@@ -183,11 +183,11 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 
 // searched are the tasks of the contact that the search shows: an empty list may be wrong,
 // and a database that was restored may know none of them. Notes cannot be searched.
-func (s *entitySync) searched(ctx context.Context) (map[string]store.Seen, error) {
+func (s *entitySync) searched(ctx context.Context) (map[string]store.LastSeen, error) {
 	tasks, err := s.followUpClient.SearchTasks(ctx, s.entity.LocationID, highlevel.TaskSearch{ContactIDs: []string{s.contactID}, Limit: 1})
-	seen := map[string]store.Seen{}
+	seen := map[string]store.LastSeen{}
 	for _, t := range tasks {
-		seen[t.ID] = store.Seen{}
+		seen[t.ID] = store.LastSeen{}
 	}
 	return seen, outcome.NonRecord(err)
 }

@@ -154,7 +154,7 @@ func (s requests) moveTask(ctx context.Context, link store.Link) (first bool, er
 		if item.Kind != mapping.ItemRescheduleTask || item.Meeting != link.ObjectID || s.links[item.Key].Content == taskContent(item) {
 			continue
 		}
-		s.touch = append(s.touch, s.entity)
+		s.requeue = append(s.requeue, s.entity)
 		return true, s.kind(item.Kind).apply(ctx, item)
 	}
 	return false, nil
@@ -170,7 +170,7 @@ func (s requests) calledOff(ctx context.Context, link store.Link) error {
 		return err
 	}
 	link.State, link.Meeting = store.LinkLive, m.State
-	s.touch = append(s.touch, s.entity) // for the automations that look at that
+	s.requeue = append(s.requeue, s.entity) // for the automations that look at that
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
@@ -213,7 +213,7 @@ func (s requests) resolveDelete(ctx context.Context, link store.Link) (store.Lin
 		m := s.knownMeeting(link)
 		if !mapping.MeetingState(m.State).Ended() && !(meeting.Near(m.Start, link.Start) && meeting.Near(m.End, link.End)) {
 			// What was planned does not know it, and its record has to follow first.
-			s.stale, s.touch = true, append(s.touch, s.entity)
+			s.stale, s.requeue = true, append(s.requeue, s.entity)
 			link.State = store.LinkLive
 			return link, s.store.SaveLink(ctx, link, s.now(), nil)
 		}
@@ -322,7 +322,7 @@ func (s requests) create(ctx context.Context, link store.Link, item mapping.Item
 		return err
 	}
 	if s.automations.LooksAt(mapping.NewMeetingRequest) {
-		s.touch = append(s.touch, s.entity)
+		s.requeue = append(s.requeue, s.entity)
 	}
 	m := store.Meeting{
 		LocationID: s.entity.LocationID, ID: id, ContactID: s.contactID, State: link.Meeting, Title: want.Marked(link.Marker).Subject,

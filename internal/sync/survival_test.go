@@ -131,7 +131,7 @@ func (h *history) blindTo(pattern string) bool {
 		return len(known) == 0
 	case notesOfContact:
 		for _, c := range h.hl.Contacts() {
-			known, err := h.store.SeenOf(h.t.Context(), location, c.ID, string(mapping.KindNote))
+			known, err := h.store.LastSeenOf(h.t.Context(), location, c.ID, string(mapping.KindNote))
 			h.must(err)
 			if len(known) == 0 && len(h.hl.Notes(c.ID)) > 0 {
 				return true
@@ -208,7 +208,7 @@ func (h *history) backfill() {
 	found := int64(0)
 	err, died := h.live(func(ctx context.Context) error {
 		at, err := h.reconciler.Sweep(ctx, location+"/backfill", location, time.Time{}, false, nil)
-		found = at.Touched
+		found = at.Differing
 		return err
 	})
 	if err == nil && !died {

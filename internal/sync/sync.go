@@ -37,7 +37,7 @@ type result struct {
 	refused     []string          // the same for the log, without what the record or a vendor says
 	notes       []string          // remarks; no personal data
 	timeline    []store.TimelineEntry
-	touch       []store.Entity
+	requeue     []store.Entity
 	card        *store.Contact // what the contact is searched by; nil if it was not read
 	erase       string         // the contact of which what is stored is to be erased
 	conflict    bool           // both sides had changed
@@ -217,7 +217,7 @@ func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone 
 		return nil, err
 	}
 	s.result.contactID = s.contactID
-	return s.result, s.findTouched(ctx, *state, facts)
+	return s.result, s.findDependents(ctx, *state, facts)
 }
 
 // removeRecord removes everything that was made for a record that is gone, and brings
@@ -290,13 +290,13 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	if err != nil && !missing {
 		return facts, "", err
 	}
-	if doubt := s.unconfirmed(*state, missing); doubt != nil && !s.surelyGone {
+	if wait := s.unconfirmed(*state, missing); wait != nil && !s.surelyGone {
 		if missing {
 			if err := s.noteUnconfirmed(ctx, *state); err != nil {
 				return facts, "", err
 			}
 		}
-		return facts, "", doubt
+		return facts, "", wait
 	}
 	if missing {
 		s.noTasks = errors.Is(err, highlevel.ErrNoTasks) && !state.DeleteAsked()
@@ -502,10 +502,14 @@ func (s *entitySync) stays(key string, keep map[string]bool) bool {
 	return keep[base] || day < s.now().In(zone).Format(time.DateOnly)
 }
 
-// findTouched lists the entities whose items show something of this one: a
-// contact's tasks show its name and tags, its requests show its notes. It also
-// notes by what a change of this record is known.
-func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
+// findDependents lists the records whose items show something of this one: a contact's
+// tasks show its name and tags, and its requests show its notes. It also notes by what a
+// change of this record is known.
+//
+// FinishSync raises what is wanted of them in the transaction that ends this sync, and
+// the same run syncs them next. Only this counter survives a crash or a failed call: it
+// says that an item still shows what the contact was.
+func (s *entitySync) findDependents(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
 	kind := mapping.Kind(state.Kind)
 	switch {
 	case s.gone:
@@ -525,17 +529,17 @@ func (s *entitySync) findTouched(ctx context.Context, state store.EntityState, f
 	}
 	switch {
 	case kind == mapping.KindContact && s.gone:
-		s.touch, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
+		s.requeue, err = s.store.EntitiesOf(ctx, state.LocationID, state.ID)
 		return err
 	case kind == mapping.KindTask, kind == mapping.KindAppointment, kind == mapping.KindOpportunity, kind == mapping.KindWorkflow, kind == mapping.KindMeeting, kind == mapping.KindCalendarContact, s.contactID == "":
 		return nil
 	case s.fingerprint == state.Fingerprint && !s.gone: // a request may show a note that was never synced
 		return nil
 	}
-	attached, err := s.store.Attached(ctx, state.LocationID, s.contactID)
+	attached, err := s.store.Dependents(ctx, state.LocationID, s.contactID)
 	for _, e := range attached {
 		if e != state.Entity {
-			s.touch = append(s.touch, e)
+			s.requeue = append(s.requeue, e)
 		}
 	}
 	return err

@@ -120,8 +120,8 @@ func (r *Syncer) session(ctx context.Context, locationID string) (*session, erro
 // Register adds the workers.
 func (r *Syncer) Register(workers *river.Workers) {
 	jobs.Add(r.Runner, workers, lane.Live, func(a store.SyncArgs) string { return a.LocationID }, r.syncJob)
-	jobs.Add(r.Runner, workers, lane.Background, func(a store.StrayArgs) string { return a.LocationID }, r.orphanJob)
-	jobs.Add(r.Runner, workers, lane.Background, func(a store.RestArgs) string { return a.LocationID }, r.debounceJob)
+	jobs.Add(r.Runner, workers, lane.Background, func(a store.OrphanArgs) string { return a.LocationID }, r.orphanJob)
+	jobs.Add(r.Runner, workers, lane.Background, func(a store.DebounceArgs) string { return a.LocationID }, r.debounceJob)
 }
 
 // Skip says why nothing is to be done for a delivery, or "" where its entity

@@ -249,7 +249,7 @@ func (b *bundle) known(e store.Entity) {
 	}
 	res := b.do(e)
 	_, err := b.store.FinishSync(b.t.Context(), nil, store.Finish{
-		Entity: e, Seen: 1, Fingerprint: res.fingerprint, Outcome: res.outcome(), Now: b.now(),
+		Entity: e, Wanted: 1, Fingerprint: res.fingerprint, Outcome: res.outcome(), Now: b.now(),
 	})
 	b.must(err)
 }
@@ -724,7 +724,7 @@ func TestARecordThatWasSyncedIsNoNewOneThoughNoFingerprintWasKept(t *testing.T) 
 	for _, c := range []struct {
 		name  string
 		state store.EntityState
-		doubt time.Duration // how long before it is believed
+		after time.Duration // how long before it is believed
 	}{
 		{"new", store.EntityState{}, 10 * time.Minute},
 		{"synced by an earlier version", store.EntityState{SyncedAt: time.Date(2030, 4, 1, 0, 0, 0, 0, time.UTC)}, time.Minute},
@@ -732,13 +732,13 @@ func TestARecordThatWasSyncedIsNoNewOneThoughNoFingerprintWasKept(t *testing.T) 
 	} {
 		b := setup(t, "")
 		c.state.GoneAt = b.now()
-		b.pass(c.doubt - time.Second)
+		b.pass(c.after - time.Second)
 		if b.unconfirmed(c.state, true) == nil {
-			t.Errorf("%s: believed before %s", c.name, c.doubt)
+			t.Errorf("%s: believed before %s", c.name, c.after)
 		}
 		b.pass(2 * time.Second)
 		if err := b.unconfirmed(c.state, true); err != nil {
-			t.Errorf("%s: after %s: %v", c.name, c.doubt, err)
+			t.Errorf("%s: after %s: %v", c.name, c.after, err)
 		}
 	}
 }
