@@ -85,6 +85,8 @@ type TransportConfig struct {
 	// answer, or a 5xx) or gave any other answer; it may be nil. It is not called
 	// for calls that show neither: those that were not sent, or were canceled.
 	Ended func(failed bool)
+	// Succeeded is called at the end of each call that succeeded; it may be nil.
+	Succeeded func()
 	// RetryWait is the pause before the nth retry (1, 2); nil = about 0.3 s, then 1 s.
 	RetryWait func(retry int) time.Duration
 	HTTP      *http.Client // its transport, jar and time-out are used; nil = a pool of our own
@@ -177,6 +179,9 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 		return t.pretend(ctx, call)
 	}
 	err := t.do(ctx, call)
+	if err == nil && t.cfg.Succeeded != nil {
+		t.cfg.Succeeded()
+	}
 	if t.cfg.Ended != nil {
 		if failed, said := vendorFailed(err); said {
 			t.cfg.Ended(failed)

@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
+	"milepost/internal/connection"
 	"milepost/internal/guard"
 	"milepost/internal/httpjson"
 	"milepost/internal/ical"
@@ -25,7 +26,7 @@ import (
 )
 
 // CalendarPath is where the iCalendar feeds are; the key and ".ics" follow.
-const CalendarPath = "/calendars/"
+const CalendarPath = connection.CalendarPath
 
 const (
 	feedProduct = "-//Milepost//Milepost//EN"

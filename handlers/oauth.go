@@ -25,8 +25,8 @@ import (
 
 // The paths of the OAuth dance, which HighLevel and its users are given.
 const (
-	InstallPath  = "/oauth/highlevel/install"
-	CallbackPath = "/oauth/highlevel/callback"
+	InstallPath  = connection.InstallPath
+	CallbackPath = connection.CallbackPath
 )
 
 // OAuth connects a HighLevel location, or all of an agency, to this Milepost:

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/connection"
 	"milepost/internal/guard"
 	"milepost/internal/httpjson"
 	"milepost/internal/inbox"
@@ -18,7 +19,7 @@ import (
 )
 
 // WorkflowPath is where workflow webhooks go; the key follows.
-const WorkflowPath = "/webhooks/highlevel/workflow/"
+const WorkflowPath = connection.WorkflowPath
 
 // WorkflowWebhooks accepts what the Webhook and Custom Webhook actions of
 // HighLevel's workflows send. They are unsigned, so the key in the URL says

@@ -52,8 +52,11 @@ type Config struct {
 	RetryWait func(retry int) time.Duration
 	// Permit is asked before each try that is not a read; nil = all are permitted.
 	Permit func(ctx context.Context) error
-	Ended  func(failed bool) // told how each call ended, as clients.TransportConfig's; nil = nobody asks
-	Now    func() time.Time  // nil = time.Now
+	// Ended and Succeeded are told how each call ended, as those of
+	// clients.TransportConfig; nil = nobody asks.
+	Ended     func(failed bool)
+	Succeeded func()
+	Now       func() time.Time // nil = time.Now
 }
 
 // Client calls the API as one CalendarHero user. It is safe for concurrent use.
@@ -74,6 +77,7 @@ func New(cfg Config) *Client {
 		Explain:   explain,
 		RetryWait: cfg.RetryWait,
 		Ended:     cfg.Ended,
+		Succeeded: cfg.Succeeded,
 		Permit:    cfg.Permit,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,

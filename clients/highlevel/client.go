@@ -45,8 +45,11 @@ type Config struct {
 	Budget    Budget // rations the calls; nil = nobody does
 	// Permit is asked before each try that is not a read; nil = all are permitted.
 	Permit func(ctx context.Context) error
-	Ended  func(failed bool) // told how each call ended, as clients.TransportConfig's; nil = nobody asks
-	Now    func() time.Time  // nil = time.Now
+	// Ended and Succeeded are told how each call ended, as those of
+	// clients.TransportConfig; nil = nobody asks.
+	Ended     func(failed bool)
+	Succeeded func()
+	Now       func() time.Time // nil = time.Now
 }
 
 // Client calls the API with the token of one location. It is safe for concurrent use.
@@ -76,6 +79,7 @@ func New(cfg Config) *Client {
 		Limit:     limit,
 		RetryWait: cfg.RetryWait,
 		Ended:     cfg.Ended,
+		Succeeded: cfg.Succeeded,
 		Permit:    cfg.Permit,
 		HTTP:      cfg.HTTP,
 		Now:       cfg.Now,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,6 +112,9 @@ func (a *App) ID() string {
 	id, _, _ := strings.Cut(a.cfg.ClientID, "-")
 	return id
 }
+
+// Scopes are those that an installation asks for.
+func (a *App) Scopes() []string { return slices.Clone(a.cfg.Scopes) }
 
 // AuthorizeURL is where to send a person who connects a location or an agency.
 // state comes back with the code; it must be unguessable and bound to the

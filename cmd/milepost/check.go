@@ -5,23 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"milepost/clients"
-	"milepost/clients/calendarhero"
-	"milepost/clients/highlevel"
 	"milepost/handlers"
 	"milepost/internal/app"
 	"milepost/internal/automation"
 	"milepost/internal/connection"
 	"milepost/internal/inbox"
+	"milepost/internal/operate"
 	"milepost/internal/store"
-	"milepost/mapping"
 )
 
 type checkCmd struct {
@@ -50,9 +45,9 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	r := &checkReport{out: out}
+	r := newCheckReport(out)
 	if c.JSON {
-		r.rows = []checkRow{}
+		r.rows = []operate.CheckLine{}
 		defer func(to io.Writer) { err = errors.Join(printJSON(to, r.rows), err) }(out)
 		out = io.Discard
 		r.out = out
@@ -62,27 +57,27 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 		if len(tokens) > 1 { // one is being rotated
 			r.of("HighLevel token %d of %d", i+1, len(tokens))
 		}
-		r.highLevel(ctx, c.HighLevelClient(token), c.HighLevelLocationID, c.Contact)
+		r.HighLevel(ctx, c.HighLevelClient(token), c.HighLevelLocationID, c.Contact)
 	}
 	if c.CalendarHeroToken != "" {
-		r.calendarHero(ctx, c.CalendarHeroClient())
+		r.CalendarHero(ctx, c.CalendarHeroClient())
 	}
 	if len(tokens) > 0 && c.CalendarHeroToken != "" {
 		named, err := c.named(ctx)
 		if err != nil {
 			return err
 		}
-		r.names(ctx, named, c.HighLevelClient(tokens[0]), c.CalendarHeroClient(), c.HighLevelLocationID)
+		r.Names(ctx, named, c.HighLevelClient(tokens[0]), c.CalendarHeroClient(), c.HighLevelLocationID)
 	}
 	stored, err := c.stored(ctx, r)
 	if err != nil {
 		return err
 	}
 	if stored == 0 && len(tokens) == 0 {
-		r.line("HighLevel token", unset("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID, or connect a location (see `milepost connections --help`)"))
+		r.Line("HighLevel token", unset("MILEPOST_HIGHLEVEL_TOKEN and MILEPOST_HIGHLEVEL_LOCATION_ID, or connect a location (see `milepost connections --help`)"))
 	}
 	if stored == 0 && c.CalendarHeroToken == "" {
-		r.line("CalendarHero token", unset("MILEPOST_CALENDARHERO_TOKEN"))
+		r.Line("CalendarHero token", unset("MILEPOST_CALENDARHERO_TOKEN"))
 	}
 	if c.PublicURL != "" {
 		base := strings.TrimSuffix(c.PublicURL, "/")
@@ -91,7 +86,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 			fmt.Fprintf(out, "Redirect URL for the HighLevel app: %s%s\nConnect a location at:              %s%s\n", base, handlers.CallbackPath, base, handlers.InstallPath)
 		}
 	}
-	if r.failed {
+	if r.Failed {
 		return errCheckFailed
 	}
 	return nil
@@ -106,7 +101,7 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 	return n, withState(ctx, c.Config, func(state *app.State) error {
 		if c.DatabaseURL == "" {
 			if note, err := inbox.Status(ctx, c.DataDir, state.Store); err != nil {
-				r.line("stored webhooks", func() (string, error) { return "", err })
+				r.Line("stored webhooks", func() (string, error) { return "", err })
 			} else if note != "" {
 				fmt.Fprintf(r.out, "note  %-34s %s\n", "stored webhooks", note)
 			}
@@ -130,7 +125,7 @@ func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error
 // location tries one location, and reports whether it is connected by OAuth or by command.
 func (c *checkCmd) location(ctx context.Context, state *app.State, r *checkReport, conn store.Connection) bool {
 	if conn.ByOperator && conn.LocationID == c.HighLevelLocationID {
-		r.line("connection", func() (string, error) {
+		r.Line("connection", func() (string, error) {
 			return "", fmt.Errorf("location %s was removed with `milepost connections remove`, and the settings do not bring it back; use `milepost connections set`", conn.LocationID)
 		})
 	}
@@ -138,20 +133,7 @@ func (c *checkCmd) location(ctx context.Context, state *app.State, r *checkRepor
 		return false
 	}
 	r.of("location %s %s", conn.LocationID, conn.Name)
-	live, err := state.Connections.Lookup(ctx, conn.LocationID)
-	if err != nil {
-		r.line("connection", func() (string, error) { return "", err })
-		return true
-	}
-	r.highLevel(ctx, live.HighLevel, conn.LocationID, "")
-	r.calendarHero(ctx, live.CalendarHero)
-	r.names(ctx, state.Automations.Named(), live.HighLevel, live.CalendarHero, conn.LocationID)
-	switch granted, err := state.Connections.Scopes(ctx, conn.LocationID); {
-	case err != nil:
-		r.warn("scopes", err.Error())
-	default:
-		r.scopes(granted, state.Automations.Set())
-	}
+	deskOf(state).CheckLocation(ctx, &r.Check, conn.LocationID)
 	return true
 }
 
@@ -173,7 +155,7 @@ func (c *checkCmd) named(ctx context.Context) (named automation.Named, err error
 func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkReport) error {
 	rows, err := heldInvites(ctx, state, state.Automations.Set().InvitesOthers())
 	for _, row := range rows {
-		r.warn("invites", fmt.Sprintf("location %s: %d open requests of %q stay with the account's owner; to invite, and mail, up to %d people, run: milepost invites allow %s",
+		r.Warn("invites", fmt.Sprintf("location %s: %d open requests of %q stay with the account's owner; to invite, and mail, up to %d people, run: milepost invites allow %s",
 			row.Location, row.Requests, row.Name, row.Requests, row.Automation))
 	}
 	return err
@@ -187,174 +169,37 @@ func (c *checkCmd) everRan() bool {
 
 // checkReport prints what was tried, a line each, and keeps it if rows is not nil.
 type checkReport struct {
-	out    io.Writer
-	about  string
-	failed bool
-	rows   []checkRow
+	operate.Check
+	out  io.Writer
+	rows []operate.CheckLine
 }
 
-// checkRow is one thing that was tried, for programs.
-type checkRow struct {
-	About string `json:"about,omitempty"` // the token or location, if there are several
-	What  string `json:"what"`
-	OK    bool   `json:"ok"`
-	// Warning says that it may be a mistake; nothing failed.
-	Warning bool   `json:"warning,omitempty"`
-	Detail  string `json:"detail"`
+func newCheckReport(out io.Writer) *checkReport {
+	r := &checkReport{out: out}
+	r.Say = r.print
+	return r
 }
 
 // of begins the part about a token or location.
 func (r *checkReport) of(format string, args ...any) {
-	r.about = strings.TrimSpace(fmt.Sprintf(format, args...))
-	fmt.Fprintf(r.out, "\n%s\n", r.about)
+	r.About = strings.TrimSpace(fmt.Sprintf(format, args...))
+	fmt.Fprintf(r.out, "\n%s\n", r.About)
 }
 
-// line tries one thing and reports it. If it failed for a reason that makes every
-// other call with the same token fail as well, there is no point in trying more.
-func (r *checkReport) line(what string, try func() (string, error)) (pointless bool) {
-	said, err := try()
+func (r *checkReport) print(line operate.CheckLine) {
 	word := "ok"
-	if err != nil {
-		r.failed, word, said = true, "FAIL", err.Error()
+	switch {
+	case !line.OK:
+		word = "FAIL"
+	case line.Warning:
+		word = "warn"
 	}
-	r.print(word, checkRow{About: r.about, What: what, OK: err == nil, Detail: said})
-	return hopeless(err)
-}
-
-func (r *checkReport) print(word string, row checkRow) {
-	fmt.Fprintf(r.out, "%-5s %-34s %s\n", word, row.What, row.Detail)
+	fmt.Fprintf(r.out, "%-5s %-34s %s\n", word, line.What, line.Detail)
 	if r.rows != nil {
-		r.rows = append(r.rows, row)
+		r.rows = append(r.rows, line)
 	}
-}
-
-// warn reports what may be a mistake, without a failure.
-func (r *checkReport) warn(what, said string) {
-	r.print("warn", checkRow{About: r.about, What: what, OK: true, Warning: true, Detail: said})
-}
-
-// names warns of names in the automations that a location does not have.
-func (r *checkReport) names(ctx context.Context, named automation.Named, hl *highlevel.Client, ch *calendarhero.Client, location string) {
-	found, unread := app.UnknownNames(ctx, named, hl, ch, location)
-	for _, m := range found {
-		r.warn("automations", m.String())
-	}
-	for _, err := range unread {
-		if clients.ReasonOf(err) == clients.Forbidden || !hopeless(err) { // else it is reported already
-			r.warn("automations", err.Error())
-		}
-	}
-}
-
-// scopes warns of automations that need scopes which a location did not grant; nil = it
-// is not known which it did.
-func (r *checkReport) scopes(granted []string, automations *mapping.Set) {
-	for _, a := range automations.Automations() {
-		if granted == nil || a.State != mapping.StateOn {
-			continue
-		}
-		missing := slices.DeleteFunc(a.Needed().Scopes, func(scope string) bool { return slices.Contains(granted, scope) })
-		if len(missing) > 0 {
-			r.warn("scopes", fmt.Sprintf("%q needs the scope %s, which the location did not grant; add it to the HighLevel app, and connect the location again", a.Name, strings.Join(missing, " and ")))
-		}
-	}
-}
-
-// hopeless reports whether every other call with the same token fails for the
-// same reason: the token is wrong, of another location, or the vendor is away.
-func hopeless(err error) bool {
-	failed, ok := errors.AsType[*clients.Error](err)
-	if !ok {
-		return false
-	}
-	switch failed.Reason {
-	case clients.Unauthorized, clients.Unavailable, clients.Inactive:
-		return true
-	case clients.Forbidden:
-		return failed.Status == http.StatusForbidden
-	}
-	return false
-}
-
-// highLevel tries what is needed of a location; contact may be "".
-func (r *checkReport) highLevel(ctx context.Context, hl *highlevel.Client, location, contact string) {
-	if r.line("HighLevel location", func() (string, error) { return checkLocation(ctx, hl, location) }) {
-		return
-	}
-	r.line("HighLevel users", func() (string, error) {
-		users, err := hl.Users(ctx, location)
-		return fmt.Sprintf("%d users", len(users)), err
-	})
-	r.line("HighLevel contacts", func() (string, error) { return checkContact(ctx, hl, contact) })
-	r.line("HighLevel custom fields", func() (string, error) { return checkFields(ctx, hl, location) })
-	r.line("HighLevel task search", func() (string, error) {
-		_, err := hl.SearchTasks(ctx, location, highlevel.TaskSearch{Limit: 1})
-		return "tasks can be searched", err
-	})
-}
-
-// calendarHero tries what is needed of an account.
-func (r *checkReport) calendarHero(ctx context.Context, ch *calendarhero.Client) {
-	if r.line("CalendarHero account", func() (string, error) { return checkAccount(ctx, ch) }) {
-		return
-	}
-	r.line("CalendarHero meeting types", func() (string, error) {
-		types, err := ch.MeetingTypes(ctx)
-		names := make([]string, len(types))
-		for i, t := range types {
-			names[i] = t.Name
-		}
-		return strings.Join(names, ", "), err
-	})
 }
 
 func unset(names string) func() (string, error) {
 	return func() (string, error) { return "", fmt.Errorf("not set: set %s", names) }
-}
-
-func checkLocation(ctx context.Context, hl *highlevel.Client, id string) (string, error) {
-	l, err := hl.Location(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if _, err := mapping.LoadZone(l.Timezone); err != nil {
-		return "", fmt.Errorf("location %s: %w; set its time zone in HighLevel under Settings, Business Profile", l.Name, err)
-	}
-	return l.Name + ", " + l.Timezone, nil
-}
-
-// checkContact reads a contact. One that does not exist proves the token, the
-// scope and the Version header just as well: HighLevel looks at those first.
-func checkContact(ctx context.Context, hl *highlevel.Client, id string) (string, error) {
-	if id != "" {
-		_, err := hl.Contact(ctx, id)
-		return "contact " + id + " can be read", err
-	}
-	_, err := hl.Contact(ctx, "milepostcheckdoesnotexist")
-	if clients.ReasonOf(err) == clients.NotFound {
-		err = nil
-	}
-	return "contacts can be read", err
-}
-
-// checkFields tells whether the milestone recipe concerns this location.
-func checkFields(ctx context.Context, hl *highlevel.Client, location string) (string, error) {
-	fields, err := hl.CustomFields(ctx, location)
-	have := map[string]bool{}
-	for _, f := range fields {
-		have[f.Key] = true
-	}
-	said := fmt.Sprintf("%d fields", len(fields))
-	if !have["milestone"] || !have["milestone_date"] {
-		said += "; without contact.milestone and contact.milestone_date, the milestone recipe does nothing"
-	}
-	return said, err
-}
-
-func checkAccount(ctx context.Context, ch *calendarhero.Client) (string, error) {
-	u, err := ch.User(ctx)
-	if err == nil && u.Email == "" {
-		return "", errors.New("the account has no e-mail address, so its owner cannot be invited; give it one in CalendarHero, My Profile Settings")
-	}
-	return "signed in, time zone " + u.Timezone, err
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"milepost/clients/highlevel"
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
 	"milepost/internal/sandbox/fakehttp"
@@ -162,14 +163,13 @@ func TestCheckWarnsOfScopesThatALocationDidNotGrant(t *testing.T) {
 		granted []string
 		want    string
 	}{
-		{nil, ""},
 		{[]string{"contacts.readonly", "locations.readonly", "workflows.readonly"}, ""},
 		{[]string{"contacts.readonly", "locations.readonly"}, `"Start" needs the scope workflows.readonly, which the location did not grant`},
 	} {
 		var out bytes.Buffer
-		r := &checkReport{out: &out}
-		r.scopes(c.granted, set)
-		if got := out.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" || r.failed {
+		r := newCheckReport(&out)
+		r.Scopes(append(c.granted, highlevel.NeededScopes()...), set)
+		if got := out.String(); !strings.Contains(got, c.want) || c.want == "" && got != "" || r.Failed {
 			t.Errorf("%v: it says %q, want %q", c.granted, got, c.want)
 		}
 	}

@@ -7,13 +7,12 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
-	"milepost/internal/secret"
-	"milepost/internal/store"
+	"milepost/internal/connection"
+	"milepost/internal/operate"
 )
 
 type connectionsCmd struct {
@@ -54,30 +53,18 @@ func (c *listConnectionsCmd) sayNone(out io.Writer, byAgency bool, allowed strin
 }
 
 // rowOf is a connection with what is to be done for it.
-func rowOf(ctx context.Context, state *app.State, conn store.Connection) (connectionRow, error) {
-	row := connectionRow{Location: conn.LocationID, Name: conn.Name, By: conn.Source, State: string(conn.State), Todo: conn.Problem}
-	age, rotate, ok, err := state.Connections.TokenAge(ctx, conn)
-	if err != nil && !errors.Is(err, secret.ErrUnknownKey) {
-		return row, err
-	} else if err != nil {
-		row.Todo = err.Error()
-	}
-	if _, err := state.Connections.Lookup(ctx, conn.LocationID); err != nil && conn.State != store.ConnectionRemoved {
-		row.Todo = err.Error()
-	}
-	if ok {
-		days := int(age.Hours() / 24)
+func rowOf(conn operate.Connection) connectionRow {
+	row := connectionRow{Location: conn.LocationID, Name: conn.Name, By: conn.Source, State: string(conn.State), Todo: conn.Todo}
+	if conn.TokenAge != nil {
+		days := int(conn.TokenAge.Hours() / 24)
 		row.TokenDays = &days
 	}
-	if rotate {
-		row.Todo = strings.TrimPrefix(row.Todo+"; rotate the token", "; ")
-	}
-	return row, nil
+	return row
 }
 
 func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		list, err := state.Store.Connections(ctx)
+		list, _, err := deskOf(state).ConnectionPage(ctx, "", 0)
 		if err != nil {
 			return err
 		}
@@ -87,11 +74,7 @@ func (c *listConnectionsCmd) list(ctx context.Context, out io.Writer) error {
 		}
 		rows := []connectionRow{}
 		for _, conn := range list {
-			row, err := rowOf(ctx, state, conn)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
+			rows = append(rows, rowOf(conn))
 		}
 		if c.JSON {
 			if agencies == nil {
@@ -152,42 +135,17 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("%s must contain exactly one token", path)
 		}
 	}
-	if err := c.try(ctx, tokens[0], tokens[1]); err != nil {
-		return err
-	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		if err := state.Connections.Set(ctx, c.Location, tokens[0], tokens[1]); err != nil {
+		err := deskOf(state).ConnectByTokens(ctx, byCommand, c.Location, tokens[0], tokens[1], c.Force)
+		if _, rejected := errors.AsType[*connection.Rejected](err); rejected {
+			return fmt.Errorf("%w\nnothing was stored; to store the tokens anyway, add --force", err)
+		}
+		if err != nil {
 			return err
 		}
 		fmt.Printf("location %s is connected; a running milepost uses it within a second\n", c.Location)
 		return nil
 	})
-}
-
-// try calls both vendors with the tokens, and fails if one does not work.
-func (c *setConnectionCmd) try(ctx context.Context, highLevel, calendarHero string) error {
-	if c.Force {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	var failed []error
-	if highLevel != "" {
-		if _, err := c.HighLevelClient(highLevel).Location(ctx, c.Location); err != nil {
-			failed = append(failed, err)
-		}
-	}
-	if calendarHero != "" {
-		cfg := c.Config
-		cfg.CalendarHeroToken = calendarHero
-		if _, err := cfg.CalendarHeroClient().User(ctx); err != nil {
-			failed = append(failed, err)
-		}
-	}
-	if len(failed) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w\nnothing was stored; to store the tokens anyway, add --force", errors.Join(failed...))
 }
 
 type allowAgencyCmd struct {
@@ -205,7 +163,7 @@ func (c *allowAgencyCmd) Run(ctx context.Context) error {
 		); err != nil || !goOn {
 			return err
 		}
-		if err := state.Store.AllowAgency(ctx, c.Company, time.Now()); err != nil {
+		if err := deskOf(state).AllowAgency(ctx, byCommand, c.Company); err != nil {
 			return err
 		}
 		fmt.Printf("agency %s may connect its locations; install the app there at /oauth/highlevel/install\n", c.Company)
@@ -222,16 +180,15 @@ type removeConnectionCmd struct {
 // Run drops the tokens.
 func (c *removeConnectionCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		if _, ok, err := state.Store.Connection(ctx, c.Location); err != nil || !ok {
-			return errors.Join(err, fmt.Errorf("location %s is not connected", c.Location))
-		}
-		if goOn, err := c.ask(os.Stdout,
-			fmt.Sprintf("The tokens of location %s would be deleted, and its workflow and feed URLs would stop working. Its events would be skipped.", c.Location),
-			"Items in CalendarHero would stay, and nobody would get mail.",
-		); err != nil || !goOn {
+		desk := deskOf(state)
+		would, err := desk.WouldDisconnect(ctx, c.Location)
+		if err != nil {
 			return err
 		}
-		said, err := state.Connections.Remove(ctx, c.Location)
+		if goOn, err := c.ask(os.Stdout, would...); err != nil || !goOn {
+			return err
+		}
+		said, err := desk.Disconnect(ctx, byCommand, c.Location)
 		if err != nil {
 			return err
 		}
@@ -241,6 +198,11 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 		fmt.Printf("location %s is removed, with its workflow and feed keys; items in CalendarHero stay\n", c.Location)
 		return nil
 	})
+}
+
+// deskOf is where a command reads and changes things, as the console does.
+func deskOf(state *app.State) *operate.Desk {
+	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})
 }
 
 // withState opens the state for the length of a command.

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
-	"milepost/clients/highlevel"
-	"milepost/handlers"
 	"milepost/internal/app"
+	"milepost/internal/operate"
 	"milepost/internal/store"
 )
 
@@ -30,54 +28,30 @@ func (c *feedKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdou
 
 func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		keys, err := state.Store.FeedKeys(ctx, c.Location)
+		desk := deskOf(state)
 		switch {
-		case err != nil:
-			return err
 		case c.List:
+			keys, err := state.Store.FeedKeys(ctx, c.Location)
+			if err != nil {
+				return err
+			}
 			return listFeedKeys(out, c.asJSON, c.Location, keys)
 		case c.Revoke != "":
-			return revokeKeys(ctx, out, keys, func(k store.FeedKey) string { return k.Digest }, c.Revoke,
-				state.Store.RevokeFeedKeys, "requests for these calendars get 404")
-		}
-		if err := c.find(ctx, state); err != nil {
-			return fmt.Errorf("%w\nno key was created; to create it anyway, add --force", err)
+			n, err := desk.EndFeedLinks(ctx, byCommand, c.Location, c.Revoke)
+			return revoked(out, n, err, "requests for these calendars get 404")
 		}
 		feed := store.Feed{LocationID: c.Location, ContactID: c.Contact, AssignedTo: c.User}
-		key, err := state.Connections.NewFeedKey(ctx, feed)
+		link, err := desk.NewFeedLink(ctx, byCommand, feed, c.Force)
+		if err != nil && !c.Force && (c.Contact != "" || c.User != "") {
+			return fmt.Errorf("%w\nno key was created; to create it anyway, add --force", err)
+		}
 		if err != nil {
 			return err
 		}
-		printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, c.PublicURL, handlers.CalendarPath+key+".ics")
+		printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, link, c.PublicURL)
 		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
 		return nil
 	})
-}
-
-// find fails if HighLevel does not know the contact or user of the feed: a calendar
-// of nobody would stay empty without a word.
-func (c *feedKeyCmd) find(ctx context.Context, state *app.State) error {
-	if c.Force || c.Contact == "" && c.User == "" {
-		return nil
-	}
-	conn, err := state.Connections.Lookup(ctx, c.Location)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if c.Contact != "" {
-		_, err := conn.HighLevel.Contact(ctx, c.Contact)
-		return err
-	}
-	users, err := conn.HighLevel.Users(ctx, c.Location)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(users, func(u highlevel.User) bool { return u.ID == c.User }) {
-		return fmt.Errorf("location %s has no user %s", c.Location, c.User)
-	}
-	return nil
 }
 
 // feedOwner names the records that a feed shows.
@@ -105,7 +79,7 @@ func listFeedKeys(out io.Writer, as asJSON, location string, keys []store.FeedKe
 	}
 	rows := make([]row, len(keys))
 	for i, k := range keys {
-		rows[i] = row{k.Digest[:keyIDLength], k.CreatedAt.UTC(), k.Feed.ContactID, k.Feed.AssignedTo, feedOwner(k.Feed)}
+		rows[i] = row{operate.KeyID(k.Digest), k.CreatedAt.UTC(), k.Feed.ContactID, k.Feed.AssignedTo, feedOwner(k.Feed)}
 	}
 	return printList(out, as, rows,
 		column[row]{"ID", func(r row) string { return r.ID }},

@@ -14,6 +14,7 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/internal/app"
 	"milepost/internal/connection"
+	"milepost/internal/operate"
 	"milepost/internal/store"
 )
 
@@ -159,19 +160,11 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 		events = []string{c.Event}
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		account, err := accountOf(ctx, state, c.Location)
-		if err != nil {
-			return err
-		}
-		others, err := state.Connections.OtherHooks(ctx, account, events)
-		if err != nil {
-			return err
-		}
-		if len(others) > 0 && !c.Yes {
+		hooks, others, err := deskOf(state).TakeHooks(ctx, byCommand, c.Location, events, c.Yes)
+		if _, ok := errors.AsType[*operate.OthersRegistered](err); ok {
 			sayOthers(out, others)
-			return fmt.Errorf("nothing was changed: another tool receives, or may receive, %d of the events; add --yes to replace it", len(others))
+			return fmt.Errorf("%w; add --yes to replace it", err)
 		}
-		hooks, err := state.Connections.TakeHooks(ctx, account, events)
 		if err != nil {
 			return err
 		}
@@ -193,39 +186,20 @@ type releaseHooksCmd struct {
 // Run deletes Milepost's webhooks.
 func (c *releaseHooksCmd) Run(ctx context.Context) error { return c.release(ctx, os.Stdout) }
 
-// sayUnread says which registrations of an account cannot be read, and returns how many.
-func (c *releaseHooksCmd) sayUnread(out io.Writer, account connection.Account, reports []connection.HookReport) (unread int) {
-	would := "would receive"
-	if c.Yes {
-		would = "receives"
-	}
-	for _, report := range reports {
-		for _, h := range report.Hooks {
-			if report.ID == account.ID && h.Unverifiable() {
-				fmt.Fprintf(out, "%s: Milepost cannot read who receives it now. It registered itself last %s; a tool that registered since %s nothing more\n",
-					h.Event, h.SetAt.Format(time.RFC3339), would)
-				unread++
-			}
-		}
-	}
-	return unread
-}
-
 func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		account, err := accountOf(ctx, state, c.Location)
+		hooks, unread, err := deskOf(state).ReleaseHooks(ctx, byCommand, c.Location, c.Yes)
+		would := "receives"
 		if err != nil {
-			return err
+			would = "would receive"
 		}
-		reports, err := state.Connections.HookReports(ctx)
-		if err != nil {
-			return err
+		for _, h := range unread {
+			fmt.Fprintf(out, "%s: Milepost cannot read who receives it now. It registered itself last %s; a tool that registered since %s nothing more\n",
+				h.Event, h.SetAt.Format(time.RFC3339), would)
 		}
-		unread := c.sayUnread(out, account, reports)
-		if unread > 0 && !c.Yes {
-			return fmt.Errorf("nothing was changed: %d webhooks may belong to another tool by now; add --yes to delete them anyway", unread)
+		if errors.Is(err, operate.ErrUnread) {
+			return fmt.Errorf("%w; add --yes to delete them anyway", err)
 		}
-		hooks, err := state.Connections.ReleaseHooks(ctx, account, c.Yes)
 		if err != nil {
 			return err
 		}
@@ -238,12 +212,4 @@ func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 		}
 		return nil
 	})
-}
-
-func accountOf(ctx context.Context, state *app.State, location string) (connection.Account, error) {
-	account, ok, err := state.Connections.AccountOf(ctx, location)
-	if err == nil && !ok {
-		err = fmt.Errorf("location %s is not active, or has no CalendarHero account; `milepost connections` lists those that are", location)
-	}
-	return account, err
 }

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
-	"milepost/handlers"
 	"milepost/internal/app"
+	"milepost/internal/operate"
 	"milepost/internal/store"
 )
 
@@ -25,9 +23,6 @@ type workflowKeyCmd struct {
 	app.Config `embed:"" group:"Settings"`
 }
 
-// keyIDLength is how much of a digest names a key for people.
-const keyIDLength = 8
-
 // Run makes a key and prints the URL to paste, or lists or revokes keys.
 func (c *workflowKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, time.Now()) }
 
@@ -36,6 +31,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		return errors.New("--overlap must not be negative")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
+		desk := deskOf(state)
 		keys, err := state.Store.WorkflowKeys(ctx, c.Location)
 		switch {
 		case err != nil:
@@ -43,18 +39,18 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		case c.List:
 			return listWorkflowKeys(out, c.asJSON, c.Location, keys, now)
 		case c.Revoke != "":
-			return revokeKeys(ctx, out, keys, func(k store.WorkflowKey) string { return k.Digest }, c.Revoke,
-				state.Store.RevokeWorkflowKeys, "Milepost rejects webhooks to these URLs")
+			n, err := desk.EndWorkflowLinks(ctx, byCommand, c.Location, c.Revoke)
+			return revoked(out, n, err, "Milepost rejects webhooks to these URLs")
 		}
 		var until time.Time
 		if c.Rotate {
 			until = now.Add(c.Overlap)
 		}
-		key, err := state.Connections.NewWorkflowKey(ctx, c.Location, until)
+		link, err := desk.NewWorkflowLink(ctx, byCommand, c.Location, until)
 		if err != nil {
 			return err
 		}
-		printURL(out, "URL for the Webhook actions of location "+c.Location, c.PublicURL, handlers.WorkflowPath+key)
+		printURL(out, "URL for the Webhook actions of location "+c.Location, link, c.PublicURL)
 		fmt.Fprintln(out, "docs/workflows.md says what else to paste. Anyone who knows this URL can send webhooks for the location.")
 		if n := len(valid(keys, now)); n > 0 && c.Rotate {
 			fmt.Fprintf(out, "The older keys stay valid until %s at the latest. Replace their URLs by then.\n", until.UTC().Format(time.RFC3339))
@@ -78,7 +74,7 @@ func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.Wo
 	}
 	rows := make([]row, len(keys))
 	for i, k := range keys {
-		rows[i] = row{k.Digest[:keyIDLength], k.CreatedAt.UTC(), moment(k.ExpiresAt), !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now)}
+		rows[i] = row{operate.KeyID(k.Digest), k.CreatedAt.UTC(), moment(k.ExpiresAt), !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now)}
 	}
 	return printList(out, as, rows,
 		column[row]{"ID", func(r row) string { return r.ID }},
@@ -95,19 +91,11 @@ func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.Wo
 	)
 }
 
-// revokeKeys ends the keys of a location whose id is which, or all, and says what
-// that means.
-func revokeKeys[K any](ctx context.Context, out io.Writer, keys []K, digest func(K) string, which string, revoke func(context.Context, ...string) (int64, error), means string) error {
-	var ended []string
-	for _, k := range keys {
-		if d := digest(k); which == "all" || len(which) >= keyIDLength && strings.HasPrefix(d, strings.ToLower(which)) {
-			ended = append(ended, d)
-		}
+// revoked says how many keys were revoked, and what that means.
+func revoked(out io.Writer, n int64, err error, means string) error {
+	if _, ok := errors.AsType[*operate.NoKey](err); ok {
+		return fmt.Errorf("%w; --list shows the ids", err)
 	}
-	if len(ended) == 0 {
-		return fmt.Errorf("the location has no key %q; --list shows the ids", which)
-	}
-	n, err := revoke(ctx, ended...)
 	if err == nil {
 		fmt.Fprintf(out, "%d revoked: %s from now on\n", n, means)
 	}
@@ -115,8 +103,8 @@ func revokeKeys[K any](ctx context.Context, out io.Writer, keys []K, digest func
 }
 
 // printURL shows a URL with a key in it, which is kept nowhere.
-func printURL(out io.Writer, what, publicURL, path string) {
-	fmt.Fprintf(out, "%s, shown this once:\n\n  %s%s\n\n", what, cmp.Or(strings.TrimSuffix(publicURL, "/"), "https://YOUR-HOST"), path)
+func printURL(out io.Writer, what, link, publicURL string) {
+	fmt.Fprintf(out, "%s, shown this once:\n\n  %s\n\n", what, link)
 	if publicURL == "" {
 		fmt.Fprintln(out, "Replace YOUR-HOST by your own host, or set MILEPOST_PUBLIC_URL.")
 	}

@@ -122,3 +122,9 @@ func (r *Registry) readAccounts(ctx context.Context, counts func(store.Connectio
 	}
 	return out, nil
 }
+
+// OwnAccount reports whether a location has a CalendarHero token of its own.
+func (r *Registry) OwnAccount(ctx context.Context, locationID string) (bool, error) {
+	sealed, err := r.Store.Secret(ctx, calendarHeroName(locationID))
+	return sealed != "", err
+}

@@ -92,6 +92,7 @@ type Registry struct {
 	known  map[string]*known // by location id
 	shared accounts
 	grants grants
+	noted  noted
 }
 
 // known is what was last read of a location.
@@ -319,6 +320,7 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 	}
 	account := accountOf(ch.Token)
 	hl.Ended, ch.Ended = r.ended(LocationLane(locationID)), r.ended(AccountLane(account))
+	hl.Succeeded, ch.Succeeded = r.succeeded(LocationLane(locationID)), r.succeeded(AccountLane(account))
 	claiming := highlevel.New(hl).With(clients.Begun)
 	hl.Permit, ch.Permit = r.permit("HighLevel", locationID, account), r.permit(calendarhero.API, locationID, account)
 	return &Connection{
@@ -419,7 +421,7 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 		secrets = append(secrets, s)
 		c.Source = FromToken
 	} else if !ok || c.State == store.ConnectionRemoved {
-		return fmt.Errorf("location %s is not connected: add its HighLevel token, or install the app there", locationID)
+		return &NotConnected{fmt.Sprintf("location %s is not connected: add its HighLevel token, or install the app there", locationID)}
 	}
 	if calendarHeroToken != "" {
 		s, err := r.seal(calendarHeroName(locationID), calendarHeroToken)

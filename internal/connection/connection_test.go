@@ -173,11 +173,14 @@ func TestALocationThatAPersonConnectsIsServed(t *testing.T) {
 		if c := b.state(r, north); c.State != store.ConnectionActive || c.Source != connection.FromOAuth || c.CompanyID != agency || c.Name != "Northwind" {
 			t.Errorf("the connection is %+v", c)
 		}
-		if scopes, err := r.Scopes(t.Context(), north); err != nil || !slices.Contains(scopes, "contacts.readonly") {
-			t.Errorf("it granted the scopes %q, %v", scopes, err)
+		if g, ok, err := r.Granted(t.Context(), north); err != nil || !ok || !slices.Contains(g.Scopes, "contacts.readonly") || g.Since.IsZero() || !g.Expires.After(g.Since) {
+			t.Errorf("it granted %+v, %v", g, err)
 		}
-		if scopes, err := r.Scopes(t.Context(), "another"); err != nil || scopes != nil {
-			t.Errorf("a location that granted none granted %q, %v", scopes, err)
+		if g, ok, err := r.Granted(t.Context(), "another"); err != nil || ok {
+			t.Errorf("a location that granted none granted %+v, %v", g, err)
+		}
+		if called, err := r.Store.LastCalls(t.Context()); err != nil || called[connection.LocationLane(north)].IsZero() {
+			t.Errorf("the calls that succeeded: %v, %v", called, err)
 		}
 	})
 }

@@ -327,15 +327,22 @@ func (r *Registry) degrade(ctx context.Context, locationID string, refused grant
 	return err
 }
 
-// Scopes returns the scopes that HighLevel granted for a location; nil = not known, as of
-// a Private Integration Token.
-func (r *Registry) Scopes(ctx context.Context, locationID string) ([]string, error) {
+// Granted is what HighLevel granted for a location.
+type Granted struct {
+	Scopes  []string
+	Since   time.Time // when a person connected the location
+	Expires time.Time // of the access token, which Milepost renews before
+}
+
+// Granted returns what HighLevel granted for a location; ok is false if that is not
+// known, as of a Private Integration Token.
+func (r *Registry) Granted(ctx context.Context, locationID string) (g Granted, ok bool, err error) {
 	name := locationGrant(locationID)
 	sealed, err := r.Store.Secret(ctx, name)
 	if err != nil || sealed == "" {
-		return nil, err
+		return g, false, err
 	}
-	var g grant
-	err = r.open(name, sealed, &g)
-	return g.Scopes, err
+	var stored grant
+	err = r.open(name, sealed, &stored)
+	return Granted{stored.Scopes, stored.Since, stored.Expires}, err == nil, err
 }

@@ -68,7 +68,8 @@ var functions = template.FuncMap{
 	"utc":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 UTC") },
 	"plural": plural, "thousands": thousands, "took": took,
 	"outcome": operate.OutcomeName, "tone": outcomeTone, "kind": kindName, "job": jobName, "contactpath": contactPath, "item": itemName, "linkstate": linkState,
-	"vendor": vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords,
+	"connectionpath": connectionPath,
+	"vendor":         vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords,
 }
 
 func plural(n int64, one, many string) string {

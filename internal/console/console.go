@@ -127,6 +127,7 @@ func (c *Console) Router() chi.Router {
 	c.action(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage, c.forget)
 	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
 	c.automationRoutes(r)
+	c.connectionRoutes(r)
 	c.page(r, "/recipes", "recipes", c.recipesPage)
 	c.page(r, "/recipes/{id}", "recipe", c.recipePage)
 	c.action(r, "/recipes/{id}/add", "recipe", c.recipePage, c.addRecipe)
@@ -190,6 +191,7 @@ type view struct {
 	Said    string // what was changed
 	Sandbox string
 	Data    any
+	Result  any // what an action found, for its page
 }
 
 // Operator reports whether the reader may change things.
@@ -220,7 +222,8 @@ func (c *Console) page(r chi.Router, pattern, name string, read pageFunc) {
 	})
 }
 
-// doFunc changes something, and says where to go then.
+// doFunc changes something, and says where to go then; "" = the page is shown with the
+// view's Result.
 type doFunc func(r *http.Request, v *view) (next string, err error)
 
 // action registers a form of a page. If it fails for a reason that the person can
@@ -256,6 +259,10 @@ func (c *Console) actionOf(r chi.Router, most int64, pattern, name string, read 
 		}
 		if err != nil {
 			c.fail(w, r, err)
+			return
+		}
+		if next == "" {
+			c.show(w, r, http.StatusOK, name, v, read)
 			return
 		}
 		http.Redirect(w, r, next, http.StatusSeeOther)
@@ -298,11 +305,18 @@ var said = map[string]string{
 	"applied":         "The run has begun. Reload the page to see how far it is.",
 	"apply-cancelled": "The run is cancelled. What it has reached stays as it is.",
 
-	"created":  "The automation is saved and on. It follows each record when that changes next.",
-	"copied":   "This is the copy, a draft. It does nothing until you make it live.",
-	"deleted":  "The automation is deleted. What it made stays as it is.",
-	"imported": "The drafts are saved. They do nothing until you make them live.",
-	"same":     "Nothing was imported: the automations of the file are there already, with the same text.",
+	"created":            "The automation is saved and on. It follows each record when that changes next.",
+	"copied":             "This is the copy, a draft. It does nothing until you make it live.",
+	"deleted":            "The automation is deleted. What it made stays as it is.",
+	"imported":           "The drafts are saved. They do nothing until you make them live.",
+	"same":               "Nothing was imported: the automations of the file are there already, with the same text.",
+	"connected":          "The tokens work and are stored. Milepost uses them from now on.",
+	"agency-allowed":     "The agency may connect its locations now.",
+	"disconnected":       "The location is disconnected, and its tokens and links are deleted.",
+	"disconnected-hooks": "The location is disconnected, and its tokens and links are deleted. Some webhooks remain at CalendarHero, and Milepost rejects what they send. You can delete them in CalendarHero.",
+	"hooks-taken":        "The webhooks are registered. The table shows what became of each.",
+	"hooks-released":     "Milepost deleted its webhooks and registers none until you say so. It polls CalendarHero in place of them.",
+	"link-ended":         "The link has ended. It answers nobody any more.",
 
 	"recipe-on":    "The recipe is added and on. It follows each record when that changes next.",
 	"recipe-off":   "The recipe is added and off. It does nothing until you switch it on.",

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,9 +21,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/automation"
+	"milepost/internal/connection"
 	"milepost/internal/console"
 	"milepost/internal/operate"
 	"milepost/internal/people"
+	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
@@ -36,6 +39,8 @@ type desk struct {
 	now     time.Time
 	bodies  bodies
 	log     *strings.Builder
+
+	registry *connection.Registry
 }
 
 type bodies map[int64]string
@@ -89,8 +94,13 @@ func setupOn(t *testing.T, st *store.Store, configure ...func(*console.Config)) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	ring, err := secret.OpenRing(filepath.Join(t.TempDir(), "keys"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.registry = connection.Open(connection.Config{Store: st, Ring: ring, Logger: zerolog.Nop(), Now: now})
 	cfg := console.Config{
-		Desk: operate.New(operate.Config{Store: st, Automations: library, Bodies: d.bodies, Preview: &preview{lines: []string{`create event "Closing", which mails ann@example.com`}}, Now: now}), People: d.people,
+		Desk: operate.New(operate.Config{Store: st, Automations: library, Connections: d.registry, Bodies: d.bodies, Preview: &preview{lines: []string{`create event "Closing", which mails ann@example.com`}}, Now: now}), People: d.people,
 		Logger: zerolog.New(d.log), Refused: zerolog.Nop(), Now: now,
 	}
 	for _, c := range configure {

@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,21 +13,10 @@ import (
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/internal/automation"
-	"milepost/internal/connection"
 	"milepost/internal/console"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/mapping"
 )
-
-// connected is the connection of the one location that is there.
-type connected struct{ connection.Connection }
-
-func (c *connected) Lookup(_ context.Context, id string) (*connection.Connection, error) {
-	if id != c.LocationID {
-		return nil, &connection.NotConnected{Why: "location " + id + " is not connected"}
-	}
-	return &c.Connection, nil
-}
 
 // withFake serves a HighLevel in which a location has nothing yet.
 func withFake(t *testing.T) (configure func(*console.Config), location string) {
@@ -39,16 +27,20 @@ func withFake(t *testing.T) (configure func(*console.Config), location string) {
 	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, nil, nil)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	c := &connected{connection.Connection{
-		LocationID: location, CalendarHero: calendarhero.New(calendarhero.Config{BaseURL: server.URL}),
-		HighLevel: highlevel.New(highlevel.Config{BaseURL: server.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: func(int) time.Duration { return 0 }}),
-	}}
-	return func(cfg *console.Config) { cfg.Desk.Connections = c }, location
+	return func(cfg *console.Config) {
+		r := cfg.Desk.Connections
+		at := func(int) time.Duration { return 0 }
+		r.HighLevel, r.CalendarHero = highlevel.Config{BaseURL: server.URL, RetryWait: at}, calendarhero.Config{BaseURL: server.URL, RetryWait: at}
+		if err := r.Set(t.Context(), location, "pit-test", "test-calendarhero"); err != nil {
+			t.Fatal(err)
+		}
+	}, location
 }
 
 func TestEachRecipeHasAPage(t *testing.T) {
 	d := setup(t)
 	gallery := d.page(victor, "/console/recipes")
+	d.wants(d.page(olivia, "/console/recipes/milestone-to-calendar-event"), "contact.milestone_date", "No location is connected")
 	for _, r := range mapping.RecipeBook() {
 		d.wants(gallery, r.Name, `href="/console/recipes/`+r.ID+`"`)
 		d.wants(d.page(victor, "/console/recipes/"+r.ID), "What it needs", "-ZgotmplZ", "-Add it, on")
@@ -104,7 +96,6 @@ func TestWhatARecipeNeedsIsCheckedAndCreated(t *testing.T) {
 	fake, location := withFake(t)
 	d := setup(t, fake)
 	const path = "/console/recipes/milestone-to-calendar-event"
-	d.wants(d.page(olivia, path), "contact.milestone_date", "No location is connected")
 	d.connect(location, hostile)
 	d.wants(d.page(olivia, path), "Check whether the location has them", "-<script>alert", "-The location lacks it")
 	checked := path + "?location=" + location

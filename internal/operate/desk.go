@@ -30,11 +30,6 @@ type Previewer interface {
 	Changes(ctx context.Context, e store.Entity, contactID string) ([]string, error)
 }
 
-// Connections are the clients of the locations. The connection registry is one.
-type Connections interface {
-	Lookup(ctx context.Context, locationID string) (*connection.Connection, error)
-}
-
 // Config is what a Desk needs. A command that only lists needs only the Store.
 type Config struct {
 	Store   *store.Store
@@ -43,7 +38,7 @@ type Config struct {
 	Now     func() time.Time // nil = time.Now
 
 	Automations *automation.Library
-	Connections Connections
+	Connections *connection.Registry
 	Rehearsals  automation.Rehearsals
 	Closing     <-chan struct{} // closed when Milepost ends; nil = it never does
 }

@@ -229,14 +229,20 @@ func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (p
 // TokenFirstSeen returns when a token, known by its digest, was first seen,
 // which is now for a new one.
 func (s *Store) TokenFirstSeen(ctx context.Context, digest string, now time.Time) (time.Time, error) {
-	var seen []int64
-	err := s.InTx(ctx, func(tx *Tx) error {
+	const read = `SELECT first_seen FROM token_ages WHERE digest = $1`
+	scan := func(r Rows) (at int64, err error) { return at, r.Scan(&at) }
+	rows, err := s.Query(ctx, read, digest)
+	seen, err := collect(rows, err, scan)
+	if err == nil && len(seen) > 0 {
+		return fromMicros(seen[0]), nil
+	}
+	err = s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO token_ages (digest, first_seen) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`,
 			digest, micros(now)); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT first_seen FROM token_ages WHERE digest = $1`, digest)
-		seen, err = collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
+		rows, err := tx.Query(ctx, read, digest)
+		seen, err = collect(rows, err, scan)
 		return err
 	})
 	if err != nil {

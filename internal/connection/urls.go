@@ -1,0 +1,22 @@
+package connection
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Paths of the public listener that people are given.
+const (
+	InstallPath  = "/oauth/highlevel/install"      // begins an installation by OAuth
+	CallbackPath = "/oauth/highlevel/callback"     // ends it
+	EventsPath   = "/webhooks/highlevel"           // where the events of the HighLevel app go
+	WorkflowPath = "/webhooks/highlevel/workflow/" // where workflow webhooks go; the key follows
+	CalendarPath = "/calendars/"                   // where the iCalendar feeds are; the key and ".ics" follow
+	unknownHost  = "https://YOUR-HOST"
+)
+
+// URL is the address of a path of the public listener. It begins with
+// https://YOUR-HOST if the public URL is not set.
+func (r *Registry) URL(path string) string {
+	return cmp.Or(strings.TrimSuffix(r.PublicURL, "/"), unknownHost) + path
+}
