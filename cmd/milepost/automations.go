@@ -71,9 +71,9 @@ func (c changing) change(ctx context.Context, state *app.State, out io.Writer, c
 	return errors.Join(err, besideFile(ctx, state, os.Stderr))
 }
 
-// deskOf is where the commands change automations.
+// deskOf is where a command reads and changes things, as the console does.
 func deskOf(state *app.State) *operate.Desk {
-	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations})
+	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})
 }
 
 // besideFile says so if a change has no effect, because a running Milepost takes its

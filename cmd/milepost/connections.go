@@ -200,11 +200,6 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 	})
 }
 
-// deskOf is where a command reads and changes things, as the console does.
-func deskOf(state *app.State) *operate.Desk {
-	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})
-}
-
 // withState opens the state for the length of a command.
 func withState(ctx context.Context, cfg app.Config, do func(*app.State) error) (err error) {
 	state, err := app.OpenState(ctx, cfg, zerolog.Nop())

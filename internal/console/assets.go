@@ -68,7 +68,7 @@ var functions = template.FuncMap{
 	"utc":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 UTC") },
 	"plural": plural, "thousands": thousands, "took": took,
 	"outcome": operate.OutcomeName, "tone": outcomeTone, "kind": kindName, "job": jobName, "contactpath": contactPath, "item": itemName, "linkstate": linkState,
-	"connectionpath": connectionPath,
+	"connectionpath": connectionPath, "calendarheroapi": func() string { return "https://app.calendarhero.com/settings/user#API" },
 	"vendor":         vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords,
 }
 
