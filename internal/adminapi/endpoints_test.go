@@ -1,16 +1,18 @@
 package adminapi_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
@@ -19,6 +21,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/operate"
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/secret"
 	"milepost/internal/store"
 )
 
@@ -224,38 +227,34 @@ func catalogue(t *testing.T) {
 	d.ask(olivia, "GET", "/catalog/no-such", "").is(http.StatusNotFound)
 }
 
-// connected is the connection of the one location that is there.
-type connected struct{ connection.Connection }
-
-func (c *connected) Lookup(_ context.Context, id string) (*connection.Connection, error) {
-	if id != c.LocationID {
-		return nil, &connection.NotConnected{Why: "location " + id + " is not connected"}
-	}
-	return &c.Connection, nil
-}
-
 // connect serves a HighLevel in which a location has nothing yet.
-func connect(t *testing.T) *connected {
-	const location = "ve9EPM428h8vShlRW1KT"
+func connect(t *testing.T) (location string, configure func(*operate.Config)) {
+	location = "ve9EPM428h8vShlRW1KT"
 	fake := hlfake.New(hlfake.Config{Token: "pit-test", LocationIDs: []string{location}})
 	t.Cleanup(fake.Close)
 	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, nil, nil)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	return &connected{connection.Connection{
-		LocationID: location, CalendarHero: calendarhero.New(calendarhero.Config{BaseURL: server.URL}),
-		HighLevel: highlevel.New(highlevel.Config{BaseURL: server.URL, Tokens: highlevel.StaticTokens("pit-test"), RetryWait: func(int) time.Duration { return 0 }}),
-	}}
+	return location, func(c *operate.Config) {
+		ring, err := secret.OpenRing(filepath.Join(t.TempDir(), "keys"))
+		must(t, err)
+		wait := func(int) time.Duration { return 0 }
+		c.Connections = connection.Open(connection.Config{
+			Store: c.Store, Ring: ring, Logger: zerolog.Nop(),
+			HighLevel: highlevel.Config{BaseURL: server.URL, RetryWait: wait}, CalendarHero: calendarhero.Config{BaseURL: server.URL, RetryWait: wait},
+		})
+		must(t, c.Connections.Set(t.Context(), location, "pit-test", "test-calendarhero"))
+	}
 }
 
 func recipes(t *testing.T) {
-	there := connect(t)
-	d := setup(t, func(c *operate.Config) { c.Connections = there })
-	needs := "/recipes/milestone-to-calendar-event/needs?location=" + there.LocationID
+	location, configure := connect(t)
+	d := setup(t, configure)
+	needs := "/recipes/milestone-to-calendar-event/needs?location=" + location
 	d.get(needs).has(`"name":"contact.milestone_date","has":"no"`, `"field":{`)
 	d.ask(olivia, "POST", "/recipes/milestone-to-calendar-event/create",
-		`{"location":"`+there.LocationID+`","what":"custom field","name":"contact.milestone_date"}`).is(http.StatusNoContent)
-	d.audited("olivia asked to create custom field contact.milestone_date in location " + there.LocationID)
+		`{"location":"`+location+`","what":"custom field","name":"contact.milestone_date"}`).is(http.StatusNoContent)
+	d.audited("olivia asked to create custom field contact.milestone_date in location " + location)
 	d.get(needs).has(`"name":"contact.milestone_date","has":"yes"`)
 	d.ask(olivia, "GET", "/recipes/milestone-to-calendar-event/needs?location=elsewhere", "").is(http.StatusConflict).has("elsewhere is not connected")
 	d.get("/recipes").has("birthday-to-calendar-event", `"state":"on"`)

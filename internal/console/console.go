@@ -99,7 +99,7 @@ func New(cfg Config) (*Console, error) {
 		if short == "layout" {
 			continue
 		}
-		page, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", name)
+		page, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts/*.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("read the template of the page %s: %w", short, err)
 		}
