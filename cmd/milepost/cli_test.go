@@ -69,7 +69,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"requests", "settle", "1", "--sent"}, status: 1, says: "no request 1 is unclear"},
 		{args: []string{"requests", "settle", "1"}, status: 2, says: "--sent"},
 		{args: []string{"requests", "settle", "1", "--sent", "--again"}, status: 2, says: "--again"},
-		{args: []string{"requests", "release", "1"}, status: 1, says: "no request of this number is stopped"},
+		{args: []string{"requests", "release", "1"}, status: 1, says: "no request 1 is stopped"},
 		{args: []string{"removals", "--help"}, status: 0, says: "milepost removals allow LOCATION"},
 		{args: []string{"removals", "allow", "nowhere", "--yes"}, status: 1, says: "nothing waits to be removed at location nowhere"},
 	} {
