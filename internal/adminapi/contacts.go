@@ -45,7 +45,7 @@ type ContactDetail struct {
 	Detail   string        `json:"detail,omitempty"`
 	SyncedAt time.Time     `json:"synced_at,omitzero"`
 	Records  []RecordState `json:"records" nullable:"false" doc:"Its tasks and notes, and what else is synced for it."`
-	Items    []Item        `json:"items" nullable:"false" doc:"What exists for it in CalendarHero and HighLevel."`
+	Items    []Made        `json:"items" nullable:"false" doc:"What exists for it in CalendarHero and HighLevel."`
 	Requests []Request     `json:"requests" nullable:"false" doc:"Its open meeting requests. If the contact is forgotten, they are cancelled, and CalendarHero mails their invitees."`
 	Erasure  *Erasure      `json:"erasure,omitempty" doc:"Missing if nobody asked for one."`
 }
@@ -74,7 +74,7 @@ type Erasure struct {
 	Forgotten bool      `json:"forgotten" doc:"A person asked for it. The contact is not synced again."`
 	AskedAt   time.Time `json:"asked_at"`
 	DoneAt    time.Time `json:"done_at,omitzero" doc:"Missing while it is under way."`
-	Left      []Item    `json:"left" nullable:"false" doc:"What stays all the same, and why."`
+	Left      []Made    `json:"left" nullable:"false" doc:"What stays all the same, and why."`
 }
 
 func (a *API) contacts() {

@@ -99,7 +99,7 @@ type DeliveryDetail struct {
 	BodyCut     bool            `json:"body_cut,omitempty" doc:"The body is longer."`
 	Waits       []Wait          `json:"waits" nullable:"false"`
 	Timeline    []TimelineEntry `json:"timeline" nullable:"false" doc:"What its sync did, oldest first."`
-	Items       []Item          `json:"items" nullable:"false" doc:"What exists, or existed, for the record."`
+	Items       []Made          `json:"items" nullable:"false" doc:"What exists, or existed, for the record."`
 	Together    int64           `json:"together,omitempty" doc:"Other deliveries that the same sync settled."`
 	AskedSince  bool            `json:"asked_since,omitempty" doc:"The record was synced or asked for again since."`
 	Replayable  bool            `json:"replayable"`
@@ -135,8 +135,8 @@ type TimelineEntry struct {
 	Detail string    `json:"detail,omitempty"`
 }
 
-// Item is something that exists in CalendarHero or HighLevel because of a record.
-type Item struct {
+// Made is something that exists in CalendarHero or HighLevel because of a record.
+type Made struct {
 	Kind       string    `json:"kind"`
 	Automation string    `json:"automation,omitempty"`
 	State      string    `json:"state"`
@@ -153,9 +153,9 @@ func showTimeline(m operate.Mask, list []store.TimelineEntry) []TimelineEntry {
 	})
 }
 
-func showItems(m operate.Mask, list []store.Link) []Item {
-	return each(list, func(l store.Link) Item {
-		return Item{l.ItemKind, l.Automation, string(l.State), l.ObjectID, m.Text(l.Title), utc(l.Start), utc(l.End), l.Left}
+func showItems(m operate.Mask, list []store.Link) []Made {
+	return each(list, func(l store.Link) Made {
+		return Made{l.ItemKind, l.Automation, string(l.State), l.ObjectID, m.Text(l.Title), utc(l.Start), utc(l.End), l.Left}
 	})
 }
 

@@ -6,22 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"milepost/clients"
-	"milepost/clients/calendarhero"
-	"milepost/clients/highlevel"
 	"milepost/internal/catalog"
-	"milepost/internal/connection"
 	"milepost/internal/operate"
-	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/secret"
 	"milepost/internal/store"
 )
 
@@ -29,7 +21,7 @@ func TestEveryEndpointAnswersAsTheDocumentSays(t *testing.T) {
 	all := t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
 			"overview": overview, "deliveries": deliveries, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
-			"connections": connections, "people and audit": peopleAndAudit,
+			"connections": connections, "people and audit": peopleAndAudit, "automations": automations, "previews": previews, "applies": applies,
 		} {
 			t.Run(name, test)
 		}
@@ -227,29 +219,9 @@ func catalogue(t *testing.T) {
 	d.ask(olivia, "GET", "/catalog/no-such", "").is(http.StatusNotFound)
 }
 
-// connect serves a HighLevel in which a location has nothing yet.
-func connect(t *testing.T) (location string, configure func(*operate.Config)) {
-	location = "ve9EPM428h8vShlRW1KT"
-	fake := hlfake.New(hlfake.Config{Token: "pit-test", LocationIDs: []string{location}})
-	t.Cleanup(fake.Close)
-	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, nil, nil)
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	return location, func(c *operate.Config) {
-		ring, err := secret.OpenRing(filepath.Join(t.TempDir(), "keys"))
-		must(t, err)
-		wait := func(int) time.Duration { return 0 }
-		c.Connections = connection.Open(connection.Config{
-			Store: c.Store, Ring: ring, Logger: zerolog.Nop(),
-			HighLevel: highlevel.Config{BaseURL: server.URL, RetryWait: wait}, CalendarHero: calendarhero.Config{BaseURL: server.URL, RetryWait: wait},
-		})
-		must(t, c.Connections.Set(t.Context(), location, "pit-test", "test-calendarhero"))
-	}
-}
-
 func recipes(t *testing.T) {
-	location, configure := connect(t)
-	d := setup(t, configure)
+	there := connect(t)
+	d := setup(t, there.connect)
 	needs := "/recipes/milestone-to-calendar-event/needs?location=" + location
 	d.get(needs).has(`"name":"contact.milestone_date","has":"no"`, `"field":{`)
 	d.ask(olivia, "POST", "/recipes/milestone-to-calendar-event/create",
@@ -300,4 +272,120 @@ func peopleAndAudit(t *testing.T) {
 	for _, path := range []string{"/people", "/audit", "/recipes/x/needs?location=loc"} {
 		d.ask(victor, "GET", path, "").is(http.StatusForbidden)
 	}
+}
+
+const task = "task-to-calendar-task"
+
+func automations(t *testing.T) {
+	d := setup(t)
+	const one, ok = "/automations/" + task, http.StatusOK
+	d.get("/automations?limit=1").has(`"next"`, `-"text"`)
+	text := d.get(one).has(`"text":"`, `"base":1`).field("text")
+	d.ask(victor, "GET", one, "").is(ok).has("-on: task")
+	d.ask(victor, "GET", one, "", show).is(ok).has("on: task")
+	d.audited("victor looked at personal data on /api/v1" + one)
+	d.ask(olivia, "GET", "/automations/no-such", "").is(http.StatusNotFound)
+
+	// A draft, and what becomes of it.
+	changed := strings.Replace(text, "minutes", "min", 1) + "\n# changed\n"
+	d.ask(olivia, "PUT", one+"/draft", body(map[string]any{"text": changed, "base": 1, "why": "try"})).is(ok).has(`"draft":2`, `"draft_text":"`)
+	d.ask(olivia, "PUT", one+"/draft", body(map[string]any{"text": changed, "base": 1})).is(http.StatusConflict).has("somebody changed this automation")
+	d.ask(olivia, "DELETE", one+"/draft?why=no", "").is(ok)
+	d.ask(olivia, "DELETE", one+"/draft", "").is(http.StatusUnprocessableEntity).has("has no draft")
+	d.ask(olivia, "PUT", one+"/draft", body(map[string]any{"text": changed, "base": 1})).is(ok)
+	d.ask(olivia, "POST", one+"/publish?why=good", "").is(ok).has(`"version":4`)
+	d.audited("olivia published version 4 of the automation " + task)
+	d.ask(olivia, "PUT", one, body(map[string]any{"text": text, "base": 4})).is(ok).has(`"version":5`)
+	d.ask(olivia, "PUT", one, body(map[string]any{"text": "- on: nothing\n  do: x", "base": 5})).is(http.StatusUnprocessableEntity).has(`"location":"body.text line 1"`)
+	d.ask(olivia, "PUT", one+"/state", `{"state":"paused","why":"holiday"}`).is(ok).has(`"state":"paused"`)
+	d.ask(olivia, "PUT", one+"/state", `{"state":"gone"}`).is(http.StatusUnprocessableEntity)
+
+	// Its history.
+	versions := d.get(one+"/versions?limit=2").has("holiday", `-"text"`)
+	d.get(one+"/versions?limit=2&cursor="+versions.next()).has("good", "-holiday")
+	d.ask(victor, "GET", one+"/versions", "").is(ok).has("-holiday")
+	d.get(one + "/versions/1").has(`"text":"`)
+	d.ask(olivia, "GET", one+"/versions/99", "").is(http.StatusNotFound)
+	d.get(one + "/diff?from=1&to=4").has(`{"mark":"+","text":"# changed"}`)
+	d.ask(victor, "GET", one+"/diff?from=1&to=4", "").is(ok).has("-# changed")
+	d.ask(olivia, "GET", one+"/diff?from=1&to=99", "").is(http.StatusUnprocessableEntity)
+	d.ask(olivia, "POST", one+"/versions/4/restore?why=back", "").is(ok).has(`"what":"restored"`)
+	d.audited("olivia restored version 4 as version 7 of the automation " + task)
+
+	// Another one.
+	d.ask(olivia, "POST", one+"/copy", "").is(ok).has(`"version":0`, `"draft":1`)
+	d.ask(olivia, "POST", "/automations", body(map[string]any{"text": text})).is(http.StatusUnprocessableEntity).has("already")
+	d.ask(olivia, "POST", "/automations", body(map[string]any{"text": "- name: Mine\n  on: contact.changed\n  do:\n    - note: { text: hello }\n", "draft": true})).is(ok).has(`"id":"mine"`)
+	d.ask(olivia, "DELETE", "/automations/mine?why=over", "").is(ok).has(`"what":"deleted"`)
+
+	// All of them as a file.
+	file := d.get("/automations.yaml")
+	d.ask(victor, "GET", "/automations.yaml", "").is(http.StatusForbidden)
+	d.ask(olivia, "POST", "/automations.yaml", file.body, inYAML).is(ok).has(`"what":"unchanged"`, `-"added"`)
+	if again := d.get("/automations.yaml"); again.body != file.body {
+		t.Errorf("the file is another once it is imported: %s", again.body)
+	}
+	d.ask(olivia, "POST", "/automations.yaml?draft=true&replace=true", file.body, inYAML).is(http.StatusUnprocessableEntity)
+	d.ask(olivia, "POST", "/automations.yaml?replace=true&why=less", text, inYAML).is(ok).has(`"what":"deleted"`)
+	d.ask(olivia, "POST", "/automations.yaml", "- on: nothing", inYAML).is(http.StatusUnprocessableEntity)
+}
+
+func previews(t *testing.T) {
+	there := connect(t)
+	d := setup(t, there.rehearsing)
+	ask := func(more string) answer {
+		return d.ask(olivia, "POST", "/preview", `{"automation":"contact-to-calendarhero-contact","location":"`+location+`",`+more+`}`)
+	}
+	ask(`"kind":"contact","id":"`+there.jane+`"`).is(http.StatusOK).has(`"applies":true`, "jane@acme.example", `"method":"POST"`, `"mails":[]`)
+	ask(`"kind":"task","id":"t9"`).is(http.StatusUnprocessableEntity).has("looks at contacts")
+	ask(`"kind":"contact","id":""`).is(http.StatusUnprocessableEntity).has("body.id")
+	ask(`"kind":"contact","id":"` + there.jane + `","draft":true`).is(http.StatusUnprocessableEntity).has("has no draft")
+	d.ask(olivia, "POST", "/preview", `{"automation":"no-such","kind":"contact","id":"x"}`).is(http.StatusNotFound)
+	d.ask(olivia, "POST", "/preview", `{"automation":"contact-to-calendarhero-contact","kind":"contact","id":"c1","location":"elsewhere"}`).is(http.StatusOK).has("not connected")
+	d.ask(victor, "POST", "/preview", `{"automation":"x","kind":"contact","id":"x"}`).is(http.StatusForbidden)
+}
+
+func applies(t *testing.T) {
+	there := connect(t)
+	d := setup(t, there.rehearsing)
+	const one = "/automations/contact-to-calendarhero-contact"
+	d.ask(olivia, "GET", one+"/plan", "").is(http.StatusConflict)
+	d.ask(olivia, "GET", one+"/apply", "").is(http.StatusNotFound)
+	d.ask(olivia, "POST", one+"/plan", "").is(http.StatusOK)
+	plan := d.get(one + "/plan")
+	for plan.field("ended_at") == "" {
+		runtime.Gosched()
+		plan = d.get(one + "/plan")
+	}
+	plan.has(`"records":1`, `"people":{`)
+	d.ask(olivia, "POST", one+"/apply", `{"counted":"1"}`).is(http.StatusConflict)
+	d.ask(olivia, "POST", one+"/apply", `{"counted":"soon"}`).is(http.StatusConflict)
+	d.ask(olivia, "POST", one+"/apply", body(map[string]any{"counted": plan.field("counted")})).is(http.StatusNoContent)
+	d.audited("olivia applied to what exists automation contact-to-calendarhero-contact")
+	d.get(one+"/apply").has(`"state":"running"`, `"records":1`)
+	d.ask(olivia, "DELETE", one+"/apply", "").is(http.StatusNoContent)
+	d.audited("olivia cancelled the run of automation contact-to-calendarhero-contact")
+	d.ask(olivia, "DELETE", one+"/apply", "").is(http.StatusConflict)
+	d.ask(victor, "GET", one+"/plan", "").is(http.StatusForbidden)
+	d.ask(olivia, "PUT", one+"/state", `{"state":"paused"}`).is(http.StatusOK)
+	d.ask(olivia, "POST", one+"/plan", "").is(http.StatusConflict).has("paused")
+}
+
+func inYAML(r *http.Request) { r.Header.Set("Content-Type", "application/yaml") }
+
+func body(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// field is a text of an answer.
+func (a answer) field(name string) string {
+	a.t.Helper()
+	var all map[string]any
+	must(a.t, json.Unmarshal([]byte(a.body), &all))
+	text, _ := all[name].(string)
+	return text
 }

@@ -2,8 +2,6 @@ package automation
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +20,27 @@ type Rehearsals interface {
 // or note perhaps the contact's.
 type Target struct {
 	Location, Contact, Task, Note, Appointment, Opportunity, Meeting string
+}
+
+// TargetOf is the record of a kind with an id. contact is that of a task or note, and
+// may be "".
+func TargetOf(kind mapping.Kind, id, contact, location string) Target {
+	t := Target{Location: location, Contact: contact}
+	switch kind {
+	case mapping.KindContact:
+		t.Contact = id
+	case mapping.KindTask:
+		t.Task = id
+	case mapping.KindNote:
+		t.Note = id
+	case mapping.KindAppointment:
+		t.Appointment = id
+	case mapping.KindOpportunity:
+		t.Opportunity = id
+	case mapping.KindMeeting:
+		t.Meeting = id
+	}
+	return t
 }
 
 // Preview says what an automation would do with a record now. Nothing was sent.
@@ -205,7 +224,7 @@ func (t Target) named() (kind, id string) {
 func (l *Library) target(ctx context.Context, a *mapping.Automation, t Target) (e store.Entity, contact string, err error) {
 	kind, id := t.named()
 	if id == "" {
-		return e, "", errors.New("no record is given: give --contact, --task, --note, --appointment, --opportunity or --meeting")
+		return e, "", refused("no record is given: give --contact, --task, --note, --appointment, --opportunity or --meeting")
 	}
 	if kind == string(mapping.KindContact) && a.Kind() == mapping.KindWorkflow {
 		kind = string(mapping.KindWorkflow) // what a workflow said of the contact last
@@ -220,7 +239,7 @@ func (l *Library) target(ctx context.Context, a *mapping.Automation, t Target) (
 		}
 	}
 	if a.Kind() != mapping.KindMeeting && string(a.Kind()) != kind {
-		return e, "", fmt.Errorf("automation %s looks at %ss (on: %s), and a %s was given", a.ID, a.Kind(), a.On, kind)
+		return e, "", refused("automation %s looks at %ss (on: %s), and a %s was given", a.ID, a.Kind(), a.On, kind)
 	}
 	known, err := l.store.EntitiesNamed(ctx, id)
 	if err != nil {
@@ -261,11 +280,11 @@ func (l *Library) onlyLocation(ctx context.Context) (string, error) {
 	}
 	switch len(ids) {
 	case 0:
-		return "", errors.New("no location is connected (see `milepost connections --help`)")
+		return "", refused("no location is connected (see `milepost connections --help`)")
 	case 1:
 		return ids[0], nil
 	}
-	return "", fmt.Errorf("%d locations are connected; give --location with one of them", len(ids))
+	return "", refused("%d locations are connected; give --location with one of them", len(ids))
 }
 
 // recordOf writes what was read, by the names that expressions use.

@@ -29,3 +29,9 @@ func (d *Desk) Copy(ctx context.Context, who, id string) (copied string, err err
 func (d *Desk) Left(ctx context.Context, id string) (int64, error) {
 	return d.Store.ItemsLeft(ctx, id)
 }
+
+// PreviewAutomation says what an automation, or with draft its draft, would do with a
+// record now. It reads the record from HighLevel, and sends nothing.
+func (d *Desk) PreviewAutomation(ctx context.Context, id string, draft bool, t automation.Target) (*automation.Preview, error) {
+	return d.Automations.Preview(ctx, d.Rehearsals, id, draft, t)
+}
