@@ -37,6 +37,8 @@ type cli struct {
 	People      peopleCmd      `cmd:"" help:"Show who may sign in to the console; add and remove people, and set their passwords."`
 	Keys        keysCmd        `cmd:"" help:"Generate, rotate and drop the encryption keys of stored tokens."`
 	Check       checkCmd       `cmd:"" help:"Test the tokens, the settings and the automations, and say what to fix."`
+	Backup      backupCmd      `cmd:"" help:"Write an archive of the data directory, also while serve runs."`
+	Restore     restoreCmd     `cmd:"" help:"Put an archive of backup into an empty data directory."`
 	Recover     recoverCmd     `cmd:"" help:"Choose what to do with stored webhooks after milepost.db was lost."`
 	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready; exits 1 if not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -17,7 +17,7 @@ import (
 // openStorage opens the state and the inbox, on SQLite under the data directory's lock.
 func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (err error) {
 	if cfg.DatabaseURL == "" {
-		if a.lock, err = lockDataDir(cfg.DataDir); err != nil {
+		if a.lock, err = LockDataDir(cfg.DataDir); err != nil {
 			return err
 		}
 	}
@@ -41,8 +41,8 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 	return a.store.ResetRunningJobs(ctx)
 }
 
-// lockDataDir makes sure that no other process works the files in a directory.
-func lockDataDir(dir string) (*flock.Flock, error) {
+// LockDataDir makes sure that no other process works the files in a directory.
+func LockDataDir(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)
 	}
@@ -159,7 +159,7 @@ func Recover(ctx context.Context, cfg Config, choice inbox.EmptyState) (webhooks
 	if cfg.DatabaseURL != "" {
 		return 0, errors.New("PostgreSQL holds the webhooks and the state in one database; there is nothing to decide")
 	}
-	lock, err := lockDataDir(cfg.DataDir)
+	lock, err := LockDataDir(cfg.DataDir)
 	if err != nil {
 		return 0, err
 	}
