@@ -16,6 +16,7 @@ import (
 	"milepost/api"
 	"milepost/internal/adminapi"
 	"milepost/internal/console"
+	"milepost/internal/operate"
 	"milepost/internal/people"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
@@ -42,7 +43,7 @@ func setupAdmin(t *testing.T, change ...func(*api.Routes)) *admin {
 	}
 	t.Cleanup(func() { st.Close() })
 	a := &admin{people: people.Open(people.Config{Store: st, AdminToken: adminToken}), t: t}
-	pages, err := console.New(console.Config{People: a.people, Logger: zerolog.Nop(), Refused: zerolog.Nop()})
+	pages, err := console.New(console.Config{Desk: operate.New(operate.Config{Store: st}), People: a.people, Logger: zerolog.Nop(), Refused: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

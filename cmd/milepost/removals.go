@@ -104,7 +104,7 @@ func (c *allowRemovalsCmd) Run(ctx context.Context) error {
 		if err := state.OpenQueue(); err != nil {
 			return err
 		}
-		n, err := state.Store.AllowRemovals(ctx, c.Location, time.Now())
+		n, err := deskOf(state).AllowRemovals(ctx, byUser(), c.Location)
 		if err != nil {
 			return err
 		}

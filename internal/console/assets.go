@@ -69,7 +69,20 @@ var functions = template.FuncMap{
 	"plural": plural, "thousands": thousands, "took": took,
 	"outcome": operate.OutcomeName, "tone": outcomeTone, "kind": kindName, "job": jobName, "contactpath": contactPath, "item": itemName, "linkstate": linkState,
 	"connectionpath": connectionPath, "calendarheroapi": func() string { return "https://app.calendarhero.com/settings/user#API" },
-	"vendor":         vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords,
+	"vendor": vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords, "dict": dict,
+}
+
+// dict are named values for a template that needs several.
+func dict(pairs ...any) (map[string]any, error) {
+	out := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("%v is no name", pairs[i])
+		}
+		out[name] = pairs[i+1]
+	}
+	return out, nil
 }
 
 func plural(n int64, one, many string) string {

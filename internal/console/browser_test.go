@@ -96,7 +96,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		folder = "-"
 	}
 	lists := []string{
-		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/jobs?group=attention",
+		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/attention", "/console/attention?state=retrying", "/console/attention?state=hushed",
 		"/console/automations", "/console/automations/contact-to-calendarhero-contact", "/console/automations/contact-to-calendarhero-contact/history?from=3&to=4",
 		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
 		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/birthday-to-calendar-event",
@@ -119,14 +119,16 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	t.Run("empty", func(t *testing.T) {
 		d, c := setupConsole(t)
-		walk(t, d, c, "/console/", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
+		walk(t, d, c, "/console/", "/console/attention", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
 	})
 	t.Run("full", func(t *testing.T) {
 		d, c := setupConsole(t, rehearsing)
 		d.seed()
 		d.crowd()
 		d.automate()
+		concerns := d.trouble()
 		walk(t, d, c, append(lists, "/console/deliveries/1", "/console/deliveries/2", "/console/deliveries/2/replay", "/console/deliveries?q=jane",
-			"/console/contacts/loc/c1", fmt.Sprintf("/console/contacts/loc/contact%020d", 59), "/console/contacts/loc/c1/forget", "/console/settings/people/olivia")...)
+			"/console/contacts/loc/c1", fmt.Sprintf("/console/contacts/loc/contact%020d", 59), "/console/contacts/loc/c1/forget", "/console/settings/people/olivia",
+			concerns["invalid"], concerns["unclear"], concerns["removals"], concerns["removals"]+"/allow", "/console/attention/over")...)
 	})
 }

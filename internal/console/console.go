@@ -116,6 +116,7 @@ func (c *Console) Router() chi.Router {
 	r.Get("/static/{name}", serveAsset)
 	c.signInRoutes(r)
 	c.page(r, "/", "overview", c.overviewPage)
+	c.attentionRoutes(r)
 	c.page(r, "/deliveries", "deliveries", c.deliveriesPage)
 	c.page(r, "/deliveries/{id}", "delivery", c.deliveryPage)
 	c.page(r, "/deliveries/{id}/replay", "replay", c.replayPage)
@@ -186,12 +187,13 @@ type view struct {
 	Section string // of the navigation
 	Me      people.Identity
 	operate.Mask
-	URL     string // of the page, without the prefix for showing personal data
-	Problem string // why nothing was changed
-	Said    string // what was changed
-	Sandbox string
-	Data    any
-	Result  any // what an action found, for its page
+	URL       string // of the page, without the prefix for showing personal data
+	Attention int    // open concerns
+	Problem   string // why nothing was changed
+	Said      string // what was changed
+	Sandbox   string
+	Data      any
+	Result    any // what an action found, for its page
 }
 
 // Operator reports whether the reader may change things.
@@ -280,7 +282,11 @@ var (
 )
 
 func (c *Console) view(r *http.Request) *view {
-	return &view{Me: people.From(r.Context()), URL: r.URL.RequestURI(), Sandbox: c.Sandbox, Said: said[r.URL.Query().Get("said")]}
+	v := &view{Me: people.From(r.Context()), URL: r.URL.RequestURI(), Sandbox: c.Sandbox, Said: said[r.URL.Query().Get("said")]}
+	if v.Me.Name != "" {
+		v.Attention = c.openConcerns(r.Context())
+	}
+	return v
 }
 
 // said are the sentences that a page says after a change, by the name in its address.
@@ -294,6 +300,18 @@ var said = map[string]string{
 	"forgotten":  "The contact is forgotten. Its data is being erased now.",
 	"remembered": "The contact is synced again. The sync is in the queue.",
 	"run":        "The job is due now.",
+
+	"over":         "Its cause is gone already. There was nothing to do.",
+	"retried":      "All of its records are in the queue. Reload the page to see what becomes of them.",
+	"retried-some": "10,000 of its records are in the queue. Retry again when these are done.",
+	"acknowledged": "You acknowledged it. It is open again only if its cause goes away and comes back.",
+	"snoozed":      "It is snoozed. It is open again after that time, or if its cause goes away and comes back.",
+	"reopened":     "It is open again.",
+	"allowed":      "Milepost looks for each of the records once more, and then removes their items.",
+	"settled":      "The request is settled as sent.",
+	"sent-again":   "Milepost sends the request again, if the automation still asks for it.",
+	"superseded":   "The request is settled, but not sent again: the record has changed since, and a later request was sent.",
+	"released":     "The automation may send requests again. The records that it was stopped for are in the queue.",
 
 	"switched-on":     "It is on. It follows each record when that changes next. If it was paused, it catches up with all records now.",
 	"switched-paused": "It is paused. What it made stays exactly as it is.",

@@ -36,6 +36,7 @@ type desk struct {
 	store   *store.Store
 	people  *people.Registry
 	handler http.Handler
+	operate *operate.Desk
 	now     time.Time
 	bodies  bodies
 	log     *strings.Builder
@@ -106,6 +107,7 @@ func setupOn(t *testing.T, st *store.Store, configure ...func(*console.Config)) 
 	for _, c := range configure {
 		c(&cfg)
 	}
+	d.operate = cfg.Desk
 	c, err := console.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +234,7 @@ func TestTheOverviewSaysWhetherEverythingIsInStep(t *testing.T) {
 	d.wants(d.page(olivia, "/console/"), "Everything is in step.", "No webhook arrived")
 	d.seed()
 	d.now = d.now.Add(time.Minute)
-	d.wants(d.page(olivia, "/console/"), "Not in step: 1 record needs attention.", "/console/jobs?group=attention", "North&lt;b&gt;wind", "Received in 24 hours", "-North<b>")
+	d.wants(d.page(olivia, "/console/"), "Not in step: 1 record failed to sync.", "/console/attention?state=retrying", "North&lt;b&gt;wind", "Received in 24 hours", "-North<b>")
 }
 
 func TestDeliveriesAreFilteredAndFound(t *testing.T) {
@@ -470,7 +472,6 @@ func TestJobsShowWhatIsNotInStep(t *testing.T) {
 	d.seed()
 	d.now = d.now.Add(time.Minute)
 	d.wants(d.page(olivia, "/console/jobs"), "3 failed tries in a row", "HighLevel answered 500", `href="/console/contacts/loc/c1"`)
-	d.wants(d.page(olivia, "/console/jobs?group=attention"), "HighLevel answered 500", "task t1")
 	d.wants(d.page(olivia, "/console/jobs?group=queued"), "Sync a record")
 	d.wants(d.page(olivia, "/console/jobs?group=failed"), "No job was given up.")
 	for _, nonsense := range []string{"?group=nonsense", "?group=queued&after="} {
@@ -499,7 +500,7 @@ func TestThePagesAreTheSameOnPostgreSQL(t *testing.T) {
 	d, _ := setupOn(t, st)
 	d.seed()
 	for path, want := range map[string]string{
-		"/console/":                                   "Not in step: 1 record needs attention.",
+		"/console/":                                   "Not in step: 1 record failed to sync.",
 		"/console/deliveries":                         "TaskCreate",
 		"/console/deliveries?q=jane":                  "/console/contacts/loc/c1",
 		"/console/deliveries?q=t1&outcome=failed":     "/console/deliveries/2",
@@ -514,7 +515,7 @@ func TestThePagesAreTheSameOnPostgreSQL(t *testing.T) {
 		"/console/contacts/loc/c1":                    "event created",
 		"/console/contacts/loc/c1/forget":             "nobody gets mail",
 		"/console/jobs":                               "task t1",
-		"/console/jobs?group=attention":               "HighLevel answered 500",
+		"/console/attention?state=retrying":           "HighLevel answered 500",
 		"/console/jobs?group=queued":                  "Sync a record",
 		"/console/automations":                        "Changed by milepost",
 		toContact:                                     "Switch off",

@@ -22,9 +22,6 @@ var jobGroups = []struct{ name, title, empty string }{
 	{"scheduled", "Later", "No job waits for its time."},
 }
 
-// attention is the group of records whose last sync failed.
-const attention = "attention"
-
 type jobGroup struct {
 	Title, Link, Count string
 	Current            bool
@@ -54,14 +51,14 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 	v.Title, v.Section = "Jobs", "jobs"
 	in := r.URL.Query()
 	group := in.Get("group")
-	known := group == attention
+	known := false
 	for _, g := range jobGroups {
 		known = known || g.name == group
 	}
 	if !known {
 		group = ""
 	}
-	data := jobsData{Owed: group == "" || group == attention, First: true, FirstURL: Path + "jobs", Empty: "Every record is in step: nothing waits for a sync.", Now: c.Now(), CanRun: group == "retrying" || group == "failed"}
+	data := jobsData{Owed: group == "", First: true, FirstURL: Path + "jobs", Empty: "Every record is in step: nothing waits for a sync.", Now: c.Now(), CanRun: group == "retrying" || group == "failed"}
 	listed := group
 	if data.Owed {
 		listed = "running"
@@ -78,8 +75,7 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	data.Groups = append(data.Groups, jobGroup{"Need attention", Path + "jobs?group=" + attention, most(overview.Failing), group == attention},
-		jobGroup{"Records not in step", Path + "jobs", most(overview.Owed), group == ""})
+	data.Groups = append(data.Groups, jobGroup{"Records not in step", Path + "jobs", most(overview.Owed), group == ""})
 	for _, g := range jobGroups {
 		link := Path + "jobs?group=" + g.name
 		data.Groups = append(data.Groups, jobGroup{g.title, link, most(jobs.Counts[g.name]), g.name == group})
@@ -88,7 +84,7 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 		}
 	}
 	if data.Owed {
-		err = c.records(r, in, &data, group)
+		err = c.records(r, in, &data)
 		v.Data = data
 		return err
 	}
@@ -100,42 +96,36 @@ func (c *Console) jobsPage(r *http.Request, v *view) error {
 	return nil
 }
 
-// records lists the records that are not in step, or those that need attention.
-func (c *Console) records(r *http.Request, in url.Values, data *jobsData, group string) error {
+// records lists the records that are not in step.
+func (c *Console) records(r *http.Request, in url.Values, data *jobsData) error {
 	after := store.Entity{LocationID: in.Get("location"), Kind: in.Get("kind"), ID: in.Get("id")}
-	read, older := c.Desk.Store.OwedRecords, url.Values{}
 	data.About = "Each of these records has a sync that waits or runs. Milepost retries by itself, at least every 15 minutes."
-	if group == attention {
-		read = c.Desk.Store.FailedRecords
-		older.Set("group", group)
-		data.FirstURL += "?group=" + attention
-		data.Empty = "Nothing needs you: no record's last sync failed."
-		data.About = "The last sync of each of these records failed. Milepost retries by itself, except what cannot be done as the record is: correct the record or the automation, and sync it."
-	}
-	list, err := read(r.Context(), after, pageSize+1)
+	list, err := c.Desk.Store.OwedRecords(r.Context(), after, pageSize+1)
 	data.First = after == store.Entity{}
 	if len(list) > pageSize {
 		list = list[:pageSize]
 		last := list[pageSize-1]
-		for name, value := range map[string]string{"location": last.LocationID, "kind": last.Kind, "id": last.ID} {
-			older.Set(name, value)
-		}
-		data.OlderURL = Path + "jobs?" + older.Encode()
+		data.OlderURL = Path + "jobs?" + url.Values{"location": {last.LocationID}, "kind": {last.Kind}, "id": {last.ID}}.Encode()
 	}
 	for _, s := range list {
-		row := recordRow{EntityState: s}
-		switch {
-		case s.Kind == "contact":
-			row.ContactPath = contactPath(s.LocationID, s.ID)
-		case s.ContactID != "":
-			row.ContactPath = contactPath(s.LocationID, s.ContactID)
-		}
-		if row.Outcome == "" {
-			row.Outcome = store.Pending
-		}
-		data.Records = append(data.Records, row)
+		data.Records = append(data.Records, rowOfRecord(s))
 	}
 	return err
+}
+
+// rowOfRecord is a record that is not in step, for a list.
+func rowOfRecord(s store.EntityState) recordRow {
+	row := recordRow{EntityState: s}
+	switch {
+	case s.Kind == "contact":
+		row.ContactPath = contactPath(s.LocationID, s.ID)
+	case s.ContactID != "":
+		row.ContactPath = contactPath(s.LocationID, s.ContactID)
+	}
+	if row.Outcome == "" {
+		row.Outcome = store.Pending
+	}
+	return row
 }
 
 func (c *Console) runJob(r *http.Request, v *view) (string, error) {

@@ -59,7 +59,7 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 	}
 	data.Tiles = []tile{
 		{"Waiting", most(o.Open), list("open", false), "webhooks that are not synced yet", tone(o.Open, "wait")},
-		{"Need attention", most(o.Failing), Path + "jobs?group=attention", "records whose last sync failed", tone(o.Failing, "bad")},
+		{"Need attention", thousands(int64(o.Concerns)), Path + "attention", "causes that somebody should look at", tone(int64(o.Concerns), "bad")},
 		{"Done in 24 hours", thousands(o.Done), list("done", true), "webhooks that changed something", ""},
 		{"Received in 24 hours", thousands(o.Received), list("", true), "webhooks in all", ""},
 	}
@@ -71,8 +71,7 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 		data.Sentence, data.Tone = fmt.Sprintf("Not everything is served: %s of %s.", needs(o.Troubled), plural(int64(o.Connected), "location", "locations")), "bad"
 		data.Next = "See below what to do about each."
 	case operate.Failing:
-		data.Sentence, data.Tone = fmt.Sprintf("Not in step: %s.", plural(o.Failing, "record needs attention", "records need attention")), "bad"
-		data.Next, data.NextLink = "See which, and why", Path+"jobs?group=attention"
+		data.sayFailing(o)
 	case operate.CatchingUp:
 		data.Sentence, data.Tone = fmt.Sprintf("Catching up: %s.", plural(o.Owed, "record is not in step yet", "records are not in step yet")), "wait"
 		data.Next, data.NextLink = "See what is in work", Path+"jobs"
@@ -101,6 +100,21 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 	}
 	v.Data = data
 	return nil
+}
+
+// sayFailing says that records need somebody to look, or are being retried.
+func (data *overviewData) sayFailing(o operate.Overview) {
+	data.Tone = "bad"
+	data.Sentence = fmt.Sprintf("Not in step: %s.", plural(o.Failing, "record failed to sync", "records failed to sync"))
+	if o.Failing >= operate.Most {
+		data.Sentence = fmt.Sprintf("Not in step: %s records failed to sync.", most(o.Failing))
+	} else if o.Failing == 0 {
+		data.Sentence = fmt.Sprintf("Not in step: %s.", plural(int64(o.Concerns), "thing needs attention", "things need attention"))
+	}
+	data.Next, data.NextLink = "See why, and what to do", Path+"attention"
+	if o.Concerns == 0 {
+		data.Tone, data.Next, data.NextLink = "wait", "Milepost retries by itself, or somebody acknowledged it", Path+"attention?state=retrying"
+	}
 }
 
 func needs(n int) string {

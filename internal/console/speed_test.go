@@ -29,7 +29,7 @@ func TestHowLongThePagesOfAFullDatabaseTake(t *testing.T) {
 		"/console/", "/console/deliveries", "/console/deliveries?outcome=failed", "/console/deliveries?outcome=done&type=TaskCreate",
 		"/console/deliveries?location=loc07&outcome=unchanged", "/console/deliveries?location=loc07&type=Rare", "/console/deliveries?outcome=invalid&type=Rare",
 		"/console/deliveries?q=jane", "/console/deliveries?q=jane+smith12", "/console/deliveries?contact=c000123&location=loc03", "/console/deliveries/" + strconv.Itoa(n/2),
-		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/jobs?group=attention",
+		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/attention",
 		"/console/automations", "/console/recipes", "/console/catalog",
 	} {
 		d.page(olivia, path)
@@ -77,6 +77,13 @@ func (d *desk) fill(dir string, n int) {
 			run(`INSERT INTO entities (location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at)
 				VALUES ($1, $2, $3, $4, 5, 5, 0, 0, 'f', 'done', 'event created', $5)`, c.LocationID, kind, record(i, kind), c.ID, d.now.UnixMicro())
 		}
+	}
+	for i := range 20_000 { // of 100 causes
+		run(`UPDATE entities SET outcome = 'invalid', trouble = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`, location(i), "task", record(i, "task"), fmt.Sprint("cause", i%100))
+	}
+	for i := range 100 {
+		run(`INSERT INTO causes (key, location_id, outcome, vendor, status, reason, operation, automation, field, first_at, last_at)
+			VALUES ($1, $2, 'invalid', 'HighLevel', 422, 'invalid', 'create task', '', '', $3, $3)`, fmt.Sprint("cause", i), location(i), d.now.UnixMicro())
 	}
 	outcomes := []string{"done", "done", "done", "unchanged", "unchanged", "unchanged", "unchanged", "skipped", "skipped", "skipped"}
 	for i := range n {

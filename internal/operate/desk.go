@@ -49,6 +49,11 @@ type Desk struct {
 	mu       sync.Mutex // held while counting: the others wait for the one count
 	overview Overview
 	plans    plans
+
+	attention struct {
+		mu   sync.Mutex // as mu, for the newest look at what needs attention
+		last Attention
+	}
 }
 
 // New returns a desk.

@@ -13,8 +13,10 @@ type Overview struct {
 	At time.Time // when it was counted
 	// Owed is how many records are not in step. Each has a sync that waits or runs.
 	Owed int64
-	// Failing is how many records need somebody to look, because their last sync
-	// failed; and Open how many deliveries are not synced yet. Both no further than Most.
+	// Concerns is how many things need somebody to look; Failing, how many records' last
+	// sync failed, which Milepost may retry by itself; and Open, how many deliveries are
+	// not synced yet. Failing and Open no further than Most.
+	Concerns      int
 	Failing, Open int64
 	Received      int64 // deliveries in the last 24 hours, and of these:
 	Done          int64
@@ -45,7 +47,7 @@ func (o Overview) Standing() Standing {
 		return NotConnected
 	case o.Troubled > 0:
 		return Troubled
-	case o.Failing > 0:
+	case o.Failing > 0 || o.Concerns > 0:
 		return Failing
 	case o.Owed > 0:
 		return CatchingUp
@@ -99,9 +101,14 @@ func (d *Desk) Overview(ctx context.Context) (Overview, error) {
 	if v.Owed, err = d.Store.Backlog(ctx); err != nil {
 		return v, err
 	}
-	if v.Failing, err = d.Store.CountFailedRecords(ctx, Most); err != nil {
+	if v.Failing, err = d.Store.CountTroubled(ctx, Most); err != nil {
 		return v, err
 	}
+	attention, err := d.Attention(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Concerns = attention.Open()
 	for _, outcome := range store.OpenOutcomes {
 		n, err := d.Store.CountDeliveries(ctx, outcome, Most)
 		if err != nil {

@@ -247,12 +247,5 @@ func TestJobsAreListedPageByPage(t *testing.T) {
 		if len(owed) != 2 || owed[0].ID != "c3" {
 			t.Errorf("after c2 are owed %+v", owed)
 		}
-		if err := b.Postpone(t.Context(), store.Postponed{Entity: owed[0].Entity, Wanted: 1, Outcome: store.Auth}); err != nil {
-			t.Fatal(err)
-		}
-		failed := must(b.FailedRecords(t.Context(), store.Entity{}, 10))(t)
-		if n := must(b.CountFailedRecords(t.Context(), 10))(t); n != 1 || len(failed) != 1 || failed[0].ID != "c3" {
-			t.Errorf("%d failed: %+v", n, failed)
-		}
 	})
 }

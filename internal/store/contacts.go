@@ -266,6 +266,14 @@ func (s *Store) SyncRecordNow(ctx context.Context, e Entity) error {
 	return nil
 }
 
+// SyncRecordsNow is SyncRecordNow for several, all or none.
+func (s *Store) SyncRecordsNow(ctx context.Context, entities []Entity) error {
+	if err := s.InTx(ctx, func(tx *Tx) error { return tx.syncNow(ctx, slices.Clone(entities)) }); err != nil {
+		return fmt.Errorf("sync %d records now: %w", len(entities), err)
+	}
+	return nil
+}
+
 func (tx *Tx) syncNow(ctx context.Context, entities []Entity) error {
 	slices.SortFunc(entities, Entity.Compare) // see take
 	list := make([]raised, len(entities))

@@ -48,6 +48,7 @@ type EntityState struct {
 	Tries         int64     // that failed in a row
 	Parts         string    // digests of the parts whose changes are noted, as they were last read; "" = never were
 	LookAt        time.Time // when the clock changes what is asked for; zero = never
+	Trouble       string    // key of the cause for which it is not in step; "" = it has none; see Cause
 }
 
 // FingerprintGone is the fingerprint of a record that was there and is gone.
@@ -56,12 +57,12 @@ const FingerprintGone = "gone"
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
 func (s EntityState) DeleteAsked() bool { return s.DeletedWanted > s.Done }
 
-const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill, sync_contact, next_try, tries, parts, look_at`
+const entityColumns = `location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at, mark, backfill, sync_contact, next_try, tries, parts, look_at, trouble`
 
 func scanEntity(r Rows) (s EntityState, err error) {
 	var gone, synced, backfill, next, look int64
 	err = r.Scan(&s.LocationID, &s.Kind, &s.ID, &s.ContactID, &s.Wanted, &s.Done, &s.DeletedWanted,
-		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill, &s.SyncContact, &next, &s.Tries, &s.Parts, &look)
+		&gone, &s.Fingerprint, &s.Outcome, &s.Detail, &synced, &s.Mark, &backfill, &s.SyncContact, &next, &s.Tries, &s.Parts, &look, &s.Trouble)
 	s.Backfill = backfill == 1
 	s.GoneAt, s.SyncedAt, s.NextTry, s.LookAt = fromMicros(gone), fromMicros(synced), fromMicros(next), fromMicros(look)
 	return s, err
@@ -154,7 +155,7 @@ func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nt
 		syncContact = contactID
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO entities (`+entityColumns+`)
-		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7, $8, 0, 0, '', 0)
+		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, '', '', '', 0, '', $7, $8, 0, 0, '', 0, '')
 		ON CONFLICT (location_id, kind, id) DO UPDATE SET
 			wanted = entities.wanted + excluded.wanted,
 			contact_id = CASE WHEN excluded.contact_id = '' THEN entities.contact_id ELSE excluded.contact_id END,
@@ -309,6 +310,7 @@ type Finish struct {
 	Mark        string // its own mark of change
 	Outcome     string
 	Detail      string
+	Cause       Cause // of an outcome that has one: what is known of it, but its location and outcome
 	Now         time.Time
 	Requeue     []Entity // entities that must be looked at again because of this one, perhaps itself
 	Backfill    bool     // what is touched lets those go first that an event asks for, too
@@ -326,6 +328,14 @@ type Finish struct {
 	Considered []Considered // what the automations made of the record
 }
 
+// requeuesBy is on whose behalf a sync asks for others.
+func (f Finish) requeuesBy() asker {
+	if f.Backfill {
+		return byBackfill
+	}
+	return byEvent
+}
+
 // FinishSync records in one transaction the ends of syncs that a job worked: their
 // outcomes, what they leave to do, and the completion of the job, which may be nil.
 // Where something of the job's is still owed, it returns again = true and leaves the
@@ -333,6 +343,9 @@ type Finish struct {
 // falls between.
 func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended ...Finish) (again bool, err error) {
 	slices.SortFunc(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
+	if err := s.noteCauses(ctx, ended); err != nil {
+		return false, err
+	}
 	err = s.InTx(ctx, func(tx *Tx) error {
 		var list []raised
 		requeue := map[asker][]Entity{}
@@ -341,10 +354,7 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 			if err != nil {
 				return err
 			}
-			by := byEvent
-			if f.Backfill {
-				by = byBackfill
-			}
+			by := f.requeuesBy()
 			list, requeue[by] = append(list, left...), append(requeue[by], f.Requeue...)
 		}
 		if err := tx.requeue(ctx, requeue[byEvent], false, byEvent); err != nil {
@@ -374,17 +384,18 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 // which may be another contact's by now.
 func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	e := f.Entity
+	_, trouble := causeOf(e, f.Outcome, f.Cause)
 	rows, err := tx.Query(ctx, `UPDATE entities SET
 			done = CASE WHEN done > $4 THEN done ELSE $4 END,
 			contact_id = CASE WHEN $5 = '' THEN contact_id ELSE $5 END,
 			sync_contact = CASE WHEN $11 = 0 THEN '' WHEN $5 = '' THEN contact_id ELSE $5 END,
-			look_at = CASE WHEN $12 = 0 THEN look_at ELSE $13 END, parts = $14,
+			look_at = CASE WHEN $12 = 0 THEN look_at ELSE $13 END, parts = $14, trouble = $15,
 			gone_at = 0, backfill = 0, next_try = 0, tries = 0, outcome = $6, detail = $7, synced_at = $8, fingerprint = $9, mark = $10,
 			-- What a reconciliation saw of a task is no longer what was synced: should
 			-- the task become again what it was, nothing but this would tell.
 			swept = CASE WHEN kind = 'task' AND fingerprint <> $9 AND swept <> $9 THEN '' ELSE swept END
 		WHERE location_id = $1 AND kind = $2 AND id = $3 RETURNING wanted, sync_contact`,
-		e.LocationID, e.Kind, e.ID, f.Wanted, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind), oneIf(f.Planned), micros(f.LookAt), f.Parts)
+		e.LocationID, e.Kind, e.ID, f.Wanted, f.ContactID, f.Outcome, f.Detail, micros(f.Now), f.Fingerprint, f.Mark, withContact(e.Kind), oneIf(f.Planned), micros(f.LookAt), f.Parts, trouble)
 	list, err := collect(rows, err, func(r Rows) (v raised, err error) {
 		var contact string
 		err = r.Scan(&v.wanted, &contact)
@@ -571,19 +582,28 @@ type Postponed struct {
 	Wanted  int64
 	Outcome string
 	Detail  string
+	Cause   Cause     // as Finish's
 	GoneAt  time.Time // as EntityState's
 	NextTry time.Time
 	Tries   int64
 	Now     time.Time
 }
 
-// Postpone notes why a sync has not ended yet.
+// Postpone notes why a sync has not ended yet. One that waits keeps the cause that it has:
+// whether that is gone is not known before its next try.
 func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 	e := p.Entity
+	cause, trouble := causeOf(e, p.Outcome, p.Cause)
+	if trouble != "" {
+		if err := s.noteCause(ctx, cause, trouble, p.Now); err != nil {
+			return err
+		}
+	}
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6, next_try = $7, tries = $8
+		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6, next_try = $7, tries = $8,
+				trouble = CASE WHEN $9 = '' THEN trouble ELSE $9 END
 			WHERE location_id = $1 AND kind = $2 AND id = $3`,
-			e.LocationID, e.Kind, e.ID, p.Outcome, p.Detail, micros(p.GoneAt), micros(p.NextTry), p.Tries); err != nil {
+			e.LocationID, e.Kind, e.ID, p.Outcome, p.Detail, micros(p.GoneAt), micros(p.NextTry), p.Tries, trouble); err != nil {
 			return err
 		}
 		if err := tx.noteWait(ctx, p); err != nil {

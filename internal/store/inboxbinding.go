@@ -22,6 +22,16 @@ type InboxBinding struct {
 // UnknownInbox is the identity of an inbox that an earlier version opened.
 const UnknownInbox = "unknown"
 
+// InboxMismatch says for people what was found and done when the inbox and this database
+// last did not match, and when; "" = they always did. On PostgreSQL, they are one.
+func (s *Store) InboxMismatch(ctx context.Context) (what string, at time.Time, err error) {
+	if _, ok := s.backend.(*sqliteBackend); !ok {
+		return "", time.Time{}, nil
+	}
+	bound, err := s.InboxBinding(ctx)
+	return bound.Mismatch, bound.MismatchAt, err
+}
+
 // InboxBinding reads the binding. In an empty database it is the zero value.
 func (s *Store) InboxBinding(ctx context.Context) (InboxBinding, error) {
 	rows, err := s.Query(ctx, `SELECT inbox, previous, id, max(id, (SELECT coalesce(max(id), 0) FROM deliveries)), mismatch, mismatch_at FROM inbox_cursor`)

@@ -126,32 +126,5 @@ func (s *Store) OwedRecords(ctx context.Context, after Entity, limit int) ([]Ent
 	return list, nil
 }
 
-// FailedRecords lists records whose last sync failed, as OwedRecords does.
-func (s *Store) FailedRecords(ctx context.Context, after Entity, limit int) ([]EntityState, error) {
-	rows, err := s.Query(ctx, listFailedRecords, after.LocationID, after.Kind, after.ID, limit)
-	list, err := collect(rows, err, scanEntity)
-	if err != nil {
-		return nil, fmt.Errorf("list the records whose sync failed: %w", err)
-	}
-	return list, nil
-}
-
-// CountFailedRecords counts them, and no further than most.
-func (s *Store) CountFailedRecords(ctx context.Context, most int64) (int64, error) {
-	rows, err := s.Query(ctx, countFailedRecords, most)
-	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
-	if err != nil {
-		return 0, fmt.Errorf("count the records whose sync failed: %w", err)
-	}
-	return n[0], nil
-}
-
-const (
-	failedRecord       = `outcome IN ('retry', 'auth', 'invalid', 'unclear', 'stopped')` // as the index entities_failed says it
-	countFailedRecords = `SELECT count(*) FROM (SELECT 1 FROM entities WHERE ` + failedRecord + ` LIMIT $1) AS counted`
-	listFailedRecords  = `SELECT ` + entityColumns + ` FROM entities WHERE ` + failedRecord + ` AND (location_id, kind, id) > ($1, $2, $3)
-	ORDER BY location_id, kind, id LIMIT $4`
-)
-
 const listOwedRecords = `SELECT ` + entityColumns + ` FROM entities WHERE wanted > done AND (location_id, kind, id) > ($1, $2, $3)
 	ORDER BY location_id, kind, id LIMIT $4`

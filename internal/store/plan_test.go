@@ -123,10 +123,17 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 	if plan := explain(t, st, listOwedRecords); !strings.Contains(plan, "entities_owed") || strings.Contains(plan, "ORDER BY") {
 		t.Errorf("a page of what is owed is read by\n%s", plan)
 	}
-	for _, query := range []string{listFailedRecords, countFailedRecords} {
-		if plan := explain(t, st, query); !strings.Contains(plan, "entities_failed") || strings.Contains(plan, "ORDER BY") {
+	for _, query := range []string{listWithCause, countTroubled, `SELECT 1 WHERE ` + causeStands} {
+		if plan := explain(t, st, query); !strings.Contains(plan, "entities_trouble") || strings.Contains(plan, "ORDER BY") {
 			t.Errorf("what failed is read by\n%s", plan)
 		}
+	}
+	// What has each cause is looked up, never walked; that they are sorted costs as much as there are causes.
+	if plan := explain(t, st, listCauses); strings.Count(plan, "entities_trouble (trouble=?)") != 2 || strings.Count(plan, "entities_trouble (trouble>?)") != 1 || strings.Contains(plan, "SCAN e") || strings.Contains(plan, "SCAN c ") {
+		t.Errorf("the causes are read by\n%s", plan)
+	}
+	if plan := explain(t, st, listStuck); !strings.Contains(plan, "deliveries_outcome (outcome=? AND id<?)") || strings.Contains(plan, "SCAN e") || strings.Contains(plan, "SCAN r ") {
+		t.Errorf("webhooks that wait for too long are read by\n%s", plan)
 	}
 	if plan := explain(t, st, countJobs); !strings.Contains(plan, "COVERING INDEX") || !strings.Contains(plan, "state=?") {
 		t.Errorf("jobs are counted by\n%s", plan)

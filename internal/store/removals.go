@@ -161,6 +161,39 @@ func (s *Store) WaitingRemovals(ctx context.Context) ([]Removal, error) {
 	return list, nil
 }
 
+// RemovalGroup counts the records that vanished at a vendor and wait for a person.
+type RemovalGroup struct {
+	LocationID string
+	Vendor     string
+	Count      int64
+	Since      time.Time
+}
+
+// RemovalsByVendor counts the records for which a person is waited.
+func (s *Store) RemovalsByVendor(ctx context.Context) ([]RemovalGroup, error) {
+	rows, err := s.Query(ctx, `SELECT location_id, vendor, count(*), min(since) FROM removals WHERE state = 'waiting' GROUP BY location_id, vendor ORDER BY location_id, vendor`)
+	list, err := collect(rows, err, func(r Rows) (g RemovalGroup, err error) {
+		var since int64
+		err = r.Scan(&g.LocationID, &g.Vendor, &g.Count, &since)
+		g.Since = fromMicros(since)
+		return g, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the removals that wait: %w", err)
+	}
+	return list, nil
+}
+
+// RemovalsOf lists some of the records that vanished at a vendor and wait for a person.
+func (s *Store) RemovalsOf(ctx context.Context, locationID, vendor string, limit int) ([]Removal, error) {
+	rows, err := s.Query(ctx, `SELECT `+removalColumns+` FROM removals WHERE location_id = $1 AND vendor = $2 AND state = 'waiting' ORDER BY kind, id LIMIT $3`, locationID, vendor, limit)
+	list, err := collect(rows, err, scanRemoval)
+	if err != nil {
+		return nil, fmt.Errorf("list the removals that wait at location %s: %w", locationID, err)
+	}
+	return list, nil
+}
+
 // AllowRemovals lets go on what waits at a location, at once, with what is still in
 // doubt, and returns how many records that are. Each is looked for once more before anything of it is removed.
 func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.Time) (n int, err error) {

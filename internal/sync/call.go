@@ -175,6 +175,7 @@ func (s calls) stillUnclear(ctx context.Context, link store.Link, item mapping.I
 
 func (s calls) sayUnclear(begun store.Call, automation string) {
 	s.unsettled = append(s.unsettled, begun.ID)
+	s.because(store.Unclear, store.Cause{Vendor: vendorOf(begun.Operation), Operation: begun.Operation, Automation: automation})
 	s.notes = append(s.notes, fmt.Sprintf("%s: the answer to %s was lost, so it is not known whether it took effect, and Milepost does not send it again; look at %s, then run: milepost requests settle %d --sent, or --again",
 		automation, begun.Operation, vendorOf(begun.Operation), begun.ID))
 }
@@ -190,6 +191,7 @@ func vendorOf(operation string) string {
 // when it may send the next one.
 func (s calls) stop(item mapping.Item, stopped store.Call, until time.Time) {
 	s.stopped = true
+	s.because(store.Stopped, store.Cause{Vendor: vendorOf(stopped.Operation), Operation: stopped.Operation, Automation: item.Automation})
 	s.notes = append(s.notes, fmt.Sprintf("%s: stopped until %s, because it sent %d requests within an hour for this contact and its records; probably automations answer each other: change one of them, then run: milepost requests release %d",
 		item.Automation, until.UTC().Format(time.RFC3339), store.CallsAtOnce, stopped.ID))
 	if s.again.IsZero() || until.Before(s.again) {

@@ -133,7 +133,10 @@ func TestALostAnswerOfARequestIsSettledByAPerson(t *testing.T) {
 				e := b.jane("")
 				b.livesIn(e, "Boston")
 				b.hl.Faults().Next("POST /contacts/{contactId}/notes", 1, tc.fault)
-				b.becomes(e, store.Unclear, "milepost requests settle 1 --sent, or --again")
+				res := b.becomes(e, store.Unclear, "milepost requests settle 1 --sent, or --again")
+				if cause := res.causes[store.Unclear]; cause.Vendor != "HighLevel" || cause.Operation != "highlevel.create_note" || cause.Automation == "" {
+					t.Errorf("its cause is %+v", cause)
+				}
 				b.becomes(e, store.Unclear, "not known whether it took effect")
 				b.start()
 				b.becomes(e, store.Unclear, "not known whether it took effect")
@@ -255,6 +258,9 @@ func TestARejectedRequestIsSaidAndTriedWhenTheRecordIsLookedAtAgain(t *testing.T
 		res := b.becomes(e, store.Invalid, "not found")
 		if said := strings.Join(res.why(), " "); strings.Contains(said, "Boston") {
 			t.Errorf("the log quotes the record: %s", said)
+		}
+		if cause := res.causes[store.Invalid]; cause.Vendor != "HighLevel" || cause.Status != 400 || cause.Operation == "" || cause.Automation == "" {
+			t.Errorf("its cause is %+v", cause)
 		}
 	}
 	if b.creates() != 2 || len(b.openCalls()) != 0 {

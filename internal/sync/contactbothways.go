@@ -172,7 +172,9 @@ func (s contacts) writtenPart(item mapping.Item, p contactmerge.Part, has, v str
 	v = cmp.Or(has, v)
 	if rejected != nil {
 		what := fmt.Sprintf("%s: Milepost cannot write CalendarHero's %s to HighLevel: ", item.Automation, p.Label())
-		s.cannot(what+rejected.Error(), what+outcome.Redacted(rejected))
+		cause := outcome.CauseOf(rejected)
+		cause.Automation = item.Automation
+		s.cannot(what+rejected.Error(), what+outcome.Redacted(rejected), cause)
 	} else {
 		now.HighLevel = p.Digest(v)
 	}

@@ -28,7 +28,7 @@ func (r *Syncer) syncInstall(ctx context.Context, state store.EntityState) (*res
 	if ok {
 		if event, err = highlevel.ParseEvent(record.Body); err != nil {
 			res := &result{}
-			res.cannot(err.Error(), err.Error())
+			res.cannot(err.Error(), err.Error(), store.Cause{})
 			return res, nil
 		}
 	}
@@ -36,7 +36,7 @@ func (r *Syncer) syncInstall(ctx context.Context, state store.EntityState) (*res
 	switch {
 	case errors.Is(err, connection.ErrPending) && ok && r.now().Sub(record.ReceivedAt) > awaitedLimit:
 		res, why := &result{}, fmt.Sprintf("%v for a day; connect at /oauth/highlevel/install", err)
-		res.cannot(why, why)
+		res.cannot(why, why, store.Cause{})
 		return res, nil
 	case errors.Is(err, connection.ErrPending):
 		return nil, &outcome.Wait{For: awaitedWait, Why: err.Error()}

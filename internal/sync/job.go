@@ -161,7 +161,7 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 	run.ended = append(run.ended, store.Finish{
 		Planned: res.evaluated, LookAt: res.again, Parts: res.parts, Happened: res.happened, Tagged: res.tagged, Last: res.last,
 		Entity: state.Entity, Wanted: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
-		Outcome: res.outcome(), Detail: res.detail(), Considered: res.considered, Now: run.now(),
+		Outcome: res.outcome(), Detail: res.detail(), Cause: res.causes[res.outcome()], Considered: res.considered, Now: run.now(),
 		Requeue: res.requeue, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
 	})
 	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
@@ -202,7 +202,7 @@ func (run *syncRun) record(ctx context.Context) error {
 func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState, late store.Postponed) error {
 	for _, s := range states {
 		if err := run.store.Postpone(ctx, store.Postponed{
-			Entity: s.Entity, Wanted: s.Wanted, Outcome: late.Outcome, Detail: late.Detail, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries, Now: run.now(),
+			Entity: s.Entity, Wanted: s.Wanted, Outcome: late.Outcome, Detail: late.Detail, Cause: late.Cause, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries, Now: run.now(),
 		}); err != nil {
 			return err
 		}
@@ -219,7 +219,7 @@ func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause er
 	ctx, cancel := jobs.Detached(ctx)
 	defer cancel()
 	next := outcome.Of(cause, state.Tries)
-	p = store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now()}
+	p = store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), Cause: outcome.CauseOf(cause), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now()}
 	if next.Failed {
 		p.Tries++
 	}

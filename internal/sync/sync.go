@@ -30,12 +30,13 @@ type result struct {
 	tagged      map[string]time.Time
 	last        []byte // what is last known of the record; nil = as before
 	gone        bool
-	did         []string          // "event created": no personal data
-	skipped     []string          // reasons; may name an automation; no personal data
-	saw         map[string]string // by reason, what a condition saw; may quote the record
-	invalid     []string          // what could not be done as it is; may quote the record
-	refused     []string          // the same for the log, without what the record or a vendor says
-	notes       []string          // remarks; no personal data
+	did         []string               // "event created": no personal data
+	skipped     []string               // reasons; may name an automation; no personal data
+	saw         map[string]string      // by reason, what a condition saw; may quote the record
+	invalid     []string               // what could not be done as it is; may quote the record
+	causes      map[string]store.Cause // of what could not be done, by the outcome that it leads to: the first of each
+	refused     []string               // the same for the log, without what the record or a vendor says
+	notes       []string               // remarks; no personal data
 	timeline    []store.TimelineEntry
 	requeue     []store.Entity
 	card        *store.Contact // what the contact is searched by; nil if it was not read
@@ -81,9 +82,21 @@ func (res *result) detail() string {
 }
 
 // cannot notes what cannot be done as it is: text for who may see the record,
-// logged for the log.
-func (res *result) cannot(text, logged string) {
+// logged for the log, and what other records may have in common with it.
+func (res *result) cannot(text, logged string, cause store.Cause) {
 	res.invalid, res.refused = append(res.invalid, text), append(res.refused, logged)
+	res.because(store.Invalid, cause)
+}
+
+// because notes why the sync is about to end with an outcome.
+func (res *result) because(outcome string, cause store.Cause) {
+	if _, ok := res.causes[outcome]; ok {
+		return
+	}
+	if res.causes == nil {
+		res.causes = map[string]store.Cause{}
+	}
+	res.causes[outcome] = cause
 }
 
 // why is what the log says beside the outcome.
@@ -207,7 +220,7 @@ func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone 
 	case gone != "":
 		err = s.removeRecord(ctx, facts, gone, needs)
 	case clients.ReasonOf(err) == clients.Invalid:
-		s.cannot(err.Error(), outcome.Redacted(err)) // its items stay as they are
+		s.cannot(err.Error(), outcome.Redacted(err), outcome.CauseOf(err)) // its items stay as they are
 		s.result.contactID = s.contactID
 		return s.result, nil
 	case err == nil:
@@ -380,7 +393,9 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 		s.rehearsed(item.Key)
 		err := s.refusal(ctx, s.applyItem(ctx, item))
 		if clients.ReasonOf(err) == clients.Invalid {
-			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+outcome.Redacted(err))
+			cause := outcome.CauseOf(err)
+			cause.Automation = item.Automation
+			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+outcome.Redacted(err), cause)
 			continue // the others need not suffer
 		}
 		if err != nil {
@@ -397,7 +412,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 func (s *entitySync) explain(plan mapping.Plan) {
 	for _, p := range plan.Problems {
 		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
-		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why")
+		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why", store.Cause{Automation: p.Automation, Field: p.Field})
 	}
 	for _, sk := range plan.Skipped {
 		why := fmt.Sprintf("%s: %s", sk.Automation, sk.Reason)
