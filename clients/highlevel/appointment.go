@@ -2,8 +2,11 @@ package highlevel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"milepost/clients"
@@ -12,6 +15,7 @@ import (
 const (
 	opAppointments = "list appointments of contact"
 	opAppointment  = "get appointment"
+	opEvents       = "list events of calendar"
 )
 
 // Appointment is an appointment of a contact. Its times are kept as they came:
@@ -89,6 +93,20 @@ func (c *Client) Appointments(ctx context.Context, contactID string) ([]Appointm
 	var out struct{ Events *[]Appointment }
 	err := c.do(ctx, route{operation: opAppointments, method: http.MethodGet, path: "/contacts/%s/appointments", ids: []string{contactID}}, &out)
 	return listed(opAppointments, contactID, out.Events, func(a Appointment) string { return a.ID }, err)
+}
+
+// CalendarEvents lists the appointments of a calendar between two times; the API has no
+// pages here. The times have an offset.
+func (c *Client) CalendarEvents(ctx context.Context, locationID, calendarID string, from, to time.Time) ([]Appointment, error) {
+	if err := errors.Join(checkID(opEvents, locationID), checkID(opEvents, calendarID)); err != nil {
+		return nil, err
+	}
+	var out struct{ Events *[]Appointment }
+	err := c.do(ctx, route{operation: opEvents, method: http.MethodGet, path: "/calendars/events", query: url.Values{
+		"locationId": {locationID}, "calendarId": {calendarID},
+		"startTime": {strconv.FormatInt(from.UnixMilli(), 10)}, "endTime": {strconv.FormatInt(to.UnixMilli(), 10)},
+	}}, &out)
+	return listed(opEvents, calendarID, out.Events, func(a Appointment) string { return a.ID }, err)
 }
 
 // Appointment fetches one appointment; NotFound where it is gone. The times have an offset.

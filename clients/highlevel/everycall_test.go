@@ -420,6 +420,9 @@ var everyCall = []struct {
 	}, 3, "opportunities.readonly"},
 	{"Pipelines", func(ctx context.Context, c *highlevel.Client) error { return only(c.Pipelines(ctx, "l1")) }, 3, "opportunities.readonly"},
 	{"Calendars", func(ctx context.Context, c *highlevel.Client) error { return only(c.Calendars(ctx, "l1")) }, 3, "calendars.readonly"},
+	{"CalendarEvents", func(ctx context.Context, c *highlevel.Client) error {
+		return only(c.CalendarEvents(ctx, "l1", "cal1", time.UnixMilli(1), time.UnixMilli(2)))
+	}, 3, "calendars/events.readonly"},
 	{"Location", func(ctx context.Context, c *highlevel.Client) error { return only(c.Location(ctx, "l1")) }, 3, "locations.readonly"},
 	{"LocationTags", func(ctx context.Context, c *highlevel.Client) error { return only(c.LocationTags(ctx, "l1")) }, 3, "locations/tags.readonly"},
 	{"LocationTag", func(ctx context.Context, c *highlevel.Client) error { return only(c.LocationTag(ctx, "l1", "t1")) }, 3, "locations/tags.readonly"},

@@ -60,19 +60,24 @@ func (s *Session) OpportunityFields(ctx context.Context) ([]highlevel.CustomFiel
 // CalendarName returns the name of a calendar; "" if it is not known, or the token may
 // not read calendars.
 func (s *Session) CalendarName(ctx context.Context, id string) (string, error) {
-	s.profile.mu.Lock()
-	defer s.profile.mu.Unlock()
-	list, err := s.profile.calendars.get(s.cfg.Now(), profileFresh, func() ([]highlevel.Calendar, error) {
-		list, err := s.HighLevel.With(clients.Begun).Calendars(ctx, s.LocationID)
-		if clients.ReasonOf(err) == clients.Forbidden {
-			return nil, nil
-		}
-		return list, err
-	})
+	list, err := s.Calendars(ctx)
 	for _, c := range list {
 		if c.ID == id {
 			return c.Name, nil
 		}
 	}
 	return "", err
+}
+
+// Calendars returns the calendars of the location; none if the token may not read them.
+func (s *Session) Calendars(ctx context.Context) ([]highlevel.Calendar, error) {
+	s.profile.mu.Lock()
+	defer s.profile.mu.Unlock()
+	return s.profile.calendars.get(s.cfg.Now(), profileFresh, func() ([]highlevel.Calendar, error) {
+		list, err := s.HighLevel.With(clients.Begun).Calendars(ctx, s.LocationID)
+		if clients.ReasonOf(err) == clients.Forbidden {
+			return nil, nil
+		}
+		return list, err
+	})
 }

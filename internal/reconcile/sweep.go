@@ -55,9 +55,9 @@ type sweep struct {
 
 // place is where a sweep is, in its stored form.
 type place struct {
-	Phase string          `json:"phase"` // contacts, tasks, missing, completed, opportunities, lost, walk
+	Phase string          `json:"phase"` // contacts, tasks, missing, completed, opportunities, lost, calendars, walk
 	After json.RawMessage `json:"after,omitempty"`
-	Skip  int             `json:"skip,omitempty"` // tasks
+	Skip  int             `json:"skip,omitempty"` // tasks, or calendars
 }
 
 const (
@@ -69,6 +69,7 @@ const (
 
 	phaseOpportunities = "opportunities"
 	phaseLost          = "lost" // of them
+	phaseCalendars     = "calendars"
 )
 
 // Sweep carries on with the sweep of that name, or begins one that looks at
@@ -118,6 +119,8 @@ func (s *sweep) run(ctx context.Context) error {
 			step = s.opportunities
 		case phaseLost:
 			step = s.lost
+		case phaseCalendars:
+			step = s.calendars
 		case phaseRecheck:
 			step = s.recheck
 		}

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"milepost/clients/highlevel"
-	"milepost/internal/facts"
-	"milepost/internal/outcome"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -18,7 +16,7 @@ import (
 // backfill to ask for.
 func (s *sweep) opportunities(ctx context.Context, p place) error {
 	if !s.automations.Follows(mapping.KindOpportunity) {
-		return s.next(ctx, place{Phase: phaseRecheck}, nil)
+		return s.next(ctx, place{Phase: phaseCalendars}, nil)
 	}
 	search := highlevel.OpportunitySearch{Status: "all", Limit: sweepPage}
 	if p.After != nil {
@@ -83,49 +81,13 @@ func (s *sweep) lost(ctx context.Context, p place) error {
 		return err
 	}
 	if len(ids) == 0 {
-		return s.next(ctx, place{Phase: phaseRecheck}, nil)
+		return s.next(ctx, place{Phase: phaseCalendars}, nil)
 	}
 	found := make([]store.Found, len(ids))
 	for i, id := range ids {
 		found[i] = store.Found{Entity: s.entity(mapping.KindOpportunity, id), Differs: true}
 	}
 	return s.next(ctx, place{Phase: phaseLost, After: quoted(ids[len(ids)-1])}, found)
-}
-
-// changedAppointments finds the appointments of a contact that differ from what was
-// last seen.
-func (s *sweep) changedAppointments(ctx context.Context, contactID string) (found []store.Found, err error) {
-	if !s.automations.Follows(mapping.KindAppointment) {
-		return nil, nil
-	}
-	s.at.Calls++
-	var list []highlevel.Appointment
-	err = s.call(ctx, func(hl *highlevel.Client) (err error) {
-		list, err = hl.Appointments(ctx, contactID)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	seen, err := s.store.LastSeenOf(ctx, s.at.LocationID, contactID, string(mapping.KindAppointment))
-	if err != nil {
-		return nil, err
-	}
-	location, _, err := s.session.Location(ctx)
-	if err != nil {
-		return nil, outcome.NonRecord(err)
-	}
-	for _, a := range list {
-		// Both lists show the same fields, one of them with local times.
-		if seen[a.ID].Mark != facts.AppointmentMark(a, location.Zone) {
-			found = append(found, store.Found{Entity: s.entity(mapping.KindAppointment, a.ID), ContactID: contactID, Differs: true})
-		}
-		delete(seen, a.ID)
-	}
-	for id := range seen { // no longer there
-		found = append(found, store.Found{Entity: s.entity(mapping.KindAppointment, id), ContactID: contactID, Differs: true})
-	}
-	return found, nil
 }
 
 // changedRecords finds what differs of the notes and appointments of a contact.
