@@ -47,6 +47,8 @@ type world struct {
 	log      *logbook          // receives the log, where it is set
 	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
 
+	// seed fills the fakes before Milepost starts, where it is set.
+	seed func()
 	// before is called with each request to HighLevel or CalendarHero; true = it answered.
 	before func(http.ResponseWriter, *http.Request) (answered bool)
 }
@@ -101,6 +103,9 @@ func setup(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 	w.cfg.HighLevelBaseURL, w.cfg.CalendarHeroBaseURL = hl.URL, ch.URL
 	w.cfg.HighLevelAuthorizeURL = hl.URL + "/v2/oauth/chooselocation"
 	w.cfg.HighLevelWebhookKeys = w.hl.PublicKeyPEM()
+	if w.seed != nil {
+		w.seed()
+	}
 	w.start()
 	return w
 }

@@ -114,6 +114,15 @@ func (c *Server) Settle() {
 	c.settle()
 }
 
+// SeedRequest adds a request that was there before, and mails nobody.
+func (c *Server) SeedRequest(r MeetingRequest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	made := r.clone()
+	c.requests = append(c.requests, &made)
+	c.notice.Changed()
+}
+
 // Requests returns the live requests as they were made.
 func (c *Server) Requests() []MeetingRequest {
 	c.mu.Lock()
