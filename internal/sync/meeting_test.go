@@ -97,6 +97,23 @@ func (b *bundle) request() chfake.MeetingRequest {
 	return list[0]
 }
 
+func TestTheLongerACreateIsUncertainTheRarerItsMeetingIsLookedAt(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	b.ch.Faults().Next("POST /meeting/tasks", 1, fakehttp.LoseAnswer())
+	if _, err := b.try(e); err == nil {
+		t.Fatal("the create was not lost")
+	}
+	m := store.Entity{LocationID: location, Kind: string(mapping.KindMeeting), ID: b.request().ID}
+	for age, want := range map[time.Duration]time.Duration{40 * time.Second: 10 * time.Second, time.Minute: 15 * time.Second, 10 * time.Minute: 150 * time.Second, -time.Hour: 40 * time.Second} {
+		b.set(b.link(e).AttemptedAt.Add(age))
+		_, err := b.try(m)
+		if w, ok := errors.AsType[*outcome.Wait](err); !ok || w.For != want {
+			t.Errorf("%s after the create: %v, want a wait of %s", age, err, want)
+		}
+	}
+}
+
 // link is the one of an entity.
 func (b *bundle) link(e store.Entity) store.Link {
 	b.t.Helper()

@@ -117,8 +117,12 @@ func (s *meetingSync) readOpen(ctx context.Context) (_ verdict, err error) {
 // findLink finds the link that has the request. The sync of its record is queued.
 func (s *meetingSync) findLink(ctx context.Context) (verdict, error) {
 	for _, l := range s.links {
-		if l.State.Uncertain() { // the worker that created it is about to note its id
-			return settled, &outcome.Wait{For: 2 * time.Second, Why: "Milepost is creating the meeting request"}
+		if l.State.Uncertain() { // the worker that created it is about to note its id, or its record waits
+			next := max(2*time.Second, s.now().Sub(l.AttemptedAt)/4)
+			if l.AttemptedAt.After(s.now()) { // by a clock that was put back
+				next = outcome.LongestOutageWait
+			}
+			return settled, &outcome.Wait{For: next, Why: "Milepost is creating the meeting request"}
 		}
 		if l.ObjectID == s.entity.ID && l.State != store.LinkGone {
 			s.link = l
