@@ -66,6 +66,20 @@ func TestADeleteThatAGatewayAnsweredIsSentAgain(t *testing.T) {
 	}
 }
 
+func TestARequestThatWasMovedUnseenIsNotLeftAsOver(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-05-02")
+	b.do(e)
+	to := time.Date(2030, 5, 9, 15, 0, 0, 0, time.UTC)
+	b.must(b.ch.Reschedule(b.request().ID, to, to.Add(time.Hour)))
+	b.set(time.Date(2030, 5, 3, 12, 0, 0, 0, time.UTC)) // when it was to be over
+	b.setDate(e, "")
+	b.do(e)
+	if n := len(b.ch.Requests()); n != 0 {
+		t.Errorf("%d requests are open", n)
+	}
+}
+
 func TestADeleteIsConfirmedByAnyLookSinceThen(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")

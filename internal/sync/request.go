@@ -448,6 +448,11 @@ type wanted struct {
 func (s requests) remove(ctx context.Context, link store.Link) error {
 	// A later request ignores where the meeting was moved to.
 	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
+	if link.ObjectID != "" && s.over(link) { // unless somebody moved it, and no webhook told
+		if err := s.refresh(ctx, link); err != nil {
+			return err
+		}
+	}
 	if m := s.knownMeeting(link); s.over(link) {
 		link.Start, link.End = m.Start, m.End
 		return s.leave(ctx, link, isOver)
