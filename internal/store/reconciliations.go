@@ -262,6 +262,18 @@ func (s *Store) LastSeenOf(ctx context.Context, locationID, contactID, kind stri
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $4 AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone, kind)
 }
 
+// ToldOf lists at most limit of a contact's notes or tasks that were never read, and that
+// an event lately told of.
+func (s *Store) ToldOf(ctx context.Context, locationID, contactID, kind string, limit int) ([]string, error) {
+	rows, err := s.Query(ctx, `SELECT id FROM entities
+		WHERE location_id = $1 AND contact_id = $2 AND kind = $3 AND fingerprint = '' AND wanted > done ORDER BY id LIMIT $4`, locationID, contactID, kind, limit)
+	ids, err := collect(rows, err, scanID)
+	if err != nil {
+		return nil, fmt.Errorf("list the %ss of contact %s that were never read: %w", kind, contactID, err)
+	}
+	return ids, nil
+}
+
 func (s *Store) readLastSeen(ctx context.Context, out map[string]LastSeen, query string, args ...any) error {
 	rows, err := s.Query(ctx, query, args...)
 	if err != nil {

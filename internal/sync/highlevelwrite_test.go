@@ -202,6 +202,30 @@ func TestALostNoteIsNotMadeAgainWhileAGatewayShowsNone(t *testing.T) {
 	}
 }
 
+func TestALostNoteIsNotMadeAgainIfItsWebhookWaits(t *testing.T) {
+	b := setup(t, wayBack)
+	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
+	b.ask(e)
+	b.must(b.ch.Accept(b.request().ID))
+	b.hl.Faults().Next("POST /contacts/{contactId}/notes", 1, fakehttp.LoseAnswer())
+	lie := b.hl.Faults().Next("GET /contacts/{contactId}/notes", -1, fakehttp.Say(200, `{"notes":[]}`))
+	b.pass(time.Second)
+	b.polls()
+	if _, err := b.run(e); clients.ReasonOf(err) != clients.Unclear {
+		t.Fatalf("the sync ends with %v, want a lost answer", err)
+	}
+	b.heardOf(mapping.KindNote, b.hl.Notes(contact)[0].ID, contact)
+	b.pass(time.Minute) // after which one look is believed
+	if _, err := b.run(e); clients.ReasonOf(err) != clients.Unavailable {
+		t.Errorf("the sync ends with %v", err)
+	}
+	b.hl.Faults().Disarm(lie)
+	b.ask(e)
+	if n := len(b.hl.Notes(contact)); n != 1 {
+		t.Errorf("%d notes, want one", n)
+	}
+}
+
 func TestAMeetingThatPeopleMadeIsNotedAtItsContact(t *testing.T) {
 	b := setup(t, "")
 	jane := b.jane("")

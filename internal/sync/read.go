@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -150,20 +149,16 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	if s.reads.whole[of] {
 		return nil
 	}
-	seen, err := s.store.LastSeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
+	listed := map[string]bool{}
+	for _, v := range list {
+		listed[id(v)] = true
+	}
+	lacks, err := s.unlisted(ctx, kind, listed)
 	if err != nil {
 		return err
 	}
-	for _, v := range list {
-		delete(seen, id(v))
-	}
-	if len(list) == 0 && len(seen) == 0 && kind == mapping.KindTask {
-		if seen, err = s.searched(ctx); err != nil {
-			return err
-		}
-	}
-	if len(seen) > 0 {
-		_, err = get(ctx, s.contactID, slices.Min(slices.Collect(maps.Keys(seen)))) // one of them tells
+	for _, one := range lacks {
+		_, err = get(ctx, s.contactID, one)
 		switch {
 		case err == nil:
 			return &clients.Error{
@@ -181,15 +176,38 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	return nil
 }
 
-// searched are the tasks of the contact that the search shows: an empty list may be wrong,
-// and a database that was restored may know none of them. Notes cannot be searched.
-func (s *entitySync) searched(ctx context.Context) (map[string]store.LastSeen, error) {
-	tasks, err := s.followUpClient.SearchTasks(ctx, s.entity.LocationID, highlevel.TaskSearch{ContactIDs: []string{s.contactID}, Limit: 1})
-	seen := map[string]store.LastSeen{}
-	for _, t := range tasks {
-		seen[t.ID] = store.LastSeen{}
+// unlisted are a few of the contact's notes or tasks that a list lacks and should show: one
+// that was read before, and some that an event lately told of. A database that was restored
+// may know none of them, so what the search shows of tasks counts beside an empty list.
+func (s *entitySync) unlisted(ctx context.Context, kind mapping.Kind, listed map[string]bool) (ids []string, err error) {
+	seen, err := s.store.LastSeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
+	if err != nil {
+		return nil, err
 	}
-	return seen, outcome.NonRecord(err)
+	for id := range seen {
+		if !listed[id] && (len(ids) == 0 || id < ids[0]) {
+			ids = []string{id}
+		}
+	}
+	told, err := s.store.ToldOf(ctx, s.entity.LocationID, s.contactID, string(kind), 3)
+	if err != nil {
+		return nil, err
+	}
+	if kind == mapping.KindTask && len(listed)+len(ids)+len(told) == 0 {
+		tasks, err := s.followUpClient.SearchTasks(ctx, s.entity.LocationID, highlevel.TaskSearch{ContactIDs: []string{s.contactID}, Limit: 1})
+		if err != nil {
+			return nil, outcome.NonRecord(err)
+		}
+		for _, t := range tasks {
+			ids = append(ids, t.ID)
+		}
+	}
+	for _, id := range told {
+		if !listed[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // wrote reports whether a note or task with this body was written by Milepost
