@@ -52,6 +52,7 @@ type history struct {
 	untold    []webhook
 	sent      map[string]int // webhooks of a vendor that are seen
 	past      []webhook      // told, to be told again
+	unheard   int            // how many of those an older database was not told
 	needCheck bool           // something was lost that only the daily recheck finds
 	due       map[store.Entity]time.Time
 	fails     map[store.Entity]int

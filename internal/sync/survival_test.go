@@ -177,6 +177,8 @@ func (h *history) restore() {
 		for _, w := range h.past[from.told:] {
 			h.arrive(w)
 		}
+	} else {
+		h.unheard = len(h.past)
 	}
 	if h.rng.IntN(2) == 0 {
 		h.backfill()
@@ -235,7 +237,7 @@ func (h *history) agree() {
 
 // jump sets Milepost's clock to another time, or right again.
 func (h *history) jump() {
-	skew := choose(h, 0, 0, -time.Minute, -time.Hour, -48*time.Hour, time.Minute, time.Hour)
+	skew := choose(h, 0, 0, -time.Minute, -time.Hour, -48*time.Hour, time.Minute, time.Hour, 26*time.Hour)
 	h.tell("Milepost's clock jumps from %s to %s beside the true time", time.Duration(h.skew.Load()), skew)
 	h.turn(skew)
 	h.tally.survived["clock jump"]++
