@@ -27,9 +27,8 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	a.people = people.Open(people.Config{Store: a.store, AdminToken: strings.TrimSpace(cfg.AdminToken), Now: cfg.Clock.Now})
 	closing := make(chan struct{})
 	a.endStreams = sync.OnceFunc(func() { close(closing) })
-	state := &State{Store: a.store, Automations: a.automations, Connections: a.connections}
-	counting := state.newWorkers(cfg, zerolog.Nop(), erase.Config{}) // registers no job
-	counting.jobs.WaitAtLimit(func(time.Duration) {})                // a person waits for the end of the count
+	counting := a.state.newWorkers(cfg, zerolog.Nop(), erase.Config{}) // registers no job
+	counting.jobs.WaitAtLimit(func(time.Duration) {})                  // a person waits for the end of the count
 	desk := operate.New(operate.Config{
 		Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now,
 		Automations: a.automations, Connections: a.connections, Rehearsals: counting.syncer, Closing: closing,

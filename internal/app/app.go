@@ -35,6 +35,7 @@ import (
 
 // App is one Milepost process. New opens it, Run works it.
 type App struct {
+	state       *State // whose parts the next ones are
 	store       *store.Store
 	inbox       *inbox.Inbox
 	queue       store.Queue
@@ -124,8 +125,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if err := a.openStorage(ctx, cfg, settings); err != nil {
 		return nil, err
 	}
-	state := &State{Store: a.store, Automations: a.automations, Connections: a.connections}
-	a.workers = state.newWorkers(cfg, logger, erase.Config{EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles})
+	a.workers = a.state.newWorkers(cfg, logger, erase.Config{EraseBodies: a.inbox.Erase, ScrubFiles: a.scrubFiles})
 	a.connections.Ended = a.workers.jobs.Ended
 	if err := a.claim(ctx, cfg); err != nil {
 		return nil, err

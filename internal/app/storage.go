@@ -25,6 +25,7 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 	if err != nil {
 		return err
 	}
+	a.state = state
 	a.store, a.connections, a.automations = state.Store, state.Connections, state.Automations
 	if err := a.store.SetAutomationsFile(ctx, a.automations.Source()); err != nil {
 		return err
