@@ -58,6 +58,7 @@ func property(c *parser.Component, name string) string {
 }
 
 func TestASubscribedCalendarFollowsHighLevel(t *testing.T) {
+	together(t)
 	for name, configure := range map[string][]func(*world, *hlfake.Config){"SQLite": {hurried}, "PostgreSQL": {hurried, onPostgres}} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, configure...)

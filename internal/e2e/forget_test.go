@@ -60,6 +60,7 @@ func onlyTasks(w *world, _ *hlfake.Config) {
 }
 
 func TestAContactWhoseTasksAloneAreSyncedGoesWithThem(t *testing.T) {
+	together(t)
 	for name, end := range map[string]func(w *world, id string) error{
 		"deleted":   func(w *world, id string) error { return w.hl.DeleteContact(id) },
 		"forgotten": func(w *world, id string) error { return w.app.Store().Forget(t.Context(), location, id, time.Now()) },
@@ -93,6 +94,7 @@ func (w *world) left(contact string) (why []string) {
 }
 
 func TestForgettingTellsWhatStaysInCalendarHero(t *testing.T) {
+	together(t)
 	t.Run("a contact that was there before", func(t *testing.T) {
 		w := setup(t, hurried)
 		_, err := w.ch.SeedContact(chfake.Contact{Name: "Jane of old", Email: []string{"jane@example.com"}})
@@ -195,6 +197,7 @@ func (w *world) places(texts ...string) (n int) {
 }
 
 func TestWhileMilepostRunsItsFilesHoldNothingOfAnErasedContact(t *testing.T) {
+	together(t)
 	for name, end := range map[string]func(w *world, id string) error{
 		"deleted":   func(w *world, id string) error { return w.hl.DeleteContact(id) },
 		"forgotten": func(w *world, id string) error { return w.app.Store().Forget(t.Context(), location, id, time.Now()) },
@@ -246,6 +249,7 @@ func TestWhatArrivesOfAForgottenContactIsErasedToo(t *testing.T) {
 }
 
 func TestAForgottenContactStaysForgottenUntilUndone(t *testing.T) {
+	together(t)
 	for name, backend := range map[string]func(*world, *hlfake.Config){"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, hurried)

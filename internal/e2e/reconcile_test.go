@@ -162,6 +162,7 @@ func slowly(w *world, _ *hlfake.Config) {
 }
 
 func TestWhatNoSearchShowsIsFoundByTheWalk(t *testing.T) {
+	together(t)
 	for name, backend := range map[string]func(*world, *hlfake.Config){"SQLite": func(*world, *hlfake.Config) {}, "PostgreSQL": onPostgres} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t, backend, slowly)

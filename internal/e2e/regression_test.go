@@ -38,6 +38,7 @@ func TestANoteThatWasNeverSyncedLeavesTheRequestWhenItIsDeleted(t *testing.T) {
 }
 
 func TestATaskInTheMakingSeesItsContactChange(t *testing.T) {
+	together(t)
 	for _, c := range []struct {
 		name, told, want string
 		change           func(w *world, id string) error
@@ -69,6 +70,7 @@ func TestATaskInTheMakingSeesItsContactChange(t *testing.T) {
 }
 
 func TestARecordThatGoesBackAfterADeleteWithoutAnswerHasItsRequest(t *testing.T) {
+	together(t)
 	for _, c := range []struct{ name, milestone string }{{"moved", "Inspection"}, {"cleared", ""}} {
 		t.Run(c.name, func(t *testing.T) {
 			w := setup(t, hurried)

@@ -226,6 +226,7 @@ func TestAThousandWebhooksOnOneContactCostFewFetches(t *testing.T) {
 }
 
 func TestEveryRequestKeepsHighLevelsContract(t *testing.T) {
+	together(t)
 	w := setup(t, func(w *world, _ *hlfake.Config) { w.contract = testenv.HighLevelContract(w.t) })
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
