@@ -63,12 +63,6 @@ type files struct {
 func newFiles(t *testing.T) *files {
 	t.Helper()
 	f := &files{root: t.TempDir()}
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() { // a crash here is one of the process, not of the disk
-		if f.root, err = os.MkdirTemp("/dev/shm", "milepost"); err != nil { //nolint:usetesting // in memory, not where t.TempDir is
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = os.RemoveAll(f.root) })
-	}
 	step := fmt.Sprintf("milepost_step_%d", time.Now().UnixNano())
 	err := sqlite.RegisterScalarFunction(step, 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
 		if m := f.dying.Load(); m != nil && m.write() {

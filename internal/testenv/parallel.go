@@ -15,8 +15,10 @@ func Long(t testing.TB) {
 }
 
 // Main runs the tests of a package whose tests mostly wait: more of them side by
-// side than there are processors, unless the command line says how many.
+// side than there are processors, unless the command line says how many. Temporary
+// folders are in memory where that is possible and TMPDIR names no other place.
 func Main(m *testing.M) {
+	inMemory()
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set(sideBySide)
