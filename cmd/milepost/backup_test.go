@@ -13,6 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"milepost/internal/sandbox/calendarhero"
+	"milepost/internal/testenv"
 )
 
 // TestABackupUnderLoadIsRestoredAndNothingIsMadeTwice makes a backup while webhooks come
@@ -111,5 +114,49 @@ func TestABackupUnderLoadIsRestoredAndNothingIsMadeTwice(t *testing.T) {
 	}
 	if n := len(r.ch.Mails()); n != mails {
 		t.Errorf("the restore mailed somebody: %d mails, then %d: %v", mails, n, r.ch.Mails()[mails:])
+	}
+}
+
+// TestAMoveToPostgreSQLGoesOnWhereTheFilesStopped moves a Milepost that has made
+// things, and lets it work on.
+func TestAMoveToPostgreSQLGoesOnWhereTheFilesStopped(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	r := setupCommands(t)
+	r.connect()
+	id := r.contact("Ann")
+	r.contact("Ben")
+	r.must("backfill", "--location", place, "--since", "7d", "--wait")
+	before, mails := r.subjects(), len(r.ch.Mails())
+	if said, err := r.run("move", "--to", url); err == nil || !strings.Contains(said, "another milepost is running") {
+		t.Errorf("it moves what serve works: %v %s", err, said)
+	}
+	if err := r.end(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if said := r.must("move", "--to", url); !strings.Contains(said, "Moved and compared") {
+		t.Errorf("move says:\n%s", said)
+	}
+	r.env = append(r.env, "DATABASE_URL="+url)
+	r.start()
+	r.must("backfill", "--location", place, "--since", "7d", "--wait")
+	if after := r.subjects(); !slices.Equal(after, before) || len(r.ch.Mails()) != mails {
+		t.Errorf("after the move there are %q and %d mails, before there were %q and %d", after, len(r.ch.Mails()), before, mails)
+	}
+	if err := r.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-07-01"}); err != nil {
+		t.Fatal(err)
+	}
+	r.webhook(`{"type":"ContactUpdate","locationId":"` + place + `","id":"` + id + `","webhookId":"after"}`)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := r.ch.WaitFor(ctx, func() bool {
+		return slices.ContainsFunc(r.ch.Requests(), func(m calendarhero.MeetingRequest) bool {
+			return strings.HasPrefix(m.Subject, "Closing: Ann") && m.Start.Month() == time.July
+		})
+	}); err != nil {
+		t.Errorf("after the move no change arrives: %v", err)
+	}
+	if len(r.subjects()) != len(before) {
+		t.Errorf("a change made something twice: %q", r.subjects())
 	}
 }

@@ -40,6 +40,7 @@ type cli struct {
 	Check       checkCmd       `cmd:"" help:"Test the tokens, the settings and the automations, and say what to fix."`
 	Backup      backupCmd      `cmd:"" help:"Write an archive of the data directory, also while serve runs."`
 	Restore     restoreCmd     `cmd:"" help:"Put an archive of backup into an empty data directory."`
+	Move        moveCmd        `cmd:"" help:"Move the data directory to PostgreSQL, while serve does not run."`
 	Recover     recoverCmd     `cmd:"" help:"Choose what to do with stored webhooks after milepost.db was lost."`
 	Health      healthCmd      `cmd:"" help:"Ask the Milepost on this machine whether it is ready; exits 1 if not."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

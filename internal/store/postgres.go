@@ -40,12 +40,48 @@ func OpenPostgres(ctx context.Context, url string) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("prepare the PostgreSQL database: %w", err)
 	}
+	switch moving, err := Moving(ctx, pool); {
+	case err != nil:
+		pool.Close()
+		return nil, err
+	case moving:
+		pool.Close()
+		return nil, ErrMoving
+	}
 	riverPool, err := PostgresPool(ctx, url, 8)
 	if err != nil {
 		pool.Close()
 		return nil, err
 	}
 	return &Store{backend: &pgBackend{querier: pgxQuerier{pool}, pool: pool, riverPool: riverPool, presence: newPresence(riverPool)}}, nil
+}
+
+// MoveTable is a table that exists only while data is being moved into the database.
+const MoveTable = "milepost_move"
+
+// ErrMoving means that the database holds only a part of the data that is being moved
+// into it.
+var ErrMoving = errors.New("the move into this PostgreSQL database is not finished: run `milepost move` again")
+
+// Moving reports whether data is being moved into the database.
+func Moving(ctx context.Context, pool *pgxpool.Pool) (moving bool, err error) {
+	if err := pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, MoveTable).Scan(&moving); err != nil {
+		return false, fmt.Errorf("look for a move into the PostgreSQL database: %w", err)
+	}
+	return moving, nil
+}
+
+// MigratePostgres brings the schema of the database that url names up to date.
+func MigratePostgres(ctx context.Context, url string) error {
+	pool, err := PostgresPool(ctx, url, 2)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := migratePostgres(ctx, pool); err != nil {
+		return fmt.Errorf("prepare the PostgreSQL database: %w", err)
+	}
+	return nil
 }
 
 // endAbandoned has the server soon end the sessions of a machine that is gone or
