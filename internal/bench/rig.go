@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"milepost/internal/bench/changes"
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
 )
@@ -152,7 +153,7 @@ func (r *rig) requests(n int, contacts []string) [][]byte {
 }
 
 // atRest prints what Milepost takes without load, how fast one change arrives,
-// and what a burst on one contact costs.
+// and what bursts on one contact cost.
 func (r *rig) atRest() error {
 	const idle = 2 * time.Second
 	r.settledCalls() // the first reconciliation
@@ -170,6 +171,23 @@ func (r *rig) atRest() error {
 	sent := load{target: r.milepost.addr, connections: 32, requests: r.requests(1000, r.ids[:1]), length: 30 * time.Second}.run()
 	calls = r.settledCalls() - calls
 	fmt.Printf("  calls to HighLevel for %d webhooks on one contact within %s: %d  %s\n", sent.ok, tenths(sent.elapsed), calls, verdict(calls <= 5, "aim 5"))
+	return r.changes()
+}
+
+// changes prints what changes of a contact cost, each a burst of HighLevel's webhooks.
+func (r *rig) changes() error {
+	r.hl.SetWebhookURL("http://" + r.milepost.addr + "/webhooks/highlevel")
+	defer r.hl.SetWebhookURL("")
+	fmt.Println("  calls to HighLevel for a change of a contact that has ten tasks and three notes in the end:")
+	calls := r.settledCalls()
+	for _, c := range changes.All() {
+		if err := c.Happens(r.hl, r.ids[1]); err != nil {
+			return err
+		}
+		all := r.settledCalls()
+		fmt.Printf("    %-20s %2d  %s\n", c.Name, all-calls, verdict(all-calls <= c.Most, fmt.Sprintf("aim %d", c.Most)))
+		calls = all
+	}
 	return nil
 }
 
@@ -178,10 +196,7 @@ func (r *rig) atRest() error {
 func (r *rig) settledCalls() (n int) {
 	for quiet, all := 0, 0; quiet < 30 && all < 150; all++ {
 		last := n
-		n = 0
-		for _, count := range r.hl.Calls() {
-			n += count
-		}
+		n = changes.Calls(r.hl)
 		if quiet++; n != last {
 			quiet = 0
 		}
