@@ -163,6 +163,41 @@ func TestAViewerCanChangeNothing(t *testing.T) {
 	})
 }
 
+func TestATokenOfAPersonMayDoWhatThePersonMay(t *testing.T) {
+	a := setupAdmin(t)
+	bearer := func(name string) func(*http.Request) {
+		token, err := a.people.NewToken(t.Context(), "test", name, "reports")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+	}
+	olivia, victor := bearer("olivia"), bearer("victor")
+	for name, c := range map[string]struct {
+		who    func(*http.Request)
+		method string
+		want   int
+	}{
+		"an operator reads":   {olivia, "GET", http.StatusOK},
+		"a viewer reads":      {victor, "GET", http.StatusForbidden}, // people are for operators
+		"an operator changes": {olivia, "DELETE", http.StatusNotFound},
+		"a viewer changes":    {victor, "DELETE", http.StatusForbidden},
+	} {
+		path := map[string]string{"GET": "/api/v1/people", "DELETE": "/api/v1/people/nobody"}[c.method]
+		if res := a.ask(c.method, path, c.who); res.StatusCode != c.want {
+			t.Errorf("%s: %s", name, res.Status)
+		}
+	}
+	a.eachRoute(func(method, path string) {
+		if isOpen(path) || method == "GET" || method == "HEAD" || path == "/console/sign-out" || strings.HasPrefix(path, "/console/show/") {
+			return
+		}
+		if res := a.ask(method, path, victor); res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s %s by a viewer's token: %s", method, path, res.Status)
+		}
+	})
+}
+
 func TestAnotherOriginCanChangeNothing(t *testing.T) {
 	a := setupAdmin(t, func(r *api.Routes) { r.AdminURL = "https://milepost.internal.example" })
 	olivia := a.session("olivia")

@@ -17,7 +17,7 @@ import (
 )
 
 // gate stands before every route of the admin listener. What is not open needs a
-// session or the admin token, so a new route cannot forget to ask for it.
+// session or a token, so a new route cannot forget to ask for it.
 type gate struct {
 	people *people.Registry
 	host   string // that the admin listener has, beside addresses and loopback names; "" = none
@@ -64,17 +64,17 @@ func (g *gate) handler(next http.Handler) http.Handler {
 		case isLocked:
 			console.RetryAfter(w, locked.Wait)
 			g.refuse(w, r, http.StatusTooManyRequests, err.Error())
-		case errors.Is(err, people.ErrWrongToken), errors.Is(err, people.ErrNoToken):
+		case errors.Is(err, people.ErrWrongToken):
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			g.refuse(w, r, http.StatusUnauthorized, err.Error())
 		case err != nil:
-			g.logger.Error().Err(err).Msg("could not read a session")
-			httpjson.Problem(w, http.StatusServiceUnavailable, "sessions cannot be read now; the log says why")
+			g.logger.Error().Err(err).Msg("could not read a session or a token")
+			httpjson.Problem(w, http.StatusServiceUnavailable, "sessions and tokens cannot be read now; the log says why")
 		case !ok && console.Page(r.URL.Path):
 			console.AskSignIn(w, r)
 		case !ok:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			httpjson.Problem(w, http.StatusUnauthorized, "send the admin token: Authorization: Bearer …")
+			httpjson.Problem(w, http.StatusUnauthorized, "send the admin token or yours: Authorization: Bearer …")
 		case id.Role != people.Operator && r.Method != http.MethodGet && r.Method != http.MethodHead && !console.ForViewers(r.URL.Path):
 			g.refuse(w, r, http.StatusForbidden, "viewers cannot change anything; ask an operator")
 		default:
@@ -94,10 +94,10 @@ func (g *gate) answersTo(host string) bool {
 	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") || g.host != "" && host == g.host
 }
 
-// identify tells who makes a request: by the admin token or by a session.
+// identify tells who makes a request: by the admin token, a person's token or a session.
 func (g *gate) identify(r *http.Request) (id people.Identity, ok bool, err error) {
 	if scheme, token, sent := strings.Cut(r.Header.Get("Authorization"), " "); sent && strings.EqualFold(scheme, "bearer") {
-		id, err = g.people.Bearer(middleware.GetClientIP(r.Context()), strings.TrimSpace(token))
+		id, err = g.people.Bearer(r.Context(), middleware.GetClientIP(r.Context()), strings.TrimSpace(token))
 		return id, err == nil, err
 	}
 	token := console.SessionToken(r)

@@ -21,6 +21,7 @@ type peopleCmd struct {
 	Add      addPersonCmd    `cmd:"" help:"Add a person. Without --password-file, Milepost generates a password and prints it once."`
 	Remove   removePersonCmd `cmd:"" help:"Remove a person and end all of the person's sessions."`
 	Password passwordCmd     `cmd:"" help:"Set a new password and end all of the person's sessions. Without --password-file, Milepost generates one and prints it once."`
+	Token    personTokenCmd  `cmd:"" help:"Create a token with which a program uses the admin API as this person. It is printed once. --list shows the tokens, --revoke ends one."`
 }
 
 // byCommand is who the audit log says did it.
@@ -183,4 +184,76 @@ func (c *passwordCmd) run(ctx context.Context, in io.Reader, out io.Writer) erro
 		}
 		return nil
 	})
+}
+
+type personTokenCmd struct {
+	Name  string `arg:"" help:"The person's name."`
+	Label string `xor:"what" placeholder:"TEXT" help:"What the token is for."`
+	List  bool   `xor:"what" help:"List the person's tokens instead of creating one. Only their numbers and labels are stored, not the tokens."`
+	asJSON
+	Revoke     int64 `xor:"what" placeholder:"NUMBER" help:"Revoke a token now: the number that --list shows."`
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run creates a token and prints it, or lists or revokes tokens.
+func (c *personTokenCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
+
+// tokenRow is one token in the list.
+type tokenRow struct {
+	ID    int64     `json:"id"`
+	Label string    `json:"label"`
+	By    string    `json:"made_by"`
+	Made  time.Time `json:"made"`
+	Used  time.Time `json:"last_used,omitzero"`
+}
+
+func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
+	return withState(ctx, c.Config, func(state *app.State) error {
+		r := registry(state)
+		switch {
+		case c.List:
+			return c.list(ctx, out, r)
+		case c.Revoke != 0:
+			if err := r.RevokeToken(ctx, byCommand, c.Name, c.Revoke); err != nil {
+				return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), err)
+			}
+			fmt.Fprintf(out, "token %d of %s is revoked\n", c.Revoke, c.Name)
+			return nil
+		}
+		token, err := r.NewToken(ctx, byCommand, c.Name, c.Label)
+		if errors.Is(err, people.ErrInvalid) {
+			return fmt.Errorf("%w: add --label", err)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token)
+		return nil
+	})
+}
+
+func (c *personTokenCmd) list(ctx context.Context, out io.Writer, r *people.Registry) error {
+	list, err := r.Tokens(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && !c.JSON {
+		fmt.Fprintf(out, "%s has no token: use `milepost people token %s --label TEXT`.\n", c.Name, c.Name)
+		return nil
+	}
+	rows := make([]tokenRow, len(list))
+	for i, t := range list {
+		rows[i] = tokenRow{t.ID, t.Label, t.By, t.CreatedAt, t.SeenAt}
+	}
+	return printList(out, c.asJSON, rows,
+		column[tokenRow]{"NUMBER", func(r tokenRow) string { return strconv.FormatInt(r.ID, 10) }},
+		column[tokenRow]{"LABEL", func(r tokenRow) string { return r.Label }},
+		column[tokenRow]{"MADE", func(r tokenRow) string { return r.Made.Format(time.DateOnly) }},
+		column[tokenRow]{"LAST USED", func(r tokenRow) string {
+			if r.Used.IsZero() {
+				return "never"
+			}
+			return r.Used.Format(time.DateOnly)
+		}},
+	)
 }

@@ -44,6 +44,34 @@ func TestPeopleAreAddedByCommand(t *testing.T) {
 	if err := list.list(t.Context(), &out); err != nil || !strings.Contains(out.String(), "olivia  operator") {
 		t.Errorf("the list: %v %s", err, &out)
 	}
+	token := personTokenCmd{Name: "olivia", Label: "reports", Config: config}
+	tokens := func(change func(*personTokenCmd)) (string, error) {
+		c := token
+		change(&c)
+		out.Reset()
+		err := c.run(t.Context(), &out)
+		return out.String(), err
+	}
+	said, err := tokens(func(*personTokenCmd) {})
+	_, secret, _ := strings.Cut(strings.TrimSpace(said), "shown again: ")
+	if err != nil || !strings.HasPrefix(secret, "mpt_") {
+		t.Errorf("a token: %v %s", err, said)
+	}
+	if said, err := tokens(func(c *personTokenCmd) { c.List = true }); err != nil || !strings.Contains(said, "1       reports") || strings.Contains(said, secret) {
+		t.Errorf("the tokens: %v %s", err, said)
+	}
+	if _, err := tokens(func(c *personTokenCmd) { c.Label = "" }); err == nil || !strings.Contains(err.Error(), "--label") {
+		t.Errorf("a token without a label: %v", err)
+	}
+	if said, err := tokens(func(c *personTokenCmd) { c.Revoke = 1 }); err != nil || said != "token 1 of olivia is revoked\n" {
+		t.Errorf("revoked: %v %s", err, said)
+	}
+	if said, err := tokens(func(c *personTokenCmd) { c.List = true }); err != nil || !strings.Contains(said, "has no token") {
+		t.Errorf("no tokens: %v %s", err, said)
+	}
+	if _, err := tokens(func(c *personTokenCmd) { c.Revoke = 1 }); err == nil {
+		t.Error("a token is revoked twice")
+	}
 	remove := removePersonCmd{Name: "oliver", Config: config}
 	if err := remove.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "olivia") {
 		t.Errorf("a mistyped name: %v", err)

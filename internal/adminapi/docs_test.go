@@ -38,7 +38,8 @@ OpenAPI 3.1 document is at ` + "`/api/v1/openapi.json`" + `. It describes every 
 curl -H "Authorization: Bearer $MILEPOST_ADMIN_TOKEN" http://127.0.0.1:8081/api/v1/overview
 ` + "```" + `
 
-- **Who**: send ` + "`MILEPOST_ADMIN_TOKEN`" + ` as the bearer token. The session of somebody who is signed in to the console works too.
+- **Who**: send ` + "`MILEPOST_ADMIN_TOKEN`" + ` as the bearer token, or a token of a person (` + "`milepost people token NAME --label TEXT`" + `), which may do
+  what the person may. The session of somebody who is signed in to the console works too.
   Viewers may only read. Whatever changes something is in the audit log, with who did it.
 - **Lists** come in pages of ` + "`limit`" + ` items (50, and 200 at most). Send the ` + "`next`" + ` of an answer as ` + "`cursor`" + ` to read on. An answer without ` + "`next`" + ` is the last page.
 - **Personal data** is masked for viewers, as in the console. If they send the header ` + "`Milepost-Show: personal-data`" + `, they see it, and the audit log says so.

@@ -3,6 +3,7 @@ package adminapi
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -54,6 +55,61 @@ type newPassword struct {
 	}
 }
 
+// Token is a token of a person, without the token itself.
+type Token struct {
+	ID     int64     `json:"id"`
+	Label  string    `json:"label"`
+	By     string    `json:"made_by"`
+	MadeAt time.Time `json:"made_at"`
+	UsedAt time.Time `json:"used_at,omitzero" doc:"When it was last used, to the minute. Missing if it never was."`
+}
+
+// NewToken is a token that was just made.
+type NewToken struct {
+	Token string `json:"token" doc:"Nothing shows it again."`
+}
+
+type tokensQuery struct {
+	OnePerson
+	Paging
+}
+
+type newToken struct {
+	OnePerson
+	Body struct {
+		Label string `json:"label" minLength:"1" maxLength:"64" doc:"What it is for."`
+	}
+}
+
+type oneToken struct {
+	OnePerson
+	ID int64 `path:"id" minimum:"1"`
+}
+
+func (a *API) tokens() {
+	const tag, path = "people", "/people/{name}/tokens"
+	get(a, endpoint{id: "list-tokens", path: path, tag: tag, operators: true, summary: "The tokens of a person"},
+		func(ctx context.Context, in *tokensQuery) (Page[Token], error) {
+			list, err := a.People.Tokens(ctx, in.Name)
+			if err != nil {
+				return Page[Token]{}, err
+			}
+			return pageOf(in.Paging, list, func(t store.PersonToken) string { return strconv.FormatInt(t.ID, 10) }, func(t store.PersonToken) Token {
+				return Token{t.ID, t.Label, t.By, t.CreatedAt.UTC(), utc(t.SeenAt)}
+			})
+		})
+	post(a, http.MethodPost, endpoint{
+		id: "create-token", path: path, tag: tag, summary: "Create a token for a person", about: "A program that sends it may do what the person may do.",
+	}, func(ctx context.Context, in *newToken) (NewToken, error) {
+		token, err := a.People.NewToken(ctx, who(ctx), in.Name, in.Body.Label)
+		return NewToken{token}, err
+	})
+	act(a, http.MethodDelete, endpoint{id: "revoke-token", path: path + "/{id}", tag: tag, summary: "Revoke a token"},
+		func(ctx context.Context, in *oneToken) error {
+			return a.People.RevokeToken(ctx, who(ctx), in.Name, in.ID)
+		})
+}
+
 func (a *API) peopleAndAudit() {
 	const tag = "people"
 	get(a, endpoint{id: "list-people", path: "/people", tag: tag, summary: "Who may sign in, and as what", operators: true},
@@ -81,7 +137,7 @@ func (a *API) peopleAndAudit() {
 		func(ctx context.Context, in *newPassword) error {
 			return a.People.SetPassword(ctx, who(ctx), in.Name, in.Body.Password)
 		})
-	act(a, http.MethodDelete, endpoint{id: "remove-person", path: "/people/{name}", tag: tag, summary: "Remove a person, and end the person's sessions"},
+	act(a, http.MethodDelete, endpoint{id: "remove-person", path: "/people/{name}", tag: tag, summary: "Remove a person, and end the person's sessions and tokens"},
 		func(ctx context.Context, in *OnePerson) error {
 			if in.Name == people.From(ctx).Person {
 				return huma.Error409Conflict("you cannot remove yourself; ask another operator")

@@ -26,6 +26,7 @@ var statuses = []struct {
 	{operate.ErrUnknown, http.StatusNotFound},
 	{automation.ErrUnknown, http.StatusNotFound},
 	{people.ErrNobody, http.StatusNotFound},
+	{people.ErrNoSuchToken, http.StatusNotFound},
 	{automation.ErrReadOnly, http.StatusConflict},
 	{automation.ErrPaused, http.StatusConflict},
 	{operate.ErrChangedSince, http.StatusConflict},

@@ -296,6 +296,8 @@ var said = map[string]string{
 	"changed": "The change is saved. A new password signs the person out everywhere.",
 	"ended":   "The session has ended.",
 
+	"revoked": "The token is revoked. No program can use it any more.",
+
 	"synced":     "The sync is in the queue. Reload the page to see what becomes of it.",
 	"forgotten":  "The contact is forgotten. Its data is being erased now.",
 	"remembered": "The contact is synced again. The sync is in the queue.",

@@ -404,6 +404,19 @@ func TestPeopleAreManagedOnAPage(t *testing.T) {
 			t.Errorf("ann locks herself out by %s: %d", path, status)
 		}
 	}
+	if status, page := d.ask(olivia, "POST", "/console/settings/people/ann/tokens", url.Values{"label": {"<b>reports"}}); status != http.StatusOK || !strings.Contains(page, `value="mpt_`) {
+		t.Errorf("a token: %d\n%s", status, page)
+	}
+	d.wants(d.page(olivia, "/console/settings/people/ann"), "&lt;b&gt;reports", "It was never used.", "-mpt_")
+	if status, page := d.ask(olivia, "POST", "/console/settings/people/ann/tokens", url.Values{}); status != http.StatusUnprocessableEntity || !strings.Contains(page, "Say what the token is for") {
+		t.Errorf("a token without a label: %d\n%s", status, page)
+	}
+	if status, to := d.ask(olivia, "POST", "/console/settings/people/ann/tokens/revoke", url.Values{"id": {"1"}}); status != http.StatusSeeOther || to != "/console/settings/people/ann?said=revoked" {
+		t.Errorf("a token is revoked: %d %s", status, to)
+	}
+	if status, page := d.ask(olivia, "POST", "/console/settings/people/ann/tokens/revoke", url.Values{"id": {"1"}}); status != http.StatusUnprocessableEntity || !strings.Contains(page, "This token is revoked already.") {
+		t.Errorf("a token is revoked twice: %d\n%s", status, page)
+	}
 	if status, to := d.ask(olivia, "POST", "/console/settings/people/ann/remove", url.Values{}); status != http.StatusSeeOther || to != "/console/settings/people?said=removed" {
 		t.Errorf("the removal: %d %s", status, to)
 	}

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,8 @@ func (c *Console) settingsRoutes(r chi.Router) {
 	c.action(r, "/settings/people/{name}/role", "person", c.personPage, c.setRole)
 	c.action(r, "/settings/people/{name}/password", "person", c.personPage, c.setPassword)
 	c.action(r, "/settings/people/{name}/remove", "person", c.personPage, c.removePerson)
+	c.action(r, "/settings/people/{name}/tokens", "person", c.personPage, c.newToken)
+	c.action(r, "/settings/people/{name}/tokens/revoke", "person", c.personPage, c.revokeToken)
 	c.page(r, "/settings/sessions", "sessions", c.sessionsPage)
 	c.action(r, "/settings/sessions/end", "sessions", c.sessionsPage, c.endSession)
 	c.page(r, "/settings/audit", "audit", c.auditPage)
@@ -77,6 +80,12 @@ func correctable(err error) error {
 	return err
 }
 
+type personData struct {
+	store.Person
+	Tokens []store.PersonToken
+	New    string // a token that was just made
+}
+
 func (c *Console) personPage(r *http.Request, v *view) error {
 	if err := c.settings(v, ""); err != nil {
 		return err
@@ -87,8 +96,11 @@ func (c *Console) personPage(r *http.Request, v *view) error {
 	}
 	for _, p := range list {
 		if p.Name == chi.URLParam(r, "name") {
-			v.Title, v.Data = p.Name, p
-			return nil
+			data := personData{Person: p}
+			data.Tokens, err = c.People.Tokens(r.Context(), p.Name)
+			data.New, _ = v.Result.(string)
+			v.Title, v.Data = p.Name, data
+			return err
 		}
 	}
 	return errNotFound
@@ -119,6 +131,25 @@ func (c *Console) removePerson(r *http.Request, v *view) (string, error) {
 		return "", problem("You cannot remove yourself. Ask another operator.")
 	}
 	return Path + "settings/people?said=removed", correctable(c.People.Remove(r.Context(), v.Me.Name, chi.URLParam(r, "name")))
+}
+
+// newToken shows a token once. Nothing shows it again.
+func (c *Console) newToken(r *http.Request, v *view) (string, error) {
+	token, err := c.People.NewToken(r.Context(), v.Me.Name, chi.URLParam(r, "name"), r.PostForm.Get("label"))
+	v.Result = token
+	return "", correctable(err)
+}
+
+func (c *Console) revokeToken(r *http.Request, v *view) (string, error) {
+	name := chi.URLParam(r, "name")
+	id, err := strconv.ParseInt(r.PostForm.Get("id"), 10, 64)
+	if err == nil {
+		err = c.People.RevokeToken(r.Context(), v.Me.Name, name, id)
+	}
+	if errors.Is(err, people.ErrNoSuchToken) || errors.Is(err, strconv.ErrSyntax) {
+		return "", problem(sentence(people.ErrNoSuchToken))
+	}
+	return Path + "settings/people/" + url.PathEscape(name) + "?said=revoked", err
 }
 
 func (c *Console) sessionsPage(r *http.Request, v *view) error {

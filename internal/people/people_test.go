@@ -148,10 +148,10 @@ func TestTheAdminTokenSignsInWhileItIsSet(t *testing.T) {
 	if _, err := b.SignInByToken(t.Context(), laptop, "another"); !errors.Is(err, people.ErrWrongToken) {
 		t.Errorf("another token: %v", err)
 	}
-	if _, err := b.Bearer("192.0.2.9", "another"); !errors.Is(err, people.ErrWrongToken) {
+	if _, err := b.Bearer(t.Context(), "192.0.2.9", "another"); !errors.Is(err, people.ErrWrongToken) {
 		t.Errorf("another bearer: %v", err)
 	}
-	if id, err := b.Bearer("192.0.2.9", "the-admin-token"); err != nil || id.Role != people.Operator {
+	if id, err := b.Bearer(t.Context(), "192.0.2.9", "the-admin-token"); err != nil || id.Role != people.Operator {
 		t.Errorf("the bearer is %+v, %v", id, err)
 	}
 	rotated := people.Open(people.Config{Store: b.store, AdminToken: "a-new-token", Now: func() time.Time { return b.clock }})
@@ -159,9 +159,59 @@ func TestTheAdminTokenSignsInWhileItIsSet(t *testing.T) {
 		t.Error("a session of the former token is alive")
 	}
 	none := people.Open(people.Config{Store: b.store})
-	if _, err := none.Bearer("192.0.2.9", ""); !errors.Is(err, people.ErrNoToken) {
+	if _, err := none.Bearer(t.Context(), "192.0.2.9", ""); !errors.Is(err, people.ErrWrongToken) {
 		t.Errorf("an empty token where none is set: %v", err)
 	}
+}
+
+func TestATokenIsItsPersonUntilItIsRevoked(t *testing.T) {
+	b := setup(t, "")
+	b.must(b.Add(t.Context(), "cli", "olivia", good, people.Viewer))
+	for name, label := range map[string]string{"no label": " ", "a long one": strings.Repeat("x", 65), "a line": "a\nb"} {
+		if _, err := b.NewToken(t.Context(), "cli", "olivia", label); !errors.Is(err, people.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := b.NewToken(t.Context(), "cli", "nobody", "reports"); !errors.Is(err, people.ErrNobody) {
+		t.Errorf("of nobody: %v", err)
+	}
+	token, err := b.NewToken(t.Context(), "cli", "Olivia", "reports")
+	b.must(err)
+	other, err := b.NewToken(t.Context(), "cli", "olivia", "phone")
+	b.must(err)
+	is := func(token string, want people.Role) {
+		t.Helper()
+		id, err := b.Bearer(t.Context(), "192.0.2.9", token)
+		if want == "" && !errors.Is(err, people.ErrWrongToken) || want != "" && (err != nil || id.Role != want || id.Person != "olivia" || id.Session != "") {
+			t.Errorf("%+v, %v, want %q", id, err, want)
+		}
+	}
+	is(token, people.Viewer)
+	b.must(b.SetRole(t.Context(), "cli", "olivia", people.Operator))
+	is(token, people.Operator)
+	list, err := b.Tokens(t.Context(), "olivia")
+	b.must(err)
+	if len(list) != 2 || list[0].Label != "reports" || !list[0].SeenAt.Equal(b.clock) || !list[1].SeenAt.IsZero() || strings.Contains(list[0].Digest, token[4:]) {
+		t.Errorf("the tokens: %+v", list)
+	}
+	b.must(b.Add(t.Context(), "cli", "victor", good, people.Viewer))
+	if err := b.RevokeToken(t.Context(), "cli", "victor", list[0].ID); !errors.Is(err, people.ErrNoSuchToken) {
+		t.Errorf("another's token: %v", err)
+	}
+	b.must(b.RevokeToken(t.Context(), "cli", "olivia", list[0].ID))
+	is(token, "")
+	is(other, people.Operator)
+	for range 6 {
+		_, err = b.Bearer(t.Context(), "192.0.2.9", "mpt_wrong")
+	}
+	if _, locked := errors.AsType[*people.Locked](err); !locked {
+		t.Errorf("after many wrong ones: %v", err)
+	}
+	is(other, people.Operator)
+	b.must(b.Remove(t.Context(), "cli", "olivia"))
+	b.must(b.Add(t.Context(), "cli", "olivia", good, people.Operator))
+	b.clock = b.clock.Add(time.Hour)
+	is(other, "")
 }
 
 func TestALinkSignsInOnce(t *testing.T) {

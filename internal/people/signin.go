@@ -105,14 +105,6 @@ func (r *Registry) checkToken(client, adminToken string) error {
 	return nil
 }
 
-// Bearer is who sends the admin token with a request.
-func (r *Registry) Bearer(client, adminToken string) (Identity, error) {
-	if err := r.checkToken(client, adminToken); err != nil {
-		return Identity{}, err
-	}
-	return Identity{Name: TokenName, Role: Operator}, nil
-}
-
 // HasToken reports whether an admin token is set.
 func (r *Registry) HasToken() bool { return r.token != "" }
 

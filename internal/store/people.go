@@ -79,12 +79,15 @@ func (s *Store) ChangePerson(ctx context.Context, name, role, password string) (
 	return ok, nil
 }
 
-// RemovePerson removes somebody and ends the sessions; ok is false if there is none
+// RemovePerson removes somebody and ends the sessions and tokens; ok is false if there is none
 // of that name.
 func (s *Store) RemovePerson(ctx context.Context, name string) (ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM people WHERE name = $1`, name)
 		if ok = n == 1; err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM person_tokens WHERE person = $1`, name); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM sessions WHERE person = $1`, name)

@@ -78,3 +78,40 @@ func TestPeopleSessionsAndLinksAreKept(t *testing.T) {
 		}
 	})
 }
+
+func TestTokensOfPeopleAreKept(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		b := setup(t, open, nil)
+		now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+		for _, name := range []string{"ann", "ben"} {
+			must(b.AddPerson(t.Context(), store.Person{Name: name, Role: "viewer", CreatedAt: now}))(t)
+			if err := b.SavePersonToken(t.Context(), store.PersonToken{Digest: "of " + name, Person: name, Label: "reports", By: "test", CreatedAt: now}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if list := must(b.PersonTokens(t.Context(), ""))(t); len(list) != 2 || list[0].Person != "ann" || list[0].Role != "viewer" || !list[0].SeenAt.IsZero() {
+			t.Errorf("all tokens: %+v", list)
+		}
+		of := must(b.PersonTokens(t.Context(), "ben"))(t)
+		if len(of) != 1 || of[0].Label != "reports" || of[0].By != "test" || !of[0].CreatedAt.Equal(now) {
+			t.Fatalf("ben's tokens: %+v", of)
+		}
+		if err := b.SeePersonToken(t.Context(), of[0].ID, now.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if v, ok, err := b.PersonToken(t.Context(), "of ben"); err != nil || !ok || !v.SeenAt.Equal(now.Add(time.Hour)) {
+			t.Errorf("it is %+v, %t, %v", v, ok, err)
+		}
+		if ok := must(b.RevokePersonToken(t.Context(), "ann", of[0].ID))(t); ok {
+			t.Error("ann's revocation ends ben's token")
+		}
+		if ok := must(b.RevokePersonToken(t.Context(), "ben", of[0].ID))(t); !ok {
+			t.Error("ben's token cannot be revoked")
+		}
+		must(b.RemovePerson(t.Context(), "ann"))(t)
+		must(b.AddPerson(t.Context(), store.Person{Name: "ann", Role: "operator", CreatedAt: now}))(t)
+		if list := must(b.PersonTokens(t.Context(), ""))(t); len(list) != 0 {
+			t.Errorf("once they are gone: %+v", list)
+		}
+	})
+}
