@@ -1,0 +1,134 @@
+// Package docs tests the documentation: that its links lead somewhere, and that the
+// files of the code that it names exist.
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	codePath = regexp.MustCompile("`([a-z0-9_./{},-]+/[a-z0-9_./{},-]+(?:\\.go|\\.yaml|\\.yml|\\.conf|\\.service|\\.sql))`")
+	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	fenced   = regexp.MustCompile("(?ms)^```.*?^```")
+	notSlug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// pages are all Markdown files of the project, by path from its root.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	root := os.DirFS("..")
+	pages := map[string]string{}
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "node_modules" || d.Name() == "testdata" || d.Name() == "bin" || d.Name() == "data") {
+			return fs.SkipDir
+		}
+		if err == nil && strings.HasSuffix(path, ".md") {
+			var b []byte
+			b, err = fs.ReadFile(root, path)
+			pages[path] = string(b)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
+
+// anchors are the fragments that a page has, as GitHub makes them from its headings.
+func anchors(page string) map[string]bool {
+	list := map[string]bool{}
+	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(page, ""), -1) {
+		text := link.ReplaceAllString(match[1], "]")
+		text = notSlug.ReplaceAllString(strings.ToLower(text), "")
+		list[strings.ReplaceAll(strings.TrimSpace(text), " ", "-")] = true
+	}
+	return list
+}
+
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	pages := pages(t)
+	links := 0
+	for path, page := range pages {
+		for _, match := range link.FindAllStringSubmatch(fenced.ReplaceAllString(page, ""), -1) {
+			target := match[1]
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			links++
+			file, fragment, _ := strings.Cut(target, "#")
+			to := path
+			if file != "" {
+				to = filepath.Join(filepath.Dir(path), file)
+			}
+			if _, err := os.Stat(filepath.Join("..", to)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", path, target)
+				continue
+			}
+			if text, ok := pages[to]; fragment != "" && ok && !anchors(text)[fragment] {
+				t.Errorf("%s links to %s, which has no such heading", path, target)
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("only %d links were found", links)
+	}
+}
+
+func TestEveryFileThatThePagesNameExists(t *testing.T) {
+	files := 0
+	for path, page := range pages(t) {
+		if path == "CHANGELOG.md" {
+			continue // it tells of what was
+		}
+		for _, match := range codePath.FindAllStringSubmatch(page, -1) {
+			files++
+			name := match[1]
+			if _, err := os.Stat(filepath.Join("..", name)); err == nil {
+				continue
+			}
+			if found, _ := filepath.Glob(filepath.Join("..", "internal", name)); len(found) > 0 {
+				continue // ARCHITECTURE leaves internal/ away
+			}
+			t.Errorf("%s names %s, which does not exist", path, name)
+		}
+	}
+	if files < 20 {
+		t.Errorf("only %d files were found", files)
+	}
+}
+
+func TestEveryTestThatThePagesNameExists(t *testing.T) {
+	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`")
+	declared := map[string]bool{}
+	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			var b []byte
+			b, err = os.ReadFile(path)
+			for _, match := range declaration.FindAllSubmatch(b, -1) {
+				declared[string(match[1])] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, page := range pages(t) {
+		if path == "CHANGELOG.md" {
+			continue
+		}
+		for _, match := range named.FindAllStringSubmatch(page, -1) {
+			if !declared[match[1]] {
+				t.Errorf("%s names %s, which does not exist", path, match[1])
+			}
+		}
+	}
+}
