@@ -512,9 +512,10 @@ func (c *deleteAutomationCmd) Run(ctx context.Context) error {
 }
 
 type recipesCmd struct {
-	List listRecipesCmd `cmd:"" default:"withargs" help:"List the ready-made automations."`
-	Show showRecipeCmd  `cmd:"" help:"Print the YAML of a recipe."`
-	Add  addRecipeCmd   `cmd:"" help:"Save a recipe as an automation, switched on or, with --off, off."`
+	List  listRecipesCmd `cmd:"" default:"withargs" help:"List the ready-made automations."`
+	Show  showRecipeCmd  `cmd:"" help:"Print the YAML of a recipe."`
+	Check checkRecipeCmd `cmd:"" help:"Ask whether a location has what a recipe needs: custom fields, tags, stages, meeting types and scopes."`
+	Add   addRecipeCmd   `cmd:"" help:"Save a recipe as an automation, switched on or, with --off, off."`
 }
 
 type listRecipesCmd struct {
@@ -524,10 +525,18 @@ type listRecipesCmd struct {
 
 // recipeRow is a recipe in the list.
 type recipeRow struct {
-	ID    string          `json:"id"`
-	Name  string          `json:"name"`
-	On    mapping.Trigger `json:"on"`
-	Added bool            `json:"added"`
+	ID    string           `json:"id"`
+	Name  string           `json:"name"`
+	Group string           `json:"group"`
+	Does  string           `json:"does"`
+	Mails []mapping.Mailed `json:"mails"`
+	Needs mapping.Needed   `json:"needs"`
+	Added *bool            `json:"added,omitempty"` // nil = it was not asked
+	Text  string           `json:"text,omitempty"`
+}
+
+func recipeRowOf(r mapping.Recipe) recipeRow {
+	return recipeRow{ID: r.ID, Name: r.Name, Group: r.Group, Does: r.Does, Mails: append([]mapping.Mailed{}, r.Mails...), Needs: r.Needs}
 }
 
 // Run lists the recipes.
@@ -535,21 +544,35 @@ func (c *listRecipesCmd) Run(ctx context.Context) error { return c.list(ctx, os.
 
 func (c *listRecipesCmd) list(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		entries, err := state.Automations.List(ctx)
+		list, err := deskOf(state).Recipes(ctx)
 		if err != nil {
 			return err
 		}
 		var rows []recipeRow
-		for _, r := range automation.Recipes() {
-			rows = append(rows, recipeRow{r.ID, r.Name, r.On, slices.ContainsFunc(entries, func(e automation.Entry) bool { return e.ID == r.ID })})
+		for _, r := range list {
+			row, added := recipeRowOf(r.Recipe), r.Added != nil
+			row.Added = &added
+			rows = append(rows, row)
 		}
 		return printList(out, c.asJSON, rows,
 			column[recipeRow]{"RECIPE", func(r recipeRow) string { return r.ID }},
-			column[recipeRow]{"ADDED", func(r recipeRow) string { return map[bool]string{true: "yes", false: "no"}[r.Added] }},
-			column[recipeRow]{"ON", func(r recipeRow) string { return string(r.On) }},
-			column[recipeRow]{"NAME", func(r recipeRow) string { return r.Name }},
+			column[recipeRow]{"ADDED", func(r recipeRow) string { return map[bool]string{true: "yes", false: "no"}[*r.Added] }},
+			column[recipeRow]{"GROUP", func(r recipeRow) string { return r.Group }},
+			column[recipeRow]{"MAILS", func(r recipeRow) string { return mailedText(r.Mails) }},
+			column[recipeRow]{"WHAT IT DOES", func(r recipeRow) string { return r.Does }},
 		)
 	})
+}
+
+func mailedText(list []mapping.Mailed) string {
+	if len(list) == 0 {
+		return "nobody"
+	}
+	texts := make([]string, len(list))
+	for i, m := range list {
+		texts[i] = m.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 type showRecipeCmd struct {
@@ -559,17 +582,60 @@ type showRecipeCmd struct {
 
 // Run prints a recipe.
 func (c *showRecipeCmd) Run() error {
-	for _, r := range automation.Recipes() {
+	for _, r := range mapping.RecipeBook() {
 		switch {
 		case r.ID != c.ID:
 		case c.JSON:
-			return printJSON(os.Stdout, map[string]string{"id": r.ID, "name": r.Name, "on": string(r.On), "text": r.Text})
+			row := recipeRowOf(r)
+			row.Text = r.YAML
+			return printJSON(os.Stdout, row)
 		default:
-			_, err := io.WriteString(os.Stdout, r.Text)
+			_, err := io.WriteString(os.Stdout, r.YAML)
 			return err
 		}
 	}
-	return errors.New("no recipe has this id; `milepost recipes list` shows them")
+	return errNoRecipe
+}
+
+var errNoRecipe = errors.New("no recipe has this id; `milepost recipes list` shows them")
+
+type checkRecipeCmd struct {
+	ID       string `arg:"" help:"Id of the recipe."`
+	Location string `placeholder:"ID" help:"The HighLevel location; the one in the settings by default."`
+	asJSON
+	app.Config `embed:"" group:"Settings"`
+}
+
+// Run asks whether a location has what a recipe needs.
+func (c *checkRecipeCmd) Run(ctx context.Context) error { return c.check(ctx, os.Stdout) }
+
+func (c *checkRecipeCmd) check(ctx context.Context, out io.Writer) error {
+	location := firstText(c.Location, c.HighLevelLocationID)
+	if location == "" {
+		return errors.New("no location: give --location")
+	}
+	return withState(ctx, c.Config, func(state *app.State) error {
+		desk := operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})
+		r, err := desk.Recipe(ctx, c.ID)
+		if errors.Is(err, operate.ErrUnknown) {
+			return errNoRecipe
+		} else if err != nil {
+			return err
+		}
+		needs, err := desk.Needs(ctx, location, r.Recipe)
+		if err != nil {
+			return err
+		}
+		if err := printList(out, c.asJSON, needs,
+			column[automation.Need]{"NEEDS", func(n automation.Need) string { return string(n.What) }},
+			column[automation.Need]{"NAME", func(n automation.Need) string { return oneLine(n.Name) }},
+			column[automation.Need]{"HAS", func(n automation.Need) string { return n.Has }},
+		); err != nil || c.JSON || !slices.ContainsFunc(needs, func(n automation.Need) bool { return n.Has == automation.Unknown }) {
+			return err
+		}
+		fmt.Fprintln(out, "\nunknown  A Private Integration Token does not tell its scopes, and without a scope it may not read what needs that.")
+		return nil
+	})
 }
 
 type addRecipeCmd struct {

@@ -32,6 +32,7 @@ const (
 	NeedTag         NeedKind = "tag"
 	NeedStage       NeedKind = "stage"
 	NeedMeetingType NeedKind = "meeting type"
+	NeedScope       NeedKind = "scope" // of HighLevel's token
 )
 
 // The answers of Need.Has.
@@ -105,6 +106,22 @@ func check[N, L any](needed []N, read func() ([]L, error), in func(N, []L) (Need
 		needs = append(needs, need)
 	}
 	return needs, nil
+}
+
+// ScopeNeeds tells of the scopes that an automation needs whether they were granted. They
+// are unknown where the token does not tell: one of a Private Integration.
+func ScopeNeeds(needed, granted []string, known bool) []Need {
+	list := make([]Need, len(needed))
+	for i, scope := range needed {
+		list[i] = Need{What: NeedScope, Name: scope, Has: Unknown}
+		switch {
+		case known && slices.Contains(granted, scope):
+			list[i].Has = Yes
+		case known:
+			list[i].Has = No
+		}
+	}
+	return list
 }
 
 // hasStage reports whether one of the pipelines has a stage of that name.

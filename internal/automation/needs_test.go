@@ -61,3 +61,22 @@ func TestWhatALocationLacksCanBeCreated(t *testing.T) {
 	check("custom field contact.milestone: yes, custom field contact.milestone_date: yes, custom field opportunity.closing_date: yes, " +
 		"tag follow-up: yes, stage Proposal sent: yes, stage Signed: no, meeting type no such type: no")
 }
+
+func TestTheScopesThatAreMissingAreNamed(t *testing.T) {
+	needed := []string{"contacts.readonly", "opportunities.readonly"}
+	for _, c := range []struct {
+		known bool
+		want  string
+	}{
+		{true, "scope contacts.readonly: yes, scope opportunities.readonly: no, "},
+		{false, "scope contacts.readonly: unknown, scope opportunities.readonly: unknown, "},
+	} {
+		got := ""
+		for _, n := range ScopeNeeds(needed, []string{"contacts.readonly", "contacts.write"}, c.known) {
+			got += fmt.Sprintf("%s %s: %s, ", n.What, n.Name, n.Has)
+		}
+		if got != c.want {
+			t.Errorf("known %v: %s", c.known, got)
+		}
+	}
+}

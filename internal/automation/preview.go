@@ -3,6 +3,7 @@ package automation
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,7 +139,7 @@ func (l *Library) Preview(ctx context.Context, r Rehearsals, id string, draft bo
 	if err != nil {
 		return nil, err
 	}
-	p := &Preview{Automation: id, Version: e.Version, State: e.State, Draft: draft, ReadAt: l.now(), Conditions: []Condition{}, Items: []Item{}, Calls: []sync.RehearsedCall{}, Mails: []sync.RehearsedMail{}}
+	p := &Preview{Automation: id, Version: e.Version, State: e.State, Draft: draft, ReadAt: l.now(), Conditions: []Condition{}, Items: []Item{}, Calls: []sync.RehearsedCall{}, Mails: []sync.RehearsedMail{}, Others: Others{Calls: []sync.RehearsedCall{}, Mails: []sync.RehearsedMail{}}}
 	text := e.Text
 	if draft {
 		if text, err = l.Draft(ctx, id); err != nil {
@@ -159,10 +160,25 @@ func (l *Library) Preview(ctx context.Context, r Rehearsals, id string, draft bo
 	if err != nil {
 		return nil, err
 	}
+	if done.Unknown != "" {
+		return nil, unknownRecord(done.Unknown, entity)
+	}
 	p.Record, p.Outcome, p.Detail, p.Waits = recordOf(done.Facts, mapping.Kind(entity.Kind)), done.Outcome, done.Detail, done.Waits
 	p.consider(done.Considered)
 	p.would(done)
 	return p, nil
+}
+
+// unknownRecord says that a vendor does not have a record.
+func unknownRecord(vendor string, e store.Entity) error {
+	id := strconv.QuoteToASCII(e.ID)
+	switch mapping.Kind(e.Kind) {
+	case mapping.KindWorkflow:
+		return refused("no workflow of location %s has sent a webhook about the contact %s", e.LocationID, id)
+	case mapping.KindMeeting:
+		return refused("%s shows no meeting request %s; check the id", vendor, id)
+	}
+	return refused("%s has no %s %s in location %s; check the id. If it was created just now, try again in a minute", vendor, e.Kind, id, e.LocationID)
 }
 
 // consider adds what the automation made of the record.

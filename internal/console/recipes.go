@@ -64,7 +64,7 @@ type recipeData struct {
 	Failed    string // why it is not known whether the location has them
 }
 
-// NeedsNothing reports whether every location has what the recipe needs.
+// NeedsNothing reports whether the recipe needs nothing but scopes.
 func (r recipeData) NeedsNothing() bool {
 	return len(r.Recipe.Needs.Fields)+len(r.Recipe.Needs.Tags)+len(r.Recipe.Needs.Stages)+len(r.Recipe.Needs.MeetingTypes) == 0
 }
@@ -99,7 +99,7 @@ func (c *Console) recipePage(r *http.Request, v *view) error {
 		}
 	}
 	switch {
-	case data.Location == "" || data.NeedsNothing():
+	case data.Location == "":
 	case !v.Operator():
 		return errForbidden // it costs calls of the location's quota
 	default:

@@ -54,13 +54,22 @@ func (d *Desk) AddRecipe(ctx context.Context, who, id string, state mapping.Stat
 	return made, d.note(ctx, who, "added, switched "+string(state)+",", "recipe "+id)
 }
 
-// Needs asks HighLevel and CalendarHero whether a location has what a recipe needs.
+// Needs asks HighLevel and CalendarHero whether a location has what a recipe needs, and
+// compares the scopes that were granted.
 func (d *Desk) Needs(ctx context.Context, locationID string, r mapping.Recipe) ([]automation.Need, error) {
 	c, err := d.Connections.Lookup(ctx, locationID)
 	if err != nil {
 		return nil, err
 	}
-	return automation.CheckNeeds(ctx, c.HighLevel, c.CalendarHero, locationID, r.Needs)
+	needs, err := automation.CheckNeeds(ctx, c.HighLevel, c.CalendarHero, locationID, r.Needs)
+	if err != nil {
+		return nil, err
+	}
+	granted, known, err := d.Connections.Granted(ctx, locationID)
+	if err != nil {
+		return nil, err
+	}
+	return append(needs, automation.ScopeNeeds(r.Needs.Scopes, granted.Scopes, known)...), nil
 }
 
 // CreateNeed creates a custom field or a tag that a recipe needs and a location lacks.

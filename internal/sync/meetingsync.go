@@ -230,6 +230,9 @@ func (s *meetingSync) leaveStranger(ctx context.Context) (verdict, error) {
 		}
 		return settled, s.keepStranger(ctx)
 	case s.neverSeen() && len(s.events) == 0:
+		if s.rehearser != nil {
+			s.rehearser.now.Unknown = calendarhero.API
+		}
 		return settled, nil
 	}
 	return goOn, nil

@@ -36,6 +36,7 @@ type Rehearsal struct {
 	Outcome    string
 	Detail     string
 	Waits      string // why the sync would wait, or fail, before its end; "" = it would not
+	Unknown    string // the vendor that does not find the record, which was never read; "" = none
 
 	sync  *entitySync
 	item  string

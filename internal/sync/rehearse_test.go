@@ -140,6 +140,24 @@ func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
 	}
 }
 
+func TestARehearsalOfWhatIsNotThereSaysWhoseItIs(t *testing.T) {
+	b := setup(t, automationsOf(mapping.NewestWins))
+	jane := b.jane("2030-05-02")
+	b.do(jane)
+	for kind, vendor := range map[mapping.Kind]string{
+		mapping.KindContact: highLevelAPI, mapping.KindTask: highLevelAPI, mapping.KindNote: highLevelAPI, mapping.KindAppointment: highLevelAPI,
+		mapping.KindOpportunity: highLevelAPI, mapping.KindWorkflow: highLevelAPI, mapping.KindMeeting: "CalendarHero",
+	} {
+		said, err := b.Rehearser(b.live(), nil).Rehearse(t.Context(), store.Entity{LocationID: location, Kind: string(kind), ID: "TYPO"}, jane.ID)
+		if err != nil || said.Unknown != vendor {
+			t.Errorf("of a %s: %+v, %v", kind, said, err)
+		}
+	}
+	if said, err := b.Rehearser(b.live(), nil).Rehearse(t.Context(), jane, ""); err != nil || said.Unknown != "" {
+		t.Errorf("of Jane: %+v, %v", said, err)
+	}
+}
+
 // somethingHappens changes something and says what.
 func (b *bundle) somethingHappens(random *rand.Rand, contact, deal, visit string) string {
 	b.t.Helper()

@@ -303,6 +303,9 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	if err != nil && !missing {
 		return facts, "", err
 	}
+	if s.rehearser != nil && missing && neverRead(*state) {
+		s.rehearser.now.Unknown = whose(*state)
+	}
 	if wait := s.unconfirmed(*state, missing); wait != nil && !s.surelyGone {
 		if missing {
 			if err := s.noteUnconfirmed(ctx, *state); err != nil {
