@@ -58,8 +58,6 @@ func Public(routes Routes) http.Handler {
 	if routes.OAuth != nil {
 		r.Get(handlers.InstallPath, routes.OAuth.Install)
 		r.Get(handlers.CallbackPath, routes.OAuth.Callback)
-	} else {
-		r.Get(handlers.InstallPath, noOAuth)
 	}
 	return r
 }
@@ -72,10 +70,6 @@ func about(w http.ResponseWriter, _ *http.Request) {
 
 In the HighLevel app, register the path /webhooks/highlevel of this address as its webhook URL.
 `+"`milepost workflow-key` creates the URL for a workflow's Webhook action, and `milepost feed-key` that of a calendar.\n")
-}
-
-func noOAuth(w http.ResponseWriter, _ *http.Request) {
-	httpjson.Problem(w, http.StatusNotFound, "OAuth is not set up here: set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET")
 }
 
 // Admin is the surface for the operator, never open to the world. Each route but

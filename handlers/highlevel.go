@@ -34,7 +34,7 @@ const MaxWebhookBody = 1 << 20
 // only what may succeed later is refused with 429.
 type HighLevelWebhooks struct {
 	Keys   highlevel.Keys
-	AppID  string // the app's own id; "" accepts the events of any app
+	AppID  func() string // the app's own id; nil, or "", accepts the events of any app
 	Inbox  *inbox.Inbox
 	Logger zerolog.Logger
 	// Rejections logs rejected requests. It may be sampled, because anyone can send them.
@@ -73,7 +73,7 @@ func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w, r, h.Rejections, http.StatusBadRequest, err.Error())
 		return
 	}
-	if h.AppID != "" && event.AppID != "" && event.AppID != h.AppID {
+	if h.AppID != nil && event.AppID != "" && h.AppID() != "" && event.AppID != h.AppID() {
 		// One key signs for every app: this event is genuine, and not ours.
 		h.Logger.Warn().Str("app", event.AppID).Str("type", event.Type).Msg("webhook of another app ignored")
 		httpjson.Write(w, http.StatusOK, receipt{Status: "ignored", Reason: "the event belongs to another app"})

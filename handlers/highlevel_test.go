@@ -191,7 +191,7 @@ func TestOnlyAnotherAppsEventIsIgnored(t *testing.T) {
 		{"a", "b", "ignored"},
 	} {
 		b := setup(t)
-		b.AppID = c.own
+		b.AppID = func() string { return c.own }
 		body := strings.Replace(update, "{", fmt.Sprintf(`{"appId":%q,`, c.event), 1)
 		if got := b.post(body); got.Code != 200 || !strings.Contains(got.Body.String(), c.status) {
 			t.Errorf("an event of app %q at app %q is answered %d %s, want %s", c.event, c.own, got.Code, got.Body, c.status)

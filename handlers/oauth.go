@@ -19,6 +19,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
 	"milepost/internal/guard"
+	"milepost/internal/httpjson"
 	"milepost/internal/outage"
 	"milepost/internal/store"
 )
@@ -37,10 +38,8 @@ const (
 // Anybody may begin the dance; whose locations are connected at its end is for
 // connection.Registry to say. Rate limits how often HighLevel is called for it.
 type OAuth struct {
-	App         *highlevel.App
 	Connections *connection.Registry
 	Follow      func(context.Context, []store.Entity) error // asks for the entities to be synced
-	PublicURL   string                                      // "" = as the request was addressed
 	Rate        *guard.Rate                                 // of the codes that are exchanged
 	Logger      zerolog.Logger
 	Rejections  zerolog.Logger // of requests; may be sampled, because anyone can send them
@@ -49,8 +48,20 @@ type OAuth struct {
 
 const stateCookie = "milepost_oauth"
 
+// app is the app that locations are connected by, or nil.
+func (h *OAuth) app() *highlevel.App { return h.Connections.MarketplaceApp() }
+
+// noApp answers where OAuth is not set up.
+func noApp(w http.ResponseWriter) {
+	httpjson.Problem(w, http.StatusNotFound, "OAuth is not set up here: set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET, or set the app in the console")
+}
+
 // Install begins the dance.
 func (h *OAuth) Install(w http.ResponseWriter, r *http.Request) {
+	if h.app() == nil {
+		noApp(w)
+		return
+	}
 	state, err := h.Connections.NewState()
 	if err != nil {
 		h.Outages.Failed(err)
@@ -61,7 +72,7 @@ func (h *OAuth) Install(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, h.cookie(r, state, int(connection.StateFor.Seconds())))
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, h.App.At(h.redirectURL(r)).AuthorizeURL(state), http.StatusFound) //nolint:gosec // to HighLevel, as configured
+	http.Redirect(w, r, h.app().At(h.redirectURL(r)).AuthorizeURL(state), http.StatusFound) //nolint:gosec // to HighLevel, as configured
 }
 
 // cookie is sent back on the way from HighLevel (a top-level GET, so Lax) to
@@ -76,7 +87,7 @@ func (h *OAuth) cookie(r *http.Request, value string, maxAge int) *http.Cookie {
 // redirectURL is where HighLevel sends the browser back to. HighLevel compares
 // it with those of the app, so a made-up Host leads nowhere.
 func (h *OAuth) redirectURL(r *http.Request) string {
-	base := strings.TrimSuffix(h.PublicURL, "/")
+	base := h.Connections.Address()
 	if base == "" {
 		base = "http://" + r.Host
 		if r.TLS != nil {
@@ -88,6 +99,10 @@ func (h *OAuth) redirectURL(r *http.Request) string {
 
 // Callback ends the dance.
 func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
+	if h.app() == nil {
+		noApp(w)
+		return
+	}
 	q := r.URL.Query()
 	state := q.Get("state")
 	cookie, err := r.Cookie(stateCookie)
@@ -169,7 +184,7 @@ func (h *OAuth) connect(ctx context.Context, code, redirectURL string) ([]store.
 	// The browser may go away; the code is used up all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	grant, err := h.App.At(redirectURL).Exchange(ctx, code, highlevel.UserTypeLocation)
+	grant, err := h.app().At(redirectURL).Exchange(ctx, code, highlevel.UserTypeLocation)
 	if err != nil {
 		return nil, err
 	}

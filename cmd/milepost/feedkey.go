@@ -48,7 +48,7 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, link, c.PublicURL)
+		printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, link, state.Connections.Address())
 		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
 		return nil
 	})

@@ -41,7 +41,7 @@ func (c *listHooksCmd) list(ctx context.Context, out io.Writer) error {
 		if c.JSON {
 			return printJSON(out, hookRows(reports))
 		}
-		if c.PublicURL == "" {
+		if state.Connections.Address() == "" {
 			fmt.Fprint(out, "MILEPOST_PUBLIC_URL is not set here. If `milepost serve` has none either, it registers no webhooks and polls CalendarHero instead. This is its last known state:\n\n")
 		}
 		if len(reports) == 0 {
@@ -152,8 +152,6 @@ func sayOthers(out io.Writer, others []connection.OtherHook) {
 func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 	events := calendarhero.Events
 	switch {
-	case c.PublicURL == "":
-		return errors.New("set MILEPOST_PUBLIC_URL to the address at which CalendarHero reaches this Milepost")
 	case c.Event != "" && !slices.Contains(events, c.Event):
 		return fmt.Errorf("%q is not a CalendarHero event; the events are %s", c.Event, strings.Join(events, ", "))
 	case c.Event != "":

@@ -50,7 +50,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		if err != nil {
 			return err
 		}
-		printURL(out, "URL for the Webhook actions of location "+c.Location, link, c.PublicURL)
+		printURL(out, "URL for the Webhook actions of location "+c.Location, link, state.Connections.Address())
 		fmt.Fprintln(out, "docs/workflows.md says what else to paste. Anyone who knows this URL can send webhooks for the location.")
 		if n := len(valid(keys, now)); n > 0 && c.Rotate {
 			fmt.Fprintf(out, "The older keys stay valid until %s at the latest. Replace their URLs by then.\n", until.UTC().Format(time.RFC3339))

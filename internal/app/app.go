@@ -62,6 +62,8 @@ type App struct {
 	hooking     *outage.Log
 	watching    *outage.Log
 
+	watchingSettings *outage.Log
+
 	verifying     sync.WaitGroup
 	stopVerifying context.CancelFunc // nil where nothing is verified
 	stopping      sync.Once          // of the workers
@@ -117,6 +119,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		hooking: outage.New(logger, "checking the webhooks at CalendarHero", time.Now), watching: outage.New(logger, "looking for changed automations", time.Now),
 		asking: outage.New(logger, "queueing what the clock changes", time.Now),
 	}
+	a.watchingSettings = outage.New(logger, "looking for changed settings", time.Now)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -140,7 +143,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	lookups := outage.New(logger, "looking up the keys in URLs", time.Now)
 	routes := api.Routes{
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
-			Keys: settings.keys, AppID: settings.appID, Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
+			Keys: settings.keys, AppID: cfg.appID(a.connections), Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
 		},
 		WorkflowWebhooks: &handlers.WorkflowWebhooks{
 			Location: a.connections.WorkflowLocation, Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
@@ -163,16 +166,14 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	if a.adminLn, err = net.Listen("tcp", cfg.AdminListen); err != nil {
 		return nil, fmt.Errorf("admin listener (MILEPOST_ADMIN_LISTEN): %w", err)
 	}
-	if app := cfg.app(); app != nil {
-		if cfg.PublicURL == "" && !cfg.VendorsHere {
-			logger.Warn().Msg("OAuth without MILEPOST_PUBLIC_URL: the redirect URL uses the request's Host and http. Behind a proxy with TLS, it does not match the one in your app: set MILEPOST_PUBLIC_URL")
-		}
-		routes.OAuth = &handlers.OAuth{
-			App: app, Connections: a.connections, PublicURL: cfg.PublicURL, Logger: logger, Rejections: rejections(logger),
-			Outages: outage.New(logger, "installations by OAuth", time.Now),
-			Rate:    guard.NewRate(installsEach, installsInAll, cfg.Clock.Now),
-			Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Requeue(ctx, entities, false) },
-		}
+	if cfg.app() != nil && a.connections.Address() == "" {
+		logger.Warn().Msg("OAuth without MILEPOST_PUBLIC_URL: the redirect URL uses the request's Host and http. Behind a proxy with TLS, it does not match the one in your app: set MILEPOST_PUBLIC_URL")
+	}
+	routes.OAuth = &handlers.OAuth{
+		Connections: a.connections, Logger: logger, Rejections: rejections(logger),
+		Outages: outage.New(logger, "installations by OAuth", time.Now),
+		Rate:    guard.NewRate(installsEach, installsInAll, cfg.Clock.Now),
+		Follow:  func(ctx context.Context, entities []store.Entity) error { return a.store.Requeue(ctx, entities, false) },
 	}
 	adminHandler, err := a.adminRoutes(cfg, routes)
 	if err != nil {
@@ -284,9 +285,9 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { repeat(work, time.Second, a.watchAutomations) })
 	background.Go(func() { repeat(work, 0, a.watchClock()) })
 	background.Go(func() { repeat(work, 0, a.askDue) })
-	if a.connections.PublicURL != "" {
-		background.Go(func() { repeat(work, 0, a.checkHooks()) })
-	} else {
+	background.Go(func() { repeat(work, time.Second, a.watchSettings) })
+	background.Go(func() { repeat(work, 0, a.checkHooks()) })
+	if a.connections.Address() == "" {
 		a.logger.Info().Msg("MILEPOST_PUBLIC_URL is not set: Milepost registers no webhooks at CalendarHero and polls it instead")
 	}
 	if a.every > 0 {

@@ -178,7 +178,6 @@ func distance(a, b string) int {
 // settings are the parts of a Config that have to be parsed.
 type settings struct {
 	keys    highlevel.Keys
-	appID   string
 	proxies []netip.Prefix
 	file    *automation.File // nil = the automations are in the database
 	ring    *secret.Ring     // nil = the one in the data directory
@@ -195,8 +194,6 @@ func (c *Config) parse() (s settings, err error) {
 			problem("MILEPOST_HIGHLEVEL_WEBHOOK_KEYS: %w", err)
 		}
 	}
-	fromClient, _, _ := strings.Cut(c.HighLevelClientID, "-")
-	s.appID = cmp.Or(c.HighLevelAppID, fromClient)
 	for _, network := range c.TrustedProxies {
 		prefix, err := parseNetwork(network)
 		if err != nil {

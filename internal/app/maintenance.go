@@ -35,6 +35,12 @@ func report(ctx context.Context, outages *outage.Log, err error) {
 	}
 }
 
+// watchSettings reads what a person set in the console, in this process or another one.
+func (a *App) watchSettings(ctx context.Context) (next time.Duration) {
+	report(ctx, a.watchingSettings, a.connections.ReadSettings(ctx))
+	return time.Second
+}
+
 // prune deletes webhooks that no vendor can send again, what is known of older
 // ones, items that are long gone, and what happened long ago.
 func (a *App) prune(ctx context.Context) (next time.Duration) {

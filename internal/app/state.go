@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,10 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 		},
 		PublicURL: c.PublicURL, Logger: logger, Now: c.Clock.Now, Real: c.Clock.Real,
 	})
+	s.Connections.NewApp = c.newApp
+	if err := s.Connections.ReadSettings(ctx); err != nil && !errors.Is(err, secret.ErrUnknownKey) {
+		return nil, errors.Join(err, s.Store.Close())
+	}
 	return s, nil
 }
 
@@ -82,13 +87,29 @@ func (s *State) OpenQueue() error {
 	return err
 }
 
+// appID returns the id of the app whose events count.
+func (c *Config) appID(connections *connection.Registry) func() string {
+	configured, _, _ := strings.Cut(c.HighLevelClientID, "-")
+	configured = cmp.Or(c.HighLevelAppID, configured)
+	return func() string {
+		if app := connections.MarketplaceApp(); configured == "" && app != nil {
+			return app.ID()
+		}
+		return configured
+	}
+}
+
 // app is the Marketplace app, or nil where none is configured.
 func (c *Config) app() *highlevel.App {
 	if c.HighLevelClientSecret == "" {
 		return nil
 	}
+	return c.newApp(c.HighLevelClientID, c.HighLevelClientSecret)
+}
+
+func (c *Config) newApp(clientID, clientSecret string) *highlevel.App {
 	return highlevel.NewApp(highlevel.AppConfig{
-		ClientID: c.HighLevelClientID, ClientSecret: c.HighLevelClientSecret, BaseURL: c.HighLevelBaseURL,
+		ClientID: clientID, ClientSecret: clientSecret, BaseURL: c.HighLevelBaseURL,
 		AuthorizeURL: c.HighLevelAuthorizeURL, Scopes: c.HighLevelScopes, RetryWait: c.Clock.retryWait(), Now: c.Clock.Now,
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -67,9 +68,11 @@ type Settings struct {
 
 // Config is what a Registry needs.
 type Config struct {
-	Store        *store.Store
-	Ring         *secret.Ring
-	App          *highlevel.App // nil = no OAuth
+	Store *store.Store
+	Ring  *secret.Ring
+	App   *highlevel.App // nil = the one that a person set, if any
+	// NewApp makes the app that a person set: see AppSettings.
+	NewApp       func(clientID, clientSecret string) *highlevel.App
 	HighLevel    highlevel.Config
 	CalendarHero calendarhero.Config
 	Settings     Settings
@@ -78,7 +81,7 @@ type Config struct {
 	Ended func(lane string, failed bool)
 	// Claims is asked before anything is written at a vendor; nil = nobody is.
 	Claims    Claims
-	PublicURL string // how CalendarHero reaches the public listener; "" = its webhooks are not registered
+	PublicURL string // how the vendors reach the public listener; "" = as a person set it, if at all
 	Logger    zerolog.Logger
 	Now       func() time.Time // nil = time.Now
 	// Real returns how long a wait by Now really takes; nil = as long as it says.
@@ -93,6 +96,8 @@ type Registry struct {
 	shared accounts
 	grants grants
 	noted  noted
+
+	settings atomic.Pointer[storedSettings] // nil = nothing was set
 }
 
 // known is what was last read of a location.
@@ -280,7 +285,7 @@ func (r *Registry) unserved(c store.Connection) string {
 		return fmt.Sprintf("location %s: %v", c.LocationID, ErrPending)
 	case c.Source == FromSettings && c.LocationID != r.Settings.LocationID:
 		return fmt.Sprintf("location %s was connected by settings that this process does not have: set MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_HIGHLEVEL_TOKEN", c.LocationID)
-	case c.Source == FromOAuth && r.App == nil:
+	case c.Source == FromOAuth && r.MarketplaceApp() == nil:
 		return fmt.Sprintf("location %s was connected by OAuth; set MILEPOST_HIGHLEVEL_CLIENT_ID and MILEPOST_HIGHLEVEL_CLIENT_SECRET", c.LocationID)
 	}
 	return ""

@@ -256,7 +256,7 @@ func (r *Registry) renew(ctx context.Context, locationID string, old grant) (hig
 	err := error(&clients.Error{API: "HighLevel", Operation: "refresh token", Subject: locationID, Reason: clients.Unauthorized, Message: "the grant has no refresh token"})
 	var next highlevel.Grant
 	if old.RefreshToken != "" {
-		next, err = r.App.Refresh(ctx, old.RefreshToken, highlevel.UserTypeLocation)
+		next, err = r.MarketplaceApp().Refresh(ctx, old.RefreshToken, highlevel.UserTypeLocation)
 	}
 	switch {
 	case err == nil:
@@ -285,20 +285,20 @@ func (r *Registry) mint(ctx context.Context, companyID, locationID string) (high
 	if err != nil {
 		return highlevel.Grant{}, err
 	}
-	next, err := r.App.LocationToken(ctx, company.AccessToken, companyID, locationID)
+	next, err := r.MarketplaceApp().LocationToken(ctx, company.AccessToken, companyID, locationID)
 	if clients.ReasonOf(err) != clients.Unauthorized {
 		return next, err
 	}
 	if company, err = r.company(ctx, companyID, company.AccessToken); err != nil {
 		return highlevel.Grant{}, err
 	}
-	return r.App.LocationToken(ctx, company.AccessToken, companyID, locationID)
+	return r.MarketplaceApp().LocationToken(ctx, company.AccessToken, companyID, locationID)
 }
 
 // company returns the agency's grant, renewed where need be.
 func (r *Registry) company(ctx context.Context, companyID, refused string) (grant, error) {
 	return r.grant(ctx, companyGrant(companyID), refused, func(ctx context.Context, old grant) (highlevel.Grant, error) {
-		return r.App.Refresh(ctx, old.RefreshToken, highlevel.UserTypeCompany)
+		return r.MarketplaceApp().Refresh(ctx, old.RefreshToken, highlevel.UserTypeCompany)
 	})
 }
 

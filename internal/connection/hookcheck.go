@@ -27,7 +27,7 @@ func (u hookURLs) of(event string) string { return u.public + HookPath + u.key +
 
 // hookURLs returns the account's URLs, with a new key where it has none that can be read.
 func (r *Registry) hookURLs(ctx context.Context, a Account) (hookURLs, error) {
-	urls := hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}
+	urls := hookURLs{public: r.Address()}
 	name := hookName(a.ID)
 	sealed, err := r.Store.Secret(ctx, name)
 	if err != nil {

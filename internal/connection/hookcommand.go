@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"milepost/clients"
@@ -53,7 +52,7 @@ func (r *Registry) OtherHooks(ctx context.Context, a Account, events []string) (
 	if err != nil {
 		return nil, err
 	}
-	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}}
+	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: r.Address()}}
 	known, err := r.Store.HooksOf(ctx, a.ID)
 	if err != nil {
 		return nil, err
@@ -155,7 +154,7 @@ func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, 
 	if err != nil {
 		return 0, err
 	}
-	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: strings.TrimSuffix(r.PublicURL, "/")}}
+	c := hookCheck{Registry: r, account: a, hero: conn.CalendarHero, urls: hookURLs{public: r.Address()}}
 	for i := range hooks {
 		h := &hooks[i]
 		was, err := false, error(c.stop)

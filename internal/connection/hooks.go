@@ -71,7 +71,7 @@ func hookDigest(key string) string {
 // comes from the state database. next is how long to wait before the next check,
 // at most a minute.
 func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) (next time.Duration, err error) {
-	if r.PublicURL == "" {
+	if r.Address() == "" {
 		return hookWake, nil
 	}
 	list, err := r.Accounts(ctx)

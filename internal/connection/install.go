@@ -77,7 +77,7 @@ func (r *Registry) installedAt(ctx context.Context, companyID string) (locations
 	if err != nil {
 		return nil, nil, err
 	}
-	installed, err := r.App.InstalledLocations(ctx, company.AccessToken, companyID)
+	installed, err := r.MarketplaceApp().InstalledLocations(ctx, company.AccessToken, companyID)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -114,7 +114,7 @@ type Outcome struct {
 // it; the zero Event where none was.
 func (r *Registry) Installed(ctx context.Context, e store.Entity, event highlevel.Event) (Outcome, error) {
 	switch {
-	case r.App == nil:
+	case r.MarketplaceApp() == nil:
 		return Outcome{Why: "OAuth is not set up here (MILEPOST_HIGHLEVEL_CLIENT_ID, MILEPOST_HIGHLEVEL_CLIENT_SECRET): installing the app changes nothing"}, nil
 	case event.Deleted && e.LocationID == "":
 		return r.agencyRemoved(ctx, e.ID, event.Timestamp)

@@ -73,7 +73,7 @@ func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err
 		}
 		n++
 		id := path.Base(s.Name)
-		if s.Name == companyGrant(id) || s.Name == hookName(id) || slices.Contains(locations, id) {
+		if s.Name == appSettingsName || s.Name == companyGrant(id) || s.Name == hookName(id) || slices.Contains(locations, id) {
 			continue
 		}
 		locations = append(locations, id)

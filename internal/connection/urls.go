@@ -1,9 +1,6 @@
 package connection
 
-import (
-	"cmp"
-	"strings"
-)
+import "cmp"
 
 // Paths of the public listener that people are given.
 const (
@@ -18,5 +15,5 @@ const (
 // URL is the address of a path of the public listener. It begins with
 // https://YOUR-HOST if the public URL is not set.
 func (r *Registry) URL(path string) string {
-	return cmp.Or(strings.TrimSuffix(r.PublicURL, "/"), unknownHost) + path
+	return cmp.Or(r.Address(), unknownHost) + path
 }

@@ -360,7 +360,7 @@ func (c *Console) hooksPage(r *http.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	data := hooksData{connectionData: base, Public: c.Desk.Connections.PublicURL != ""}
+	data := hooksData{connectionData: base, Public: c.Desk.Connections.Address() != ""}
 	if data.Account != nil {
 		for _, h := range data.Account.Hooks {
 			row := newHookRow(h)
@@ -445,7 +445,7 @@ func (c *Console) linksPage(r *http.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	data := linksData{connectionData: base, Public: c.Desk.Connections.PublicURL != ""}
+	data := linksData{connectionData: base, Public: c.Desk.Connections.Address() != ""}
 	data.New, _ = v.Result.(*newLink)
 	feeds, err := c.Desk.Store.FeedKeys(r.Context(), base.LocationID)
 	if err != nil {

@@ -27,6 +27,9 @@ func withWorld(t *testing.T) (*sandbox.World, func(*console.Config)) {
 		at := func(int) time.Duration { return 0 }
 		r.HighLevel, r.CalendarHero = highlevel.Config{BaseURL: world.HighLevelURL, RetryWait: at}, calendarhero.Config{BaseURL: world.CalendarHeroURL, RetryWait: at}
 		r.PublicURL = "https://milepost.example.com"
+		r.NewApp = func(id, secret string) *highlevel.App {
+			return highlevel.NewApp(highlevel.AppConfig{ClientID: id, ClientSecret: secret, BaseURL: world.HighLevelURL})
+		}
 	}
 }
 

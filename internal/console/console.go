@@ -129,6 +129,7 @@ func (c *Console) Router() chi.Router {
 	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
 	c.automationRoutes(r)
 	c.connectionRoutes(r)
+	c.startRoutes(r)
 	c.page(r, "/recipes", "recipes", c.recipesPage)
 	c.page(r, "/recipes/{id}", "recipe", c.recipePage)
 	c.action(r, "/recipes/{id}/add", "recipe", c.recipePage, c.addRecipe)
@@ -193,7 +194,8 @@ type view struct {
 	Said      string // what was changed
 	Sandbox   string
 	Data      any
-	Result    any // what an action found, for its page
+	Result    any  // what an action found, for its page
+	First     bool // no contact was synced yet, and the reader can change that
 }
 
 // Operator reports whether the reader may change things.
@@ -336,6 +338,7 @@ var said = map[string]string{
 	"disconnected-hooks": "The location is disconnected, and its tokens and links are deleted. Some webhooks remain at CalendarHero, and Milepost rejects what they send. You can delete them in CalendarHero.",
 	"hooks-taken":        "The webhooks are registered. The table shows what became of each.",
 	"hooks-released":     "Milepost deleted its webhooks and registers none until you say so. It polls CalendarHero in place of them.",
+	"app-set":            "It is saved. Milepost uses it within a second.",
 	"link-ended":         "The link has ended. It answers nobody any more.",
 
 	"recipe-on":    "The recipe is added and on. It follows each record when that changes next.",
@@ -350,6 +353,14 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 			c.fail(w, r, err)
 			return
 		}
+	}
+	if v.Operator() && v.Section != "start" {
+		synced, err := c.Desk.Synced(r.Context())
+		if err != nil {
+			c.fail(w, r, err)
+			return
+		}
+		v.First = !synced
 	}
 	var b bytes.Buffer
 	if err := c.pages[name].Execute(&b, v); err != nil {

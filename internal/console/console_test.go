@@ -228,7 +228,7 @@ func (d *desk) wants(page string, texts ...string) {
 
 func TestTheOverviewSaysWhetherEverythingIsInStep(t *testing.T) {
 	d := setup(t)
-	d.wants(d.page(olivia, "/console/"), "No location is connected yet.", "milepost connections set")
+	d.wants(d.page(olivia, "/console/"), "No location is connected yet.", "/console/start")
 	d.connect("loc", "Northwind")
 	d.now = d.now.Add(time.Minute) // it is counted again
 	d.wants(d.page(olivia, "/console/"), "Everything is in step.", "No webhook arrived")
@@ -239,7 +239,7 @@ func TestTheOverviewSaysWhetherEverythingIsInStep(t *testing.T) {
 
 func TestDeliveriesAreFilteredAndFound(t *testing.T) {
 	d := setup(t)
-	d.wants(d.page(olivia, "/console/deliveries"), "No webhook has arrived yet.", "milepost check")
+	d.wants(d.page(olivia, "/console/deliveries"), "No webhook has arrived yet.", "/console/start/highlevel")
 	d.seed()
 	shows := func(path string, ids ...int) {
 		t.Helper()

@@ -66,10 +66,10 @@ func (c *Console) overviewPage(r *http.Request, v *view) error {
 	switch o.Standing() {
 	case operate.NotConnected:
 		data.Sentence, data.Tone = "No location is connected yet.", "wait"
-		data.Next = "Connect one: set MILEPOST_HIGHLEVEL_TOKEN, MILEPOST_HIGHLEVEL_LOCATION_ID and MILEPOST_CALENDARHERO_TOKEN, or run `milepost connections set`. Until then, Milepost skips all webhooks."
+		data.Next, data.NextLink = "Connect the first one", Path+"start"
 	case operate.Troubled:
 		data.Sentence, data.Tone = fmt.Sprintf("Not everything is served: %s of %s.", needs(o.Troubled), plural(int64(o.Connected), "location", "locations")), "bad"
-		data.Next = "See below what to do about each."
+		data.Next, data.NextLink = "See what to do about each", Path+"connections"
 	case operate.Failing:
 		data.sayFailing(o)
 	case operate.CatchingUp:

@@ -161,19 +161,24 @@ func (c *Console) createNeed(r *http.Request, v *view) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return recipePath(recipe.ID) + "?" + url.Values{"location": {r.PostForm.Get("location")}, "said": {"need-created"}}.Encode(), c.createNeedOf(r, v, recipe.Recipe)
+}
+
+// createNeedOf creates in HighLevel what a form names of what a recipe needs.
+func (c *Console) createNeedOf(r *http.Request, v *view, recipe mapping.Recipe) error {
 	ctx, cancel := context.WithTimeout(r.Context(), dryRun)
 	defer cancel()
 	location, what, name := r.PostForm.Get("location"), automation.NeedKind(r.PostForm.Get("what")), r.PostForm.Get("name")
-	err = c.Desk.CreateNeed(ctx, v.Me.Name, location, recipe.Recipe, what, name)
+	err := c.Desk.CreateNeed(ctx, v.Me.Name, location, recipe, what, name)
 	if errors.Is(err, operate.ErrUnknown) {
-		return "", problem("The recipe needs no such thing.")
+		return problem("The recipe needs no such thing.")
 	}
 	if other, ok := errors.AsType[*automation.OtherKey](err); ok {
-		return "", problem(sentence(other))
+		return problem(sentence(other))
 	}
 	failed, err := vendorFailed(r, err)
 	if failed != "" {
-		return "", problem(failed)
+		return problem(failed)
 	}
-	return recipePath(recipe.ID) + "?" + url.Values{"location": {location}, "said": {"need-created"}}.Encode(), err
+	return err
 }

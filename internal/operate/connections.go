@@ -259,7 +259,7 @@ func (d *Desk) account(ctx context.Context, locationID string) (connection.Accou
 // Without replace it fails with *OthersRegistered if another tool receives one of them.
 // It returns the tools that it replaced.
 func (d *Desk) TakeHooks(ctx context.Context, who, locationID string, events []string, replace bool) (hooks []store.Hook, others []connection.OtherHook, err error) {
-	if d.Connections.PublicURL == "" {
+	if d.Connections.Address() == "" {
 		return nil, nil, ErrNoPublicURL
 	}
 	account, err := d.account(ctx, locationID)
@@ -460,9 +460,9 @@ type Install struct {
 // Install says how a location is connected by OAuth.
 func (d *Desk) Install(ctx context.Context) (Install, error) {
 	r := d.Connections
-	out := Install{Redirect: r.URL(connection.CallbackPath), Events: r.URL(connection.EventsPath), HasApp: r.App != nil, HasURL: r.PublicURL != ""}
+	out := Install{Redirect: r.URL(connection.CallbackPath), Events: r.URL(connection.EventsPath), HasApp: r.MarketplaceApp() != nil, HasURL: r.Address() != ""}
 	if out.HasApp {
-		out.URL, out.Scopes = r.URL(connection.InstallPath), r.App.Scopes()
+		out.URL, out.Scopes = r.URL(connection.InstallPath), r.MarketplaceApp().Scopes()
 	} else {
 		out.Scopes = highlevel.NeededScopes()
 	}

@@ -10,6 +10,7 @@ package operate
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"milepost/internal/automation"
@@ -54,6 +55,7 @@ type Desk struct {
 		mu   sync.Mutex // as mu, for the newest look at what needs attention
 		last Attention
 	}
+	synced atomic.Bool // a contact was ever synced
 }
 
 // New returns a desk.
