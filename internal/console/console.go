@@ -338,6 +338,7 @@ var said = map[string]string{
 	"disconnected-hooks": "The location is disconnected, and its tokens and links are deleted. Some webhooks remain at CalendarHero, and Milepost rejects what they send. You can delete them in CalendarHero.",
 	"hooks-taken":        "The webhooks are registered. The table shows what became of each.",
 	"hooks-released":     "Milepost deleted its webhooks and registers none until you say so. It polls CalendarHero in place of them.",
+	"account":            "You can sign in with this name and password from now on.",
 	"app-set":            "It is saved. Milepost uses it within a second.",
 	"link-ended":         "The link has ended. It answers nobody any more.",
 

@@ -1,12 +1,15 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 
@@ -65,13 +68,29 @@ type startData struct {
 	Failed  string // why a vendor could not be asked
 
 	Query    string
-	Found    []highlevel.ContactRow
+	Found    []foundContact
 	Contact  string
 	Preview  *automation.Preview
 	Lines    []string // what it would do
 	Mails    []string // whom it would mail
 	Contacts *operate.Contact
 }
+
+// capitals gives the words of a name their capitals, which HighLevel's search drops.
+func capitals(name string) string {
+	if name != strings.ToLower(name) {
+		return name
+	}
+	words := strings.Fields(name)
+	for i, word := range words {
+		first, size := utf8.DecodeRuneInString(word)
+		words[i] = string(unicode.ToUpper(first)) + word[size:]
+	}
+	return strings.Join(words, " ")
+}
+
+// foundContact is a contact that HighLevel found.
+type foundContact struct{ ID, Called, Email string }
 
 // Arguments are the choices so far, for a link to a step.
 func (d startData) Arguments() url.Values {
@@ -108,12 +127,7 @@ func (c *Console) begun(r *http.Request, v *view, step string) (d startData, err
 	if d.Run, err = c.Desk.FirstRun(r.Context()); err != nil {
 		return d, err
 	}
-	wanted := r.FormValue("location")
-	for i, l := range d.Run.Locations {
-		if l.ID == wanted || i == 0 || wanted == "" && l.Served && !d.Location.Served {
-			d.Location = l
-		}
-	}
+	d.Location = firstLocation(d.Run.Locations, r.FormValue("location"))
 	if id := r.FormValue("recipe"); id != "" {
 		recipe, err := c.Desk.Recipe(r.Context(), id)
 		if err != nil && !errors.Is(err, operate.ErrUnknown) {
@@ -139,6 +153,21 @@ func (c *Console) begun(r *http.Request, v *view, step string) (d startData, err
 		}
 	}
 	return d, nil
+}
+
+// firstLocation is the location that the steps are about: the wanted one, else one that
+// is served, else the first.
+func firstLocation(list []operate.FirstLocation, wanted string) (l operate.FirstLocation) {
+	for _, is := range []func(operate.FirstLocation) bool{
+		func(l operate.FirstLocation) bool { return l.ID == wanted },
+		func(l operate.FirstLocation) bool { return l.Served },
+		func(operate.FirstLocation) bool { return true },
+	} {
+		if i := slices.IndexFunc(list, is); i >= 0 {
+			return list[i]
+		}
+	}
+	return l
 }
 
 // start leads to the first step that is not done.
@@ -168,7 +197,7 @@ func (c *Console) startAddPerson(r *http.Request, v *view) (string, error) {
 		return "", problem("The two passwords differ. Type them again.")
 	}
 	err := c.People.Add(r.Context(), v.Me.Name, r.PostForm.Get("name"), r.PostForm.Get("password"), people.Operator)
-	return startPath + "/highlevel?said=added", correctable(err)
+	return startPath + "/highlevel?said=account", correctable(err)
 }
 
 func (c *Console) startHighLevel(r *http.Request, v *view) error {
@@ -272,7 +301,12 @@ func (c *Console) startPreview(r *http.Request, v *view) error {
 	ctx, cancel := context.WithTimeout(r.Context(), dryRun)
 	defer cancel()
 	if d.Contact == "" {
-		d.Found, err = c.Desk.FindInHighLevel(ctx, d.Location.ID, d.Query)
+		var rows []highlevel.ContactRow
+		rows, err = c.Desk.FindInHighLevel(ctx, d.Location.ID, d.Query)
+		for _, row := range rows {
+			name := capitals(strings.TrimSpace(row.FirstName + " " + row.LastName))
+			d.Found = append(d.Found, foundContact{row.ID, cmp.Or(name, capitals(row.Name), row.Email, row.ID), row.Email})
+		}
 	} else {
 		err = c.tryOut(ctx, &d)
 	}
@@ -313,7 +347,11 @@ func (c *Console) tryOut(ctx context.Context, d *startData) error {
 			line += " “" + item.Title + "”"
 		}
 		if item.Start != nil {
-			line += ", " + item.Start.Format("Mon 2 Jan 2006 15:04 MST")
+			at := *item.Start
+			if zone, err := mapping.LoadZone(item.Zone); err == nil {
+				at = at.In(zone)
+			}
+			line += ", " + at.Format("Mon 2 Jan 2006 15:04 MST")
 		}
 		d.Lines = append(d.Lines, line)
 	}

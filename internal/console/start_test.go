@@ -43,7 +43,7 @@ func TestTheFirstStepsLeadFromNothingToAContact(t *testing.T) {
 	}
 	leads(firstRun, "account")
 	status, to := d.ask(firstRun, "POST", "/console/start/account", url.Values{"name": {"olivia"}, "password": {"correct horse"}, "again": {"correct horse"}})
-	if status != http.StatusSeeOther || to != "/console/start/highlevel?said=added" {
+	if status != http.StatusSeeOther || to != "/console/start/highlevel?said=account" {
 		t.Fatalf("the account: %d %s", status, to)
 	}
 	leads(olivia, "highlevel")
