@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 func TestEveryEndpointAnswersAsTheDocumentSays(t *testing.T) {
 	all := t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
-			"overview": overview, "deliveries": deliveries, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
+			"overview": overview, "attention": attention, "deliveries": deliveries, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
 			"connections": connections, "people and audit": peopleAndAudit, "automations": automations, "previews": previews, "applies": applies,
 		} {
 			t.Run(name, test)
@@ -149,6 +150,34 @@ func TestPagesGoThroughAllDeliveries(t *testing.T) {
 	}
 	if len(seen) != 4 {
 		t.Errorf("seen: %v", seen)
+	}
+}
+
+func attention(t *testing.T) {
+	d := setup(t)
+	d.now = d.now.Add(time.Hour)
+	list := d.get("/attention?limit=1").has(`"kind":"`)
+	key := regexp.MustCompile(`"key":"([^"]+)","kind":"failing"`).FindStringSubmatch(d.get("/attention").body)
+	if key == nil {
+		t.Fatalf("nothing fails: %s", list.body)
+	}
+	one := "/attention/" + key[1]
+	d.get(one).has("HighLevel answered 500", `"retryable":true`, `"kind":"task"`)
+	d.ask(victor, "GET", one, "").is(http.StatusOK).has("-answered 500")
+	d.ask(olivia, "POST", one+"/acknowledge", "").is(http.StatusNoContent)
+	d.get("/attention?state=acknowledged").has(key[1], `"hushed_by":"olivia"`)
+	d.ask(olivia, "POST", one+"/snooze", `{"for":"1d"}`).is(http.StatusNoContent)
+	d.get("/attention?state=snoozed").has(key[1])
+	d.ask(olivia, "POST", one+"/snooze", `{"for":"ever"}`).is(http.StatusUnprocessableEntity)
+	d.ask(olivia, "POST", one+"/reopen", "").is(http.StatusNoContent)
+	d.get("/attention?state=snoozed").has("-" + key[1])
+	d.ask(olivia, "POST", one+"/retry", "").is(http.StatusOK).has(`"records":1`)
+	for _, path := range []string{"", "/acknowledge", "/reopen", "/retry"} {
+		method := "POST"
+		if path == "" {
+			method = "GET"
+		}
+		d.ask(olivia, method, "/attention/no-such"+path, "").is(http.StatusNotFound)
 	}
 }
 

@@ -31,6 +31,7 @@ var statuses = []struct {
 	{automation.ErrPaused, http.StatusConflict},
 	{operate.ErrChangedSince, http.StatusConflict},
 	{operate.ErrNoPlan, http.StatusConflict},
+	{operate.ErrNoRetry, http.StatusConflict},
 	{operate.ErrForgotten, http.StatusConflict},
 	{people.ErrTaken, http.StatusConflict},
 	{operate.ErrNoReplay, http.StatusUnprocessableEntity},
