@@ -408,7 +408,7 @@ func (f Form) writeActions(root *yaml.Node, was Form) error {
 			body = &yaml.Node{Kind: yaml.MappingNode}
 			entry.Content[1] = body
 		}
-		if err := writeValues(body, act.Type, act.Values, old, actionTypes[act.Type].fields); err != nil {
+		if err := writeValues(body, act.Type, act.Values, old, writingOrder(act.Type)); err != nil {
 			return err
 		}
 		if len(body.Content) == 0 {
@@ -417,6 +417,15 @@ func (f Form) writeActions(root *yaml.Node, was Form) error {
 		list.Content = append(list.Content, entry)
 	}
 	return nil
+}
+
+// writingOrder is in which order people write the fields of an action.
+func writingOrder(action string) []string {
+	fields := actionTypes[action].fields
+	if at := slices.Index(fields, "title"); at > 0 {
+		return slices.Concat([]string{"title"}, fields[:at], fields[at+1:])
+	}
+	return fields
 }
 
 // writeValues changes those fields of a mapping that differ.
@@ -499,11 +508,8 @@ func (v FormValue) node(action, field string, values FormValues) (*yaml.Node, er
 	switch {
 	case v.YAML != "":
 		var document yaml.Node
-		if err := yaml.Unmarshal([]byte(v.YAML), &document); err != nil || len(document.Content) != 1 {
-			return nil, &FormError{field, "this is not YAML; write for example { name: value } or [first, second]"}
-		}
-		if flowText(document.Content[0]) != v.YAML {
-			return nil, &FormError{field, "write it in one line as " + flowText(document.Content[0])}
+		if err := yaml.Unmarshal([]byte(v.YAML), &document); err != nil || len(document.Content) != 1 || !plainNode(document.Content[0]) {
+			return nil, &FormError{field, "this is not YAML that a form can show; write for example { name: value } or [first, second]"}
 		}
 		return document.Content[0], nil
 	case v.List != nil:
@@ -617,4 +623,31 @@ func CopyOf(text string, taken map[string]bool) (string, error) {
 		return "", err
 	}
 	return WithState(text, StateOn)
+}
+
+// SetYAML sets a field from a text of YAML. If that is what the field's kind can show,
+// the value is of that kind.
+func (all FormValues) SetYAML(action, field, text string) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil || len(document.Content) != 1 || !plainNode(document.Content[0]) {
+		all[field] = FormValue{YAML: text} // Text says what is wrong with it
+		return
+	}
+	node := document.Content[0]
+	if action == "request" && strings.HasPrefix(field, fieldsOfCall) {
+		at := strings.LastIndexByte(field, '.') + 1
+		if readTree(all, field[:at], &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{textNode(field[at:]), node}}) {
+			return
+		}
+	}
+	all[field] = readValue(KindOfField(action, field, all), node)
+}
+
+// AsYAML writes the value in one line, for a field that can only be shown so.
+func (v FormValue) AsYAML() string {
+	node, err := v.node("", "", nil)
+	if err != nil {
+		return ""
+	}
+	return flowText(node)
 }

@@ -98,8 +98,10 @@ func (e *editing) check() error {
 			next.order = append(next.order, a.ID)
 		}
 	}
-	_, err := next.join()
-	return err
+	if _, err := next.join(); err != nil {
+		return Refused(err.Error())
+	}
+	return nil
 }
 
 // all lists the automations as they will be.

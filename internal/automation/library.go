@@ -84,6 +84,9 @@ func ReadFile(name string, data []byte) (*File, error) {
 	return &File{name, set, texts}, nil
 }
 
+// Texts are the texts of the automations, in the order of Set.
+func (f *File) Texts() []string { return slices.Clone(f.texts) }
+
 // ErrReadOnly means that the automations are in a file, which is their only source.
 var ErrReadOnly = errors.New("MILEPOST_AUTOMATIONS is set, so that file is the only source of the automations: edit it and restart milepost, or unset the setting to keep them in the database")
 

@@ -147,26 +147,44 @@ func (l *Library) Preview(ctx context.Context, r Rehearsals, id string, draft bo
 		}
 		p.Version = e.Draft
 	}
-	set, err := l.with(id, text, p.Version)
-	if err != nil {
+	return p, l.preview(ctx, r, p, text, t)
+}
+
+// PreviewText is Preview of a text that is not saved, such as one that is being
+// written.
+func (l *Library) PreviewText(ctx context.Context, r Rehearsals, text string, t Target) (*Preview, error) {
+	f, err := ReadFile("text", []byte(text))
+	switch {
+	case err != nil:
 		return nil, err
+	case len(f.texts) != 1:
+		return nil, refused("a preview is of one automation, this holds %d", len(f.texts))
 	}
-	entity, contact, err := l.target(ctx, set.Find(id), t)
+	p := &Preview{Automation: f.Set.Automations()[0].ID, Draft: true, State: mapping.StateOn, ReadAt: l.now(), Conditions: []Condition{}, Items: []Item{}, Calls: []sync.RehearsedCall{}, Mails: []sync.RehearsedMail{}}
+	return p, l.preview(ctx, r, p, f.texts[0], t)
+}
+
+func (l *Library) preview(ctx context.Context, r Rehearsals, p *Preview, text string, t Target) error {
+	set, err := l.with(p.Automation, text, p.Version)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	entity, contact, err := l.target(ctx, set.Find(p.Automation), t)
+	if err != nil {
+		return err
 	}
 	p.Location, p.Kind, p.ID = entity.LocationID, entity.Kind, entity.ID
 	done, err := r.Rehearser(set, nil).Rehearse(ctx, entity, contact)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if done.Unknown != "" {
-		return nil, unknownRecord(done.Unknown, entity)
+		return unknownRecord(done.Unknown, entity)
 	}
 	p.Record, p.Outcome, p.Detail, p.Waits = recordOf(done.Facts, mapping.Kind(entity.Kind)), done.Outcome, done.Detail, done.Waits
 	p.consider(done.Considered)
 	p.would(done)
-	return p, nil
+	return nil
 }
 
 // unknownRecord says that a vendor does not have a record.

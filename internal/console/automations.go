@@ -43,6 +43,7 @@ func (c *Console) automationRoutes(r chi.Router) {
 	const one = "/automations/{id}"
 	c.page(r, "/automations", "automations", c.automationsPage)
 	r.Get("/automations.yaml", c.exportAutomations)
+	c.libraryRoutes(r)
 	c.editorRoutes(r)
 	c.page(r, one, "automation", c.automationPage)
 	c.action(r, one+"/state", "automation", c.automationPage, c.setState)
@@ -50,8 +51,6 @@ func (c *Console) automationRoutes(r chi.Router) {
 	r.Get(one+"/export", c.exportAutomation)
 	c.page(r, one+"/history", "history", c.historyPage)
 	c.action(r, one+"/restore", "history", c.historyPage, c.restoreVersion)
-	c.page(r, one+"/edit", "edit", c.editPage)
-	c.action(r, one+"/edit", "edit", c.editPage, c.saveAutomation)
 	c.page(r, one+"/apply", "apply", c.applyPage)
 	c.action(r, one+"/count", "automation", c.automationPage, c.countApply)
 	c.action(r, one+"/apply", "apply", c.applyPage, c.apply)
@@ -296,6 +295,8 @@ func mistakesProblem(v *view, err error) error {
 type editData struct {
 	automation.Entry
 	Source   string
+	Path     string // of the page
+	FormPath string
 	Writing  string // the text as it is being written
 	Why      string
 	Base     int64 // the newest version that the writer has seen
@@ -309,27 +310,53 @@ type mistakeRow struct {
 	Wrote string
 }
 
+// mistakeRows are the mistakes of a text that was not saved, each with its line.
+func mistakeRows(v *view, text string) (rows []mistakeRow) {
+	wrong, _ := v.Data.(mistakes)
+	if len(wrong) > 0 { // the list says what they are
+		v.Problem = "Nothing was saved: " + plural(int64(len(wrong)), "mistake", "mistakes") + "."
+	}
+	lines := strings.Split(text, "\n")
+	for _, m := range wrong {
+		row := mistakeRow{Mistake: m}
+		if m.Line <= len(lines) {
+			row.Wrote = strings.TrimSpace(lines[m.Line-1])
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// starter is the text that a new automation begins with.
+const starter = "- name: \n  on: contact.changed\n  do:\n    - \n"
+
 func (c *Console) editPage(r *http.Request, v *view) error {
 	v.Section = "automations"
 	if !v.Operator() {
 		return errForbidden
 	}
-	e, err := c.automation(r)
+	e, err := c.edited(r)
 	if err != nil {
 		return err
 	}
-	v.Title = "Edit " + called(e)
-	data := editData{Entry: e, Source: c.Desk.Automations.Source(), Writing: e.Text, Base: max(e.Version, e.Draft)}
-	switch {
-	case r.Method == http.MethodPost:
+	if v.page == "form" {
+		return c.formPage(r, v)
+	}
+	v.Title = "New automation"
+	if e.ID != "" {
+		v.Title = "Edit " + called(e)
+	}
+	data := editData{Entry: e, Source: c.Desk.Automations.Source(), Path: yamlPath(e.ID), FormPath: editorPath(e.ID), Base: max(e.Version, e.Draft)}
+	if r.Method == http.MethodPost {
 		data.Writing, data.Why = written(r), r.PostForm.Get("why")
 		if data.Base, err = strconv.ParseInt(r.PostForm.Get("base"), 10, 64); err != nil {
 			data.Base = 0 // that is of no version, so it must be opened again
 		}
-	case e.Draft > 0:
-		if data.Writing, err = c.Desk.Automations.Draft(r.Context(), e.ID); err != nil {
-			return err
-		}
+	} else if data.Writing, err = c.editText(r, e); err != nil {
+		return err
+	}
+	if data.Writing == "" && e.ID == "" {
+		data.Writing = starter
 	}
 	if f, err := automation.ReadFile("text", []byte(data.Writing)); err == nil && len(f.Set.Automations()) == 1 {
 		data.Readable, data.Mails = true, f.Set.Automations()[0].Mails()
@@ -344,8 +371,9 @@ func written(r *http.Request) string {
 	return strings.ReplaceAll(r.PostForm.Get("text"), "\r\n", "\n")
 }
 
-func (c *Console) saveAutomation(r *http.Request, v *view) (string, error) {
-	e, err := c.automation(r)
+// saveText saves the text, or shows it as a form.
+func (c *Console) saveText(r *http.Request, v *view) (string, error) {
+	e, err := c.edited(r)
 	if err != nil {
 		return "", err
 	}
@@ -353,15 +381,31 @@ func (c *Console) saveAutomation(r *http.Request, v *view) (string, error) {
 	if err != nil {
 		return "", problem("The form could not be read. Open the page again.")
 	}
-	draft, said := r.PostForm.Get("as") != "live", "saved"
-	if draft {
-		said = "draft-saved"
+	text, as := written(r), r.PostForm.Get("as")
+	if as == "form" {
+		return "", c.showForm(r, v, e, text, base)
 	}
-	err = c.Desk.Save(r.Context(), v.Me.Name, e.ID, written(r), r.PostForm.Get("why"), base, draft)
-	if errors.Is(err, operate.ErrChangedSince) {
-		return "", problem("Nothing was saved: somebody changed this automation since you opened it. Copy your text, look at the history, and edit it again.")
+	next, err := c.saveEdited(r, v, e, text, r.PostForm.Get("why"), base, as != "live")
+	return next, mistakesProblem(v, err)
+}
+
+// showForm shows a text as a form, if a form can show it.
+func (c *Console) showForm(r *http.Request, v *view, e automation.Entry, text string, base int64) error {
+	if text == starter {
+		text = ""
+	} else if _, err := mapping.Load("text", []byte(text)); err != nil {
+		return mistakesProblem(v, err)
 	}
-	return automationPath(e.ID) + "?said=" + said, editProblem(mistakesProblem(v, err))
+	f, err := automation.ReadFile("text", []byte(text))
+	if err == nil && len(f.Texts()) == 1 {
+		text = f.Texts()[0]
+	}
+	form, err := fillForm(text, e.ID)
+	if err != nil {
+		return problem("The form cannot show this automation: " + err.Error() + ". Edit it as YAML.")
+	}
+	v.page, v.Data = "form", &filling{in: r.PostForm, base: base, form: form}
+	return nil
 }
 
 type applyData struct {

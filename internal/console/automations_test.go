@@ -89,24 +89,24 @@ func TestAnAutomationIsEditedComparedAndRestored(t *testing.T) {
 	save := func(text, as, base string) url.Values {
 		return url.Values{"text": {strings.ReplaceAll(text, "\n", "\r\n")}, "as": {as}, "base": {base}, "why": {"one way only"}}
 	}
-	d.wants(d.page(olivia, toContact+"/edit"), "two_way: true", "Save as a draft", `name="base" value="1"`)
-	if status, _ := d.ask(victor, "GET", toContact+"/edit", nil); status != http.StatusForbidden {
+	d.wants(d.page(olivia, toContact+"/yaml"), "two_way: true", "Save as a draft", `name="base" value="1"`)
+	if status, _ := d.ask(victor, "GET", toContact+"/yaml", nil); status != http.StatusForbidden {
 		t.Errorf("a viewer's edit: %d", status)
 	}
-	d.refuses(toContact+"/edit", save(strings.Replace(was, "two_way: true", "tow_way: </textarea><script>alert(1)</script>", 1), "live", "1"),
+	d.refuses(toContact+"/yaml", save(strings.Replace(was, "two_way: true", "tow_way: </textarea><script>alert(1)</script>", 1), "live", "1"),
 		"Nothing was saved: 1 mistake.</p>", "What is wrong", "tow_way", "Line ", "one way only", "-<script>alert")
-	d.refuses(toContact+"/edit", save(strings.Replace(was, "id: "+id, "id: other", 1), "live", "1"), "The id of the automation would change")
-	d.refuses(toContact+"/edit", save(strings.Replace(was, "id: "+id, "id: other", 1), "draft", "1"), "The id of the automation would change")
-	d.refuses(toContact+"/edit", save("", "draft", "1"), "Nothing was saved")
+	d.refuses(toContact+"/yaml", save(strings.Replace(was, "id: "+id, "id: other", 1), "live", "1"), "The id of the automation would change")
+	d.refuses(toContact+"/yaml", save(strings.Replace(was, "id: "+id, "id: other", 1), "draft", "1"), "The id of the automation would change")
+	d.refuses(toContact+"/yaml", save("", "draft", "1"), "Nothing was saved")
 
-	d.does(toContact+"/edit", save(changed, "draft", "1"), toContact+"?said=draft-saved")
+	d.does(toContact+"/yaml", save(changed, "draft", "1"), toContact+"?said=draft-saved")
 	d.wants(d.page(olivia, toContact), "There is a draft, version 2", "two_way: true")
-	d.wants(d.page(olivia, toContact+"/edit"), "two_way: false", "This is the draft", "mails <strong>nobody")
+	d.wants(d.page(olivia, toContact+"/yaml"), "two_way: false", "This is the draft", "mails <strong>nobody")
 	d.wants(d.page(olivia, toContact+"/history?from=1&to=2"), "-Restore version 2")
 	d.does(toContact+"/discard", url.Values{}, toContact+"?said=discarded")
 	d.refuses(toContact+"/discard", url.Values{}, "has no draft")
-	d.refuses(toContact+"/edit", save(changed, "live", "0"), "somebody changed this automation", "two_way: false")
-	d.does(toContact+"/edit", save(changed, "live", "1"), toContact+"?said=saved")
+	d.refuses(toContact+"/yaml", save(changed, "live", "0"), "somebody changed this automation", "two_way: false")
+	d.does(toContact+"/yaml", save(changed, "live", "1"), toContact+"?said=saved")
 	if e := d.text(l, id); e.Text != changed || e.State != mapping.StateOn || e.Draft != 0 || e.Version != 3 {
 		t.Errorf("after saving it is %+v", e)
 	}

@@ -76,7 +76,7 @@ func (d *desk) automate() {
 		d.does(toContact+"/state", url.Values{"state": {state}, "why": {long}}, toContact+"?said=switched-"+state)
 	}
 	draft := strings.Replace(d.text(l, "contact-to-calendarhero-contact").Text, "two_way: true", "two_way: false # "+long, 1)
-	d.does(toContact+"/edit", url.Values{"text": {draft}, "as": {"draft"}, "base": {"3"}}, toContact+"?said=draft-saved")
+	d.does(toContact+"/yaml", url.Values{"text": {draft}, "as": {"draft"}, "base": {"3"}}, toContact+"?said=draft-saved")
 	d.does(toContact+"/count", url.Values{}, toContact+"/apply")
 	d.counted(toContact)
 }

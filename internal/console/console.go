@@ -13,6 +13,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -194,8 +195,9 @@ type view struct {
 	Said      string // what was changed
 	Sandbox   string
 	Data      any
-	Result    any  // what an action found, for its page
-	First     bool // no contact was synced yet, and the reader can change that
+	Result    any    // what an action found, for its page
+	First     bool   // no contact was synced yet, and the reader can change that
+	page      string // that is shown in place of the form's; "" = none
 }
 
 // Operator reports whether the reader may change things.
@@ -258,7 +260,7 @@ func (c *Console) actionOf(r chi.Router, most int64, pattern, name string, read 
 		}
 		if p, ok := errors.AsType[problem](err); ok {
 			v.Problem = string(p)
-			c.show(w, r, http.StatusUnprocessableEntity, name, v, read)
+			c.show(w, r, http.StatusUnprocessableEntity, cmp.Or(v.page, name), v, read)
 			return
 		}
 		if err != nil {
@@ -266,7 +268,7 @@ func (c *Console) actionOf(r chi.Router, most int64, pattern, name string, read 
 			return
 		}
 		if next == "" {
-			c.show(w, r, http.StatusOK, name, v, read)
+			c.show(w, r, http.StatusOK, cmp.Or(v.page, name), v, read)
 			return
 		}
 		http.Redirect(w, r, next, http.StatusSeeOther)

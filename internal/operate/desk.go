@@ -55,7 +55,8 @@ type Desk struct {
 		mu   sync.Mutex // as mu, for the newest look at what needs attention
 		last Attention
 	}
-	synced atomic.Bool // a contact was ever synced
+	synced  atomic.Bool // a contact was ever synced
+	choices choices
 }
 
 // New returns a desk.

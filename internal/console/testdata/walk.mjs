@@ -51,7 +51,7 @@ try {
 			await check(page);
 		}
 	}
-	const edit = paths.find((path) => path.endsWith("/edit"));
+	const edit = paths.find((path) => path.endsWith("/yaml"));
 	if (edit) {
 		where = "a mistake in an automation";
 		await page.goto(address + edit);
