@@ -8,14 +8,12 @@ import (
 	"milepost/internal/store"
 )
 
-// unconfirmed returns nil when what a fetch said of a record is to be believed, and
-// else how long to wait before the record is asked for again: a read may lag
-// behind a write. Where fetch and events agree, or a fetch says again that a
-// record is gone, there is no doubt. A record that is not found, though no event
-// said that it was deleted, is looked for once more; so is one that is found
-// though an event said that it was. A record that was never read is new, and
-// most likely HighLevel's search does not know it yet: it is looked for during
-// ten minutes.
+// unconfirmed returns nil if the result of a fetch is confirmed, else how long to wait
+// before the next one: a read may lag behind a write. A result is confirmed if it agrees
+// with the events, or if a second fetch says again that the record is gone. A record that
+// is missing without a delete event is fetched once more. So is one that is there in spite
+// of a delete event. A record that was never read is new, and HighLevel's search probably
+// does not know it yet. Milepost searches for it for ten minutes.
 func (r *Syncer) unconfirmed(state store.EntityState, gone bool) error {
 	if gone == state.DeleteAsked() || (gone && state.Fingerprint == store.FingerprintGone) {
 		return nil
@@ -38,14 +36,13 @@ func (r *Syncer) unconfirmed(state store.EntityState, gone bool) error {
 	return &outcome.Wait{For: next, Why: why, Unconfirmed: first}
 }
 
-// neverRead reports whether a record is new. One that was synced is not, though
-// an earlier version may have kept no fingerprint of it.
+// neverRead reports whether a record is new. A record that was synced is not, even if an
+// earlier version stored no fingerprint of it.
 func neverRead(state store.EntityState) bool {
 	return state.Fingerprint == "" && state.SyncedAt.IsZero()
 }
 
-// newRecordLooks are the times after the first look at which a record that was
-// never read is looked for again.
+// newRecordLooks are the times of the next searches for a record that was never read.
 func newRecordLooks() []time.Duration {
 	return []time.Duration{
 		2 * time.Second, 5 * time.Second, 15 * time.Second, 40 * time.Second, 90 * time.Second,
@@ -53,7 +50,7 @@ func newRecordLooks() []time.Duration {
 	}
 }
 
-// whose says which vendor has the record.
+// whose returns the vendor that has the record.
 func whose(state store.EntityState) string {
 	if state.Kind == store.KindCalendarContact {
 		return calendarhero.API
@@ -61,7 +58,7 @@ func whose(state store.EntityState) string {
 	return "HighLevel"
 }
 
-// whyGone says why a record is taken for deleted.
+// whyGone returns why a record counts as deleted.
 func whyGone(state store.EntityState) string {
 	switch {
 	case state.DeleteAsked():

@@ -11,13 +11,13 @@ import (
 	"milepost/mapping"
 )
 
-// An automation that is changed to invite the customer would mail the customers of
-// all requests that are open, each as soon as its record is looked at. So a request
-// that was made for the account's owner stays with the owner until a person agrees;
-// what else changes of it is followed meanwhile. See store.AllowInvites.
+// If a person changes an automation so that it invites the customer, it would mail the
+// customers of all open requests. So a request that was made for the account's owner stays
+// with the owner until a person agrees. Its other changes still reach CalendarHero. See
+// store.AllowInvites.
 
-// staysWithOwner returns the item as it is to be asked for: for the owner where
-// that is not agreed to, and else as it is.
+// staysWithOwner returns the item to request. It invites the owner if nobody agreed to
+// invite anyone else.
 func (s requests) staysWithOwner(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (mapping.Item, meeting.Request, error) {
 	switch {
 	case item.Invite.Who == mapping.InviteOwner, link.Invited != "" && link.Invited != string(mapping.InviteOwner):
@@ -53,9 +53,8 @@ func (s requests) onlyOwner(link store.Link, asOwners meeting.Request) bool {
 	return len(emails) > 0 && !slices.ContainsFunc(emails, func(e string) bool { return !strings.EqualFold(e, asOwners.ContactEmails[0]) })
 }
 
-// inherit has a new item stay with the owner that takes the place of an owner's
-// request, because its automation has another id by now. It comes before that is
-// removed.
+// inherit lets a new item invite the owner if it replaces an owner's request because its
+// automation has a new id. It runs before that request is removed.
 func (s requests) inherit(ctx context.Context, plan mapping.Plan) error {
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
 	replaced := false

@@ -9,7 +9,7 @@ import (
 	"milepost/mapping"
 )
 
-// plan evaluates the automations, and notes what each made of the record.
+// plan evaluates the automations, and notes what each decided about the record.
 func (s *entitySync) plan(kind mapping.Kind, facts mapping.Facts) mapping.Plan {
 	plan, considered := s.automations.Trace(kind, facts)
 	if s.rehearser != nil {
@@ -24,7 +24,7 @@ func (s *entitySync) plan(kind mapping.Kind, facts mapping.Facts) mapping.Plan {
 	return plan
 }
 
-// left says of which automations that are not on something was left as it is.
+// left returns the automations that are not on and whose objects the sync left unchanged.
 func (s *entitySync) left() (list []store.Considered) {
 	for key, link := range s.links {
 		id := mapping.AutomationOf(key)
@@ -41,13 +41,13 @@ func (s *entitySync) left() (list []store.Considered) {
 	return list
 }
 
-// leaves reports whether what was made for an item is left exactly as it is, because
-// its automation is paused, off or gone. A record that is deleted or forgotten takes
-// along what was made for it, whatever its automation is.
+// leaves reports whether the object of an item stays exactly as it is, because its
+// automation is paused, off or gone. If a record is deleted or forgotten, its objects go,
+// whatever the state of the automation.
 func (s *entitySync) leaves(key string) bool { return !s.gone && s.automations.Leaves(key) }
 
-// removes reports whether something is there of an automation that is off or gone,
-// and of which a person agreed that it is removed.
+// removes reports whether objects exist of an automation that is off or gone, and a person
+// agreed to remove them.
 func (s *entitySync) removes() bool {
 	for key, link := range s.links {
 		if a := s.automations.Find(mapping.AutomationOf(key)); link.State != store.LinkGone && !s.leaves(key) && (a == nil || a.State == mapping.StateOff) {

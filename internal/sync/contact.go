@@ -28,8 +28,8 @@ type contacts struct{ *entitySync }
 
 func (contacts) texts(mapping.Item) any { return nil }
 
-// remove removes the contact of a HighLevel contact that is gone. One that merely no longer
-// fits an automation stays until then.
+// remove removes the contact of a HighLevel contact that is gone. If the HighLevel contact
+// only no longer matches an automation, the contact stays.
 func (s contacts) remove(ctx context.Context, link store.Link) error {
 	if s.gone {
 		return s.removeContact(ctx, link)
@@ -37,10 +37,10 @@ func (s contacts) remove(ctx context.Context, link store.Link) error {
 	return s.leave(ctx, link, noLongerKept)
 }
 
-// apply brings the CalendarHero contact of an item in step: found by
-// e-mail first, merged into what is there, created where there is none. One that
-// is kept in step both ways and that a person deleted in CalendarHero is not made
-// again until its HighLevel contact changes.
+// apply brings the CalendarHero contact of an item in step. It searches by e-mail address,
+// merges into the contact that it finds, and creates one only if it finds none. If a person
+// deleted a contact that is kept in step both ways, apply creates it again only after its
+// HighLevel contact changes.
 func (s contacts) apply(ctx context.Context, item mapping.Item) error {
 	if done, err := s.unchanged(ctx, item); done || err != nil {
 		return err
@@ -91,8 +91,8 @@ func (s contacts) apply(ctx context.Context, item mapping.Item) error {
 	return s.fill(ctx, link, want, have)
 }
 
-// unchanged reports whether the contact is as the item asks for, on both sides if it is kept
-// in step both ways.
+// unchanged reports whether the contact already equals the item, on both sides if it is
+// kept in step both ways.
 func (s contacts) unchanged(ctx context.Context, item mapping.Item) (bool, error) {
 	want, link := item.Contact, s.links[item.Key]
 	switch {
@@ -117,8 +117,8 @@ func (s contacts) unchanged(ctx context.Context, item mapping.Item) (bool, error
 	return false, nil
 }
 
-// confirmFound returns nil once it is to be believed whether the contact of a live link
-// exists. A gateway, or an index that lags behind, must not pass for a deletion.
+// confirmFound returns nil once it is certain whether the contact of a live link exists.
+// A gateway, or an index that lags behind, must not count as a deletion.
 func (s contacts) confirmFound(ctx context.Context, link store.Link, have calendarhero.Contact) error {
 	switch {
 	case link.State != store.LinkLive:
@@ -129,7 +129,7 @@ func (s contacts) confirmFound(ctx context.Context, link store.Link, have calend
 	return s.contactVanished(ctx)
 }
 
-// fill adds what HighLevel knows to a contact that is kept in step one way.
+// fill adds HighLevel's values to a contact that is kept in step one way.
 func (s contacts) fill(ctx context.Context, link store.Link, want mapping.ContactItem, have calendarhero.Contact) error {
 	merged := contactmerge.Fill(have, want)
 	if fingerprint.Of(merged) == fingerprint.Of(have) {
@@ -141,9 +141,9 @@ func (s contacts) fill(ctx context.Context, link store.Link, want mapping.Contac
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact updated", want.Name))
 }
 
-// searchFinds makes sure that CalendarHero's search works before a contact that it
-// does not find is created: it must find another contact that is there. One that a
-// person deleted proves nothing.
+// searchFinds checks that CalendarHero's search works before Milepost creates a contact
+// that the search did not find: it must find another known contact. A contact that a person
+// deleted proves nothing.
 func (s contacts) searchFinds(ctx context.Context) error {
 	others, err := s.store.ContactLinks(ctx, s.entity, 3)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s contacts) searchFinds(ctx context.Context) error {
 	return nil
 }
 
-// contactFound ends the doubt on whether the contact was deleted in CalendarHero.
+// contactFound stores that the contact still exists in CalendarHero, which ends the checks.
 func (s contacts) contactFound(ctx context.Context) error {
 	if !s.troubled {
 		return nil
@@ -179,9 +179,9 @@ func (s contacts) contactFound(ctx context.Context) error {
 	return s.confirmed(ctx, calendarhero.API)
 }
 
-// leaseAddresses takes the sole right to make, adopt or remove the contacts with
-// any of the e-mail addresses in the CalendarHero account, whichever locations
-// share it, or fails with a wait. Call release at the end.
+// leaseAddresses takes the sole right to create, adopt or remove contacts with any of the
+// e-mail addresses in the CalendarHero account, for all locations that share it. If another
+// sync has the right, it fails with a wait. Call release at the end.
 func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
 	holder := uuid.NewString()
 	var taken []string
@@ -209,8 +209,8 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 	return release, nil
 }
 
-// addressLease names the lease of an address by a digest: the name is told by
-// errors, and an address is personal data.
+// addressLease names the lease of an address by a digest, because errors contain the name
+// and an address is personal data.
 func addressLease(account, email string) string {
 	return "contact " + fingerprint.Of([]string{account, strings.ToLower(email)})
 }
@@ -242,8 +242,8 @@ func (s contacts) createContact(ctx context.Context, link store.Link, want mappi
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell("contact created", want.Name))
 }
 
-// findSent looks for the contact of a create whose answer was lost, by its name:
-// the addresses are not known once its HighLevel contact is gone.
+// findSent searches by name for the contact of a create whose answer was lost. The
+// addresses are not known once its HighLevel contact is gone.
 func (s contacts) findSent(ctx context.Context, link store.Link) (calendarhero.Contact, error) {
 	if err := s.settled(ctx, link); err != nil || link.Title == "" {
 		return calendarhero.Contact{}, err
@@ -255,9 +255,9 @@ func (s contacts) findSent(ctx context.Context, link store.Link) (calendarhero.C
 	return calendarhero.Contact{}, err
 }
 
-// removeContact deletes the CalendarHero contact of a deleted HighLevel
-// contact, if it was made here and no other contact shares it. A shared one
-// is then removed with the last of them.
+// removeContact deletes the CalendarHero contact of a deleted HighLevel contact, if
+// Milepost created it and no other contact shares it. A shared contact goes with the last
+// of them.
 func (s contacts) removeContact(ctx context.Context, link store.Link) error {
 	if link.State.Uncertain() {
 		found, err := s.findSent(ctx, link)
@@ -299,8 +299,8 @@ func (s contacts) removeContact(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, "contact removed")
 }
 
-// deletedContact makes sure that a contact is gone: what a DELETE of a contact
-// answers is not documented, and a gateway may answer anything.
+// deletedContact checks that a contact is gone. The answer to a DELETE of a contact is not
+// documented, and a gateway may answer anything.
 func (s contacts) deletedContact(ctx context.Context, link store.Link) error {
 	_, err := s.conn.CalendarHero.Contact(ctx, link.ObjectID)
 	switch {

@@ -23,12 +23,11 @@ import (
 // deletedThere is the base of a link whose contact a person deleted in CalendarHero.
 const deletedThere = `"deleted"`
 
-// bothWays merges a contact that both sides have, part by part: what changed on
-// one side only goes to the other, a part that is empty clears nothing, and where
-// both changed the item's rule decides. Each side is compared with what it was
-// itself, so that a side which keeps a value in a form of its own, or does not
-// take it, is not written again and again. The writes come before the note of
-// them: after a crash both sides are equal already.
+// bothWays merges a contact that both sides have, part by part. A change on one side goes
+// to the other. An empty part clears nothing. If both sides changed a part, the item's rule
+// decides. bothWays compares each side with its own former value, so it does not rewrite a
+// value that a side keeps in its own form or rejects. It writes to the vendors before it
+// saves the link: after a crash both sides are equal already.
 func (s contacts) bothWays(ctx context.Context, item mapping.Item, link store.Link, have calendarhero.Contact) error {
 	want, last := item.Contact, s.links[item.Key]
 	shared, err := s.store.Shared(ctx, link)
@@ -72,8 +71,8 @@ func (s contacts) bothWays(ctx context.Context, item mapping.Item, link store.Li
 	return s.store.SaveLink(ctx, link, s.now(), nil, told...)
 }
 
-// reportConflicts reports what is about to be overwritten. A try that fails after
-// that does not report it again.
+// reportConflicts reports the values that a write is about to overwrite. If the write
+// fails, the next try does not report them again.
 func (s contacts) reportConflicts(ctx context.Context, link, last store.Link, merged contactmerge.Result) error {
 	if len(merged.Conflicts) == 0 {
 		return nil
@@ -86,7 +85,7 @@ func (s contacts) reportConflicts(ctx context.Context, link, last store.Link, me
 	return s.store.SaveLink(ctx, link, s.now(), nil, lost...)
 }
 
-// noteUnwritten says what stays different on the two sides.
+// noteUnwritten notes the values that stay different on the two sides.
 func (s contacts) noteUnwritten(item mapping.Item, merged contactmerge.Result) {
 	if merged.Withheld {
 		s.notes = append(s.notes, item.Automation+": Milepost does not write back the changes in CalendarHero, because another item or HighLevel contact shares the contact there")
@@ -98,8 +97,8 @@ func (s contacts) noteUnwritten(item mapping.Item, merged contactmerge.Result) {
 	}
 }
 
-// calendarHeroNewer reports whether HighLevel's contact changed before CalendarHero's
-// was last seen unchanged, if the rule asks for that.
+// calendarHeroNewer reports whether HighLevel's contact changed before Milepost last saw
+// CalendarHero's unchanged, if the rule asks for that.
 func (s contacts) calendarHeroNewer(ctx context.Context, rule mapping.ConflictRule, link store.Link) (bool, error) {
 	if rule == mapping.CalendarHeroWins || rule == mapping.HighLevelWins || s.entity.Kind != string(mapping.KindContact) {
 		return false, nil
@@ -112,9 +111,9 @@ func (s contacts) calendarHeroNewer(ctx context.Context, rule mapping.ConflictRu
 	return changed.Before(same), err
 }
 
-// writeBack writes parts of a CalendarHero contact to the HighLevel contact, their fields
-// alone, and notes in next what HighLevel has then. A part that HighLevel rejects is reported,
-// and holds up neither the others nor the next sync.
+// writeBack writes only the given parts of a CalendarHero contact to the HighLevel contact,
+// and stores the new values in next. If HighLevel rejects a part, writeBack reports it and
+// writes the others.
 func (s contacts) writeBack(ctx context.Context, item mapping.Item, parts map[string]string, next contactmerge.Base) ([]store.TimelineEntry, error) {
 	fields, err := s.readFields(ctx, slices.Collect(maps.Values(item.Contact.Back)))
 	if err != nil {
@@ -164,8 +163,8 @@ func (s contacts) writeParts(ctx context.Context, item mapping.Item, fields cont
 	return stored, s.refusal(ctx, err)
 }
 
-// writtenPart notes in next how the write of a part ended. It returns the value that
-// HighLevel has now, and whether it took it.
+// writtenPart stores in next how the write of a part ended. It returns the value that
+// HighLevel has now, and whether HighLevel accepted the write.
 func (s contacts) writtenPart(item mapping.Item, p contactmerge.Part, has, v string, rejected error, next contactmerge.Base) (string, bool) {
 	now := next[p.Name]
 	now.Refused = rejected != nil

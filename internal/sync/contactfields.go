@@ -25,8 +25,8 @@ type contactFields struct {
 	definitions []highlevel.CustomField
 }
 
-// readFields reads the contact, and the definitions of custom fields where one
-// of the fields needs them.
+// readFields reads the contact, and the definitions of custom fields if one of the fields
+// needs them.
 func (s *entitySync) readFields(ctx context.Context, fields []string) (f contactFields, err error) {
 	if f.contact, err = s.followUpClient.Contact(ctx, s.contactID); err != nil {
 		return f, err
@@ -37,7 +37,7 @@ func (s *entitySync) readFields(ctx context.Context, fields []string) (f contact
 	return f, outcome.NonRecord(err)
 }
 
-// value is what a field has, as text; "" where it has nothing.
+// value returns the value of a field as text; "" = none.
 func (f contactFields) value(contact highlevel.Contact, field string) string {
 	facts := facts.Contact(contact, f.definitions)
 	v, ok := facts.Fields[field]
@@ -63,7 +63,7 @@ func fieldText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// standard is where a write has a standard field that is a text; nil for others.
+// standard returns a function that sets a standard text field of a write; nil for others.
 func (contactFields) standard(w *highlevel.ContactFields, field string) func(string) {
 	text := func(t *highlevel.Text) func(string) { return func(v string) { *t = highlevel.Set(v) } }
 	plain := func(t **string) func(string) { return func(v string) { *t = &v } }
@@ -102,8 +102,8 @@ func (contactFields) standard(w *highlevel.ContactFields, field string) func(str
 	return nil
 }
 
-// set adds a field to a write. It fails with clients.Invalid where HighLevel has
-// no such field to write.
+// set adds a field to a write. If HighLevel has no such field to write, it fails with
+// clients.Invalid.
 func (f contactFields) set(w *highlevel.ContactFields, field, value string) error {
 	if field == "name" {
 		first, last := contactmerge.SplitName(value, f.contact.FirstName, f.contact.LastName)
@@ -166,8 +166,8 @@ type contactUpdates struct{ highLevelWrites }
 
 func (contactUpdates) texts(item mapping.Item) any { return item.ContactFields }
 
-// apply writes fields of the HighLevel contact, those alone and once
-// for each change of what the item asks for: what a person changes afterwards stays.
+// apply writes only these fields of the HighLevel contact, and only once for each change of
+// the item. What a person changes afterwards stays.
 func (s contactUpdates) apply(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	content := fingerprint.OfText(s.texts(item))

@@ -17,8 +17,8 @@ import (
 	"milepost/mapping"
 )
 
-// readCalendarContact reads the CalendarHero contact that a webhook told of. What
-// the webhook said is only where to look: by its id, else by its addresses.
+// readCalendarContact reads the CalendarHero contact of a webhook: by its id, else by the
+// addresses in the webhook. It trusts nothing else that the webhook says.
 func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarContact, error) {
 	record, _, err := s.store.Record(ctx, s.entity)
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *entitySync) readCalendarContact(ctx context.Context) (mapping.CalendarC
 	return facts.CalendarContact(have), nil
 }
 
-// addressesTried is by how many addresses of a webhook a contact is looked for:
-// each costs a call, and the webhook is not signed.
+// addressesTried bounds the addresses of a webhook that are searched for. Each costs a
+// call, and the webhook is not signed.
 const addressesTried = 5
 
 // gone is a failure to read a contact that no search finds either.
@@ -55,7 +55,7 @@ func gone(missing error) error {
 // upsertSource is the source of a HighLevel contact that came from CalendarHero.
 const upsertSource = "CalendarHero"
 
-// newContacts are the HighLevel contacts of CalendarHero's.
+// newContacts are the HighLevel contacts that come from CalendarHero.
 type newContacts struct{ highLevelWrites }
 
 func (newContacts) texts(mapping.Item) any { return nil }
@@ -127,7 +127,7 @@ func (s newContacts) apply(ctx context.Context, item mapping.Item) error {
 	return s.store.SaveLink(ctx, link, s.now(), nil, told...)
 }
 
-// alreadyLinked says why a contact is not to be made in HighLevel, or "".
+// alreadyLinked returns why Milepost does not create a contact in HighLevel, or "".
 func (s newContacts) alreadyLinked(ctx context.Context, want mapping.ContactItem) (string, error) {
 	owner, err := s.conn.Owner(ctx)
 	if err != nil {
@@ -176,9 +176,9 @@ func (s newContacts) findInHighLevel(ctx context.Context, link store.Link, email
 	return highlevel.Contact{}, false, nil
 }
 
-// createInHighLevel adds the contact. A number without its country is left for
-// later: an upsert could match it with that of another contact, which FindDuplicate
-// did not, and write over it.
+// createInHighLevel creates the contact. It leaves out a phone number without a country
+// code: an upsert could match another contact's number, which FindDuplicate did not find,
+// and overwrite that contact.
 func (s newContacts) createInHighLevel(ctx context.Context, link *store.Link, want mapping.ContactItem, phone string) (highlevel.Contact, error) {
 	creating := *link
 	creating.State, creating.Generation, creating.AttemptedAt = store.LinkCreating, link.Generation+1, s.now()
@@ -208,7 +208,7 @@ func (s newContacts) createInHighLevel(ctx context.Context, link *store.Link, wa
 	return stored, nil
 }
 
-// missingFields are those that a contact has nothing in, and what they get.
+// missingFields returns the empty fields of a contact that want fills, and their values.
 func missingFields(have highlevel.Contact, want mapping.ContactItem, phone string) (write highlevel.ContactFields, what []string) {
 	if have.FirstName == "" && have.LastName == "" && have.Name == "" && want.Name != "" {
 		write.Name, what = highlevel.Set(want.Name), append(what, "name: "+want.Name)

@@ -12,14 +12,14 @@ import (
 	"milepost/mapping"
 )
 
-// wasQuiet reports whether a new description may replace its request now: it was
-// asked for long enough ago, and not changed since.
+// wasQuiet reports whether a new description may replace its request now: it has waited
+// long enough, and did not change since.
 func (s requests) wasQuiet(link store.Link, want meeting.Request) bool {
 	return s.quiet == 0 || s.quiet > 0 && link.Debounced == want.Content && s.debounceLeft(link) <= 0
 }
 
-// debounceLeft is how long a resting description has still to wait. It waits no longer
-// if it began to in the future: the clock was put back.
+// debounceLeft returns how long a new description still has to wait. If its start lies in
+// the future, because the clock was put back, it waits no longer.
 func (r *Syncer) debounceLeft(link store.Link) time.Duration {
 	ago := r.now().Sub(link.DebouncedSince)
 	if ago < 0 {
@@ -43,7 +43,7 @@ func (s requests) debounce(ctx context.Context, link store.Link, item mapping.It
 	return s.store.Debounce(ctx, link, s.now(), s.real(s.quiet))
 }
 
-// endDebounce ends the wait of a description that is no longer asked for.
+// endDebounce ends the wait of a description that no item wants any more.
 func (s requests) endDebounce(ctx context.Context, link store.Link) error {
 	if link.Debounced == "" {
 		return nil
@@ -52,7 +52,7 @@ func (s requests) endDebounce(ctx context.Context, link store.Link) error {
 	return s.store.SaveLink(ctx, link, s.now(), nil)
 }
 
-// debounceJob has a record looked at whose new description has waited long enough.
+// debounceJob queues a sync of a record whose new description has waited long enough.
 func (r *Syncer) debounceJob(ctx context.Context, job *river.Job[store.DebounceArgs]) error {
 	links, err := r.store.Links(ctx, job.Args.Entity())
 	if err != nil {

@@ -15,17 +15,17 @@ import (
 	"milepost/mapping"
 )
 
-// Before anything is removed because a record is gone, though no event says that
-// it was deleted, three things must hold besides the vendor's own answer and a
-// second look (confirm.go): the vendor answers for the location at the same moment;
-// it shows other records of the location; and no more than a few vanish at once,
-// or a person agreed (store/removals.go).
+// If a record is gone and no event says that it was deleted, Milepost removes its items
+// only if three things hold besides the vendor's answer and a second look (confirm.go):
+// the vendor answers for the location at the same moment, it shows other records of the
+// location, and no more than a few records vanish at once, or a person agreed
+// (store/removals.go).
 
 const highLevelAPI = "HighLevel"
 
-// missing reports whether a failure to read the record means that it is gone. An
-// answer that names no record counts only beside a delete event, and only while
-// HighLevel answers for the location.
+// missing reports whether a failure to read the record means that it is gone. An answer
+// that names no record counts only together with a delete event, and only while HighLevel
+// answers for the location.
 func (s *entitySync) missing(ctx context.Context, state store.EntityState, err error) bool {
 	failed, ok := errors.AsType[*clients.Error](err)
 	switch {
@@ -42,13 +42,13 @@ func (s *entitySync) missing(ctx context.Context, state store.EntityState, err e
 		s.locationAnswers(ctx) == nil
 }
 
-// isKnown reports whether something may have been made for a record.
+// isKnown reports whether Milepost may have created something for a record.
 func (s *entitySync) isKnown(state store.EntityState) bool {
 	return !neverRead(state) || len(s.links) > 0
 }
 
-// noteUnconfirmed notes the first looks that did not find a known record, so that it is
-// known how many vanish at once before the first of them is believed.
+// noteUnconfirmed stores the first looks that did not find a known record. So Milepost
+// knows how many vanish at once before it believes the first of them.
 func (s *entitySync) noteUnconfirmed(ctx context.Context, state store.EntityState) error {
 	if state.DeleteAsked() || !s.isKnown(state) {
 		return nil
@@ -60,7 +60,7 @@ func (s *entitySync) noteUnconfirmed(ctx context.Context, state store.EntityStat
 	return err
 }
 
-// confirmGone returns nil once a record may be taken for deleted.
+// confirmGone returns nil once the record counts as deleted.
 func (s *entitySync) confirmGone(ctx context.Context, state store.EntityState) error {
 	explained, err := s.contactGone(ctx)
 	switch {
@@ -78,8 +78,8 @@ func (s *entitySync) confirmGone(ctx context.Context, state store.EntityState) e
 	return s.vanished(ctx, whose(state), since)
 }
 
-// contactGone reports whether the contact of the record is known to be deleted,
-// which explains that the record is gone.
+// contactGone reports whether Milepost knows that the contact of the record is deleted,
+// which explains why the record is gone.
 func (s *entitySync) contactGone(ctx context.Context) (bool, error) {
 	if s.contactID == "" || s.entity.Kind == string(mapping.KindContact) || s.entity.Kind == store.KindCalendarContact {
 		return false, nil
@@ -88,8 +88,8 @@ func (s *entitySync) contactGone(ctx context.Context) (bool, error) {
 	return contact.Fingerprint == store.FingerprintGone, err
 }
 
-// vanished returns nil once it is to be believed that the record, which the vendor
-// has not shown since a time, was deleted there.
+// vanished returns nil once Milepost may believe that the record, which the vendor has not
+// shown since a time, was deleted there.
 func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Time) error {
 	err := s.conn.Answers(ctx)
 	if vendor == highLevelAPI {
@@ -113,7 +113,7 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 		vendor, d.Others, s.entity.LocationID)}
 }
 
-// confirmed notes that it is not in doubt any more whether the record exists.
+// confirmed stores that the record exists, which ends the checks.
 func (s *entitySync) confirmed(ctx context.Context, vendor string) error {
 	over, err := s.store.Settle(ctx, s.entity, vendor)
 	if over {
@@ -122,14 +122,14 @@ func (s *entitySync) confirmed(ctx context.Context, vendor string) error {
 	return err
 }
 
-// whenAllElseIsGone are the times after which a record is believed to be gone
-// although no other contact of the location is found either.
+// whenAllElseIsGone are the times after which Milepost believes that a record is gone even
+// if it finds no other contact of the location either.
 func whenAllElseIsGone() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
 }
 
-// othersAreThere returns nil if HighLevel answers for the location now: it shows
-// another contact that is known, or at least the location.
+// othersAreThere returns nil if HighLevel answers for the location now: it shows another
+// known contact, or at least the location.
 func (s *entitySync) othersAreThere(ctx context.Context, since time.Time) error {
 	ids, err := s.store.ContactsBeside(ctx, s.entity.LocationID, s.contactID)
 	if err != nil {
@@ -170,9 +170,8 @@ func (s *entitySync) locationAnswers(ctx context.Context) error {
 	return outcome.NonRecord(err)
 }
 
-// contactVanished returns nil once it is to be believed that a person deleted the
-// contact of a live link in CalendarHero, where neither its id nor its name nor an
-// address of it is found.
+// contactVanished returns nil once Milepost may believe that a person deleted the contact
+// of a live link in CalendarHero. No search by its id, name or addresses finds it.
 func (s *entitySync) contactVanished(ctx context.Context) error {
 	since, err := s.store.MarkUnconfirmed(ctx, s.entity, calendarhero.API, s.now())
 	if err != nil {
@@ -188,10 +187,10 @@ func (s *entitySync) contactVanished(ctx context.Context) error {
 	return err
 }
 
-// refusal returns a failure as it is if it says something about the record. A vendor
-// that refuses what was sent must answer otherwise at the same moment: a gateway in its
-// place may refuse everything, in the vendor's own form. Then that is the failure, and
-// the sync is tried again.
+// refusal returns a failure unchanged if it says something about the record. A vendor that
+// rejects one call must accept another at the same moment. A gateway in its place may
+// reject everything, in the vendor's own form. Then refusal returns that as an outage, and
+// Milepost retries the sync.
 func (s *entitySync) refusal(ctx context.Context, err error) error {
 	failed, ok := errors.AsType[*clients.Error](err)
 	if !ok || failed.Reason != clients.Invalid || failed.Status == 0 {

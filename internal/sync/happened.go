@@ -11,11 +11,11 @@ import (
 	"milepost/mapping"
 )
 
-// Some triggers hold once something has happened to a record that the record does
-// not show itself: it was created, its stage changed. An event says so; and since
-// events get lost, each sync compares what it reads with what was read before.
+// Some triggers fire for a change that the record itself does not show: it was created, or
+// its stage changed. An event says so. Events get lost, so each sync also compares what it
+// reads with what the last one read.
 
-// eventTriggers are the triggers that hold once HighLevel sent an event of a type.
+// eventTriggers are the triggers that fire after an event of a type from HighLevel.
 var eventTriggers = map[string]mapping.Trigger{
 	"ContactCreate":                  mapping.ContactCreated,
 	"ContactDndUpdate":               mapping.ContactDNDChanged,
@@ -28,25 +28,24 @@ var eventTriggers = map[string]mapping.Trigger{
 	"OpportunityAssignedToUpdate":    mapping.OpportunityAssignee,
 }
 
-// createdTriggers hold for records of a kind whose creation was noticed.
+// createdTriggers fire for new records of a kind.
 var createdTriggers = map[mapping.Kind]mapping.Trigger{
 	mapping.KindContact: mapping.ContactCreated, mapping.KindNote: mapping.NoteCreated,
 	mapping.KindAppointment: mapping.AppointmentCreated, mapping.KindOpportunity: mapping.OpportunityCreated,
 }
 
-// deletedTriggers hold for records of a kind that are deleted.
+// deletedTriggers fire for deleted records of a kind.
 var deletedTriggers = map[mapping.Kind]mapping.Trigger{
 	mapping.KindContact: mapping.ContactDeleted, mapping.KindTask: mapping.TaskDeleted, mapping.KindNote: mapping.NoteDeleted,
 	mapping.KindAppointment: mapping.AppointmentDeleted, mapping.KindOpportunity: mapping.OpportunityDeleted,
 }
 
-// createdLately is how old a record may be that is read for the first time, to be
-// taken for a new one whose event was lost. A walk looks at a contact's notes once a
-// day.
+// createdLately is the greatest age at which a record that is read for the first time
+// counts as new, with a lost event. The sweep reads a contact's notes once a day.
 const createdLately = 48 * time.Hour
 
-// parts are the digests of the parts of a record whose changes are noted, by the
-// trigger that then holds.
+// parts are digests of the parts of a record whose changes matter, by the trigger that
+// fires.
 type parts map[mapping.Trigger]string
 
 func partsOf(kind mapping.Kind, f mapping.Facts, dnd string) parts {
@@ -70,8 +69,8 @@ func partsOf(kind mapping.Kind, f mapping.Facts, dnd string) parts {
 	return nil
 }
 
-// partsMoved are the parts of the task after Milepost moved it: that is no edit of a
-// person. "" = none are noted.
+// partsMoved are the parts of the task after Milepost moved it, so that the move does not
+// count as an edit by a person. "" = none are stored.
 func (s *entitySync) partsMoved(due time.Time) string {
 	if s.parts == "" {
 		return ""
@@ -93,8 +92,8 @@ func (p parts) text() string {
 	return string(b)
 }
 
-// noteHappened adds to the facts what happened to the record. What is found to have
-// happened since it was last read is noted when the sync ends.
+// noteHappened adds to the facts what happened to the record. At its end, the sync stores
+// what has happened since the last read.
 func (s *entitySync) noteHappened(ctx context.Context, state store.EntityState, needs mapping.Needs, facts *mapping.Facts) error {
 	kind := mapping.Kind(state.Kind)
 	if !needs.Happened || kind == mapping.KindMeeting {
@@ -138,8 +137,8 @@ func (s *entitySync) noteHappened(ctx context.Context, state store.EntityState, 
 	return nil
 }
 
-// createdLately reports whether a record was created so lately that it is new,
-// though no event may have said so.
+// createdLately reports whether a record is so young that it counts as new, even without
+// an event.
 func (s *entitySync) createdLately(ctx context.Context, kind mapping.Kind, facts mapping.Facts) (bool, error) {
 	var added time.Time
 	switch kind {
@@ -160,7 +159,7 @@ func (s *entitySync) createdLately(ctx context.Context, kind mapping.Kind, facts
 	return added.After(c.CreatedAt), err
 }
 
-// noteTags adds since when the contact is known to have the tags that are milestones.
+// noteTags adds the times since when the contact has the tags that are milestones.
 func (s *entitySync) noteTags(known map[string]time.Time, facts *mapping.Facts) {
 	s.tagged = map[string]time.Time{}
 	milestones := s.automations.MilestoneTags()

@@ -20,11 +20,11 @@ import (
 // A person may have added text after it.
 var refForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})(?:-[a-z2-7]{4})?\]`)
 
-// laterWrites is how many generations of a note or task beyond the known one are
-// looked for: it is updated in place, so only one that was lost is made again.
+// laterWrites is how many generations beyond the known one the search for a note or task
+// covers. Milepost updates them in place, so it creates another one only if one was lost.
 const laterWrites = 8
 
-// writtenIDs are the ids of a contact's notes or tasks with a marker, by marker.
+// writtenIDs returns the ids of a contact's notes or tasks that have a marker, by marker.
 type writtenIDs map[string]string
 
 func (w writtenIDs) add(id, body string) {
@@ -33,8 +33,8 @@ func (w writtenIDs) add(id, body string) {
 	}
 }
 
-// backReads remembers for which contacts the notes or tasks were read since the
-// process started: what this database does not know is found then or never.
+// backReads remembers the contacts whose notes or tasks were read since the process
+// started. That read finds everything that this database does not know.
 type backReads struct {
 	mu   sync.Mutex
 	read map[backRead]writtenIDs
@@ -45,8 +45,8 @@ type backRead struct {
 	contact string
 }
 
-// adoptWritten adopts the note or task of an item that was written before the
-// database was lost or copied. It is left as it is: a person may have changed it.
+// adoptWritten adopts the note or task that was written for an item before the database was
+// lost or copied. It does not change the text, because a person may have edited it.
 func (s highLevelWrites) adoptWritten(ctx context.Context, link store.Link, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
 	reads := &s.conn.backReads
 	reads.mu.Lock()
@@ -86,11 +86,10 @@ func (s highLevelWrites) adoptLater(ctx context.Context, link store.Link, item m
 	return link, nil
 }
 
-// Markers that former releases wrote have no check, and those under a key that was lost
-// cannot be checked. If no link knows such a marker either, it is proven by what it follows
-// from: a record of the contact, or a meeting, and an automation. Anybody can write what
-// looks like a marker, so one that follows from nothing proves nothing, and its text is
-// taken for a person's.
+// Markers of former releases have no check, and those under a lost key cannot be checked.
+// If no link knows such a marker, it is Milepost's only if it follows from a record of the
+// contact or a meeting, and an automation. Anybody can write a text that looks like a
+// marker. So if a marker follows from nothing, its text counts as a person's.
 
 // followsFromKnown reports whether a marker follows from a record of the contact that the
 // database knows.
@@ -115,8 +114,7 @@ func (s *entitySync) followsFromShown(ctx context.Context, marker string) (bool,
 	return slices.ContainsFunc(tasks, func(t highlevel.Task) bool { return s.mayHaveWritten(mapping.KindTask, t.ID, marker) }), nil
 }
 
-// mayHaveWritten reports whether a marker is one of those that automations write for a
-// record.
+// mayHaveWritten reports whether automations write a marker for a record.
 func (s *entitySync) mayHaveWritten(kind mapping.Kind, id, marker string) bool {
 	e := store.Entity{LocationID: s.entity.LocationID, Kind: string(kind), ID: id}
 	found := false
@@ -129,8 +127,8 @@ func (s *entitySync) mayHaveWritten(kind mapping.Kind, id, marker string) bool {
 	return found
 }
 
-// meetingWrote reports whether a marker is one of those that automations write for a
-// meeting that a list shows.
+// meetingWrote reports whether automations write a marker for a meeting that a list
+// shows.
 func (s *entitySync) meetingWrote(ctx context.Context, marker string) (bool, error) {
 	since := s.began.Add(-account.ListsFresh)
 	if err := s.believable(ctx, since); err != nil {
@@ -154,8 +152,8 @@ func (s *entitySync) meetingWrote(ctx context.Context, marker string) (bool, err
 	return false, nil
 }
 
-// proofs remembers which markers without a check were proven to be Milepost's, and of which
-// the vendors lately showed nothing that they follow from.
+// proofs remembers the markers without a check that are proven to be Milepost's, and those
+// for which the vendors lately showed nothing.
 type proofs struct {
 	mu      sync.Mutex
 	ours    map[proof]bool
@@ -165,10 +163,10 @@ type proofs struct {
 type proof struct{ contact, marker string }
 
 const (
-	// mostProofs bounds what is remembered: people can make up markers.
+	// mostProofs bounds the memory, because people can make up markers.
 	mostProofs = 10000
-	// nothingFor is how long the vendors are not asked again. What they showed may have been
-	// wrong.
+	// nothingFor is how long Milepost does not ask the vendors again. Their answer may have
+	// been wrong.
 	nothingFor = 10 * time.Minute
 )
 

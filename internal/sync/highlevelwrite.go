@@ -16,14 +16,13 @@ import (
 	"milepost/mapping"
 )
 
-// What is written in HighLevel because of what happened in CalendarHero. Each
-// item is written once for each change of what it asks for: what a person
-// changes or deletes there afterwards stays as that person left it. Notes and
-// tasks carry a marker as the last line of their body, by which a create whose
-// answer was lost is found, and by which the echo of our own write is known.
+// Milepost writes in HighLevel because of what happened in CalendarHero. It writes an item
+// once for each change of the item. If a person edits or deletes the object afterwards,
+// that stays. Notes and tasks end with a marker. Milepost uses it to find a create whose
+// answer was lost, and to recognise the echo of its own write.
 
-// written finds out what became of the object of an item in HighLevel: the link
-// is live or gone then. read returns the ids of what has a marker.
+// written finds out what happened to the object of an item in HighLevel. The link it
+// returns is live or gone. read returns the ids of everything with a marker.
 func (s highLevelWrites) written(ctx context.Context, item mapping.Item, content, title string, read func() (writtenIDs, error)) (store.Link, error) {
 	link := s.links[item.Key]
 	switch {
@@ -56,7 +55,7 @@ func (s highLevelWrites) written(ctx context.Context, item mapping.Item, content
 // whatWritten names a kind of item for people.
 func whatWritten(kind mapping.ItemKind) string { return strings.ReplaceAll(string(kind), "_", " ") }
 
-// write makes or updates the object of an item in HighLevel.
+// write creates or updates the object of an item in HighLevel.
 func (s highLevelWrites) write(ctx context.Context, link store.Link, item mapping.Item, content, title string,
 	create func(marker string) (id string, err error), update func(id, marker string) error,
 ) error {
@@ -92,8 +91,8 @@ func (s highLevelWrites) write(ctx context.Context, link store.Link, item mappin
 	return s.store.SaveLink(ctx, next, s.now(), nil, s.tell(what+" created", title))
 }
 
-// signed is a body that ends with a marker, and with a check by which any database knows
-// that Milepost wrote it.
+// signed returns a body that ends with a marker and a check. The check proves to any
+// database that Milepost wrote it.
 func (s *entitySync) signed(body, marker string) string {
 	if checks := s.checks(marker); len(checks) > 0 {
 		marker += "-" + checks[0]
@@ -101,8 +100,7 @@ func (s *entitySync) signed(body, marker string) string {
 	return meeting.Signed(body, marker)
 }
 
-// checks are what may stand behind a marker in a note or task that Milepost wrote in the
-// location.
+// checks returns the codes that may follow a marker of Milepost in the location.
 func (s *entitySync) checks(marker string) []string {
 	if s.checksOf == nil {
 		return nil
@@ -180,7 +178,7 @@ func (s highLevelTasks) apply(ctx context.Context, item mapping.Item) error {
 		})
 }
 
-// taskContent is by what it is known that a task was moved or completed.
+// taskContent returns the digest that tells whether a task was moved or completed.
 func taskContent(item mapping.Item) string {
 	return fingerprint.Of([]string{item.Due.UTC().Format(time.RFC3339), item.Meeting})
 }
@@ -190,8 +188,7 @@ type taskChanges struct{ highLevelWrites }
 
 func (taskChanges) texts(mapping.Item) any { return nil }
 
-// apply completes the task that a meeting was made for, or moves it to
-// where the meeting is.
+// apply completes the task of a meeting, or moves it to the meeting's time.
 func (s taskChanges) apply(ctx context.Context, item mapping.Item) error {
 	if s.facts.Task.ID == "" {
 		return fmt.Errorf("automation %q changes the task of a meeting that was made for none", item.Automation)

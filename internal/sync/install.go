@@ -17,8 +17,8 @@ const (
 	awaitedLimit = 24 * time.Hour   // then nobody will give it any more
 )
 
-// syncInstall brings a location or agency in step with whether the app is
-// installed there, by the newest INSTALL or UNINSTALL that was delivered.
+// syncInstall connects or disconnects a location or agency, as the newest INSTALL or
+// UNINSTALL event says.
 func (r *Syncer) syncInstall(ctx context.Context, state store.EntityState) (*result, error) {
 	record, ok, err := r.store.Record(ctx, state.Entity)
 	if err != nil {

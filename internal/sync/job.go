@@ -18,22 +18,21 @@ import (
 )
 
 const (
-	// pauseAfterSync is how long a contact is left alone after a sync, so that a burst on it
-	// costs few calls: HighLevel allows 100 in 10 s. River looks for jobs that
-	// have rested once a second.
+	// pauseAfterSync is the pause of a contact after a sync, so that a burst on it costs few
+	// calls: HighLevel allows 100 in 10 s. River checks once a second for jobs that are due.
 	pauseAfterSync = 500 * time.Millisecond
-	// batchTime is how long a job begins new syncs, by the machine's clock: River
-	// interrupts it after 30 s.
+	// batchTime is how long a job starts new syncs, by the machine's clock. River
+	// interrupts a job after 30 s.
 	batchTime = 10 * time.Second
 )
 
-// syncJob works one sync job: a contact with those of its records that have news,
-// or a record that is not known to be a contact's.
+// syncJob works one sync job: a contact with all of its records that have changed, or a
+// record whose contact is not known.
 func (r *Syncer) syncJob(ctx context.Context, job *river.Job[store.SyncArgs]) error {
 	return r.newRun(job.Args.Entity(), job).do(ctx)
 }
 
-// newRun makes a run of a sync job, which may be nil: then there is none to complete.
+// newRun makes a run of a sync job. If job is nil, the run completes none.
 func (r *Syncer) newRun(of store.Entity, job *river.Job[store.SyncArgs]) *syncRun {
 	return &syncRun{
 		Syncer: r, job: job, of: of, ends: time.Now().Add(batchTime),
@@ -50,11 +49,11 @@ type syncRun struct {
 	reads *reads
 	ended []store.Finish         // not recorded yet
 	over  bool                   // the job is completed
-	told  map[store.Entity]int64 // how often this run asked for a record since its state was read
+	told  map[store.Entity]int64 // how often this run queued a record since it read its state
 }
 
-// do runs the job. If the contact of its record is known by now (the job may come
-// from an earlier version), the record belongs to the job of that contact.
+// do runs the job. If the contact of the job's record is known by now, do hands the record
+// over to the job of that contact. Jobs of an earlier version are handed over too.
 func (run *syncRun) do(ctx context.Context) error {
 	if run.reads.elsewhere {
 		state, err := run.store.EntityState(ctx, run.of)
@@ -75,9 +74,9 @@ func (run *syncRun) do(ctx context.Context) error {
 	return run.work(ctx, owed)
 }
 
-// work syncs what is owed and ready, then what that asked for: what was read is new
-// enough. What anything else asks for meanwhile waits for the next run, which reads
-// again.
+// work syncs the records that are owed and ready, then the records that these syncs
+// queued: what the run has read is new enough for them. A record that a new event asks for
+// waits for the next run, which reads again.
 func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 	ready := slices.DeleteFunc(owed, func(s store.EntityState) bool { return !s.Ready(run.now()) })
 	for len(ready) > 0 {
@@ -103,8 +102,8 @@ func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 	return err
 }
 
-// batch syncs records one after the other, and records those that ended together,
-// what is said of the contact before its records are looked at.
+// batch syncs records one after the other, and stores the results together. It stores the
+// contact's own result before it syncs the other records.
 func (run *syncRun) batch(ctx context.Context, ready []store.EntityState) error {
 	run.expect(ready)
 	for i, state := range ready {
@@ -127,11 +126,12 @@ func (run *syncRun) batch(ctx context.Context, ready []store.EntityState) error 
 	return run.record(ctx)
 }
 
-// expect notes which records are about to be synced: of several, a list is cheaper
-// than each, and what they were asked for until now is in what is read from now on.
+// expect notes which records are about to be synced. For several of one kind, one list
+// costs fewer calls than each alone. Whatever asked for them until now is contained in
+// what the run reads from now on.
 func (run *syncRun) expect(ready []store.EntityState) {
 	run.reads.several = map[mapping.Kind]bool{}
-	records := map[mapping.Kind]int{mapping.KindNote: 1} // what a note touches reads all notes
+	records := map[mapping.Kind]int{mapping.KindNote: 1} // a record that shows notes reads all of them
 	for _, s := range ready {
 		delete(run.told, s.Entity)
 		records[mapping.Kind(s.Kind)]++
@@ -139,8 +139,8 @@ func (run *syncRun) expect(ready []store.EntityState) {
 	}
 }
 
-// one syncs a record. One that fails or waits does so by itself, unless the records
-// after it would fare no better now: then they wait with it, and goOn is false.
+// one syncs a record. If it fails or waits, the others go on without it. If the others
+// would fail too, they wait with it, and goOn is false.
 func (run *syncRun) one(ctx context.Context, state store.EntityState, after []store.EntityState) (goOn bool, err error) {
 	start := run.now()
 	res, err := run.syncWith(ctx, &state, run.reads)
@@ -169,7 +169,8 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 	return true, nil
 }
 
-// record records what ended, and completes the job where nothing is owed.
+// record stores the results of the syncs that ended, and completes the job if nothing
+// is owed.
 func (run *syncRun) record(ctx context.Context) error {
 	if len(run.ended) == 0 {
 		return nil
@@ -197,8 +198,7 @@ func (run *syncRun) record(ctx context.Context) error {
 	return nil
 }
 
-// postponeAll postpones records that would fare no better than one that just did not
-// end.
+// postponeAll postpones records that would fail like the one before them.
 func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState, late store.Postponed) error {
 	for _, s := range states {
 		if err := run.store.Postpone(ctx, store.Postponed{
@@ -210,8 +210,8 @@ func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState,
 	return nil
 }
 
-// postpone notes why a sync did not end, and when it is tried again. others reports that
-// the other records of the contact would fail too.
+// postpone stores why a sync did not end, and when Milepost retries it. others reports
+// whether the other records of the contact would fail too.
 func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause error) (p store.Postponed, others bool, err error) {
 	if errors.Is(cause, context.Canceled) {
 		return p, true, river.JobSnooze(0) // shutting down: handed back
@@ -235,8 +235,9 @@ func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause er
 	return p, next.Others, r.store.Postpone(ctx, p)
 }
 
-// logPostponed logs a wait when it begins, a vendor's outage once for a location when it
-// begins and once when it is over, and another failure at its 1st, 2nd, 4th, 8th … try.
+// logPostponed logs a wait when it begins. It logs an outage of a vendor once for each
+// location when it begins, and once when it is over. It logs any other failure at its 1st,
+// 2nd, 4th, 8th … try.
 func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next outcome.Next, tries int64, cause error) {
 	failed, _ := errors.AsType[*clients.Error](cause)
 	line := func(level zerolog.Level) *zerolog.Event {
@@ -270,8 +271,8 @@ func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next
 	}
 }
 
-// limitBegins reports whether a rate limit begins with this failure. CalendarHero's is
-// noted for the other jobs of the account.
+// limitBegins reports whether a rate limit begins with this failure. It tells the other
+// jobs of the account about a rate limit of CalendarHero.
 func (r *Syncer) limitBegins(ctx context.Context, state store.EntityState, next outcome.Next, failed *clients.Error) bool {
 	if conn, err := r.session(ctx, state.LocationID); err == nil && failed.API == calendarhero.API {
 		return conn.Cooldown.Begin(r.now(), r.now().Add(next.After))

@@ -7,18 +7,18 @@ import (
 	"milepost/mapping"
 )
 
-// itemKind brings the items of one kind in step. There is one file for each kind.
+// itemKind brings the items of one kind in step. Each kind has a file of its own.
 type itemKind interface {
-	// apply brings the object of an item in step, and notes that in its link.
+	// apply brings the object of an item in step, and stores that in its link.
 	apply(ctx context.Context, item mapping.Item) error
-	// remove takes away the object of a link whose item is no longer wanted, or leaves it.
+	// remove removes the object of a link whose item is no longer wanted, or leaves it.
 	remove(ctx context.Context, link store.Link) error
-	// texts are what an item is known by, if that are texts; else nil. A release that reads
-	// texts differently must not take that for a change of the record.
+	// texts returns the texts that identify an item, or nil if other values do. A release
+	// that reads texts differently must not mistake that for a change of the record.
 	texts(item mapping.Item) any
 }
 
-// kind is how items of a kind are brought in step; nil if the kind is unknown.
+// kind returns how to bring items of a kind in step; nil if the kind is unknown.
 func (s *entitySync) kind(of mapping.ItemKind) itemKind {
 	switch of {
 	case mapping.ItemEvent, mapping.ItemTask:
@@ -45,8 +45,8 @@ func (s *entitySync) kind(of mapping.ItemKind) itemKind {
 	return nil
 }
 
-// highLevelWrites is what the kinds that write in HighLevel share. What was written there
-// stays when its item is no longer wanted.
+// highLevelWrites is the common part of the kinds that write in HighLevel. Their objects
+// stay when the items are no longer wanted.
 type highLevelWrites struct{ *entitySync }
 
 func (s highLevelWrites) remove(ctx context.Context, link store.Link) error {

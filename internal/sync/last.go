@@ -13,11 +13,11 @@ import (
 	"milepost/mapping"
 )
 
-// The triggers of deleted records look at what was last known of them: what was
-// read last or, if nothing was, what the delete event says. It is kept only while
-// an automation looks at the deletion of such records.
+// The triggers of deleted records use the last known facts: those of the last read or, if
+// there was none, those in the delete event. Milepost keeps them only while an automation
+// uses the deletion of such records.
 
-// lastKnown is what is kept of a record.
+// lastKnown is what Milepost keeps of a record.
 type lastKnown struct {
 	Contact     *mapping.Contact     `json:"kept_contact,omitempty"`
 	Task        *mapping.Task        `json:"kept_task,omitempty"`
@@ -26,7 +26,7 @@ type lastKnown struct {
 	Opportunity *mapping.Opportunity `json:"kept_opportunity,omitempty"`
 }
 
-// keptOf is what is to be kept of the facts of a record; nil = nothing.
+// keptOf returns what Milepost keeps of the facts of a record; nil = nothing.
 func keptOf(kind mapping.Kind, f mapping.Facts) []byte {
 	var kept lastKnown
 	switch kind {
@@ -70,8 +70,8 @@ func withValue(custom map[string]mapping.CustomField) map[string]mapping.CustomF
 	return kept
 }
 
-// farewell plans what is wanted since the record is deleted. The tasks, notes and
-// other records of a deleted contact went with it: nothing is wanted of them.
+// farewell plans what automations want because the record was deleted. The tasks, notes
+// and other records of a deleted contact went with it, so nothing is planned for them.
 func (s *entitySync) farewell(ctx context.Context, needs mapping.Needs) (read mapping.Facts, plan mapping.Plan, err error) {
 	kind := mapping.Kind(s.entity.Kind)
 	if _, ok := deletedTriggers[kind]; !ok || !needs.Last {
@@ -90,7 +90,7 @@ func (s *entitySync) farewell(ctx context.Context, needs mapping.Needs) (read ma
 	}
 	if kind != mapping.KindContact && s.contactID != "" {
 		err := s.readContactFacts(ctx, needs.CustomFields, &read)
-		if clients.ReasonOf(err) == clients.NotFound { // it is about to be known as deleted; until then all stays as it is
+		if clients.ReasonOf(err) == clients.NotFound { // its own sync will find that it is deleted; until then all stays as it is
 			return read, s.automations.Plan(kind, mapping.Facts{Now: read.Now, Gone: true}), nil
 		}
 		if err != nil {
@@ -107,8 +107,8 @@ func (s *entitySync) farewell(ctx context.Context, needs mapping.Needs) (read ma
 	return read, s.plan(kind, read), nil
 }
 
-// recallLast reads what was last known into the facts; nothing, if the body is neither
-// what is kept nor a delete event.
+// recallLast reads the last known facts. It reads nothing if the body is neither a kept one
+// nor a delete event.
 func (s *entitySync) recallLast(body []byte, read *mapping.Facts) {
 	var kept lastKnown
 	if json.Unmarshal(body, &kept) != nil {
@@ -171,9 +171,9 @@ func marked(body string) bool {
 	return marker != ""
 }
 
-// Judge says of a delivery what is to be done for it: Skip says why nothing is, or is
-// "" where its entity is to be synced. What is skipped is logged, since nothing else
-// will be.
+// Judge decides what to do for a delivery. It sets Skip to the reason why Milepost does
+// nothing, or to "" if the entity is to be synced. It logs what it skips, because no sync
+// will.
 func (r *Syncer) Judge(ctx context.Context, d *store.Delivery) {
 	d.Skip = r.Skip(ctx, *d)
 	if d.Skip != "" {

@@ -16,9 +16,9 @@ import (
 	"milepost/mapping"
 )
 
-// believable returns nil unless the lists, read no earlier than since, show no
-// meeting request at all although some of other records are known. Then nothing is
-// concluded from what they do not show. That of this record may have been deleted.
+// believable returns nil unless the lists, read no earlier than since, show no meeting
+// request at all although Milepost knows requests of other records. Then it concludes
+// nothing from them. The request of this record may have been deleted.
 func (s *entitySync) believable(ctx context.Context, since time.Time) error {
 	shown, err := s.conn.ShowAny(ctx, since)
 	if shown || err != nil {
@@ -42,7 +42,7 @@ func (s *entitySync) believable(ctx context.Context, since time.Time) error {
 	}
 }
 
-// contactOf is the contact of an entity; "" where it is not known.
+// contactOf returns the contact of an entity; "" if it is not known.
 func (s *entitySync) contactOf(ctx context.Context, e store.Entity) string {
 	if e.Kind == string(mapping.KindContact) {
 		return e.ID
@@ -54,7 +54,7 @@ func (s *entitySync) contactOf(ctx context.Context, e store.Entity) string {
 	return state.ContactID
 }
 
-// ownMeetings reads what is known of the meetings that were made for the entity.
+// ownMeetings reads the stored meetings of the entity.
 func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error) {
 	items := map[string]string{}
 	for key, l := range s.links {
@@ -85,8 +85,8 @@ func (s *entitySync) ownMeetings(ctx context.Context) ([]mapping.Meeting, error)
 	return out, nil
 }
 
-// refresh reads what became of the meeting of a link since it was last heard of. What
-// is news was not there when the sync began, so the entity is looked at again.
+// refresh reads what happened to the meeting of a link since the last event. The plan does
+// not contain a change that it finds, so it queues the entity again.
 func (s *entitySync) refresh(ctx context.Context, link store.Link) error {
 	open, err := s.conn.OpenRequests(ctx, s.began)
 	if err != nil {
@@ -116,8 +116,8 @@ func (s *entitySync) refresh(ctx context.Context, link store.Link) error {
 	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 }
 
-// claimMeetings has the open meetings looked at that people made with the e-mail
-// address of a contact that is new: they were nobody's until now.
+// claimMeetings queues the open meetings that people made with a new contact's e-mail
+// address. Until now they had no contact.
 func (s *entitySync) claimMeetings(ctx context.Context, email string) error {
 	if !s.automations.NeedsOfMeetings().Any || email == "" {
 		return nil

@@ -15,10 +15,9 @@ import (
 	"milepost/mapping"
 )
 
-// A meeting request changes by what Milepost writes (request.go), and by what becomes of
-// it in CalendarHero. This is the sync of the latter: it reads CalendarHero's lists when a
-// webhook or the poll says that there is something to see. docs/meetings.md has the
-// states.
+// A meeting request changes because Milepost writes it (request.go), and because people act
+// on it in CalendarHero. This is the sync for the second case. It reads CalendarHero's
+// lists when a webhook or the poll reports a change. docs/meetings.md has the states.
 
 // meetingSync is the sync of a meeting request under way.
 type meetingSync struct {
@@ -45,9 +44,9 @@ const (
 	byPeople         // people made the meeting, and automations may act on it
 )
 
-// syncMeeting brings what is known of a meeting request in step with CalendarHero. If
-// Milepost made the request, the sync of its record, its owner, acts on it. If people made
-// it, isForeign is true, and m is what is known of it now.
+// syncMeeting brings the stored meeting in step with CalendarHero. If Milepost made the
+// request, the sync of its owner (the record it was made for) acts on the change. If
+// people made it, isForeign is true, and m is the meeting as it is now.
 func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) (m store.Meeting, isForeign bool, err error) {
 	ms := &meetingSync{entitySync: s, state: state}
 	for _, step := range []func(context.Context) (verdict, error){
@@ -63,7 +62,7 @@ func (s *entitySync) syncMeeting(ctx context.Context, state *store.EntityState) 
 	return ms.m, false, nil
 }
 
-// readEvents reads what webhooks said. If they only said that Milepost created the
+// readEvents reads the events of the webhooks. If they only say that Milepost created the
 // request, there is nothing to read.
 func (s *meetingSync) readEvents(ctx context.Context) (_ verdict, err error) {
 	if s.events, err = s.store.EventsOwed(ctx, s.entity); err != nil {
@@ -80,9 +79,9 @@ func (s *meetingSync) readEvents(ctx context.Context) (_ verdict, err error) {
 	return goOn, nil
 }
 
-// justMade reports whether Milepost itself has just created a new request, so there
-// is nothing to read. The event may arrive before the create is noted, so the sync
-// waits a moment for that.
+// justMade reports whether Milepost itself has just created the request, so that there is
+// nothing to read. The event may arrive before the create is stored, so the sync waits a
+// moment for that.
 func (s *meetingSync) justMade(ctx context.Context) (bool, error) {
 	links, err := s.store.LinksOfRequest(ctx, s.entity.ID, "")
 	if err != nil {
@@ -143,8 +142,8 @@ func (s *meetingSync) verdict() verdict {
 	return byPeople
 }
 
-// readKnown reads what is known of the meeting. If it ended and no list shows it, nothing
-// more becomes of it.
+// readKnown reads the stored meeting. If it ended and no list shows it, nothing more can
+// happen to it.
 func (s *meetingSync) readKnown(ctx context.Context) (verdict, error) {
 	location := s.entity.LocationID
 	if s.ours() {
@@ -172,8 +171,8 @@ func (s *meetingSync) readKnown(ctx context.Context) (verdict, error) {
 	return s.verdict(), nil
 }
 
-// readClosed looks for a known request in the list of closed ones, unless an event says how
-// the meeting ended: that list only grows.
+// readClosed searches the list of closed requests for a known one. It skips this if an event
+// says how the meeting ended, because that list only grows.
 func (s *meetingSync) readClosed(ctx context.Context) (verdict, error) {
 	if s.isListed || !s.isKnown && !s.ours() || meeting.EndedBy(s.events) {
 		return goOn, nil
@@ -184,8 +183,8 @@ func (s *meetingSync) readClosed(ctx context.Context) (verdict, error) {
 	return goOn, err
 }
 
-// leaveToReplacement leaves a request that was closed to its record, if a replacement
-// followed that the database does not know: the record adopts that.
+// leaveToReplacement leaves a closed request to its record, if a later request replaced it
+// and the database does not know that one. The record adopts it.
 func (s *meetingSync) leaveToReplacement(ctx context.Context) (verdict, error) {
 	if !s.ours() || s.isListed && s.listed.Open() {
 		return goOn, nil
@@ -197,8 +196,8 @@ func (s *meetingSync) leaveToReplacement(ctx context.Context) (verdict, error) {
 	return goOn, err
 }
 
-// leaveToOwner leaves a request that the database does not know to the record that it was
-// made for, which adopts or removes it.
+// leaveToOwner leaves an unknown request to the record that it was made for. That record
+// adopts or removes it.
 func (s *meetingSync) leaveToOwner(ctx context.Context) (verdict, error) {
 	marker := meeting.MarkerIn(s.listed.Title)
 	if s.ours() || marker == "" {
@@ -219,9 +218,9 @@ func (s *meetingSync) leaveToOwner(ctx context.Context) (verdict, error) {
 	return settled, nil
 }
 
-// leaveStranger leaves a request that looks like one of Milepost's. It was replaced or
-// removed since, and whoever did that has noted it. Or a person wrote something that looks
-// like a marker.
+// leaveStranger leaves a request that looks like one of Milepost's. Milepost may have
+// replaced or removed it, and stored that. Or a person wrote something that looks like a
+// marker.
 func (s *meetingSync) leaveStranger(ctx context.Context) (verdict, error) {
 	switch {
 	case !s.ours() && meeting.MarkerIn(s.listed.Title+s.m.Title) != "":
@@ -241,8 +240,8 @@ func (s *meetingSync) leaveStranger(ctx context.Context) (verdict, error) {
 // neverSeen reports whether nothing was ever seen of the request.
 func (s *meetingSync) neverSeen() bool { return !s.isListed && !s.isKnown && !s.ours() }
 
-// keepStranger notes a request that looks like one of Milepost's and belongs to no
-// record, so that it is no news to the next poll.
+// keepStranger stores a request that looks like one of Milepost's and belongs to no record,
+// so that the next poll does not report it again.
 func (s *meetingSync) keepStranger(ctx context.Context) error {
 	m, _ := meeting.Observe(s.m, meeting.View{Listed: s.listed, IsListed: true}, s.now())
 	m = meeting.Impersonal(m)
@@ -250,7 +249,7 @@ func (s *meetingSync) keepStranger(ctx context.Context) error {
 	return s.store.SaveMeetings(ctx, []store.Meeting{m}, nil)
 }
 
-// observe concludes from the lists and the events what became of the meeting, and saves
+// observe concludes from the lists and the events what happened to the meeting, and saves
 // it once that is confirmed.
 func (s *meetingSync) observe(ctx context.Context) (verdict, error) {
 	next, unclear := meeting.Observe(s.m, meeting.View{Listed: s.listed, IsListed: s.isListed, Events: s.events, Links: s.links}, s.now())
@@ -275,8 +274,8 @@ func (s *meetingSync) observe(ctx context.Context) (verdict, error) {
 	return s.save(ctx, next)
 }
 
-// confirm returns nil once it is to be believed what the lists show, although an event
-// contradicts them, or they no longer show what they did.
+// confirm returns nil once the lists may be believed although an event contradicts them, or
+// although they no longer show what they showed before.
 func (s *meetingSync) confirm(ctx context.Context, next store.Meeting, unclear error) error {
 	badDay, err := s.showsNothing(ctx)
 	if err != nil {
@@ -323,7 +322,7 @@ func (s *meetingSync) checkAgain(why error, checks []time.Duration) error {
 }
 
 // showsNothing reports whether the open lists show nothing at all, or none of several
-// requests that were open: that all ended at once is less likely than a wrong answer.
+// requests that were open. That is more likely a wrong answer than the end of all.
 func (s *meetingSync) showsNothing(ctx context.Context) (bool, error) {
 	if len(s.open) == 0 {
 		return true, nil
@@ -335,7 +334,7 @@ func (s *meetingSync) showsNothing(ctx context.Context) (bool, error) {
 	return !slices.ContainsFunc(known, func(m store.Meeting) bool { _, ok := s.open[m.ID]; return ok }), nil
 }
 
-// save saves what is known of the meeting, and queues the syncs of those that it concerns.
+// save saves the meeting, and queues the syncs of the records that it concerns.
 func (s *meetingSync) save(ctx context.Context, next store.Meeting) (verdict, error) {
 	before := s.m
 	s.m = next
@@ -363,8 +362,8 @@ func (s *meetingSync) save(ctx context.Context, next store.Meeting) (verdict, er
 	return s.verdict(), s.store.SaveMeetings(ctx, []store.Meeting{kept}, requeue)
 }
 
-// queueOtherLocations queues the syncs of a meeting that people made for the other
-// locations of the account: a webhook is for the account, and names one of them.
+// queueOtherLocations queues a meeting that people made for the other locations of the
+// account. A webhook is for the whole account, and names one of them.
 func (s *meetingSync) queueOtherLocations(ctx context.Context, id string) error {
 	accounts, err := s.connections.Accounts(ctx)
 	if err != nil {
@@ -381,9 +380,9 @@ func (s *meetingSync) queueOtherLocations(ctx context.Context, id string) error 
 	return nil
 }
 
-// foreignMeeting finds whose meeting it is that people made in CalendarHero: the
-// first contact of the location that was invited. It says why nothing is to be
-// done for it, or "".
+// foreignMeeting finds the contact of a meeting that people made in CalendarHero: the first
+// invited contact of the location. It returns why Milepost does nothing for the meeting, or
+// "".
 func (s *entitySync) foreignMeeting(ctx context.Context, m store.Meeting) (why string, err error) {
 	s.meetings = map[string]store.Meeting{m.ID: m}
 	switch {

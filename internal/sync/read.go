@@ -16,8 +16,8 @@ import (
 	"milepost/mapping"
 )
 
-// read fetches the entity's record, and with it what the automations need. It fails with
-// clients.NotFound if the record, or the contact it belongs to, no longer exists.
+// read fetches the entity's record, and everything else that the automations need. If the
+// record or its contact no longer exists, it fails with clients.NotFound.
 func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (mapping.Facts, error) {
 	read := mapping.Facts{Now: s.now()}
 	needs, err := s.readRecord(ctx, needs, &read)
@@ -42,7 +42,7 @@ func (s *entitySync) read(ctx context.Context, needs mapping.Needs) (mapping.Fac
 	return read, outcome.NonRecord(err)
 }
 
-// readRecord reads the record itself. It returns what is needed beside it.
+// readRecord reads the record itself. It returns what else is needed.
 func (s *entitySync) readRecord(ctx context.Context, needs mapping.Needs, read *mapping.Facts) (_ mapping.Needs, err error) {
 	switch mapping.Kind(s.entity.Kind) {
 	case mapping.KindContact:
@@ -141,9 +141,8 @@ func (s *entitySync) contactTasks(ctx context.Context) ([]highlevel.Task, error)
 	return tasks, listsAll(ctx, s, mapping.KindTask, tasks, func(t highlevel.Task) string { return t.ID }, s.followUpClient.Task)
 }
 
-// listsAll makes sure that a list of a contact's notes or tasks that lacks one that
-// is known is not wrong: a request would be replaced for it, which mails people, or
-// a note written twice.
+// listsAll checks a list of a contact's notes or tasks that lacks a known one. A wrong
+// list would replace a request, which mails people, or write a note twice.
 func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list []T, id func(T) string, get func(ctx context.Context, contactID, id string) (T, error)) error {
 	of := string(kind) + " " + s.contactID
 	if s.reads.whole[of] {
@@ -176,9 +175,9 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	return nil
 }
 
-// unlisted are a few of the contact's notes or tasks that a list lacks and should show: one
-// that was read before, and some that an event lately told of. A database that was restored
-// may know none of them, so what the search shows of tasks counts beside an empty list.
+// unlisted returns a few of the contact's notes or tasks that a list should show but lacks:
+// one that was read before, and some that recent events reported. A restored database may
+// know none of them. So if a list of tasks is empty, the task search counts too.
 func (s *entitySync) unlisted(ctx context.Context, kind mapping.Kind, listed map[string]bool) (ids []string, err error) {
 	seen, err := s.store.LastSeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
 	if err != nil {
@@ -210,8 +209,8 @@ func (s *entitySync) unlisted(ctx context.Context, kind mapping.Kind, listed map
 	return ids, nil
 }
 
-// wrote reports whether a note or task with this body was written by Milepost
-// itself. Anybody can write what looks like its marker.
+// wrote reports whether Milepost itself wrote a note or task with this body. Anybody can
+// write a text that looks like its marker.
 func (s *entitySync) wrote(ctx context.Context, body string) (bool, error) {
 	marker, check := mapping.WrittenMarker(body)
 	switch {
@@ -226,8 +225,8 @@ func (s *entitySync) wrote(ctx context.Context, body string) (bool, error) {
 	return s.wroteUnknown(ctx, marker)
 }
 
-// readTask fetches the task. A TaskCreate webhook really comes without its
-// contact, by which alone a task can be read: then the task search finds both.
+// readTask fetches the task. A task can only be read through its contact, but a TaskCreate
+// webhook comes without one. Then the task search finds both.
 func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 	var task highlevel.Task
 	var err error
@@ -242,9 +241,9 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 	return facts.Task(task), nil
 }
 
-// taskOfContact fetches the task through its contact. Where that contact is
-// gone, the task may have moved: merging two contacts gives the tasks of one to
-// the other, without any event. The task search then tells whose it is.
+// taskOfContact fetches the task through its contact. If the contact is gone, the task may
+// have moved: a merge of two contacts moves the tasks of one to the other, without an
+// event. Then the task search shows the task's contact.
 func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
 	said, err := s.contactLost(ctx)
 	if err != nil {

@@ -13,24 +13,23 @@ import (
 )
 
 // reads are what HighLevel showed of a contact and its records in one run of the
-// contact's job. Its records share them: each was asked for before anything was
-// read, so what it is asked for is in there. What Milepost writes in HighLevel
-// ends them.
+// contact's job. All records share them: every event came before the first read, so the
+// reads contain what it reported. A write to HighLevel ends them.
 type reads struct {
 	begun     bool                  // a call was answered
-	several   map[mapping.Kind]bool // of which a list is cheaper than the one record
-	elsewhere bool                  // a record whose contact turns out is left to the contact's job
+	several   map[mapping.Kind]bool // kinds for which a list costs fewer calls than the single records
+	elsewhere bool                  // leave a record to the job of its contact once that is known
 	contacts  map[string]answer[highlevel.Contact]
 	notes     map[string]answer[[]highlevel.Note]
 	tasks     map[string]answer[[]highlevel.Task]
-	whole     map[string]bool // lists that lack nothing, by kind and contact
+	whole     map[string]bool // complete lists, by kind and contact
 	moved     movedTasks
 }
 
 // movedTasks are what a search showed for the tasks of a contact that is gone.
 type movedTasks struct {
 	passed map[string]highlevel.Task // by id
-	none   *clients.Error            // why the search ended without one; then it passed all
+	none   *clients.Error            // why the search ended without a match; then it saw all tasks
 }
 
 // answer is what was answered to a call.
@@ -44,7 +43,7 @@ func (r *reads) forget() {
 	r.contacts, r.notes, r.tasks, r.whole, r.moved = nil, nil, nil, nil, movedTasks{}
 }
 
-// once asks what was not asked yet.
+// once asks only if the answer is not known yet.
 func once[T any](known *map[string]answer[T], id string, ask func() (T, error)) (T, error) {
 	a, ok := (*known)[id]
 	if !ok {
@@ -57,8 +56,8 @@ func once[T any](known *map[string]answer[T], id string, ask func() (T, error)) 
 	return a.value, a.err
 }
 
-// call makes a call of HighLevel. Until one was answered it stands in line as the
-// job does; what was read then is not thrown away for want of a turn.
+// call makes a call to HighLevel. The first call has the job's priority. Later ones have a
+// higher priority, so the rate limiter does not cut off a sync that has begun.
 func call[T any](s *entitySync, do func(*highlevel.Client) (T, error)) (T, error) {
 	hl := s.startClient
 	if s.reads.begun {
@@ -69,8 +68,8 @@ func call[T any](s *entitySync, do func(*highlevel.Client) (T, error)) (T, error
 	return v, err
 }
 
-// writing returns the client to write in HighLevel with. What was read is not
-// believed from then on.
+// writing returns the client for writes to HighLevel. It drops what was read, because a
+// write makes it stale.
 func (s *entitySync) writing() *highlevel.Client {
 	s.reads.forget()
 	return s.followUpClient
@@ -94,8 +93,8 @@ func (s *entitySync) listTasks(ctx context.Context) ([]highlevel.Task, error) {
 	})
 }
 
-// contactLost returns how HighLevel said that the contact is gone, if that is believed
-// by now: then nothing else is read through it.
+// contactLost returns HighLevel's answer that the contact is gone, if that is confirmed.
+// Then nothing else can be read through the contact.
 func (s *entitySync) contactLost(ctx context.Context) (said, err error) {
 	a, read := s.reads.contacts[s.contactID]
 	if !read || clients.ReasonOf(a.err) != clients.NotFound {
@@ -107,8 +106,8 @@ func (s *entitySync) contactLost(ctx context.Context) (said, err error) {
 	return a.err, nil
 }
 
-// findMoved searches for a task that its contact no longer shows. One search serves
-// all tasks of the contact.
+// findMoved searches for a task that its contact no longer lists. One search serves all
+// tasks of the contact.
 func (s *entitySync) findMoved(ctx context.Context) (highlevel.Task, error) {
 	m := &s.reads.moved
 	if t, ok := m.passed[s.entity.ID]; ok {
@@ -161,10 +160,10 @@ func (s *entitySync) taskByContact(ctx context.Context) (highlevel.Task, error) 
 	return call(s, func(hl *highlevel.Client) (highlevel.Task, error) { return hl.Task(ctx, s.contactID, s.entity.ID) })
 }
 
-// foundTasks are tasks that a search found whose contacts were not known. One search
-// serves all that wait for one.
+// foundTasks are the results of a search for tasks whose contacts are not known. One
+// search serves all tasks that wait for it.
 type foundTasks struct {
-	mu    sync.Mutex // held while searching: the others wait for the one answer
+	mu    sync.Mutex // held during a search, so that the others wait for its answer
 	tasks map[string]foundTask
 }
 
@@ -175,7 +174,7 @@ type foundTask struct {
 
 const mostFoundTasks = 1000
 
-// take returns a task that was found since it was asked for last.
+// take returns a task if a search found it after the last event on it.
 func (f *foundTasks) take(id string, asked int64) (highlevel.Task, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,11 +183,11 @@ func (f *foundTasks) take(id string, asked int64) (highlevel.Task, bool) {
 	return t.Task, ok && t.asked == asked
 }
 
-// errElsewhere ends a sync in the job of a record that belongs to its contact's.
+// errElsewhere ends a sync in a record's own job if the job of its contact must work it.
 var errElsewhere = errors.New("the record is worked with its contact")
 
-// findTask searches for the task, and on the way for the others of the location
-// that are to be synced and whose contact is not known either.
+// findTask searches for the task. The same search finds the other tasks of the location
+// that wait for a sync and whose contact is not known.
 func (s *entitySync) findTask(ctx context.Context) (highlevel.Task, error) {
 	s.conn.found.mu.Lock()
 	defer s.conn.found.mu.Unlock()
@@ -221,9 +220,9 @@ func (s *entitySync) findTask(ctx context.Context) (highlevel.Task, error) {
 	return task, err
 }
 
-// learn notes whose the found tasks are, and keeps them for the jobs of their contacts.
-// Their contacts are known before these are read: a change of the contact from then on
-// looks at its tasks again, those that are being synced included.
+// learn stores the contacts of the found tasks, and keeps the tasks for the jobs of these
+// contacts. It does so before anything reads the contacts. So a later change of a contact
+// queues its tasks again, even if a sync of them is running.
 func (s *entitySync) learn(ctx context.Context, found []highlevel.Task, asked map[string]int64) error {
 	f := &s.conn.found
 	if f.tasks == nil || len(f.tasks) > mostFoundTasks {

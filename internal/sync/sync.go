@@ -23,7 +23,7 @@ type result struct {
 	contactID   string
 	fingerprint string
 	mark        string    // the record's own mark of change
-	evaluated   bool      // so that the next five are known
+	evaluated   bool      // the next five fields are known
 	again       time.Time // when the clock changes what is asked for; zero = never
 	parts       string    // as the EntityState's
 	happened    map[string]time.Time
@@ -81,8 +81,8 @@ func (res *result) detail() string {
 	return strings.Join(parts, "; ")
 }
 
-// cannot notes what cannot be done as it is: text for who may see the record,
-// logged for the log, and what other records may have in common with it.
+// cannot notes what cannot be done. People who may see the record read text, the log gets
+// logged, and records with the same problem share cause.
 func (res *result) cannot(text, logged string, cause store.Cause) {
 	res.invalid, res.refused = append(res.invalid, text), append(res.refused, logged)
 	res.because(store.Invalid, cause)
@@ -99,11 +99,11 @@ func (res *result) because(outcome string, cause store.Cause) {
 	res.causes[outcome] = cause
 }
 
-// why is what the log says beside the outcome.
+// why returns the reasons that the log shows with the outcome.
 func (res *result) why() []string { return slices.Concat(res.refused, res.notes, res.skipped) }
 
-// syncWith brings the items of one entity in step with its record, which it reads
-// unless that was read before. It changes the state as look does.
+// syncWith brings the items of one entity in step with its record. It reads the record,
+// unless reads has it already. It changes the state as fetch does.
 func (r *Syncer) syncWith(ctx context.Context, state *store.EntityState, reads *reads) (*result, error) {
 	if state.Kind == store.KindInstall {
 		return r.syncInstall(ctx, *state)
@@ -160,7 +160,7 @@ func (r *Syncer) newSync(ctx context.Context, conn *session, state store.EntityS
 		s.startClient = conn.HighLevel.With(clients.Waited)
 	}
 	s.catchesUp = state.Backfill
-	if state.Backfill { // its first call only: a sync that has begun is brought to its end
+	if state.Backfill { // its first call only, so that a sync that has begun comes to its end
 		s.startClient = s.startClient.Backfill()
 	}
 	if s.links, err = r.store.Links(ctx, state.Entity); err != nil {
@@ -169,8 +169,8 @@ func (r *Syncer) newSync(ctx context.Context, conn *session, state store.EntityS
 	return s, s.revive(ctx)
 }
 
-// needed returns what the automations need of the record. It reads the meetings that were
-// made for it.
+// needed returns what the automations need of the record. It reads the meetings that
+// Milepost created for it.
 func (s *entitySync) needed(ctx context.Context) (needs mapping.Needs, err error) {
 	needs = s.automations.Needs(mapping.Kind(s.entity.Kind))
 	if s.entity.Kind == string(mapping.KindMeeting) {
@@ -185,7 +185,7 @@ func (s *entitySync) needed(ctx context.Context) (needs mapping.Needs, err error
 	return needs, nil
 }
 
-// takesAlong reports whether the delete of the record matters although no automation
+// takesAlong reports whether the delete of the record matters even if no automation
 // applies to it.
 func (s *entitySync) takesAlong(state store.EntityState) bool {
 	return mayTakeAlong(state.Kind, state.DeleteAsked()) && (state.Kind == string(mapping.KindContact) || len(s.links) > 0)
@@ -206,13 +206,13 @@ func (s *entitySync) meeting(ctx context.Context, state *store.EntityState) (con
 	return true, nil
 }
 
-// finish reads the record, unless gone says why nothing of it is to exist, and brings its
-// items in step.
+// finish reads the record, and brings its items in step. If gone says why nothing of it
+// may exist, finish only removes its items.
 func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone string, needs mapping.Needs) (*result, error) {
 	var facts mapping.Facts
 	var err error
 	if gone == "" {
-		if facts, gone, err = s.look(ctx, state, needs); err != nil {
+		if facts, gone, err = s.fetch(ctx, state, needs); err != nil {
 			gone, err = "", s.refusal(ctx, err)
 		}
 	}
@@ -233,8 +233,8 @@ func (s *entitySync) finish(ctx context.Context, state *store.EntityState, gone 
 	return s.result, s.findDependents(ctx, *state, facts)
 }
 
-// removeRecord removes everything that was made for a record that is gone, and brings
-// in step what is wanted since it was deleted.
+// removeRecord removes everything that Milepost created for a record that is gone. Then it
+// creates what automations want because of the deletion.
 func (s *entitySync) removeRecord(ctx context.Context, facts mapping.Facts, why string, needs mapping.Needs) error {
 	s.gone, s.evaluated, s.notes = true, true, append(s.notes, why)
 	switch mapping.Kind(s.entity.Kind) {
@@ -293,10 +293,10 @@ func (s *entitySync) applyRecord(ctx context.Context, state store.EntityState, f
 	return nil
 }
 
-// look reads the record, or says why nothing of it is to exist. While a fetch
-// and the events contradict each other it fails with a wait; once what was read
-// is believed, the state no longer says that there is a doubt.
-func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
+// fetch reads the record, or returns why nothing of it may exist. While a read and the
+// events contradict each other, it fails with a wait. Once the read is confirmed, it
+// clears GoneAt of the state.
+func (s *entitySync) fetch(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
 	facts, err = s.read(ctx, needs)
 	facts.Meetings = s.own
 	missing := s.missing(ctx, *state, err)
@@ -325,7 +325,7 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 		}
 	}
 	state.GoneAt = time.Time{}
-	if state.ContactID == "" { // whose it is was not known before
+	if state.ContactID == "" { // its contact was not known before
 		gone, err = s.dropped(ctx)
 	}
 	if gone == "" && err == nil {
@@ -334,44 +334,45 @@ func (s *entitySync) look(ctx context.Context, state *store.EntityState, needs m
 	return facts, gone, err
 }
 
-// entitySync is one sync under way.
+// entitySync is one running sync.
 type entitySync struct {
 	*Syncer
 	*result
 	automations    *mapping.Set
 	conn           *session
 	startClient    *highlevel.Client // for the first call
-	followUpClient *highlevel.Client // for the others, with a higher priority: a sync that has begun is not cut off by the rate limiter
+	followUpClient *highlevel.Client // for later calls, with a higher priority, so that the rate limiter does not cut off a sync that has begun
 	reads          *reads
 	entity         store.Entity
 	contactID      string
 	asked          int64 // state's Wanted
-	catchesUp      bool  // no event asked for it; the automations may have changed since the last sync
+	catchesUp      bool  // no event asked for the sync; the automations may have changed since the last one
 	// troubled: the last sync did not end.
 	troubled bool
-	// surelyGone: its contact is known to be deleted, and no search finds it.
+	// surelyGone: Milepost knows that its contact is deleted, and no search finds it.
 	surelyGone bool
-	deleted    bool   // it is gone, and nothing else keeps its items from existing
+	deleted    bool   // it is gone, and that is the only reason why its items go
 	dnd        string // of the contact that is read
-	// noTasks: it is taken for gone since a search showed no task at all.
+	// noTasks: a search showed no task at all, so the sync believes that it is gone.
 	noTasks   bool
 	links     map[string]store.Link
 	facts     mapping.Facts // as they were read
-	changedAt time.Time     // when the record changed, where HighLevel tells; else zero
+	changedAt time.Time     // when the record changed; zero if HighLevel does not say
 
 	began    time.Time // the sync
 	planned  []mapping.Item
-	deferred *outcome.Wait            // why one item is not done yet, though the others are
-	stale    bool                     // there is news that the plan does not know
+	deferred *outcome.Wait            // why one item has to wait, though the others are done
+	stale    bool                     // something changed that the plan does not contain
 	wanted   map[string]wanted        // by item key
 	own      []mapping.Meeting        // of the entity
 	meetings map[string]store.Meeting // the same by id, as they are stored
-	// superseded are the objects in whose place a new one was made in this sync.
+	// superseded are the objects that this sync replaced by new ones.
 	superseded map[string]bool
-	ended      map[string]bool // those that this sync replaced or removed, by id
+	ended      map[string]bool // the objects that this sync replaced or removed, by id
 }
 
-// tell notes something done: what in the log, detail beside it in the timeline.
+// tell notes something that the sync did. The log shows what; the timeline also shows
+// detail.
 func (s *entitySync) tell(what, detail string) store.TimelineEntry {
 	s.did = append(s.did, what)
 	if s.rehearser != nil {
@@ -380,7 +381,8 @@ func (s *entitySync) tell(what, detail string) store.TimelineEntry {
 	return store.TimelineEntry{At: s.now(), Entity: s.entity, ContactID: s.contactID, What: what, Detail: detail}
 }
 
-// apply removes what is no longer wanted, then makes what is.
+// apply removes the objects of items that are no longer wanted, then creates and updates
+// the others.
 func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	s.explain(plan)
 	keep := keysOf(plan)
@@ -399,7 +401,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 			cause := outcome.CauseOf(err)
 			cause.Automation = item.Automation
 			s.cannot(fmt.Sprintf("%s: %v", item.Automation, err), item.Automation+": "+outcome.Redacted(err), cause)
-			continue // the others need not suffer
+			continue // with the other items
 		}
 		if err != nil {
 			return err
@@ -411,7 +413,7 @@ func (s *entitySync) apply(ctx context.Context, plan mapping.Plan) error {
 	return refused
 }
 
-// explain notes why automations ask for nothing, or for something that cannot be computed.
+// explain notes why automations want nothing, or want something that cannot be computed.
 func (s *entitySync) explain(plan mapping.Plan) {
 	for _, p := range plan.Problems {
 		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
@@ -429,8 +431,8 @@ func (s *entitySync) explain(plan mapping.Plan) {
 	}
 }
 
-// keysOf are the items of a plan. The object of one that cannot be computed stays until it
-// can be computed again.
+// keysOf returns the keys of a plan's items. If an item cannot be computed now, its object
+// stays.
 func keysOf(plan mapping.Plan) map[string]bool {
 	keys := map[string]bool{}
 	for _, p := range plan.Problems {
@@ -456,7 +458,7 @@ func (s *entitySync) applyItem(ctx context.Context, item mapping.Item) error {
 	return kind.apply(ctx, item)
 }
 
-// remove takes away what was made for a link whose item is no longer wanted.
+// remove removes the object of a link whose item is no longer wanted.
 func (s *entitySync) remove(ctx context.Context, link store.Link) error {
 	if link.State == store.LinkGone && (!s.gone || link.Left != noLongerKept || !link.Owned) {
 		return nil
@@ -467,26 +469,26 @@ func (s *entitySync) remove(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" no longer kept in step") // of a kind that a later version had
 }
 
-// noLongerKept is why a contact stays that merely no longer fits an automation.
+// noLongerKept is why a contact stays if it only no longer matches an automation.
 const noLongerKept = "no automation asks for it any more"
 
-// leave marks a link gone whose object stays in CalendarHero, and says why.
+// leave marks a link gone but leaves its object in CalendarHero, and says why.
 func (s *entitySync) leave(ctx context.Context, link store.Link, why string) error {
 	link.State, link.Left = store.LinkGone, why
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" left: "+why, link.Title))
 }
 
-// forget marks a link gone whose object is gone, too.
+// forget marks a link gone whose object is gone too.
 func (s *entitySync) forget(ctx context.Context, link store.Link, what string) error {
 	link.State, link.Left = store.LinkGone, ""
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(what, link.Title))
 }
 
-// removeAll takes away everything made for an entity but what is to be kept.
-// A delete that is refused does not hold up the others; it is returned last.
+// removeAll removes every object that Milepost created for an entity, except those to
+// keep. If a vendor rejects a delete, the others go on; removeAll returns that error last.
 func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error {
 	var refused error
-	if !s.noTasks { // which does not prove that a record without links is gone
+	if !s.noTasks { // that search does not prove that a record without links is gone
 		refused = requests{s}.removePast(ctx, keep)
 	}
 	if refused != nil && clients.ReasonOf(refused) != clients.Invalid {
@@ -506,8 +508,8 @@ func (s *entitySync) removeAll(ctx context.Context, keep map[string]bool) error 
 	return refused
 }
 
-// stays reports whether what was made for one date of a milestone is left as it is:
-// the day is over, or what is to be made of it now cannot be computed.
+// stays reports whether the object for one date of a milestone stays as it is: its day is
+// over, or its new form cannot be computed now.
 func (s *entitySync) stays(key string, keep map[string]bool) bool {
 	base, day := mapping.DatedKey(key)
 	if day == "" || s.gone {

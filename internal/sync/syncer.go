@@ -4,11 +4,11 @@
 // the outcome of each record.
 //
 // Guarantees: the end state follows from the records alone, whatever the order and number
-// of the webhooks. A create that may have happened is looked for before it is repeated, so
-// nothing exists twice. Nothing is written if nothing changed.
+// of the webhooks. Before a sync repeats a create whose answer was lost, it searches for
+// the object, so nothing exists twice. If nothing changed, a sync writes nothing.
 //
-// It does not know how webhooks arrive, how automations are written down, nor how changes
-// without a webhook are found.
+// It must not know how webhooks arrive, how people write automations, or how Milepost
+// finds changes without a webhook.
 package sync
 
 import (
@@ -32,16 +32,16 @@ import (
 	"milepost/mapping"
 )
 
-// Connections keeps up which locations there are.
+// Connections tracks the locations that Milepost serves.
 type Connections interface {
-	// Installed brings a location or agency in step with whether the app is installed
-	// there. It fails with connection.ErrPending if it is too early to tell.
+	// Installed connects or disconnects a location or agency, depending on whether the app
+	// is installed there. If it is too early to tell, it fails with connection.ErrPending.
 	Installed(ctx context.Context, e store.Entity, event highlevel.Event) (connection.Outcome, error)
 	// Accounts lists the CalendarHero accounts of the locations that are served.
 	Accounts(ctx context.Context) ([]connection.Account, error)
 }
 
-// Syncer works the sync jobs, and those that finish what a sync began.
+// Syncer works the sync jobs, and the jobs that finish what a sync began.
 type Syncer struct {
 	*jobs.Runner
 	store       *store.Store
@@ -62,10 +62,10 @@ type Syncer struct {
 	caches map[string]*session // by location id
 }
 
-// session is a session of the account with what only syncs remember about it.
+// session is an account's session, with the caches that only syncs need.
 type session struct {
 	*account.Session
-	backReads backReads // which contacts' notes and tasks were searched for markers
+	backReads backReads // the contacts whose notes and tasks were searched for markers
 	proofs    proofs    // whether unknown markers are Milepost's
 	found     foundTasks
 }
@@ -77,14 +77,14 @@ type Config struct {
 	Connections Connections
 	Sessions    *account.Sessions
 	Jobs        *jobs.Runner
-	// Quiet is how long a record must not change before a new description alone replaces
-	// its request; 0 = it replaces it at once, less than 0 = never.
+	// Quiet is how long a record must stay unchanged before a new description alone
+	// replaces its request; 0 = at once, less than 0 = never.
 	Quiet time.Duration
 	// Spread returns a wait with a random part added, so that jobs which wait for the same
 	// moment do not come at once; nil = up to a tenth more.
 	Spread func(time.Duration) time.Duration
-	// Checks returns what shows that Milepost wrote a text in HighLevel: first what it writes
-	// now, then what it wrote under former keys; nil = nothing.
+	// Checks returns the codes that prove that Milepost wrote a text in HighLevel: first the
+	// current one, then those of former keys; nil = none.
 	Checks func(text string) []string
 }
 
@@ -100,8 +100,8 @@ func New(cfg Config) *Syncer {
 	return r
 }
 
-// session returns the session of a location. It fails with *connection.NotConnected if there is
-// nothing to do for it.
+// session returns the session of a location. If Milepost does nothing for the location, it
+// fails with *connection.NotConnected.
 func (r *Syncer) session(ctx context.Context, locationID string) (*session, error) {
 	of, err := r.sessions.Of(ctx, locationID)
 	if err != nil {
@@ -124,8 +124,8 @@ func (r *Syncer) Register(workers *river.Workers) {
 	jobs.Add(r.Runner, workers, lane.Background, func(a store.DebounceArgs) string { return a.LocationID }, r.debounceJob)
 }
 
-// Skip says why nothing is to be done for a delivery, or "" where its entity
-// is to be synced. What is skipped is logged, since nothing else will be.
+// Skip returns why Milepost does nothing for a delivery, or "" if its entity is to be
+// synced. It logs what it skips, because no sync will.
 func (r *Syncer) Skip(ctx context.Context, d store.Delivery) string {
 	why := r.skip(ctx, d)
 	if why != "" {
@@ -145,7 +145,7 @@ func (r *Syncer) skip(ctx context.Context, d store.Delivery) string {
 	case d.Entity.ID == "":
 		return fmt.Sprintf("the %s event names no %s id", d.Type, d.Entity.Kind)
 	case d.Entity.Kind == store.KindInstall:
-		return "" // it is how a location becomes known
+		return "" // an install event makes a location known
 	}
 	_, err := r.sessions.Of(ctx, d.Entity.LocationID)
 	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
@@ -160,9 +160,9 @@ func (r *Syncer) skip(ctx context.Context, d store.Delivery) string {
 	return ""
 }
 
-// mayTakeAlong reports whether a delete matters although no automation looks at
-// the kind. A contact takes along its tasks and what a workflow said of it, and
-// what is stored of it is erased; a task, what an automation made that is off now.
+// mayTakeAlong reports whether a delete matters even if no automation uses the kind. With
+// a contact go its tasks and its workflow records, and Milepost erases what it stored of
+// it. With a task goes what an automation made for it that is off by now.
 func mayTakeAlong(kind string, deleted bool) bool {
 	return deleted && (mapping.Kind(kind) == mapping.KindContact || mapping.Kind(kind) == mapping.KindTask)
 }
