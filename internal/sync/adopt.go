@@ -17,12 +17,11 @@ import (
 	"milepost/mapping"
 )
 
-// recall brings the link of an item up to what was made for the item before the
-// database was lost, or after the copy that it was restored from. It comes before
-// anything is made or replaced. An open request is adopted, the newest if there are
-// several, and the others are removed. If only closed ones are left, the newest
-// tells how the meeting ended. Either way the link continues from the last
-// generation that was used.
+// recall updates the link of an item from the requests that were created for it before the
+// database was lost, or after the copy that it was restored from. It runs before anything
+// is created or replaced. It adopts the newest open request, and removes the other open
+// ones. If only closed ones are left, the newest says how the meeting ended. Either way
+// the link continues from the last generation that was used.
 func (s requests) recall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
 	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, item.Key, link.Generation)
 	if err != nil || len(past) == 0 {
@@ -53,8 +52,8 @@ func (s requests) recall(ctx context.Context, link store.Link, item mapping.Item
 	return link, nil
 }
 
-// sortPast returns the open requests of an item, that of its link included, and the last of
-// the past ones. It updates what the lists show of them.
+// sortPast returns the open requests of an item, including that of its link, and the last of
+// the past ones. It updates them from the lists.
 func (s requests) sortPast(ctx context.Context, link store.Link, past []account.PastRequest) (open []account.PastRequest, last account.PastRequest, err error) {
 	since := s.freshFor(link, past)
 	last = past[len(past)-1]
@@ -108,8 +107,8 @@ func (s requests) recallOpen(ctx context.Context, link store.Link, item mapping.
 	return link, nil
 }
 
-// asListedNow is what the lists show of a request now. One that was open and is in
-// no list any more is closed.
+// asListedNow returns a request as the lists show it now. If it was open and no list shows
+// it any more, it is closed.
 func (s requests) asListedNow(ctx context.Context, r account.PastRequest, since time.Time) (account.PastRequest, error) {
 	now, shown, err := s.conn.ListedRequest(ctx, r.ID, since)
 	switch {
@@ -123,15 +122,14 @@ func (s requests) asListedNow(ctx context.Context, r account.PastRequest, since 
 	return r, err
 }
 
-// adopt makes an open request the one of a link, as if it had just been compared
-// with its record for the first time. The lists show neither the description nor
-// the place, so these count as equal.
+// adopt links an open request, as if Milepost had just compared it with its record for the
+// first time. The lists show neither the description nor the place, so these count as equal.
 //
-// A different title or invitee is a change of the record. So is a different time,
-// unless a person moved the meeting: then its time stands, without a mail, even if
-// HighLevel's changes take precedence. What the record asked for before is not
-// known, and to replace a meeting that somebody agreed to is worse than to miss a
-// change that the next edit of the record brings.
+// If the title or the invitee differs, the record changed. If the time differs, the record
+// changed too, unless a person moved the meeting. Then the meeting's time stays and nobody
+// is mailed, even if HighLevel's changes take precedence. Milepost does not know what the
+// record asked for before. It is worse to replace a meeting that somebody agreed to than to
+// miss a change that the next edit of the record brings.
 func (s requests) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
 	// The copy may know that it was moved there: a replacement stays where its
 	// predecessor was.
@@ -152,8 +150,8 @@ func (s requests) adopt(ctx context.Context, link store.Link, item mapping.Item,
 	return s.saveAdopted(ctx, link, item, r)
 }
 
-// adoptEnded takes over how the last request of an item ended. If the record asks
-// for something else by now, its next request is made.
+// adoptEnded stores how the last request of an item ended. If the record asks for something
+// else by now, the sync creates the next request.
 func (s requests) adoptEnded(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
 	link = s.ofPast(link, item, r)
 	link.Start, link.End = r.Start, r.End
@@ -166,7 +164,7 @@ func (s requests) adoptEnded(ctx context.Context, link store.Link, item mapping.
 	return s.saveAdopted(ctx, link, item, r)
 }
 
-// ofPast is the link of a past request, without what it is compared by.
+// ofPast returns the link of a past request, without its digests.
 func (s requests) ofPast(link store.Link, item mapping.Item, r account.PastRequest) store.Link {
 	return store.Link{
 		Entity: s.entity, Item: item.Key, ItemKind: string(item.Kind), Automation: item.Automation,
@@ -175,8 +173,8 @@ func (s requests) ofPast(link store.Link, item mapping.Item, r account.PastReque
 	}
 }
 
-// saveAdopted saves an adopted link with its meeting. What happened to the meeting
-// before is not news: what automations wanted because of it was done by then.
+// saveAdopted saves an adopted link with its meeting. It does not report what happened to
+// the meeting before: automations have acted on that already.
 func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping.Item, r account.PastRequest) (store.Link, error) {
 	m := store.Meeting{LocationID: s.entity.LocationID, ID: r.ID, ContactID: s.contactID, Start: link.Start, End: link.End}
 	m, _ = meeting.Observe(m, meeting.View{Listed: r.Listed, IsListed: true}, s.now())
@@ -200,10 +198,9 @@ func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping
 	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
-// movedByPerson reports whether a request whose time differs from its record's was
-// moved in CalendarHero, and not the record in HighLevel. Nobody moves a request
-// that nobody answered. If CalendarHero says that it is booked and does not say that
-// it was moved, the record changed.
+// movedByPerson reports whether a person moved a request in CalendarHero. Otherwise the
+// record's time changed in HighLevel. Nobody moves a request that nobody answered. If
+// CalendarHero says that it is booked, and not that it was moved, the record changed.
 func (s requests) movedByPerson(item mapping.Item, r meeting.Listed) bool {
 	switch {
 	case r.SaysMoved():
@@ -218,15 +215,15 @@ func (s requests) movedByPerson(item mapping.Item, r meeting.Listed) bool {
 	return s.changedAt.IsZero() || r.ChangedSince(s.changedAt)
 }
 
-// invites reports whether a request invites who is wanted, as far as its list
-// tells. The owner of the account is always invited to it.
+// invites reports whether a request invites the wanted people, as far as its list shows. It
+// always invites the account's owner.
 func (s requests) invites(item mapping.Item, want meeting.Request, r meeting.Listed) bool {
 	return item.Invite.Who == mapping.InviteOwner || len(r.Emails) == 0 || slices.ContainsFunc(r.Emails, func(e string) bool {
 		return slices.ContainsFunc(want.ContactEmails, func(w string) bool { return strings.EqualFold(e, w) })
 	})
 }
 
-// removeUnlinked deletes a request of an item that no link is to have, unless it is over.
+// removeUnlinked deletes a request that no link may have, unless it is over.
 func (s requests) removeUnlinked(ctx context.Context, r account.PastRequest, item, what, title string) error {
 	if !r.Open() {
 		return nil
@@ -247,9 +244,9 @@ func (s requests) removeUnlinked(ctx context.Context, r account.PastRequest, ite
 	return s.confirm(ctx, item, r.ID, time.Time{})
 }
 
-// removePast removes the requests that were made for items of the record that it
-// no longer wants, and that the database does not know. Those of automations that
-// are switched off or deleted are not found without a link.
+// removePast removes the requests of items that the record no longer wants and that the
+// database does not know. It does not find those of automations that are switched off or
+// deleted, unless a link is left.
 func (s requests) removePast(ctx context.Context, keep map[string]bool) error {
 	var refused error
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
@@ -300,14 +297,14 @@ func (s requests) removePastOf(ctx context.Context, of mapping.Request) error {
 	return nil
 }
 
-// pastLook is how unlinked requests are looked for.
+// pastLook returns how to search for unlinked requests.
 func (s *entitySync) pastLook() account.Look {
 	return account.Look{Since: s.began.Add(-account.ListsFresh), Believe: s.believable}
 }
 
-// freshFor is when the lists are to be read that are believed about past requests. A
-// generation after the link's is certainly of another time. An earlier one may have been
-// replaced while the lists were read, by another process with this database.
+// freshFor returns since when lists are fresh enough to be believed about past requests. A
+// generation after the link's is certainly of another time. Another process with this
+// database may have replaced an earlier generation while the lists were read.
 func (s requests) freshFor(link store.Link, past []account.PastRequest) time.Time {
 	if link.State != "" && past[0].Generation <= link.Generation {
 		return s.began

@@ -11,10 +11,9 @@ import (
 	"milepost/mapping"
 )
 
-// record notes the entity's events, tasks and notes for the calendars that
-// people subscribe to, once the plan is applied; the zero Plan, where nothing
-// of it is to exist any more. An event or task is at the time that its meeting has
-// in CalendarHero, where it has one.
+// record stores the entity's events, tasks and notes for the calendars that people
+// subscribe to, after the plan is applied. The zero Plan means that nothing may exist any
+// more. An event or task is at the time of its meeting in CalendarHero, if it has one.
 func (s *entitySync) record(ctx context.Context, facts mapping.Facts, plan mapping.Plan) error {
 	links, err := s.store.Links(ctx, s.entity)
 	if err != nil {
@@ -56,8 +55,8 @@ func (s *entitySync) record(ctx context.Context, facts mapping.Facts, plan mappi
 	return s.store.NoteItems(ctx, n)
 }
 
-// meetingItem is an event or task as a calendar shows it, with the link that
-// tells what CalendarHero shows of it.
+// meetingItem returns an event or task as a calendar shows it. The link says what
+// CalendarHero shows of it.
 func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.Item {
 	i := store.Item{
 		Key: item.Key, Kind: string(item.Kind), Automation: item.Automation, Start: item.Start, End: item.End, Zone: item.Zone.String(),
@@ -92,11 +91,11 @@ func meetingItem(item mapping.Item, link store.Link, facts mapping.Facts) store.
 	return i
 }
 
-// longestText bounds what an item says, in bytes: every request of a contact has
-// all its notes, and a calendar is read many items at a time.
+// longestText bounds the text of an item, in bytes. Every request of a contact has all its
+// notes, and a calendar reads many items at a time.
 const longestText = 32 << 10
 
-// newest are as many of the notes, which are newest first, as an item may hold.
+// newest returns as many notes as an item may hold, newest first.
 func newest(notes []string) []string {
 	size := 0
 	for i, n := range notes {

@@ -18,28 +18,29 @@ import (
 	"milepost/mapping"
 )
 
-// calls are the calls of operations that request actions ask for. Each is sent once for
-// each change of its filled-in fields, whether it is safe to repeat or not, and stays sent
-// when its item is no longer wanted. What is sent may come back as a webhook and ask for
-// another call, so an automation may send only so many in an hour.
+// calls are the calls that request actions ask for. Milepost sends each once for each change
+// of its filled-in fields, whether it is safe to repeat or not. A call stays sent when its
+// item is no longer wanted. It may come back as a webhook that asks for another call, so an
+// automation may send only a limited number in an hour.
 type calls struct{ *entitySync }
 
 func (calls) texts(item mapping.Item) any { return item.Call }
 
-// sent reports whether a link says that its item's call was sent as it is now, or that
-// this is not known and not to be tried again.
+// sent reports whether the link says that the item's current call was sent, or that this is
+// not known and must not be retried.
 func (s calls) sent(link store.Link, item mapping.Item) bool {
 	return link.Content == fingerprint.OfText(s.texts(item)) && (link.State == store.LinkLive || link.State == store.LinkGone || onlyOnce(item.Call.Operation))
 }
 
-// onlyOnce reports whether an operation must not run twice. One that the catalogue no longer
-// has is taken for such.
+// onlyOnce reports whether an operation must not run twice. An operation that the catalogue
+// no longer has counts as one of these.
 func onlyOnce(operation string) bool {
 	entry, ok := catalog.Find(operation)
 	return !ok || entry.Effect == catalog.Once
 }
 
-// remove leaves what was sent. A call whose answer is still awaited after a crash is lost.
+// remove leaves what was sent. If the answer to a call was still open at a crash, the call
+// counts as lost.
 func (s calls) remove(ctx context.Context, link store.Link) error {
 	if link.State == store.LinkCreating {
 		return s.lost(ctx, link)
@@ -92,7 +93,7 @@ func (s calls) apply(ctx context.Context, item mapping.Item) error {
 	return s.store.EndCall(ctx, begun, store.CallSent, s.madeBy(entry, answer), next, s.now(), s.tell("request sent", entry.Name))
 }
 
-// send makes the call. A delete of what is not there is done.
+// send makes the call. If a delete finds nothing, it is done.
 func (s calls) send(ctx context.Context, entry catalog.Entry, fields map[string]any) (answer json.RawMessage, err error) {
 	switch {
 	case entry.Vendor == catalog.CalendarHero:
@@ -117,7 +118,7 @@ func (s calls) send(ctx context.Context, entry catalog.Entry, fields map[string]
 	return nil, nil
 }
 
-// notSent notes why a call was not answered as it should be. before is its link as it was.
+// notSent stores why a call failed. before is its link before the call.
 func (s calls) notSent(ctx context.Context, begun store.Call, before, next store.Link, item mapping.Item, cause error) error {
 	switch reason := clients.ReasonOf(cause); {
 	case reason == "", reason == clients.Unavailable && !onlyOnce(begun.Operation):
@@ -137,8 +138,8 @@ func (s calls) notSent(ctx context.Context, begun store.Call, before, next store
 	}
 }
 
-// lost notes that the process ended before a call was answered. One that may be repeated
-// is sent again if it is still wanted.
+// lost stores that the process ended before the answer to a call. If the call may be
+// repeated and is still wanted, the sync sends it again.
 func (s calls) lost(ctx context.Context, link store.Link) error {
 	begun, known, err := s.store.CallOf(ctx, link)
 	switch {
@@ -152,7 +153,7 @@ func (s calls) lost(ctx context.Context, link store.Link) error {
 	return s.unclear(ctx, begun, link, link.Automation)
 }
 
-// unclear notes that it is not known whether a call took effect: a person settles that.
+// unclear stores that nobody knows whether a call took effect. A person has to settle that.
 func (s calls) unclear(ctx context.Context, begun store.Call, link store.Link, automation string) error {
 	link.State = store.LinkUnanswered
 	s.links[link.Item] = link
@@ -161,7 +162,7 @@ func (s calls) unclear(ctx context.Context, begun store.Call, link store.Link, a
 	return s.store.EndCall(ctx, begun, store.CallUnclear, "", link, s.now(), entry)
 }
 
-// stillUnclear says so of a call whose effect nobody settled yet.
+// stillUnclear notes that nobody has settled the effect of a call yet.
 func (s calls) stillUnclear(ctx context.Context, link store.Link, item mapping.Item) error {
 	if link.State != store.LinkUnanswered {
 		return nil
@@ -187,8 +188,8 @@ func vendorOf(operation string) string {
 	return highLevelAPI
 }
 
-// stop says that an automation sent too many requests, and has the record looked at again
-// when it may send the next one.
+// stop notes that an automation sent too many requests, and queues the record for the time
+// when the automation may send the next one.
 func (s calls) stop(item mapping.Item, stopped store.Call, until time.Time) {
 	s.stopped = true
 	s.because(store.Stopped, store.Cause{Vendor: vendorOf(stopped.Operation), Operation: stopped.Operation, Automation: item.Automation})
@@ -199,8 +200,8 @@ func (s calls) stop(item mapping.Item, stopped store.Call, until time.Time) {
 	}
 }
 
-// madeBy is the id of the record that a call made, if its answer tells: an automation that
-// looks at that record goes on where this one began.
+// madeBy returns the id of the record that a call created, if its answer has one. An
+// automation that uses that record continues the chain of this one.
 func (s calls) madeBy(entry catalog.Entry, answer json.RawMessage) string {
 	if entry.Effect == catalog.Read {
 		return ""
@@ -212,7 +213,7 @@ func (s calls) madeBy(entry catalog.Entry, answer json.RawMessage) string {
 	return id
 }
 
-// idIn is the id of an answer, or of the only record in it: {"contact": {"id": "…"}}.
+// idIn returns the id in an answer, or in its only record: {"contact": {"id": "…"}}.
 func idIn(answer json.RawMessage) string {
 	read := func(raw json.RawMessage) string {
 		var fields map[string]json.RawMessage

@@ -9,10 +9,9 @@ import (
 	"milepost/mapping"
 )
 
-// dropped says why nothing of the entity is to exist, whatever its record says;
-// "" where that is for the record to say. A person asked for its contact to be
-// forgotten; or, of what a workflow said and of a
-// meeting that people made, the contact was deleted.
+// dropped returns why nothing of the entity may exist, whatever its record says; "" if the
+// record decides. A person asked to forget its contact. Or the contact of a workflow record,
+// or of a meeting that people made, was deleted.
 func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	contact := store.Entity{LocationID: s.entity.LocationID, Kind: string(mapping.KindContact), ID: s.contactID}
 	if contact.ID == "" {
@@ -37,9 +36,9 @@ func (s *entitySync) dropped(ctx context.Context) (why string, err error) {
 	return why, err
 }
 
-// eraseMeeting drops what is known of a meeting whose contact is erased, and what
-// a webhook said of it since. While CalendarHero shows it, it stays known that it is
-// there, and nothing personal: the poll would ask for it again and again.
+// eraseMeeting erases what Milepost stored of a meeting whose contact is erased, and of its
+// later webhooks. While CalendarHero shows the meeting, Milepost keeps its id without
+// personal data, or the poll would queue it again and again.
 func (s *entitySync) eraseMeeting(ctx context.Context) error {
 	events, err := s.store.EventsOwed(ctx, s.entity)
 	if err != nil {

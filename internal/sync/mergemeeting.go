@@ -10,19 +10,19 @@ import (
 	"milepost/mapping"
 )
 
-// knownMeeting is what is known of the meeting of a link: what CalendarHero showed last,
-// or what was written while it showed nothing yet.
+// knownMeeting returns the meeting of a link as CalendarHero showed it last, or as Milepost
+// wrote it if CalendarHero has not shown it yet.
 func (s *entitySync) knownMeeting(link store.Link) store.Meeting {
 	return meeting.Known(s.meetings[link.ObjectID], link)
 }
 
-// mergeRemote brings a live link in step with what became of its meeting in
-// CalendarHero, before it is compared with what the record asks for. A meeting
-// that was moved there stays where it is: want then asks for its times. Where the
-// record's times changed as well, the automation's rule says whose stand.
+// mergeRemote updates a live link with what happened to its meeting in CalendarHero, before
+// it is compared with the record. If people moved the meeting there, it stays where it is,
+// and want then asks for its times. If the record's times changed too, the automation's
+// rule decides which win.
 //
-// The link keeps what was last seen of both sides: SourceStart and SourceEnd of
-// the record, Start, End and Meeting of CalendarHero.
+// The link keeps what Milepost last saw of both sides: SourceStart and SourceEnd of the
+// record; Start, End and Meeting of CalendarHero.
 func (s requests) mergeRemote(ctx context.Context, link store.Link, item mapping.Item, want *meeting.Request) (store.Link, error) {
 	if link.State != store.LinkLive {
 		// A replacement was interrupted: what it was to be made for still holds.
@@ -64,8 +64,8 @@ func (s requests) mergeRemote(ctx context.Context, link store.Link, item mapping
 	return link, s.store.SaveLink(ctx, link, s.now(), reminders, told...)
 }
 
-// followed notes that Milepost itself has given the record the times of its
-// meeting: only what a person changes there from now on is a change.
+// followed stores that Milepost itself set the record's times to those of its meeting. Only
+// what a person changes there afterwards counts as a change.
 func (s requests) followed(ctx context.Context, meetingID string, due time.Time) error {
 	for key, link := range s.links {
 		want, ok := s.wanted[key]
@@ -85,10 +85,9 @@ func (s requests) followed(ctx context.Context, meetingID string, due time.Time)
 	return nil
 }
 
-// toFollow notes, before a write to the contact because of a meeting, the times
-// that it has: the contact's fields may be what its item goes by. What the item
-// will ask for then, only the next read of the record tells; of a task that is
-// known at once (see followed).
+// toFollow stores the times of a meeting before Milepost writes to the contact because of
+// it: the contact's fields may decide the item's times. Only the next read of the record
+// shows what the item will ask for. For a task that is known at once (see followed).
 func (s *entitySync) toFollow(ctx context.Context, meetingID string) error {
 	for key, link := range s.links {
 		if meetingID == "" || link.ObjectID != meetingID || link.State != store.LinkLive {

@@ -20,9 +20,9 @@ func (s notes) remove(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")
 }
 
-// apply keeps a note in the contact's timeline. CalendarHero has no notes:
-// the contact's open meeting requests carry it in their description, and they
-// are looked at again because this note changed (see findDependents).
+// apply keeps a note in the contact's timeline. CalendarHero has no notes: the contact's
+// open meeting requests show it in their description, and this note's change queues them
+// (see findDependents).
 func (s notes) apply(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	what := "note added"

@@ -20,9 +20,9 @@ import (
 // confirmAfter is how long after a delete the lists must confirm it.
 const confirmAfter = 45 * time.Second
 
-// orphanJob looks for the object of a create that was given up, several times
-// in the hours after, and removes it where CalendarHero made it late: by then
-// another was made in its place, or none is wanted.
+// orphanJob searches for the object of a create that Milepost gave up, several times in the
+// next hours. If CalendarHero created it late, orphanJob removes it: by then Milepost has
+// created another one, or no item wants one.
 func (r *Syncer) orphanJob(ctx context.Context, job *river.Job[store.OrphanArgs]) error {
 	e := job.Args.Entity()
 	conn, err := r.session(ctx, e.LocationID)
@@ -59,7 +59,7 @@ func (r *Syncer) orphanJob(ctx context.Context, job *river.Job[store.OrphanArgs]
 	return nil
 }
 
-// orphanLater is how a look that failed is tried again.
+// orphanLater returns how to retry a failed search.
 func (r *Syncer) orphanLater(e store.Entity, err error) error {
 	if wait, limited := outcome.RateLimit(err, outcome.RateLimitWait); limited {
 		return r.Snooze(outcome.Jitter(wait))
@@ -67,8 +67,8 @@ func (r *Syncer) orphanLater(e store.Entity, err error) error {
 	return fmt.Errorf("look for a meeting request of %s that should not exist: %w", e, err)
 }
 
-// confirm queues the look that a delete is confirmed by, or the looks whether a request
-// that was left because it was over by endsAt is so by a clock that was put back.
+// confirm queues the check of a delete. Or, if a request was left because it was over by
+// endsAt, it queues the checks whether that still holds: the clock may have been wrong.
 func (s *entitySync) confirm(ctx context.Context, item, id string, endsAt time.Time) error {
 	return s.store.Confirm(ctx, store.OrphanArgs{
 		LocationID: s.entity.LocationID, RecordKind: s.entity.Kind, EntityID: s.entity.ID, Item: item,
@@ -76,8 +76,8 @@ func (s *entitySync) confirm(ctx context.Context, item, id string, endsAt time.T
 	}, s.real(confirmAfter))
 }
 
-// whenTheClockIsRight are the times after which a request that was over is looked at
-// again: each two hours, for a clock that is put back makes longer waits due at once.
+// whenTheClockIsRight are the times of the checks of a request that was over. They are two
+// hours apart, because a clock that is put back makes longer waits due at once.
 func whenTheClockIsRight() []time.Duration {
 	at := []time.Duration{time.Minute, time.Hour}
 	for h := 3 * time.Hour; h < 52*time.Hour; h += 2 * time.Hour {
@@ -86,9 +86,9 @@ func whenTheClockIsRight() []time.Duration {
 	return at
 }
 
-// confirmDelete makes sure that no open list shows a request whose DELETE was answered
-// as if it had been deleted: a gateway may have answered. Any look since then will do.
-// A request that is still there is deleted again, and looked for again.
+// confirmDelete checks that no open list shows a request whose DELETE succeeded, because a
+// gateway may have answered. Any read of the lists since then will do. If the request is
+// still there, confirmDelete deletes it again and checks again.
 func (r *Syncer) confirmDelete(ctx context.Context, conn *session, of store.OrphanArgs) error {
 	if !of.EndsAt.IsZero() && !of.EndsAt.After(r.now()) {
 		if next, more := outcome.NextCheck(r.now().Sub(of.GivenUpAt), whenTheClockIsRight()...); more {

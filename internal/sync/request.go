@@ -23,11 +23,11 @@ type requests struct{ *entitySync }
 
 func (requests) texts(mapping.Item) any { return nil } // a request has digests of its own
 
-// apply brings the meeting request of an event or task item in step.
-// CalendarHero has no update: a material change deletes and creates again, and
-// that mails people and undoes their answer. A change of the description alone
-// does so only where the invitee is the owner and has not accepted yet, once the
-// record has been quiet for a while. Else it waits for the next material change.
+// apply brings the meeting request of an event or task item in step. CalendarHero has no
+// update: for a material change, Milepost deletes the request and creates it again, which
+// mails people and undoes their answer. A change of the description alone replaces it only
+// if the invitee is the owner and has not accepted yet, and the record has been quiet for
+// a while. Else the description waits for the next material change.
 func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	link, item, want, err := s.settle(ctx, item)
 	if err != nil {
@@ -62,9 +62,9 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	return s.replace(ctx, link, item, want)
 }
 
-// settle composes the request that the item asks for, and settles its link: what the
-// database does not know is adopted, and a call whose answer was lost is resolved. The item
-// it returns invites the owner if it may not invite anybody else.
+// settle composes the request that the item asks for, and settles its link: it adopts what
+// the database does not know, and resolves a call whose answer was lost. If the item may
+// not invite anybody else yet, the returned one invites the owner.
 func (s requests) settle(ctx context.Context, item mapping.Item) (link store.Link, _ mapping.Item, want meeting.Request, err error) {
 	if want, err = s.compose(ctx, item); err != nil {
 		return link, item, want, err
@@ -87,9 +87,9 @@ func (s requests) settle(ctx context.Context, item mapping.Item) (link store.Lin
 	return link, item, want, err
 }
 
-// compare merges what became of the meeting in CalendarHero, and decides what to do. Before
-// it replaces or removes a request, it reads the lists again: somebody may have changed it a
-// moment ago.
+// compare merges what happened to the meeting in CalendarHero, and decides what to do.
+// Before it replaces or removes a request, it reads the lists again, because somebody may
+// have changed the request a moment ago.
 func (s requests) compare(ctx context.Context, link store.Link, item mapping.Item, asked meeting.Request) (meeting.Action, store.Link, meeting.Request, error) {
 	want := asked
 	link, err := s.mergeRemote(ctx, link, item, &want)
@@ -130,11 +130,11 @@ func (s requests) replace(ctx context.Context, link store.Link, item mapping.Ite
 	return s.create(ctx, link, item, want)
 }
 
-// mostOften is how often the requests of one record are made in a day. Each time
-// people are mailed, and automations that answer each other would know no end.
+// mostOften bounds how often Milepost creates requests of one record in a day. Each one
+// mails people, and automations that trigger each other would never end.
 const mostOften = 24
 
-// tooOften reports whether a request is not to be replaced now, and says why.
+// tooOften reports whether Milepost may not replace a request now, and notes why.
 func (s requests) tooOften(ctx context.Context, link store.Link) (bool, error) {
 	n, err := s.store.ToldSince(ctx, s.entity, s.contactID, link.ItemKind+" created", s.now().AddDate(0, 0, -1))
 	if err != nil || n < mostOften {
@@ -144,8 +144,8 @@ func (s requests) tooOften(ctx context.Context, link store.Link) (bool, error) {
 	return true, nil
 }
 
-// moveTask moves the task of a meeting that is about to be replaced: the new one
-// was never moved. first is true where the record has to be read again before.
+// moveTask moves the task of a meeting that is about to be replaced, because nobody moved
+// the new one. first reports whether the record must be read again before.
 func (s requests) moveTask(ctx context.Context, link store.Link) (first bool, err error) {
 	if s.stale {
 		return true, nil
@@ -160,8 +160,8 @@ func (s requests) moveTask(ctx context.Context, link store.Link) (first bool, er
 	return false, nil
 }
 
-// calledOff handles a request that somebody deleted in CalendarHero, found when
-// only its description was to be replaced. Milepost does not create it again.
+// calledOff handles a request that somebody deleted in CalendarHero, if the sync finds that
+// when it replaces only the description. Milepost does not create it again.
 func (s requests) calledOff(ctx context.Context, link store.Link) error {
 	m := s.knownMeeting(link)
 	m.LocationID, m.ID, m.ContactID, m.State = link.Entity.LocationID, link.ObjectID, s.contactID, string(mapping.MeetingGone)
@@ -174,9 +174,9 @@ func (s requests) calledOff(ctx context.Context, link store.Link) error {
 	return s.store.SaveLink(ctx, link, s.now(), nil, s.tell(link.ItemKind+" gone in CalendarHero", link.Title))
 }
 
-// resolve settles a link whose last call may or may not have taken effect; the link it
-// returns is live or gone. A delete is sent again. The object of a create is looked for by
-// its marker, and adopted if it exists.
+// resolve settles a link if the answer to its last call was lost. The link it returns is
+// live or gone. It sends a delete again. For a create, it searches for the object by its
+// marker, and adopts the one that it finds.
 func (s requests) resolve(ctx context.Context, link store.Link, item mapping.Item) (store.Link, error) {
 	switch {
 	case link.State == store.LinkDeleting:
@@ -203,8 +203,8 @@ func (s requests) resolve(ctx context.Context, link store.Link, item mapping.Ite
 	return link, s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" adopted", link.Title))
 }
 
-// resolveDelete sends a delete again, unless the request was to be replaced and was moved
-// since.
+// resolveDelete sends a delete again, unless it was part of a replacement and somebody has
+// moved the request since.
 func (s requests) resolveDelete(ctx context.Context, link store.Link) (store.Link, error) {
 	if !link.SourceStart.IsZero() && !s.over(link) {
 		if err := s.refresh(ctx, link); err != nil {
@@ -226,8 +226,8 @@ func (s requests) resolveDelete(ctx context.Context, link store.Link) (store.Lin
 	return link, err
 }
 
-// findCreated looks for the request of a create whose answer was lost. Somebody may have
-// called it off since, and must not be asked again: then closed is true.
+// findCreated searches for the request of a create whose answer was lost. If somebody has
+// cancelled it since, closed is true: nobody may be asked again.
 func (s requests) findCreated(ctx context.Context, link store.Link) (id string, closed bool, err error) {
 	id, err = listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return strings.Contains(r.Title, link.Marker) })
 	if err != nil || id != "" {
@@ -242,8 +242,8 @@ func (s requests) findCreated(ctx context.Context, link store.Link) (id string, 
 	return "", false, err
 }
 
-// giveUp takes the create of a link for one that had no effect, once the lists may be
-// believed: they should show how an earlier request ended.
+// giveUp decides that the create of a link had no effect, once the lists may be believed:
+// they must show how an earlier request ended.
 func (s requests) giveUp(ctx context.Context, link store.Link) (store.Link, error) {
 	if err := s.believable(ctx, s.began); err != nil {
 		return link, err
@@ -260,9 +260,9 @@ func (s requests) giveUp(ctx context.Context, link store.Link) (store.Link, erro
 	return link, err
 }
 
-// settled returns nil once the create of an uncertain link may be looked for. One
-// that was attempted in the future, by a clock that was put back since, settles from
-// now on: how long ago it was is not known.
+// settled returns nil once the sync may search for the create of an uncertain link. If the
+// attempt lies in the future, because the clock was put back, it waits from now on: the
+// true age is not known.
 func (s *entitySync) settled(ctx context.Context, link store.Link) error {
 	settle := outcome.UnclearSettle
 	if link.State == store.LinkUnanswered {
@@ -280,7 +280,7 @@ func (s *entitySync) settled(ctx context.Context, link store.Link) error {
 	return nil
 }
 
-// listed returns the id of the meeting request that is the one sought, or "".
+// listed returns the id of the first open meeting request that sought accepts, or "".
 func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhero.ListedRequest) bool) (string, error) {
 	for _, state := range []string{calendarhero.StateActive, calendarhero.StateUpcoming} {
 		list, err := ch.MeetingRequests(ctx, state)
@@ -294,8 +294,8 @@ func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhe
 	return "", nil
 }
 
-// create notes the create, sends it and notes its answer. A crash or a lost
-// answer leaves the link creating, to be resolved by the next run.
+// create stores the create, sends it and stores its answer. After a crash or a lost answer
+// the link stays creating, and the next run resolves it.
 func (s requests) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
 	if link.ObjectID != "" {
 		s.superseded[link.ObjectID] = true
@@ -332,8 +332,8 @@ func (s requests) create(ctx context.Context, link store.Link, item mapping.Item
 	return s.store.NoteMeeting(ctx, m)
 }
 
-// notCreated notes what a failed create means for its link, and returns why it
-// failed. A link that cannot be saved stays creating, which is true of it too.
+// notCreated stores what a failed create means for its link, and returns why it failed. If
+// it cannot save the link, the link stays creating, which is true too.
 func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause error) error {
 	failed, ok := errors.AsType[*clients.Error](cause)
 	switch {
@@ -352,10 +352,10 @@ func (s *entitySync) notCreated(ctx context.Context, link store.Link, cause erro
 	return cause
 }
 
-// isOver is why a meeting request is left.
+// isOver is why Milepost leaves a meeting request.
 const isOver = "it is over"
 
-// revive takes back that requests were left because they were over, if they are not:
+// revive links requests again that Milepost left because they were over, if they are not:
 // the clock was ahead then.
 func (s *entitySync) revive(ctx context.Context) error {
 	for key, link := range s.links {
@@ -371,14 +371,14 @@ func (s *entitySync) revive(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether the time of a link's meeting has passed. CalendarHero
-// then closes it by itself, and a delete would tell its invitees of nothing.
+// over reports whether the time of a link's meeting has passed. CalendarHero then closes
+// the request by itself, and a delete would mail its invitees for nothing.
 func (s *entitySync) over(link store.Link) bool { return !s.knownMeeting(link).End.After(s.now()) }
 
-// delete notes the delete of a link's object and sends it, unless the meeting
-// is over. An object that is already gone is deleted; missing reports that it
-// surely was gone before. A crash or a lost answer leaves the link deleting, so
-// that nothing is believed of its object.
+// delete stores the delete of a link's object and sends it, unless the meeting is over. An
+// object that is already gone counts as deleted; missing reports that it surely was gone
+// before. After a crash or a lost answer the link stays deleting, so that Milepost believes
+// nothing else about its object.
 func (s requests) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
 		return false, s.confirm(ctx, link.Item, link.ObjectID, s.knownMeeting(link).End)
@@ -420,9 +420,9 @@ func (s requests) delete(ctx context.Context, link store.Link) (missing bool, er
 	return false, err
 }
 
-// notListed makes sure that a request is gone if its DELETE got an answer other
-// than 204: a gateway may say anything. Neither open list may show
-// it, and CalendarHero must answer for the account.
+// notListed checks that a request is gone if its DELETE got an answer other than 204,
+// because a gateway may answer anything. Neither open list may show the request, and
+// CalendarHero must answer for the account.
 func (s requests) notListed(ctx context.Context, link store.Link, said error) error {
 	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 	if err != nil {
@@ -443,8 +443,8 @@ type wanted struct {
 	item mapping.Item
 }
 
-// remove deletes the object of a link, however its last call ended, and
-// marks the link gone. A meeting that is over is left as it is.
+// remove deletes the object of a link, however its last call ended, and marks the link
+// gone. It leaves a meeting that is over.
 func (s requests) remove(ctx context.Context, link store.Link) error {
 	// A later request ignores where the meeting was moved to.
 	link.SourceStart, link.SourceEnd = time.Time{}, time.Time{}
@@ -472,8 +472,8 @@ func (s requests) remove(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" removed")
 }
 
-// compose turns an event or task item into a meeting request pinned to its
-// time: the window is exactly as long as the meeting.
+// compose turns an event or task item into a meeting request pinned to its time: its window
+// is exactly as long as the meeting.
 func (s requests) compose(ctx context.Context, item mapping.Item) (meeting.Request, error) {
 	address := item.Invite.Address
 	if item.Invite.Who == mapping.InviteOwner {

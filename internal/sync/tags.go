@@ -14,14 +14,13 @@ type tags struct{ *entitySync }
 
 func (tags) texts(item mapping.Item) any { return [][]string{item.AddTags, item.RemoveTags} }
 
-// remove leaves the tags: that the note said so remains true.
+// remove leaves the tags: the note still asked for them.
 func (s tags) remove(ctx context.Context, link store.Link) error {
 	return s.forget(ctx, link, link.ItemKind+" no longer kept in step")
 }
 
-// apply adds and removes the contact's tags in HighLevel, once for each
-// change of what the item asks for: a tag that a person takes away afterwards
-// stays away.
+// apply adds and removes the contact's tags in HighLevel, once for each change of the item.
+// If a person removes a tag afterwards, it stays removed.
 func (s tags) apply(ctx context.Context, item mapping.Item) error {
 	link := s.links[item.Key]
 	content := fingerprint.OfText(s.texts(item))

@@ -12,13 +12,13 @@ import (
 	"milepost/mapping"
 )
 
-// The content of a link is a digest of texts. It says by which version of the rules the
-// texts were made, so that a release that reads the same record differently does not take
-// that for a change of the record: it would replace every open request, and mail people.
+// The content of a link is a digest of texts, with the version of the rules that made the
+// texts. A release may read the same record differently. If that counted as a change of the
+// record, it would replace every open request and mail people.
 
-// carryOver brings links up to the current rules for texts. A link that has what the former
-// rules ask for then has what the current ones do. Anything else that differs is a change of
-// the record, which is left to be found. It returns the links that it changed.
+// carryOver brings links up to the current rules for texts. If a link equals what the former
+// rules ask for, carryOver stores the digest under the current rules. Any other difference
+// is a change of the record, and stays. It returns the links that it changed.
 func (s *entitySync) carryOver(ctx context.Context, facts mapping.Facts, plan mapping.Plan) ([]store.Link, error) {
 	var changed []store.Link
 	former := sync.OnceValue(func() map[string]mapping.Item {
@@ -52,7 +52,7 @@ func (s *entitySync) carryOver(ctx context.Context, facts mapping.Facts, plan ma
 	return changed, nil
 }
 
-// mayBeFormer reports whether the content of a link may be of texts by former rules.
+// mayBeFormer reports whether former rules may have made the content of a link.
 func (s *entitySync) mayBeFormer(link store.Link, item mapping.Item) bool {
 	if link.State == store.LinkGone || link.Content == "" || fingerprint.IsCurrent(link.Content) {
 		return false
@@ -73,8 +73,8 @@ func (s *entitySync) carryOverLink(ctx context.Context, link store.Link, was, is
 	return link, nil
 }
 
-// carryOverRequest does so for a meeting request. The times that its link was
-// last compared by are those of the record then, not now.
+// carryOverRequest does the same for a meeting request. It uses the times of the last
+// comparison, which are those of the record then, not now.
 func (s requests) carryOverRequest(ctx context.Context, link *store.Link, was, is mapping.Item) error {
 	start, end := link.SourceStart, link.SourceEnd
 	if start.IsZero() {
@@ -97,7 +97,7 @@ func (s requests) carryOverRequest(ctx context.Context, link *store.Link, was, i
 	return nil
 }
 
-// composeAt is compose for other times. It says nothing to people.
+// composeAt is compose for other times. It notes nothing for people.
 func (s requests) composeAt(ctx context.Context, item mapping.Item, start, end time.Time) (meeting.Request, error) {
 	said := len(s.notes)
 	r, err := s.compose(ctx, item)

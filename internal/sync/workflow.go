@@ -8,8 +8,8 @@ import (
 	"milepost/mapping"
 )
 
-// readWorkflow reads what the workflow's webhook said last. The contact that it
-// names is fetched where an automation reads it.
+// readWorkflow reads the last webhook of the workflow. If an automation uses the contact
+// that it names, readWorkflow fetches the contact.
 func (s *entitySync) readWorkflow(ctx context.Context, needs mapping.Needs) (mapping.Workflow, mapping.Needs, error) {
 	record, ok, err := s.store.Record(ctx, s.entity)
 	if err != nil {
