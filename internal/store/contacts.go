@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// Contact is what people search a HighLevel contact by, as a sync last read it.
+// Contact is a HighLevel contact as people search for it, from the last sync.
 type Contact struct {
 	LocationID string
 	ID         string
@@ -32,7 +32,7 @@ func scanContact(r Rows) (c Contact, err error) {
 // longestWord bounds a word, so that no name fills an index.
 const longestWord = 64
 
-// Words are what the contact is found by: each by its beginning.
+// Words are the words that find the contact, each by its beginning.
 func (c Contact) Words() []string {
 	words := nameWords(c.Name)
 	email := strings.ToLower(strings.TrimSpace(c.Email))
@@ -205,7 +205,7 @@ func (s *Store) ContactsByID(ctx context.Context, id string) ([]Contact, error) 
 
 const listContactsByID = `SELECT ` + contactColumns + ` FROM contacts WHERE id = $1 LIMIT 100`
 
-// RecordsOf lists a contact and its records, and how far each is synced.
+// RecordsOf lists the states of a contact and its records.
 func (s *Store) RecordsOf(ctx context.Context, locationID, contactID string) ([]EntityState, error) {
 	rows, err := s.Query(ctx, listRecordsOf, locationID, contactID)
 	list, err := collect(rows, err, scanEntity)
@@ -223,7 +223,7 @@ func (s *Store) RecordsOf(ctx context.Context, locationID, contactID string) ([]
 
 const listRecordsOf = `SELECT ` + entityColumns + ` FROM entities WHERE (location_id, kind, id) IN ` + entitiesOf
 
-// LinksOf lists what was made for a contact and its records, the gone ones too.
+// LinksOf lists the links of a contact and its records, including those that are gone.
 func (s *Store) LinksOf(ctx context.Context, locationID, contactID string) ([]Link, error) {
 	rows, err := s.Query(ctx, listLinksOf, locationID, contactID)
 	list, err := collect(rows, err, scanLink)
@@ -235,8 +235,7 @@ func (s *Store) LinksOf(ctx context.Context, locationID, contactID string) ([]Li
 
 const listLinksOf = `SELECT ` + linkColumns + ` FROM links WHERE (location_id, kind, entity_id) IN ` + entitiesOf + ` ORDER BY start_at, kind, entity_id, item`
 
-// SyncNow has a contact and its tasks and notes synced at once, also those that wait
-// for a next try.
+// SyncNow queues a contact and its records at once, also those that wait for a next try.
 func (s *Store) SyncNow(ctx context.Context, locationID, contactID string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		contact := Entity{LocationID: locationID, Kind: "contact", ID: contactID}
@@ -258,7 +257,7 @@ func (s *Store) SyncNow(ctx context.Context, locationID, contactID string) error
 	return nil
 }
 
-// SyncRecordNow has one record synced at once, also if it waits for a next try.
+// SyncRecordNow queues one record at once, even if it waits for a next try.
 func (s *Store) SyncRecordNow(ctx context.Context, e Entity) error {
 	if err := s.InTx(ctx, func(tx *Tx) error { return tx.syncNow(ctx, []Entity{e}) }); err != nil {
 		return fmt.Errorf("sync %s now: %w", e, err)

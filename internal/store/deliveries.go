@@ -47,9 +47,9 @@ const (
 	Pending   = "pending"   // not looked at yet
 )
 
-// Dispatch moves deliveries from the inbox to the workers. claim takes them in
-// the same transaction that raises what is wanted of their entities and queues
-// the syncs, so each is moved exactly once. It returns how many were moved.
+// Dispatch moves deliveries from the inbox to the workers, each exactly once. claim takes
+// them in the same transaction that raises the entities' Wanted and queues their syncs.
+// Dispatch returns how many it moved.
 func (s *Store) Dispatch(ctx context.Context, claim func(context.Context, *Tx) ([]Delivery, error)) (moved int, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		deliveries, err := claim(ctx, tx)
@@ -86,7 +86,7 @@ func (tx *Tx) raiseFor(ctx context.Context, e Entity, deliveries []*Delivery) (r
 	return v, nil
 }
 
-// noteEvent notes what a delivery says of its entity, and keeps its body if asked to.
+// noteEvent stores what a delivery says of its entity, and keeps its body on request.
 func (tx *Tx) noteEvent(ctx context.Context, e Entity, d *Delivery) error {
 	if d.Happened != "" {
 		if err := tx.noteHappened(ctx, e, map[string]time.Time{d.Happened: d.ReceivedAt}); err != nil {
@@ -214,8 +214,8 @@ func parameters(first, n int) string {
 	return strings.Join(list, ", ")
 }
 
-// setOutcome sets the outcome of an entity's unfinished deliveries up to the count
-// seen. finished is 0 if they will be tried again.
+// setOutcome sets the outcome of an entity's unfinished deliveries up to the Wanted of the
+// sync. finished is 0 if Milepost will retry them.
 func (tx *Tx) setOutcome(ctx context.Context, e Entity, seen int64, outcome, detail string, finished int64) error {
 	_, err := tx.Exec(ctx, setDeliveryOutcomes,
 		e.LocationID, e.Kind, e.ID, seen, outcome, detail, finished)
@@ -243,9 +243,8 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 // it never holds up the workers for long.
 const pruneBatch = 500
 
-// PruneDeliveries forgets some of the deliveries received before a time, and
-// returns how many; 0 = the oldest is not that old. What is owed for a record
-// does not depend on them.
+// PruneDeliveries removes some of the deliveries received before a time, and returns how
+// many; 0 = no delivery is that old. Owed syncs do not depend on them.
 func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM deliveries WHERE received_at < $1 AND id IN (

@@ -28,9 +28,8 @@ func (e Entity) Compare(o Entity) int {
 	return cmp.Or(cmp.Compare(e.LocationID, o.LocationID), cmp.Compare(e.Kind, o.Kind), cmp.Compare(e.ID, o.ID))
 }
 
-// EntityState is how far an entity is synced. It is in step when Done equals
-// Wanted: every event raises Wanted, a finished sync lifts Done to the Wanted
-// that it started from.
+// EntityState is how far an entity is synced. It is in step when Done equals Wanted. Every
+// event raises Wanted; a finished sync sets Done to the Wanted that it started from.
 type EntityState struct {
 	Entity
 	ContactID     string // the contact it belongs to; "" until known
@@ -68,7 +67,7 @@ func scanEntity(r Rows) (s EntityState, err error) {
 	return s, err
 }
 
-// EntityState reads one entity. An entity never heard of has the zero state.
+// EntityState reads one entity. An unknown entity has the zero state.
 func (s *Store) EntityState(ctx context.Context, e Entity) (EntityState, error) {
 	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE location_id = $1 AND kind = $2 AND id = $3`,
 		e.LocationID, e.Kind, e.ID)
@@ -82,7 +81,7 @@ func (s *Store) EntityState(ctx context.Context, e Entity) (EntityState, error) 
 	return states[0], nil
 }
 
-// EntitiesOf lists the tasks and notes known to belong to a contact.
+// EntitiesOf lists the known records of a contact.
 func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([]Entity, error) {
 	return s.entities(ctx, listEntitiesOf, locationID, contactID)
 }
@@ -90,9 +89,8 @@ func (s *Store) EntitiesOf(ctx context.Context, locationID, contactID string) ([
 const listEntitiesOf = `SELECT location_id, kind, id FROM entities
 	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`
 
-// Dependents lists the entities of a contact that have, or may be about to have,
-// a meeting request that shows what is known of the contact: its notes, tags
-// and name.
+// Dependents lists the entities of a contact that have, or may soon have, a meeting request
+// that shows the contact's notes, tags or name.
 func (s *Store) Dependents(ctx context.Context, locationID, contactID string) ([]Entity, error) {
 	return s.entities(ctx, listDependents, locationID, contactID)
 }
@@ -115,7 +113,7 @@ func (s *Store) entities(ctx context.Context, query, locationID, contactID strin
 	return out, nil
 }
 
-// LearnContact notes which contact an entity belongs to.
+// LearnContact stores which contact an entity belongs to.
 func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE entities SET contact_id = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,
@@ -128,7 +126,7 @@ func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) er
 	return nil
 }
 
-// asker is on whose behalf a sync is asked for.
+// asker is who asks for a sync.
 type asker int64
 
 const (
@@ -136,7 +134,7 @@ const (
 	byBackfill              // nobody waits for it: a reconciliation, a backfill, a poll
 )
 
-// raised is what is wanted of an entity after it was raised.
+// raised is an entity's Wanted after raiseWanted, and its job.
 type raised struct {
 	wanted   int64
 	job      Entity // whose sync job works it
@@ -144,11 +142,10 @@ type raised struct {
 	expedite bool   // its job waits, or lets others go first, and is not to do so any more
 }
 
-// raiseWanted adds n to what is wanted of an entity. An nth event (1-based) that is a
-// delete is noted; 0 = none is. contactID may be "". A delete ends the doubt on
-// whether a record is gone, so the sync that waits for that waits no longer. An
-// event on an entity that only a backfill asked for makes its sync one of those
-// that go first, and due where it waits for its turn.
+// raiseWanted adds n to the Wanted of an entity. nthDelete is the number of the event that
+// is a delete (1-based), 0 = none. contactID may be "". A delete confirms that a record is
+// gone, so a sync that waits for that becomes due. If only a backfill asked for the sync so
+// far, an event gives it the priority of live syncs, and makes it due.
 func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (raised, error) {
 	syncContact := ""
 	if WorkedWithContact(e.Kind) {
@@ -186,8 +183,8 @@ func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nt
 	return list[0], nil
 }
 
-// WorkedWithContact reports whether records of a kind are worked by the sync job of
-// their contact, once it is known.
+// WorkedWithContact reports whether the sync job of their contact works records of a kind,
+// once the contact is known.
 func WorkedWithContact(kind string) bool {
 	switch kind {
 	case "task", "note", "appointment", "opportunity", KindWorkflow:
@@ -196,7 +193,7 @@ func WorkedWithContact(kind string) bool {
 	return false
 }
 
-// jobOf is the entity whose sync job works a record: its contact, or the record.
+// jobOf returns the entity whose sync job works a record: its contact, or the record.
 func jobOf(e Entity, syncContact string) Entity {
 	if syncContact == "" {
 		return e
@@ -204,9 +201,9 @@ func jobOf(e Entity, syncContact string) Entity {
 	return Entity{LocationID: e.LocationID, Kind: "contact", ID: syncContact}
 }
 
-// enqueue asks for the syncs of what was raised. Where one is already asked for or
-// running, the raised counter makes it run again. One that waits for another
-// record's next try, or lets others go first for another record, does so no longer.
+// enqueue queues the syncs of the raised entities. If a sync is already queued or running,
+// the raised counter makes it run again. If its job waits for the next try of another
+// record, or runs at low priority for another record, enqueue ends that.
 func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 	var opts *river.InsertOpts
 	if by == byBackfill {
@@ -245,17 +242,16 @@ func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 	return nil
 }
 
-// listUnready finds out whether a contact's job may wait for the next try of one
-// of its records, or let others go first.
+// listUnready finds out whether a contact's job may wait for the next try of one of its
+// records, or run at low priority.
 const listUnready = `SELECT 1 FROM entities WHERE location_id = $1 AND sync_contact = $2 AND sync_contact <> '' AND wanted > done
 		AND (next_try > 0 OR (backfill > 0 AND $3 = 0))
 	UNION ALL SELECT 1 FROM entities WHERE location_id = $1 AND kind = 'contact' AND id = $2 AND wanted > done
 		AND (next_try > 0 OR (backfill > 0 AND $3 = 0)) LIMIT 1`
 
-// lockJob orders this transaction against the others that ask for a sync job or
-// end it: either the end sees what was raised, or the job that is asked for is a
-// new one. It comes after the rows of the entities, and on SQLite there is one
-// writer alone.
+// lockJob orders this transaction against the others that queue a sync job or end it. Either
+// the end sees the raised counter, or the queued job is a new one. It comes after the locks
+// on the entities' rows. SQLite has only one writer.
 func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
 	if _, ok := tx.store.backend.(*sqliteBackend); ok {
 		return nil
@@ -264,9 +260,9 @@ func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
 	return err
 }
 
-// SyncsOwed lists what a sync job has to work, in the order in which it does: those
-// that failed come after the others, and the contact before its records. syncedAt is
-// when one of the contact's records was synced last.
+// SyncsOwed lists the records that a sync job has to work, in order: the contact before its
+// records, and those that failed last. syncedAt is when one of the contact's records was
+// last synced.
 func (s *Store) SyncsOwed(ctx context.Context, job Entity) (pending []EntityState, syncedAt time.Time, err error) {
 	rows, err := s.Query(ctx, listOwed, job.LocationID, job.Kind, job.ID)
 	if pending, err = collect(rows, err, scanEntity); err != nil {
@@ -314,8 +310,8 @@ type Finish struct {
 	Now         time.Time
 	Requeue     []Entity // entities that must be looked at again because of this one, perhaps itself
 	Backfill    bool     // what is touched lets those go first that an event asks for, too
-	// LookAt is when the clock changes what is asked for, zero = never; if nothing was
-	// planned, what was noted before stays.
+	// LookAt is when the clock changes the plan, zero = never. If nothing was planned, the
+	// stored time stays.
 	LookAt     time.Time
 	Planned    bool
 	Parts      string               // as EntityState's
@@ -328,7 +324,7 @@ type Finish struct {
 	Considered []Considered // what the automations made of the record
 }
 
-// requeuesBy is on whose behalf a sync asks for others.
+// requeuesBy returns who asks for the syncs that a sync queues.
 func (f Finish) requeuesBy() asker {
 	if f.Backfill {
 		return byBackfill
@@ -336,11 +332,10 @@ func (f Finish) requeuesBy() asker {
 	return byEvent
 }
 
-// FinishSync records in one transaction the ends of syncs that a job worked: their
-// outcomes, what they leave to do, and the completion of the job, which may be nil.
-// Where something of the job's is still owed, it returns again = true and leaves the
-// job as it is: the lock of the job orders it against every dispatcher, so no event
-// falls between.
+// FinishSync stores in one transaction the results of syncs that a job worked, queues what
+// they ask for, and completes the job, which may be nil. If something of the job is still
+// owed, it returns again = true and leaves the job as it is. The lock of the job orders
+// this against every dispatcher, so no event is lost.
 func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended ...Finish) (again bool, err error) {
 	slices.SortFunc(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
 	if err := s.noteCauses(ctx, ended); err != nil {
@@ -380,8 +375,8 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 	return again, nil
 }
 
-// finish records the end of one sync. It returns what is still owed of the record,
-// which may be another contact's by now.
+// finish stores the result of one sync. It returns what is still owed of the record, which
+// may be another contact's by now.
 func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	e := f.Entity
 	_, trouble := causeOf(e, f.Outcome, f.Cause)
@@ -449,7 +444,7 @@ func oneIf(is bool) int64 {
 	return 0
 }
 
-// pendingSyncs lists the next tries of what a sync job has to work, and may go on to.
+// pendingSyncs lists the next tries of the records that a sync job has to work.
 func (tx *Tx) pendingSyncs(ctx context.Context, job Entity) ([]EntityState, error) {
 	if err := tx.lockJob(ctx, job); err != nil {
 		return nil, err
@@ -458,9 +453,9 @@ func (tx *Tx) pendingSyncs(ctx context.Context, job Entity) ([]EntityState, erro
 	return collect(rows, err, scanEntity)
 }
 
-// AwaitNextTry replaces a job by one that is due at the first next try of what it
-// has to work. real is how long a wait by now really takes. Where something may be
-// worked at once it returns again = true and leaves the job as it is.
+// AwaitNextTry replaces a job by one that is due at the earliest next try of its records.
+// real is how long a wait really takes from now on. If one of the records may be worked at
+// once, AwaitNextTry returns again = true and leaves the job as it is.
 func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now time.Time, real func(time.Duration) time.Duration) (again bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		pending, err := tx.pendingSyncs(ctx, job.Args.Entity())
@@ -487,14 +482,14 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 	return again, nil
 }
 
-// Ready reports whether a sync that is owed may be worked. None waits for longer
-// than a job does, unless the clock was put back.
+// Ready reports whether an owed sync may be worked now. A next try that lies further ahead
+// than any wait is one of a clock that was put back.
 func (s EntityState) Ready(now time.Time) bool {
 	return !s.NextTry.After(now) || s.NextTry.After(now.Add(longestSync))
 }
 
-// HandOver gives a record whose contact is known to the sync job of that contact,
-// and completes its own, which may be nil.
+// HandOver gives a record to the sync job of its contact, and completes its own job, which
+// may be nil.
 func (s *Store) HandOver(ctx context.Context, job *river.Job[SyncArgs], e Entity) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `UPDATE entities SET sync_contact = contact_id WHERE location_id = $1 AND kind = $2 AND id = $3
@@ -526,10 +521,10 @@ func (s *Store) HandOver(ctx context.Context, job *river.Job[SyncArgs], e Entity
 	return nil
 }
 
-// LearnContacts notes to which contacts tasks belong of which that was not known. With
-// handOver they belong to the jobs of these from then on, all at once, but for those
-// of which it is in doubt whether they exist: their own jobs may be about to believe
-// that they do not. Else a job that has begun does no more than to find the contact.
+// LearnContacts stores the contacts of tasks whose contacts were not known. With handOver
+// it also gives the tasks to the jobs of these contacts, all at once. Tasks whose deletion
+// is unconfirmed stay with their own jobs, which may be about to believe it. Without
+// handOver, a job that has begun only finds the contact.
 func (s *Store) LearnContacts(ctx context.Context, contactOf map[Entity]string, handOver bool) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		byAsker := map[asker][]raised{}
@@ -563,8 +558,8 @@ func (s *Store) LearnContacts(ctx context.Context, contactOf map[Entity]string, 
 	return nil
 }
 
-// OwedWithoutContact lists the tasks of a location that are to be synced and whose
-// contact is not known.
+// OwedWithoutContact lists the tasks of a location that wait for a sync and whose contact is
+// not known.
 func (s *Store) OwedWithoutContact(ctx context.Context, locationID string) ([]EntityState, error) {
 	rows, err := s.Query(ctx, listOwedWithoutContact, locationID)
 	list, err := collect(rows, err, scanEntity)
@@ -617,8 +612,8 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 	return nil
 }
 
-// QueueOwed sees to it that what is owed has a job. It always has, but for what a
-// process of an earlier version left while it ran beside one of this version.
+// QueueOwed ensures that every owed sync has a job. Only a process of an earlier version
+// that ran beside this one can have left one without.
 func (s *Store) QueueOwed(ctx context.Context) error {
 	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE wanted > done`)
 	pending, err := collect(rows, err, scanEntity)
@@ -643,12 +638,12 @@ func (s *Store) QueueOwed(ctx context.Context) error {
 	return nil
 }
 
-// Requeue asks for syncs of entities, without a webhook.
+// Requeue queues syncs of entities, without a webhook.
 func (s *Store) Requeue(ctx context.Context, entities []Entity, deleted bool) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, deleted, byEvent) })
 }
 
-// RequeueLater is Requeue at low priority: events go first.
+// RequeueLater is Requeue at low priority: syncs for events go first.
 func (s *Store) RequeueLater(ctx context.Context, entities []Entity) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, false, byBackfill) })
 }

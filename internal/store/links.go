@@ -8,7 +8,7 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// LinkState says what is known of the object behind a link.
+// LinkState is what Milepost knows of the object behind a link.
 type LinkState string
 
 // The states of a link:
@@ -27,10 +27,10 @@ const (
 	LinkGone       LinkState = "gone"
 )
 
-// Uncertain reports whether a create was sent whose object is not known.
+// Uncertain reports whether a create was sent and its object is not known.
 func (s LinkState) Uncertain() bool { return s == LinkCreating || s == LinkUnanswered }
 
-// Link ties an item of an entity to the object made for it in CalendarHero.
+// Link ties an item of an entity to the object that Milepost created for it.
 type Link struct {
 	Entity      Entity
 	Item        string // the item's key
@@ -46,16 +46,16 @@ type Link struct {
 	Title       string    // for people
 	Start, End  time.Time // of an event or task; zero for others
 	AttemptedAt time.Time // when the last create was about to be sent
-	// SourceStart and SourceEnd are the times that the record asked for when it was
-	// last looked at; Start and End those that the meeting has.
+	// SourceStart and SourceEnd are the times that the record asked for at the last
+	// comparison. Start and End are the times of the meeting.
 	SourceStart, SourceEnd time.Time
-	// FollowedStart and FollowedEnd are the meeting's times that were last written
-	// to the record: when it asks for them, that is no change of a person's.
+	// FollowedStart and FollowedEnd are the meeting's times that Milepost last wrote to the
+	// record. If the record asks for them, no person changed it.
 	FollowedStart, FollowedEnd time.Time
 	Meeting                    string // the mapping.MeetingState that was last looked at; "" of other items
 	Base                       string // of a contact, what both sides last had: JSON, part to digest
-	// Debounced is the Content that a new description alone asks for, and DebouncedSince
-	// when it was first asked for; "" = none waits.
+	// Debounced is the Content of a new description that waits, and DebouncedSince when its
+	// wait began; "" = none waits.
 	Debounced      string
 	DebouncedSince time.Time
 	Invited        string // the mapping.InviteWho that an event or task was made for; "" = not known
@@ -79,7 +79,7 @@ const linkColumns = `location_id, kind, entity_id, item, item_kind, automation, 
 	material, content, title, start_at, end_at, attempted_at, left_why, source_start_at, source_end_at, meeting, base,
 	followed_start_at, followed_end_at, resting, resting_since, invited`
 
-// Links reads the links of an entity, gone ones included, by item key.
+// Links reads the links of an entity by item key, including those that are gone.
 func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE location_id = $1 AND kind = $2 AND entity_id = $3`,
 		e.LocationID, e.Kind, e.ID)
@@ -94,10 +94,10 @@ func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 	return out, nil
 }
 
-// Relinquish marks the link of an entity that is gone as deleting, and reports
-// whether to delete its object too: if Milepost created it, and no other entity has
-// a live link to it, in any location with the same CalendarHero account. If one
-// has, that link owns the object from then on.
+// Relinquish marks the link of a deleted entity as deleting, and reports whether to delete
+// its object too: if Milepost created it, and no other entity has a live link to it, in any
+// location with the same CalendarHero account. If another has one, that link owns the
+// object from then on.
 func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		own := []any{l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item}
@@ -135,14 +135,14 @@ func (s *Store) ContactLinks(ctx context.Context, e Entity, n int) ([]Link, erro
 	return list, nil
 }
 
-// SaveLink writes a link, and in the same transaction queues its reminders,
-// which are soonest first, and adds to the timeline.
+// SaveLink writes a link. In the same transaction it queues the link's reminders, which are
+// soonest first, and adds to the timeline.
 func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders []Reminder, timeline ...TimelineEntry) error {
 	return s.saveLink(ctx, l, now, remindJobs(l, now, reminders), timeline)
 }
 
-// GiveUp marks a link gone whose create was looked for and not found, and
-// queues a search for an object that comes to exist nevertheless.
+// GiveUp marks a link gone if no search found the object of its create, and queues searches
+// for an object that appears later.
 func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	l.State = LinkGone
 	return s.saveLink(ctx, l, now, []river.InsertManyParams{{Args: OrphanArgs{
@@ -151,8 +151,8 @@ func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	}}}, nil)
 }
 
-// Confirm queues a look after a time, by the machine's clock, whether a meeting request
-// is still there.
+// Confirm queues a check after a time, by the machine's clock, whether a meeting request is
+// still there.
 func (s *Store) Confirm(ctx context.Context, of OrphanArgs, after time.Duration) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: of, InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)}}})
@@ -163,8 +163,8 @@ func (s *Store) Confirm(ctx context.Context, of OrphanArgs, after time.Duration)
 	return nil
 }
 
-// Debounce writes a link whose new description waits, and queues the end of the wait,
-// which by the machine's clock is after that time.
+// Debounce writes a link whose new description waits, and queues the end of the wait after
+// a time, by the machine's clock.
 func (s *Store) Debounce(ctx context.Context, l Link, now time.Time, after time.Duration) error {
 	return s.saveLink(ctx, l, now, []river.InsertManyParams{{
 		Args:       DebounceArgs{LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID, Item: l.Item, Since: l.DebouncedSince.UTC()},

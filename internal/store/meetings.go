@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Meeting is a meeting request of CalendarHero as a list showed it last. One
-// that was made here is kept for the location of its link; another for each
-// location that was told of it.
+// Meeting is a meeting request of CalendarHero as a list showed it last. If Milepost made
+// the request, it is stored for the location of its link. Else it is stored once for each
+// location that a webhook or a poll reported it to.
 type Meeting struct {
 	LocationID string
 	ID         string    // CalendarHero's
@@ -20,8 +20,8 @@ type Meeting struct {
 	Type       string    // name of a meeting type
 	Start, End time.Time // UTC; zero where not told
 	Emails     []string  // of its invitees
-	// Happened are the triggers that hold for it, with when that was noticed. The
-	// zero time: it was so before Milepost looked for the first time.
+	// Happened are the triggers that fire for it, with the time when Milepost noticed. The zero
+	// time means that it was so before the first look.
 	Happened  map[string]time.Time
 	ChangedAt time.Time // as CalendarHero says; zero = it does not
 	MissingAt time.Time // since when no list shows it; zero = one does
@@ -51,7 +51,7 @@ func scanMeeting(r Rows) (m Meeting, err error) {
 	return m, nil
 }
 
-// Meetings reads what is known of meeting requests, by id; one that is not known is not in it.
+// Meetings reads stored meeting requests, by id, without unknown ones.
 func (s *Store) Meetings(ctx context.Context, locationID string, ids ...string) (map[string]Meeting, error) {
 	out := make(map[string]Meeting, len(ids))
 	for len(ids) > 0 {
@@ -73,8 +73,8 @@ func (s *Store) Meetings(ctx context.Context, locationID string, ids ...string) 
 	return out, nil
 }
 
-// OpenRequests lists the meetings that were made for a contact and its records and
-// end after a time: those whose removal mails their invitees.
+// OpenRequests lists the meetings of a contact and its records that end after a time. Their
+// removal mails the invitees.
 func (s *Store) OpenRequests(ctx context.Context, locationID, contactID string, after time.Time) ([]Meeting, error) {
 	rows, err := s.Query(ctx, `SELECT `+meetingColumns+` FROM meetings WHERE location_id = $1 AND end_at > $3
 		AND state NOT IN ('cancelled', 'expired', 'completed', 'gone') AND id IN
@@ -100,8 +100,8 @@ func (s *Store) OpenMeetings(ctx context.Context, locationID string) ([]Meeting,
 const listOpenMeetings = `SELECT ` + meetingColumns + ` FROM meetings
 	WHERE location_id = $1 AND state IN ('pending', 'booked', 'rescheduled') ORDER BY id`
 
-// SaveMeetings notes what the lists of CalendarHero show, and in the same
-// transaction asks for entities to be looked at.
+// SaveMeetings stores what the lists of CalendarHero show, and in the same transaction
+// queues syncs.
 func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, requeue []Entity) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		for _, m := range meetings {
@@ -117,7 +117,7 @@ func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, requeue []
 	return nil
 }
 
-// NoteMeeting notes a meeting that was just made, unless a list has shown it already.
+// NoteMeeting stores a meeting that Milepost just made, unless a list has shown it already.
 func (s *Store) NoteMeeting(ctx context.Context, m Meeting) error {
 	known, err := s.Meetings(ctx, m.LocationID, m.ID)
 	if err != nil || len(known) > 0 {
@@ -153,7 +153,7 @@ func (tx *Tx) saveMeeting(ctx context.Context, m Meeting) error {
 	return err
 }
 
-// ForgetMeeting drops what is known of a meeting that was deleted here.
+// ForgetMeeting removes the stored meeting of a request that Milepost deleted.
 func (s *Store) ForgetMeeting(ctx context.Context, locationID, id string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM meetings WHERE location_id = $1 AND id = $2`, locationID, id)
@@ -165,8 +165,8 @@ func (s *Store) ForgetMeeting(ctx context.Context, locationID, id string) error 
 	return nil
 }
 
-// PruneMeetings forgets some of the meetings that ended, and of the ids that were
-// last looked at, before a time, and returns how many.
+// PruneMeetings removes some of the meetings that ended before a time, and of the ids last
+// read before it, and returns how many.
 func (s *Store) PruneMeetings(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM meetings WHERE (location_id, id) IN (SELECT location_id, id FROM meetings
@@ -198,8 +198,8 @@ func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, 
 	return links, nil
 }
 
-// WroteInHighLevel reports whether a marker is that of a note or task which was
-// written in a location of HighLevel.
+// WroteInHighLevel reports whether a note or task with a marker was written in a location of
+// HighLevel.
 func (s *Store) WroteInHighLevel(ctx context.Context, locationID, marker string) (bool, error) {
 	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE marker = $1 AND marker <> '' AND location_id = $2
 		AND item_kind IN ('highlevel_note', 'highlevel_task')`, marker, locationID)

@@ -13,18 +13,18 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Queue is the River job queue of a Store, with the back end's transaction
-// type hidden. Jobs are inserted by the Store's own transactions.
+// Queue is the River job queue of a Store. It hides the back end's transaction type. The
+// Store's own transactions insert the jobs.
 type Queue interface {
-	// Start begins to work jobs; ctx bounds the start alone.
+	// Start begins to work jobs; ctx bounds only the start.
 	Start(ctx context.Context) error
-	// Stop lets running jobs finish until ctx ends, then cancels them and hands
-	// them back to be worked again.
+	// Stop lets running jobs finish until ctx ends. Then it cancels them and hands them back to
+	// the queue.
 	Stop(ctx context.Context) error
 
 	insert(ctx context.Context, tx *Tx, jobs []river.InsertManyParams) error
-	// expedite sees to it that a sync job is there, which is one of those that go first if
-	// first is set, and due where it waits, if due is set.
+	// expedite ensures that a sync job exists. With first, the job has the priority of live
+	// syncs. With due, it becomes due if it waits.
 	expedite(ctx context.Context, tx *Tx, job Entity, first, due bool) error
 	complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error
 	// await adds a sync job that is due at a time.
@@ -34,11 +34,11 @@ type Queue interface {
 	list(ctx context.Context, states []rivertype.JobState, after string, limit int) (jobs []*rivertype.JobRow, next string, err error)
 	// retry makes a job due at once.
 	retry(ctx context.Context, id int64) error
-	// note leaves a value on a job, as its output, where its next run finds it.
+	// note stores a value in a job, as its output, for its next run.
 	note(ctx context.Context, tx *Tx, id int64, value any) error
 }
 
-// QueueConfig says how jobs are worked.
+// QueueConfig says how to work jobs.
 type QueueConfig struct {
 	Workers    *river.Workers
 	MaxWorkers int // jobs at once in this process, beside those of the background; 0 = LiveWorkers
@@ -48,9 +48,9 @@ type QueueConfig struct {
 	Real func(time.Duration) time.Duration
 }
 
-// Limits of a job. A job is interrupted after jobTimeout; one that River has lost is
-// handed out again after rescueAfter, which must be the longer. Those of a process
-// that died are sooner: see ResetRunningJobs and presence.
+// Limits of a job. River interrupts a job after jobTimeout, and hands out a lost one again
+// after rescueAfter, which must be longer. Jobs of a process that died come back sooner: see
+// ResetRunningJobs and presence.
 const (
 	jobTimeout     = 30 * time.Second
 	rescueAfter    = 60 * time.Second
@@ -58,12 +58,12 @@ const (
 	maxAttempts    = 1000             // some ten days at the longest back-off
 	completedKept  = time.Hour        // the deliveries keep the history
 
-	// LiveWorkers is many more than a location or account may have, so that a few
-	// of them that hang leave enough to the others.
+	// LiveWorkers is many more than one location or account may use, so that a few that hang
+	// leave enough to the others.
 	liveWorkers = 32
 
-	// Jobs that nobody waits for have a queue of their own, lest they stand
-	// before those of webhooks: looking through a location takes minutes.
+	// Jobs that nobody waits for have a queue of their own. A sweep of a location takes minutes,
+	// and must not delay the jobs of webhooks.
 	queueBackground   = "background"
 	backgroundWorkers = 8
 
@@ -73,9 +73,9 @@ const (
 
 	shortestBackoff = 2 * time.Second
 
-	// soon is how often River's scheduler makes jobs available, and how far it looks
-	// ahead then. A job that is due sooner must be available from the start, as River's
-	// own snoozes are: it would be late by up to as much. It is not worked before its time.
+	// soon is how often River's scheduler makes jobs available, and how far ahead it looks. A
+	// job that is due sooner must be available from the start, as River's own snoozes are, or
+	// it would be late by up to this time. River does not work it before its time.
 	soon          = 5 * time.Second
 	fetchCooldown = 10 * time.Millisecond
 )
@@ -105,9 +105,9 @@ func (c QueueConfig) river() *river.Config {
 	}
 }
 
-// NewQueue makes the queue of the store. It must be called once, before
-// anything asks for a sync; the queue works nothing until it is started. One
-// without workers only takes jobs for the processes that have them.
+// NewQueue makes the queue of the store. Call it once, before anything queues a sync. The
+// queue works nothing before Start. A queue without workers only takes jobs for the
+// processes that have workers.
 func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 	q, err := s.newQueue(cfg)
 	if err != nil {
@@ -129,12 +129,12 @@ func (b Backoff) NextRetry(job *rivertype.JobRow) time.Time {
 	return time.Now().Add(time.Duration(float64(wait) * (0.9 + 0.2*rand.Float64())))
 }
 
-// Wait is how long a job that fails now really waits, ±10 %.
+// Wait returns how long a job that fails now really waits, ±10 %.
 func (b Backoff) Wait(job *rivertype.JobRow) time.Duration {
 	return b.Real(BackoffAfter(len(job.Errors)))
 }
 
-// BackoffAfter is how long to wait after a failure that n others came before.
+// BackoffAfter returns how long to wait after a failure that follows n others.
 func BackoffAfter(n int) time.Duration {
 	if n < 9 {
 		return min(shortestBackoff<<n, longestBackoff)
@@ -142,10 +142,10 @@ func BackoffAfter(n int) time.Duration {
 	return longestBackoff
 }
 
-// SyncArgs asks for a contact to be made equal in CalendarHero, with all of its
-// records that have news. A record that is not known to be a contact's has a job
-// of its own; so had each record in earlier versions. At most one such job per
-// entity is alive, the running one included, so no two workers are ever on one.
+// SyncArgs asks for a sync of a contact with all of its changed records. If the contact of a
+// record is not known, the record has a job of its own; in earlier versions every record
+// had one. At most one such job per entity is alive, running ones included, so two workers
+// never work the same entity.
 type SyncArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 	RecordKind string `json:"kind"        river:"unique"`
@@ -166,8 +166,8 @@ func (SyncArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// RemindArgs asks for one reminder of a meeting request, made for the times that
-// the meeting had then: a request that is replaced or moved drops it.
+// RemindArgs asks for one reminder of a meeting request, for the times that the meeting had
+// when it was queued. If the request is replaced or moved, the reminder does nothing.
 type RemindArgs struct {
 	LocationID string        `json:"location_id" river:"unique"`
 	RecordKind string        `json:"kind"        river:"unique"`
@@ -184,19 +184,19 @@ type RemindArgs struct {
 // Kind is the job's name in River's tables.
 func (RemindArgs) Kind() string { return "remind" }
 
-// InsertOpts makes a reminder that is already waiting not wait twice.
+// InsertOpts keeps one live job per reminder.
 func (RemindArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// Entity is the entity whose item is reminded of.
+// Entity is the entity of the item.
 func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// OrphanArgs asks for a search for a meeting request that should not exist: the object
-// of a create that was given up, lest it comes to exist beside the one that was made in
-// its place, or one that was deleted, lest a gateway said so.
+// OrphanArgs asks for a search for a meeting request that should not exist. It may be the
+// late object of a create that Milepost gave up and replaced, or a request whose deletion
+// only a gateway confirmed.
 type OrphanArgs struct {
 	LocationID string    `json:"location_id"`
 	RecordKind string    `json:"kind"`
@@ -219,8 +219,8 @@ func (a OrphanArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// DebounceArgs asks for a look at an item whose new description was left to rest, when
-// that is over. It does nothing if the description changed since.
+// DebounceArgs asks for a sync of an item when the wait of its new description is over. If
+// the description has changed since, the job does nothing.
 type DebounceArgs struct {
 	LocationID string    `json:"location_id" river:"unique"`
 	RecordKind string    `json:"kind"        river:"unique"`
@@ -237,13 +237,13 @@ func (DebounceArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// Entity is the entity whose item rests.
+// Entity is the entity of the item.
 func (a DebounceArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// ReconcileArgs asks for a location to be looked through, again and again:
-// the job snoozes until the next time, so there is one for each location.
+// ReconcileArgs asks for the sweeps of a location. The job snoozes until the next sweep, so
+// each location has one.
 type ReconcileArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 }
@@ -256,8 +256,8 @@ func (ReconcileArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// PollArgs asks for the meeting requests of a CalendarHero account to be looked
-// at, again and again: the job snoozes until the next time.
+// PollArgs asks for the polls of the meeting requests of a CalendarHero account. The job
+// snoozes until the next poll.
 type PollArgs struct {
 	Account string `json:"account" river:"unique"`
 }
@@ -270,7 +270,7 @@ func (PollArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// QueuePolls sees to it that each account has its job.
+// QueuePolls ensures that each account has its job.
 func (s *Store) QueuePolls(ctx context.Context, accounts []string) error {
 	jobs := make([]river.InsertManyParams, len(accounts))
 	for i, id := range accounts {
@@ -279,8 +279,8 @@ func (s *Store) QueuePolls(ctx context.Context, accounts []string) error {
 	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
 }
 
-// ContactsArgs asks for the contacts of a location that are kept in step both
-// ways to be looked at in CalendarHero, again and again as ReconcileArgs does.
+// ContactsArgs asks for the polls of a location's contacts in CalendarHero that are kept in
+// step both ways. The job snoozes as ReconcileArgs does.
 type ContactsArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 }
@@ -293,7 +293,7 @@ func (ContactsArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// QueueReconciliations sees to it that each location has its jobs.
+// QueueReconciliations ensures that each location has its jobs.
 func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) error {
 	var jobs []river.InsertManyParams
 	for _, id := range locationIDs {
@@ -308,9 +308,9 @@ func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) 
 	})
 }
 
-// WakePeriodic makes the jobs due that wait for a time of the settings. Each
-// finds out by itself when it is due and waits again; without this, a shorter
-// interval would take effect only after the wait that the longer one began.
+// WakePeriodic makes the jobs due whose next time depends on the settings. Each job finds
+// its next time by itself and waits again. Otherwise a shorter interval would take effect
+// only after the wait of the longer one.
 func (s *Store) WakePeriodic(ctx context.Context) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE river_job SET scheduled_at = created_at WHERE kind IN ('reconcile', 'contacts', 'poll', 'rest') AND state = 'scheduled'`)
@@ -322,7 +322,7 @@ func (s *Store) WakePeriodic(ctx context.Context) error {
 	return nil
 }
 
-// liveStates are the states in which a job blocks its twin.
+// liveStates are the states in which a job blocks another one with the same arguments.
 var liveStates = []rivertype.JobState{
 	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 	rivertype.JobStateRetryable, rivertype.JobStateScheduled,
@@ -331,7 +331,7 @@ var liveStates = []rivertype.JobState{
 // riverQueue is River on one driver.
 type riverQueue[D riverdriver.Driver[T], T any] struct {
 	client *river.Client[T]
-	// insertMany adds jobs, and leaves out those whose twin is alive.
+	// insertMany adds jobs, except those that a live job blocks.
 	insertMany func(ctx context.Context, tx T, jobs []river.InsertManyParams) error
 }
 

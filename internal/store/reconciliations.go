@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Reconciliation is a walk through a location for what no webhook told, and
-// how far it is: it can be interrupted at any time and goes on from Place.
+// Reconciliation is a search of a location for changes without a webhook, and how far it
+// is. It can be interrupted at any time, and continues from Place.
 type Reconciliation struct {
 	Name          string // the location's id, or that of a backfill
 	LocationID    string
@@ -36,7 +36,7 @@ func scanReconciliation(r Rows) (v Reconciliation, err error) {
 	return v, err
 }
 
-// Reconciliation reads one; where there was none it has its name alone.
+// Reconciliation reads one. If there is none, it returns one with only the name.
 func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation, error) {
 	rows, err := s.Query(ctx, `SELECT `+reconciliationColumns+` FROM reconciliations WHERE name = $1`, name)
 	list, err := collect(rows, err, scanReconciliation)
@@ -49,8 +49,8 @@ func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation
 	return list[0], nil
 }
 
-// TasksKnown notes for the sweep of a location that all open tasks have been looked
-// at, as a backfill does.
+// TasksKnown stores for the sweep of a location that all open tasks have been read, as a
+// backfill does.
 func (s *Store) TasksKnown(ctx context.Context, locationID string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES ($1, $1, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 1)
@@ -62,7 +62,7 @@ func (s *Store) TasksKnown(ctx context.Context, locationID string) error {
 	})
 }
 
-// Found is a record that a reconciliation came by.
+// Found is a record that a reconciliation read.
 type Found struct {
 	Entity
 	ContactID string // the contact it belongs to; "" = not known
@@ -71,7 +71,7 @@ type Found struct {
 	Open      bool   // it is a task that was seen open (see MissingTasks), or an opportunity that was seen
 }
 
-// noteFound notes that a search came by an entity, and raises it if it differs.
+// noteFound stores that a search read an entity, and raises its Wanted if it differs.
 func (tx *Tx) noteFound(ctx context.Context, f Found) (raised, error) {
 	wanted := int64(0) // only so that there is a row to remember it in
 	if f.Differs {
@@ -85,7 +85,7 @@ func (tx *Tx) noteFound(ctx context.Context, f Found) (raised, error) {
 	return v, err
 }
 
-// noteAllFound returns the entities that differ, and the ids that were seen, by kind.
+// noteAllFound returns the entities that differ, and the ids that were read, by kind.
 func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised, open map[string][]string, err error) {
 	open = map[string][]string{}
 	for _, f := range found {
@@ -106,8 +106,8 @@ func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised,
 	return differ, open, nil
 }
 
-// SaveReconciliation notes how far one is and what it came by, and asks in the
-// same transaction for what differs to be synced.
+// SaveReconciliation stores how far a reconciliation is and what it read. In the same
+// transaction it queues the syncs of what differs.
 func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
 	slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
 	known := 0
@@ -149,15 +149,15 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 	return nil
 }
 
-// LastSeen is what is remembered of a record as it was last read.
+// LastSeen is what Milepost stored of a record at the last read.
 type LastSeen struct {
 	Mark        string // the record's own mark of change when it was last synced
 	Swept       string // that of when a reconciliation last came by
 	Fingerprint string // of the record when it was last synced
 }
 
-// LastSeen returns what is remembered of records of one kind; those that were
-// never read are not in it.
+// LastSeen returns what Milepost stored of records of one kind, without those that it never
+// read.
 func (s *Store) LastSeen(ctx context.Context, locationID, kind string, ids []string) (map[string]LastSeen, error) {
 	out := make(map[string]LastSeen, len(ids))
 	return out, inChunks(ids, []any{locationID, kind}, func(in string, args []any) error {
@@ -165,8 +165,8 @@ func (s *Store) LastSeen(ctx context.Context, locationID, kind string, ids []str
 	})
 }
 
-// inChunks calls do for some ids at a time: the parameters that stand for them,
-// and the arguments with them behind. It is one text, whatever the number.
+// inChunks calls do for some ids at a time, with their parameters and the arguments. The
+// statement is always the same text.
 func inChunks(ids []string, first []any, do func(in string, args []any) error) error {
 	const chunk = 100
 	for len(ids) > 0 {
@@ -183,10 +183,9 @@ func inChunks(ids []string, first []any, do func(in string, args []any) error) e
 	return nil
 }
 
-// MissingTasks lists, in the order of their ids from the one behind after, at
-// most limit of a location's tasks that were open when a reconciliation last
-// came by, or have items since that could be removed, and that none saw open which began between two
-// times.
+// MissingTasks lists at most limit of a location's tasks that a search missed, ordered by id
+// from after on. They were open at the last reconciliation, or have items since then that
+// could be removed. No reconciliation that began between two times read them as open.
 func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities e
 		WHERE location_id = $1 AND kind = 'task' AND id > $2 AND open_at NOT BETWEEN $3 AND $4 AND (swept <> '' OR `+hasRemovable+`)
@@ -198,8 +197,8 @@ func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until
 	return ids, nil
 }
 
-// MissingOpportunities lists, as MissingTasks does, the opportunities that were read
-// before and that no reconciliation saw which began between two times.
+// MissingOpportunities lists, as MissingTasks does, the opportunities that were read before
+// and that no reconciliation read that began between two times.
 func (s *Store) MissingOpportunities(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities WHERE location_id = $1 AND kind = 'opportunity' AND id > $2
 		AND open_at NOT BETWEEN $3 AND $4 AND fingerprint NOT IN ('', $5) ORDER BY id LIMIT $6`,
@@ -211,9 +210,9 @@ func (s *Store) MissingOpportunities(ctx context.Context, locationID string, fro
 	return ids, nil
 }
 
-// hasItems holds for an entity e for which something exists, or may, or whose changes
-// only a look at its contact shows; hasRemovable
-// where it is not only what was written in HighLevel, which stays.
+// hasItems holds for an entity e if something exists or may exist for it, or if only a read
+// of its contact shows its changes. hasRemovable also requires an object that a sync may
+// remove: what was written in HighLevel stays.
 const (
 	itemsOf = `EXISTS (SELECT 1 FROM links l
 	WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone'`
@@ -222,8 +221,7 @@ const (
 		('tags', 'update_contact', 'upsert_contact', 'reschedule_task', 'complete_task', 'highlevel_task', 'highlevel_note'))`
 )
 
-// CountContactsWithItems counts the contacts of a location that have items, or whose
-// tasks and notes have.
+// CountContactsWithItems counts the contacts of a location that have items, or whose tasks or notes have.
 func (s *Store) CountContactsWithItems(ctx context.Context, locationID string) (int, error) {
 	rows, err := s.Query(ctx, `SELECT count(DISTINCT contact_id) FROM entities e
 		WHERE location_id = $1 AND contact_id <> '' AND `+hasItems, locationID)
@@ -254,16 +252,16 @@ func scanID(r Rows) (id string, err error) {
 	return id, err
 }
 
-// LastSeenOf returns what is remembered of a contact's notes or tasks that were there
-// when they were last read.
+// LastSeenOf returns what Milepost stored of a contact's notes or tasks that were there at
+// the last read.
 func (s *Store) LastSeenOf(ctx context.Context, locationID, contactID, kind string) (map[string]LastSeen, error) {
 	out := map[string]LastSeen{}
 	return out, s.readLastSeen(ctx, out, `SELECT id, mark, swept, fingerprint FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $4 AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone, kind)
 }
 
-// ToldOf lists at most limit of a contact's notes or tasks that were never read, and that
-// an event lately told of.
+// ToldOf lists at most limit of a contact's notes or tasks that were never read and that a
+// recent event reported.
 func (s *Store) ToldOf(ctx context.Context, locationID, contactID, kind string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $3 AND fingerprint = '' AND wanted > done ORDER BY id LIMIT $4`, locationID, contactID, kind, limit)
@@ -291,7 +289,7 @@ func (s *Store) readLastSeen(ctx context.Context, out map[string]LastSeen, query
 	return rows.Err()
 }
 
-// CallsPerHour is what the reconciliation costs when it runs every so often.
+// CallsPerHour is the cost of the reconciliation if it runs at this interval.
 func (v Reconciliation) CallsPerHour(every time.Duration) int64 {
 	if every <= 0 {
 		return 0

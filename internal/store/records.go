@@ -17,20 +17,20 @@ const (
 	KindCalendarContact = "calendarhero_contact"
 )
 
-// Delivered reports whether records of this kind cannot be fetched.
+// Delivered reports whether no API returns records of this kind.
 func Delivered(kind string) bool {
 	return kind == KindWorkflow || kind == KindInstall || kind == KindCalendarContact
 }
 
-// Record is the newest delivery of a record that cannot be fetched.
+// Record is the newest delivery of a record that no API returns.
 type Record struct {
 	Body       []byte // as received
 	ReceivedAt time.Time
 }
 
-// keepRecord goes by the inbox's numbers, not by the clock: dispatchers on
-// several machines may commit out of order. Of an install it goes by the times
-// that the events tell, where both do: HighLevel delivers out of order and again.
+// keepRecord orders deliveries by the inbox's numbers, not by the clock: dispatchers on
+// several machines may commit out of order. It orders installs by the timestamps of the
+// events, if both have one, because HighLevel delivers out of order and repeatedly.
 func (tx *Tx) keepRecord(ctx context.Context, d *Delivery) error {
 	var eventAt int64
 	if d.Entity.Kind == KindInstall {
@@ -60,7 +60,7 @@ func eventTime(body []byte) int64 {
 	return micros(event.Timestamp)
 }
 
-// Record reads what was delivered last; ok is false where it was erased.
+// Record reads the newest delivery; ok is false if it was erased.
 func (s *Store) Record(ctx context.Context, e Entity) (record Record, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT body, received_at FROM records WHERE location_id = $1 AND kind = $2 AND id = $3`,
 		e.LocationID, e.Kind, e.ID)

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// Removal is a record that a vendor no longer shows, though no event says that it
-// was deleted. What was made for it is removed only if few vanish at once; else a
-// person decides.
+// Removal is a record that a vendor no longer shows although no event says that it was
+// deleted. Milepost removes its items only if few vanish at once; else a person decides.
 type Removal struct {
 	Entity // whose sync finds out
 	Vendor string
@@ -16,7 +15,7 @@ type Removal struct {
 	Since  time.Time // when it was first not shown
 }
 
-// RemovalState says what becomes of a Removal.
+// RemovalState is how far Milepost is with a Removal.
 type RemovalState string
 
 // The states.
@@ -28,12 +27,12 @@ const (
 )
 
 const (
-	// RemovalsAtOnce is how many records of a location may vanish at one vendor
-	// within RemovalsWindow before a person is asked. A contact counts once, with all
-	// of its notes and tasks.
+	// RemovalsAtOnce is how many records of a location may vanish at one vendor within
+	// RemovalsWindow before Milepost asks a person. A contact counts once, with all of its
+	// notes and tasks.
 	RemovalsAtOnce = 3
 	RemovalsWindow = time.Hour
-	// unconfirmedKept is how long one counts that was not looked at again.
+	// unconfirmedKept is how long an unconfirmed removal counts without another check.
 	unconfirmedKept = 24 * time.Hour
 )
 
@@ -46,7 +45,7 @@ func scanRemoval(r Rows) (v Removal, err error) {
 	return v, err
 }
 
-// MarkUnconfirmed notes that a vendor does not show a record, and returns since when.
+// MarkUnconfirmed stores that a vendor does not show a record, and returns since when.
 func (s *Store) MarkUnconfirmed(ctx context.Context, e Entity, vendor string, now time.Time) (since time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		v, err := tx.noteMissing(ctx, e, vendor, now)
@@ -74,16 +73,16 @@ func (tx *Tx) noteMissing(ctx context.Context, e Entity, vendor string, now time
 	return list[0], nil
 }
 
-// Decision is what is to become of a record that a vendor does not show.
+// Decision is what to do about a record that a vendor does not show.
 type Decision struct {
 	Remove bool // what was made for it may be removed
 	Others int  // how many others of the location vanished
 	Begins bool // it is the first for which a person is waited
 }
 
-// DecideRemoval decides whether to believe that a record was deleted, after it was
-// looked for again. Where more than RemovalsAtOnce vanished within RemovalsWindow it
-// waits for AllowRemovals, unless the others turn up again.
+// DecideRemoval decides whether to believe that a record was deleted, after a second check.
+// If more than RemovalsAtOnce vanished within RemovalsWindow, the record waits for
+// AllowRemovals, unless the others appear again.
 func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now time.Time) (d Decision, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		v, err := tx.noteMissing(ctx, e, vendor, now)
@@ -121,7 +120,7 @@ func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now 
 	return d, nil
 }
 
-// countRemovals counts what vanished: a contact with all of its records as one.
+// countRemovals counts the vanished records: a contact with all of its records as one.
 const countRemovals = `SELECT coalesce(sum(CASE WHEN EXISTS (
 		SELECT 1 FROM entities e JOIN removals c ON c.location_id = e.location_id AND c.vendor = r.vendor AND c.kind = 'contact' AND c.id = e.contact_id
 		WHERE e.location_id = r.location_id AND e.kind = r.kind AND e.id = r.id AND r.kind <> 'contact') THEN 0 ELSE 1 END), 0),
@@ -130,9 +129,9 @@ const countRemovals = `SELECT coalesce(sum(CASE WHEN EXISTS (
 
 const deleteRemoval = `DELETE FROM removals WHERE location_id = $1 AND vendor = $2 AND kind = $3 AND id = $4`
 
-// Settle notes that whether a record exists is no longer in doubt: the vendor shows
-// it, or an event says that it was deleted. over reports that nothing of the
-// location waits for a person any more because of it.
+// Settle ends the checks of a record: the vendor shows it, or an event says that it was
+// deleted. over reports whether this was the last record of the location that waited for a
+// person.
 func (s *Store) Settle(ctx context.Context, e Entity, vendor string) (over bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, deleteRemoval+` RETURNING state`, e.LocationID, vendor, e.Kind, e.ID)
@@ -194,8 +193,8 @@ func (s *Store) RemovalsOf(ctx context.Context, locationID, vendor string, limit
 	return list, nil
 }
 
-// AllowRemovals lets go on what waits at a location, at once, with what is still in
-// doubt, and returns how many records that are. Each is looked for once more before anything of it is removed.
+// AllowRemovals permits all removals that wait at a location, and the unconfirmed ones, and
+// returns how many. Milepost checks each record once more before it removes anything.
 func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.Time) (n int, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `UPDATE removals SET state = 'allowed', changed_at = $2 WHERE location_id = $1 AND state IN ('waiting', 'doubted') RETURNING `+removalColumns,
@@ -225,8 +224,8 @@ func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.T
 	return n, nil
 }
 
-// ContactsBeside lists a few contacts of a location that were there when they were
-// last read, other than one; those that are in doubt only if there are no others.
+// ContactsBeside lists a few contacts of a location, other than one, that were there when
+// they were last read. It lists unconfirmed ones only if there are no others.
 func (s *Store) ContactsBeside(ctx context.Context, locationID, contactID string) ([]string, error) {
 	const from = `SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND fingerprint NOT IN ('', $3)`
 	var ids []string
