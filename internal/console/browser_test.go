@@ -54,6 +54,12 @@ func (d *desk) crowd() {
 			Contact: &store.Contact{LocationID: "loc", ID: e.ID, Name: long, Email: strings.ToLower(long) + "@mail.example", Phone: "+14165550199", ChangedAt: d.now},
 		})
 	}
+	for i := range 9 {
+		d.item(fmt.Sprint("item", i), store.Item{Kind: []string{store.ItemEvent, store.ItemTask}[i%2], Start: d.now.Add(time.Duration(i) * 7 * time.Hour), End: d.now.Add(time.Duration(i) * 7 * time.Hour), Content: store.Content{Title: long}})
+	}
+	if err := d.store.SaveConnection(d.t.Context(), store.Connection{LocationID: strings.Repeat("m", 60), Name: long, Source: "oauth", State: store.ConnectionBroken, Problem: "HighLevel rejected the renewal: " + long}, d.now); err != nil {
+		d.t.Fatal(err)
+	}
 	for i := range 60 {
 		if err := d.people.Note(d.t.Context(), strings.Repeat("w", 64), "looked at personal data on", fmt.Sprintf("/console/contacts/loc/%s%d", strings.Repeat("c", 100), i)); err != nil {
 			d.t.Fatal(err)
@@ -96,7 +102,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		folder = "-"
 	}
 	lists := []string{
-		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/jobs?group=queued", "/console/attention", "/console/attention?state=retrying", "/console/attention?state=hushed",
+		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/calendar?location=loc", "/console/calendar?location=loc&view=week", "/console/connections", "/console/connections/loc", "/console/connections/loc/links", "/console/connections/loc/disconnect", "/console/jobs?group=queued", "/console/attention", "/console/attention?state=retrying", "/console/attention?state=hushed",
 		"/console/automations", "/console/automations/contact-to-calendarhero-contact", "/console/automations/contact-to-calendarhero-contact/history?from=3&to=4",
 		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
 		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/birthday-to-calendar-event",
@@ -119,7 +125,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	t.Run("empty", func(t *testing.T) {
 		d, c := setupConsole(t)
-		walk(t, d, c, "/console/", "/console/attention", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
+		walk(t, d, c, "/console/", "/console/attention", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/calendar", "/console/connections", "/console/connect", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
 	})
 	t.Run("full", func(t *testing.T) {
 		d, c := setupConsole(t, rehearsing)

@@ -129,6 +129,7 @@ func (c *Console) Router() chi.Router {
 	c.action(r, "/contacts/{location}/{id}/forget", "forget", c.forgetPage, c.forget)
 	c.action(r, "/contacts/{location}/{id}/remember", "contact", c.contactPage, c.remember)
 	c.automationRoutes(r)
+	c.page(r, "/calendar", "calendar", c.calendarPage)
 	c.connectionRoutes(r)
 	c.startRoutes(r)
 	c.page(r, "/recipes", "recipes", c.recipesPage)

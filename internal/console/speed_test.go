@@ -29,7 +29,7 @@ func TestHowLongThePagesOfAFullDatabaseTake(t *testing.T) {
 		"/console/", "/console/deliveries", "/console/deliveries?outcome=failed", "/console/deliveries?outcome=done&type=TaskCreate",
 		"/console/deliveries?location=loc07&outcome=unchanged", "/console/deliveries?location=loc07&type=Rare", "/console/deliveries?outcome=invalid&type=Rare",
 		"/console/deliveries?q=jane", "/console/deliveries?q=jane+smith12", "/console/deliveries?contact=c000123&location=loc03", "/console/deliveries/" + strconv.Itoa(n/2),
-		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/attention",
+		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/attention", "/console/calendar?location=loc03", "/console/calendar?location=loc03&view=week", "/console/connections",
 		"/console/automations", "/console/recipes", "/console/catalog",
 	} {
 		d.page(olivia, path)
@@ -70,6 +70,11 @@ func (d *desk) fill(dir string, n int) {
 			Email: fmt.Sprintf("%s%d@mail%d.example", first[i%10], i, i%1000), Phone: fmt.Sprintf("+1416%07d", i),
 		}
 		run(`INSERT INTO contacts (location_id, id, name, email, phone, changed_at) VALUES ($1, $2, $3, $4, $5, $6)`, c.LocationID, c.ID, c.Name, c.Email, c.Phone, d.now.UnixMicro()-int64(i))
+		for _, kind := range []string{"event", "task"} { // of a year
+			at := d.now.Add(time.Duration(i%8760-4380) * time.Hour).UnixMicro()
+			run(`INSERT INTO items (location_id, kind, entity_id, item, item_kind, automation, contact_id, assigned_to, uid, sequence, revision, status, start_at, end_at, zone, content, created_at, updated_at, removed_at)
+				VALUES ($1, 'contact', $2, $3, $3, 'a', $2, '', $4, 0, 1, 'TENTATIVE', $5, $5, 'America/New_York', '{"title":"Closing"}', $5, $5, 0)`, c.LocationID, c.ID, kind, fmt.Sprint(kind, i), at)
+		}
 		for _, w := range c.Words() {
 			run(`INSERT INTO contact_words (word, location_id, contact_id) VALUES ($1, $2, $3)`, []byte(w), c.LocationID, c.ID)
 		}

@@ -32,6 +32,7 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		findOrigin:           "calls_made (location_id=? AND made=?)",
 		listOpenCalls:        "calls_open (state=?",
 		pruneItems:           "items_removed (removed_at<?)",
+		listCalendar:         "items_when (location_id=? AND <expr>>? AND <expr><?)",
 	} {
 		plan := explain(t, st, query)
 		if !strings.Contains(plan, want) || strings.Contains(plan, "(location_id=?)") || strings.Contains(plan, "ORDER BY") {
