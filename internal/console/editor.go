@@ -561,10 +561,7 @@ func (e *editForm) fill(data *formData) {
 	data.ID = e.box(top, "", "", "id")
 	data.ID.Insert = false
 	data.On = e.trigger()
-	data.Meaning = on.Meaning()
-	if on == "" {
-		data.Meaning = ""
-	}
+	data.Meaning = meaningOf(on)
 	data.Tag = e.choose(e.box(top, "", "", "tag"), "Choose a tag", "Another tag…", optionGroup{Options: picked(e.choices.Options[operate.Tags], true)})
 	data.Before = e.box(top, "", "", "before")
 	data.Before.Insert, data.Tag.Must, data.Before.Must = false, true, true
@@ -611,6 +608,21 @@ func (e *editForm) fill(data *formData) {
 	labels := e.labels(data)
 	data.Wrong = e.wrongLines(labels)
 	data.Picking, data.Into = e.picking, labels[e.picking]
+}
+
+// meaningOf says which record a trigger looks at, and when.
+func meaningOf(on mapping.Trigger) string {
+	switch on {
+	case "":
+		return ""
+	case mapping.ContactTagged:
+		return "a contact, while it has the tag"
+	case mapping.WorkflowReceived:
+		return "the last webhook that a workflow sent for a contact"
+	case mapping.MilestoneApproaching:
+		return "the record that has the milestone, from some time before until the day of the milestone is over"
+	}
+	return on.Meaning()
 }
 
 // trigger is the box of what starts the automation.

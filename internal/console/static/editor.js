@@ -24,8 +24,8 @@ async function ask(step) {
 
 // exchange shows the page that comes back, with the focus and the open details of this one.
 async function exchange(step, keep) {
+  clearTimeout(timer);
   const mine = ++turn;
-  const focused = document.activeElement && document.activeElement.id;
   form().setAttribute("aria-busy", "true");
   let page;
   try {
@@ -34,7 +34,12 @@ async function exchange(step, keep) {
     if (mine === turn) send(step); // as without this file
     return;
   }
-  if (mine !== turn) return;
+  if (mine !== turn) { // somebody went on typing
+    form().removeAttribute("aria-busy");
+    if (step.startsWith("refresh:")) { later(step, true); return; }
+    return exchange(step, keep);
+  }
+  const focused = document.activeElement && document.activeElement.id, was = at(document.activeElement), wrote = at(caret);
   const fresh = page.getElementById("editor");
   if (!fresh) { send(step); return; }
   const open = new Set([...form().querySelectorAll("details[open]")].map((d) => whose(d)));
@@ -44,13 +49,32 @@ async function exchange(step, keep) {
   const h1 = document.querySelector("main > h1");
   for (const note of page.querySelectorAll("main > .note")) h1.after(document.adoptNode(note));
   if (window.localTimes) window.localTimes(form());
-  caret = null;
+  caret = back(wrote);
   const result = step === "preview" || step.startsWith("contact:") ? document.getElementById("preview") : null;
   const to = result || step === "check" && document.querySelector("section.bad") || !keep && form().querySelector("[autofocus]") || focused && document.getElementById(focused);
   if (to) {
     if (!to.matches("input, select, textarea, button, a, [tabindex]")) to.tabIndex = -1;
     to.focus({ preventScroll: keep });
+    if (was && was.id === to.id) back(was);
   }
+}
+
+// at is where the caret of a text is, and back puts it there in the text of the same id.
+function at(text) {
+  if (!text || !text.isConnected || !text.id || !("selectionStart" in text) || text.selectionStart === null) return null;
+  return { id: text.id, start: text.selectionStart, end: text.selectionEnd };
+}
+function back(place) {
+  const text = place && document.getElementById(place.id);
+  if (!text || !("selectionStart" in text) || text.selectionStart === null) return null;
+  text.setSelectionRange(place.start, place.end);
+  return text;
+}
+
+// later exchanges the page once a person has stopped for a moment.
+function later(step, keep) {
+  clearTimeout(timer);
+  timer = setTimeout(() => exchange(step, keep), 200);
 }
 
 // whose names details by what they are in.
@@ -87,10 +111,8 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("change", (event) => {
   if (!event.target.closest("#editor") || !("refresh" in event.target.dataset)) return;
-  clearTimeout(timer);
   turn++;
-  const id = event.target.id;
-  timer = setTimeout(() => exchange("refresh:" + (event.target.value === "*" ? id : ""), event.target.value !== "*"), 200);
+  later("refresh:" + (event.target.value === "*" ? event.target.id : ""), event.target.value !== "*");
 });
 
 // Whom it mails is said anew while a person writes.
