@@ -153,9 +153,17 @@ func (f *fields) list(name string) []*yaml.Node {
 	return nil
 }
 
+// mostWords bounds a list of texts.
+const mostWords = 200
+
 // words reads a list of texts.
 func (f *fields) words(name string) (words []*yaml.Node) {
-	for _, v := range f.list(name) {
+	list := f.list(name)
+	if len(list) > mostWords {
+		f.wrong(name, "has %d entries; the most are %d", len(list), mostWords)
+		return nil
+	}
+	for _, v := range list {
 		if said := trap(name, v); said != "" {
 			f.add(v.Line, f.prefix+name, "%s", said)
 			continue

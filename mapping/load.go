@@ -16,7 +16,9 @@ import (
 const (
 	longestFile     = 1 << 20 // bytes
 	mostAutomations = 5000
-	deepest         = 20 // lists and fields within each other
+	mostActions     = 50    // of one automation
+	mostExpressions = 30000 // holes, and parts of conditions: to compile them takes time
+	deepest         = 20    // lists and fields within each other
 )
 
 // Load parses and compiles automations. The file is a YAML list of them, or one
@@ -43,6 +45,10 @@ type loader struct {
 func (l *loader) load(data []byte) {
 	if len(data) > longestFile {
 		l.add(1, "", "the file is larger than %d bytes", longestFile)
+		return
+	}
+	if line := tooMany(data, mostExpressions); line > 0 {
+		l.add(line, "", "the file has more than %d expressions", mostExpressions)
 		return
 	}
 	documents := 0
@@ -109,6 +115,17 @@ func (l *loader) document(node *yaml.Node) {
 		}
 		l.automation(n)
 	}
+}
+
+var expressionMark = regexp.MustCompile(`\{\{| (?:and|or|&&|\|\|) `)
+
+// tooMany is the line in which there is an expression too many; 0 = there is none.
+func tooMany(data []byte, most int) int {
+	marks := expressionMark.FindAllIndex(data, most+1)
+	if len(marks) <= most {
+		return 0
+	}
+	return 1 + bytes.Count(data[:marks[most][0]], []byte("\n"))
 }
 
 // tooDeep is the line of a node that is nested too deep; 0 = there is none.
@@ -297,7 +314,11 @@ func (l *loader) actions(f *fields, a *Automation) {
 		f.wrong("do", "must be a list of actions (- event: …), this is %s", describe(list))
 		return
 	}
-	for _, entry := range list.Content {
+	for i, entry := range list.Content {
+		if i == mostActions {
+			l.add(entry.Line, "do", "there are more than %d actions", mostActions)
+			return
+		}
 		one := openFields(l.mistakes, "do.", entry)
 		if one == nil {
 			continue

@@ -38,6 +38,10 @@ func TestAStrangersFileIsRejectedWithAClearError(t *testing.T) {
 		"a hidden mark":           {"name: \"A\\u2066\"\non: note.changed\ndo: [note: {}]\n", `name: holds the character U+2066`},
 		"an id with an escape":    {"name: A\nid: \"a\\e\"\non: note.changed\ndo: [note: {}]\n", "is not an id"},
 		"a tag of YAML":           {"name: !!python/object:os.system A\non: note.changed\ndo: [note: {}]\n", "name: "},
+		"many holes":              {"name: A\non: note.changed\ndo: [note: {text: '" + strings.Repeat("{{ contact.name }}", 20_000) + "'}]\n", "more than 200 holes"},
+		"many actions":            {"name: A\non: note.changed\ndo:\n" + strings.Repeat("  - note: {text: '{{ contact.name }}'}\n", 20_000), "more than 50 actions"},
+		"many reminders":          {"name: A\non: task.changed\ndo: [task: {title: a, due: '2030-01-01', reminders: [" + strings.Repeat("1h, ", 100_000) + "]}]\n", "has 100000 entries"},
+		"many expressions":        {manyExpressions(), "more than 30000 expressions"},
 		"bytes that are no text":  {"name: \xff\xfe\non: note.changed\ndo: [note: {}]\n", "not YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,6 +66,18 @@ func TestAStrangersFileIsRejectedWithAClearError(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyExpressions are a hundred automations with 200 holes in each of their texts.
+func manyExpressions() string {
+	var file strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&file, "- name: A%d\n  on: note.changed\n  do:\n", i)
+		for range 3 {
+			fmt.Fprintf(&file, "    - note: {text: '%s'}\n", strings.Repeat("{{contact.x}}", 200))
+		}
+	}
+	return file.String()
 }
 
 func TestAStrangersExpressionNeitherRunsForLongNorTakesMuchMemory(t *testing.T) {

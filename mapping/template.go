@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -19,11 +20,14 @@ type part struct {
 	hole *expression
 }
 
+// mostHoles bounds the holes of one text.
+const mostHoles = 200
+
 // compileTemplate compiles a text with holes. A hole ends at the first }} outside
 // quotes. Its errors are *expressionError, with the line in the whole text.
 func compileTemplate(source string, s scope) (*template, error) {
 	t := &template{source: source}
-	rest := source
+	rest, holes := source, 0
 	fail := func(message string) error {
 		return &expressionError{1 + strings.Count(source[:len(source)-len(rest)], "\n"), message}
 	}
@@ -39,6 +43,9 @@ func compileTemplate(source string, s scope) (*template, error) {
 			break
 		}
 		rest = after
+		if holes++; holes > mostHoles {
+			return nil, fail(fmt.Sprintf("the text has more than %d holes", mostHoles))
+		}
 		end := holeEnd(rest)
 		if end < 0 {
 			return nil, fail(`there is a "{{" without its "}}"`)
