@@ -15,7 +15,7 @@ import (
 	"milepost/internal/store"
 )
 
-type deliveriesCmd struct {
+type listDeliveriesCmd struct {
 	Location string `arg:"" optional:"" help:"Id of the HighLevel location; all locations by default."`
 	Record   string `placeholder:"ID" help:"Only webhooks about this record: the id of a contact, task, note or meeting."`
 	Outcome  string `placeholder:"OUTCOME" help:"Only webhooks with this outcome: done, unchanged, skipped, retry, waiting, auth, invalid, gone, conflict or pending."`
@@ -26,9 +26,9 @@ type deliveriesCmd struct {
 }
 
 // Run prints the deliveries.
-func (c *deliveriesCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, time.Now()) }
+func (c *listDeliveriesCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, time.Now()) }
 
-func (c *deliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
+func (c *listDeliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
 	if c.Limit < 1 {
 		return errors.New("--limit must be at least 1")
 	}
@@ -69,7 +69,7 @@ type deliveryRow struct {
 	Detail   string    `json:"detail"`
 }
 
-func (c *deliveriesCmd) newest(ctx context.Context, st *store.Store, since time.Time) ([]deliveryRow, error) {
+func (c *listDeliveriesCmd) newest(ctx context.Context, st *store.Store, since time.Time) ([]deliveryRow, error) {
 	q := operate.Query{LocationID: c.Location, RecordID: c.Record, Since: since, Limit: c.Limit}
 	if c.Outcome != "" {
 		q.Outcomes = []string{c.Outcome}

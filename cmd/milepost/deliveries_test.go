@@ -31,9 +31,9 @@ func TestTheDeliveriesSayWhatBecameOfEachWebhook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := func(change func(*deliveriesCmd)) string {
+	run := func(change func(*listDeliveriesCmd)) string {
 		t.Helper()
-		command := deliveriesCmd{Config: config, Since: "7d", Limit: 50}
+		command := listDeliveriesCmd{Config: config, Since: "7d", Limit: 50}
 		change(&command)
 		var out bytes.Buffer
 		if err := command.run(t.Context(), &out, now); err != nil {
@@ -41,22 +41,22 @@ func TestTheDeliveriesSayWhatBecameOfEachWebhook(t *testing.T) {
 		}
 		return out.String()
 	}
-	lines := strings.Split(strings.TrimSpace(run(func(*deliveriesCmd) {})), "\n")
+	lines := strings.Split(strings.TrimSpace(run(func(*listDeliveriesCmd) {})), "\n")
 	if len(lines) != 3 || !strings.Contains(lines[1], "skipped") || !strings.Contains(lines[1], "no automation asks for it [2J") ||
 		!strings.HasSuffix(lines[1], "é!") || !strings.Contains(lines[2], "pending") {
 		t.Errorf("it is\n%s", strings.Join(lines, "\n"))
 	}
 	for what, c := range map[string]struct {
-		change func(*deliveriesCmd)
+		change func(*listDeliveriesCmd)
 		shows  string
 	}{
-		"a location": {func(c *deliveriesCmd) { c.Location = "other" }, "t1"},
-		"a record":   {func(c *deliveriesCmd) { c.Record = "n1" }, "n1"},
-		"an outcome": {func(c *deliveriesCmd) { c.Outcome = store.Pending }, "t1"},
-		"all":        {func(c *deliveriesCmd) { c.Since, c.Record = "all", "c1" }, "old"},
-		"the newest": {func(c *deliveriesCmd) { c.Limit = 1 }, "t1"},
-		"none":       {func(c *deliveriesCmd) { c.Location = "nowhere" }, "no such webhook"},
-		"JSON":       {func(c *deliveriesCmd) { c.Location, c.JSON = "nowhere", true }, "[]"},
+		"a location": {func(c *listDeliveriesCmd) { c.Location = "other" }, "t1"},
+		"a record":   {func(c *listDeliveriesCmd) { c.Record = "n1" }, "n1"},
+		"an outcome": {func(c *listDeliveriesCmd) { c.Outcome = store.Pending }, "t1"},
+		"all":        {func(c *listDeliveriesCmd) { c.Since, c.Record = "all", "c1" }, "old"},
+		"the newest": {func(c *listDeliveriesCmd) { c.Limit = 1 }, "t1"},
+		"none":       {func(c *listDeliveriesCmd) { c.Location = "nowhere" }, "no such webhook"},
+		"JSON":       {func(c *listDeliveriesCmd) { c.Location, c.JSON = "nowhere", true }, "[]"},
 	} {
 		if said := run(c.change); !strings.Contains(said, c.shows) || strings.Count(said, "\n") > 2 {
 			t.Errorf("%s: %s", what, said)

@@ -57,6 +57,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		{a.store.PruneAudit, auditKept},
 		{a.store.PruneWaits, deliveriesKept},
 		{a.store.PruneCauses, deliveriesKept},
+		{a.store.PruneReplays, deliveriesKept},
 		{a.store.PruneCalls, store.CallsKept},
 	} {
 		m, pruneErr := old.prune(ctx, a.clock.Now().Add(-old.kept))

@@ -100,6 +100,25 @@ func (l *Library) PlanResume(ctx context.Context, r Rehearsals, id string, progr
 	return plan, l.rehearse(ctx, r.Rehearser(set, nil), scopeOn(set.Find(id)), plan, progress)
 }
 
+// PlanReplay rehearses a replay of records: what their syncs would do now, by whichever
+// automation. progress is told how many of how many are done.
+func (l *Library) PlanReplay(ctx context.Context, r Rehearsals, records []store.ApplyRecord, progress func(done, of int64)) (*ApplyPlan, error) {
+	if _, err := l.Watch(ctx); err != nil {
+		return nil, err
+	}
+	plan := &ApplyPlan{People: map[string]int{}, Records: int64(len(records))}
+	rehearser := r.Rehearser(l.Set(), nil)
+	for i, record := range records {
+		said, err := rehearser.Rehearse(ctx, record.Entity, record.ContactID)
+		if err != nil {
+			return nil, err
+		}
+		plan.add(said)
+		progress(int64(i+1), plan.Records)
+	}
+	return plan, nil
+}
+
 // rehearse adds to a plan what the syncs of all records of a scope would do.
 func (l *Library) rehearse(ctx context.Context, rehearser *sync.Rehearser, scope store.ApplyScope, plan *ApplyPlan, progress func(done, of int64)) (err error) {
 	if plan.Records, err = l.store.CountApply(ctx, scope); err != nil {
@@ -241,7 +260,10 @@ func (l *Library) Register(workers *river.Workers, real func(time.Duration) time
 		if left := applySettle - l.now().Sub(run.AskedAt); ok && run.Page == 0 && 0 < left && left <= applySettle {
 			return river.JobSnooze(real(left))
 		}
-		scope, _, err := l.scope(ctx, job.Args.Automation)
+		scope := store.ApplyScope{Automation: job.Args.Automation, Replay: store.ReplayOf(job.Args.Automation)}
+		if scope.Replay == 0 {
+			scope, _, err = l.scope(ctx, job.Args.Automation)
+		}
 		if errors.Is(err, ErrPaused) || errors.Is(err, ErrUnknown) { // since it began
 			_, err = l.store.CancelApply(ctx, job.Args.Automation, l.now())
 		}
@@ -252,6 +274,9 @@ func (l *Library) Register(workers *river.Workers, real func(time.Duration) time
 		switch {
 		case err != nil:
 			return err
+		case done && ok && scope.Replay > 0:
+			l.logger.Info().Int64("replay", scope.Replay).Int64("records", run.Queued).Msg("webhooks replayed")
+			return nil
 		case done && ok:
 			l.logger.Info().Str("automation", job.Args.Automation).Int64("records", run.Queued).Msg("automation applied")
 			return nil

@@ -170,3 +170,31 @@ func TestARunGoesOnAfterACrashWhereItWas(t *testing.T) {
 		t.Errorf("%d syncs were repeated, and %d were under way", twice, atOnce)
 	}
 }
+
+func TestAReplayIsWorkedAsARunIs(t *testing.T) {
+	t.Parallel()
+	s := &syncs{of: map[string]int{}}
+	st, _, _ := s.running(t, testenv.DataDir(t))
+	var list []store.Delivery
+	var records []store.Entity
+	for i := range applyPage + 10 {
+		e := store.Entity{LocationID: "loc", Kind: "contact", ID: fmt.Sprintf("c%03d", i)}
+		list, records = append(list, store.Delivery{ID: int64(i + 1), Type: "ContactUpdate", Entity: e, ReceivedAt: time.Now()}), append(records, e)
+	}
+	must(st.Dispatch(t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return list, nil }))(t)
+	await(t, "all are synced", func() bool { return must(st.Backlog(t.Context()))(t) == 0 })
+	s.mu.Lock()
+	clear(s.of)
+	s.mu.Unlock()
+	id := must(st.StartReplay(t.Context(), store.Replay{What: "all webhooks", Apply: store.Apply{By: "ann", AskedAt: time.Now()}}, records[1:], []int64{2}))(t)
+	await(t, "the replay is over", func() bool {
+		run, _, err := st.Replay(t.Context(), id)
+		return err == nil && run.State == store.ApplyDone && run.Queued == int64(len(records)-1)
+	})
+	await(t, "all are synced", func() bool { return must(st.Backlog(t.Context()))(t) == 0 })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.of) != len(records)-1 || s.of["c000"] != 0 {
+		t.Errorf("%d of %d records were synced: %v", len(s.of), len(records)-1, s.of)
+	}
+}

@@ -70,7 +70,7 @@ var functions = template.FuncMap{
 	"plural": plural, "thousands": thousands, "took": took,
 	"outcome": operate.OutcomeName, "tone": outcomeTone, "kind": kindName, "job": jobName, "contactpath": contactPath, "item": itemName, "linkstate": linkState,
 	"connectionpath": connectionPath, "calendarheroapi": func() string { return "https://app.calendarhero.com/settings/user#API" },
-	"vendor": vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords, "dict": dict,
+	"vendor": vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords, "dict": dict, "int64": func(n int) int64 { return int64(n) },
 }
 
 // dict are named values for a template that needs several.

@@ -118,6 +118,7 @@ func (c *Console) Router() chi.Router {
 	c.signInRoutes(r)
 	c.page(r, "/", "overview", c.overviewPage)
 	c.attentionRoutes(r)
+	c.replayRoutes(r)
 	c.page(r, "/deliveries", "deliveries", c.deliveriesPage)
 	c.page(r, "/deliveries/{id}", "delivery", c.deliveryPage)
 	c.page(r, "/deliveries/{id}/replay", "replay", c.replayPage)
@@ -307,6 +308,9 @@ var said = map[string]string{
 	"forgotten":  "The contact is forgotten. Its data is being erased now.",
 	"remembered": "The contact is synced again. The sync is in the queue.",
 	"run":        "The job is due now.",
+
+	"replay-began":     "The replay has begun. Reload the page to see how far it is.",
+	"replay-cancelled": "The replay is cancelled. What it has reached stays as it is.",
 
 	"over":         "Its cause is gone already. There was nothing to do.",
 	"retried":      "All of its records are in the queue. Reload the page to see what becomes of them.",

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -24,6 +26,9 @@ type option struct {
 type deliveriesData struct {
 	Q, From, To  string
 	Location     string // typed, where there are too many to choose from
+	Filter       string // the query of the address, without its page
+	Views        []jobGroup
+	Automations  []option
 	Outcomes     []option
 	Types        []option
 	Locations    []option
@@ -67,6 +72,7 @@ var within = []struct {
 var groups = map[string]string{
 	operate.Open:   "Waiting: all that is not synced yet",
 	operate.Failed: "Needs attention: all that failed",
+	operate.Manual: "By hand: goes on only if you do something",
 }
 
 // contactOf is a contact with what is known of it, which may be no more than its ids.
@@ -81,13 +87,9 @@ func (c *Console) contactOf(ctx context.Context, locationID, id string) (*store.
 func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 	v.Title, v.Section = "Deliveries", "deliveries"
 	in := r.URL.Query()
-	data := deliveriesData{Q: in.Get("q"), From: in.Get("from"), To: in.Get("to"), Location: in.Get("location")}
-	q := operate.Query{Text: data.Q, Type: in.Get("type"), LocationID: data.Location, ContactID: in.Get("contact"), Before: number(r, "before"), Limit: pageSize}
-	q.Outcomes, _ = operate.Outcomes(in.Get("outcome"))
-	data.times(&q, in, c.Now())
-	if q.ContactID != "" && q.LocationID == "" {
-		q.RecordID, q.ContactID = q.ContactID, "" // a hand-written address
-	}
+	q, data := queryOf(in, c.Now())
+	q.Before, q.Limit = number(r, "before"), pageSize
+	data.Views = views(in)
 	if err := c.choices(r.Context(), in, &data); err != nil {
 		return err
 	}
@@ -106,7 +108,7 @@ func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 	}
 	data.About, data.More, data.NoSuch = found.About, found.More, found.NoSuch
 	data.First = q.Before == 0
-	data.Filtered = data.Q != "" || q.Type != "" || data.Location != "" || len(q.Outcomes) > 0 || !q.Since.IsZero() || !q.Until.IsZero() || q.ContactID != ""
+	data.Filtered = data.Q != "" || q.Type != "" || data.Location != "" || len(q.Outcomes) > 0 || q.Automation != "" || q.Replayed || !q.Since.IsZero() || !q.Until.IsZero() || q.ContactID != ""
 	data.NewestURL = deliveriesURL(in, "before", "")
 	if found.Next > 0 {
 		data.OlderURL = deliveriesURL(in, "before", strconv.FormatInt(found.Next, 10))
@@ -129,6 +131,42 @@ func (c *Console) deliveriesPage(r *http.Request, v *view) error {
 	}
 	v.Data = data
 	return nil
+}
+
+// queryOf reads the filters of an address.
+func queryOf(in url.Values, now time.Time) (operate.Query, deliveriesData) {
+	data := deliveriesData{Q: in.Get("q"), From: in.Get("from"), To: in.Get("to"), Location: in.Get("location")}
+	q := operate.Query{
+		Text: data.Q, Type: in.Get("type"), LocationID: data.Location, ContactID: in.Get("contact"), Automation: in.Get("automation"), Replayed: in.Get("replayed") != "",
+	}
+	q.Outcomes, _ = operate.Outcomes(in.Get("outcome"))
+	data.times(&q, in, now)
+	if q.Replayed {
+		data.Hidden.Set("replayed", "yes")
+	}
+	if q.ContactID != "" && q.LocationID == "" {
+		q.RecordID, q.ContactID = q.ContactID, "" // a hand-written address
+	}
+	data.Filter = deliveriesFilter(in)
+	return q, data
+}
+
+// deliveriesFilter is the query of an address without its page.
+func deliveriesFilter(in url.Values) string {
+	_, query, _ := strings.Cut(deliveriesURL(in, "before", ""), "?")
+	return query
+}
+
+// views are lists of deliveries that people look at often.
+func views(in url.Values) []jobGroup {
+	now := deliveriesFilter(in)
+	var list []jobGroup
+	for _, v := range []struct{ title, query string }{
+		{"All", ""}, {"Failed in 24 hours", "outcome=failed&within=24h"}, {"Waiting", "outcome=open"}, {"By hand", "outcome=manual"}, {"Replayed", "replayed=yes"},
+	} {
+		list = append(list, jobGroup{Title: v.title, Link: strings.TrimSuffix(Path+"deliveries?"+v.query, "?"), Current: now == v.query})
+	}
+	return list
 }
 
 // times reads from when to when deliveries are asked for.
@@ -169,9 +207,12 @@ func (data *deliveriesData) times(q *operate.Query, in url.Values, now time.Time
 // choices fills in what the filters offer.
 func (c *Console) choices(ctx context.Context, in url.Values, data *deliveriesData) error {
 	outcome := in.Get("outcome")
-	data.Outcomes = []option{{"", "Any", outcome == ""}, {operate.Failed, groups[operate.Failed], outcome == operate.Failed}, {operate.Open, groups[operate.Open], outcome == operate.Open}}
+	data.Outcomes = []option{{"", "Any", outcome == ""}, {operate.Failed, groups[operate.Failed], outcome == operate.Failed}, {operate.Manual, groups[operate.Manual], outcome == operate.Manual}, {operate.Open, groups[operate.Open], outcome == operate.Open}}
 	for _, o := range store.AllOutcomes {
 		data.Outcomes = append(data.Outcomes, option{o, operate.OutcomeName(o), o == outcome})
+	}
+	if err := c.offerAutomations(ctx, in, data); err != nil {
+		return err
 	}
 	types, err := c.Desk.Store.DeliveryTypes(ctx)
 	if err != nil {
@@ -197,6 +238,25 @@ func (c *Console) choices(ctx context.Context, in url.Values, data *deliveriesDa
 	}
 	if !known {
 		data.Locations = append(data.Locations, option{data.Location, data.Location, true})
+	}
+	return nil
+}
+
+// offerAutomations fills in the filter by automation.
+func (c *Console) offerAutomations(ctx context.Context, in url.Values, data *deliveriesData) error {
+	chosen := in.Get("automation")
+	entries, err := c.Desk.Automations.List(ctx)
+	if err != nil {
+		return err
+	}
+	data.Automations = []option{{"", "Any", chosen == ""}}
+	known := chosen == ""
+	for _, e := range entries[:min(len(entries), mostChoices)] {
+		known = known || e.ID == chosen
+		data.Automations = append(data.Automations, option{e.ID, cmp.Or(e.Name, e.ID), e.ID == chosen})
+	}
+	if !known {
+		data.Automations = append(data.Automations, option{chosen, chosen, true})
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type Query struct {
 	ContactID  string // deliveries about this contact and its records; needs a LocationID
 	RecordID   string // deliveries about records with this id, or about the records of the contact with it
 	Text       string // the id of a delivery, webhook or record, or a contact's name, e-mail address or telephone number
+	Automation string // the id of one that made something for the record, or failed to
+	Replayed   bool   // only those that were replayed
 	Since      time.Time
 	Until      time.Time
 	Before     int64 // only those with a smaller id
@@ -35,7 +37,11 @@ type Query struct {
 const (
 	Open   = "open"   // deliveries that are not synced yet
 	Failed = "failed" // deliveries that somebody has to look at
+	Manual = "manual" // of these, those that go on only if a person does something
 )
+
+// manualOutcomes are those of Manual.
+var manualOutcomes = []string{store.Auth, store.Invalid, store.Unclear, store.Stopped}
 
 // Outcomes are the outcomes that a name stands for: that of a group, or its own. ok is
 // false if it stands for none.
@@ -45,6 +51,8 @@ func Outcomes(name string) (list []string, ok bool) {
 		return store.OpenOutcomes, true
 	case name == Failed:
 		return store.FailedOutcomes, true
+	case name == Manual:
+		return manualOutcomes, true
 	case slices.Contains(store.AllOutcomes, name):
 		return []string{name}, true
 	}
@@ -71,7 +79,10 @@ const mostContacts = 10
 // Deliveries lists deliveries.
 func (d *Desk) Deliveries(ctx context.Context, q Query) (out Deliveries, err error) {
 	f := store.DeliveryFilter{
-		Outcomes: q.Outcomes, Type: q.Type, LocationID: q.LocationID, Since: q.Since, Until: q.Until, Before: q.Before, Limit: q.Limit,
+		Outcomes: q.Outcomes, Type: q.Type, LocationID: q.LocationID, Replayed: q.Replayed, Since: q.Since, Until: q.Until, Before: q.Before, Limit: q.Limit,
+	}
+	if q.Automation != "" {
+		f.Automation, f.AutomationName = q.Automation, d.automationName(ctx, q.Automation)
 	}
 	text := strings.TrimSpace(q.Text)
 	switch {
@@ -93,6 +104,16 @@ func (d *Desk) Deliveries(ctx context.Context, q Query) (out Deliveries, err err
 	out.List, out.Next, err = d.Store.FindDeliveries(ctx, f)
 	out.NoSuch = text != "" && len(out.About) == 0 && len(out.List) == 0 && out.Next == 0 && q.Before == 0
 	return out, err
+}
+
+// automationName is what the automation of an id is called; the id if it is not known.
+func (d *Desk) automationName(ctx context.Context, id string) string {
+	if d.Automations != nil {
+		if e, err := d.Automations.Show(ctx, id); err == nil {
+			return cmp.Or(e.Name, id)
+		}
+	}
+	return id
 }
 
 // byID are the deliveries about a record, or a contact, with an id.

@@ -50,6 +50,7 @@ type Desk struct {
 	mu       sync.Mutex // held while counting: the others wait for the one count
 	overview Overview
 	plans    plans
+	replays  replayPlans
 
 	attention struct {
 		mu   sync.Mutex // as mu, for the newest look at what needs attention

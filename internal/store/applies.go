@@ -38,6 +38,7 @@ type ApplyScope struct {
 	LocationID string // "" = of all
 	Kind       string // every record of it that was ever to be synced; "" = only those of which something is there
 	Meetings   bool   // and every record that has a meeting request
+	Replay     int64  // the records of this replay, in place of an automation's; 0 = none
 }
 
 // ApplyArgs asks for the next page of a run.
@@ -145,6 +146,9 @@ func (s *Store) ApplyPage(ctx context.Context, scope ApplyScope, after Entity, l
 }
 
 func applyPage(ctx context.Context, q querier, scope ApplyScope, after Entity, limit int) ([]ApplyRecord, error) {
+	if scope.Replay > 0 {
+		return replayPage(ctx, q, scope.Replay, after, limit)
+	}
 	where, args := scope.where()
 	rows, err := q.Query(ctx, `SELECT location_id, kind, id, contact_id FROM entities e
 		WHERE (location_id, kind, id) > ($5, $6, $7) AND `+where+` ORDER BY location_id, kind, id LIMIT $8`,
@@ -188,7 +192,7 @@ func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], sc
 			return s.queue.complete(ctx, tx, job.JobRow)
 		}
 		scope.LocationID = a.LocationID
-		if wait, err = tx.pageOwed(ctx, a); wait || err != nil {
+		if wait, err = tx.pageOwed(ctx, a, scope.Replay); wait || err != nil {
 			return err
 		}
 		page, err := applyPage(ctx, tx, scope, a.Last, limit)
@@ -202,7 +206,7 @@ func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], sc
 			}
 			return s.queue.complete(ctx, tx, job.JobRow)
 		}
-		return tx.reach(ctx, scope.Automation, page)
+		return tx.reach(ctx, scope, page)
 	})
 	if err != nil {
 		return false, false, fmt.Errorf("apply the automation %s: %w", scope.Automation, err)
@@ -211,28 +215,41 @@ func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], sc
 }
 
 // pageOwed reports whether a sync of the last page of a run was not tried yet.
-func (tx *Tx) pageOwed(ctx context.Context, a Apply) (bool, error) {
+func (tx *Tx) pageOwed(ctx context.Context, a Apply, replay int64) (bool, error) {
 	if a.Page == 0 {
 		return false, nil
 	}
-	rows, err := tx.Query(ctx, `SELECT count(*) FROM entities WHERE (location_id, kind, id) <= ($1, $2, $3) AND wanted > done AND tries = 0 AND next_try = 0 AND backfill > 0`,
-		a.Last.LocationID, a.Last.Kind, a.Last.ID)
+	query, args := applyOwed, []any{a.Last.LocationID, a.Last.Kind, a.Last.ID}
+	if replay > 0 {
+		query, args = replayOwed, append(args, replay)
+	}
+	rows, err := tx.Query(ctx, query, args...)
 	owed, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	return err == nil && owed[0] > 0, err
 }
 
+const applyOwed = `SELECT count(*) FROM entities WHERE (location_id, kind, id) <= ($1, $2, $3) AND wanted > done AND tries = 0 AND next_try = 0 AND backfill > 0`
+
 // reach asks for the syncs of a page, and notes how far the run is.
-func (tx *Tx) reach(ctx context.Context, automation string, page []ApplyRecord) error {
+//
+// Those of a replay are due at once, also if they wait for a next try: a person waits
+// for them.
+func (tx *Tx) reach(ctx context.Context, scope ApplyScope, page []ApplyRecord) (err error) {
 	list := make([]Entity, len(page))
 	for i, r := range page {
 		list[i] = r.Entity
 	}
 	last := list[len(list)-1]
-	if err := tx.requeue(ctx, list, false, byBackfill); err != nil {
+	if scope.Replay > 0 {
+		err = tx.syncNow(ctx, list)
+	} else {
+		err = tx.requeue(ctx, list, false, byBackfill)
+	}
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE applies SET touched = touched + $2, page = $2, last_location = $3, last_kind = $4, last_id = $5 WHERE automation = $1 AND state = 'running'`,
-		automation, len(page), last.LocationID, last.Kind, last.ID)
+	_, err = tx.Exec(ctx, `UPDATE applies SET touched = touched + $2, page = $2, last_location = $3, last_kind = $4, last_id = $5 WHERE automation = $1 AND state = 'running'`,
+		scope.Automation, len(page), last.LocationID, last.Kind, last.ID)
 	return err
 }
 

@@ -29,6 +29,7 @@ type Delivery struct {
 	Outcome    string
 	Detail     string
 	FinishedAt time.Time // zero while it is still owed
+	Replay     int64     // its last replay; 0 = there was none; see StartReplay
 }
 
 // The outcomes of a delivery and of an entity's last sync.
@@ -162,6 +163,9 @@ func (tx *Tx) recordDeliveries(ctx context.Context, deliveries []Delivery) error
 
 const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at, contact_id`
 
+// deliveryRead is what is read back.
+const deliveryRead = deliveryColumns + `, replay`
+
 // insertDeliveries writes full statements of chunk rows, then the rest one by
 // one, so that only two texts are ever prepared.
 func (tx *Tx) insertDeliveries(ctx context.Context, deliveries []Delivery) error {
@@ -231,7 +235,7 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	rows, err := s.Query(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
+	rows, err := s.Query(ctx, `SELECT `+deliveryRead+` FROM deliveries WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
 	out, err := collect(rows, err, scanDelivery)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)

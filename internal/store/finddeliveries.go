@@ -24,10 +24,14 @@ type DeliveryFilter struct {
 	Type       string
 	LocationID string
 	About      []Subject // any of these; an empty list that is not nil finds nothing
-	Since      time.Time
-	Until      time.Time
-	Before     int64 // only those with a smaller id
-	Limit      int
+	Replayed   bool      // only those that were replayed
+	// Automation is the id of an automation that made something for the record, and
+	// AutomationName its name, for one that failed to; "" = any.
+	Automation, AutomationName string
+	Since                      time.Time
+	Until                      time.Time
+	Before                     int64 // only those with a smaller id
+	Limit                      int
 }
 
 // Subject is what deliveries are about. Of a record, LocationID and Kind may be "":
@@ -113,6 +117,7 @@ type way struct {
 	rest    conditions
 	sorted  bool // the index is not in the order of id: what it finds is sorted
 	partial bool // the index is of the rows with a contact_id
+	replays bool // the index is of the rows that were replayed
 }
 
 // id is what the rows of a way are ordered and bounded by. By id itself, SQLite would
@@ -129,6 +134,9 @@ func (w way) among() string {
 	text := w.id() + ` >= $1 AND ` + w.id() + ` < $2`
 	if w.partial {
 		text += ` AND contact_id <> ''`
+	}
+	if w.replays {
+		text += ` AND replay <> 0`
 	}
 	return text
 }
@@ -154,6 +162,10 @@ func (f DeliveryFilter) ways() (list []way) {
 		outcomes = f.Outcomes
 	}
 	switch {
+	case f.Replayed && f.About == nil:
+		w := way{replays: true}
+		f.restOf(&w, "")
+		list = append(list, w)
 	case f.About != nil:
 		for _, about := range f.About {
 			list = append(list, f.wayOf(about))
@@ -184,7 +196,7 @@ func (f DeliveryFilter) ways() (list []way) {
 }
 
 func (f DeliveryFilter) wayOf(about Subject) way {
-	var w way
+	w := way{replays: f.Replayed}
 	if about.ContactID != "" {
 		w.indexed.add("contact_id", about.ContactID)
 		w.partial = true
@@ -213,7 +225,14 @@ func (f DeliveryFilter) restOf(w *way, indexed string) {
 	if len(f.Outcomes) > 0 && indexed != "outcome" {
 		w.rest.add("outcome", f.Outcomes)
 	}
+	if f.Automation != "" {
+		w.rest.add("", byAutomation{f.Automation, f.AutomationName})
+	}
 }
+
+// byAutomation is the condition that an automation made, or failed to make, something
+// for the record.
+type byAutomation struct{ id, name string }
 
 // query is the SELECT of a way. $1 and $2 bound the id, $3 how many rows are looked
 // at, $4 how many are returned.
@@ -221,6 +240,14 @@ func (w way) query() (text string, args []any) {
 	where := func(c conditions) string {
 		var b strings.Builder
 		for _, one := range c {
+			if a, ok := one.value.(byAutomation); ok {
+				n := len(args) + 5
+				args = append(args, a.id+"/", int64(len([]rune(a.id))+1), a.name)
+				fmt.Fprintf(&b, ` AND (EXISTS (SELECT 1 FROM links l WHERE l.location_id = looked_at.location_id AND l.kind = looked_at.kind AND l.entity_id = looked_at.entity_id
+					AND substr(l.item, 1, CAST($%d AS INTEGER)) = $%d) OR EXISTS (SELECT 1 FROM entities e JOIN causes c ON c.key = e.trouble
+					WHERE e.location_id = looked_at.location_id AND e.kind = looked_at.kind AND e.id = looked_at.entity_id AND c.automation = $%d))`, n+1, n, n+2)
+				continue
+			}
 			if list, ok := one.value.([]string); ok {
 				b.WriteString(" AND " + one.column + " IN (" + parameters(len(args)+5, len(list)) + ")")
 				for _, v := range list {
@@ -233,8 +260,8 @@ func (w way) query() (text string, args []any) {
 		}
 		return b.String()
 	}
-	inner := `SELECT ` + deliveryColumns + ` FROM deliveries WHERE ` + w.among() + where(w.indexed) + ` ORDER BY ` + w.id() + ` DESC LIMIT $3`
-	return `SELECT ` + deliveryColumns + ` FROM (` + inner + `) AS looked_at WHERE TRUE` + where(w.rest) + ` ORDER BY ` + w.id() + ` DESC LIMIT $4`, args
+	inner := `SELECT ` + deliveryRead + ` FROM deliveries WHERE ` + w.among() + where(w.indexed) + ` ORDER BY ` + w.id() + ` DESC LIMIT $3`
+	return `SELECT ` + deliveryRead + ` FROM (` + inner + `) AS looked_at WHERE TRUE` + where(w.rest) + ` ORDER BY ` + w.id() + ` DESC LIMIT $4`, args
 }
 
 // bound is the SELECT of the last row that a walk looks at, if there are as many.
@@ -266,14 +293,14 @@ func (s *Store) walk(ctx context.Context, f DeliveryFilter, w way, least int64) 
 func scanDelivery(r Rows) (d Delivery, err error) {
 	var received, finished int64
 	err = r.Scan(&d.ID, &d.WebhookID, &d.Type, &d.Entity.LocationID, &d.Entity.Kind, &d.Entity.ID,
-		&received, &d.Wanted, &d.Outcome, &d.Detail, &finished, &d.ContactID)
+		&received, &d.Wanted, &d.Outcome, &d.Detail, &finished, &d.ContactID, &d.Replay)
 	d.ReceivedAt, d.FinishedAt = fromMicros(received), fromMicros(finished)
 	return d, err
 }
 
 // Delivery reads one; ok is false if it is not known, or not any more.
 func (s *Store) Delivery(ctx context.Context, id int64) (d Delivery, ok bool, err error) {
-	rows, err := s.Query(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = $1`, id)
+	rows, err := s.Query(ctx, `SELECT `+deliveryRead+` FROM deliveries WHERE id = $1`, id)
 	list, err := collect(rows, err, scanDelivery)
 	if err != nil {
 		return Delivery{}, false, fmt.Errorf("read delivery %d: %w", id, err)

@@ -155,6 +155,8 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 		"a common outcome of a one": {DeliveryFilter{Outcomes: []string{Done}, LocationID: "loc"}, "deliveries_location (location_id=? AND id>? AND id<?)"},
 		"a location":                {DeliveryFilter{LocationID: "loc"}, "deliveries_location (location_id=? AND id>? AND id<?)"},
 		"a contact":                 {DeliveryFilter{About: []Subject{{ContactID: "c"}}, Type: "T"}, "deliveries_contact (contact_id=? AND id>? AND id<?)"},
+		"what was replayed":         {DeliveryFilter{Replayed: true, Outcomes: []string{Done}, LocationID: "loc"}, "deliveries_replay (id>? AND id<?)"},
+		"an automation's":           {DeliveryFilter{LocationID: "loc", Automation: "a"}, "deliveries_location (location_id=? AND id>? AND id<?)"},
 		"a type":                    {DeliveryFilter{Type: "T"}, "deliveries_type (type=? AND id>? AND id<?)"},
 	} {
 		for _, w := range c.filter.ways() {

@@ -58,6 +58,7 @@ func setup(t *testing.T, open func() *store.Store, work func(context.Context, *s
 	}))
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.RemindArgs]) error { return nil }))
 	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.EraseArgs]) error { return nil }))
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[store.ApplyArgs]) error { return nil }))
 	var err error
 	if b.queue, err = b.NewQueue(store.QueueConfig{Workers: workers, MaxWorkers: atOnce[0], Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
