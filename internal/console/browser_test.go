@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/api"
+	"milepost/internal/adminapi"
 	"milepost/internal/automation"
 	"milepost/internal/console"
 	"milepost/internal/people"
@@ -25,7 +26,11 @@ import (
 // serve serves the whole admin listener on the desk's store.
 func (d *desk) serve(c *console.Console) string {
 	d.t.Helper()
-	handler, err := api.Admin(api.Routes{People: d.people, Console: c, Logger: zerolog.Nop(), Ready: func(context.Context) error { return nil }})
+	endpoints, err := adminapi.New(adminapi.Config{People: d.people, Logger: zerolog.Nop()})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	handler, err := api.Admin(api.Routes{People: d.people, Console: c, API: endpoints, Logger: zerolog.Nop(), Ready: func(context.Context) error { return nil }})
 	if err != nil {
 		d.t.Fatal(err)
 	}
