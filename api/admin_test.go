@@ -51,7 +51,7 @@ func setupAdmin(t *testing.T, change ...func(*api.Routes)) *admin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes := api.Routes{Ready: func(context.Context) error { return nil }, Logger: zerolog.Nop(), People: a.people, Console: pages, API: endpoints}
+	routes := api.Routes{Ready: func(context.Context) error { return nil }, Logger: zerolog.Nop(), People: a.people, Console: pages, API: endpoints, MCP: true}
 	for _, c := range change {
 		c(&routes)
 	}
@@ -112,6 +112,13 @@ func isOpen(path string) bool {
 	return isHealth(path) || path == "/console/sign-in" || strings.HasPrefix(path, "/console/sign-in/") || strings.HasPrefix(path, "/console/static/")
 }
 
+// forViewers says which routes take any method from a viewer. To add one here needs a
+// reason: these change only the viewer's session and the audit log. A viewer's assistant
+// has only tools that read: see TestAViewersAssistantOnlyReads.
+func forViewers(path string) bool {
+	return path == "/console/sign-out" || strings.HasPrefix(path, "/console/show/") || path == "/mcp"
+}
+
 func TestEveryAdminRouteNeedsASessionOrTheToken(t *testing.T) {
 	a := setupAdmin(t)
 	a.eachRoute(func(method, path string) {
@@ -154,13 +161,33 @@ func TestAViewerCanChangeNothing(t *testing.T) {
 	a := setupAdmin(t)
 	victor := a.session("victor")
 	a.eachRoute(func(method, path string) {
-		if isOpen(path) || method == "GET" || method == "HEAD" || path == "/console/sign-out" || strings.HasPrefix(path, "/console/show/") {
+		if isOpen(path) || method == "GET" || method == "HEAD" || forViewers(path) {
 			return
 		}
 		if res := a.ask(method, path, func(r *http.Request) { r.AddCookie(victor) }); res.StatusCode != http.StatusForbidden {
 			t.Errorf("%s %s by a viewer: %s", method, path, res.Status)
 		}
 	})
+}
+
+func TestTheMCPEndpointIsOffUnlessItIsSwitchedOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		on   bool
+		want int
+	}{"off": {false, http.StatusNotFound}, "on": {true, http.StatusBadRequest}} { // what it is sent is no request
+		t.Run(name, func(t *testing.T) {
+			a := setupAdmin(t, func(r *api.Routes) { r.MCP = c.on })
+			victor := a.session("victor")
+			res := a.ask("POST", "/mcp", func(r *http.Request) {
+				r.AddCookie(victor)
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Accept", "application/json, text/event-stream")
+			})
+			if res.StatusCode != c.want {
+				t.Errorf("%s", res.Status)
+			}
+		})
+	}
 }
 
 func TestATokenOfAPersonMayDoWhatThePersonMay(t *testing.T) {
@@ -189,7 +216,7 @@ func TestATokenOfAPersonMayDoWhatThePersonMay(t *testing.T) {
 		}
 	}
 	a.eachRoute(func(method, path string) {
-		if isOpen(path) || method == "GET" || method == "HEAD" || path == "/console/sign-out" || strings.HasPrefix(path, "/console/show/") {
+		if isOpen(path) || method == "GET" || method == "HEAD" || forViewers(path) {
 			return
 		}
 		if res := a.ask(method, path, victor); res.StatusCode != http.StatusForbidden {

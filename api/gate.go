@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
+	"milepost/internal/adminapi"
 	"milepost/internal/console"
 	"milepost/internal/httpjson"
 	"milepost/internal/people"
@@ -75,7 +76,7 @@ func (g *gate) handler(next http.Handler) http.Handler {
 		case !ok:
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			httpjson.Problem(w, http.StatusUnauthorized, "send the admin token or yours: Authorization: Bearer …")
-		case id.Role != people.Operator && r.Method != http.MethodGet && r.Method != http.MethodHead && !console.ForViewers(r.URL.Path):
+		case id.Role != people.Operator && r.Method != http.MethodGet && r.Method != http.MethodHead && !console.ForViewers(r.URL.Path) && r.URL.Path != adminapi.MCPPath:
 			g.refuse(w, r, http.StatusForbidden, "viewers cannot change anything; ask an operator")
 		default:
 			next.ServeHTTP(w, r.WithContext(people.With(r.Context(), id)))

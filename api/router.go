@@ -42,6 +42,7 @@ type Routes struct {
 	AdminURL          string           // at which people reach it; "" = by its address
 	Console           *console.Console
 	API               *adminapi.API
+	MCP               bool // the API's MCP endpoint is served too
 	Logger            zerolog.Logger
 }
 
@@ -85,7 +86,16 @@ func Admin(routes Routes) (chi.Router, error) {
 	})
 	r.Mount(strings.TrimSuffix(console.Path, "/"), routes.Console.Router())
 	r.Mount(strings.TrimSuffix(adminapi.Path, "/"), routes.API.Router())
+	if routes.MCP {
+		r.Method(http.MethodPost, adminapi.MCPPath, routes.API.MCP())
+	} else {
+		r.Post(adminapi.MCPPath, noMCP)
+	}
 	return r, nil
+}
+
+func noMCP(w http.ResponseWriter, _ *http.Request) {
+	httpjson.Problem(w, http.StatusNotFound, "the MCP endpoint is off: set MILEPOST_MCP=true")
 }
 
 // base answers what both listeners have in common.

@@ -1,5 +1,6 @@
 // Package adminapi is the admin API: what an operator can see and do, as JSON over
-// HTTP, served under Path on the admin listener.
+// HTTP, served under Path on the admin listener. It is the MCP endpoint too, through
+// which an assistant uses some of it.
 //
 // Guarantees: the OpenAPI document describes every answer; a parameter or field that
 // it does not name is rejected with its place; every list comes in pages; what changes

@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -85,21 +86,7 @@ type Retried struct {
 func (a *API) attention() {
 	const tag, one = "attention", "/attention/{key}"
 	get(a, endpoint{id: "list-attention", path: "/attention", tag: tag, summary: "What needs attention, grouped by its cause"},
-		func(ctx context.Context, in *attentionQuery) (out Page[Concern], err error) {
-			m, err := a.mask(ctx, in.Showing)
-			if err != nil {
-				return out, err
-			}
-			v, err := a.Desk.Attention(ctx)
-			if err != nil {
-				return out, err
-			}
-			list := v.Concerns
-			if in.State != "" {
-				list = v.In(operate.ConcernState(in.State))
-			}
-			return pageOf(in.Paging, list, func(c operate.Concern) string { return c.Key }, func(c operate.Concern) Concern { return showConcern(m, c) })
-		})
+		a.listAttention)
 	get(a, endpoint{id: "get-attention", path: one, tag: tag, summary: "One concern with its sample"},
 		func(ctx context.Context, in *concernQuery) (out Concern, err error) {
 			m, err := a.mask(ctx, in.Showing)
@@ -122,4 +109,25 @@ func (a *API) attention() {
 			out.Records, out.More, err = a.Desk.Retry(ctx, who(ctx), in.Key)
 			return out, err
 		})
+}
+
+func (a *API) listAttention(ctx context.Context, in *attentionQuery) (out Page[Concern], err error) {
+	m, err := a.mask(ctx, in.Showing)
+	if err != nil {
+		return out, err
+	}
+	v, err := a.Desk.Attention(ctx)
+	if err != nil {
+		return out, err
+	}
+	list := v.Concerns
+	if in.State != "" {
+		list = v.In(operate.ConcernState(in.State))
+	}
+	var failed error
+	out, err = pageOf(in.Paging, list, func(c operate.Concern) string { return c.Key }, func(c operate.Concern) Concern {
+		failed = errors.Join(failed, a.Desk.ReadSample(ctx, &c))
+		return showConcern(m, c)
+	})
+	return out, errors.Join(failed, err)
 }

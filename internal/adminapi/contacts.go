@@ -169,7 +169,11 @@ func (a *API) getContact(ctx context.Context, in *contactQuery) (out ContactDeta
 	if err != nil {
 		return out, err
 	}
-	out = ContactDetail{
+	return showContactDetail(m, c), nil
+}
+
+func showContactDetail(m operate.Mask, c operate.Contact) ContactDetail {
+	out := ContactDetail{
 		Contact: showContact(m, c.Contact), Outcome: c.State.Outcome, Detail: m.Text(c.State.Detail), SyncedAt: utc(c.State.SyncedAt), Items: showItems(m, c.Links),
 	}
 	out.Records = each(c.Records, func(s store.EntityState) RecordState {
@@ -181,7 +185,7 @@ func (a *API) getContact(ctx context.Context, in *contactQuery) (out ContactDeta
 	if c.Erasure != nil {
 		out.Erasure = &Erasure{c.Erasure.OnRequest, c.Erasure.AskedAt.UTC(), utc(c.Erasure.DoneAt), showItems(m, c.Left)}
 	}
-	return out, nil
+	return out
 }
 
 func (a *API) timeline(ctx context.Context, in *timelineQuery) (out Page[TimelineEntry], err error) {

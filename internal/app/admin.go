@@ -45,7 +45,7 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	routes.People, routes.AdminURL, routes.Console, routes.API = a.people, cfg.AdminURL, pages, endpoints
+	routes.People, routes.AdminURL, routes.Console, routes.API, routes.MCP = a.people, cfg.AdminURL, pages, endpoints, cfg.MCP
 	return api.Admin(routes)
 }
 

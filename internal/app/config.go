@@ -27,6 +27,7 @@ type Config struct {
 	AdminListen    string   `default:"127.0.0.1:8081" env:"MILEPOST_ADMIN_LISTEN" help:"Admin listener: console, admin API and health. Never open it to the internet."`
 	AdminURL       string   `name:"admin-url" env:"MILEPOST_ADMIN_URL" help:"Address at which people reach the admin listener by a host name, e.g. https://milepost.internal.example.com. Not needed for localhost or an IP address."`
 	AdminToken     string   `env:"MILEPOST_ADMIN_TOKEN" secret:"" help:"Bearer token of the admin API; it signs in to the console too."`
+	MCP            bool     `name:"mcp" env:"MILEPOST_MCP" help:"Serve the MCP endpoint for assistants on the admin listener."`
 	PublicURL      string   `name:"public-url" env:"MILEPOST_PUBLIC_URL" help:"Address at which the vendors reach the public listener, e.g. https://milepost.example.com."`
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"Use PostgreSQL instead of SQLite: postgres://user:password@host/database."`
