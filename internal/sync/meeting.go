@@ -99,7 +99,7 @@ func (s *entitySync) refresh(ctx context.Context, link store.Link) error {
 			return err
 		}
 		if listed, ok = closed[link.ObjectID]; !ok {
-			return nil // it is not told where it is; the poll looks for it
+			return s.believable(ctx, s.began) // it is not told where it is; the poll looks for it
 		}
 	}
 	m := s.meetings[link.ObjectID]

@@ -11,6 +11,7 @@ import (
 	"milepost/internal/outcome"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -95,6 +96,32 @@ func (b *bundle) request() chfake.MeetingRequest {
 		b.t.Fatalf("there are %d live requests, want one", len(list))
 	}
 	return list[0]
+}
+
+func TestAMoveIsNotUndoneWhileAGatewayShowsNoMeetings(t *testing.T) {
+	b := setup(t, "")
+	e := b.jane("2030-06-03")
+	b.ask(e)
+	r := b.request()
+	_, err := b.ch.Request("Chat", []string{"jane@example.com"}, movedTo, movedTo.Add(time.Hour))
+	b.must(err)
+	b.settle()
+	b.ask(e)
+	b.must(b.ch.Reschedule(r.ID, movedTo, movedTo.Add(30*time.Minute)))
+	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.Say(200, `[]`))
+	b.must(b.hl.UpdateContact(e.ID, func(c *hlfake.Contact) { c.FirstName = "Joan" }))
+	b.pass(time.Minute)
+	if _, err := b.run(e); clients.ReasonOf(err) != clients.Unavailable {
+		t.Errorf("the sync ends with %v", err)
+	}
+	b.ch.Faults().Disarm(lie)
+	b.pass(time.Minute)
+	b.ask(e)
+	for _, r := range b.ch.Requests() {
+		if strings.HasPrefix(r.Subject, "Closing") && (!r.Start.Equal(movedTo) || !strings.Contains(r.Subject, "Joan")) {
+			t.Errorf("%q is at %s, want %s", r.Subject, r.Start, movedTo)
+		}
+	}
 }
 
 func TestTheLongerACreateIsUncertainTheRarerItsMeetingIsLookedAt(t *testing.T) {
