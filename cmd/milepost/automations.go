@@ -348,7 +348,7 @@ func (c *enableAutomationCmd) enable(ctx context.Context, out io.Writer, termina
 				return err
 			}
 		}
-		return c.state(ctx, state, out, c.ID, mapping.StateOn)
+		return c.state(ctx, state, out, c.ID, mapping.StateOn, plan != nil)
 	})
 }
 
@@ -395,18 +395,22 @@ func (c *pauseAutomationCmd) Run(ctx context.Context) error {
 
 // switches switches an automation on or off, or pauses it.
 func (c changing) switches(ctx context.Context, out io.Writer, id string, to mapping.State) error {
-	return withQueue(ctx, c.Config, func(state *app.State) error { return c.state(ctx, state, out, id, to) })
+	return withQueue(ctx, c.Config, func(state *app.State) error { return c.state(ctx, state, out, id, to, false) })
 }
 
-func (c changing) state(ctx context.Context, state *app.State, out io.Writer, id string, to mapping.State) error {
+// state says, with catchesUp, that the automation was paused.
+func (c changing) state(ctx context.Context, state *app.State, out io.Writer, id string, to mapping.State, catchesUp bool) error {
 	return c.change(ctx, state, out, func(d *operate.Desk) (automation.Change, error) {
 		return d.SetState(ctx, byUser(), id, to, c.Why)
 	}, func(made automation.Change) string {
-		if made.What == "unchanged" {
+		switch {
+		case made.What == "unchanged":
 			return fmt.Sprintf("%s is %s already (version %d).", made.ID, made.State, made.Version)
+		case catchesUp:
+			return fmt.Sprintf("%s is on (version %d), and catches up with all records. `milepost automations apply %s --status` shows how far it is.", made.ID, made.Version, made.ID)
 		}
 		return fmt.Sprintf("%s is %s (version %d). %s", made.ID, made.State, made.Version, map[mapping.State]string{
-			mapping.StateOn:     "It follows each record when that changes next; one that was paused catches up now. To reach all records now, run: milepost automations apply " + made.ID,
+			mapping.StateOn:     "It follows each record when that changes next. To reach all records now, run: milepost automations apply " + made.ID,
 			mapping.StatePaused: "What it made stays exactly as it is. `milepost automations enable " + made.ID + "` catches up.",
 			mapping.StateOff:    "What it made stays as it is. To see and then remove it, run: milepost automations apply " + made.ID,
 		}[made.State])
