@@ -10,18 +10,17 @@ import (
 	"milepost/internal/store"
 )
 
-// dailyKept is the part of the day's allowance that backfill leaves to the rest.
+// dailyKept is the part of the day's allowance that backfill leaves to other work.
 const dailyKept = 20
 
 const (
-	// horizon is how far ahead turns are given one by one. Who waits longer is
-	// spread over its second half: a job asks again within 15 minutes anyway.
+	// horizon is how far ahead Milepost assigns calls one by one. Longer waits are spread over
+	// its second half, because a job asks again within 15 minutes anyway.
 	horizon = 10 * time.Minute
 	// longestPark is a whole day of HighLevel's.
 	longestPark = 24 * time.Hour
-	// How long a call waits in place: until the next one can be sent, within
-	// bounds, or by its claim. At the pace of 100 calls in 10 s that is three,
-	// ten and twenty-eight calls, of all processes together.
+	// These are how long a call waits in place, by its priority. At the pace of 100 calls in
+	// 10 s that is three, ten and twenty-eight calls, of all processes together.
 	leastPatience  = 300 * time.Millisecond
 	waitedPatience = time.Second
 	begunPatience  = 3 * time.Second
@@ -39,20 +38,20 @@ func patience(s *store.Budget, priority clients.Priority, now time.Time) time.Du
 	return min(max(spread(s, now), leastPatience), waitedPatience)
 }
 
-// grant answers one call: sent after wait, or sent away for so long.
+// grant is the answer to one call: send it after wait, or come back after that time.
 type grant struct {
 	ok   bool
 	wait time.Duration
 	why  string // where it was sent away
 }
 
-// take gives one call its turn, and notes it in the budget.
+// take assigns a time to one call, and stores it in the budget.
 //
-// A call that is sent away holds no token, for it may never come back; it is
-// given a moment of its own at which to ask again, as long after the moment
-// given before as a piece of work takes, at the calls it makes. So those who wait neither all come at once nor take more
-// tokens, when they come late, than the bucket holds. While moments are given
-// for times to come, a new call goes behind them, unless a whole spacing went by unused.
+// A call that must come back holds no token, because it may never come back. It gets a time
+// of its own to ask again, which follows the time given before by as long as one piece of
+// work takes with its calls. So the waiting calls do not come all at once. If they come
+// late, they do not take more tokens than the bucket holds. While such times lie ahead, a
+// new call goes behind them, unless a whole spacing passed unused.
 func take(s *store.Budget, location string, priority clients.Priority, now time.Time) grant {
 	s.ParkedUntil = earliest(s.ParkedUntil, now.Add(longestPark))
 	parked := s.ParkedUntil.After(now)
@@ -119,7 +118,7 @@ func take(s *store.Budget, location string, priority clients.Priority, now time.
 	return grant{wait: behind.Sub(now), why: why}
 }
 
-// count keeps how many calls a piece of work makes, the latest hundred or so.
+// count averages how many calls a piece of work makes, over about the last hundred.
 func count(s *store.Budget, priority clients.Priority) {
 	s.Calls++
 	if priority.Claim != clients.Begun {
@@ -130,10 +129,9 @@ func count(s *store.Budget, priority clients.Priority) {
 	}
 }
 
-// learn takes over what an answer told. adopt says that its limit is to be
-// used from now on; free is how many calls went out unrationed before any limit
-// was known; reset is when the vendor's window under way will have ended. It
-// returns what a person should know, which is "" when nothing new happened.
+// learn takes over the limits in an answer. adopt says that its limit holds from now on.
+// free is how many calls went out before any limit was known. reset is when the vendor's
+// current window will have ended. It returns what a person should know; "" = nothing new.
 func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, free int, reset, now time.Time) (news string) {
 	if adopt && a.Max > 0 {
 		limit(s, a.Max, a.Interval.Truncate(time.Microsecond), now)
@@ -170,7 +168,7 @@ func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, 
 	return news
 }
 
-// noteDay keeps the least that was told of a day: answers overtake each other.
+// noteDay keeps the lowest figure of a day, because answers overtake each other.
 func noteDay(s *store.Budget, a highlevel.Allowance, now time.Time) {
 	if sameDay(s.DailyAt, now) && s.DailyMax == a.DailyMax && s.DailyRemaining <= a.DailyRemaining {
 		return

@@ -1,15 +1,14 @@
-// Package budget rations the calls of each HighLevel location. HighLevel
-// limits them per app and location, whichever process makes them, so how far an
-// allowance is used is a row of the state database that all of them share.
+// Package budget rations the calls to each HighLevel location. HighLevel limits them per app
+// and location, whichever process makes them. So one row of the state database, which all
+// processes share, counts the calls of a location.
 //
-// Guarantees: no window of the interval, however it lies, holds more calls than
-// the limit that the headers told; a location that was idle may use most of it
-// at once, steady work gets 94 % of it, and backfill 92.5 %; backfill never keeps other work
-// waiting for longer than one call; who is sent away is told a moment of its own
-// to come back at. A location whose answers tell no
-// limit is not held back.
+// Guarantees: no window of the interval, however it lies, holds more calls than the limit in
+// HighLevel's headers. A location that was idle may use most of it at once. Steady work gets
+// 94 % of it, and backfill 92.5 %. Backfill delays other work by at most one call. A call
+// that must come back gets a time of its own. If HighLevel states no limit for a location,
+// its calls do not wait.
 //
-// It knows nothing of what the calls are for.
+// It must not know what the calls are for.
 package budget
 
 import (
@@ -39,9 +38,9 @@ type Config struct {
 type Budget struct {
 	cfg Config
 	row sync.Mutex // of who works the row; the calls that wait for it share one visit
-	// behind is how far Now is behind the row's clock. row guards it.
+	// behind is how far Now is behind the row's clock. The mutex row guards it.
 	behind time.Duration
-	// worked is when this process last worked the row, by Now and by the machine.
+	// worked is when this process last changed the row, by Now and by the machine's clock.
 	worked, workedReal time.Time // row guards them
 
 	mu        sync.Mutex
@@ -55,7 +54,7 @@ type Budget struct {
 	reset     time.Time // when the window whose start was noticed has ended
 }
 
-// ask is a call that wants its turn.
+// ask is a call that asks when it may be sent.
 type ask struct {
 	priority clients.Priority
 	done     bool
@@ -77,20 +76,20 @@ func New(cfg Config) *Budget {
 }
 
 const (
-	// fresh is how long it is believed that no limit is known, or that a park
-	// which ends beyond the horizon still holds.
+	// fresh is how long a process relies on what it read: that no limit is known, or that the
+	// location is parked beyond the horizon.
 	fresh = time.Second
-	// laxAfter is how long a limit must not have been told before a laxer one
-	// takes its place; a stricter one does at once.
+	// laxAfter is how long a limit must not have appeared before a laxer one replaces it. A
+	// stricter one replaces it at once.
 	laxAfter = time.Minute
-	// rowLimit bounds one visit to the row.
+	// rowLimit bounds the time of one transaction on the row.
 	rowLimit = 4 * time.Second
 )
 
-// Admit returns when a call may be sent. It waits in place as long as the
-// turn's patience allows; else it fails at once with a *clients.Error of
-// Reason RateLimited whose RetryAfter is when to ask again. Another error is
-// the database's, or ctx's when it ended first.
+// Admit returns when a call may be sent. It waits in place as long as the call's priority
+// allows. Otherwise it fails at once with a *clients.Error of Reason RateLimited, whose
+// RetryAfter says when to ask again. Any other error is the database's, or ctx's if it ended
+// first.
 func (b *Budget) Admit(ctx context.Context, priority clients.Priority) error {
 	is, err := b.ask(ctx, priority)
 	switch {
@@ -111,9 +110,9 @@ func (b *Budget) Admit(ctx context.Context, priority clients.Priority) error {
 	}
 }
 
-// ask finds out a call's turn: from memory where that is certain, else from
-// the row. Calls that meet at the row are answered in one transaction, by the
-// first of them: a busy process writes less often than it calls.
+// ask finds out when a call may be sent: from memory if that is certain, else from the row.
+// One transaction answers all calls that meet at the row, so a busy process writes less
+// often than it calls.
 func (b *Budget) ask(ctx context.Context, priority clients.Priority) (grant, error) {
 	a := &ask{priority: priority}
 	b.mu.Lock()
@@ -138,7 +137,7 @@ func (b *Budget) ask(ctx context.Context, priority clients.Priority) (grant, err
 	return a.is, a.err
 }
 
-// fromMemory answers an ask that the row need not be read for.
+// fromMemory answers an ask that does not need the row.
 func (b *Budget) fromMemory(a *ask) bool {
 	now := b.cfg.Now()
 	if b.seen.IsZero() || now.Sub(b.seen).Abs() >= fresh {
@@ -199,7 +198,7 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 	}
 }
 
-// Observe takes over what an answer told of the limits.
+// Observe takes over the limits in an answer.
 func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
 	now := b.cfg.Now()
 	b.mu.Lock()
@@ -238,9 +237,8 @@ func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
 	}
 }
 
-// notice keeps in memory what need not be written at once. It returns whether
-// the limit that was told is to be used from now on, and when the vendor's
-// window under way will have ended.
+// notice keeps in memory what can be written later. It returns whether the limit in the
+// answer holds from now on, and when the vendor's current window will have ended.
 func (b *Budget) notice(a highlevel.Allowance, now time.Time) (adopt bool, reset time.Time) {
 	if a.DailyMax > 0 && a.DailyRemaining >= 0 {
 		b.day = a

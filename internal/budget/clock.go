@@ -7,11 +7,11 @@ import (
 	"milepost/internal/store"
 )
 
-// The times of a row are by a clock that never goes back: the latest that any
-// process had when it worked the row. A process whose own clock is behind it,
-// because it was put back or because another machine's clock is ahead, adds the
-// difference. So all processes agree on how much time went by, and none of them
-// takes a moment that another one noted for one that is hours away.
+// The times of a row follow a clock that never goes back: the latest that any process had
+// when it changed the row. If a process's own clock is behind it, because it was put back
+// or because another machine's clock is ahead, the process adds the difference. So all
+// processes agree how much time has passed, and none mistakes another's time for one that
+// is hours ahead.
 
 // worthALine is how far a clock must be behind to be logged.
 const worthALine = time.Second
@@ -25,7 +25,7 @@ func (b *Budget) read(ctx context.Context) (s store.Budget, now time.Time, err e
 	return s, now, err
 }
 
-// update changes the row, which change sees by this process's clock.
+// update changes the row. change gets it by this process's clock.
 func (b *Budget) update(ctx context.Context, change func(s *store.Budget, now time.Time)) (s store.Budget, now time.Time, err error) {
 	s, err = b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, func(row *store.Budget) {
 		own := *row
@@ -69,10 +69,10 @@ func shift(s *store.Budget, by time.Duration) {
 	}
 }
 
-// distrust lets the calls of late be as recent as they were when the row was last
-// worked, if this process cannot know how much time went by since: it has not worked
-// the row before, and its clock may be ahead of the others', or the clock jumped.
-// Else a whole allowance could be sent twice. b.row is held.
+// distrust treats the recent calls as recent as they were when the row was last changed, if
+// this process cannot know how much time has passed since. It has not changed the row
+// before, and its clock may be ahead of the others', or the clock jumped. Otherwise a whole
+// allowance could be sent twice. b.row is held.
 func (b *Budget) distrust(s *store.Budget, now time.Time) {
 	since := b.worked
 	if since.IsZero() {

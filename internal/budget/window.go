@@ -8,16 +8,15 @@ import (
 	"milepost/internal/store"
 )
 
-// A location may send as many calls in an interval as its limit says. Nobody told us
-// how HighLevel's windows lie, so no window may hold more. The row counts the calls
-// in slots of an 80th of the interval, by when they are sent, and no 83 slots in a
-// row hold more than most. They are longer than any window of 1.025 intervals. The
-// 2.5 % are for what bends time: a call that is slow to leave or to arrive, and
-// processes whose clocks differ.
+// A location may send as many calls in an interval as its limit says. HighLevel does not
+// document how its windows lie, so no window may hold more. The row counts the calls in
+// slots of an 80th of the interval, by the time they are sent, and no 83 slots in a row hold
+// more than most. They are longer than any window of 1.025 intervals. The 2.5 % absorb calls
+// that are slow to leave or to arrive, and clocks that differ.
 //
-// The first 70 % of the limit go at once. What is left is spread over the time until
-// more becomes free, so work that began does not have to wait for long. Backfill has
-// no burst, and leaves a few calls to others.
+// The first 70 % of the limit go at once. The rest is spread over the time until more
+// becomes free, so work that has begun does not wait for long. Backfill has no burst, and
+// leaves a few calls to others.
 const (
 	slotsOfInterval = 80
 	paceMille       = 950 // of the limit, steadily, where the window has room for that
@@ -38,10 +37,10 @@ func most(s *store.Budget) int { return s.Max - s.Max/40 }
 // burst is how many of them may go at once.
 func burst(s *store.Budget) int { return max(1, s.Max*7/10) }
 
-// kept is how many of them backfill leaves to calls that come meanwhile.
+// kept is how many of them backfill leaves to other calls.
 func kept(s *store.Budget) int { return min(max(1, s.Max/50), most(s)-1) }
 
-// begin takes a row over from a version that did not count. Its location may just
+// begin takes over a row from a version that did not count calls. Its location may just
 // have used the whole allowance, evenly.
 func begin(s *store.Budget, now time.Time) {
 	if !s.UsedAt.IsZero() {
@@ -120,7 +119,7 @@ func send(s *store.Budget, at time.Time, priority clients.Priority) {
 	*next = earliest(latest(*next, at.Add(-gap)), at).Add(gap)
 }
 
-// spread is how far apart calls are if what the window has left is to last until more
+// spread returns how far apart calls are if the rest of the window is to last until more
 // becomes free.
 func spread(s *store.Budget, at time.Time) time.Duration {
 	gap, free := spacing(s), most(s)
@@ -140,8 +139,8 @@ func spread(s *store.Budget, at time.Time) time.Duration {
 	return gap
 }
 
-// lack is how many calls the vendor counted that Milepost does not know of: others
-// send in its name too. If none are left, the location is parked.
+// lack returns how many calls the vendor counted that Milepost does not know: others send
+// with the same app too. If none are left, the location is parked.
 func lack(s *store.Budget, a highlevel.Allowance, now time.Time) int {
 	if a.Remaining <= 0 || s.Max == 0 || s.UsedAt.IsZero() {
 		return 0

@@ -19,8 +19,7 @@ type Account struct {
 	Locations []string // sorted; at least one
 }
 
-// Home is the location by which that is done which is the account's and no
-// location's.
+// Home is the location that stands for the account in work that belongs to no single location.
 func (a Account) Home() string { return a.Locations[0] }
 
 // accountOf names the account of a token.
@@ -29,15 +28,15 @@ func accountOf(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// accounts is what was last read of the accounts.
+// accounts is the last result of Accounts.
 type accounts struct {
 	at   time.Time
 	list []Account
 }
 
-// Accounts lists the CalendarHero accounts of the active connections, by id, as
-// they are or were within a second. Reading them costs two queries, whatever
-// the number of locations. An account whose token was lost with its key is left out.
+// Accounts lists the CalendarHero accounts of the active connections, by id. The result may
+// be a second old. It costs two queries, whatever the number of locations. It leaves out an
+// account whose token was lost with its key.
 func (r *Registry) Accounts(ctx context.Context) ([]Account, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,8 +50,8 @@ func (r *Registry) Accounts(ctx context.Context) ([]Account, error) {
 	return list, err
 }
 
-// AccountOf returns the account of an active location; ok is false where the
-// location is not active, or has none.
+// AccountOf returns the account of an active location; ok is false if the location is not
+// active or has none.
 func (r *Registry) AccountOf(ctx context.Context, locationID string) (a Account, ok bool, err error) {
 	list, err := r.Accounts(ctx)
 	i := slices.IndexFunc(list, func(a Account) bool { return slices.Contains(a.Locations, locationID) })
@@ -75,7 +74,7 @@ func (r *Registry) accountToken(own store.Secret) (token string, err error) {
 	return token, err
 }
 
-// readAccounts lists the accounts of those connections that are served and count.
+// readAccounts lists the accounts of the connections that Milepost serves.
 func (r *Registry) readAccounts(ctx context.Context, counts func(store.Connection) bool) ([]Account, error) {
 	list, err := r.Store.Connections(ctx) // by location
 	if err != nil {

@@ -12,17 +12,16 @@ import (
 	"milepost/internal/store"
 )
 
-// OtherAgency means that an agency, or a location of it, may not be connected
-// here: whoever finds the install link could else use the operator's calendar.
+// OtherAgency means that an agency, or a location of it, may not be connected here. Otherwise
+// anyone who finds the install link could use the operator's calendar.
 type OtherAgency struct{ CompanyID string }
 
 func (o *OtherAgency) Error() string {
 	return fmt.Sprintf("this Milepost serves another agency than %s; its operator can allow it: milepost connections allow %s, then install again", o.CompanyID, o.CompanyID)
 }
 
-// admit returns nil for an agency whose locations may be connected, and
-// *OtherAgency for another one. Where none is allowed yet, the one that comes
-// first is from then on.
+// admit returns nil for an agency whose locations may be connected, and *OtherAgency for
+// another one. If none is allowed yet, it allows the first one.
 func (r *Registry) admit(ctx context.Context, companyID string) error {
 	list, err := r.agencies(ctx)
 	switch {
@@ -40,8 +39,8 @@ func (r *Registry) admit(ctx context.Context, companyID string) error {
 	return err
 }
 
-// agencies lists those that are allowed. Where none is, those of the locations
-// that the operator connected by token are, as far as HighLevel tells them.
+// agencies lists the allowed agencies. If there are none, it lists those of the locations
+// that the operator connected by token, as far as HighLevel says.
 func (r *Registry) agencies(ctx context.Context) ([]string, error) {
 	list, err := r.Store.Agencies(ctx)
 	if err != nil || len(list) > 0 {
@@ -66,8 +65,8 @@ func (r *Registry) agencies(ctx context.Context) ([]string, error) {
 	return r.Store.Agencies(ctx)
 }
 
-// companyOf finds out the agency of a location that a token connects; "" where
-// that is not told. An error means that it may be told later.
+// companyOf finds out the agency of a location that a token connects; "" if HighLevel does
+// not say. An error means that it may say so later.
 func (r *Registry) companyOf(ctx context.Context, c store.Connection) (string, error) {
 	if c.CompanyID != "" {
 		return c.CompanyID, nil
@@ -86,9 +85,9 @@ func (r *Registry) companyOf(ctx context.Context, c store.Connection) (string, e
 	return l.CompanyID, err
 }
 
-// foreign says why an INSTALL changes nothing where it is of an agency that is
-// not allowed, or "". While none is allowed it cannot be told. What was noted of
-// the location meanwhile is taken back.
+// foreign returns why an INSTALL of an agency that is not allowed changes nothing, or "".
+// While no agency is allowed, that is not known. It undoes what was stored of the location
+// in the meantime.
 func (r *Registry) foreign(ctx context.Context, e store.Entity, event highlevel.Event) (why string, err error) {
 	list, err := r.agencies(ctx)
 	if err != nil || len(list) == 0 {

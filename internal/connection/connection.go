@@ -1,12 +1,12 @@
-// Package connection keeps the locations that Milepost serves: the tokens for
-// HighLevel and CalendarHero, how a location is connected and removed, how its
-// grant is renewed, and which webhooks are registered at CalendarHero.
+// Package connection keeps the locations that Milepost serves: their tokens for HighLevel
+// and CalendarHero, how a location is connected and removed, how its grant is renewed, and
+// which webhooks are registered at CalendarHero.
 //
-// Guarantees: a token is never stored readable; a renewed pair is stored before
-// its first use; if several processes need a new token at once, one asks for it
-// and the others use its result; another tool's webhook is never replaced unasked.
+// Guarantees: a token is never stored readable. A renewed pair is stored before its first
+// use. If several processes need a new token at once, one requests it and the others use
+// the result. Milepost never replaces another tool's webhook unasked.
 //
-// It knows nothing of what is synced.
+// It must not know what is synced.
 package connection
 
 import (
@@ -31,9 +31,8 @@ import (
 	"milepost/internal/store"
 )
 
-// Connection is a location with the clients that speak for it. Whenever its
-// credentials change it is another one, so that what is remembered beside it
-// can go with it.
+// Connection is a location with its clients. If its credentials change, it is replaced by
+// another one, so that caches beside it can go with it.
 type Connection struct {
 	LocationID   string
 	Account      string // names the CalendarHero account, which locations may share: a digest of its token
@@ -43,18 +42,18 @@ type Connection struct {
 	elsewhere    func() bool
 }
 
-// Elsewhere reports whether another Milepost works the connection for certain.
+// Elsewhere reports whether another Milepost certainly works the connection.
 func (c *Connection) Elsewhere() bool { return c.elsewhere != nil && c.elsewhere() }
 
 // Claims says whether another Milepost works a location and a CalendarHero account.
 type Claims interface {
-	// Permit returns nil if something may be written.
+	// Permit returns nil if Milepost may write.
 	Permit(ctx context.Context, locationID, account string) error
-	// Elsewhere reports whether they are worked by another Milepost for certain.
+	// Elsewhere reports whether another Milepost certainly works them.
 	Elsewhere(locationID, account string) bool
 }
 
-// NotConnected says why nothing can be done for a location, in words for its operator.
+// NotConnected says why Milepost can do nothing for a location, in words for its operator.
 type NotConnected struct{ Why string }
 
 func (a *NotConnected) Error() string { return a.Why }
@@ -76,10 +75,10 @@ type Config struct {
 	HighLevel    highlevel.Config
 	CalendarHero calendarhero.Config
 	Settings     Settings
-	// Ended is told how each call for a lane ended: for a location at HighLevel, for
-	// an account at CalendarHero (LocationLane, AccountLane). nil = nobody asks.
+	// Ended is called at the end of each call of a lane: of a location at HighLevel, of an
+	// account at CalendarHero (LocationLane, AccountLane). nil = none.
 	Ended func(lane string, failed bool)
-	// Claims is asked before anything is written at a vendor; nil = nobody is.
+	// Claims decides before each write to a vendor; nil = every write is permitted.
 	Claims    Claims
 	PublicURL string // how the vendors reach the public listener; "" = as a person set it, if at all
 	Logger    zerolog.Logger
@@ -100,7 +99,7 @@ type Registry struct {
 	settings atomic.Pointer[storedSettings] // nil = nothing was set
 }
 
-// known is what was last read of a location.
+// known is the last read state of a location.
 type known struct {
 	at   time.Time
 	is   identity
@@ -108,11 +107,11 @@ type known struct {
 	err  error
 }
 
-// identity is what makes a connection another one when it changes.
+// identity is the part of a connection that makes it another one when it changes.
 type identity struct{ source, highLevel, calendarHero string }
 
-// fresh is how long what was read of a location is believed without asking
-// again, so that a change made by another process is soon seen.
+// fresh is how long a read state of a location is used without another read. A change by
+// another process takes effect after that.
 const fresh = time.Second
 
 // The sources of a connection.
@@ -131,8 +130,7 @@ func hookName(account string) string    { return "calendarhero-hook/" + account 
 
 const calendarHeroNames = "calendarhero-token/"
 
-// Open makes the registry. It changes nothing: a command may look beside a
-// running Milepost.
+// Open makes the registry. It changes nothing, so a command may use it beside a running Milepost.
 func Open(cfg Config) *Registry {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -140,8 +138,8 @@ func Open(cfg Config) *Registry {
 	return &Registry{Config: cfg, known: map[string]*known{}}
 }
 
-// CheckKeys fails with secret.ErrUnknownKey where a stored secret cannot be
-// read: the process that serves does not start then.
+// CheckKeys fails with secret.ErrUnknownKey if a stored secret cannot be read. Then the
+// process that serves does not start.
 func (r *Registry) CheckKeys(ctx context.Context) error {
 	keys, err := r.Store.SecretKeys(ctx)
 	if err != nil {
@@ -158,8 +156,8 @@ func (r *Registry) CheckKeys(ctx context.Context) error {
 // probeName is bound into the probe of the keys.
 const probeName = "key probe"
 
-// probe warns where the keys are not those of the process that was here first:
-// while nothing is encrypted nothing else would tell, and nothing is wrong yet.
+// probe warns if the keys differ from those of the first process. As long as nothing is
+// encrypted, nothing else would show that, and nothing is wrong yet.
 func (r *Registry) probe(ctx context.Context) error {
 	mine, err := r.Ring.Seal(nil, probeName)
 	if err != nil {
@@ -175,8 +173,8 @@ func (r *Registry) probe(ctx context.Context) error {
 	return nil
 }
 
-// ConnectBySettings notes the connection that the settings make, for the process
-// that serves. What the operator removed stays removed.
+// ConnectBySettings stores the connection in the settings, for the process that serves. A
+// location that the operator removed stays removed.
 func (r *Registry) ConnectBySettings(ctx context.Context) error {
 	id := r.Settings.LocationID
 	if id == "" {
@@ -195,8 +193,8 @@ func (r *Registry) ConnectBySettings(ctx context.Context) error {
 	return r.Store.SaveConnection(ctx, store.Connection{LocationID: id, Source: FromSettings, State: store.ConnectionActive}, r.Now())
 }
 
-// Lookup returns the connection of a location, or an *NotConnected that says why
-// there is none. Another error means that it could not be found out.
+// Lookup returns the connection of a location, or a *NotConnected that says why there is
+// none. Any other error means that Lookup could not find out.
 func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -226,8 +224,8 @@ func (r *Registry) Lookup(ctx context.Context, locationID string) (*Connection, 
 	return next.conn, next.err
 }
 
-// isFresh reports whether what was read at a time is still believed. What was read
-// in the future, by a clock that was put back since, is not.
+// isFresh reports whether a state read at a time is still used. A read in the future, by a
+// clock that was put back since, is not.
 func (r *Registry) isFresh(at time.Time) bool {
 	age := r.Now().Sub(at)
 	return 0 <= age && age < fresh
@@ -243,7 +241,7 @@ func (r *Registry) forget(locationID string) {
 	r.shared.at = time.Time{}
 }
 
-// read finds out what makes up the connection of a location now, or why there is none.
+// read reads the connection of a location, or returns why there is none.
 func (r *Registry) read(ctx context.Context, locationID string) (is identity, absent string, err error) {
 	if locationID == "" {
 		return is, "the event names no location", nil
@@ -273,8 +271,7 @@ func (r *Registry) read(ctx context.Context, locationID string) (is identity, ab
 	return is, "", nil
 }
 
-// unserved says why nothing can be done for a location by what its connection
-// is, or "".
+// unserved returns why Milepost can do nothing for a location, by its connection, or "".
 func (r *Registry) unserved(c store.Connection) string {
 	switch {
 	case c.ByOperator:
@@ -291,8 +288,8 @@ func (r *Registry) unserved(c store.Connection) string {
 	return ""
 }
 
-// stored reads a connection, or that of the settings where nothing has served
-// with these settings yet.
+// stored reads a connection. If no process has served with these settings yet, it returns
+// that of the settings.
 func (r *Registry) stored(ctx context.Context, locationID string) (c store.Connection, ok bool, err error) {
 	c, ok, err = r.Store.Connection(ctx, locationID)
 	if err == nil && !ok && locationID == r.Settings.LocationID {
@@ -335,9 +332,9 @@ func (r *Registry) connect(locationID string, is identity) (*Connection, error) 
 	}, nil
 }
 
-// permit holds back what this process would write where others may work the same:
-// other processes by now, or another Milepost. Claims may be set after the
-// connections are opened.
+// permit holds back this process's writes if others may work the same location: other
+// processes by now, or another Milepost. Claims may be set after the connections are
+// opened.
 func (r *Registry) permit(api, locationID, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if r.Store.Fenced() {
@@ -350,8 +347,8 @@ func (r *Registry) permit(api, locationID, account string) func(context.Context)
 	}
 }
 
-// fencedWait is when a job comes back that was held back; by then the database is
-// reached, or the job is another process's.
+// fencedWait is when a job comes back after it was held back. By then the database is
+// reachable again, or the job belongs to another process.
 const fencedWait = 2 * time.Second
 
 // LocationLane names the lane of calls to HighLevel for a location.
@@ -407,10 +404,9 @@ func (r *Registry) withToken(ctx context.Context, locationID, token string) (sto
 	return r.seal(tokensName(locationID), tokens[:min(2, len(tokens))])
 }
 
-// Set connects a location by tokens: a Private Integration Token of HighLevel,
-// a CalendarHero token, or both; "" leaves what there is. The HighLevel token
-// that was there before is kept behind the new one, since HighLevel lets both
-// be valid for seven days while one is rotated.
+// Set connects a location by tokens: a Private Integration Token of HighLevel, a CalendarHero
+// token, or both; "" keeps the stored one. Set keeps the former HighLevel token behind the
+// new one, because HighLevel accepts both for seven days during a rotation.
 func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendarHeroToken string) error {
 	c, ok, err := r.Store.Connection(ctx, locationID)
 	if err != nil {
@@ -458,10 +454,10 @@ func (r *Registry) Set(ctx context.Context, locationID, highLevelToken, calendar
 	return err
 }
 
-// Remove is the operator's: it drops the tokens of a location and its workflow
-// keys, and no INSTALL brings it back, only Set or a grant of that location. The
-// webhooks of a CalendarHero account that no location uses any more are deleted
-// there; said is what a person should know of that, "" = nothing.
+// Remove deletes the tokens of a location and its workflow keys, for the operator. No INSTALL
+// connects the location again, only Set or a grant of that location. If no other location
+// uses its CalendarHero account, Remove deletes the account's webhooks there; said is what
+// a person should know of that, "" = nothing.
 func (r *Registry) Remove(ctx context.Context, locationID string) (said string, err error) {
 	return r.dropAccount(ctx, locationID, func() error {
 		err := r.Store.RemoveConnection(ctx, locationID, r.Now(), secretsOf(locationID)...)
@@ -471,7 +467,7 @@ func (r *Registry) Remove(ctx context.Context, locationID string) (said string, 
 	})
 }
 
-// uninstalled drops the tokens of a location where the app is no more.
+// uninstalled deletes the tokens of a location that no longer has the app.
 func (r *Registry) uninstalled(ctx context.Context, locationID string) error {
 	said, err := r.dropAccount(ctx, locationID, func() error {
 		err := r.Store.SetConnectionState(ctx, locationID, store.ConnectionRemoved, "the app was uninstalled", r.Now(), secretsOf(locationID)...)
@@ -498,9 +494,9 @@ func secretsOf(locationID string) []string {
 // advises every 90 days.
 const tokenWarning = 80 * 24 * time.Hour
 
-// TokenAge is how long ago the newest Private Integration Token of a location
-// was first seen here, and whether it is time to rotate it; ok is false for a
-// location without one.
+// TokenAge returns the age of the newest Private Integration Token of a location since
+// Milepost first saw it, and whether it is time to rotate it; ok is false if the location
+// has none.
 func (r *Registry) TokenAge(ctx context.Context, c store.Connection) (age time.Duration, rotate, ok bool, err error) {
 	var tokens []string
 	switch {

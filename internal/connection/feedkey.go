@@ -16,9 +16,9 @@ func (r *Registry) NewFeedKey(ctx context.Context, feed store.Feed) (string, err
 	return key, r.Store.AddFeedKey(ctx, store.FeedKey{Digest: digest(feedKey, key), Feed: feed, CreatedAt: r.Now()})
 }
 
-// Feed returns the feed that a key opens, and the name of its location, "" where
-// that is not known; ok is false for a key that is unknown or revoked. An error
-// means that it could not be found out.
+// Feed returns the feed that a key opens, and the name of its location, "" if that is not
+// known; ok is false if the key is unknown or revoked. An error means that Feed could not
+// find out.
 func (r *Registry) Feed(ctx context.Context, key string) (feed store.Feed, location string, ok bool, err error) {
 	if !isKey(key) {
 		return store.Feed{}, "", false, nil

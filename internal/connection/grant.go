@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	// refreshBefore is how long before its end an access token (24 h) is renewed.
+	// refreshBefore is how long before its end Milepost renews an access token (24 h).
 	refreshBefore = 5 * time.Minute
-	// refreshLimit ends a refresh. Its lease outlives it, and is shorter than the
-	// 30 s in which HighLevel answers a repeated refresh with the same pair: who
-	// comes after a process that died between use and storing still gets it.
+	// refreshLimit ends a refresh. Its lease is longer, and shorter than the 30 s in which
+	// HighLevel answers a repeated refresh with the same pair. If a process dies between a
+	// refresh and its storing, the next process still gets that pair.
 	refreshLimit = 15 * time.Second
 	refreshLease = 20 * time.Second
 	leasePoll    = 100 * time.Millisecond
@@ -32,8 +32,8 @@ type grants struct {
 	cached map[string]*cachedGrant
 }
 
-// cachedGrant is one grant. turn is a lock that a caller can give up waiting for:
-// whoever has it is alone at work on the grant in this process.
+// cachedGrant is one grant. turn is a lock with a wait that a caller can cancel: its holder
+// alone works on the grant in this process.
 type cachedGrant struct {
 	turn     chan struct{}
 	sealed   string
@@ -52,8 +52,8 @@ type grant struct {
 	sealed string // as it is stored
 }
 
-// refusalKept is how long a refused renewal is not tried again, however many
-// jobs ask for the token.
+// refusalKept is how long Milepost does not retry a rejected renewal, however many jobs need
+// the token.
 const refusalKept = 30 * time.Second
 
 func (g *grants) get(name string) *cachedGrant {
@@ -98,8 +98,8 @@ func (t grantTokens) Token(ctx context.Context, refused string) (string, error) 
 // errNoGrant means that there is no grant of that name.
 var errNoGrant = errors.New("there is no grant")
 
-// grant returns a grant whose access token is good for a while and is not the
-// refused one; it is renewed where need be, by one caller of one process.
+// grant returns a grant whose access token is valid for a while and is not the rejected one.
+// If needed, one caller of one process renews it.
 func (r *Registry) grant(ctx context.Context, name, refused string,
 	renew func(context.Context, grant) (highlevel.Grant, error),
 ) (grant, error) {
@@ -153,7 +153,7 @@ func (r *Registry) grant(ctx context.Context, name, refused string,
 	return h.grant, err
 }
 
-// over completes a renewed grant with what its answer need not repeat.
+// over completes a renewed grant with the values that its answer may leave out.
 func (g grant) over(fresh highlevel.Grant) grant {
 	fresh.RefreshToken = cmp.Or(fresh.RefreshToken, g.RefreshToken)
 	fresh.CompanyID = cmp.Or(fresh.CompanyID, g.CompanyID)
@@ -161,8 +161,8 @@ func (g grant) over(fresh highlevel.Grant) grant {
 	return grant{Grant: fresh, Since: g.Since}
 }
 
-// keep stores a renewed grant before anyone uses it. Where that fails it is
-// held, to be stored before anything else is done with the grant.
+// keep stores a renewed grant before anyone uses it. If that fails, it holds the grant, and
+// stores it before anything else happens to the grant.
 func (r *Registry) keep(ctx context.Context, name string, h *cachedGrant) error {
 	next := *h.unstored
 	sealed, err := r.seal(name, next)
@@ -217,8 +217,8 @@ func (r *Registry) reread(ctx context.Context, name string, h *cachedGrant) erro
 	return nil
 }
 
-// lease takes the right to renew a grant. Where another process has it, its
-// result is waited for: release is then nil, and the grant good.
+// lease takes the right to renew a grant. If another process has it, lease waits for its
+// result: release is then nil, and the grant is valid.
 func (r *Registry) lease(ctx context.Context, name string, h *cachedGrant, good func() bool) (release func(), err error) {
 	lease, holder := "renew "+name, uuid.NewString()
 	for {
@@ -249,9 +249,8 @@ func (r *Registry) lease(ctx context.Context, name string, h *cachedGrant, good 
 	}
 }
 
-// renew gets a new grant for a location: by its refresh token, else minted
-// from the agency's grant. Where neither is accepted the connection is broken
-// until a person connects it again.
+// renew gets a new grant for a location: by its refresh token, else from the agency's grant.
+// If HighLevel accepts neither, the connection is broken until a person connects it again.
 func (r *Registry) renew(ctx context.Context, locationID string, old grant) (highlevel.Grant, error) {
 	err := error(&clients.Error{API: "HighLevel", Operation: "refresh token", Subject: locationID, Reason: clients.Unauthorized, Message: "the grant has no refresh token"})
 	var next highlevel.Grant
@@ -295,14 +294,14 @@ func (r *Registry) mint(ctx context.Context, companyID, locationID string) (high
 	return r.MarketplaceApp().LocationToken(ctx, company.AccessToken, companyID, locationID)
 }
 
-// company returns the agency's grant, renewed where need be.
+// company returns the agency's grant, and renews it if needed.
 func (r *Registry) company(ctx context.Context, companyID, refused string) (grant, error) {
 	return r.grant(ctx, companyGrant(companyID), refused, func(ctx context.Context, old grant) (highlevel.Grant, error) {
 		return r.MarketplaceApp().Refresh(ctx, old.RefreshToken, highlevel.UserTypeCompany)
 	})
 }
 
-// restore notes that a location's grant works again.
+// restore stores that a location's grant works again.
 func (r *Registry) restore(ctx context.Context, locationID string) error {
 	changed, err := r.Store.MoveConnection(ctx, store.Move{
 		LocationID: locationID, From: []store.ConnectionState{store.ConnectionPending, store.ConnectionSuspended, store.ConnectionBroken},
@@ -314,8 +313,8 @@ func (r *Registry) restore(ctx context.Context, locationID string) error {
 	return err
 }
 
-// degrade notes why a location's grant does not work, unless the grant was removed
-// or replaced since the failed call.
+// degrade stores why a location's grant does not work, unless the grant was removed or
+// replaced since the failed call.
 func (r *Registry) degrade(ctx context.Context, locationID string, refused grant, state store.ConnectionState, problem string) error {
 	changed, err := r.Store.MoveConnection(ctx, store.Move{
 		LocationID: locationID, From: []store.ConnectionState{store.ConnectionActive, store.ConnectionSuspended},

@@ -25,7 +25,7 @@ type hookURLs struct {
 
 func (u hookURLs) of(event string) string { return u.public + HookPath + u.key + "/" + event }
 
-// hookURLs returns the account's URLs, with a new key where it has none that can be read.
+// hookURLs returns the account's URLs. If the account has no readable key, they get a new one.
 func (r *Registry) hookURLs(ctx context.Context, a Account) (hookURLs, error) {
 	urls := hookURLs{public: r.Address()}
 	name := hookName(a.ID)
@@ -44,9 +44,9 @@ func (r *Registry) hookURLs(ctx context.Context, a Account) (hookURLs, error) {
 	return urls, r.Store.AddHookKey(ctx, store.HookKey{Digest: hookDigest(urls.key), Account: a.ID, CreatedAt: r.Now()}, secret)
 }
 
-// register brings those registrations of an account in step that are due, and
-// tells the log what it did and what is wrong now that was not before. What was
-// tried last comes last, so that what fails keeps no other away.
+// register checks the registrations of an account that are due, and logs what it did and
+// which problems are new. It checks last what it tried last, so that a failing one does not
+// hold up the others.
 func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook, due func(store.Hook) bool) ([]store.Hook, error) {
 	r.forget(a.Home()) // it may have been removed since
 	conn, err := r.Lookup(ctx, a.Home())
@@ -84,7 +84,7 @@ func (r *Registry) register(ctx context.Context, a Account, hooks []store.Hook, 
 // everyHook is a due of all.
 func everyHook(store.Hook) bool { return true }
 
-// hookCheck is one look through an account's registrations.
+// hookCheck is one check of an account's registrations.
 type hookCheck struct {
 	*Registry
 	account Account
@@ -101,7 +101,7 @@ type hookCheck struct {
 	failed     error               // the first new failure of a call
 }
 
-// event checks one registration. It fails where the check is to be broken off.
+// event checks one registration. If the whole check must stop, it fails.
 func (c *hookCheck) event(ctx context.Context, h *store.Hook) error {
 	was := *h
 	did, err := "", error(c.stop)
@@ -139,7 +139,7 @@ func (c *hookCheck) event(ctx context.Context, h *store.Hook) error {
 	return nil
 }
 
-// pass notes that a registration was checked.
+// pass stores that a registration was checked.
 func (c *hookCheck) pass(h *store.Hook) {
 	c.row = 0
 	h.CheckedAt, h.NextAt = c.Now(), time.Time{}
@@ -148,9 +148,9 @@ func (c *hookCheck) pass(h *store.Hook) {
 	}
 }
 
-// fail notes that CalendarHero could not be asked or told of a registration, and
-// when that is tried again: soon, then ever more rarely. It stops where asking
-// for the others is of no use now; those get the same failure, untried.
+// fail stores that a call for a registration failed, and when to retry it: soon, then less
+// and less often. If calls for the others would fail too, it stops, and gives them the same
+// failure without a call.
 func (c *hookCheck) fail(h *store.Hook, failed *clients.Error) {
 	now, wait := c.Now(), hookLatest
 	if h.FailedAt.IsZero() {
@@ -193,12 +193,12 @@ func (c *hookCheck) fail(h *store.Hook, failed *clients.Error) {
 	h.State = store.HookFailed
 }
 
-// refused reports whether a failure is that the token is not taken.
+// refused reports whether CalendarHero rejected the token.
 func refused(failed *clients.Error) bool {
 	return failed.Reason == clients.Unauthorized || failed.Reason == clients.Forbidden
 }
 
-// read reads one registration, and notes why it could not be.
+// read reads one registration, or stores why that failed.
 func (c *hookCheck) read(ctx context.Context, event string) (found calendarhero.Hook, registered bool, err error) {
 	found, registered, err = c.hero.Hook(ctx, event)
 	c.unread, _ = errors.AsType[*clients.Error](err)
@@ -264,8 +264,8 @@ func (c *hookCheck) settleOff(ctx context.Context, h *store.Hook) (did string, e
 	return did, err
 }
 
-// decide compares a registration with what was found at CalendarHero. It returns what the
-// registration that is now to be sent does; "" if it stays as it is, which is noted.
+// decide compares a registration with the one found at CalendarHero. It returns what the
+// next write does; "" if the registration stays as it is, which decide stores.
 func (c *hookCheck) decide(h *store.Hook, found calendarhero.Hook, registered bool, owner hookOwner) (does string) {
 	now := c.Now()
 	switch {
@@ -315,8 +315,8 @@ func (c *hookCheck) takeCommand(event string) string {
 	return fmt.Sprintf("milepost hooks take %s --event %s", c.account.Home(), event)
 }
 
-// delete ends a registration where it is ours, and notes that it is none any
-// more. What was registered and cannot be read is deleted where that is allowed.
+// delete deletes a registration if it is ours, and stores that. If it cannot be read, delete
+// deletes it only if that is allowed.
 func (c *hookCheck) delete(ctx context.Context, h *store.Hook) (deleted bool, err error) {
 	found, registered, err := c.read(ctx, h.Event)
 	unread := h.Allowed && !h.SetAt.IsZero() && c.unread != nil && !refused(c.unread)
@@ -384,7 +384,7 @@ func sameURL(a, b string) bool {
 		strings.TrimSuffix(x.Path, "/") == strings.TrimSuffix(y.Path, "/") && x.RawQuery == y.RawQuery
 }
 
-// hostOf is what may be shown of another tool's URL.
+// hostOf returns the part of another tool's URL that may be shown.
 func hostOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || !plainHost.MatchString(u.Hostname()) {
@@ -395,8 +395,7 @@ func hostOf(raw string) string {
 
 var plainHost = regexp.MustCompile(`^[A-Za-z0-9.:-]{1,253}$`) // nothing that would steer a terminal
 
-// logResults logs one line for each thing that was done, and for each kind of problem
-// that began.
+// logResults logs one line for each thing done, and for each kind of problem that began.
 func (c *hookCheck) logResults() {
 	for _, did := range []string{hookRegistered, hookRepaired, hookRenewed, hookTook, hookUnread, hookDeleted} {
 		if events := c.did[did]; len(events) > 0 {

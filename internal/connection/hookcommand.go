@@ -13,8 +13,8 @@ import (
 	"milepost/internal/store"
 )
 
-// HookReport is what is known of an account's registrations, one of each event
-// in the order of calendarhero.Events; the State is "" where none was checked yet.
+// HookReport lists an account's registrations, one for each event in the order of
+// calendarhero.Events. The State is "" if Milepost has not checked it yet.
 type HookReport struct {
 	Account
 	Hooks []store.Hook
@@ -98,14 +98,13 @@ func (c *hookCheck) other(ctx context.Context, h *store.Hook) (_ OtherHook, is b
 	return OtherHook{Event: h.Event, Host: hostOf(found.URL)}, registered && owner == hookOfOthers, err
 }
 
-// errBusy means that another process is at an account's registrations.
+// errBusy means that another process works on an account's registrations.
 var errBusy = errors.New("another process is changing the webhooks of this account, or stopped while it did: retry in three minutes")
 
-// TakeHooks has Milepost told of events from now on, also where another tool is
-// told so far or it cannot be read whether one is, and ends a ReleaseHooks of
-// them. It returns what became of all of
-// the account's events. The permission is used up when it was made use of: a
-// tool that registers itself later is left alone again.
+// TakeHooks registers Milepost for events, even if another tool is registered or that cannot
+// be read, and ends an earlier ReleaseHooks of them. It returns the state of all the
+// account's events. It replaces another tool's registration only once: if that tool
+// registers again later, Milepost leaves it alone.
 func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (hooks []store.Hook, err error) {
 	done, err := r.withHookLease(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
 		for i := range known {
@@ -126,10 +125,10 @@ func (r *Registry) TakeHooks(ctx context.Context, a Account, events []string) (h
 	return hooks, err
 }
 
-// ReleaseHooks deletes what is ours at CalendarHero, ends the key in its URLs, and
-// leaves all events of the account alone until TakeHooks, which makes another key. What was registered but cannot be read, and so
-// may be another tool's by now, is deleted only if unread allows it. What could
-// not be deleted is tried again by CheckHooks; its Problem says why.
+// ReleaseHooks deletes our registrations at CalendarHero, revokes the key in their URLs, and
+// leaves all events of the account alone until TakeHooks, which makes a new key. If a
+// registration cannot be read, it may be another tool's by now, so ReleaseHooks deletes it
+// only if unread allows it. CheckHooks retries a failed delete; its Problem says why.
 func (r *Registry) ReleaseHooks(ctx context.Context, a Account, unread bool) (hooks []store.Hook, err error) {
 	done, err := r.withHookLease(ctx, a, hookWait, func(ctx context.Context, known []store.Hook) ([]store.Hook, error) {
 		for i := range known {
@@ -147,8 +146,7 @@ func (r *Registry) ReleaseHooks(ctx context.Context, a Account, unread bool) (ho
 	return hooks, err
 }
 
-// deleteAll deletes what is ours, and returns how many were. What could not be
-// deleted has a Problem.
+// deleteAll deletes our registrations, and returns how many. If a delete fails, it has a Problem.
 func (r *Registry) deleteAll(ctx context.Context, a Account, locationID string, hooks []store.Hook) (deleted int, err error) {
 	conn, err := r.Lookup(ctx, locationID)
 	if err != nil {
@@ -194,7 +192,7 @@ func (r *Registry) dropAccount(ctx context.Context, locationID string, drop func
 	return of.said(nil), nil
 }
 
-// departure is how the webhooks of an account were left.
+// departure is the state in which the webhooks of an account were left.
 type departure struct {
 	deleted, left, unread int
 	problem               string // of one that is left
@@ -246,8 +244,8 @@ func (of departure) said(err error) (said string) {
 	return said
 }
 
-// lastWithHooks returns the account of a location where no other location uses
-// it and something is known of its webhooks, or is about to be; else false.
+// lastWithHooks returns the account of a location if no other location uses it and it has,
+// or may soon have, registered webhooks; else false.
 func (r *Registry) lastWithHooks(ctx context.Context, locationID string) (a Account, last bool, err error) {
 	list, err := r.readAccounts(ctx, func(store.Connection) bool { return true })
 	i := slices.IndexFunc(list, func(a Account) bool { return slices.Contains(a.Locations, locationID) })

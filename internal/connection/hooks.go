@@ -25,20 +25,20 @@ const (
 	hookUnverifiable = 24 * time.Hour   // after which ours is registered again where it cannot be read
 	hooksLanes       = 4                // accounts at once
 
-	// What failed is tried again after three times as long as it has failed,
-	// within these: at 15 s, 1 min, 4 min, 16 min, and each quarter of an hour then.
+	// Milepost retries a failure after three times as long as it has lasted, within these
+	// bounds: at 15 s, 1 min, 4 min, 16 min, and then every quarter of an hour.
 	hookSoonest = 15 * time.Second
 	hookLatest  = 15 * time.Minute
-	// hookFarthest is the longest that a vendor's Retry-After asks for; what is
-	// farther away was noted by a clock that was put back since.
+	// hookFarthest is the longest wait that a vendor's Retry-After asks for. A stored time
+	// further ahead comes from a clock that was put back since.
 	hookFarthest = 24 * time.Hour
 	hookSlack    = 5 * time.Second // what is due so soon is done with the rest of its account
 	hookWake     = time.Minute     // after which a new account is looked for
 )
 
-// HookLocation returns the location that a webhook under a key is stored for:
-// its account's home. ok is false for a key that is none, or whose account no
-// active location uses. An error means that it could not be found out.
+// HookLocation returns the location for which Milepost stores a webhook under a key: the
+// account's home. ok is false if the key is unknown, or no active location uses its account.
+// An error means that HookLocation could not find out.
 func (r *Registry) HookLocation(ctx context.Context, key string) (locationID string, ok bool, err error) {
 	if !isKey(key) {
 		return "", false, nil
@@ -113,7 +113,7 @@ func (r *Registry) CheckHooks(ctx context.Context, age time.Duration) (next time
 	return r.nextCheck(list, of), errors.Join(append(errs, err)...)
 }
 
-// nextCheck is how long to wait before the next check of the accounts' webhooks.
+// nextCheck returns how long to wait before the next check of the accounts' webhooks.
 func (r *Registry) nextCheck(list []Account, of map[string][]store.Hook) time.Duration {
 	next := hookWake
 	for _, a := range list {
@@ -131,8 +131,8 @@ func (r *Registry) nextCheck(list []Account, of map[string][]store.Hook) time.Du
 	return next
 }
 
-// due tells which registrations are to be checked now or within slack: those
-// that were not within age, and those that failed and are to be tried again.
+// due returns the registrations to check now or within slack: those that nobody checked
+// within age, and those that failed and are due for a retry.
 func (r *Registry) due(age, slack time.Duration) func(store.Hook) bool {
 	now := r.Now().Add(slack)
 	return func(h store.Hook) bool {
@@ -143,7 +143,7 @@ func (r *Registry) due(age, slack time.Duration) func(store.Hook) bool {
 	}
 }
 
-// hooksByAccount is what is known of all registrations.
+// hooksByAccount returns all stored registrations.
 func (r *Registry) hooksByAccount(ctx context.Context) (map[string][]store.Hook, error) {
 	known, err := r.Store.Hooks(ctx)
 	of := map[string][]store.Hook{}
@@ -189,8 +189,8 @@ func (r *Registry) withHookLease(ctx context.Context, a Account, wait time.Durat
 	return true, errors.Join(err, r.Store.SaveHooks(kept, hooks...))
 }
 
-// everyEvent is what is known in the order of calendarhero.Events, with an empty
-// state where nothing is.
+// everyEvent returns the states in the order of calendarhero.Events, with an empty one if
+// nothing is stored.
 func everyEvent(a Account, known []store.Hook) []store.Hook {
 	hooks := make([]store.Hook, len(calendarhero.Events))
 	for i, event := range calendarhero.Events {

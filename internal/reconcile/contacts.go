@@ -46,11 +46,10 @@ func (r *Reconciler) contactsJob(ctx context.Context, job *river.Job[store.Conta
 	return r.jobs.Snooze(outcome.Jitter(min(r.every, outcome.LongestWait)))
 }
 
-// PollContacts looks at no more than limit linked contacts of a location in
-// CalendarHero, the one first that was not looked at for the longest time, and
-// asks for a sync of those that are not as both sides last had them or are not
-// found. Which were looked at is noted as it goes, so it can be interrupted
-// anywhere. It stops where CalendarHero asks to wait.
+// PollContacts reads at most limit linked contacts of a location in CalendarHero, those
+// first that it did not read for the longest time. It queues the syncs of those that differ
+// from what both sides last had, or that are missing. It stores its progress as it goes, so
+// it can be interrupted anywhere. It stops if CalendarHero asks it to wait.
 func (r *Reconciler) PollContacts(ctx context.Context, locationID string, limit int) (looked, differing int, err error) {
 	session, err := r.sessions.Of(ctx, locationID)
 	if err != nil || session.Cooldown.Left(r.now()) > 0 {

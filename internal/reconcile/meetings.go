@@ -14,10 +14,9 @@ import (
 	"milepost/mapping"
 )
 
-// pollJob looks at what is open in a CalendarHero account, and asks for the
-// meetings to be synced that differ from what is known of them. Webhooks only
-// make it faster: they are unsigned, are lost, and another tool may have taken
-// them.
+// pollJob reads the open meetings of a CalendarHero account, and queues the syncs of those
+// that differ from the stored ones. Webhooks only make this faster: they are unsigned, may
+// be lost, and another tool may have taken them.
 func (r *Reconciler) pollJob(ctx context.Context, job *river.Job[store.PollArgs]) error {
 	every := r.every / 3
 	if every <= 0 {
@@ -53,8 +52,7 @@ func (r *Reconciler) pollJob(ctx context.Context, job *river.Job[store.PollArgs]
 	return nil // no longer connected: its job comes back with it
 }
 
-// pollsOf is the name under which it is noted since when the meetings of a
-// location are looked at.
+// pollsOf names the stored time since when Milepost polls the meetings of a location.
 func pollsOf(locationID string) string { return locationID + "/meetings" }
 
 // PollMeetings queues the syncs of the meetings of an account that changed, and returns

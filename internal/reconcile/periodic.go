@@ -13,12 +13,11 @@ import (
 	"milepost/internal/store"
 )
 
-// sweepSlice is how long one job looks before it makes room for others; it
-// goes on where it was. It is shorter than a job may take.
+// sweepSlice is how long one job searches before it makes room for others. The next one
+// continues. It is shorter than the time limit of a job.
 const sweepSlice = 20 * time.Second
 
-// reconcileJob carries on with the reconciliation of a location, or begins
-// the next one when it is due.
+// reconcileJob continues the reconciliation of a location, or begins the next one when it is due.
 func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.ReconcileArgs]) error {
 	id := job.Args.LocationID
 	at, err := r.store.Reconciliation(ctx, id)
@@ -64,11 +63,10 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	return r.jobs.Snooze(min(r.every, outcome.LongestWait))
 }
 
-// due is when a location is looked through the next time: the first one at
-// once, then at a moment of its own in every interval, so that locations that
-// were connected together are not looked through together. Half an interval
-// lies between two of them at least. One that ended in the future, by a clock
-// that was ahead, is no reason to wait.
+// due returns when the next reconciliation of a location begins: the first one at once, the
+// next ones at a moment of its own in every interval. So locations that were connected
+// together are not searched together. At least half an interval lies between two of them.
+// If one ended in the future, by a clock that was ahead, the next one does not wait for it.
 func (r *Reconciler) due(at store.Reconciliation) time.Time {
 	if at.FinishedAt.IsZero() || at.FinishedAt.After(r.now()) {
 		return time.Time{}

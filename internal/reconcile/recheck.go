@@ -14,15 +14,15 @@ import (
 
 const (
 	recheckEvery = 24 * time.Hour
-	// recheckDaily bounds what the recheck costs: 2 % of HighLevel's 200,000 calls a
-	// day. A location with more contacts is rechecked in as many days.
+	// recheckDaily bounds the cost of the recheck: 2 % of HighLevel's 200,000 calls a day. A
+	// location with more contacts takes more days.
 	recheckDaily = 4000
 )
 
-// recheck checks some of the contacts that have items, each once a day, for what
-// the searches do not show. A contact that was deleted is in none of them, and a
-// note leaves the dateUpdated of its contact as it is. It goes on where the sweep
-// before stopped, and checks as many as the time since then asks for.
+// recheck checks some of the contacts that have items, each once a day, for changes that no
+// search shows. No search shows a deleted contact, and a note does not change the
+// dateUpdated of its contact. It continues where the last sweep stopped, and checks as many
+// as the time since then requires.
 func (s *sweep) recheck(ctx context.Context, _ place) error {
 	at, err := s.store.Reconciliation(ctx, recheckOf(s.at.LocationID))
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *sweep) recheck(ctx context.Context, _ place) error {
 	if err != nil {
 		return err
 	}
-	// at.StartedAt is up to when the recheck has come. Each contact moves it on by its
-	// part of a day, so an interrupted recheck has the less to do.
+	// at.StartedAt is the time up to which the recheck is done. Each contact advances it by its
+	// part of a day, so after an interruption less is left to do.
 	now := s.now()
 	if at.StartedAt.IsZero() || at.StartedAt.After(now) {
 		at.StartedAt = now // there is no time since then; or the clock was put back
@@ -83,11 +83,11 @@ func (s *sweep) saveRecheck(ctx context.Context, at store.Reconciliation) error 
 	return s.store.SaveReconciliation(ctx, at, nil)
 }
 
-// recheckOf is the name under which it is noted how far the recheck of a location is.
+// recheckOf names the stored progress of a location's recheck.
 func recheckOf(locationID string) string { return locationID + "/walk" }
 
-// checkContact finds what differs of a contact's notes and appointments, or all of the contact where
-// it is no longer there.
+// checkContact finds the notes and appointments of a contact that differ, or all of its
+// records if the contact is gone.
 func (s *sweep) checkContact(ctx context.Context, contactID string) ([]store.Found, error) {
 	var found []store.Found
 	var err error

@@ -1,10 +1,10 @@
-// Package reconcile finds what no webhook tells, and has it synced: it searches a location
-// for changed contacts, notes and tasks, rechecks each contact once a day, and polls
-// CalendarHero's meetings and contacts. The backfill is the same search from the beginning.
+// Package reconcile finds changes without a webhook, and queues their syncs. It searches a
+// location for changed contacts, notes and tasks, rechecks each contact once a day, and
+// polls CalendarHero's meetings and contacts. The backfill is the same search from the
+// beginning.
 //
-// It guarantees that a search can be interrupted anywhere and continues where it was, and
-// that a location in step costs a few calls. It does not know how records are synced: it
-// only queues their syncs.
+// Guarantees: a search can be interrupted anywhere, and continues from there. A location in
+// step costs a few calls. The package must not know how records are synced.
 package reconcile
 
 import (
@@ -26,22 +26,22 @@ import (
 )
 
 const (
-	// Overlap is how far a sweep looks back before what the one before saw:
-	// the search index lags behind writes, a minute was seen.
+	// Overlap is how far a sweep searches back before the end of the last one: the search index
+	// lags behind writes, by up to a minute as measured.
 	Overlap    = 5 * time.Minute
 	sweepPage  = 100
 	sweepFound = 4 * sweepPage // so many records are noted at once, those of one contact more
-	// shortPage is what HighLevel's own pages of tasks hold. A page with fewer is the
-	// last one, even if HighLevel gives out less than is asked for.
+	// shortPage is the length of HighLevel's own pages of tasks. A shorter page is the last one,
+	// even if HighLevel returns fewer than requested.
 	shortPage = 25
-	// mostCompleted is how many completed tasks are looked through at most.
+	// mostCompleted bounds how many completed tasks are searched.
 	mostCompleted = 200 * sweepPage
 )
 
-// sweep is one search of a location for what no webhook told: contacts by
-// their dateUpdated, their notes, and all open tasks. Each record's own mark
-// of change, or its fingerprint, is compared with what was last seen; those
-// that differ are asked to be synced, by the jobs that webhooks use.
+// sweep is one search of a location for changes without a webhook: contacts by their
+// dateUpdated, their notes, and all open tasks. It compares each record's own mark of
+// change, or its fingerprint, with the last one. It queues those that differ, as webhooks
+// do.
 type sweep struct {
 	*Reconciler
 	automations *mapping.Set
@@ -72,11 +72,10 @@ const (
 	phaseCalendars     = "calendars"
 )
 
-// Sweep carries on with the sweep of that name, or begins one that looks at
-// contacts changed since a time, until it is done or ctx ends. It can be
-// interrupted anywhere: what was found is asked for in the transaction that
-// notes how far it is. progress, which may be nil, is told after each step,
-// with what was found in it. A dry sweep asks for nothing and is not noted.
+// Sweep continues the sweep of that name, or begins one over the contacts changed since a
+// time, until it is done or ctx ends. It can be interrupted anywhere: it queues what it
+// found in the transaction that stores its progress. After each step it calls progress,
+// which may be nil, with what the step found. A dry sweep queues and stores nothing.
 func (r *Reconciler) Sweep(ctx context.Context, name, locationID string, since time.Time, dry bool, progress func(store.Reconciliation, []store.Found)) (store.Reconciliation, error) {
 	session, err := r.sessions.Of(ctx, locationID)
 	if err != nil {
@@ -131,9 +130,8 @@ func (s *sweep) run(ctx context.Context) error {
 	return nil
 }
 
-// next notes the place that is now reached, and what was found on the way.
-// The zero place is the end. What was found is noted even when ctx has ended:
-// the calls for it are made.
+// next stores the place that the sweep has reached, and queues what it found. The zero place
+// is the end. It does so even after ctx has ended, because the calls are already made.
 func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 	for _, f := range found {
 		if f.Differs {
@@ -162,8 +160,8 @@ func (s *sweep) next(ctx context.Context, p place, found []store.Found) error {
 	return nil
 }
 
-// contacts looks at one page of contacts that changed, the oldest change first:
-// what changes meanwhile comes again at the end, and none is missed.
+// contacts reads one page of contacts that changed, the oldest change first. A contact that
+// changes during the sweep comes again at the end, so none is missed.
 func (s *sweep) contacts(ctx context.Context, p place) error {
 	if !s.automations.Follows(mapping.KindContact) && !s.automations.Follows(mapping.KindNote) && !s.automations.Follows(mapping.KindAppointment) {
 		s.at.Until = s.at.StartedAt // none is missed
@@ -202,7 +200,7 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 		return err
 	}
 	s.at.Contacts += int64(done)
-	// As far as HighLevel's clock has come, not ours: ours may be ahead.
+	// By HighLevel's clock, because ours may be ahead.
 	if changed, err := time.Parse(time.RFC3339, rows[done-1].DateUpdated); err == nil {
 		s.at.Until = latest(s.at.Until, earliest(changed, s.now()))
 	}
@@ -218,11 +216,10 @@ func (s *sweep) contacts(ctx context.Context, p place) error {
 	return errors.Join(err, s.next(ctx, place{Phase: phaseContacts, After: after}, found))
 }
 
-// changedContacts finds the contacts of a page that differ from what was last
-// synced, and the notes of those that changed since a sweep last came by: a
-// contact that a webhook told of may have notes that none told of. It returns
-// how many of the page's contacts it came by: not all where much is found, or
-// it failed.
+// changedContacts finds the contacts of a page that differ from their last sync, and the
+// notes of those that changed since the last sweep: a webhook may have reported the contact
+// but not its notes. It returns how many of the page's contacts it has read, which is not
+// all if it finds much or fails.
 func (s *sweep) changedContacts(ctx context.Context, rows []highlevel.ContactRow) (found []store.Found, done int, err error) {
 	ids := make([]string, len(rows))
 	for i, row := range rows {
@@ -284,11 +281,11 @@ func (s *sweep) changedNotes(ctx context.Context, contactID string) (found []sto
 	return found, nil
 }
 
-// tasks looks at all open tasks: no page of them is more recent than another.
-// A task has no mark of its own, so the fingerprint of its row in the search is
-// taken. Where a row is not like the record, a change of it is synced once more.
-// The tasks that were there before a location's first look are only noted: a
-// request for each would mail its owner, and it is for a backfill to ask for that.
+// tasks reads all open tasks, because they come in no order of change. A task has no mark
+// of change, so the sweep takes the fingerprint of its row in the search. If a row differs
+// from the record, a change is synced once more. The sweep only stores the tasks that
+// existed before a location's first one: a request for each would mail its owner. A backfill
+// may queue them.
 func (s *sweep) tasks(ctx context.Context, p place) error {
 	if !s.automations.Follows(mapping.KindTask) {
 		s.at.TasksKnown = false // what is made from now on was there before
@@ -336,9 +333,8 @@ func (s *sweep) tasks(ctx context.Context, p place) error {
 	return s.next(ctx, place{Phase: phaseTasks, Skip: p.Skip + len(found)}, found)
 }
 
-// missing asks for the tasks that are no longer among the open ones: completed
-// or deleted, or they moved from a page that was not yet looked at to one that
-// was.
+// missing queues the tasks that are no longer open. They were completed or deleted, or moved
+// from a page that the sweep had not read yet to one that it had.
 func (s *sweep) missing(ctx context.Context, p place) error {
 	var after string
 	if p.After != nil {
@@ -368,9 +364,9 @@ func (s *sweep) missing(ctx context.Context, p place) error {
 	return s.next(ctx, place{Phase: phaseMissing, After: quoted(ids[len(ids)-1])}, found)
 }
 
-// completed looks for tasks that were made and completed while the database that was
-// lost or restored did not know them: their requests are open in CalendarHero, and
-// nothing else tells whose they are. It is done once, if there are such requests.
+// completed searches for tasks that were created and completed while a lost or restored
+// database did not know them. Their requests are open in CalendarHero, and nothing else
+// shows their contacts. It runs once, if there are such requests.
 func (s *sweep) completed(ctx context.Context, p place) error {
 	ownerless, err := s.session.Ownerless(ctx)
 	if err != nil {
@@ -405,7 +401,7 @@ func (s *sweep) completed(ctx context.Context, p place) error {
 	return s.next(ctx, next, found)
 }
 
-// quoted is an id as a place keeps it.
+// quoted returns an id in the form that a place stores.
 func quoted(id string) json.RawMessage { return json.RawMessage(strconv.Quote(id)) }
 
 func earliest(a, b time.Time) time.Time {
@@ -422,8 +418,8 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// call makes a call, and again when it is sent away for a moment: a page that
-// is half looked at would else be begun again.
+// call makes a call, and repeats it after a short rate limit, so that a half-read page does
+// not have to start again.
 func (s *sweep) call(ctx context.Context, do func(*highlevel.Client) error) error {
 	err := do(s.hl)
 	for s.jobs.AtLimit(ctx, err) {

@@ -10,10 +10,9 @@ import (
 	"milepost/mapping"
 )
 
-// opportunities looks at all opportunities of the location: no search shows only
-// those that changed. Each has its own time of change. Those that are not known and
-// did not change since the sweep's beginning were there before, and are for a
-// backfill to ask for.
+// opportunities reads all opportunities of the location, because no search shows only the
+// changed ones. Each has its own time of change. Unknown ones that did not change since the
+// sweep began existed before, and are left to a backfill.
 func (s *sweep) opportunities(ctx context.Context, p place) error {
 	if !s.automations.Follows(mapping.KindOpportunity) {
 		return s.next(ctx, place{Phase: phaseCalendars}, nil)
@@ -67,8 +66,7 @@ func (s *sweep) opportunities(ctx context.Context, p place) error {
 	return s.next(ctx, place{Phase: phaseOpportunities, After: at}, found)
 }
 
-// lost asks for the opportunities that were read before, and that the search no
-// longer shows.
+// lost queues the opportunities that were read before and that the search no longer shows.
 func (s *sweep) lost(ctx context.Context, p place) error {
 	var after string
 	if p.After != nil {
@@ -90,7 +88,7 @@ func (s *sweep) lost(ctx context.Context, p place) error {
 	return s.next(ctx, place{Phase: phaseLost, After: quoted(ids[len(ids)-1])}, found)
 }
 
-// changedRecords finds what differs of the notes and appointments of a contact.
+// changedRecords finds the notes and appointments of a contact that differ.
 func (s *sweep) changedRecords(ctx context.Context, contactID string) ([]store.Found, error) {
 	notes, err := s.changedNotes(ctx, contactID)
 	if err != nil {
