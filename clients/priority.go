@@ -18,7 +18,7 @@ type Claim int
 const (
 	// New calls wait behind all others.
 	New Claim = iota
-	// Waited calls were told to come back after a RetryAfter, and did.
+	// Waited calls came back after a RetryAfter.
 	Waited
 	// Begun calls belong to work that has already made calls. They may wait in place
 	// for seconds, because otherwise that work starts again from the beginning.

@@ -191,7 +191,7 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 }
 
 // vendorFailed reports whether a call's end says that the vendor fails; said is
-// false where it says nothing of the vendor.
+// false if it says nothing of the vendor.
 func vendorFailed(err error) (failed, said bool) {
 	e, ok := errors.AsType[*Error](err)
 	switch {

@@ -37,7 +37,7 @@ func (a *Automation) Actions() []ItemKind {
 	return kinds
 }
 
-// Kind tells which records the automation looks at.
+// Kind returns which records the automation looks at.
 func (a *Automation) Kind() Kind {
 	if a.milestone != nil {
 		return a.milestone.of
@@ -51,7 +51,7 @@ func (a *Automation) dated() bool {
 	return a.milestone != nil && (a.On == MilestoneApproaching || a.milestone.yearly)
 }
 
-// needsContact tells that the automation cannot do without a contact: it reads
+// needsContact reports whether the automation cannot do without a contact: it reads
 // one, or writes to it in HighLevel.
 func (a *Automation) needsContact() bool {
 	return a.reads.contact || slices.ContainsFunc(a.Actions(), ItemKind.InHighLevel)
@@ -93,7 +93,7 @@ func (s *Set) Follows(kind Kind) bool {
 	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.Kind() == kind })
 }
 
-// Needs tells which facts a plan reads, so that no more is fetched.
+// Needs returns which facts a plan reads, so that no more is fetched.
 type Needs struct {
 	Any          bool // some automation that is switched on looks at records of this kind
 	Contact      bool // Facts.Contact, without its custom fields
@@ -105,7 +105,7 @@ type Needs struct {
 	Last              bool // what is last known of a record is to be kept: an automation looks at deleted ones
 }
 
-// Needs tells what the automations that are switched on read for records of
+// Needs returns what the automations that are switched on read for records of
 // this kind. Facts.Location and the record itself are always read.
 func (s *Set) Needs(kind Kind) Needs {
 	var n Needs
@@ -143,7 +143,7 @@ func (n *Needs) noteOf(a *Automation) {
 	n.Last = n.Last || holds == onceGone
 }
 
-// NeedsOfMeetings tells what the automations that are switched on read for the
+// NeedsOfMeetings returns what the automations that are switched on read for the
 // meetings of a record, whatever its kind: to be added to its own Needs where it
 // has any. The contact is always read, for what they want is written to it.
 func (s *Set) NeedsOfMeetings() Needs { return s.Needs(KindMeeting) }
@@ -216,7 +216,7 @@ var writableFields = []string{
 	"country", "website", "timezone", "date_of_birth", "source", "assigned_to",
 }
 
-// writable tells why a field of the contact cannot be written; nil if it can.
+// writable returns why a field of the contact cannot be written; nil if it can.
 // A key that is no standard field is taken for a custom field.
 func writable(key string) error {
 	_, form := contactReference("contact." + key)

@@ -78,7 +78,7 @@ func (c *condition) trace(env map[string]any) []Condition {
 	return list
 }
 
-// failed tells which part is the first that is not met, and what it saw, e.g.
+// failed returns which part is the first that is not met, and what it saw, e.g.
 // contact.city is "Boston"; "" if that cannot be told.
 func (c *condition) failed(env map[string]any) (text, saw string) {
 	for _, part := range c.parts {
@@ -89,7 +89,7 @@ func (c *condition) failed(env map[string]any) (text, saw string) {
 	return "", ""
 }
 
-// saw tells what the part looked at.
+// saw returns what the part looked at.
 func (p conditionPart) saw(env map[string]any) string {
 	var told []string
 	for _, path := range p.fields[:min(len(p.fields), mostSeen)] {

@@ -8,7 +8,7 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// mostWork bounds what one evaluation of an expression may look at, in bytes. A field
+// mostWork bounds what one evaluation of an expression may read, in bytes. A field
 // counts each time that it is named, and within a function over a list once for each
 // element. So no expression runs for long or takes much memory, whatever the record
 // holds, and the same record gives the same answer on a slow machine.
@@ -89,10 +89,10 @@ func occurrences(node ast.Node) (found [][]string) {
 	return found
 }
 
-// errTooMuch is said where an expression would look at too much.
+// errTooMuch means that an expression would read too much.
 var errTooMuch = errors.New("the expression would take too long on this record: its texts or lists are too large for it")
 
-// check fails if an evaluation would look at too much.
+// check fails if an evaluation would read too much.
 func (c cost) check(env map[string]any) error {
 	if len(c.fields) == 0 {
 		return nil

@@ -25,10 +25,10 @@ const (
 	dateInstant
 )
 
-// IsZero tells that the field holds no date.
+// IsZero reports whether the field holds no date.
 func (d Date) IsZero() bool { return d.kind == dateCleared }
 
-// DateOnly tells that the date has no time of day.
+// DateOnly reports whether the date has no time of day.
 func (d Date) DateOnly() bool { return d.kind == dateCivil }
 
 // Instant returns the moment that is meant, in zone. A date without a time takes
@@ -139,7 +139,7 @@ func parseDateText(s string, zone *time.Location) (Date, error) {
 }
 
 // epoch reads a count of seconds or milliseconds since 1970; the number of
-// digits tells which.
+// digits returns which.
 func epoch(digits string, zone *time.Location) (Date, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	size := len(strings.TrimPrefix(digits, "-"))
@@ -210,7 +210,7 @@ func local(wall time.Time, zone *time.Location) time.Time {
 	return first
 }
 
-// shows tells that a clock beside t shows what wall shows in UTC.
+// shows reports whether a clock beside t shows what wall shows in UTC.
 func shows(t, wall time.Time) bool {
 	_, east := t.Zone()
 	return t.Add(time.Duration(east) * time.Second).Equal(wall)

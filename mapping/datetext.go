@@ -122,7 +122,7 @@ func (r *dateReader) piece(s string) (int, error) {
 	return 0, nil
 }
 
-// cutsNumber tells that there are digits on both sides of i.
+// cutsNumber reports whether there are digits on both sides of i.
 func cutsNumber(s string, i int) bool {
 	digit := func(c byte) bool { return '0' <= c && c <= '9' }
 	return i < len(s) && digit(s[i-1]) && digit(s[i])

@@ -14,7 +14,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// Expressions are written by whoever configures automations, over texts that
+// Operators write expressions, over texts that
 // anybody may have typed into HighLevel. So none may run for long or take much
 // memory: what could loop or grow without bound is left out of the language.
 const (
@@ -246,7 +246,7 @@ type reader struct {
 	mistake     *expressionError
 }
 
-// found tells what is read. A contact that is handed on whole, or asked for a
+// found returns what is read. A contact that is handed on whole, or asked for a
 // computed field, may give any field.
 func (r *reader) found() (out reads) {
 	out.opportunity = r.opportunity

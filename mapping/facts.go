@@ -36,9 +36,9 @@ type Facts struct {
 	// Happened are the triggers that hold for the record since something happened to
 	// it, with when that was noticed.
 	Happened map[Trigger]time.Time
-	// Tagged tells by tag, in lower case, since when the contact is known to have it.
+	// Tagged says by tag, in lower case, since when the contact is known to have it.
 	Tagged map[string]time.Time
-	// Gone tells that the record is deleted. The facts are then what was last known of
+	// Gone means that the record is deleted. The facts are then what was last known of
 	// it, and only the triggers of deleted records hold.
 	Gone bool
 

@@ -112,7 +112,7 @@ func DateFields(record string) []string { return slices.Clone(standardDates[reco
 // WritableFields lists the standard fields of a contact that update_contact can set.
 func WritableFields() []string { return slices.Clone(writableFields) }
 
-// Kind tells which records the automation of the form looks at.
+// Kind returns which records the automation of the form looks at.
 func (f Form) Kind() Kind {
 	on := Trigger(f.Top["on"].Text)
 	if may, _ := on.HasMilestone(); !may {

@@ -37,7 +37,7 @@ func (m Mailed) String() string {
 	return who
 }
 
-// Mails tells whom the item mails; nil = nobody.
+// Mails returns whom the item mails; nil = nobody.
 func (i Item) Mails() []Mailed {
 	switch i.Kind {
 	case ItemEvent, ItemTask:
@@ -50,7 +50,7 @@ func (i Item) Mails() []Mailed {
 	return nil
 }
 
-// Mails tells whom the automation may mail, each once; nil = nobody.
+// Mails returns whom the automation may mail, each once; nil = nobody.
 func (a *Automation) Mails() (all []Mailed) {
 	for _, act := range a.actions {
 		var one []Mailed

@@ -152,7 +152,7 @@ func isInviteWord(s string) bool {
 	return s == string(InviteOwner) || s == string(InviteContact)
 }
 
-// readsContact tells that the contact's address may be asked for; a template may
+// readsContact reports whether the contact's address may be asked for; a template may
 // come to "contact" too.
 func (i invitation) readsContact() bool {
 	text, ok := i.address.literal()

@@ -94,7 +94,7 @@ func milestoneOf(f *fields, t Trigger) *milestone {
 	return found
 }
 
-// kind tells which records have the milestone: what its date is of, or its name.
+// kind returns which records have the milestone: what its date is of, or its name.
 func (f *fields) kind(t Trigger) Kind {
 	switch date, name := f.text("date"), f.text("name"); {
 	case t == WorkflowReceived, strings.HasPrefix(date, "custom_data"), strings.HasPrefix(date, "workflow."):

@@ -36,7 +36,7 @@ func (m Mistake) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", m.File, m.Line, m.Field, m.Message)
 }
 
-// mostMistakes is about how many mistakes are told at once.
+// mostMistakes bounds how many mistakes one answer lists.
 const mostMistakes = 100
 
 // mistakes collects, so that a person sees all of them at once.

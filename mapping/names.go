@@ -165,7 +165,7 @@ type Known struct {
 // User is a user of HighLevel. Automations name it by its id.
 type User struct{ ID, Name, Email string }
 
-// Refers tells which lists of Known the automations that are switched on need.
+// Refers returns which lists of Known the automations that are switched on need.
 func (s *Set) Refers() (fields, types, users bool) {
 	for _, n := range s.names {
 		fields = fields || n.kind == contactField && !standardFields[n.text]

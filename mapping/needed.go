@@ -41,7 +41,7 @@ func (n *Needed) field(model, key, kind string) {
 	}
 }
 
-// Needed tells what the automation needs, switched on or not.
+// Needed returns what the automation needs, switched on or not.
 func (a *Automation) Needed() (n Needed) {
 	if m := a.milestone; m != nil {
 		for _, at := range []struct {

@@ -168,7 +168,7 @@ func (r *run) concerns(a *Automation) (env map[string]any, day string, err error
 	return env, day, nil
 }
 
-// approaches tells of what day a milestone is that is near enough, if that matters,
+// approaches returns of what day a milestone is that is near enough, if that matters,
 // and when to ask again. It fails with skip, or unmet.
 func (r *run) approaches(a *Automation, date Date) (day string, err error) {
 	if !a.dated() {

@@ -244,7 +244,7 @@ func literalIn(node ast.Node) (any, bool) {
 	return nil, false
 }
 
-// check tells why a row is none; nil if it is one.
+// check returns why a row is none; nil if it is one.
 func (r Row) check() error {
 	tree, err := parser.Parse(r.Field)
 	if err != nil || writtenPath(plainPath(tree.Node)) != r.Field || len(plainPath(tree.Node)) < 2 {

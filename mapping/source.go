@@ -160,7 +160,7 @@ func asEntry(lines []string, first int) string {
 	return text.String()
 }
 
-// written writes an entry anew, where its own lines cannot be kept.
+// written writes an entry again if its own lines cannot be kept.
 func written(entry *yaml.Node) (string, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)

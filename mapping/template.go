@@ -89,7 +89,7 @@ func holeEnd(s string) int {
 	return -1
 }
 
-// literal tells that the template has no holes, and its text.
+// literal reports whether the template has no holes, and its text.
 func (t *template) literal() (string, bool) {
 	switch {
 	case len(t.parts) == 0:
@@ -100,7 +100,7 @@ func (t *template) literal() (string, bool) {
 	return "", false
 }
 
-// contactField tells that the template is exactly {{ contact.<key> }}, and which.
+// contactField reports whether the template is exactly {{ contact.<key> }}, and which.
 func (t *template) contactField() (key string, ok bool) {
 	inner, opened := strings.CutPrefix(strings.TrimSpace(t.source), "{{")
 	inner, closed := strings.CutSuffix(inner, "}}")

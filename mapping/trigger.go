@@ -162,7 +162,7 @@ func (t Trigger) info() triggerType {
 	return triggerType{Trigger: t, kind: KindContact}
 }
 
-// Kind tells which records the trigger looks at, unless its milestone says another
+// Kind returns which records the trigger looks at, unless its milestone says another
 // (Automation.Kind). Those of KindMeeting look at the meetings of every record as well.
 func (t Trigger) Kind() Kind { return t.info().kind }
 

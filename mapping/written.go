@@ -8,7 +8,7 @@ var writtenForm = regexp.MustCompile(`\[ref:(?:\s|&nbsp;)(mp-[a-z2-7]{8})(?:-([a
 
 // WrittenMarker returns the marker at the end of the body of a HighLevel
 // note or task, "mp-" and eight characters of base32 in lower case, as Milepost
-// writes it, and the check behind it; "" where there is none. Anybody can write a
+// writes it, and the check behind it; "" if there is none. Anybody can write a
 // marker: whether it is one of ours is for the caller to look up. Markers of former
 // releases have no check.
 func WrittenMarker(body string) (marker, check string) {

@@ -160,7 +160,7 @@ func inQuotes(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }
 
-// trap tells what YAML took for something else although it is a value; "" if
+// trap returns what YAML took for something else although it is a value; "" if
 // nothing.
 func trap(name string, v *yaml.Node) string {
 	switch {

@@ -11,7 +11,7 @@ import (
 )
 
 // Call makes an operation of the catalogue, and returns its answer without what may
-// sign somebody in; nil where the answer is empty. It checks the fields first: what
+// sign somebody in; nil if the answer is empty. It checks the fields first: what
 // is wrong with them is an *clients.Error of Reason Invalid that wraps
 // catalog.Mistakes.
 //

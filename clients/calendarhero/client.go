@@ -52,7 +52,7 @@ type Config struct {
 	RetryWait func(retry int) time.Duration
 	// Permit is asked before each try that is not a read; nil = all are permitted.
 	Permit func(ctx context.Context) error
-	// Ended and Succeeded are told how each call ended, as those of
+	// Ended and Succeeded are called at the end of each call, as those of
 	// clients.TransportConfig; nil = nobody asks.
 	Ended     func(failed bool)
 	Succeeded func()
@@ -84,7 +84,7 @@ func New(cfg Config) *Client {
 	})}
 }
 
-// Rehearsing returns a client that sends its reads alone, and hands every other call
+// Rehearsing returns a client that sends only its reads, and hands every other call
 // to note.
 func (c *Client) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Client {
 	return &Client{transport: c.transport.Rehearsing(note)}
@@ -193,7 +193,7 @@ func (c *Client) create(ctx context.Context, operation, path string, body any) (
 	return id, nil
 }
 
-// get reads what has no known shape; nil where the answer is empty.
+// get reads what has no known shape; nil if the answer is empty.
 func (c *Client) get(ctx context.Context, operation, path string, query url.Values) (json.RawMessage, error) {
 	var out json.RawMessage
 	err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: path, query: query}, &out)

@@ -91,7 +91,7 @@ func (c *Client) SearchContacts(ctx context.Context, search string) ([]Contact, 
 	return c.Contacts(ctx, ContactQuery{Search: search})
 }
 
-// ContactCount tells how many contacts the account has.
+// ContactCount returns how many contacts the account has.
 func (c *Client) ContactCount(ctx context.Context) (int, error) {
 	const operation = "count contacts"
 	out, err := c.get(ctx, operation, "/contact/count", nil)
@@ -137,7 +137,7 @@ func (c *Client) UpdateContact(ctx context.Context, id string, contact Contact) 
 	}, nil)
 }
 
-// DeleteContact deletes a contact for good; NotFound where it is gone already.
+// DeleteContact deletes a contact for good; NotFound if it is already gone.
 // A retry after a lost answer may say NotFound of what it deleted itself.
 func (c *Client) DeleteContact(ctx context.Context, id string) error {
 	return c.do(ctx, route{

@@ -111,7 +111,7 @@ func (c *Client) UpdateDirectory(ctx context.Context, id string, d Directory) er
 	}, nil)
 }
 
-// DeleteDirectory deletes a directory; NotFound where it is gone already.
+// DeleteDirectory deletes a directory; NotFound if it is already gone.
 func (c *Client) DeleteDirectory(ctx context.Context, id string) error {
 	return c.do(ctx, route{
 		operation: "delete directory", method: http.MethodDelete, path: "/user/directories/%s", ids: []string{id}, effect: clients.Idempotent,

@@ -8,7 +8,7 @@ import (
 )
 
 // ParseEvent reads the id out of a webhook's body: of the meeting request, or of
-// the contact that is new. It is "" where the body has none that could be one:
+// the contact that is new. It is "" if the body has none that could be one:
 // longer than 64 bytes, no text or number, with a slash or what cannot be seen.
 // Nothing else is read here, for the body is not signed and does not name its
 // event: what it says is a hint to look. The error is clients.ErrNoObject.

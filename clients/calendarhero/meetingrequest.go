@@ -215,10 +215,10 @@ func (c *Client) MeetingRequestTally(ctx context.Context, state string) (json.Ra
 	return c.get(ctx, "tally meeting requests", "/meeting/tasks", url.Values{"state": {state}, "tally": {"true"}})
 }
 
-// DeleteMeetingRequest cancels a meeting request; its invitees are told.
-// NotFound where it is gone already: a retry after a lost answer may say so
+// DeleteMeetingRequest cancels a meeting request; CalendarHero mails its invitees.
+// NotFound if it is already gone: a retry after a lost answer may say so
 // of what it deleted itself. Only a 204 says that it was done; a gateway may
-// answer another success, and NotFound too. MeetingRequests tells for sure.
+// answer another success, and NotFound too. Only MeetingRequests shows it for sure.
 func (c *Client) DeleteMeetingRequest(ctx context.Context, id string) error {
 	return c.do(ctx, route{
 		operation: "delete meeting request", method: http.MethodDelete, path: "/meeting/tasks/%s", ids: []string{id},

@@ -13,7 +13,7 @@ import (
 // What CalendarHero answers to some calls is not documented. Each such answer
 // is read in one place, here, and `milepost check --live` shows its shape.
 
-// registration reads GET /webhook/{event}: false where it says that no one has
+// registration reads GET /webhook/{event}: false if it says that no one has
 // registered. It is taken in any form that holds a URL. What says something
 // but no URL is a registration of nobody knows whom.
 func registration(raw json.RawMessage) (hook Hook, registered bool) {

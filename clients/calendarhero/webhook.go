@@ -37,7 +37,7 @@ type Hook struct {
 	URL string // a secret: it may hold a key
 }
 
-// Hook reads where an event is sent; false where no one has registered for it.
+// Hook reads where an event is sent; false if no one has registered for it.
 // What the API answers is not documented: an answer of nothing, a 404 and a
 // server without this call (405) are no registration. An answer that says
 // something but no URL is a registration with URL "": whose it is cannot be known.
@@ -62,7 +62,7 @@ type hookBody struct {
 
 // SetHook sends an event to a URL from now on, in place of wherever it went
 // before: whoever had registered hears no more of it, so read Hook first. It
-// returns the registration's id, "" where none is told. It is tried again, for
+// returns the registration's id, "" if none is told. It is tried again, for
 // the same URL twice is one registration.
 func (c *Client) SetHook(ctx context.Context, event, hookURL string) (id string, err error) {
 	var out json.RawMessage
@@ -83,7 +83,7 @@ func hookSecrets(hookURL string) []string {
 	return secrets
 }
 
-// DeleteHook ends the sending of an event, whoever registered for it.
+// DeleteHook deletes the registration of an event, no matter who made it.
 func (c *Client) DeleteHook(ctx context.Context, event string) error {
 	return c.do(ctx, route{
 		operation: "delete webhook", method: http.MethodDelete, path: "/webhook/%s", ids: []string{event}, effect: clients.Idempotent,

@@ -109,7 +109,7 @@ func (c *Client) CalendarEvents(ctx context.Context, locationID, calendarID stri
 	return listed(opEvents, calendarID, out.Events, func(a Appointment) string { return a.ID }, err)
 }
 
-// Appointment fetches one appointment; NotFound where it is gone. The times have an offset.
+// Appointment fetches one appointment; NotFound if it is gone. The times have an offset.
 func (c *Client) Appointment(ctx context.Context, id string) (Appointment, error) {
 	var out struct{ Event, Appointment Appointment }
 	err := c.do(ctx, route{operation: opAppointment, method: http.MethodGet, path: "/calendars/events/appointments/%s", ids: []string{id}}, &out)

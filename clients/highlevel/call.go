@@ -10,7 +10,7 @@ import (
 )
 
 // Call makes an operation of the catalogue in a location, and returns its answer
-// without what may sign somebody in; nil where the answer is empty. It checks the
+// without what may sign somebody in; nil if the answer is empty. It checks the
 // fields first: what is wrong with them is an *clients.Error of Reason Invalid that
 // wraps catalog.Mistakes. The location, and its agency where the operation asks for
 // one, are filled in and cannot be among the fields.

@@ -45,7 +45,7 @@ type Config struct {
 	Budget    Budget // rations the calls; nil = nobody does
 	// Permit is asked before each try that is not a read; nil = all are permitted.
 	Permit func(ctx context.Context) error
-	// Ended and Succeeded are told how each call ended, as those of
+	// Ended and Succeeded are called at the end of each call, as those of
 	// clients.TransportConfig; nil = nobody asks.
 	Ended     func(failed bool)
 	Succeeded func()

@@ -19,7 +19,7 @@ const (
 
 // Contact is a contact as GET /contacts/{contactId} answers it. Dates are
 // kept as they came: DateAdded and DateUpdated are RFC 3339, DateOfBirth is
-// YYYY-MM-DD or RFC 3339 at midnight UTC. Text fields are "" where HighLevel
+// YYYY-MM-DD or RFC 3339 at midnight UTC. Text fields are "" if HighLevel
 // has none. DateUpdated is the only change marker there is.
 type Contact struct {
 	ID           string
@@ -57,7 +57,7 @@ type CustomFieldValue struct {
 	ID string
 	// Value is the JSON as it came: string, number, array or object by the
 	// field's data type; a date comes as YYYY-MM-DD, RFC 3339 or Unix time in
-	// seconds or milliseconds. It is nil where the field is empty (null).
+	// seconds or milliseconds. It is nil if the field is empty (null).
 	Value json.RawMessage
 }
 
@@ -122,7 +122,7 @@ type DNDSetting struct {
 }
 
 // ContactFields are the fields of a contact that can be written; those of the
-// zero value are left alone (HighLevel OpenAPI, UpdateContactDto).
+// zero value are left unchanged (HighLevel OpenAPI, UpdateContactDto).
 type ContactFields struct {
 	FirstName   Text    `json:"firstName,omitzero"`
 	LastName    Text    `json:"lastName,omitzero"`
@@ -146,7 +146,7 @@ type ContactFields struct {
 	DNDSettings map[string]DNDSetting `json:"dndSettings,omitempty"`
 	// InboundDND has the one key "all", and no Code.
 	InboundDND map[string]DNDSetting `json:"inboundDndSettings,omitempty"`
-	// Tags OVERWRITES all tags of the contact; nil leaves them alone, an empty
+	// Tags OVERWRITES all tags of the contact; nil leaves them unchanged, an empty
 	// list removes all. To add or remove some, use AddTags and RemoveTags.
 	Tags []string `json:"tags,omitzero"`
 	// CustomFields are merged: those that are not listed keep their values.
@@ -198,7 +198,7 @@ type UpsertContact struct {
 // call by errors.As, and holds no personal data.
 type DuplicateError struct {
 	ContactID string // the other contact
-	Field     string // what they share: "email" or "phone"; "" where HighLevel does not say
+	Field     string // what they share: "email" or "phone"; "" if HighLevel does not say
 }
 
 func (e *DuplicateError) Error() string {
@@ -261,7 +261,7 @@ func (c *Client) UpsertContact(ctx context.Context, contact UpsertContact) (stor
 	return out.Contact, out.New, err
 }
 
-// DeleteContact deletes a contact with its tasks and notes; NotFound where it is gone already.
+// DeleteContact deletes a contact with its tasks and notes; NotFound if it is already gone.
 func (c *Client) DeleteContact(ctx context.Context, id string) error {
 	return c.act(ctx, route{
 		operation: opDeleteContact, method: http.MethodDelete, path: "/contacts/%s", ids: []string{id}, effect: clients.Idempotent,

@@ -181,7 +181,7 @@ func unending(locationID string) error {
 
 // FindDuplicate looks for the contact of a location that has the e-mail or
 // else the phone (E.164), as a create would. Either may be "", not both.
-// found is false where there is none.
+// found is false if there is none.
 func (c *Client) FindDuplicate(ctx context.Context, locationID, email, phone string) (contact Contact, found bool, err error) {
 	if err := checkID(opFindDuplicate, locationID); err != nil {
 		return Contact{}, false, err

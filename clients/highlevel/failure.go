@@ -25,7 +25,7 @@ type failure struct {
 	Meta        json.RawMessage `json:"meta"` // of a duplicate contact: the one that is there
 }
 
-// duplicate reads which contact is in the way; nil where none is said. The
+// duplicate reads which contact is in the way; nil if none is said. The
 // contact's name, which is in meta too, is left there.
 func (f failure) duplicate() error {
 	meta, _ := clients.ParseObject(f.Meta)

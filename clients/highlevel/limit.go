@@ -21,7 +21,7 @@ type Budget interface {
 	// a *clients.Error of Reason RateLimited, whose RetryAfter says when to
 	// come back; its Operation is left to the call.
 	Admit(ctx context.Context, priority clients.Priority) error
-	// Observe is told what an answer said of the limits.
+	// Observe takes over the limits in an answer.
 	Observe(ctx context.Context, a Allowance)
 }
 
@@ -50,7 +50,7 @@ func (c *Client) With(claim clients.Claim) *Client {
 	return &own
 }
 
-// Rehearsing returns a client that sends its reads alone, and hands every other call
+// Rehearsing returns a client that sends only its reads, and hands every other call
 // to note.
 func (c *Client) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Client {
 	own := *c

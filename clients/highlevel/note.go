@@ -48,7 +48,7 @@ func (c *Client) Notes(ctx context.Context, contactID string) ([]Note, error) {
 	return listed(opNotes, contactID, out.Notes, func(n Note) string { return n.ID }, err)
 }
 
-// Note fetches one note; NotFound where the note or its contact is gone.
+// Note fetches one note; NotFound if the note or its contact is gone.
 func (c *Client) Note(ctx context.Context, contactID, noteID string) (Note, error) {
 	var out struct{ Note Note }
 	err := c.do(ctx, route{operation: opNote, method: http.MethodGet, path: "/contacts/%s/notes/%s", ids: []string{contactID, noteID}}, &out)
@@ -71,7 +71,7 @@ type NewNote struct {
 	Pinned bool   `json:"pinned,omitempty"`
 }
 
-// NoteFields are what an update writes; those that are nil are left alone.
+// NoteFields are what an update writes; those that are nil are left unchanged.
 // HighLevel documents no null here.
 type NoteFields struct {
 	Body   *string `json:"body,omitempty"`
@@ -113,7 +113,7 @@ func (c *Client) writeNote(ctx context.Context, r route, contactID string) (Note
 	return out.Note, err
 }
 
-// DeleteNote deletes a note; NotFound where it is gone already.
+// DeleteNote deletes a note; NotFound if it is already gone.
 func (c *Client) DeleteNote(ctx context.Context, contactID, noteID string) error {
 	return c.act(ctx, route{
 		operation: opDeleteNote, method: http.MethodDelete, path: "/contacts/%s/notes/%s", ids: []string{contactID, noteID},

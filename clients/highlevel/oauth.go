@@ -131,7 +131,7 @@ func (a *App) AuthorizeURL(state string) string {
 // Grant is a pair of tokens and what it is good for.
 type Grant struct {
 	AccessToken  string
-	RefreshToken string    // valid for a year or until used once; "" where HighLevel gives none
+	RefreshToken string    // valid for a year or until used once; "" if HighLevel gives none
 	Expires      time.Time // of the access token, counted from before the call
 	Scopes       []string
 	UserType     UserType

@@ -25,7 +25,7 @@ type Opportunity struct {
 	PipelineID         string
 	PipelineStageID    string // its name is in Pipelines
 	Status             string // "open", "won", "lost", "abandoned"
-	MonetaryValue      string // a decimal number as HighLevel writes it: "1250.5"; "" where it has none
+	MonetaryValue      string // a decimal number as HighLevel writes it: "1250.5"; "" if it has none
 	AssignedTo         string // user id
 	Source             string
 	LostReasonID       string
@@ -73,7 +73,7 @@ func opportunityValue(field clients.Object) json.RawMessage {
 	return nil
 }
 
-// Opportunity fetches one opportunity with its custom fields; NotFound where it is gone.
+// Opportunity fetches one opportunity with its custom fields; NotFound if it is gone.
 func (c *Client) Opportunity(ctx context.Context, id string) (Opportunity, error) {
 	var out struct{ Opportunity Opportunity }
 	err := c.do(ctx, route{operation: opOpportunity, method: http.MethodGet, path: "/opportunities/%s", ids: []string{id}}, &out)

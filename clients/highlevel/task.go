@@ -56,7 +56,7 @@ func (c *Client) Tasks(ctx context.Context, contactID string) ([]Task, error) {
 	return listed(opTasks, contactID, out.Tasks, func(t Task) string { return t.ID }, err)
 }
 
-// Task fetches one task; NotFound where the task or its contact is gone.
+// Task fetches one task; NotFound if the task or its contact is gone.
 func (c *Client) Task(ctx context.Context, contactID, taskID string) (Task, error) {
 	var out struct{ Task Task }
 	err := c.do(ctx, route{operation: opTask, method: http.MethodGet, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID}}, &out)
@@ -97,7 +97,7 @@ const (
 	searchPages = 200 // 20,000 tasks; a location beyond that is told so
 )
 
-// ErrNoTasks is wrapped by FindTask's NotFound where the search finds no task at
+// ErrNoTasks is wrapped by FindTask's NotFound if the search finds no task at
 // all, which may also mean that the search does not work.
 var ErrNoTasks = errors.New("the location shows no tasks")
 
@@ -211,7 +211,7 @@ func (c *Client) writeTask(ctx context.Context, r route, contactID string) (Task
 	return out.Task, err
 }
 
-// DeleteTask deletes a task; NotFound where it is gone already.
+// DeleteTask deletes a task; NotFound if it is already gone.
 func (c *Client) DeleteTask(ctx context.Context, contactID, taskID string) error {
 	return c.act(ctx, route{
 		operation: opDeleteTask, method: http.MethodDelete, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID},

@@ -17,8 +17,8 @@ func Set(value string) Text { return Text{&value, true} }
 // Clear empties the field: it is sent as null.
 func Clear() Text { return Text{sent: true} }
 
-// IsZero reports whether the field is left alone.
+// IsZero reports whether the field is left unchanged.
 func (t Text) IsZero() bool { return !t.sent }
 
-// MarshalJSON writes the text, or null where it is cleared.
+// MarshalJSON writes the text, or null if it is cleared.
 func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.value) }

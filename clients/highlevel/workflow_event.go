@@ -93,7 +93,7 @@ func ParseWorkflowEvent(body []byte) (WorkflowEvent, error) {
 // RecordID is what the body is the current state of: one contact in one
 // workflow, and one milestone of several where the Custom Data tells them
 // apart by milestone_id. It is the same for every body about the same thing.
-// It is "" where the body names neither a contact nor a milestone_id: then
+// It is "" if the body names neither a contact nor a milestone_id: then
 // bodies about different things could not be told apart.
 func (e WorkflowEvent) RecordID() string {
 	if e.ContactID == "" && e.MilestoneID == "" {

@@ -59,7 +59,7 @@ func (r *Registry) connected(ctx context.Context, companyID, locationID string, 
 	return c, err
 }
 
-// name asks for a location's name, for people; "" where it is not told.
+// name asks for a location's name, for people; "" if it is not told.
 func (r *Registry) name(ctx context.Context, given highlevel.Grant) string {
 	cfg := r.HighLevel
 	cfg.Tokens = highlevel.StaticTokens(given.AccessToken)
@@ -94,7 +94,7 @@ func (r *Registry) installedAt(ctx context.Context, companyID string) (locations
 	return locations, follow, nil
 }
 
-// pending notes that the app is installed at a location; false where it is
+// pending notes that the app is installed at a location; false if it is
 // connected already, or was removed by the operator.
 func (r *Registry) pending(ctx context.Context, companyID, locationID, name string) (bool, error) {
 	return r.Store.SavePending(ctx, store.Connection{

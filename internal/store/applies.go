@@ -86,7 +86,7 @@ func (s *Store) StartApply(ctx context.Context, a Apply, invites []string) error
 	return nil
 }
 
-// ApplyOf reads the last run of an automation; ok is false where there was none.
+// ApplyOf reads the last run of an automation; ok is false if there was none.
 func (s *Store) ApplyOf(ctx context.Context, automation string) (a Apply, ok bool, err error) {
 	return applyOf(ctx, s, automation)
 }

@@ -44,7 +44,7 @@ func scanConnection(r Rows) (c Connection, err error) {
 	return c, err
 }
 
-// Connection reads one; ok is false where the location was never connected.
+// Connection reads one; ok is false if the location was never connected.
 func (s *Store) Connection(ctx context.Context, locationID string) (c Connection, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT `+connectionColumns+` FROM connections WHERE location_id = $1`, locationID)
 	list, err := collect(rows, err, scanConnection)

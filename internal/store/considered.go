@@ -72,7 +72,7 @@ func (tx *Tx) considered(ctx context.Context, f Finish) error {
 }
 
 // SyncOf returns the sync that answered what was wanted of an entity up to a count;
-// with count 0 its last one. ok is false where there is none, or no longer.
+// with count 0 its last one. ok is false if there is none, or no longer.
 func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, ok bool, err error) {
 	order := `ORDER BY seen LIMIT 1`
 	if wanted == 0 {

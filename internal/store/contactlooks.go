@@ -77,7 +77,7 @@ func (s *Store) Shared(ctx context.Context, l Link) (bool, error) {
 }
 
 // ContactLinked returns the contact of the location whose a contact of CalendarHero
-// is; "" where it is that of none.
+// is; "" if it is that of none.
 func (s *Store) ContactLinked(ctx context.Context, locationID, objectID string) (contactID string, err error) {
 	rows, err := s.Query(ctx, `SELECT CASE WHEN l.kind = 'contact' THEN l.entity_id ELSE coalesce(e.contact_id, '') END
 		FROM links l LEFT JOIN entities e ON e.location_id = l.location_id AND e.kind = l.kind AND e.id = l.entity_id

@@ -15,7 +15,7 @@ type Delivery struct {
 	ID         int64 // as the inbox numbered it
 	WebhookID  string
 	Type       string // the event's type, e.g. ContactUpdate
-	Entity     Entity // Kind is "" where the event concerns no record we know
+	Entity     Entity // Kind is "" if the event concerns no record we know
 	ContactID  string // as the event named it; may be ""
 	Deleted    bool   // the event says the record was deleted
 	ReceivedAt time.Time

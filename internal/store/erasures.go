@@ -113,7 +113,7 @@ func (tx *Tx) eraseSkipped(ctx context.Context, deliveries []Delivery) error {
 
 const listForgotten = `SELECT location_id, contact_id FROM erasures WHERE on_request = 1 ORDER BY location_id, contact_id`
 
-// Erasure reads what becomes of a contact's traces; ok is false where nobody
+// Erasure reads what becomes of a contact's traces; ok is false if nobody
 // asked for it.
 func (s *Store) Erasure(ctx context.Context, locationID, contactID string) (e Erasure, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT location_id, contact_id, on_request, asked_at, done_at, payloads, entries, objects, items FROM erasures

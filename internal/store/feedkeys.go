@@ -31,7 +31,7 @@ func (s *Store) FeedKeys(ctx context.Context, locationID string) ([]FeedKey, err
 	return s.feedKeys(ctx, `location_id = $1`, locationID)
 }
 
-// FeedKey looks a key up by its digest; ok is false where there is none.
+// FeedKey looks a key up by its digest; ok is false if there is none.
 func (s *Store) FeedKey(ctx context.Context, digest string) (k FeedKey, ok bool, err error) {
 	list, err := s.feedKeys(ctx, `digest = $1`, digest)
 	if err != nil || len(list) == 0 {

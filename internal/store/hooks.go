@@ -21,8 +21,8 @@ type HookState string
 // The states of a webhook's registration.
 const (
 	HookOurs    HookState = "ours"
-	HookForeign HookState = "foreign" // another tool's: it is left alone
-	HookUnknown HookState = "unknown" // somebody's, but it cannot be read whose: it is left alone
+	HookForeign HookState = "foreign" // another tool's: it is left unchanged
+	HookUnknown HookState = "unknown" // somebody's, but it cannot be read whose: it is left unchanged
 	HookFailed  HookState = "failed"  // CalendarHero could not be asked or told
 	HookOff     HookState = "off"     // released by the operator: it is not registered
 )
@@ -78,7 +78,7 @@ func (s *Store) EndHookKeys(ctx context.Context, account, secret string, now tim
 	return nil
 }
 
-// HookKey looks a key up by its digest; ok is false where there never was one.
+// HookKey looks a key up by its digest; ok is false if there never was one.
 func (s *Store) HookKey(ctx context.Context, digest string) (k HookKey, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT digest, account, created_at, ended_at FROM calendarhero_keys WHERE digest = $1`, digest)
 	list, err := collect(rows, err, func(r Rows) (k HookKey, err error) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Lease takes the exclusive right called name for holder, until expires or
-// Release. It returns false where another holder has it. A holder that dies
+// Release. It returns false if another holder has it. A holder that dies
 // loses it by time, so hold it for longer than the work can take; if it was a process
 // that works jobs on PostgreSQL, the others end it sooner. Errors tell the name: no personal data in it.
 func (s *Store) Lease(ctx context.Context, name, holder string, now, expires time.Time) (taken bool, err error) {

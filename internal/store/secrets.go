@@ -14,7 +14,7 @@ type Secret struct {
 	Sealed string // as secret.Ring seals it; every sealing differs, so it is also a version
 }
 
-// Secret reads one; "" where there is none of that name.
+// Secret reads one; "" if there is none of that name.
 func (s *Store) Secret(ctx context.Context, name string) (sealed string, err error) {
 	rows, err := s.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, name)
 	list, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })

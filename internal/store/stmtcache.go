@@ -56,7 +56,7 @@ type cachedStmt struct {
 	busy bool // its rows are still open: a second use must not reset it
 }
 
-// lookup returns the free prepared statement of a text, or nil where it has to
+// lookup returns the free prepared statement of a text, or nil if it has to
 // run unprepared. The first sight of a text only notes it: migrations and
 // other one-off texts are not worth keeping.
 func (c *cachingConn) lookup(ctx context.Context, query string) *cachedStmt {

@@ -167,7 +167,7 @@ func (q sqlQuerier) Query(ctx context.Context, query string, args ...any) (Rows,
 
 type sqlRows struct{ *sql.Rows }
 
-func (r sqlRows) Close() { _ = r.Rows.Close() } // Err tells what went wrong
+func (r sqlRows) Close() { _ = r.Rows.Close() } // Err returns what went wrong
 
 // pgxQuerier adapts pgx.
 type pgxQuerier struct{ db pgxDB }

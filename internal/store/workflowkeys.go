@@ -17,7 +17,7 @@ type WorkflowKey struct {
 
 // AddWorkflowKey stores a new key of k.LocationID. othersUntil limits the
 // location's other keys to that time, and never lengthens the life of one; the
-// zero time leaves them alone. Keys that have expired are deleted.
+// zero time leaves them unchanged. Keys that have expired are deleted.
 func (s *Store) AddWorkflowKey(ctx context.Context, k WorkflowKey, othersUntil time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM workflow_keys WHERE expires_at <> 0 AND expires_at <= $1`, micros(k.CreatedAt)); err != nil {
@@ -46,7 +46,7 @@ func (s *Store) WorkflowKeys(ctx context.Context, locationID string) ([]Workflow
 }
 
 // WorkflowKey looks a key up by its digest, whether it has expired or not; ok
-// is false where there is none.
+// is false if there is none.
 func (s *Store) WorkflowKey(ctx context.Context, digest string) (k WorkflowKey, ok bool, err error) {
 	list, err := s.workflowKeys(ctx, `digest = $1`, digest)
 	if err != nil || len(list) == 0 {
