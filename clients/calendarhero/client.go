@@ -3,7 +3,10 @@
 //
 // CalendarHero publishes no contract to check against. The package relies only on
 // what other working connectors rely on, sends only documented keys, and reads
-// answers with tolerance. Every failure is a *clients.Error.
+// answers with tolerance.
+//
+// Guarantees: every failure is a *clients.Error, and the package sends a call that must
+// not run twice only once.
 //
 // The API has more calls, whose bodies are undocumented, so the package leaves
 // them out: PUT /user and /user/settings/*, PUT /user/meeting, POST
@@ -15,7 +18,7 @@
 // idempotency key. A create whose answer is lost is Unclear: the caller must look
 // for the request before it tries again.
 //
-// The package keeps no state and knows nothing of the store.
+// The package keeps no state. It must not know the store.
 package calendarhero
 
 import (

@@ -1,13 +1,13 @@
 // Package highlevel is a client of the HighLevel (LeadConnector) API v2, and reads
 // its webhooks: signature and envelope.
 //
-// Every call sends the Version header and a bearer token, and retries briefly (see
+// Guarantees: every call sends the Version header and a bearer token, and retries briefly (see
 // clients.Transport). It fails with a *clients.Error whose Reason is corrected if
 // HighLevel's status misleads: 400 "… not found" is NotFound, a 401 that no new
 // token heals is Forbidden, a 404 "Cannot GET /…" is Invalid. The package reads
 // records with tolerance, because HighLevel declares no field as required.
 //
-// The package keeps no state and knows nothing of the store.
+// The package keeps no state. It must not know the store.
 package highlevel
 
 import (

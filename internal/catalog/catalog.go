@@ -5,7 +5,9 @@
 // call of a request action, and the scopes in error texts. Tests hold its HighLevel
 // operations against HighLevel's OpenAPI, and call each entry in the sandbox.
 //
-// The package is pure data and pure functions: it knows no client and no store.
+// Guarantees: a call is checked before it is sent, and reaches only its own location.
+//
+// The package is pure data and pure functions. It must not know clients or the store.
 package catalog
 
 import (

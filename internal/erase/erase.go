@@ -1,9 +1,9 @@
 // Package erase removes what Milepost stores of a contact that was deleted or that a
 // person asked it to forget.
 //
-// It guarantees that an erasure ends only after everything that was made for the contact
-// is removed, and after its bytes are gone from the files of the databases. It does not
-// know how objects are removed: the sync does that.
+// Guarantee: an erasure ends only after a sync has removed everything that Milepost created
+// for the contact, and after its bytes are gone from the files of the databases. The
+// package must not know how a sync removes objects.
 package erase
 
 import (

@@ -1,8 +1,8 @@
 // Package facts turns HighLevel's and CalendarHero's records into the facts that
 // automations read.
 //
-// It is pure, and loses nothing that an automation may name. It does not know which
-// automations there are.
+// Guarantees: it is pure, and loses nothing that an automation may name. It must not know
+// which automations exist.
 package facts
 
 import (

@@ -2,7 +2,7 @@
 // open connections, the memory for bodies that are being read, and the work
 // that is done before a sender is known.
 //
-// A limit that is reached never costs a request that the server works on. It
+// Guarantee: a limit that is reached never costs a request that the server works on. It
 // costs a connection on which the server waits for its client: to send a
 // request or the rest of it, or to read an answer. Of those, the client with
 // the most loses the one that has waited longest, and a connection that has
@@ -10,7 +10,7 @@
 // is there while nobody else needs it: HighLevel sends bursts from few
 // addresses, and behind a proxy all clients may have one.
 //
-// The package does not decide who is a stranger: see Proven.
+// The package must not know who is a stranger: see Proven.
 package guard
 
 import (

@@ -1,5 +1,8 @@
 // Package httpjson writes the two kinds of JSON answers: documents and problems
-// (RFC 9457). It does not know which endpoint answers.
+// (RFC 9457).
+//
+// Guarantee: every endpoint answers in the same form. The package must not know which
+// endpoint answers.
 package httpjson
 
 import (

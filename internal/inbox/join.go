@@ -261,7 +261,7 @@ func (l *sqliteLog) reserve(ctx context.Context, n int64) error {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE inbox_identity SET taken = $1`, n); err != nil {
-		return errors.Join(fmt.Errorf("note which numbers are taken: %w", err), tx.Rollback())
+		return errors.Join(fmt.Errorf("save which numbers are taken: %w", err), tx.Rollback())
 	}
 	l.taken = n // append reads it in a transaction, and there is one at a time
 	return tx.Commit()

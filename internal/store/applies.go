@@ -259,7 +259,7 @@ func (s *Store) EntitiesWithObject(ctx context.Context, objectID string) ([]Enti
 	rows, err := s.Query(ctx, `SELECT DISTINCT location_id, kind, entity_id FROM links WHERE object_id = $1 AND object_id <> '' LIMIT 20`, objectID)
 	list, err := collect(rows, err, func(r Rows) (e Entity, err error) { return e, r.Scan(&e.LocationID, &e.Kind, &e.ID) })
 	if err != nil {
-		return nil, fmt.Errorf("look for the record of meeting %s: %w", objectID, err)
+		return nil, fmt.Errorf("find the record of meeting %s: %w", objectID, err)
 	}
 	return list, nil
 }

@@ -86,7 +86,7 @@ func (s *Store) SetAutomationsFile(ctx context.Context, file string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note where the automations are: %w", err)
+		return fmt.Errorf("save where the automations are: %w", err)
 	}
 	return nil
 }

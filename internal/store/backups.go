@@ -16,7 +16,7 @@ func (s *Store) NoteBackup(ctx context.Context, at time.Time, bytes int64) error
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the backup: %w", err)
+		return fmt.Errorf("save the backup: %w", err)
 	}
 	return nil
 }

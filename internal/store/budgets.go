@@ -40,7 +40,7 @@ func scanBudget(r Rows) (b Budget, err error) {
 	for i := 0; i < len(b.Used) && len(used) > 0; i++ {
 		n, size := binary.Varint(used)
 		if size <= 0 {
-			return b, fmt.Errorf("the calls of late are not readable: %x", used)
+			return b, fmt.Errorf("the stored recent calls are not readable: %x", used)
 		}
 		b.Used[i], used = int(n), used[size:]
 	}

@@ -96,7 +96,7 @@ func (s *Store) BeginCall(ctx context.Context, q Call, contactID string, l Link,
 		return tx.writeLink(ctx, l, now)
 	})
 	if err != nil {
-		return Call{}, time.Time{}, fmt.Errorf("note the request of item %s of %s: %w", q.Item, q.Entity, err)
+		return Call{}, time.Time{}, fmt.Errorf("save the request of item %s of %s: %w", q.Item, q.Entity, err)
 	}
 	return begun, until, nil
 }
@@ -142,7 +142,7 @@ func (s *Store) EndCall(ctx context.Context, q Call, state CallState, made strin
 		return tx.appendTimeline(ctx, timeline)
 	})
 	if err != nil {
-		return fmt.Errorf("note the end of the request of item %s of %s: %w", q.Item, q.Entity, err)
+		return fmt.Errorf("save the end of the request of item %s of %s: %w", q.Item, q.Entity, err)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (s *Store) noteCause(ctx context.Context, c Cause, key string, now time.Tim
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("note why %s is not in step: %w", c.LocationID, err)
+		return fmt.Errorf("save why %s is not in step: %w", c.LocationID, err)
 	}
 	return nil
 }
@@ -218,7 +218,7 @@ func (s *Store) Hush(ctx context.Context, h Hush) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("keep what %s said: %w", h.By, err)
+		return fmt.Errorf("save the webhook of %s: %w", h.By, err)
 	}
 	return nil
 }
@@ -230,7 +230,7 @@ func (s *Store) Unhush(ctx context.Context, key string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("forget what was said of %s: %w", key, err)
+		return fmt.Errorf("delete the stored webhooks of %s: %w", key, err)
 	}
 	return nil
 }
@@ -245,7 +245,7 @@ func (s *Store) Hushes(ctx context.Context) (map[string]Hush, error) {
 		return h, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list what people know of: %w", err)
+		return nil, fmt.Errorf("list the meetings of people: %w", err)
 	}
 	out := map[string]Hush{}
 	for _, h := range list {
@@ -286,7 +286,7 @@ func (s *Store) StuckDeliveries(ctx context.Context, before time.Time) (all []St
 		all = append(all, list...)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for webhooks that wait for too long: %w", err)
+		return nil, fmt.Errorf("find webhooks that wait too long: %w", err)
 	}
 	return all, nil
 }

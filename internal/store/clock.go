@@ -56,7 +56,7 @@ func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Dura
 		})
 	}
 	if err != nil {
-		return jobs, fmt.Errorf("have contacts looked at again: %w", err)
+		return jobs, fmt.Errorf("queue contacts again: %w", err)
 	}
 	return jobs, nil
 }
@@ -81,7 +81,7 @@ func (s *Store) SyncedAhead(ctx context.Context, now time.Time) error {
 			})
 		}
 		if err != nil {
-			return fmt.Errorf("sync again what was synced by a clock that was ahead: %w", err)
+			return fmt.Errorf("queue records that were synced by a clock that was ahead: %w", err)
 		}
 		if len(list) == 0 {
 			return nil

@@ -159,7 +159,7 @@ func (s *Store) SetConnectionState(ctx context.Context, locationID string, state
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note that the connection of location %s is %s: %w", locationID, state, err)
+		return fmt.Errorf("save that the connection of location %s is %s: %w", locationID, state, err)
 	}
 	return nil
 }
@@ -198,7 +198,7 @@ func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (chan
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("note that the connection of location %s is %s: %w", m.LocationID, m.To, err)
+		return false, fmt.Errorf("save that the connection of location %s is %s: %w", m.LocationID, m.To, err)
 	}
 	return changed, nil
 }
@@ -221,7 +221,7 @@ func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (p
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("note that the app is installed at location %s: %w", c.LocationID, err)
+		return false, fmt.Errorf("save that the app is installed at location %s: %w", c.LocationID, err)
 	}
 	return pending, nil
 }

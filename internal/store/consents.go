@@ -96,7 +96,7 @@ func (s *Store) KeepConsents(ctx context.Context, items []string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("drop what was agreed to of former automations: %w", err)
+		return fmt.Errorf("delete the consents of former automations: %w", err)
 	}
 	return nil
 }

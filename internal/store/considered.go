@@ -66,7 +66,7 @@ func (tx *Tx) considered(ctx context.Context, f Finish) error {
 		ON CONFLICT (location_id, kind, entity_id, seen) DO UPDATE SET synced_at = excluded.synced_at, outcome = excluded.outcome, automations = excluded.automations`,
 		f.Entity.LocationID, f.Entity.Kind, f.Entity.ID, f.Wanted, micros(f.Now), f.Outcome, string(text))
 	if err != nil {
-		return fmt.Errorf("note what the automations made of %s: %w", f.Entity, err)
+		return fmt.Errorf("save what the automations made of %s: %w", f.Entity, err)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (s *Store) EntitiesNamed(ctx context.Context, id string) ([]EntityState, er
 	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE id = $1 ORDER BY location_id, kind LIMIT 20`, id)
 	list, err := collect(rows, err, scanEntity)
 	if err != nil {
-		return nil, fmt.Errorf("look for the record %s: %w", id, err)
+		return nil, fmt.Errorf("find the record %s: %w", id, err)
 	}
 	return list, nil
 }
@@ -119,7 +119,7 @@ func (s *Store) PruneConsidered(ctx context.Context, before time.Time) (n int64,
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("delete what is known of syncs before %s: %w", before.Format(time.DateOnly), err)
+		return 0, fmt.Errorf("delete the explanations of syncs before %s: %w", before.Format(time.DateOnly), err)
 	}
 	return n, nil
 }

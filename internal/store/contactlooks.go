@@ -14,7 +14,7 @@ func (s *Store) ContactsToLookAt(ctx context.Context, locationID string, since t
 	rows, err := s.Query(ctx, listContactsToLookAt, locationID, micros(since), limit)
 	links, err := collect(rows, err, scanLink)
 	if err != nil {
-		return nil, fmt.Errorf("list the contacts of location %s that are to be looked at: %w", locationID, err)
+		return nil, fmt.Errorf("list the contacts of location %s to read: %w", locationID, err)
 	}
 	return links, nil
 }
@@ -47,7 +47,7 @@ func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Tim
 		return tx.requeue(ctx, entities, false, byBackfill)
 	})
 	if err != nil {
-		return fmt.Errorf("note that %d contacts were looked at: %w", len(same)+len(differ), err)
+		return fmt.Errorf("save that %d contacts were read: %w", len(same)+len(differ), err)
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func (s *Store) SameAt(ctx context.Context, l Link) (time.Time, error) {
 		l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item)
 	at, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read when item %s of %s was looked at: %w", l.Item, l.Entity, err)
+		return time.Time{}, fmt.Errorf("read when item %s of %s was last read: %w", l.Item, l.Entity, err)
 	}
 	if len(at) == 0 {
 		return time.Time{}, nil
@@ -84,7 +84,7 @@ func (s *Store) ContactLinked(ctx context.Context, locationID, objectID string) 
 		WHERE l.location_id = $1 AND l.object_id = $2 AND l.item_kind = 'contact' AND l.state = 'live' ORDER BY 1 DESC LIMIT 1`, locationID, objectID)
 	list, err := collect(rows, err, func(r Rows) (id string, err error) { return id, r.Scan(&id) })
 	if err != nil {
-		return "", fmt.Errorf("look whose contact %s is: %w", objectID, err)
+		return "", fmt.Errorf("find the owner of contact %s: %w", objectID, err)
 	}
 	if len(list) == 0 {
 		return "", nil

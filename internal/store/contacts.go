@@ -198,7 +198,7 @@ func (s *Store) ContactsByID(ctx context.Context, id string) ([]Contact, error) 
 	rows, err := s.Query(ctx, listContactsByID, id)
 	list, err := collect(rows, err, scanContact)
 	if err != nil {
-		return nil, fmt.Errorf("look for contact %s: %w", id, err)
+		return nil, fmt.Errorf("find contact %s: %w", id, err)
 	}
 	return list, nil
 }
@@ -228,7 +228,7 @@ func (s *Store) LinksOf(ctx context.Context, locationID, contactID string) ([]Li
 	rows, err := s.Query(ctx, listLinksOf, locationID, contactID)
 	list, err := collect(rows, err, scanLink)
 	if err != nil {
-		return nil, fmt.Errorf("list what was made for contact %s: %w", contactID, err)
+		return nil, fmt.Errorf("list the objects of contact %s: %w", contactID, err)
 	}
 	return list, nil
 }

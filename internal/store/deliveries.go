@@ -266,7 +266,7 @@ func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	rows, err := s.Query(ctx, countBacklog)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return 0, fmt.Errorf("count what is owed: %w", err)
+		return 0, fmt.Errorf("count the owed syncs: %w", err)
 	}
 	return n[0], nil
 }

@@ -121,7 +121,7 @@ func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) er
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the contact of %s: %w", e, err)
+		return fmt.Errorf("save the contact of %s: %w", e, err)
 	}
 	return nil
 }
@@ -178,7 +178,7 @@ func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nt
 		return v, err
 	})
 	if err != nil {
-		return raised{}, fmt.Errorf("raise what is wanted of %s: %w", e, err)
+		return raised{}, fmt.Errorf("raise the wanted counter of %s: %w", e, err)
 	}
 	return list[0], nil
 }
@@ -224,7 +224,7 @@ func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 			rows, err := tx.Query(ctx, listUnready, e.LocationID, e.ID, int64(by))
 			unready, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 			if err != nil {
-				return fmt.Errorf("look at the sync job of %s: %w", e, err)
+				return fmt.Errorf("read the sync job of %s: %w", e, err)
 			}
 			v.expedite = len(unready) > 0
 		}
@@ -408,7 +408,7 @@ func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	}
 	if f.Contact != nil && f.Erase == "" {
 		if err := tx.saveContact(ctx, *f.Contact); err != nil {
-			return nil, fmt.Errorf("keep what contact %s is searched by: %w", f.Contact.ID, err)
+			return nil, fmt.Errorf("save the search words of contact %s: %w", f.Contact.ID, err)
 		}
 	}
 	if err := tx.noteHappened(ctx, e, f.Happened); err != nil {
@@ -477,7 +477,7 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 		return s.queue.await(ctx, tx, job.Args, job.Priority, time.Now().Add(real(next.Sub(now))))
 	})
 	if err != nil {
-		return false, fmt.Errorf("have the syncs of %s wait: %w", job.Args.Entity(), err)
+		return false, fmt.Errorf("postpone the syncs of %s: %w", job.Args.Entity(), err)
 	}
 	return again, nil
 }
@@ -553,7 +553,7 @@ func (s *Store) LearnContacts(ctx context.Context, contactOf map[Entity]string, 
 		return tx.enqueue(ctx, byAsker[byBackfill], byBackfill)
 	})
 	if err != nil {
-		return fmt.Errorf("note the contacts of %d tasks: %w", len(contactOf), err)
+		return fmt.Errorf("save the contacts of %d tasks: %w", len(contactOf), err)
 	}
 	return nil
 }
@@ -607,7 +607,7 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 		return tx.setOutcome(ctx, e, p.Wanted, p.Outcome, p.Detail, 0)
 	})
 	if err != nil {
-		return fmt.Errorf("note that the sync of %s waits: %w", e, err)
+		return fmt.Errorf("save that the sync of %s waits: %w", e, err)
 	}
 	return nil
 }

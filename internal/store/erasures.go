@@ -48,7 +48,7 @@ func (s *Store) Forget(ctx context.Context, locationID, contactID string, now ti
 		return tx.requeue(ctx, []Entity{{LocationID: locationID, Kind: "contact", ID: contactID}}, true, byEvent)
 	})
 	if err != nil {
-		return fmt.Errorf("ask for contact %s to be forgotten: %w", contactID, err)
+		return fmt.Errorf("request the erasure of contact %s: %w", contactID, err)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (s *Store) Owed(ctx context.Context, locationID, contactID string) (int64, 
 	rows, err := s.Query(ctx, countOwed, locationID, contactID)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return 0, fmt.Errorf("count what is owed of contact %s: %w", contactID, err)
+		return 0, fmt.Errorf("count the owed syncs of contact %s: %w", contactID, err)
 	}
 	return n[0], nil
 }
@@ -161,7 +161,7 @@ func (s *Store) Standing(ctx context.Context, locationID, contactID string) (int
 	rows, err := s.Query(ctx, countStanding, locationID, contactID)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return 0, fmt.Errorf("count what stands of contact %s: %w", contactID, err)
+		return 0, fmt.Errorf("count the remaining objects of contact %s: %w", contactID, err)
 	}
 	return n[0], nil
 }
@@ -175,7 +175,7 @@ func (s *Store) Left(ctx context.Context, locationID, contactID string) ([]Link,
 		locationID, contactID)
 	left, err := collect(rows, err, scanLink)
 	if err != nil {
-		return nil, fmt.Errorf("list what stays of contact %s: %w", contactID, err)
+		return nil, fmt.Errorf("list the remaining objects of contact %s: %w", contactID, err)
 	}
 	return left, nil
 }
@@ -271,7 +271,7 @@ func (s *Store) Erased(ctx context.Context, job *river.Job[EraseArgs], begun Era
 		return s.queue.complete(ctx, tx, job.JobRow)
 	})
 	if err != nil {
-		return Erasure{}, false, fmt.Errorf("note that contact %s is erased: %w", begun.ContactID, err)
+		return Erasure{}, false, fmt.Errorf("save that contact %s is erased: %w", begun.ContactID, err)
 	}
 	e, _, err = s.Erasure(ctx, begun.LocationID, begun.ContactID)
 	return e, again, err

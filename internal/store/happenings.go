@@ -44,7 +44,7 @@ func (tx *Tx) noteHappened(ctx context.Context, e Entity, what map[string]time.T
 	for _, w := range slices.Sorted(maps.Keys(what)) {
 		if _, err := tx.Exec(ctx, `INSERT INTO happenings (location_id, kind, id, what, at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (location_id, kind, id, what) DO NOTHING`, e.LocationID, e.Kind, e.ID, w, micros(what[w])); err != nil {
-			return fmt.Errorf("note what happened to %s: %w", e, err)
+			return fmt.Errorf("save what happened to %s: %w", e, err)
 		}
 	}
 	return nil
@@ -84,7 +84,7 @@ func (tx *Tx) keepLast(ctx context.Context, e Entity, contactID string, body []b
 	_, err := tx.Exec(ctx, `INSERT INTO records (location_id, kind, id, contact_id, received_at, body, delivery_id, told_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)
 		ON CONFLICT (location_id, kind, id) `+conflict, e.LocationID, e.Kind, e.ID, contactID, micros(at), body)
 	if err != nil {
-		return fmt.Errorf("keep what is last known of %s: %w", e, err)
+		return fmt.Errorf("save the last known facts of %s: %w", e, err)
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func (s *Store) AskDue(ctx context.Context, now time.Time) (n int, err error) {
 		})
 	}
 	if err != nil {
-		return 0, fmt.Errorf("ask for what the clock changes: %w", err)
+		return 0, fmt.Errorf("queue the records that the clock changes: %w", err)
 	}
 	return len(due), nil
 }

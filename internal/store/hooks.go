@@ -146,7 +146,7 @@ func (s *Store) SaveHooks(ctx context.Context, hooks ...Hook) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note the state of CalendarHero's webhooks: %w", err)
+		return fmt.Errorf("save the state of CalendarHero's webhooks: %w", err)
 	}
 	return nil
 }

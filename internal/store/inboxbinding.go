@@ -61,7 +61,7 @@ func (s *Store) BindInbox(ctx context.Context, b InboxBinding) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note which inbox the state database belongs to: %w", err)
+		return fmt.Errorf("save which inbox the state database belongs to: %w", err)
 	}
 	return nil
 }

@@ -144,7 +144,7 @@ func (s *Store) NoteItems(ctx context.Context, n Noted) error {
 		rows, err := s.Query(ctx, `SELECT item FROM items WHERE `+ofOtherAssignee+` LIMIT 1`, n.Entity.LocationID, n.ContactID, n.AssignedTo)
 		others, err := collect(rows, err, func(r Rows) (key string, err error) { return key, r.Scan(&key) })
 		if err != nil {
-			return fmt.Errorf("look for what user %s is now assigned to: %w", n.AssignedTo, err)
+			return fmt.Errorf("find the records assigned to user %s: %w", n.AssignedTo, err)
 		}
 		reassign = len(others) > 0
 	}
@@ -165,7 +165,7 @@ func (s *Store) NoteItems(ctx context.Context, n Noted) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the items of %s: %w", n.Entity, err)
+		return fmt.Errorf("save the items of %s: %w", n.Entity, err)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (s *Store) RunJobNow(ctx context.Context, id int64) error {
 	rows, err := s.Query(ctx, `SELECT CAST(state AS TEXT) FROM river_job WHERE id = $1`, id)
 	states, err := collect(rows, err, func(r Rows) (state string, err error) { return state, r.Scan(&state) })
 	if err != nil {
-		return fmt.Errorf("look for job %d: %w", id, err)
+		return fmt.Errorf("find job %d: %w", id, err)
 	}
 	due := []string{string(rivertype.JobStateRetryable), string(rivertype.JobStateDiscarded)}
 	if len(states) == 0 || !slices.Contains(due, states[0]) {

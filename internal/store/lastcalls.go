@@ -14,7 +14,7 @@ func (s *Store) NoteCall(ctx context.Context, lane string, at time.Time) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note the last call of %s: %w", lane, err)
+		return fmt.Errorf("save the last call of %s: %w", lane, err)
 	}
 	return nil
 }

@@ -118,7 +118,7 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("let go of object %s of %s: %w", l.ObjectID, l.Entity, err)
+		return false, fmt.Errorf("release object %s of %s: %w", l.ObjectID, l.Entity, err)
 	}
 	return sole, nil
 }
@@ -158,7 +158,7 @@ func (s *Store) Confirm(ctx context.Context, of OrphanArgs, after time.Duration)
 		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: of, InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)}}})
 	})
 	if err != nil {
-		return fmt.Errorf("queue a look for meeting request %s: %w", of.DeletedID, err)
+		return fmt.Errorf("queue a check of meeting request %s: %w", of.DeletedID, err)
 	}
 	return nil
 }

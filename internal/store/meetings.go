@@ -112,7 +112,7 @@ func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, requeue []
 		return tx.requeue(ctx, requeue, false, byEvent)
 	})
 	if err != nil {
-		return fmt.Errorf("note %d meetings: %w", len(meetings), err)
+		return fmt.Errorf("save %d meetings: %w", len(meetings), err)
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, 
 		UNION SELECT `+linkColumns+` FROM links WHERE marker = $2 AND marker <> '' AND item_kind IN ('event', 'task')`, id, marker)
 	links, err := collect(rows, err, scanLink)
 	if err != nil {
-		return nil, fmt.Errorf("look for the link of meeting %s: %w", id, err)
+		return nil, fmt.Errorf("find the link of meeting %s: %w", id, err)
 	}
 	return links, nil
 }
@@ -205,7 +205,7 @@ func (s *Store) WroteInHighLevel(ctx context.Context, locationID, marker string)
 		AND item_kind IN ('highlevel_note', 'highlevel_task')`, marker, locationID)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return false, fmt.Errorf("look for what was written with a marker: %w", err)
+		return false, fmt.Errorf("find the object of a marker: %w", err)
 	}
 	return n[0] > 0, nil
 }

@@ -72,7 +72,7 @@ func (s *Store) SeePersonToken(ctx context.Context, id int64, seen time.Time) er
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note that a token is used: %w", err)
+		return fmt.Errorf("save that a token is used: %w", err)
 	}
 	return nil
 }

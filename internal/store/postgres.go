@@ -66,7 +66,7 @@ var ErrMoving = errors.New("the move into this PostgreSQL database is not finish
 // Moving reports whether data is being moved into the database.
 func Moving(ctx context.Context, pool *pgxpool.Pool) (moving bool, err error) {
 	if err := pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, MoveTable).Scan(&moving); err != nil {
-		return false, fmt.Errorf("look for a move into the PostgreSQL database: %w", err)
+		return false, fmt.Errorf("check for a move into the PostgreSQL database: %w", err)
 	}
 	return moving, nil
 }

@@ -56,7 +56,7 @@ func (s *Store) TasksKnown(ctx context.Context, locationID string) error {
 		_, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES ($1, $1, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 1)
 			ON CONFLICT (name) DO UPDATE SET tasks_known = 1`, locationID)
 		if err != nil {
-			return fmt.Errorf("note that the tasks of %s are known: %w", locationID, err)
+			return fmt.Errorf("save that the tasks of %s are known: %w", locationID, err)
 		}
 		return nil
 	})
@@ -144,7 +144,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 		return tx.enqueue(ctx, differ, byBackfill)
 	})
 	if err != nil {
-		return fmt.Errorf("note how far the reconciliation %s is: %w", v.Name, err)
+		return fmt.Errorf("save the progress of the reconciliation %s: %w", v.Name, err)
 	}
 	return nil
 }
@@ -275,7 +275,7 @@ func (s *Store) ToldOf(ctx context.Context, locationID, contactID, kind string, 
 func (s *Store) readLastSeen(ctx context.Context, out map[string]LastSeen, query string, args ...any) error {
 	rows, err := s.Query(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("read what is remembered of records: %w", err)
+		return fmt.Errorf("read the last seen state of records: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {

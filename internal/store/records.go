@@ -44,7 +44,7 @@ func (tx *Tx) keepRecord(ctx context.Context, d *Delivery) error {
 				THEN records.told_at < excluded.told_at ELSE records.delivery_id < excluded.delivery_id END`,
 		d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, d.ContactID, micros(d.ReceivedAt), d.Body, d.ID, eventAt)
 	if err != nil {
-		return fmt.Errorf("keep the record of %s: %w", d.Entity, err)
+		return fmt.Errorf("save the record of %s: %w", d.Entity, err)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (s *Store) Record(ctx context.Context, e Entity) (record Record, ok bool, e
 		return v, err
 	})
 	if err != nil {
-		return Record{}, false, fmt.Errorf("read what was delivered of %s: %w", e, err)
+		return Record{}, false, fmt.Errorf("read the last delivery of %s: %w", e, err)
 	}
 	if len(list) == 0 {
 		return Record{}, false, nil

@@ -51,7 +51,7 @@ func (s *Store) QueueReminders(ctx context.Context, l Link, now time.Time, remin
 func (s *Store) NoteReminder(ctx context.Context, job *river.Job[RemindArgs], sending bool) error {
 	err := s.InTx(ctx, func(tx *Tx) error { return s.queue.note(ctx, tx, job.ID, sending) })
 	if err != nil {
-		return fmt.Errorf("note how far the reminder of %s is: %w", job.Args.Entity(), err)
+		return fmt.Errorf("save the progress of the reminder of %s: %w", job.Args.Entity(), err)
 	}
 	return nil
 }

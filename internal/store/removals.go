@@ -53,7 +53,7 @@ func (s *Store) MarkUnconfirmed(ctx context.Context, e Entity, vendor string, no
 		return err
 	})
 	if err != nil {
-		return since, fmt.Errorf("note that %s does not show %s: %w", vendor, e, err)
+		return since, fmt.Errorf("save that %s does not show %s: %w", vendor, e, err)
 	}
 	return since, nil
 }
@@ -145,7 +145,7 @@ func (s *Store) Settle(ctx context.Context, e Entity, vendor string) (over bool,
 		return err
 	})
 	if err != nil {
-		return over, fmt.Errorf("note that %s is not in doubt: %w", e, err)
+		return over, fmt.Errorf("end the checks of %s: %w", e, err)
 	}
 	return over, nil
 }
@@ -219,7 +219,7 @@ func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.T
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("allow what waits to be removed at location %s: %w", locationID, err)
+		return 0, fmt.Errorf("allow the removals that wait at location %s: %w", locationID, err)
 	}
 	return n, nil
 }

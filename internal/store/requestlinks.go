@@ -16,7 +16,7 @@ func (s *Store) LinksWithMarkers(ctx context.Context, markers []string) (found [
 		rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE marker <> '' AND marker IN (`+parameters(1, n)+`)`, args...)
 		links, err := collect(rows, err, scanLink)
 		if err != nil {
-			return nil, fmt.Errorf("look for the links of %d markers: %w", n, err)
+			return nil, fmt.Errorf("find the links of %d markers: %w", n, err)
 		}
 		found, markers = append(found, links...), markers[n:]
 	}
@@ -47,7 +47,7 @@ func (s *Store) MadeRequests(ctx context.Context, locationID string) (bool, erro
 	rows, err := s.Query(ctx, `SELECT 1 FROM links WHERE location_id = $1 AND item_kind IN ('event', 'task') AND object_id <> '' LIMIT 1`, locationID)
 	found, err := collect(rows, err, func(r Rows) (n int, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return false, fmt.Errorf("look for a meeting request of location %s: %w", locationID, err)
+		return false, fmt.Errorf("find a meeting request of location %s: %w", locationID, err)
 	}
 	return len(found) > 0, nil
 }

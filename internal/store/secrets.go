@@ -122,7 +122,7 @@ func (s *Store) KeyProbe(ctx context.Context, sealed string) (stored string, err
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("look at the probe of the keys: %w", err)
+		return "", fmt.Errorf("read the probe of the keys: %w", err)
 	}
 	return list[0], nil
 }

@@ -79,7 +79,7 @@ func (s *Store) SeeSession(ctx context.Context, digest string, seen, expires tim
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note that a session is used: %w", err)
+		return fmt.Errorf("save that a session is used: %w", err)
 	}
 	return nil
 }

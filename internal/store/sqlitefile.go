@@ -129,7 +129,7 @@ func (o *openFiles) remember() error {
 	for i, suffix := range suffixes {
 		info, err := os.Stat(o.path + suffix)
 		if err != nil {
-			return fmt.Errorf("look at the open database %s: %w", o.path, err)
+			return fmt.Errorf("check the open database %s: %w", o.path, err)
 		}
 		known[i] = info
 	}

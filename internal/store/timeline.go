@@ -72,7 +72,7 @@ func (s *Store) ToldSince(ctx context.Context, e Entity, contactID, what string,
 		e.LocationID, contactID, e.Kind, e.ID, what, micros(since))
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
 	if err != nil {
-		return 0, fmt.Errorf("count what was told of %s: %w", e, err)
+		return 0, fmt.Errorf("count the timeline entries of %s: %w", e, err)
 	}
 	return n[0], nil
 }

@@ -58,7 +58,7 @@ func (s *Store) PruneWaits(ctx context.Context, before time.Time) (n int64, err 
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("delete what is known of waits before %s: %w", before.Format(time.DateOnly), err)
+		return 0, fmt.Errorf("delete the waits before %s: %w", before.Format(time.DateOnly), err)
 	}
 	return n, nil
 }

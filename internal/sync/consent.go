@@ -75,7 +75,7 @@ func (s requests) inherit(ctx context.Context, plan mapping.Plan) error {
 			Start: item.Start, End: item.End, SourceStart: item.Start, SourceEnd: item.End, Invited: string(mapping.InviteOwner),
 		}
 		if err := s.store.SaveLink(ctx, link, s.now(), nil); err != nil {
-			return fmt.Errorf("note who a request was made for: %w", err)
+			return fmt.Errorf("save who a request was made for: %w", err)
 		}
 		s.links[item.Key] = link
 	}

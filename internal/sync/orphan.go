@@ -64,7 +64,7 @@ func (r *Syncer) orphanLater(e store.Entity, err error) error {
 	if wait, limited := outcome.RateLimit(err, outcome.RateLimitWait); limited {
 		return r.Snooze(outcome.Jitter(wait))
 	}
-	return fmt.Errorf("look for a meeting request of %s that should not exist: %w", e, err)
+	return fmt.Errorf("find a meeting request of %s that should not exist: %w", e, err)
 }
 
 // confirm queues the check of a delete. Or, if a request was left because it was over by

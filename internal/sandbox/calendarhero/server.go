@@ -1,5 +1,8 @@
 // Package calendarhero is a strict, stateful fake of one CalendarHero account:
 // its API, its webhooks and its mails. Package sandbox says how strict a fake is.
+//
+// Guarantee: it rejects what CalendarHero is known to reject. It must not share code with
+// the client that it tests.
 package calendarhero
 
 import (

@@ -1,6 +1,9 @@
 // Package fakehttp holds what the fakes of both vendors need to be servers:
 // injected faults, webhooks that are sent and retried, counters of calls, ids and
-// JSON as Node writes it. It knows neither vendor.
+// JSON as Node writes it.
+//
+// Guarantee: a fault hits exactly the requests that it is armed for. It must not know the
+// vendors.
 package fakehttp
 
 import (

@@ -1,5 +1,8 @@
 // Package highlevel is a strict, stateful fake of one HighLevel account: its
 // API, its marketplace and its webhooks. Package sandbox says how strict a fake is.
+//
+// Guarantee: it rejects what HighLevel is known to reject. It must not share code with the
+// client that it tests.
 package highlevel
 
 import (
