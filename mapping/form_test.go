@@ -26,7 +26,7 @@ func writtenTexts(t *testing.T) (texts []string) {
 			t.Fatal(err)
 		}
 		for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
-			if !strings.HasPrefix(block[1], "milestone:") {
+			if strings.Contains(block[1], "do:") {
 				sources = append(sources, block[1])
 			}
 		}

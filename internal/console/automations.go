@@ -61,9 +61,24 @@ type automationsData struct {
 	Source string // the file that is the only source
 	Q      string
 	States []option
-	List   []automation.Entry
+	List   []listed
 	All    int    // automations, whatever the filter
 	Next   string // address of those that follow
+}
+
+// listed is an automation in the list, with what it did of late.
+type listed struct {
+	automation.Entry
+	operate.Activity
+}
+
+// Deliveries is the address of the deliveries about its records.
+func (l listed) Deliveries(outcome string) string {
+	in := url.Values{"automation": {l.ID}}
+	if outcome != "" {
+		in.Set("outcome", outcome)
+	}
+	return Path + "deliveries?" + in.Encode()
 }
 
 // automationsPerPage is how many automations a page lists.
@@ -82,6 +97,10 @@ func (c *Console) automationsPage(r *http.Request, v *view) error {
 		o.Selected = o.Value == state
 		data.States = append(data.States, o)
 	}
+	did, err := c.Desk.Activity(r.Context())
+	if err != nil {
+		return err
+	}
 	after := in.Get("after")
 	if !slices.ContainsFunc(all, func(e automation.Entry) bool { return e.ID == after }) {
 		after = ""
@@ -99,7 +118,7 @@ func (c *Console) automationsPage(r *http.Request, v *view) error {
 			v.Data = data
 			return nil
 		default:
-			data.List = append(data.List, e)
+			data.List = append(data.List, listed{e, did[e.ID]})
 		}
 	}
 	v.Data = data

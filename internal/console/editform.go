@@ -445,10 +445,24 @@ func (f *filledForm) write() (text string, set *mapping.Set, wrong wrongAt) {
 	if mistakes, ok := errors.AsType[*mapping.LoadError](err); ok {
 		for _, m := range mistakes.Mistakes {
 			place := mapping.PlaceOf(text, m)
-			wrong.add(f.nameOf(place), sentence(errors.New(m.Message)))
+			name := f.nameOf(place)
+			wrong.add(name, plainly(name, m.Message))
 		}
 	}
 	return text, set, wrong
+}
+
+// plainly says a mistake in the words of the form, which knows no YAML.
+func plainly(name, message string) string {
+	switch {
+	case name == "m.kind" && strings.HasPrefix(message, "is required"):
+		return "Choose what the milestone is."
+	case name == "add":
+		return "Add an action."
+	case strings.HasPrefix(message, "is required"):
+		return "This is needed."
+	}
+	return sentence(errors.New(message))
 }
 
 // saved is the form as it is saved: without what does not go with its trigger, and

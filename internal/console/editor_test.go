@@ -9,12 +9,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
 	"milepost/internal/automation"
 	"milepost/internal/console"
 	"milepost/internal/people"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -254,7 +256,7 @@ func TestAnAutomationIsBuiltWithoutScript(t *testing.T) {
 	form["a.0.f.reminders"] = []string{"1d", "3h"}
 	form["a.0.f.attach"] = []string{"notes"}
 	page, form = d.press(path, form, "check")
-	d.wants(page, `<a href="#a.0.f.start">1. Event in CalendarHero: Date and time</a>: Is required.`, `aria-invalid="true"`)
+	d.wants(page, `<a href="#a.0.f.start">1. Event in CalendarHero: Date and time</a>: This is needed.`, `aria-invalid="true"`)
 	form.Set("step", "live")
 	d.wantsSaid(path, form, "Nothing was saved: 1 mistake.", "Closing: {{ contact.first_name }}", "3h")
 	form.Set("a.0.f.start", "{{ milestone.date }}")
@@ -337,4 +339,16 @@ func TestWhatTheFormCannotShowIsEditedAsYAML(t *testing.T) {
 			t.Errorf("a viewer's %s: %d", path, status)
 		}
 	}
+}
+
+func TestTheListSaysWhatEachAutomationDidOfLate(t *testing.T) {
+	d := setup(t)
+	d.seed()
+	did := []store.Considered{{Automation: "contact-to-calendarhero-contact", Wants: 1}, {Automation: "task-to-calendar-task", Reason: "no"}}
+	d.deliver(store.Delivery{ID: 10, Type: "ContactUpdate", Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: "c2"}, ContactID: "c2"})
+	d.finish(store.Finish{Entity: jane, ContactID: "c1", Outcome: store.Done, Considered: did, Now: d.now.Add(-time.Hour)})
+	d.finish(store.Finish{Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: "c2"}, ContactID: "c2", Outcome: store.Invalid, Considered: did})
+	d.now = d.now.Add(time.Minute)
+	d.wants(d.page(olivia, "/console/automations"), "Last run", "1 of 2 failed", `/console/deliveries?automation=contact-to-calendarhero-contact&amp;outcome=failed`)
+	d.page(olivia, "/console/deliveries?automation=contact-to-calendarhero-contact&outcome=failed")
 }

@@ -67,7 +67,7 @@ func TestAutomationsAreBuiltInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tag("seen") // so that Milepost knows the contact
+	tag("seen")                                      // so that Milepost knows the contact
 	folder := os.Getenv("MILEPOST_TEST_SCREENSHOTS") // an existing one
 	if folder == "" {
 		folder = "-"

@@ -56,8 +56,9 @@ type Desk struct {
 		mu   sync.Mutex // as mu, for the newest look at what needs attention
 		last Attention
 	}
-	synced  atomic.Bool // a contact was ever synced
-	choices choices
+	synced   atomic.Bool // a contact was ever synced
+	choices  choices
+	activity activity
 }
 
 // New returns a desk.

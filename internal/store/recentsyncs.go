@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// RecentSyncs lists the newest syncs since a time, newest first, at most limit, with
+// what the automations made of their records.
+func (s *Store) RecentSyncs(ctx context.Context, since time.Time, limit int) ([]Sync, error) {
+	rows, err := s.Query(ctx, recentSyncs, micros(since), limit)
+	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
+		var at int64
+		var text string
+		if err = r.Scan(&v.Entity.LocationID, &v.Entity.Kind, &v.Entity.ID, &at, &v.Outcome, &text); err != nil || text == "" {
+			return v, err
+		}
+		var kept storedConsidered
+		err = json.Unmarshal([]byte(text), &kept)
+		v.At, v.Considered, v.More = fromMicros(at), kept.List, kept.More
+		return v, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the newest syncs: %w", err)
+	}
+	return list, nil
+}
+
+const recentSyncs = `SELECT location_id, kind, entity_id, synced_at, outcome, automations FROM considered
+	WHERE synced_at >= $1 ORDER BY synced_at DESC LIMIT $2`
