@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"milepost/internal/operate"
@@ -130,7 +131,10 @@ func newTiming(d operate.Delivery, now time.Time) timing {
 func waitName(w store.Wait) string {
 	switch w.Outcome {
 	case store.Waiting:
-		return "Waited for a rate limit or an answer"
+		if strings.Contains(w.Detail, "429") || strings.Contains(w.Detail, "rate limit") || strings.Contains(w.Detail, "asked to wait") {
+			return "Waited for a rate limit"
+		}
+		return "Waited for an answer to settle"
 	case store.Auth:
 		return "Waited for a token that works"
 	case store.Retry:

@@ -204,7 +204,11 @@ func (d *desk) seed() {
 	d.bodies[1] = `{"name":"` + strings.ReplaceAll(hostile, `"`, `\"`) + `","n":12345678901234567890}`
 	d.finish(store.Finish{
 		Entity: jane, ContactID: "c1", Outcome: store.Done, Detail: "event created: " + hostile,
-		Contact:  &store.Contact{LocationID: "loc", ID: "c1", Name: hostile, Email: "jane@acme.example", Phone: "+14165550142", ChangedAt: d.now},
+		Contact: &store.Contact{LocationID: "loc", ID: "c1", Name: hostile, Email: "jane@acme.example", Phone: "+14165550142", ChangedAt: d.now},
+		Considered: []store.Considered{
+			{Automation: "contact-to-calendarhero-contact", Version: 1, Wants: 1},
+			{Automation: "birthdays", Reason: "the condition is not met", Condition: "contact.tags contains \"vip\"", Saw: "contact.tags is " + hostile},
+		},
 		Timeline: []store.TimelineEntry{{At: d.now, Entity: jane, ContactID: "c1", What: "event created", Detail: hostile}},
 	})
 	if err := d.store.Postpone(d.t.Context(), store.Postponed{
@@ -289,6 +293,8 @@ func TestADeliverySaysWhatBecameOfIt(t *testing.T) {
 	d := setup(t)
 	d.seed()
 	d.wants(d.page(olivia, "/console/deliveries/1"), "Done", "event created", "12345678901234567890", "Replay", "-<script>alert", "-<img")
+	d.wants(d.page(olivia, "/console/deliveries/1"), "What the automations made of the record", "Applied, and asked for 1 item.", "birthdays", "contact.tags contains", "It saw:")
+	d.wants(d.page(victor, "/console/deliveries/1"), "contact.tags contains", "-contact.tags is")
 	d.wants(d.page(olivia, "/console/deliveries/2"), "Will be retried", "HighLevel answered 500", "A call failed, waited before the next try", "Next try")
 	d.wants(d.page(olivia, "/console/deliveries/3"), "Skipped", "no automation asks for it", "keeps the bodies of webhooks for 35 days")
 	for _, path := range []string{"/console/deliveries/99", "/console/deliveries/x", "/console/nothing"} {

@@ -209,6 +209,9 @@ type Delivery struct {
 	Waits    []store.Wait
 	Timeline []store.TimelineEntry // what its sync did, oldest first
 	Links    []store.Link          // what exists, or existed, for the record
+
+	Considered     []Considered // what the automations made of the record
+	MoreConsidered int          // automations beside these, for which there was no room
 }
 
 // Replayable reports whether a delivery is about a record that can be synced again.
@@ -275,6 +278,9 @@ func (d *Desk) readFate(ctx context.Context, out *Delivery) (err error) {
 		return nil
 	}
 	out.Waits = slices.DeleteFunc(out.Waits, func(w store.Wait) bool { return w.Began.After(out.FinishedAt) })
+	if err := d.readConsidered(ctx, out); err != nil {
+		return err
+	}
 	if out.Together, err = d.Store.SettledWith(ctx, out.Delivery); err != nil {
 		return err
 	}

@@ -20,6 +20,3 @@ CREATE TABLE replay_records (
 -- The last replay of a delivery; 0 = there was none.
 ALTER TABLE deliveries ADD COLUMN replay BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX deliveries_replay ON deliveries (id) WHERE replay <> 0;
-
--- The calls of a sync, with request and answer: JSON, '' = they were not kept.
-ALTER TABLE considered ADD COLUMN calls TEXT NOT NULL DEFAULT '';
