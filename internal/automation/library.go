@@ -65,6 +65,20 @@ type File struct {
 	Name  string
 	Set   *mapping.Set
 	texts []string // in the order of Set
+	parts func() (map[string]part, error)
+}
+
+// compileAll compiles the automations of a file one by one.
+func (f *File) compileAll() (map[string]part, error) {
+	parts := make(map[string]part, len(f.texts))
+	for i, a := range f.Set.Automations() {
+		p, err := compile(a.ID, 0, f.texts[i])
+		if err != nil {
+			return nil, err
+		}
+		parts[a.ID] = p
+	}
+	return parts, nil
 }
 
 // ReadFile loads a file of automations. Its error is a *mapping.LoadError if the
@@ -81,7 +95,9 @@ func ReadFile(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be taken apart into its automations: %w", name, err)
 	}
-	return &File{name, set, texts}, nil
+	f := &File{Name: name, Set: set, texts: texts}
+	f.parts = sync.OnceValues(f.compileAll) // for previews, which change one
+	return f, nil
 }
 
 // Texts are the texts of the automations, in the order of Set.

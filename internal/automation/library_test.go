@@ -351,3 +351,17 @@ func TestARecipeIsAddedSwitchedOn(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestAPreviewTakesTheOtherAutomationsOfAFile(t *testing.T) {
+	const mine, other = "- id: mine\n  name: Mine\n  on: note.changed\n  state: off\n  do: [note: {}]\n", "- id: other\n  name: Other\n  on: note.changed\n  do: [note: {}]\n"
+	b := setup(t, mine+other)
+	for range 2 {
+		set, err := b.with("mine", mine, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list := set.Automations(); len(list) != 2 || list[0].State != mapping.StateOn || list[1].ID != "other" {
+			t.Errorf("got %+v", list)
+		}
+	}
+}

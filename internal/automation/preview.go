@@ -111,19 +111,19 @@ func (l *Library) with(id, text string, version int64) (*mapping.Set, error) {
 		return nil, err
 	}
 	now := l.current.Load()
+	parts := now.parts
+	if l.file != nil {
+		if parts, err = l.file.parts(); err != nil {
+			return nil, err
+		}
+	}
 	next := &snapshot{parts: map[string]part{id: own}}
 	for _, other := range now.order {
 		next.order = append(next.order, other)
 		if other == id {
 			continue
 		}
-		p := now.parts[other]
-		if p.set == nil { // of a file
-			if p, err = compile(other, 0, p.text); err != nil {
-				return nil, err
-			}
-		}
-		next.parts[other] = p
+		next.parts[other] = parts[other]
 	}
 	if !slices.Contains(next.order, id) {
 		next.order = append(next.order, id)
