@@ -52,6 +52,11 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		if c.JSON {
 			bar = progress{out: os.Stderr, quiet: true}
 		}
+		if !c.DryRun {
+			if err := deskOf(state).NoteBackfill(ctx, byCommand, c.Location, c.Since); err != nil {
+				return err
+			}
+		}
 		backfill.Jobs.WaitAtLimit(bar.wait)
 		var found []store.Found
 		name := "backfill/" + c.Location + "/" + c.Since

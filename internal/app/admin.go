@@ -31,7 +31,7 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	counting.jobs.WaitAtLimit(func(time.Duration) {})                  // a person waits for the end of the count
 	desk := operate.New(operate.Config{
 		Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now,
-		Automations: a.automations, Connections: a.connections, Rehearsals: counting.syncer, Closing: closing,
+		Automations: a.automations, Connections: a.connections, Rehearsals: counting.syncer, Search: counting.reconciler, Counting: counting.syncer, Closing: closing,
 	})
 	pages, err := console.New(console.Config{
 		Desk: desk, Closing: closing,

@@ -107,7 +107,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		folder = "-"
 	}
 	lists := []string{
-		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/calendar?location=loc", "/console/calendar?location=loc&view=week", "/console/connections", "/console/connections/loc", "/console/connections/loc/links", "/console/connections/loc/disconnect", "/console/jobs?group=queued", "/console/attention", "/console/attention?state=retrying", "/console/attention?state=hushed",
+		"/console/", "/console/deliveries", "/console/deliveries?q=nobody", "/console/contacts", "/console/jobs", "/console/calendar?location=loc", "/console/calendar?location=loc&view=week", "/console/connections", "/console/connections/loc", "/console/connections/loc/links", "/console/connections/loc/backfill", "/console/connections/loc/disconnect", "/console/jobs?group=queued", "/console/attention", "/console/attention?state=retrying", "/console/attention?state=hushed",
 		"/console/automations", "/console/automations/contact-to-calendarhero-contact", "/console/automations/contact-to-calendarhero-contact/history?from=3&to=4",
 		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
 		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/birthday-to-calendar-event",

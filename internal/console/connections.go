@@ -248,7 +248,7 @@ func (c *Console) connectionOf(r *http.Request, v *view, tab string) (data conne
 	data.Now = c.Now()
 	data.connectionRow = newConnectionRow(one, data.Now)
 	v.Title = data.Called()
-	for _, t := range []struct{ name, path string }{{"State", ""}, {"Webhooks", "/webhooks"}, {"Links", "/links"}} {
+	for _, t := range []struct{ name, path string }{{"State", ""}, {"Webhooks", "/webhooks"}, {"Links", "/links"}, {"Backfill", "/backfill"}} {
 		data.Tabs = append(data.Tabs, connectionTab{t.name, data.Path + t.path, t.name == tab})
 	}
 	return data, nil

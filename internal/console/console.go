@@ -132,6 +132,7 @@ func (c *Console) Router() chi.Router {
 	c.automationRoutes(r)
 	c.page(r, "/calendar", "calendar", c.calendarPage)
 	c.connectionRoutes(r)
+	c.backfillRoutes(r)
 	c.startRoutes(r)
 	c.page(r, "/recipes", "recipes", c.recipesPage)
 	c.page(r, "/recipes/{id}", "recipe", c.recipePage)
@@ -347,6 +348,8 @@ var said = map[string]string{
 	"hooks-released":     "Milepost deleted its webhooks and registers none until you say so. It polls CalendarHero in place of them.",
 	"account":            "You can sign in with this name and password from now on.",
 	"app-set":            "It is saved. Milepost uses it within a second.",
+	"backfill-begun":     "The backfill has begun. Reload the page to see how far it is.",
+	"backfill-cancelled": "The backfill is cancelled. What it has found already is synced.",
 	"link-ended":         "The link has ended. It answers nobody any more.",
 
 	"recipe-on":    "The recipe is added and on. It follows each record when that changes next.",

@@ -166,6 +166,8 @@ func jobName(kind string) string {
 		return "Look at contacts in CalendarHero"
 	case "poll":
 		return "Look at meeting requests in CalendarHero"
+	case "backfill":
+		return "Backfill a location"
 	case "erase":
 		return "Erase a contact"
 	}

@@ -41,16 +41,19 @@ type Config struct {
 	Automations *automation.Library
 	Connections *connection.Registry
 	Rehearsals  automation.Rehearsals
+	Search      Searcher        // for counting backfills
+	Counting    Previewer       // as Preview, but it waits at a rate limit
 	Closing     <-chan struct{} // closed when Milepost ends; nil = it never does
 }
 
 // Desk is where an operator works. Safe for concurrent use.
 type Desk struct {
 	Config
-	mu       sync.Mutex // held while counting: the others wait for the one count
-	overview Overview
-	plans    plans
-	replays  replayPlans
+	mu        sync.Mutex // held while counting: the others wait for the one count
+	overview  Overview
+	plans     plans
+	replays   replayPlans
+	backfills counts
 
 	attention struct {
 		mu   sync.Mutex // as mu, for the newest look at what needs attention

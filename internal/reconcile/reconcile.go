@@ -54,6 +54,7 @@ func New(cfg Config) *Reconciler {
 // Register adds the workers.
 func (r *Reconciler) Register(workers *river.Workers) {
 	jobs.Add(r.jobs, workers, lane.Background, func(a store.ReconcileArgs) string { return a.LocationID }, r.reconcileJob)
+	jobs.Add(r.jobs, workers, lane.Background, func(a store.BackfillArgs) string { return a.LocationID }, r.backfillJob)
 	jobs.Add(r.jobs, workers, lane.Background, func(a store.ContactsArgs) string { return a.LocationID }, r.contactsJob)
 	jobs.AddForAccount(r.jobs, workers, lane.Background, func(a store.PollArgs) string { return a.Account }, r.pollJob)
 }
