@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -36,6 +37,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		fmt.Printf("Nobody can sign in to the console yet. Open this link once, within a day, and add yourself:\n%s\n", link)
 	}
 	go tellSystemd(ctx, a, logger)
+	debug.FreeOSMemory() // templates and forms leave much garbage, and Go lets the heap grow to twice of what it found
 	return a.Run(ctx)
 }
 

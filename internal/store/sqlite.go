@@ -67,7 +67,7 @@ func (s *Store) ResetRunningJobs(ctx context.Context) error {
 const busyTimeout = 10 * time.Second
 
 // cacheKiB is how much of a file all connections of a pool keep in memory together.
-const cacheKiB = 16384
+const cacheKiB = 8192
 
 // SQLiteDB opens a SQLite file for durable use: WAL, every commit synced to
 // the disk, at most conns connections, statements prepared once each. Only the
