@@ -16,7 +16,9 @@ import (
 	"milepost/internal/automation"
 	"milepost/internal/console"
 	"milepost/internal/people"
+	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -197,7 +199,6 @@ func (d *desk) press(path string, form url.Values, step string) (page string, ba
 	return page, formOf(d.t, page)
 }
 
-// known has the lists of a location without a vendor.
 func TestEveryRecipeOpensInTheEditorAndIsSavedAsItWas(t *testing.T) {
 	d := setup(t)
 	for _, r := range mapping.RecipeBook() {
@@ -351,4 +352,36 @@ func TestTheListSaysWhatEachAutomationDidOfLate(t *testing.T) {
 	d.now = d.now.Add(time.Minute)
 	d.wants(d.page(olivia, "/console/automations"), "Last run", "1 of 2 failed", `/console/deliveries?automation=contact-to-calendarhero-contact&amp;outcome=failed`)
 	d.page(olivia, "/console/deliveries?automation=contact-to-calendarhero-contact&outcome=failed")
+}
+
+func TestTheEditorIsQuickWithManyFieldsAndAutomations(t *testing.T) {
+	testenv.Long(t)
+	var l *automation.Library
+	var fields []hlfake.CustomField
+	for i := range 300 {
+		fields = append(fields, hlfake.CustomField{ID: fmt.Sprintf("field%03d", i), Name: fmt.Sprintf("Field number %d", i), FieldKey: fmt.Sprintf("contact.field_%d", i), DataType: "TEXT"})
+	}
+	fake, _ := withFake(t, fields...)
+	d := setup(t, fake, func(cfg *console.Config) { l = cfg.Desk.Automations })
+	var text strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&text, "- {name: Number %03d, on: contact.changed, do: [contact: {}]}\n", i)
+	}
+	text.WriteString("- name: Long\n  on: contact.changed\n  if: 'contact.field_1 == \"a\" and contact.field_2 == \"b\" and contact.field_3 == \"c\" and contact.city == \"x\" and contact.state == \"y\"'\n  do:\n    - highlevel_note: {text: x}\n    - highlevel_task: {title: x, due: \"2030-01-01\"}\n")
+	if _, err := l.Import(t.Context(), "many", []byte(text.String()), true, automation.By{}); err != nil {
+		t.Fatal(err)
+	}
+	const edit = "/console/automations/long/edit"
+	d.wants(d.page(olivia, edit), `<option value="contact.field_299">Field number 299</option>`)
+	for _, path := range []string{edit, "/console/automations"} {
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			d.page(olivia, path)
+			best = min(best, time.Since(start))
+		}
+		if t.Logf("%s takes %s", path, best); best > time.Second { // far more than it takes on a busy machine
+			t.Errorf("%s takes %s", path, best)
+		}
+	}
 }

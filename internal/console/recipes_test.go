@@ -19,12 +19,12 @@ import (
 )
 
 // withFake serves a HighLevel in which a location has nothing yet.
-func withFake(t *testing.T) (configure func(*console.Config), location string) {
+func withFake(t *testing.T, fields ...hlfake.CustomField) (configure func(*console.Config), location string) {
 	t.Helper()
 	location = "ve9EPM428h8vShlRW1KT"
 	fake := hlfake.New(hlfake.Config{Token: "pit-test", LocationIDs: []string{location}})
 	t.Cleanup(fake.Close)
-	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, nil, nil)
+	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, nil, fields)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
 	return func(cfg *console.Config) {

@@ -176,7 +176,7 @@ func (d *Desk) Example(ctx context.Context, locationID, contactID string, again 
 	if err != nil {
 		return nil, err
 	}
-	c := d.choice(choiceKey{locationID, "contact " + contactID}, again, func() (c choice) {
+	c := d.choice(exampleKey(locationID, contactID), again, func() (c choice) {
 		contact, err := conn.HighLevel.Contact(ctx, contactID)
 		if c.err = err; err == nil {
 			c.example = values(facts.Contact(contact, known.Fields))
@@ -184,6 +184,17 @@ func (d *Desk) Example(ctx context.Context, locationID, contactID string, again 
 		return c
 	})
 	return c.example, c.err
+}
+
+func exampleKey(locationID, contactID string) choiceKey {
+	return choiceKey{locationID, "contact " + contactID}
+}
+
+// forget drops the values of a contact.
+func (c *choices) forget(locationID, contactID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.kept, exampleKey(locationID, contactID))
 }
 
 // values are the fields of a contact that have a value.

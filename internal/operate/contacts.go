@@ -127,6 +127,7 @@ func (d *Desk) Forget(ctx context.Context, who, locationID, id string) error {
 	if err := d.Store.Forget(ctx, locationID, id, d.Now()); err != nil {
 		return err
 	}
+	d.choices.forget(locationID, id)
 	return d.note(ctx, who, "forgot", contactName(locationID, id))
 }
 
