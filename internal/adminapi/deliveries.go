@@ -83,6 +83,7 @@ type deliveriesQuery struct {
 	Type     string    `query:"type" doc:"The type of the webhook, such as ContactUpdate."`
 	Location string    `query:"location" doc:"The id of a location."`
 	Contact  string    `query:"contact" doc:"The id of a contact: deliveries about it and its records."`
+	Auto     string    `query:"automation" doc:"The id of an automation."`
 	Since    time.Time `query:"since"`
 	Until    time.Time `query:"until"`
 }
@@ -200,15 +201,10 @@ func (a *API) deliveries() {
 }
 
 func (a *API) listDeliveries(ctx context.Context, in *deliveriesQuery) (out FoundDeliveries, err error) {
-	q := operate.Query{
-		Text: in.Text, Type: in.Type, LocationID: in.Location, ContactID: in.Contact, Since: in.Since, Until: in.Until, Limit: in.Limit,
-	}
+	q := Filter{in.Text, in.Outcome, in.Type, in.Location, in.Contact, in.Auto, in.Since, in.Until}.query()
+	q.Limit = in.Limit
 	if q.Before, err = in.before(); err != nil {
 		return out, err
-	}
-	q.Outcomes, _ = operate.Outcomes(in.Outcome)
-	if q.ContactID != "" && q.LocationID == "" {
-		q.RecordID, q.ContactID = q.ContactID, ""
 	}
 	m, err := a.mask(ctx, in.Showing)
 	if err != nil {

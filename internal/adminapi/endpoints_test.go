@@ -21,7 +21,7 @@ import (
 func TestEveryEndpointAnswersAsTheDocumentSays(t *testing.T) {
 	all := t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
-			"overview": overview, "attention": attention, "deliveries": deliveries, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
+			"overview": overview, "attention": attention, "deliveries": deliveries, "replays": replays, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
 			"connections": connections, "people and audit": peopleAndAudit, "automations": automations, "previews": previews, "applies": applies,
 		} {
 			t.Run(name, test)
@@ -153,6 +153,31 @@ func TestPagesGoThroughAllDeliveries(t *testing.T) {
 	}
 }
 
+func replays(t *testing.T) {
+	there := connect(t)
+	d := setup(t, there.rehearsing)
+	d.ask(olivia, "POST", "/replays/plans", `{}`).is(http.StatusUnprocessableEntity).has("nothing is selected")
+	d.ask(olivia, "POST", "/replays/plans", `{"ids":[4]}`).is(http.StatusUnprocessableEntity).has("nothing matches")
+	d.ask(olivia, "GET", "/replays/plans/x", "").is(http.StatusConflict)
+	token := d.ask(olivia, "POST", "/replays/plans", `{"matches":{"location":"loc"},"except":[3]}`).is(http.StatusOK).field("token")
+	plan := d.get("/replays/plans/" + token)
+	for plan.field("ended_at") == "" {
+		runtime.Gosched()
+		plan = d.get("/replays/plans/" + token)
+	}
+	plan.has(`"deliveries":2`, `"would":{`)
+	d.ask(victor, "GET", "/replays/plans/"+token, "").is(http.StatusForbidden)
+	d.ask(olivia, "POST", "/replays", `{"token":"x"}`).is(http.StatusConflict)
+	d.ask(olivia, "POST", "/replays", `{"token":"`+token+`"}`).is(http.StatusOK).has(`"state":"running"`, `"records":2`)
+	d.audited("olivia began replay 1 of 2 records")
+	d.get("/replays?limit=1").has(`"id":1`, `-"next"`)
+	d.get("/replays/1").has(`"outcomes":{`)
+	d.ask(olivia, "GET", "/replays/9", "").is(http.StatusNotFound)
+	d.ask(olivia, "DELETE", "/replays/1", "").is(http.StatusNoContent)
+	d.audited("olivia cancelled replay 1")
+	d.ask(olivia, "DELETE", "/replays/1", "").is(http.StatusConflict)
+}
+
 func attention(t *testing.T) {
 	d := setup(t)
 	d.now = d.now.Add(time.Hour)
@@ -275,8 +300,20 @@ func recipes(t *testing.T) {
 }
 
 func connections(t *testing.T) {
-	d := setup(t)
-	d.get("/connections").has(`"location":"loc"`, `"name":"Northwind"`, `"state":"active"`)
+	there := connect(t)
+	d := setup(t, there.connect)
+	const path, yes = "/connections/" + location, http.StatusNoContent
+	all := d.get("/connections?limit=1").has(`"name":"Northwind"`, `"served":false`)
+	d.get("/connections?limit=1&cursor="+all.next()).has(location, `-"next"`)
+	d.get(path).has(`"served":true`, `"state":"active"`, "-pit-test")
+	d.ask(olivia, "GET", "/connections/elsewhere", "").is(http.StatusNotFound)
+	d.ask(olivia, "PUT", path, `{"highlevel_token":"pit-wrong"}`).is(http.StatusUnprocessableEntity).has("-pit-wrong")
+	d.ask(olivia, "PUT", path, `{}`).is(http.StatusUnprocessableEntity).has("no token")
+	d.ask(olivia, "PUT", path, `{"highlevel_token":"pit-test","calendarhero_token":"ch-test"}`).is(yes)
+	d.audited("olivia set the token of HighLevel and CalendarHero for location " + location)
+	d.ask(olivia, "DELETE", path, "").is(http.StatusOK)
+	d.audited("olivia disconnected location " + location)
+	d.ask(olivia, "DELETE", "/connections/elsewhere", "").is(http.StatusNotFound)
 }
 
 func peopleAndAudit(t *testing.T) {

@@ -34,6 +34,8 @@ var statuses = []struct {
 	{operate.ErrNoRetry, http.StatusConflict},
 	{operate.ErrForgotten, http.StatusConflict},
 	{people.ErrTaken, http.StatusConflict},
+	{operate.ErrTooMany, http.StatusUnprocessableEntity},
+	{operate.ErrNothingToReplay, http.StatusUnprocessableEntity},
 	{operate.ErrNoReplay, http.StatusUnprocessableEntity},
 	{errors.ErrUnsupported, http.StatusUnprocessableEntity},
 	{operate.ErrAmbiguous, http.StatusUnprocessableEntity},
@@ -62,6 +64,9 @@ func (a *API) problem(ctx context.Context, operation string, err error) error {
 	}
 	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return huma.Error409Conflict(absent.Error())
+	}
+	if rejected, ok := errors.AsType[*connection.Rejected](err); ok {
+		return huma.Error422UnprocessableEntity(rejected.Error())
 	}
 	if failed, ok := errors.AsType[*clients.Error](err); ok {
 		return huma.Error502BadGateway(failed.Error())
