@@ -134,8 +134,9 @@ func (r *Runner) inLanes(ctx context.Context, pool lane.Pool, job *rivertype.Job
 	return err
 }
 
-// Snooze has River hand out the job again after d.
-func (r *Runner) Snooze(d time.Duration) error { return river.JobSnooze(r.Real(d)) }
+// Snooze has River hand out the job again after d, or at once if d is over: a turn that
+// took longer than its interval is late for the next one.
+func (r *Runner) Snooze(d time.Duration) error { return river.JobSnooze(max(0, r.Real(d))) }
 
 // WhenItAnswers has River try a job again that a vendor's outage stopped: after 2 s
 // at first, doubled each time up to outcome.LongestOutageWait. The jobs do not come all

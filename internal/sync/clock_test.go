@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
+
+	"milepost/internal/jobs"
 	"milepost/internal/outcome"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
@@ -91,5 +94,12 @@ func TestARequestIsNotLeftForGoodBecauseTheClockWasAhead(t *testing.T) {
 				t.Errorf("%d requests are open after %d were made, want %d and %d", n, b.posts(), c.open, c.posts)
 			}
 		})
+	}
+}
+
+func TestAJobThatIsLateForItsNextTurnIsHandedOutAtOnce(t *testing.T) {
+	runner := jobs.New(jobs.Config{})
+	if late := new(river.JobSnoozeError); !errors.As(runner.Snooze(-time.Second), &late) || late.Duration != 0 {
+		t.Errorf("it is handed out after %v", late.Duration)
 	}
 }
