@@ -24,6 +24,7 @@ import (
 	"milepost/internal/console"
 	"milepost/internal/guard"
 	"milepost/internal/httpjson"
+	"milepost/internal/metrics"
 	"milepost/internal/people"
 )
 
@@ -42,7 +43,8 @@ type Routes struct {
 	AdminURL          string           // at which people reach it; "" = by its address
 	Console           *console.Console
 	API               *adminapi.API
-	MCP               bool // the API's MCP endpoint is served too
+	MCP               bool             // the API's MCP endpoint is served too
+	Metrics           *metrics.Metrics // nil measures nothing
 	Logger            zerolog.Logger
 }
 
@@ -50,9 +52,9 @@ type Routes struct {
 func Public(routes Routes) http.Handler {
 	r := base(routes, routes.Guard)
 	r.Get("/", about)
-	r.Method(http.MethodPost, "/webhooks/highlevel", routes.HighLevelWebhooks)
-	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.WorkflowWebhooks)
-	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.CalendarHero)
+	r.Method(http.MethodPost, "/webhooks/highlevel", routes.Metrics.Webhooks("highlevel", routes.HighLevelWebhooks))
+	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.Metrics.Webhooks("workflow", routes.WorkflowWebhooks))
+	r.Method(http.MethodPost, handlers.CalendarHeroPath+"{key}/{event}", routes.Metrics.Webhooks("calendarhero", routes.CalendarHero))
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		r.Method(method, handlers.CalendarPath+"{key}.ics", routes.Calendars)
 	}
@@ -84,6 +86,9 @@ func Admin(routes Routes) (chi.Router, error) {
 	r.Get("/", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, console.Path, http.StatusSeeOther)
 	})
+	if routes.Metrics != nil {
+		r.Method(http.MethodGet, "/metrics", routes.Metrics.Handler())
+	}
 	r.Mount(strings.TrimSuffix(console.Path, "/"), routes.Console.Router())
 	r.Mount(strings.TrimSuffix(adminapi.Path, "/"), routes.API.Router())
 	if routes.MCP {

@@ -127,7 +127,7 @@ func NewTransport(cfg TransportConfig) *Transport {
 		}
 	}
 	if next == nil {
-		next = pool()
+		next = Pool()
 	}
 	t.http.Transport = wholeAnswer{next}
 	t.http.CheckRedirect = sameHostOnly
@@ -145,8 +145,8 @@ func parseBase(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// pool is a connection pool for one API host: at most 32 connections, idle ones kept for 90 s.
-func pool() *http.Transport {
+// Pool is a connection pool: at most 32 connections to a host, idle ones kept for 90 s.
+func Pool() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,

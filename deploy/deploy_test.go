@@ -168,3 +168,18 @@ func TestThePackageBringsTheSettingsThatTheUnitReads(t *testing.T) {
 		}
 	}
 }
+
+func TestPrometheusTakesTheRulesAndEachAlertFires(t *testing.T) {
+	promtool := program(t, "promtool")
+	for _, args := range [][]string{{"check", "rules", "prometheus/rules.yml"}, {"test", "rules", "prometheus/rules_test.yml"}} {
+		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	rules, tests, documented := read(t, "prometheus/rules.yml"), read(t, "prometheus/rules_test.yml"), read(t, "../docs/metrics.md")
+	for _, match := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(rules, -1) {
+		if !strings.Contains(tests, "alertname: "+match[1]+"\n") || !strings.Contains(tests, "alertname: "+match[1]+", ") || !strings.Contains(documented, "### "+match[1]+"\n") {
+			t.Errorf("%s has no test in which it fires, none in which it does not, or no words in docs/metrics.md", match[1])
+		}
+	}
+}

@@ -33,6 +33,7 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 		Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now,
 		Automations: a.automations, Connections: a.connections, Rehearsals: counting.syncer, Search: counting.reconciler, Counting: counting.syncer, Closing: closing,
 	})
+	cfg.metrics.Watch(a.stateOf(desk))
 	pages, err := console.New(console.Config{
 		Desk: desk, Closing: closing,
 		People: a.people, HighLevel: cfg.highLevelApp(), Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,

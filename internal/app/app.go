@@ -28,6 +28,7 @@ import (
 	"milepost/internal/erase"
 	"milepost/internal/guard"
 	"milepost/internal/inbox"
+	"milepost/internal/metrics"
 	"milepost/internal/outage"
 	"milepost/internal/people"
 	"milepost/internal/store"
@@ -125,6 +126,8 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 			err = errors.Join(err, a.close())
 		}
 	}()
+	cfg.metrics = metrics.New()
+	cfg.HTTP = measured(cfg)
 	if err := a.openStorage(ctx, cfg, settings); err != nil {
 		return nil, err
 	}
@@ -142,6 +145,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	public, admin := guard.New(cmp.Or(cfg.MaxConnections, maxConnections), bodyBytes), guard.New(adminConnections, bodyBytes)
 	lookups := outage.New(logger, "looking up the keys in URLs", time.Now)
 	routes := api.Routes{
+		Metrics: cfg.metrics,
 		HighLevelWebhooks: &handlers.HighLevelWebhooks{
 			Keys: settings.keys, AppID: cfg.appID(a.connections), Outages: lookups, Inbox: a.inbox, Logger: logger, Rejections: rejections(logger), Now: cfg.Clock.Now, Guard: public,
 		},

@@ -17,6 +17,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/automation"
 	"milepost/internal/inbox"
+	"milepost/internal/metrics"
 	"milepost/internal/secret"
 )
 
@@ -72,6 +73,8 @@ type Config struct {
 
 	Clock Clock        `kong:"-"` // real time, unless a test sets it
 	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
+
+	metrics *metrics.Metrics // of this process; nil measures nothing
 }
 
 // testOnly are read by the project's tests and by no command.

@@ -33,11 +33,13 @@ func (s *State) newWorkers(cfg Config, logger zerolog.Logger, erasure erase.Conf
 	w.syncer = sync.New(sync.Config{
 		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Sessions: sessions, Jobs: w.jobs, Quiet: time.Duration(cfg.DescriptionAfter),
 		Checks: func(text string) []string { return s.Ring.Checks(text, "written in HighLevel") },
+		Synced: cfg.metrics.Synced,
 	})
 	w.reconciler = reconcile.New(reconcile.Config{
 		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Sessions: sessions, Jobs: w.jobs, Every: cfg.ReconcileEvery,
 	})
 	w.reminders = remind.New(s.Store, s.Automations.Set, sessions, w.jobs)
+	w.reminders.Sent = cfg.metrics.Reminded
 	erasure.Store, erasure.Sessions, erasure.Jobs = s.Store, sessions, w.jobs
 	w.eraser = erase.New(erasure)
 	return w

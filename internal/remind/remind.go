@@ -29,6 +29,9 @@ const onTime = time.Minute
 
 // Reminders works the reminders.
 type Reminders struct {
+	// Sent hears how late a reminder was sent; it may be nil.
+	Sent func(late time.Duration)
+
 	store    *store.Store
 	live     func() *mapping.Set // the automations
 	sessions *account.Sessions
@@ -153,6 +156,9 @@ func (m *reminder) send(ctx context.Context, conn *account.Session) ([]store.Tim
 	failed, _ := errors.AsType[*clients.Error](cause)
 	switch {
 	case cause == nil:
+		if m.Sent != nil {
+			m.Sent(m.now().Sub(m.Args.At))
+		}
 		return m.tell(zerolog.InfoLevel, "reminder sent", ""), nil
 	case failed == nil, failed.Reason == clients.Unclear && !failed.Foreign:
 		m.line(zerolog.WarnLevel).Err(cause).Msg("unknown whether CalendarHero mailed a reminder; Milepost does not send it again")

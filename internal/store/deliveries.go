@@ -271,4 +271,17 @@ func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	return n[0], nil
 }
 
+// OldestOpen is when the oldest webhook came that still waits for the sync of its record;
+// the zero time if none does.
+func (s *Store) OldestOpen(ctx context.Context) (time.Time, error) {
+	rows, err := s.Query(ctx, oldestOpen)
+	list, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look for the oldest webhook that waits: %w", err)
+	}
+	return fromMicros(list[0]), nil
+}
+
+const oldestOpen = `SELECT coalesce(min(received_at), 0) FROM deliveries WHERE finished_at = 0`
+
 const countBacklog = `SELECT count(*) FROM entities WHERE wanted > done`

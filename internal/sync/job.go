@@ -164,8 +164,10 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 		Outcome: res.outcome(), Detail: res.detail(), Cause: res.causes[res.outcome()], Considered: res.considered, Now: run.now(),
 		Requeue: res.requeue, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
 	})
+	took := run.now().Sub(start)
+	run.synced(state.Kind, res.outcome(), took)
 	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
-		Dur("took", run.now().Sub(start)).Msg("synced")
+		Dur("took", took).Msg("synced")
 	return true, nil
 }
 

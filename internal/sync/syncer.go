@@ -54,6 +54,7 @@ type Syncer struct {
 	spread      func(time.Duration) time.Duration
 	quiet       time.Duration // as Config's
 	checksOf    func(text string) []string
+	synced      func(kind, outcome string, took time.Duration)
 
 	agreed    func(item string) bool // as Rehearser's
 	rehearser *Rehearser             // nil = what it does takes effect
@@ -86,13 +87,18 @@ type Config struct {
 	// Checks returns the codes that prove that Milepost wrote a text in HighLevel: first the
 	// current one, then those of former keys; nil = none.
 	Checks func(text string) []string
+	// Synced hears of each sync of a record that ended; it may be nil.
+	Synced func(kind, outcome string, took time.Duration)
 }
 
 // New makes a Syncer; Register it with River's workers.
 func New(cfg Config) *Syncer {
 	r := &Syncer{
 		Runner: cfg.Jobs, store: cfg.Store, live: cfg.Automations, connections: cfg.Connections, sessions: cfg.Sessions,
-		logger: cfg.Jobs.Logger, now: cfg.Jobs.Now, real: cfg.Jobs.Real, spread: cfg.Spread, quiet: cfg.Quiet, checksOf: cfg.Checks, caches: map[string]*session{},
+		logger: cfg.Jobs.Logger, now: cfg.Jobs.Now, real: cfg.Jobs.Real, spread: cfg.Spread, quiet: cfg.Quiet, checksOf: cfg.Checks, synced: cfg.Synced, caches: map[string]*session{},
+	}
+	if r.synced == nil {
+		r.synced = func(string, string, time.Duration) {}
 	}
 	if r.spread == nil {
 		r.spread = outcome.Jitter
