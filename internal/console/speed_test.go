@@ -29,13 +29,14 @@ func TestHowLongThePagesOfAFullDatabaseTake(t *testing.T) {
 		"/console/", "/console/deliveries", "/console/deliveries?outcome=failed", "/console/deliveries?outcome=done&type=TaskCreate",
 		"/console/deliveries?location=loc07&outcome=unchanged", "/console/deliveries?location=loc07&type=Rare", "/console/deliveries?outcome=invalid&type=Rare",
 		"/console/deliveries?q=jane", "/console/deliveries?q=jane+smith12", "/console/deliveries?contact=c000123&location=loc03", "/console/deliveries/" + strconv.Itoa(n/2),
-		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/attention", "/console/calendar?location=loc03", "/console/calendar?location=loc03&view=week", "/console/connections",
+		"/console/contacts", "/console/contacts?q=jane", "/console/contacts?q=jane+smith12", "/console/contacts/loc03/c000123", "/console/jobs", "/console/attention", "/console/attention/cause7", "/console/replays", "/console/deliveries?replayed=yes", "/console/deliveries?automation=contact-to-calendarhero-contact", "/console/deliveries?outcome=manual&within=24h", "/console/calendar?location=loc03", "/console/calendar?location=loc03&view=week", "/console/connections",
 		"/console/automations", "/console/recipes", "/console/catalog",
 	} {
 		d.page(olivia, path)
 		const times = 10
 		start := time.Now()
 		for range times {
+			d.now = d.now.Add(time.Minute) // what is counted is counted again
 			d.page(olivia, path)
 		}
 		t.Logf("%7.1f ms  %s", time.Since(start).Seconds()*1000/times, path)

@@ -45,6 +45,15 @@ type Subject struct {
 // must not walk over a million.
 const mostScanned = 5_000
 
+// scanned is how many deliveries a walk looks at. Whether an automation is about one
+// takes several look-ups.
+func (f DeliveryFilter) scanned() int {
+	if f.Automation != "" {
+		return mostScanned / 4
+	}
+	return mostScanned
+}
+
 // FindDeliveries lists the newest deliveries that match, newest first. Where it did
 // not look at all there are, it returns the id from which a search can go on as the
 // filter's Before; 0 = there are no others.
@@ -278,7 +287,7 @@ func (w way) bound() (text string, args []any) {
 // 0 = it did not.
 func (s *Store) walk(ctx context.Context, f DeliveryFilter, w way, least int64) (list []Delivery, stopped int64, err error) {
 	text, args := w.query()
-	rows, err := s.Query(ctx, text, append([]any{least, f.Before, mostScanned, f.Limit + 1}, args...)...)
+	rows, err := s.Query(ctx, text, append([]any{least, f.Before, f.scanned(), f.Limit + 1}, args...)...)
 	if list, err = collect(rows, err, scanDelivery); err != nil {
 		return nil, 0, err
 	}
@@ -286,7 +295,7 @@ func (s *Store) walk(ctx context.Context, f DeliveryFilter, w way, least int64) 
 		return list, 0, nil
 	}
 	text, args = w.bound()
-	stopped, _, err = s.deliveryID(ctx, text, append([]any{least, f.Before, mostScanned - 1}, args...)...)
+	stopped, _, err = s.deliveryID(ctx, text, append([]any{least, f.Before, f.scanned() - 1}, args...)...)
 	return list, stopped, err
 }
 
