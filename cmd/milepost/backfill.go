@@ -48,28 +48,17 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		if err != nil {
 			return err
 		}
-		bar := progress{out: out, terminal: terminal}
-		if c.JSON {
-			bar = progress{out: os.Stderr, quiet: true}
-		}
 		if !c.DryRun {
 			if err := deskOf(state).NoteBackfill(ctx, byCommand, c.Location, c.Since); err != nil {
 				return err
 			}
 		}
-		backfill.Jobs.WaitAtLimit(bar.wait)
-		var found []store.Found
-		name := "backfill/" + c.Location + "/" + c.Since
-		at, err := backfill.Reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
-			for _, f := range more {
-				if f.Differs {
-					found = append(found, f)
-				}
-			}
-			bar.show(at)
-		})
-		bar.end()
-		if err := c.ended(ctx, err); err != nil {
+		bar := progress{out: out, terminal: terminal}
+		if c.JSON {
+			bar = progress{out: os.Stderr, quiet: true}
+		}
+		at, found, err := c.search(ctx, backfill, since, &bar)
+		if err != nil {
 			return err
 		}
 		if c.DryRun {
@@ -82,6 +71,22 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		}
 		return nil
 	})
+}
+
+// search looks through the location, and returns the records that differ.
+func (c *backfillCmd) search(ctx context.Context, backfill *app.Backfill, since time.Time, bar *progress) (at store.Reconciliation, found []store.Found, err error) {
+	backfill.Jobs.WaitAtLimit(bar.wait)
+	name := "backfill/" + c.Location + "/" + c.Since
+	at, err = backfill.Reconciler.Sweep(ctx, name, c.Location, since, c.DryRun, func(at store.Reconciliation, more []store.Found) {
+		for _, f := range more {
+			if f.Differs {
+				found = append(found, f)
+			}
+		}
+		bar.show(at)
+	})
+	bar.end()
+	return at, found, c.ended(ctx, err)
 }
 
 // ended says why a search did not come to its end.
