@@ -139,16 +139,21 @@ func TestBehindEachProxyThatWeShipSettingsFor(t *testing.T) {
 				"MILEPOST_PUBLIC_URL=https://milepost.example.com", "MILEPOST_TRUSTED_PROXIES=127.0.0.1")
 			p.public = r.addr
 			cmd := command(t, p)
-			var said bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &said, &said
+			said := filepath.Join(p.dir, "said.log")
+			out, err := os.Create(said)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			cmd.Stdout, cmd.Stderr = out, out
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
 				_ = cmd.Process.Signal(syscall.SIGTERM)
 				_ = cmd.Wait()
-				if t.Failed() {
-					t.Logf("%s said:\n%s", name, said.String())
+				if b, _ := os.ReadFile(said); t.Failed() {
+					t.Logf("%s said:\n%s", name, b)
 				}
 			})
 			client := p.client()
@@ -174,7 +179,7 @@ func TestBehindEachProxyThatWeShipSettingsFor(t *testing.T) {
 					c.Close()
 					break
 				} else if time.Now().After(deadline) {
-					t.Fatalf("%s does not listen: %v\n%s", name, err, said.String())
+					t.Fatalf("%s does not listen: %v", name, err)
 				}
 			}
 			const public, console = "https://milepost.example.com", "https://console.example.com"
@@ -245,14 +250,11 @@ func TestBehindEachProxyThatWeShipSettingsFor(t *testing.T) {
 			if res, text := ask("POST", public+"/webhooks/highlevel", webhook, signed...); res.StatusCode != http.StatusOK {
 				t.Errorf("after the restart a signed webhook is answered %s: %s", res.Status, text)
 			}
-			logs, _ := filepath.Glob(filepath.Join(p.dir, "*.log"))
+			logs, _ := filepath.Glob(filepath.Join(p.dir, "*.log")) // of the proxy, and what it said
 			for _, path := range logs {
 				if b, _ := os.ReadFile(path); bytes.Contains(b, []byte("secret-key")) {
 					t.Errorf("%s holds a key:\n%s", filepath.Base(path), b)
 				}
-			}
-			if bytes.Contains(said.Bytes(), []byte("secret-key")) {
-				t.Error("the log of the proxy holds a key")
 			}
 			if b, _ := os.ReadFile(log.Name()); bytes.Contains(b, []byte("198.51.100.9")) || !bytes.Contains(b, []byte(`"client":"`+strangerIP)) {
 				t.Errorf("Milepost does not know the client by its address:\n%s", b)

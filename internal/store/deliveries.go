@@ -273,15 +273,22 @@ func (s *Store) Backlog(ctx context.Context) (int64, error) {
 
 // OldestOpen is when the oldest webhook came that still waits for the sync of its record;
 // the zero time if none does.
-func (s *Store) OldestOpen(ctx context.Context) (time.Time, error) {
-	rows, err := s.Query(ctx, oldestOpen)
-	list, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
-	if err != nil {
-		return time.Time{}, fmt.Errorf("look for the oldest webhook that waits: %w", err)
+func (s *Store) OldestOpen(ctx context.Context) (oldest time.Time, err error) {
+	for _, outcome := range OpenOutcomes {
+		rows, err := s.Query(ctx, oldestWith, outcome)
+		list, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
+		if err != nil {
+			return time.Time{}, fmt.Errorf("look for the oldest webhook that waits: %w", err)
+		}
+		for _, at := range list {
+			if t := fromMicros(at); oldest.IsZero() || t.Before(oldest) {
+				oldest = t
+			}
+		}
 	}
-	return fromMicros(list[0]), nil
+	return oldest, nil
 }
 
-const oldestOpen = `SELECT coalesce(min(received_at), 0) FROM deliveries WHERE finished_at = 0`
+const oldestWith = `SELECT received_at FROM deliveries WHERE outcome = $1 ORDER BY id LIMIT 1`
 
 const countBacklog = `SELECT count(*) FROM entities WHERE wanted > done`

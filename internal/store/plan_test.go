@@ -17,7 +17,7 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 		listEntitiesOf:      "entities_contact (location_id=? AND contact_id=?)",
 		listDependents:      "entities_contact (location_id=? AND contact_id=?)",
 		countBacklog:        "entities_owed",
-		oldestOpen:          "deliveries_open",
+		oldestWith:          "deliveries_outcome",
 		setDeliveryOutcomes: "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
 		listForgotten:       "erasures_on_request",
 		countStanding:       "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",
