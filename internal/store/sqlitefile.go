@@ -145,6 +145,7 @@ func (o *openFiles) check() error {
 	if known == nil {
 		return nil
 	}
+	largest := o.size.Load() // before the look: meanwhile another may see a larger file
 	for i, suffix := range suffixes {
 		info, err := os.Stat(o.path + suffix)
 		switch {
@@ -158,7 +159,7 @@ func (o *openFiles) check() error {
 			continue
 		}
 		// The file never shrinks: nothing here runs VACUUM.
-		if largest := o.size.Load(); info.Size() > largest {
+		if info.Size() > largest {
 			o.size.CompareAndSwap(largest, info.Size())
 		} else if info.Size() < largest {
 			return fmt.Errorf("%w: %s was truncated or overwritten while Milepost runs", ErrFileLost, o.path)
