@@ -299,7 +299,7 @@ func (w *world) deliveries() []store.Delivery {
 }
 
 // patience is how long a test waits for what must happen: long, for a machine may be busy.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // eventually polls a condition, for at most 30 s.
 func (w *world) eventually(what string, condition func() bool) {
