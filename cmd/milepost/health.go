@@ -22,9 +22,14 @@ func (c *healthCmd) Run(ctx context.Context) error {
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "localhost"
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	return ask(ctx, "http://"+net.JoinHostPort(host, port)+"/readyz", 2*time.Second)
+}
+
+// ask fails unless a running Milepost answers a health check with 200 in time.
+func ask(ctx context.Context, url string, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}

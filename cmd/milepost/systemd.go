@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -37,7 +35,8 @@ func tellSystemd(ctx context.Context, a *app.App, logger zerolog.Logger) {
 	tick := time.NewTicker(within / 3)
 	defer tick.Stop()
 	for {
-		if err := alive(ctx, a.AdminURL(), within/3); err == nil {
+		// As a client would, and at the admin listener: strangers may keep the public one busy.
+		if err := ask(ctx, a.AdminURL()+"/healthz", within/3); err == nil {
 			tell(daemon.SdNotifyWatchdog)
 		} else if ctx.Err() == nil {
 			logger.Warn().Err(err).Msg("no sign of life for the watchdog of systemd")
@@ -48,24 +47,4 @@ func tellSystemd(ctx context.Context, a *app.App, logger zerolog.Logger) {
 			return
 		}
 	}
-}
-
-// alive asks Milepost itself, as a client would. It asks the admin listener, because
-// strangers may keep the public one busy.
-func alive(ctx context.Context, adminURL string, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, adminURL+"/healthz", nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET /healthz answers %s", res.Status)
-	}
-	return nil
 }

@@ -105,16 +105,7 @@ func copyDatabase(ctx context.Context, from, to string) (err error) {
 
 // check fails if a database is damaged.
 func check(ctx context.Context, path string) error {
-	return onDatabase(path, func(db *sql.DB) error {
-		var found string
-		if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&found); err != nil {
-			return err
-		}
-		if found != "ok" {
-			return fmt.Errorf("%w: %s", store.ErrDamaged, found)
-		}
-		return nil
-	})
+	return onDatabase(path, func(db *sql.DB) error { return store.QuickCheck(ctx, db) })
 }
 
 func onDatabase(path string, do func(*sql.DB) error) (err error) {

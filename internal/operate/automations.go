@@ -151,14 +151,7 @@ func (d *Desk) StartPlan(ctx context.Context, id string) error {
 	}
 	p := &Planning{Begun: d.Now(), Version: now.Version, State: now.State}
 	d.plans.of[id] = p
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestPlan)
-	go func() {
-		select {
-		case <-d.Closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := d.background(ctx)
 	go func() {
 		defer cancel()
 		plan, err := d.Automations.PlanApply(ctx, d.Rehearsals, id, "", func(done, of int64) {

@@ -73,14 +73,7 @@ func (d *Desk) CountBackfill(ctx context.Context, locationID, since string) erro
 	}
 	c := &BackfillCount{Begun: d.Now(), Since: since}
 	d.backfills.of[locationID] = c
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestPlan)
-	go func() {
-		select {
-		case <-d.Closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := d.background(ctx)
 	go func() {
 		defer cancel()
 		err := d.countBackfill(ctx, c, locationID, from)

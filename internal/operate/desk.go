@@ -72,6 +72,20 @@ func New(cfg Config) *Desk {
 	return &Desk{Config: cfg}
 }
 
+// background is the context of what goes on after a request has been answered: it ends
+// when Milepost does, and after longestPlan.
+func (d *Desk) background(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestPlan)
+	go func() {
+		select {
+		case <-d.Closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // note adds to the audit log. subject is an id, never personal data.
 func (d *Desk) note(ctx context.Context, who, what, subject string) error {
 	return d.Store.Audit(ctx, store.AuditEntry{At: d.Now(), Who: who, What: what, Subject: subject})

@@ -228,14 +228,7 @@ func (d *Desk) StartReplayPlan(ctx context.Context, s Selection) (string, error)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestPlan)
-	go func() {
-		select {
-		case <-d.Closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	ctx, cancel := d.background(ctx)
 	d.replays.mu.Lock()
 	defer d.replays.mu.Unlock()
 	d.replays.list = append(d.replays.list, p)

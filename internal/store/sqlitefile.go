@@ -41,7 +41,7 @@ func OpenSQLiteFile(ctx context.Context, path string, reads int, migrate func(co
 	}
 	if err := migrate(ctx, f.Write); err != nil {
 		// The error of a migration may hide that the file is damaged.
-		return nil, errors.Join(fmt.Errorf("prepare the database %s: %w", path, err), integrity(ctx, f.Write, "quick_check"))
+		return nil, errors.Join(fmt.Errorf("prepare the database %s: %w", path, err), QuickCheck(ctx, f.Write))
 	}
 	if f.Read, err = sqliteDB(path, reads+1, f.files); err != nil {
 		return nil, err
@@ -90,6 +90,10 @@ func (f *SQLiteFile) Salvage(ctx context.Context) error {
 func (f *SQLiteFile) Verify(ctx context.Context) error {
 	return describeDamage(f.files.path, integrity(ctx, f.Read, "integrity_check"))
 }
+
+// QuickCheck returns an error that wraps ErrDamaged if a database is damaged, as far as a
+// look without its indexes shows.
+func QuickCheck(ctx context.Context, db *sql.DB) error { return integrity(ctx, db, "quick_check") }
 
 func integrity(ctx context.Context, db *sql.DB, pragma string) error {
 	var found string
