@@ -349,21 +349,31 @@ func mistakeRows(v *view, text string) (rows []mistakeRow) {
 // starter is the text that a new automation begins with.
 const starter = "- name: \n  on: contact.changed\n  do:\n    - \n"
 
-func (c *Console) editPage(r *http.Request, v *view) error {
+// changing begins a page on which an operator does something to an automation. find
+// finds it; one without an id is new.
+func (c *Console) changing(r *http.Request, v *view, does string, find func(*http.Request) (automation.Entry, error)) (automation.Entry, error) {
 	v.Section = "automations"
 	if !v.Operator() {
-		return errForbidden
+		return automation.Entry{}, errForbidden
 	}
-	e, err := c.edited(r)
+	e, err := find(r)
+	switch {
+	case err != nil:
+	case e.ID == "":
+		v.Title = "New automation"
+	default:
+		v.Title = does + " " + called(e)
+	}
+	return e, err
+}
+
+func (c *Console) editPage(r *http.Request, v *view) error {
+	e, err := c.changing(r, v, "Edit", c.edited)
 	if err != nil {
 		return err
 	}
 	if v.page == "form" {
 		return c.formPage(r, v)
-	}
-	v.Title = "New automation"
-	if e.ID != "" {
-		v.Title = "Edit " + called(e)
 	}
 	data := editData{Entry: e, Source: c.Desk.Automations.Source(), Path: yamlPath(e.ID), FormPath: editorPath(e.ID), Base: max(e.Version, e.Draft)}
 	if r.Method == http.MethodPost {
@@ -441,15 +451,10 @@ type applyData struct {
 const shownPeople = 20
 
 func (c *Console) applyPage(r *http.Request, v *view) error {
-	v.Section = "automations"
-	if !v.Operator() {
-		return errForbidden
-	}
-	e, err := c.automation(r)
+	e, err := c.changing(r, v, "Apply", c.automation)
 	if err != nil {
 		return err
 	}
-	v.Title = "Apply " + called(e)
 	data := applyData{Entry: e}
 	p, ok, err := c.Desk.Plan(r.Context(), e.ID)
 	if err != nil {

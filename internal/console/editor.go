@@ -310,20 +310,12 @@ type formData struct {
 type wrongLine struct{ ID, Label, Message string }
 
 func (c *Console) formPage(r *http.Request, v *view) error {
-	v.Section = "automations"
-	if !v.Operator() {
-		return errForbidden
-	}
-	e, err := c.edited(r)
+	e, err := c.changing(r, v, "Edit", c.edited)
 	if err != nil {
 		return err
 	}
 	if v.page == "edit" {
 		return c.editPage(r, v)
-	}
-	v.Title = "New automation"
-	if e.ID != "" {
-		v.Title = "Edit " + called(e)
 	}
 	data := formData{Entry: e, New: e.ID == "", Source: c.Desk.Automations.Source(), Path: editorPath(e.ID), YAMLPath: yamlPath(e.ID), Base: max(e.Version, e.Draft), Lists: map[string][]option{}}
 	f, sent := v.Data.(*filling)

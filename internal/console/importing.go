@@ -87,15 +87,10 @@ type deleteData struct {
 }
 
 func (c *Console) deletePage(r *http.Request, v *view) error {
-	v.Section = "automations"
-	if !v.Operator() {
-		return errForbidden
-	}
-	e, err := c.automation(r)
+	e, err := c.changing(r, v, "Delete", c.automation)
 	if err != nil {
 		return err
 	}
-	v.Title = "Delete " + called(e)
 	data := deleteData{Entry: e, Source: c.Desk.Automations.Source(), Off: e.State == mapping.StateOff}
 	data.Left, err = c.Desk.Left(r.Context(), e.ID)
 	v.Data = data
