@@ -34,6 +34,7 @@ import (
 var (
 	databases = []string{"milepost.db", "inbox.db"}
 	keyFile   = "encryption.keys" // missing where MILEPOST_ENCRYPTION_KEYS is set
+	all       = append(slices.Clone(databases), keyFile)
 )
 
 // format is the number of the archive's layout.
@@ -76,7 +77,7 @@ func Write(ctx context.Context, dir, scratch, version string, now time.Time, w i
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("copy the encryption keys: %w", err)
 	}
-	for _, name := range append(slices.Clone(databases), keyFile) {
+	for _, name := range all {
 		f, err := describe(work, name)
 		switch {
 		case name == keyFile && errors.Is(err, fs.ErrNotExist):

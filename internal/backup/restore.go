@@ -26,7 +26,7 @@ const mostManifest = 1 << 20
 // archive was made and by which version. The caller holds the directory's lock.
 func Restore(ctx context.Context, archive io.Reader, dir string) (madeAt time.Time, version string, err error) {
 	fail := func(err error) (time.Time, string, error) { return time.Time{}, "", err }
-	for _, name := range append(slices.Clone(databases), keyFile) {
+	for _, name := range all {
 		for _, suffix := range []string{"", "-wal", "-shm"} {
 			if _, err := os.Lstat(filepath.Join(dir, name+suffix)); err == nil {
 				return fail(fmt.Errorf("%w: it holds %s", ErrNotEmpty, name+suffix))
@@ -81,7 +81,7 @@ func unpack(r io.Reader, dir string) (m manifest, err error) {
 		return m, fmt.Errorf("its format is %d, and this Milepost reads %d: use Milepost %s", m.Format, format, m.Version)
 	}
 	for _, f := range m.Files {
-		if !slices.Contains(databases, f.Name) && f.Name != keyFile {
+		if !slices.Contains(all, f.Name) {
 			return m, fmt.Errorf("it names %q, which no data directory has", f.Name)
 		}
 		header, err := archive.Next()

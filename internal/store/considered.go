@@ -38,6 +38,18 @@ type storedConsidered struct {
 	More int          `json:"more,omitempty"`
 }
 
+// unpack reads what is stored of a sync besides its record and outcome. Without a text
+// nothing is known but these.
+func (v *Sync) unpack(at int64, text string) error {
+	if text == "" {
+		return nil
+	}
+	var kept storedConsidered
+	err := json.Unmarshal([]byte(text), &kept)
+	v.At, v.Considered, v.More = fromMicros(at), kept.List, kept.More
+	return err
+}
+
 // considered writes what the automations made of a record: those that want something
 // first, as many as there is room for.
 func (tx *Tx) considered(ctx context.Context, f Finish) error {
@@ -83,12 +95,9 @@ func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, 
 	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
 		var at int64
 		var text string
-		if err = r.Scan(&v.Wanted, &at, &v.Outcome, &text); err != nil || text == "" {
-			return v, err
+		if err = r.Scan(&v.Wanted, &at, &v.Outcome, &text); err == nil {
+			err = v.unpack(at, text)
 		}
-		var kept storedConsidered
-		err = json.Unmarshal([]byte(text), &kept)
-		v.At, v.Considered, v.More = fromMicros(at), kept.List, kept.More
 		return v, err
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -14,12 +13,9 @@ func (s *Store) RecentSyncs(ctx context.Context, since time.Time, limit int) ([]
 	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
 		var at int64
 		var text string
-		if err = r.Scan(&v.Entity.LocationID, &v.Entity.Kind, &v.Entity.ID, &at, &v.Outcome, &text); err != nil || text == "" {
-			return v, err
+		if err = r.Scan(&v.Entity.LocationID, &v.Entity.Kind, &v.Entity.ID, &at, &v.Outcome, &text); err == nil {
+			err = v.unpack(at, text)
 		}
-		var kept storedConsidered
-		err = json.Unmarshal([]byte(text), &kept)
-		v.At, v.Considered, v.More = fromMicros(at), kept.List, kept.More
 		return v, err
 	})
 	if err != nil {
