@@ -19,6 +19,7 @@ import (
 	"milepost/api"
 	"milepost/handlers"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // feedKey opens the location's feed in these tests; "c" and "u" in its place,
@@ -29,7 +30,7 @@ const feedKey = "all"
 // contacts and two users.
 func calendars(t testing.TB, n int) (*store.Store, *httptest.Server, func(time.Time)) {
 	t.Helper()
-	st, err := store.OpenSQLite(t.Context(), t.TempDir())
+	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +289,7 @@ func BenchmarkUnchanged(b *testing.B) {
 
 func TestCalendarsBeyondThoseAtOnceAreAskedForAgain(t *testing.T) {
 	streams := make(chan struct{}, 1)
-	st, err := store.OpenSQLite(t.Context(), t.TempDir())
+	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	command := sandboxCmd{
-		Once: true, Addresses: path, LogLevel: "error", DataDir: t.TempDir(),
+		Once: true, Addresses: path, LogLevel: "error", DataDir: testenv.DataDir(t),
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", HighLevelListen: "127.0.0.1:0", CalendarHeroListen: "127.0.0.1:0", PageListen: "127.0.0.1:0",
 	}
 	var out bytes.Buffer

@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"milepost/internal/testenv"
 )
 
 // milepost runs the program and returns its output and exit status.
 func milepost(t *testing.T, env []string, args ...string) (out string, status int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+t.TempDir(), "DATABASE_URL="), env...)
+	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL="), env...)
 	b, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return string(b), exit.ExitCode()
@@ -92,7 +94,7 @@ func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
-			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+t.TempDir(), "DATABASE_URL=")
+			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL=")
 			out, _ := cmd.Output() // check fails: nothing is configured
 			var v any
 			if err := json.Unmarshal(out, &v); err != nil || v == nil {

@@ -130,7 +130,7 @@ func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 		}
 		ids[i] = c.ID
 	}
-	dir := t.TempDir()
+	dir := testenv.DataDir(t)
 	p := &process{t: t, addr: freeAddress(t)}
 	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.start()

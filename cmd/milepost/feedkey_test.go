@@ -9,12 +9,13 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestAFeedKeyIsShownOnceListedAndRevoked(t *testing.T) {
 	t.Parallel()
 	config := app.Config{
-		DataDir: t.TempDir(), PublicURL: "https://milepost.example.com", CalendarHeroAuth: "raw",
+		DataDir: testenv.DataDir(t), PublicURL: "https://milepost.example.com", CalendarHeroAuth: "raw",
 		HighLevelToken: "pit-test", HighLevelLocationID: "loc1", CalendarHeroToken: "calendarhero-test",
 	}
 	run := func(change func(*feedKeyCmd)) (string, error) {

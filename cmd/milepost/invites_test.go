@@ -11,10 +11,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestInvitesShowsWhatWaitsAndLetsItGoOnce(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.DataDir(t)
 	file := filepath.Join(dir, "mine.yaml")
 	if err := os.WriteFile(file, []byte("- { id: closing, name: Closing day, on: contact.changed, do: [event: { title: x, start: '{{ contact.closing }}', invite: contact }] }\n"), 0o600); err != nil {
 		t.Fatal(err)

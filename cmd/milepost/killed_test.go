@@ -52,7 +52,7 @@ func TestWhatAKilledProcessOnPostgreSQLHeldIsDoneWithin30s(t *testing.T) {
 	var processes [2]*process
 	for i := range processes {
 		p := &process{t: t, addr: freeAddress(t)}
-		p.between(hl, hlServer.URL, chServer.URL, t.TempDir(), location, app)
+		p.between(hl, hlServer.URL, chServer.URL, testenv.DataDir(t), location, app)
 		p.env = append(p.env, "DATABASE_URL="+url, "MILEPOST_RECONCILE_EVERY=0",
 			"MILEPOST_ENCRYPTION_KEYS=k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 		processes[i] = p

@@ -7,11 +7,12 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/people"
+	"milepost/internal/testenv"
 )
 
 func TestPeopleAreAddedByCommand(t *testing.T) {
 	t.Parallel()
-	config := app.Config{DataDir: t.TempDir(), CalendarHeroAuth: "raw"}
+	config := app.Config{DataDir: testenv.DataDir(t), CalendarHeroAuth: "raw"}
 	var out bytes.Buffer
 	list := listPeopleCmd{Config: config}
 	if err := list.list(t.Context(), &out); err != nil || !strings.Contains(out.String(), "milepost people add") {

@@ -49,7 +49,7 @@ func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := testenv.DataDir(t)
 	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.start()
 	// Time enough for the request to be made before the reminder's moment.

@@ -6,10 +6,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestRemovalsThatWaitAreAllowed(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -8,10 +8,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestWebhooksAreReplayedAfterADryRun(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err == nil {
 		_, err = st.NewQueue(store.QueueConfig{})

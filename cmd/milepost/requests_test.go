@@ -9,10 +9,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestRequestsAreListedSettledAndReleased(t *testing.T) {
-	dir := t.TempDir()
+	dir := testenv.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // The location that the settings name is connected once serve has run, and not
@@ -21,7 +22,7 @@ func TestCommandsSayWhatBecomesOfTheLocationOfTheSettings(t *testing.T) {
 	}
 	t.Cleanup(world.Close)
 	config := app.Config{
-		DataDir: t.TempDir(), HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
+		DataDir: testenv.DataDir(t), HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
 	}
 	var said bytes.Buffer

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"milepost/internal/app"
+	"milepost/internal/testenv"
 )
 
 func TestAWorkflowKeyIsShownOnceRotatedListedAndRevoked(t *testing.T) {
 	t.Parallel()
 	config := app.Config{
-		DataDir: t.TempDir(), PublicURL: "https://milepost.example.com/", CalendarHeroAuth: "raw",
+		DataDir: testenv.DataDir(t), PublicURL: "https://milepost.example.com/", CalendarHeroAuth: "raw",
 		HighLevelToken: "pit-test", HighLevelLocationID: "loc1", CalendarHeroToken: "calendarhero-test",
 	}
 	now := time.Now().UTC().Truncate(time.Second)

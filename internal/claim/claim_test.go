@@ -80,7 +80,7 @@ func (w *world) new(st *store.Store, machine string, configure func(*claim.Confi
 // database returns a new one.
 func (w *world) database() *store.Store {
 	w.Helper()
-	st, err := store.OpenSQLite(w.Context(), w.TempDir())
+	st, err := store.OpenSQLite(w.Context(), testenv.DataDir(w))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		dir := t.TempDir()
+		dir := testenv.DataDir(t)
 		test(t, func() *bundle {
 			st, err := store.OpenSQLite(t.Context(), dir)
 			if err != nil {

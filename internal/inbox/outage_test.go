@@ -15,6 +15,7 @@ import (
 
 	"milepost/internal/outage"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // fullDisk opens a real inbox, and returns what fills its disk and frees it again.
@@ -142,7 +143,7 @@ func (lostLog) claim(context.Context, *store.Tx, int) ([]store.Delivery, error) 
 
 func TestWhatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), t.TempDir())
+	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

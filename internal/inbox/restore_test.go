@@ -29,7 +29,7 @@ type installation struct {
 	sent   int
 }
 
-func installed(t *testing.T) *installation { return &installation{T: t, dir: t.TempDir()} }
+func installed(t *testing.T) *installation { return &installation{T: t, dir: testenv.DataDir(t)} }
 
 // start opens the files as `milepost serve` does.
 func (i *installation) start() (*bundle, error) {
