@@ -22,7 +22,8 @@ async function ask(step) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// exchange shows the page that comes back, with the focus and the open details of this one.
+// exchange shows the page that comes back, with the focus, the open details and the open
+// list of fields of this one.
 async function exchange(step, keep) {
   clearTimeout(timer);
   const mine = ++turn;
@@ -43,6 +44,8 @@ async function exchange(step, keep) {
   const fresh = page.getElementById("editor");
   if (!fresh) { send(step); return; }
   const open = new Set([...form().querySelectorAll("details[open]")].map((d) => whose(d)));
+  const picker = document.getElementById("picker"), list = document.getElementById("pick.path");
+  const picked = picker && !picker.hidden && { from: picker.dataset.from, path: list.value };
   form().replaceWith(document.adoptNode(fresh));
   for (const d of form().querySelectorAll("details")) if (open.has(whose(d))) d.open = true;
   for (const note of document.querySelectorAll("main > .note")) note.remove();
@@ -50,6 +53,11 @@ async function exchange(step, keep) {
   for (const note of page.querySelectorAll("main > .note")) h1.after(document.adoptNode(note));
   if (window.localTimes) window.localTimes(form());
   caret = back(wrote);
+  const from = picked && opener(picked.from);
+  if (from) {
+    pick(from);
+    document.getElementById("pick.path").value = picked.path;
+  }
   const result = step === "preview" || step.startsWith("contact:") ? document.getElementById("preview") : null;
   const to = result || step === "check" && document.querySelector("section.bad") || !keep && form().querySelector("[autofocus]") || focused && document.getElementById(focused);
   if (to) {
@@ -103,7 +111,7 @@ document.addEventListener("submit", (event) => {
   if (step === "check" && active && active.dataset && active.dataset.step) step = active.dataset.step; // Enter in the search box
   if (leaves.has(step)) return;
   event.preventDefault();
-  if (step.startsWith("pick:")) { pick(step.slice(5), button); return; }
+  if (step.startsWith("pick:")) { pick(button); return; }
   if (button && "put" in button.dataset) { put(); return; }
   if (button && "close" in button.dataset) { close(); return; }
   exchange(step, false);
@@ -136,7 +144,7 @@ document.addEventListener("focusin", (event) => {
 });
 
 // pick opens the list of fields below a box.
-function pick(name, button) {
+function pick(button) {
   const box = button.closest(".boxed"), picker = document.getElementById("picker");
   const texts = [...box.querySelectorAll("[data-insert], [name$='.own']")];
   if (!texts.includes(caret)) caret = texts.find((t) => t.value === "") || texts[texts.length - 1];
@@ -162,9 +170,12 @@ function put() {
   into.focus();
 }
 
+// opener is the button that opens the list of fields for a box.
+function opener(name) { return document.querySelector(`[data-pick="${CSS.escape(name || "")}"]`); }
+
 function close() {
   const picker = document.getElementById("picker");
-  const button = document.querySelector(`[data-pick="${CSS.escape(picker.dataset.from || "")}"]`);
+  const button = opener(picker.dataset.from);
   picker.hidden = true;
   form().append(picker);
   if (button) button.focus();

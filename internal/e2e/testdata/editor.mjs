@@ -81,8 +81,17 @@ try {
 	await page.click(step("action.add"));
 	await field("a.0.f.text").fill("Call  today");
 	await field("a.0.f.text").evaluate((t) => { t.focus(); t.setSelectionRange(5, 5); });
+	// The answer to an earlier choice comes late: the list of fields stays open.
+	let release;
+	const late = new Promise((resolve) => { release = resolve; });
+	await page.route("**/automations/new", async (route) => { await late; await route.continue(); }, { times: 1 });
+	await field("if.0.field").selectOption("contact.first_name");
+	await page.locator("#editor[aria-busy]").waitFor();
+	await field("a.0.f.text").evaluate((t) => { t.focus(); t.setSelectionRange(5, 5); });
 	await page.click(step("pick:a.0.f.text"));
 	await field("pick.path").selectOption("contact.first_name");
+	release();
+	await page.locator("#editor:not([aria-busy])").waitFor();
 	await check("a list of fields");
 	where = "with the mouse";
 	await page.click("[data-put]");
