@@ -22,6 +22,10 @@ type sqliteBackend struct {
 	querier // reads
 	write   *sql.DB
 	file    *SQLiteFile
+	// turn is held by the transaction that writes. Those that wait get it in the order
+	// of their coming. sql.DB gives its connection to any of them, so among many one
+	// would wait for half a minute.
+	turn chan struct{}
 }
 
 // OpenSQLite opens, or makes, the state database milepost.db in dir and brings
@@ -32,7 +36,7 @@ func OpenSQLite(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{backend: &sqliteBackend{querier: sqlQuerier{file.Read}, write: file.Write, file: file}}, nil
+	return &Store{backend: &sqliteBackend{querier: sqlQuerier{file.Read}, write: file.Write, file: file, turn: make(chan struct{}, 1)}}, nil
 }
 
 // File is the file of the database, or nil on PostgreSQL.
@@ -116,11 +120,18 @@ func (b *sqliteBackend) begin(ctx context.Context) (*Tx, error) {
 	if err := b.file.Check(); err != nil {
 		return nil, err
 	}
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	tx, err := b.write.BeginTx(ctx, nil)
 	if err != nil {
+		<-b.turn
 		return nil, err
 	}
 	return &Tx{querier: sqlQuerier{tx}, raw: tx, end: func(_ context.Context, commit bool) error {
+		defer func() { <-b.turn }()
 		if commit {
 			return errors.Join(tx.Commit(), b.file.Check())
 		}

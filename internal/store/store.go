@@ -90,7 +90,15 @@ func (s *Store) inTx(ctx context.Context, fn func(*Tx) error) error {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	tx.store = s
-	if err := fn(tx); err != nil || s.rehearsing {
+	returned := false
+	defer func() {
+		if !returned { // fn panicked, which River survives: others must be able to write
+			_ = tx.end(context.WithoutCancel(ctx), false)
+		}
+	}()
+	err = fn(tx)
+	returned = true
+	if err != nil || s.rehearsing {
 		// The caller's context may be the reason; the rollback must still happen.
 		return errors.Join(err, tx.end(context.WithoutCancel(ctx), false))
 	}

@@ -2,10 +2,14 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -278,4 +282,67 @@ func TestOnlyItsOwnerMayReadADatabaseFile(t *testing.T) {
 			t.Errorf("%s is %v", e.Name(), mode)
 		}
 	}
+}
+
+// Among many that wait to write, none is passed over.
+func TestTransactionsBeginInTheOrderOfTheirComing(t *testing.T) {
+	t.Parallel()
+	dir := testenv.DataDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		st := must(store.OpenSQLite(t.Context(), dir))(t)
+		defer st.Close()
+		var order []int
+		var all sync.WaitGroup
+		err := st.InTx(t.Context(), func(*store.Tx) error {
+			for i := range 20 {
+				all.Go(func() {
+					err := st.InTx(t.Context(), func(*store.Tx) error { order = append(order, i); return nil })
+					if err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait() // it waits
+			}
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := st.InTx(gone, func(*store.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
+				t.Errorf("one that is cancelled while it waits ends with %v", err)
+			}
+			return nil
+		})
+		all.Wait()
+		if err != nil || len(order) != 20 || !slices.IsSorted(order) {
+			t.Errorf("%v; they began as %v", err, order)
+		}
+	})
+}
+
+// A job that panics, which River survives, keeps nobody from writing.
+func TestATransactionThatPanicsIsRolledBack(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+		st := open()
+		defer st.Close()
+		fill := func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), `DELETE FROM secrets`)
+			return err
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is swallowed")
+				}
+			}()
+			_ = st.InTx(t.Context(), func(tx *store.Tx) error {
+				if err := fill(tx); err != nil {
+					t.Error(err)
+				}
+				panic("a fault in a sync")
+			})
+		}()
+		soon, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := st.InTx(soon, fill); err != nil {
+			t.Errorf("the next one: %v", err)
+		}
+	})
 }
