@@ -34,7 +34,7 @@ const (
 type Unlinked struct {
 	mu         sync.Mutex
 	looked     bool      // once, and the lists showed nothing at all
-	emptySince time.Time // since when they show nothing at all, though some were made
+	emptySince time.Time // since when they show nothing at all, though a request is known
 	readOpen   bool
 	readClosed bool
 	requests   map[string][]meeting.Listed // by marker
@@ -150,13 +150,12 @@ func (s *Session) believeEmpty(ctx context.Context, look Look, closedRead bool) 
 	return err
 }
 
-// emptyForLong returns nil if Milepost made no meeting request for the location as far as
-// the database knows, or if the lists, which also show how a request ended, have been
-// empty for two hours.
+// emptyForLong returns nil if the database knows of no meeting request of the location, or
+// if the lists, which also show how a request ended, have been empty for two hours.
 func (s *Session) emptyForLong(ctx context.Context) error {
 	u, now := &s.lists.unlinked, s.cfg.Now()
-	made, err := s.cfg.Store.MadeRequests(ctx, s.LocationID)
-	if err != nil || !made {
+	known, err := s.cfg.Store.KnowsRequests(ctx, s.LocationID)
+	if err != nil || !known {
 		return err
 	}
 	if u.emptySince.IsZero() || u.emptySince.After(now) {

@@ -42,9 +42,11 @@ func (s *Store) EachRequestLink(ctx context.Context, do func(e Entity, item stri
 	return nil
 }
 
-// MadeRequests reports whether a meeting request was ever made for a location.
-func (s *Store) MadeRequests(ctx context.Context, locationID string) (bool, error) {
-	rows, err := s.Query(ctx, `SELECT 1 FROM links WHERE location_id = $1 AND item_kind IN ('event', 'task') AND object_id <> '' LIMIT 1`, locationID)
+// KnowsRequests reports whether a location ever had a meeting request: Milepost made one,
+// or CalendarHero told of one.
+func (s *Store) KnowsRequests(ctx context.Context, locationID string) (bool, error) {
+	rows, err := s.Query(ctx, `SELECT 1 FROM links WHERE location_id = $1 AND item_kind IN ('event', 'task') AND object_id <> ''
+		UNION ALL SELECT 1 FROM entities WHERE location_id = $1 AND kind = 'meeting' LIMIT 1`, locationID)
 	found, err := collect(rows, err, func(r Rows) (n int, err error) { return n, r.Scan(&n) })
 	if err != nil {
 		return false, fmt.Errorf("find a meeting request of location %s: %w", locationID, err)

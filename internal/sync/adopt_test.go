@@ -327,6 +327,24 @@ func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A request that only the webhook of CalendarHero told of is one that the lists must show.
+func TestListsThatShowNothingThatCalendarHeroToldOfAreNotBelievedAtOnce(t *testing.T) {
+	b := setup(t, toOwner)
+	e := b.jane("2030-06-02")
+	b.heardOf(mapping.KindMeeting, "5f0000000000000000000001", "")
+	lie := b.ch.Faults().Next("GET /meeting/tasks", -1, fakehttp.Say(200, `[]`))
+	_, err := b.try(e)
+	if _, waits := errors.AsType[*outcome.Wait](err); !waits || b.posts() != 0 {
+		t.Fatalf("while the lists show nothing, %d requests were made, and the sync ends with %v", b.posts(), err)
+	}
+	b.ch.Faults().Disarm(lie)
+	b.pass(2 * time.Hour)
+	b.do(e)
+	if b.posts() != 1 {
+		t.Errorf("%d requests were made", b.posts())
+	}
+}
+
 func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testing.T) {
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
