@@ -14,7 +14,7 @@ ARCH ?= amd64
 # Of the last commit, so that the same source gives the same package.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
-.PHONY: help build binary package image test check deploy-check fmt vuln fuzz bench clean
+.PHONY: help build binary package image test check deploy-check fmt vuln fuzz bench screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -61,6 +61,12 @@ fuzz: ## Run each fuzz target for FUZZTIME (20000x)
 bench: ## Measure, as ratios in one run; `go run ./internal/bench -only attack` plays attacks
 	$(GO) run ./internal/bench
 	$(GO) test ./internal/budget -run NineTenthsOfTheAllowance -count 1 -v -real 20s
+
+screenshots: build ## Take the pictures of the console in docs/screenshots, from the sandbox (needs Chromium, Node and npm)
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf '$$dir EXIT; \
+		cp internal/sandbox/testdata/axe/package*.json internal/tools/screenshots.mjs $$dir; \
+		npm --prefix $$dir ci --ignore-scripts --prefer-offline --no-audit --no-fund --loglevel=error; \
+		node $$dir/screenshots.mjs bin/milepost "$$(command -v chromium || command -v chromium-browser || command -v google-chrome)" docs/screenshots
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	link     = regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)\s"]+)[)"]`)
 	codePath = regexp.MustCompile("`([a-z0-9_./{},-]+/[a-z0-9_./{},-]+(?:\\.go|\\.yaml|\\.yml|\\.conf|\\.service|\\.sql))`")
 	heading  = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	fenced   = regexp.MustCompile("(?ms)^```.*?^```")
@@ -130,5 +130,28 @@ func TestEveryTestThatThePagesNameExists(t *testing.T) {
 				t.Errorf("%s names %s, which does not exist", path, match[1])
 			}
 		}
+	}
+}
+
+func TestTheScreenshotsAreShownAndSmall(t *testing.T) {
+	shown := ""
+	for _, page := range pages(t) {
+		shown += page
+	}
+	files, err := filepath.Glob("screenshots/*")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("found %d screenshots, %v; `make screenshots` takes them", len(files), err)
+	}
+	var size int64
+	for _, file := range files {
+		if !strings.Contains(shown, file) {
+			t.Errorf("no page shows %s", file)
+		}
+		if info, err := os.Stat(file); err == nil {
+			size += info.Size()
+		}
+	}
+	if size > 2<<20 {
+		t.Errorf("the screenshots have %d KiB together, more than 2 MiB", size>>10)
 	}
 }
