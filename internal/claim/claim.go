@@ -1,17 +1,17 @@
-// Package claim keeps two Mileposts from working the same pair of accounts, a
-// HighLevel location and a CalendarHero account: each would make everything a
-// second time and mail people for it.
+// Package claim keeps two Mileposts from working on the same pair of accounts, a HighLevel
+// location and a CalendarHero account. Each would create everything a second time, and
+// people would get mail twice.
 //
-// There are two signs of another Milepost. On one machine it holds a lock file
-// (here.go). On others it renews a custom value of the HighLevel location
-// (there.go), the only store that both can reach. Before Milepost writes anything
-// at a vendor it asks Permit, which has looked for both signs within a minute.
+// There are two signs of another Milepost. On the same machine it holds a lock file
+// (here.go). On another machine it renews a custom value of the HighLevel location
+// (there.go), the only store that both can reach. Before each write to a vendor, Milepost
+// calls Permit, which has checked both signs within the last minute.
 //
-// Guarantees: of two Mileposts that see the same signs, one works a pair. A
-// restart goes on at once, and what another process of the same database holds is
-// ours. What cannot be looked at stops no work: it is logged.
+// Guarantees: of two Mileposts that see the same signs, only one works on a pair. A
+// restarted Milepost continues at once. Processes that share a database share their claims.
+// If a check is impossible, Milepost logs that and continues.
 //
-// It knows nothing of what is written.
+// The package does not know what is written.
 package claim
 
 import (
@@ -38,55 +38,56 @@ type Pair struct{ Location, Account string }
 // Config is what a Keeper needs.
 type Config struct {
 	Store *store.Store
-	// Pairs lists the pairs that are to be worked.
+	// Pairs lists the pairs that this Milepost works on.
 	Pairs func(ctx context.Context) ([]Pair, error)
-	// Client returns a client of the pair's location that needs no permission.
+	// Client returns a client for the pair's location that does not call Permit.
 	Client func(ctx context.Context, p Pair) (*highlevel.Client, error)
-	// Dir is where the Mileposts of this machine keep their lock files; "" = none.
+	// Dir is where the Mileposts on this machine keep their lock files; "" = nowhere.
 	Dir string
-	// Vendors names the two APIs: the same ids at others are other accounts.
+	// Vendors identifies the two APIs: the same ids at other APIs are other accounts.
 	Vendors string
-	// Home is the data directory, or "" where the state is in PostgreSQL.
+	// Home is the data directory, or "" if the state is in PostgreSQL.
 	Home string
-	// Place tells the database from copies of it elsewhere; "" = nothing does.
+	// Place distinguishes the database from copies of it elsewhere; "" = it cannot be
+	// distinguished.
 	Place string
-	// TakeOver lets this Milepost take pairs that another one holds.
+	// TakeOver lets this Milepost take over pairs that another one holds.
 	TakeOver bool
 	Logger   zerolog.Logger
 }
 
-// How often it is looked, and for how long a claim at HighLevel holds. Idle, a
-// location costs two calls each quarter of an hour; busy, one more a minute.
+// How often Milepost checks, and how long a claim at HighLevel lasts. An idle location
+// costs two calls every quarter of an hour, a busy one another call every minute.
 const (
 	listEvery = 15 * time.Second // how soon a new pair is claimed
 	hereEvery = time.Second
 	idleEvery = 15 * time.Minute
 	busyEvery = time.Minute
-	soon      = 5 * time.Second // after a look that HighLevel did not answer
+	soon      = 5 * time.Second // after a check that HighLevel did not answer
 	lasts     = 45 * time.Minute
-	renewAt   = 35 * time.Minute // of what is left
+	renewAt   = 35 * time.Minute // renew if less than this is left
 
-	// startLimit is how long a start waits for HighLevel. What was not looked at by
-	// then is looked at before the first write.
+	// startLimit is how long a start waits for HighLevel. A pair that is not checked by
+	// then is checked before the first write.
 	startLimit = 10 * time.Second
 	startLanes = 8
-	lookLimit  = 4 * time.Second // for one look at HighLevel: a call waits for it
-	// unseen is for how long nothing is written where HighLevel does not answer and
-	// was not looked at since the start.
+	lookLimit  = 4 * time.Second // for one check at HighLevel; a call waits for it
+	// unseen is how long Milepost writes nothing if HighLevel has not answered a check
+	// since the start.
 	unseen = time.Minute
 
-	// After a take-over nothing is written until the other must have noticed, and
-	// the calls that it had sent have ended.
+	// After a take-over, Milepost writes nothing until the other one must have noticed and
+	// its last calls have ended.
 	callLimit  = 10 * time.Second
 	quietHere  = hereEvery + callLimit
 	quietThere = busyEvery + callLimit
 )
 
-// Holder is a Milepost as it tells others of itself.
+// Holder describes a Milepost to others.
 type Holder struct {
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
-	Home  string    `json:"data,omitempty"` // its data directory; "" = PostgreSQL, or not told
+	Home  string    `json:"data,omitempty"` // its data directory; "" = PostgreSQL, or not given
 	Since time.Time `json:"since"`
 }
 
@@ -98,11 +99,11 @@ func (h Holder) String() string {
 	return fmt.Sprintf("on host %s since %s (process %d%s)", h.Host, h.Since.UTC().Format("2006-01-02 15:04:05 UTC"), h.PID, home)
 }
 
-// Held says that another Milepost works a pair.
+// Held is the error for a pair that another Milepost works on.
 type Held struct {
 	Pair  Pair
 	By    Holder
-	Until time.Time // of its claim at HighLevel; zero = it runs on this machine
+	Until time.Time // when its claim at HighLevel expires; zero = it runs on this machine
 	Took  bool      // it took the pair over from this one
 }
 
@@ -121,28 +122,28 @@ func (h *Held) Error() string {
 type Keeper struct {
 	cfg  Config
 	self Holder
-	id   string // of this installation and its home, for lock files
-	here string // of this machine's lock files, "" = there are none
+	id   string // identifies this installation and its home in lock files
+	here string // identifies this machine's lock directory, "" = there is none
 
-	blind atomic.Bool // it is logged of one location that HighLevel cannot be looked at
+	blind atomic.Bool // logged for one location that HighLevel cannot be checked
 
 	mu    sync.Mutex
 	known map[Pair]*pair
-	names []Pair // those that are to be worked, as last listed
+	names []Pair // the pairs to work on, as last listed
 }
 
-// pair is what is known of one pair.
+// pair is what the keeper knows about one pair.
 type pair struct {
 	Pair
-	mu         sync.Mutex // one look at a time
+	mu         sync.Mutex // one check at a time
 	file       *lockFile  // nil = not locked yet, or it cannot be
-	checked    time.Time  // when HighLevel was last looked at
+	checked    time.Time  // when HighLevel was last checked
 	until      time.Time  // when our claim there ends
-	asked      time.Time  // when HighLevel was first asked in vain; zero = it answers
-	quiet      time.Time  // nothing is written before
-	unreadable bool       // it is logged that HighLevel cannot be looked at
-	claimed    bool       // HighLevel showed once that the pair is ours; TakeOver is used up
-	noFile     bool       // it is logged that it cannot be locked
+	asked      time.Time  // since when HighLevel has not answered; zero = it answers
+	quiet      time.Time  // Milepost writes nothing before this time
+	unreadable bool       // logged that HighLevel cannot be checked
+	claimed    bool       // HighLevel has shown that the pair is ours; TakeOver no longer applies
+	noFile     bool       // logged that the pair cannot be locked
 
 	lost struct {
 		sync.Mutex
@@ -178,8 +179,8 @@ func New(ctx context.Context, cfg Config) (*Keeper, error) {
 	return k, nil
 }
 
-// Start claims all pairs. It fails with a *Held where another Milepost has one; then
-// this one must not start.
+// Start claims all pairs. If another Milepost holds one of them, Start returns a *Held, and
+// this Milepost must not start.
 func (k *Keeper) Start(ctx context.Context) error {
 	list, err := k.list(ctx)
 	if err != nil {
@@ -215,7 +216,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	}
 }
 
-// list lists the pairs that are to be worked.
+// list returns the pairs to work on.
 func (k *Keeper) list(ctx context.Context) ([]*pair, error) {
 	names, err := k.cfg.Pairs(ctx)
 	if err != nil {
@@ -240,8 +241,8 @@ func (k *Keeper) pair(name Pair) *pair {
 	return k.known[name]
 }
 
-// Permit returns nil if something may be written for a pair. Otherwise its error is
-// a *clients.Error that says when to ask again, or one of the state database.
+// Permit returns nil if Milepost may write for a pair. Otherwise it returns a
+// *clients.Error, which says when to ask again, or an error of the state database.
 func (k *Keeper) Permit(ctx context.Context, locationID, account string) error {
 	p := k.pair(Pair{locationID, account})
 	p.mu.Lock()
@@ -262,12 +263,13 @@ func wait(d time.Duration, why string) error {
 	return &clients.Error{API: "HighLevel", Reason: clients.RateLimited, RetryAfter: d, Message: why}
 }
 
-// Elsewhere reports whether a pair was lost to another Milepost. It looks at nothing.
+// Elsewhere reports whether another Milepost took the pair over, as far as this process
+// knows. It makes no check.
 func (k *Keeper) Elsewhere(locationID, account string) bool {
 	return k.pair(Pair{locationID, account}).lostTo() != nil
 }
 
-// Lost returns to whom the first of the pairs that are lost was lost, or nil.
+// Lost returns who took over the first lost pair, or nil.
 func (k *Keeper) Lost() *Held {
 	k.mu.Lock()
 	names := k.names
@@ -280,7 +282,7 @@ func (k *Keeper) Lost() *Held {
 	return nil
 }
 
-// Keep holds the pairs until ctx ends.
+// Keep renews the claims until ctx ends.
 func (k *Keeper) Keep(ctx context.Context) {
 	ticker := time.NewTicker(hereEvery)
 	defer ticker.Stop()
@@ -293,7 +295,7 @@ func (k *Keeper) Keep(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if time.Since(listed) >= listEvery {
-			if now, err := k.list(ctx); err == nil { // otherwise every other chore tells
+			if now, err := k.list(ctx); err == nil { // a failure also stops other tasks, which log it
 				list, listed = now, time.Now()
 				k.drop(list)
 			}
@@ -302,16 +304,16 @@ func (k *Keeper) Keep(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if p.mu.TryLock() { // otherwise Permit is looking
-				_ = k.check(ctx, p, idleEvery) // what is lost is logged, and anything else is looked at again
+			if p.mu.TryLock() { // otherwise Permit is checking it
+				_ = k.check(ctx, p, idleEvery) // check logs a lost pair; other failures are checked again
 				p.mu.Unlock()
 			}
 		}
 	}
 }
 
-// drop unlocks the pairs that are worked no more. Their claims at HighLevel end by
-// themselves: the tokens are gone.
+// drop unlocks the pairs that this Milepost no longer works on. Their claims at HighLevel
+// expire by themselves, because the tokens to remove them are gone.
 func (k *Keeper) drop(list []*pair) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -357,8 +359,8 @@ func (k *Keeper) check(ctx context.Context, p *pair, age time.Duration) error {
 	return held
 }
 
-// Close gives the pairs back, so that another Milepost may claim them at once. What
-// cannot be given back in time ends by itself.
+// Close releases the pairs, so that another Milepost may claim them at once. Claims that it
+// cannot remove in time expire.
 func (k *Keeper) Close(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -30,7 +30,7 @@ const (
 	create   = "POST /locations/{locationId}/customValues"
 )
 
-// world is HighLevel with one location, which several Mileposts may work.
+// world is HighLevel with one location, on which several Mileposts may work.
 type world struct {
 	*testing.T
 	hl  *hlfake.Server
@@ -46,7 +46,7 @@ func setup(t *testing.T) *world {
 	return &world{t, hl, server.URL}
 }
 
-// milepost is one Milepost: its database, and the machine that it runs on.
+// milepost is one Milepost with its database and its machine.
 type milepost struct {
 	*claim.Keeper
 	*world
@@ -73,11 +73,11 @@ func (w *world) new(st *store.Store, machine string, configure func(*claim.Confi
 		w.Fatal(err)
 	}
 	m.Keeper = k
-	w.Cleanup(func() { runtime.KeepAlive(m) }) // a lock file that nobody refers to any more would be closed, and unlocked
+	w.Cleanup(func() { runtime.KeepAlive(m) }) // the garbage collector would close the lock file, and so unlock it
 	return m
 }
 
-// database returns a new one.
+// database returns a new database.
 func (w *world) database() *store.Store {
 	w.Helper()
 	st, err := store.OpenSQLite(w.Context(), testenv.DataDir(w))
@@ -90,7 +90,7 @@ func (w *world) database() *store.Store {
 
 func takeOver(c *claim.Config) { c.TakeOver = true }
 
-// starts starts a Milepost that must be allowed to write.
+// starts starts a Milepost, which must then be allowed to write.
 func (m *milepost) starts() {
 	m.Helper()
 	if err := m.Start(m.Context()); err != nil {
@@ -103,7 +103,7 @@ func (m *milepost) starts() {
 
 func (m *milepost) may() error { return m.Permit(m.Context(), location, account) }
 
-// isRefused starts a Milepost that must say that there is another one.
+// isRefused starts a Milepost, which must report the other one.
 func (m *milepost) isRefused() {
 	m.Helper()
 	err := m.Start(m.Context())
@@ -120,19 +120,19 @@ func (m *milepost) isRefused() {
 	}
 }
 
-func TestASecondMilepostOnAnotherMachineIsRefused(t *testing.T) {
+func TestASecondMilepostOnAnotherMachineMustNotStart(t *testing.T) {
 	w := setup(t)
 	first := w.new(w.database(), t.TempDir(), nil)
 	first.starts()
 	w.new(w.database(), t.TempDir(), nil).isRefused()
-	w.new(w.database(), "", nil).isRefused() // and one without a lock folder
+	w.new(w.database(), "", nil).isRefused() // a Milepost without a lock directory
 	first.Later(2 * time.Minute)
 	if err := first.may(); err != nil {
 		t.Errorf("the first may not write any more: %v", err)
 	}
 }
 
-func TestTheFirstStopsWhenASecondOnAnotherMachineTakesOver(t *testing.T) {
+func TestAMilepostStopsWhenAnotherMachineTakesOver(t *testing.T) {
 	w := setup(t)
 	first := w.new(w.database(), t.TempDir(), nil)
 	first.starts()
@@ -154,7 +154,7 @@ func TestTheFirstStopsWhenASecondOnAnotherMachineTakesOver(t *testing.T) {
 	if err := second.may(); err != nil {
 		t.Errorf("then the second does not write: %v", err)
 	}
-	// It is used up: nobody takes over unasked.
+	// TakeOver applies once: nobody takes over without it.
 	third := w.new(w.database(), t.TempDir(), takeOver)
 	if err := third.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -168,9 +168,9 @@ func TestTheFirstStopsWhenASecondOnAnotherMachineTakesOver(t *testing.T) {
 	}
 }
 
-func TestOnOneMachineASecondIsRefusedAndTakesOver(t *testing.T) {
+func TestASecondMilepostOnTheSameMachineStartsOnlyByTakingOver(t *testing.T) {
 	w := setup(t)
-	w.hl.LimitToken("pit", "contacts.readonly") // the lock file alone tells
+	w.hl.LimitToken("pit", "contacts.readonly") // only the lock file shows the other Milepost
 	machine := t.TempDir()
 	first := w.new(w.database(), machine, func(c *claim.Config) { c.Home = "/first" })
 	first.starts()
@@ -199,12 +199,11 @@ func TestOnOneMachineASecondIsRefusedAndTakesOver(t *testing.T) {
 	if err := heir.may(); err != nil {
 		t.Errorf("the second does not write: %v", err)
 	}
-	// The first, started again, finds the second.
 	first.Close(t.Context())
 	w.new(w.database(), machine, func(c *claim.Config) { c.Home = "/first" }).isRefused()
 }
 
-func TestAfterACrashItGoesOnAtOnceButNotACopy(t *testing.T) {
+func TestAfterACrashMilepostContinuesAtOnceButACopyDoesNot(t *testing.T) {
 	w := setup(t)
 	st, machine := w.database(), t.TempDir()
 	first := w.new(st, machine, nil)
@@ -215,7 +214,7 @@ func TestAfterACrashItGoesOnAtOnceButNotACopy(t *testing.T) {
 	w.new(st, machine, nil).starts()
 }
 
-func TestOnTheSameMachineALostDatabaseIsNoOtherMilepost(t *testing.T) {
+func TestALostDatabaseOnTheSameMachineDoesNotLookLikeAnotherMilepost(t *testing.T) {
 	w := setup(t)
 	machine := t.TempDir()
 	first := w.new(w.database(), machine, func(c *claim.Config) { c.Home = "/one" })
@@ -229,7 +228,7 @@ func TestOnTheSameMachineALostDatabaseIsNoOtherMilepost(t *testing.T) {
 	}
 }
 
-func TestAMilepostThatStoppedLeavesNothing(t *testing.T) {
+func TestAStoppedMilepostLeavesNoClaim(t *testing.T) {
 	w := setup(t)
 	machine := t.TempDir()
 	first := w.new(w.database(), machine, nil)
@@ -244,7 +243,7 @@ func TestAMilepostThatStoppedLeavesNothing(t *testing.T) {
 	w.new(w.database(), t.TempDir(), nil).starts()
 }
 
-func TestADeadMilepostsClaimEnds(t *testing.T) {
+func TestTheClaimOfADeadMilepostExpires(t *testing.T) {
 	w := setup(t)
 	first := w.new(w.database(), t.TempDir(), nil)
 	first.starts()
@@ -257,13 +256,13 @@ func TestADeadMilepostsClaimEnds(t *testing.T) {
 	if err := next.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	next.Later(71 * time.Second) // should another one have taken it at the same moment
+	next.Later(71 * time.Second) // in case another one took it at the same moment
 	if err := next.may(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestWithoutTheScopeWorkGoesOn(t *testing.T) {
+func TestWorkContinuesWithoutTheScopeForClaims(t *testing.T) {
 	w := setup(t)
 	w.hl.LimitToken("pit", slices.DeleteFunc(slices.Clone(hlfake.AllScopes), func(s string) bool { return s == "locations/customValues.write" })...)
 	m := w.new(w.database(), t.TempDir(), nil)
@@ -277,7 +276,7 @@ func TestWithoutTheScopeWorkGoesOn(t *testing.T) {
 	}
 }
 
-func TestNothingIsWrittenBeforeHighLevelWasLookedAt(t *testing.T) {
+func TestNothingIsWrittenBeforeTheFirstCheckAtHighLevel(t *testing.T) {
 	w := setup(t)
 	w.hl.Faults().Next(list, 6, fakehttp.FailWith(503)) // two calls, each tried three times
 	m := w.new(w.database(), t.TempDir(), nil)
@@ -290,7 +289,7 @@ func TestNothingIsWrittenBeforeHighLevelWasLookedAt(t *testing.T) {
 	if err := m.may(); err != nil {
 		t.Errorf("it does not write once HighLevel answers: %v", err)
 	}
-	// From then on an outage stops nothing while the claim holds.
+	// After that, an outage stops nothing while the claim lasts.
 	w.hl.Faults().Next(list, 3, fakehttp.FailWith(503))
 	m.Later(2 * time.Minute)
 	if err := m.may(); err != nil {
@@ -298,7 +297,7 @@ func TestNothingIsWrittenBeforeHighLevelWasLookedAt(t *testing.T) {
 	}
 }
 
-func TestOfTwoThatClaimAtOnceOneGoesOn(t *testing.T) {
+func TestOfTwoClaimsAtOnceOneWins(t *testing.T) {
 	w := setup(t)
 	for range 10 {
 		both := []*milepost{w.new(w.database(), t.TempDir(), nil), w.new(w.database(), t.TempDir(), nil)}
@@ -321,7 +320,7 @@ func TestOfTwoThatClaimAtOnceOneGoesOn(t *testing.T) {
 		for range 2 {
 			for _, m := range both {
 				m.Later(71 * time.Second)
-				_ = m.may() // looks
+				_ = m.may() // makes the check
 			}
 		}
 		if n := permitted(); n != 1 {

@@ -2,7 +2,7 @@ package claim
 
 import "time"
 
-// Later lets time pass for what the keeper remembers.
+// Later lets time pass for the keeper.
 func (k *Keeper) Later(d time.Duration) {
 	for _, p := range k.known {
 		p.mu.Lock()
@@ -14,7 +14,7 @@ func (k *Keeper) Later(d time.Duration) {
 	}
 }
 
-// Die ends the locks as the end of the process does, and leaves the files.
+// Die releases the locks as the end of the process would, and leaves the files.
 func (k *Keeper) Die() {
 	for _, p := range k.known {
 		if p.file != nil {

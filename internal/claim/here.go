@@ -16,16 +16,16 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// On one machine, each pair has a directory, and each installation that works it a
-// file in there. All processes of an installation have a shared lock on theirs, so
-// the file of one that died is known by that it can be locked.
+// On one machine, each pair has a directory, and in it one file for each installation that
+// works on the pair. All processes of an installation hold a shared lock on its file. So a
+// file that can be locked belongs to a dead installation.
 const (
 	lockSuffix  = ".json"
-	takenSuffix = ".taken" // beside a lock file: who took over from its installation
+	takenSuffix = ".taken" // next to a lock file; it names who took over
 	mutexWait   = 5 * time.Second
 )
 
-// DefaultDir is the folder of the lock files of a user, or "" where there is none.
+// DefaultDir returns the user's directory for lock files, or "" if there is none.
 func DefaultDir() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -34,8 +34,9 @@ func DefaultDir() string {
 	return filepath.Join(cache, "milepost", "locks")
 }
 
-// machine makes the folder, and returns a random name for the Mileposts that use it:
-// one that wrote the name at HighLevel and holds no lock here is dead.
+// machine creates the directory, and returns a random name for the Mileposts that use it.
+// If a claim at HighLevel has this name and nobody holds its lock here, the Milepost that
+// made it is dead.
 func machine(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
@@ -48,7 +49,7 @@ func machine(dir string) (string, error) {
 	_, err = f.WriteString(rand.Text())
 	if err = errors.Join(err, f.Close()); err == nil {
 		if err = os.Link(f.Name(), path); errors.Is(err, os.ErrExist) {
-			err = nil // it stays the one that it is
+			err = nil // another process wrote the name first; that one stays
 		}
 	}
 	if err := errors.Join(err, os.Remove(f.Name())); err != nil {
@@ -63,14 +64,14 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// lockFile is this installation's file of a pair, locked.
+// lockFile is this installation's locked file for a pair.
 type lockFile struct {
 	path string
 	lock *flock.Flock
 }
 
-// checkHere locks the pair on this machine, or sees whether it was taken over since.
-// What cannot be locked is logged, and work goes on.
+// checkHere locks the pair on this machine, or finds out whether another Milepost has taken
+// it over. If locking fails, checkHere logs that and work continues.
 func (k *Keeper) checkHere(ctx context.Context, p *pair) (*Held, error) {
 	switch {
 	case k.here == "", p.noFile:
@@ -129,8 +130,8 @@ func (k *Keeper) lockHere(ctx context.Context, p *pair) (*Held, error) {
 	return nil, k.write(own)
 }
 
-// passOther looks at the lock file of another Milepost, which may be dead. It returns who
-// holds the pair, unless this one is to take it over.
+// passOther checks the lock file of another Milepost, which may be dead. It returns the
+// holder of the pair, unless this Milepost may take the pair over.
 func (k *Keeper) passOther(p *pair, path string) (*Held, error) {
 	lock := flock.New(path)
 	dead, err := lock.TryLock()
@@ -142,7 +143,7 @@ func (k *Keeper) passOther(p *pair, path string) (*Held, error) {
 		return nil, errors.Join(os.Remove(path), lock.Unlock())
 	}
 	if holderIn(path+takenSuffix) != (Holder{}) {
-		return nil, nil // it no longer works the pair
+		return nil, nil // it no longer works on the pair
 	}
 	held := &Held{Pair: p.Pair, By: holderIn(path)}
 	if !k.cfg.TakeOver {
@@ -156,7 +157,7 @@ func (k *Keeper) passOther(p *pair, path string) (*Held, error) {
 	return nil, nil
 }
 
-// write writes who this Milepost is.
+// write writes this Milepost's Holder to a file.
 func (k *Keeper) write(path string) error {
 	text, err := json.Marshal(k.self)
 	if err != nil {
@@ -165,16 +166,16 @@ func (k *Keeper) write(path string) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-// holderIn reads who wrote a file, or the zero Holder.
+// holderIn reads the Holder from a file, or returns the zero Holder.
 func holderIn(path string) (h Holder) {
 	text, err := os.ReadFile(path)
 	if err == nil {
-		_ = json.Unmarshal(text, &h) // half a text is none
+		_ = json.Unmarshal(text, &h) // a partly written file has no holder
 	}
 	return h
 }
 
-// taken returns who took over on this machine since, or nil.
+// taken returns who has taken over on this machine, or nil.
 func (f *lockFile) taken(name Pair) *Held {
 	if info, _ := os.Stat(f.path + takenSuffix); info == nil {
 		return nil
@@ -182,7 +183,7 @@ func (f *lockFile) taken(name Pair) *Held {
 	return &Held{Pair: name, By: holderIn(f.path + takenSuffix)}
 }
 
-// close gives the lock back; the last process of the installation removes the file.
+// close releases the lock; the last process of the installation removes the file.
 func (f *lockFile) close() {
 	_ = f.lock.Unlock() // the end of the process unlocks it, too
 	last := flock.New(f.path)
@@ -190,6 +191,6 @@ func (f *lockFile) close() {
 		_ = os.Remove(f.path)
 		_ = os.Remove(f.path + takenSuffix)
 		_ = last.Unlock()
-		_ = os.Remove(filepath.Dir(f.path)) // if it is empty
+		_ = os.Remove(filepath.Dir(f.path)) // succeeds only if it is empty
 	}
 }

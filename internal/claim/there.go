@@ -15,9 +15,9 @@ import (
 	"milepost/internal/store"
 )
 
-// record is what a Milepost writes at HighLevel. Its token changes each time, and
-// the state database keeps it: so a Milepost that goes on with an old copy of the
-// database is another one.
+// record is what a Milepost writes at HighLevel. Each write has a new token, which the
+// state database keeps. So a Milepost that continues with an old copy of the database
+// counts as another one.
 type record struct {
 	Token   string    `json:"milepost"`
 	Machine string    `json:"machine,omitempty"`
@@ -26,17 +26,17 @@ type record struct {
 	Holder
 }
 
-// valueName is the custom value's name. One location may be worked with several
-// CalendarHero accounts.
+// valueName is the custom value's name. A location may be paired with several CalendarHero
+// accounts.
 func (p *pair) valueName() string { return "Milepost claim " + p.Account[:min(8, len(p.Account))] }
 
-// found is one custom value that is a claim.
+// found is a custom value that holds a claim.
 type found struct {
 	id string
 	record
 }
 
-// checkThere looks at HighLevel for who works the pair, and claims it.
+// checkThere reads the claims at HighLevel, and claims the pair if it may.
 func (k *Keeper) checkThere(ctx context.Context, p *pair) (*Held, error) {
 	client, err := k.cfg.Client(ctx, p.Pair)
 	if err != nil {
@@ -62,14 +62,14 @@ func (k *Keeper) checkThere(ctx context.Context, p *pair) (*Held, error) {
 	return held, nil
 }
 
-// withLease keeps other processes of the same database from renewing a claim at the
-// same time. On SQLite there are no others.
+// withLease keeps other processes of the same database from renewing a claim at the same
+// time. On SQLite there is only one process.
 func (k *Keeper) withLease(ctx context.Context, p *pair) (release func(), err error) {
 	if k.cfg.Store.File() != nil {
 		return func() {}, nil
 	}
 	lease, holder := "claim "+p.Location+" "+p.Account, rand.Text()
-	now := time.Now() // not an injected clock: a lease is between machines
+	now := time.Now() // the real clock, because machines share the lease
 	taken, err := k.cfg.Store.Lease(ctx, lease, holder, now, now.Add(2*lookLimit))
 	if err == nil && !taken {
 		err = wait(time.Second, "another process is looking whether the location is worked elsewhere")
@@ -81,7 +81,7 @@ func (k *Keeper) withLease(ctx context.Context, p *pair) (release func(), err er
 	}, err
 }
 
-// sorted splits claims into our own, those of others that hold, and those that have ended.
+// sorted splits claims into our own, valid ones of others, and expired ones.
 func sorted(claims []found, isOurs func(found) bool, now time.Time) (own, others, ended []found) {
 	for _, c := range claims {
 		switch {
@@ -96,7 +96,8 @@ func sorted(claims []found, isOurs func(found) bool, now time.Time) (own, others
 	return own, others, ended
 }
 
-// heldBy returns the other that holds the pair, unless this Milepost is to take it over.
+// heldBy returns the claim of the Milepost that holds the pair, unless this one may take it
+// over.
 func (k *Keeper) heldBy(p *pair, own, others []found) *Held {
 	taking := k.cfg.TakeOver && !p.claimed
 	for _, c := range others {
@@ -126,18 +127,18 @@ func (k *Keeper) claimThere(ctx context.Context, client *highlevel.Client, p *pa
 	if held := k.heldBy(p, own, others); held != nil {
 		return held, nil
 	}
-	lastToken := "" // our token, as HighLevel has it
+	lastToken := "" // our token at HighLevel
 	if len(own) > 0 {
 		lastToken = own[0].Token
 		if known.Has(lastToken) && len(claims) == 1 && own[0].Until.Sub(now) > renewAt && (p.claimed || own[0].Place == k.cfg.Place && own[0].Machine == k.here) {
 			p.until = own[0].Until
 			return nil, nil
 		}
-	} else if len(claims) > 0 { // whose it was may notice late, and so may who takes it at the same moment
+	} else if len(claims) > 0 { // its holder may notice late, and so may another Milepost that takes the pair now
 		p.quiet = latest(p.quiet, now.Add(quietThere))
 	}
 	all := slices.Concat(own, ended, others)
-	id := "" // of the custom value to write; the rest is removed
+	id := "" // the custom value to write; the others are removed
 	if len(all) > 0 {
 		id = all[0].id
 	}
@@ -156,7 +157,7 @@ func (k *Keeper) claimThere(ctx context.Context, client *highlevel.Client, p *pa
 	return k.confirm(ctx, client, p, token)
 }
 
-// precedes tells which of two claims stands that were made at the same moment.
+// precedes decides which of two claims made at the same moment wins.
 func precedes(a, b found) bool { return a.id < b.id }
 
 func latest(a, b time.Time) time.Time {
@@ -178,15 +179,16 @@ func (p *pair) claims(ctx context.Context, client *highlevel.Client) ([]found, e
 			continue
 		}
 		f := found{id: v.ID}
-		_ = json.Unmarshal([]byte(v.Value), &f.record) // what a person changed has expired
+		_ = json.Unmarshal([]byte(v.Value), &f.record) // a value that a person changed counts as expired
 		list = append(list, f)
 	}
 	return list, nil
 }
 
-// isOurs reports whether a claim is that of this Milepost. Until it has been seen
-// once, the token alone does not tell: a copy of the database on another machine
-// has it too. And one of this machine's whose lock file we hold is dead.
+// isOurs reports whether a claim belongs to this Milepost. The token alone proves it only
+// after this process has seen the claim once: a copy of the database on another machine has
+// the same token. A claim from this machine also counts as ours if we hold its lock file,
+// because its Milepost is dead.
 func (k *Keeper) isOurs(r record, known store.Claim, p *pair) bool {
 	if p.claimed {
 		return known.Has(r.Token)
@@ -194,11 +196,11 @@ func (k *Keeper) isOurs(r record, known store.Claim, p *pair) bool {
 	return known.Has(r.Token) && r.Place == k.cfg.Place || k.here != "" && p.file != nil && r.Machine == k.here
 }
 
-// renew writes our claim, with a new token that the state database knows before. seen
-// is the one that it replaces.
+// renew writes our claim with a new token, which it saves in the state database first. seen
+// is the claim that it replaces.
 func (k *Keeper) renew(ctx context.Context, client *highlevel.Client, p *pair, id, lastToken string) (token string, err error) {
 	r := record{Token: rand.Text(), Machine: k.here, Place: k.cfg.Place, Until: time.Now().UTC().Add(lasts).Truncate(time.Second), Holder: k.self}
-	r.Home = "" // nobody's business there
+	r.Home = "" // not for the eyes of HighLevel's users
 	text, err := json.Marshal(r)
 	if err != nil {
 		return "", err
@@ -218,9 +220,9 @@ func (k *Keeper) renew(ctx context.Context, client *highlevel.Client, p *pair, i
 	return r.Token, k.cfg.Store.SaveClaim(context.WithoutCancel(ctx), p.Location, p.Account, store.Claim{Token: r.Token})
 }
 
-// confirm reads a claim that was just made once more. Two that found none at the same
-// moment both made one. One of them stands, after the other must have noticed: it may
-// have read before this one wrote.
+// confirm reads a new claim a second time. Two Mileposts that found no claim at the same
+// moment have both made one. One of them wins, but waits until the other must have noticed,
+// because the other may have read before this claim was written.
 func (k *Keeper) confirm(ctx context.Context, client *highlevel.Client, p *pair, token string) (*Held, error) {
 	claims, err := p.claims(ctx, client)
 	if err != nil {
@@ -244,9 +246,9 @@ func (k *Keeper) confirm(ctx context.Context, client *highlevel.Client, p *pair,
 	return nil, nil
 }
 
-// unanswered decides what may be done where HighLevel could not be looked at. Nobody
-// can take a claim from us that has not ended, other than by a take-over, for which
-// HighLevel must answer. Where the check cannot be made at all, work goes on.
+// unanswered decides whether Milepost may write if HighLevel did not answer the check.
+// Nobody can take a claim of ours that has not expired, except by a take-over, which also
+// needs HighLevel's answer. If the check is impossible, work continues.
 func (k *Keeper) unanswered(ctx context.Context, p *pair, cause error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -268,13 +270,13 @@ func (k *Keeper) unanswered(ctx context.Context, p *pair, cause error) error {
 	}
 	p.checked = now
 	if !passes {
-		p.checked = now.Add(idleEvery - busyEvery) // nor does it change soon
+		p.checked = now.Add(idleEvery - busyEvery) // this does not change soon
 	}
 	if !p.unreadable {
 		p.unreadable = true
 		level := zerolog.WarnLevel
 		if k.blind.Swap(true) {
-			level = zerolog.DebugLevel // an app that lacks the scopes lacks them in all its locations
+			level = zerolog.DebugLevel // an app without the scopes lacks them in all locations
 		}
 		k.cfg.Logger.WithLevel(level).Err(failed).Str("location", p.Location).
 			Msg("cannot check at HighLevel whether another Milepost works this location; work continues. The check needs the scopes locations/customValues.readonly and locations/customValues.write")
@@ -282,8 +284,8 @@ func (k *Keeper) unanswered(ctx context.Context, p *pair, cause error) error {
 	return nil
 }
 
-// release removes our claim at HighLevel, unless another process of this database
-// works on.
+// release removes our claim at HighLevel, unless another process of this database still
+// works.
 func (k *Keeper) release(ctx context.Context, p *pair) error {
 	if only, err := k.cfg.Store.OnlyProcess(ctx); err != nil || !only {
 		return err

@@ -1,15 +1,15 @@
-// Package lane keeps one slow or broken location from taking all workers. Each
-// location, and each CalendarHero account, is a lane. A lane has a few workers at
-// most, and rests while its vendor fails.
+// Package lane keeps one slow or broken location from taking all workers. Each location is
+// a lane, and so is each CalendarHero account. A lane has a limited number of workers, and
+// rests while its vendor fails.
 //
-// Guarantees: a lane never holds more workers than it may. A job that finds its
-// lane full waits in place for a second at most, and only while the lane makes
-// progress; otherwise it is handed back with its own time to return, so
-// handed-back jobs never spin. A lane that rests lets one job through at a time as
-// a probe, and the first answer heals it.
+// Guarantees: a lane never holds more workers than its limit. A job that finds its lane
+// full waits with its worker for at most a second, and only while the lane makes progress.
+// Otherwise it is handed back with its own time to return, so handed-back jobs never spin.
+// A resting lane lets one job at a time through as a probe, and the first answer ends the
+// rest.
 //
-// Lanes live in memory, so each process finds out by itself. The package knows
-// nothing of jobs.
+// Lanes live in memory, so each process learns about failures by itself. The package knows
+// nothing about jobs.
 package lane
 
 import (
@@ -19,30 +19,31 @@ import (
 	"time"
 )
 
-// Key names a lane and says how many workers it may have.
+// Key names a lane and limits its workers.
 type Key struct {
 	Name string
 	Most int
 }
 
-// Pool tells workers apart that do not compete: each has its own count.
+// Pool separates workers that do not compete: a lane counts each pool by itself.
 type Pool int
 
 // The pools.
 const (
-	Live       Pool = iota // jobs that somebody waits for
-	Background             // jobs that nobody waits for
+	Live       Pool = iota // jobs that somebody is waiting for
+	Background             // jobs that nobody is waiting for
 	pools
 )
 
 // Config is what Lanes need. The zero value works.
 type Config struct {
-	// Real returns how long a wait really takes, where a test lets time run
-	// faster; nil = as long as it says.
+	// Real converts a wait to real time, for tests in which time runs faster; nil = no
+	// conversion.
 	Real func(time.Duration) time.Duration
-	// Now tells how long a lane rests; nil = time.Now. It may jump.
+	// Now is the clock for rests; nil = time.Now. It may jump.
 	Now func() time.Time
-	// Rests is told when a lane begins to rest, and when it is healed (resting is false).
+	// Rests is called when a lane begins to rest (resting is true) and when the rest ends
+	// (false).
 	Rests func(name string, resting bool)
 }
 
@@ -51,14 +52,15 @@ const (
 	firstRest      = 2 * time.Second // doubled each time a probe fails
 	longestRest    = 30 * time.Second
 
-	// longestInPlace is how long a job waits for its lane with its worker.
+	// longestInPlace is how long a job waits for its lane while it keeps its worker.
 	longestInPlace = time.Second
-	// stuckAfter: a full lane that let nobody in for so long makes no progress.
+	// stuckAfter is how long a full lane may admit no job before it counts as stuck.
 	stuckAfter = time.Second
 	stuckWait  = 5 * time.Second
-	// Jobs that are handed back come back one by one, this far apart.
+	// Jobs that are handed back return one by one, this far apart.
 	leastStep, mostStep = 10 * time.Millisecond, 100 * time.Millisecond
-	// longestWait bounds how far ahead a job is sent: one that waits absorbs new events.
+	// longestWait limits how far ahead a job is sent, because new events wait with a
+	// waiting job.
 	longestWait = 15 * time.Minute
 )
 
@@ -67,26 +69,26 @@ type Lanes struct {
 	cfg     Config
 	mu      sync.Mutex
 	lanes   map[string]*lane
-	waiting []*waiter // those that nobody may keep waiting first
+	waiting []*waiter // jobs with priority first
 }
 
-// lane is one of them. It exists while there is something to remember.
+// lane is the state of one lane. It exists while there is something to remember.
 type lane struct {
 	name     string
 	count    [pools]count
-	failures int           // in a row
-	rest     time.Duration // the one under way, or that a probe is to end; 0 = healthy
-	until    time.Time     // when it ends, by Config.Now
+	failures int           // consecutive
+	rest     time.Duration // the current rest, or the one that a probe may end; 0 = healthy
+	until    time.Time     // when the rest ends, by Config.Now
 	probing  bool
 }
 
-// count is the part of a lane that each pool has for itself.
+// count is what a lane keeps for each pool.
 type count struct {
 	running int
 	waiting int
-	entered time.Time     // the last one
-	took    time.Duration // a job, on average of late
-	next    time.Time     // the last moment given to a job that was handed back
+	entered time.Time     // when the last job entered
+	took    time.Duration // average duration of recent jobs
+	next    time.Time     // the last time given to a job that was handed back
 }
 
 // waiter is a job that waits in place.
@@ -95,10 +97,9 @@ type waiter struct {
 	first bool
 	keys  []Key
 	lanes []*lane
-	enter chan []*lane // receives those that it probes, once it is in
+	enter chan []*lane // receives the lanes that the job probes, when it is admitted
 }
 
-// New makes the lanes.
 func New(cfg Config) *Lanes {
 	if cfg.Real == nil {
 		cfg.Real = func(d time.Duration) time.Duration { return d }
@@ -112,9 +113,9 @@ func New(cfg Config) *Lanes {
 	return &Lanes{cfg: cfg, lanes: map[string]*lane{}}
 }
 
-// Enter takes a worker's place in all of the lanes, or says after which (real)
-// time the job is to come back; leave is then nil. first jobs go before those that
-// are not. Call leave when the job has ended.
+// Enter takes a worker's place in each of the lanes. If that is not possible, leave is nil
+// and wait is the (real) time after which the job should return. Jobs with first go before
+// the others. Call leave when the job has ended.
 func (l *Lanes) Enter(ctx context.Context, pool Pool, first bool, keys ...Key) (leave func(), wait time.Duration) {
 	l.mu.Lock()
 	w := &waiter{pool: pool, first: first, keys: keys, enter: make(chan []*lane, 1)}
@@ -143,7 +144,7 @@ func (l *Lanes) Enter(ctx context.Context, pool Pool, first bool, keys ...Key) (
 	return sync.OnceFunc(func() { l.leave(w, probes, began) }), 0
 }
 
-// left is how long a lane still rests, by Config.Now.
+// left returns how much longer a lane rests, by Config.Now.
 func (l *Lanes) left(of *lane) time.Duration {
 	left := of.until.Sub(l.cfg.Now())
 	if of.rest == 0 || left > of.rest { // the clock was put back
@@ -159,8 +160,8 @@ func (l *Lanes) lane(name string) *lane {
 	return l.lanes[name]
 }
 
-// refuse returns after which time a job is to come back that need not wait here:
-// its lane rests, or makes no progress, or too many wait already.
+// refuse returns the wait of a job that must not wait here: its lane rests or makes no
+// progress, or too many jobs already wait. 0 means that the job may wait here.
 func (l *Lanes) refuse(w *waiter, now time.Time) time.Duration {
 	for i, of := range w.lanes {
 		c, most := &of.count[w.pool], w.keys[i].Most
@@ -177,7 +178,7 @@ func (l *Lanes) refuse(w *waiter, now time.Time) time.Duration {
 	return 0
 }
 
-// moment gives a job that is handed back a time of its own.
+// moment gives each job that is handed back its own time to return.
 func (l *Lanes) moment(w *waiter, now time.Time) (wait time.Duration) {
 	for i, of := range w.lanes {
 		c, most := &of.count[w.pool], w.keys[i].Most
@@ -198,7 +199,7 @@ func (l *Lanes) moment(w *waiter, now time.Time) (wait time.Duration) {
 		c.next = c.next.Add(min(max(c.took/time.Duration(most), l.cfg.Real(leastStep)), l.cfg.Real(mostStep)))
 		wait = max(wait, min(c.next.Sub(now), l.cfg.Real(longestWait)))
 	}
-	return max(wait, 1) // a lane may have become free meanwhile
+	return max(wait, 1) // a lane may have become free since
 }
 
 func (l *Lanes) fits(w *waiter) bool {
@@ -210,7 +211,7 @@ func (l *Lanes) fits(w *waiter) bool {
 	return true
 }
 
-// let lets a job in that fits.
+// let admits a job that fits into its lanes.
 func (l *Lanes) let(w *waiter, now time.Time) {
 	var probes []*lane
 	for _, of := range w.lanes {
@@ -223,7 +224,8 @@ func (l *Lanes) let(w *waiter, now time.Time) {
 	w.enter <- probes
 }
 
-// await waits in place; false = in vain. l.mu is held before, and not after.
+// await waits in place, and reports whether the job was admitted. The caller holds l.mu;
+// await unlocks it.
 func (l *Lanes) await(ctx context.Context, w *waiter) bool {
 	at := len(l.waiting)
 	if w.first {
@@ -251,7 +253,7 @@ func (l *Lanes) await(ctx context.Context, w *waiter) bool {
 		l.unlist(i)
 		return false
 	}
-	return true // it was let in at the same moment
+	return true // it was admitted at the same moment
 }
 
 func (l *Lanes) unlist(i int) {
@@ -262,7 +264,7 @@ func (l *Lanes) unlist(i int) {
 	}
 }
 
-// leave gives the places back.
+// leave frees the job's places.
 func (l *Lanes) leave(w *waiter, probed []*lane, began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -279,7 +281,7 @@ func (l *Lanes) leave(w *waiter, probed []*lane, began time.Time) {
 	l.drop(w.lanes)
 }
 
-// wake lets those in who wait in place and now fit.
+// wake admits waiting jobs that now fit.
 func (l *Lanes) wake(now time.Time) {
 	for i := 0; i < len(l.waiting); {
 		w := l.waiting[i]
@@ -305,8 +307,8 @@ func (l *Lanes) drop(lanes []*lane) {
 	}
 }
 
-// Ended is told how each call ended: whether the vendor failed (it did not answer,
-// or with a 5xx) or answered, whatever it said.
+// Ended reports how a call ended. failed means that the vendor did not answer, or answered
+// with a 5xx; any other answer is a success.
 func (l *Lanes) Ended(name string, failed bool) {
 	l.mu.Lock()
 	of := l.lanes[name]
@@ -327,7 +329,7 @@ func (l *Lanes) Ended(name string, failed bool) {
 			}
 			l.wake(now)
 		}
-	case l.left(of) == 0: // those that were under way when the rest began tell nothing more
+	case l.left(of) == 0: // calls from before the rest say nothing new
 		of.failures++
 		if of.failures >= failuresToRest {
 			of.rest = min(max(2*of.rest, firstRest), longestRest)

@@ -14,7 +14,7 @@ var (
 	two = lane.Key{Name: "two", Most: 2}
 )
 
-// in takes a place that must be free at once.
+// in takes a place, which must be free at once.
 func in(t *testing.T, l *lane.Lanes, keys ...lane.Key) (leave func()) {
 	t.Helper()
 	leave, wait := l.Enter(t.Context(), lane.Live, true, keys...)
@@ -24,7 +24,7 @@ func in(t *testing.T, l *lane.Lanes, keys ...lane.Key) (leave func()) {
 	return leave
 }
 
-// out is handed back, and returns for how long.
+// out expects the lane to hand the job back, and returns the wait.
 func out(t *testing.T, l *lane.Lanes, keys ...lane.Key) time.Duration {
 	t.Helper()
 	leave, wait := l.Enter(t.Context(), lane.Live, true, keys...)
@@ -34,7 +34,7 @@ func out(t *testing.T, l *lane.Lanes, keys ...lane.Key) time.Duration {
 	return wait
 }
 
-func TestALaneThatMakesNoProgressHandsItsJobsBackWithMomentsOfTheirOwn(t *testing.T) {
+func TestAStuckLaneHandsEachJobBackWithItsOwnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lane.New(lane.Config{})
 		in(t, l, one)
@@ -87,7 +87,7 @@ func TestAFastLaneKeepsItsJobsWaitingInPlace(t *testing.T) {
 	})
 }
 
-func TestAJobThatSomebodyWaitsForIsLetInFirst(t *testing.T) {
+func TestAJobThatSomebodyWaitsForIsAdmittedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lane.New(lane.Config{})
 		leave := in(t, l, one)
@@ -111,7 +111,7 @@ func TestAJobThatSomebodyWaitsForIsLetInFirst(t *testing.T) {
 	})
 }
 
-func TestALaneWhoseVendorFailsRestsAndIsProbedByOneJob(t *testing.T) {
+func TestALaneWhoseVendorFailsRestsAndOneJobProbesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []bool
 		l := lane.New(lane.Config{Rests: func(_ string, resting bool) { told = append(told, resting) }})
@@ -120,7 +120,7 @@ func TestALaneWhoseVendorFailsRestsAndIsProbedByOneJob(t *testing.T) {
 		}
 		for rest := 2 * time.Second; rest < 5*time.Minute; rest *= 2 {
 			want := min(rest, 30*time.Second)
-			if wait := out(t, l, two, one); wait < want || wait > want+6*time.Second { // one that came while the lane was probed has a moment 5 s later
+			if wait := out(t, l, two, one); wait < want || wait > want+6*time.Second { // a job that came during the probe returns 5 s later
 				t.Fatalf("a job is to come back after %s, want about %s", wait, want)
 			}
 			time.Sleep(want)
@@ -140,7 +140,7 @@ func TestALaneWhoseVendorFailsRestsAndIsProbedByOneJob(t *testing.T) {
 	})
 }
 
-func TestAFailureAmongSuccessesMakesNoLaneRest(t *testing.T) {
+func TestSingleFailuresDoNotMakeALaneRest(t *testing.T) {
 	l := lane.New(lane.Config{})
 	for range 20 {
 		l.Ended(one.Name, true)
@@ -150,7 +150,7 @@ func TestAFailureAmongSuccessesMakesNoLaneRest(t *testing.T) {
 	in(t, l, one)
 }
 
-func TestAProbeThatCalledNobodyLeavesItToTheNext(t *testing.T) {
+func TestAProbeWithoutACallLeavesTheProbeToTheNextJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := lane.New(lane.Config{})
 		for range 3 {

@@ -17,9 +17,8 @@ import (
 const (
 	// every is the shortest time between two lines of one outage.
 	every = 5 * time.Minute
-	// settle is how long an outage must be over before the next one is logged as
-	// a new one. Failures that alternate with successes therefore cost at most
-	// two lines in this time.
+	// settle is how long an outage must be over before the next one is logged as a new one.
+	// So failures that alternate with successes cost at most two lines in this time.
 	settle = time.Minute
 )
 
@@ -30,7 +29,7 @@ type Log struct {
 	of     string
 	now    func() time.Time
 
-	failing atomic.Bool // a copy of began != 0, so that a success costs no lock
+	failing atomic.Bool // true while began is set; Succeeded reads it without the lock
 
 	mu       sync.Mutex
 	began    time.Time // of the current outage; zero = there is none
@@ -78,7 +77,7 @@ func (l *Log) Succeeded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.began.IsZero() {
-		return // another success was faster
+		return // another call ended the outage first
 	}
 	now := l.now()
 	if !l.logged.IsZero() {
@@ -89,8 +88,8 @@ func (l *Log) Succeeded() {
 	l.failing.Store(false)
 }
 
-// passed reports whether d has passed since a time. A clock that was put back
-// must not silence the log, so a time in the future counts as long ago.
+// passed reports whether at least d has passed since a time. A clock that was put back must
+// not silence the log, so a time in the future counts as passed.
 func passed(since, now time.Time, d time.Duration) bool {
 	return since.IsZero() || now.Before(since) || now.Sub(since) >= d
 }

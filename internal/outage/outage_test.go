@@ -55,7 +55,7 @@ func (b *bundle) want(t *testing.T, want ...string) {
 
 var errFull = errors.New("disk full")
 
-func TestAnOutageIsLoggedWhenItBeginsAndWhenItIsOver(t *testing.T) {
+func TestAnOutageIsLoggedWhenItBeginsAndWhenItEnds(t *testing.T) {
 	b := setup(t)
 	b.Succeeded()
 	b.want(t)
@@ -78,7 +78,7 @@ func TestALongOutageIsLoggedEveryFiveMinutes(t *testing.T) {
 	b.want(t, "outage began 1", "outage continues 301 5m0s", "outage continues 601 10m0s")
 }
 
-func TestFailuresThatAlternateWithSuccessesCostTwoLinesAMinute(t *testing.T) {
+func TestFailuresBetweenSuccessesLogTwoLinesAMinute(t *testing.T) {
 	b := setup(t)
 	for range 600 { // a minute
 		b.Failed(errFull)
@@ -92,7 +92,7 @@ func TestFailuresThatAlternateWithSuccessesCostTwoLinesAMinute(t *testing.T) {
 	b.want(t, "outage began 1")
 }
 
-func TestAnOutageThatReturnsAtOnceAndStaysIsLoggedWithinAMinute(t *testing.T) {
+func TestAnOutageThatReturnsIsLoggedWithinAMinute(t *testing.T) {
 	b := setup(t)
 	b.Failed(errFull)
 	b.Succeeded()
@@ -106,7 +106,7 @@ func TestAnOutageThatReturnsAtOnceAndStaysIsLoggedWithinAMinute(t *testing.T) {
 	b.want(t, "outage over 62 1m2s")
 }
 
-func TestAClockThatIsPutBackSilencesNothing(t *testing.T) {
+func TestAClockThatIsPutBackDoesNotSilenceTheLog(t *testing.T) {
 	b := setup(t)
 	b.Failed(errFull)
 	b.Succeeded()
@@ -125,7 +125,7 @@ func TestANilLogReportsNothing(*testing.T) {
 	l.Succeeded()
 }
 
-func TestManyGoroutinesBeginOneOutage(t *testing.T) {
+func TestConcurrentFailuresBeginOneOutage(t *testing.T) {
 	b := setup(t)
 	var wg sync.WaitGroup
 	for range 32 {

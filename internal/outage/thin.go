@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Thin returns a handler that lets a message through once in five minutes, with
-// how often it was repeated in between. It is for the log of a library, which
-// cannot say when an outage is over.
+// Thin returns a handler for the log of a library, which cannot say when an outage is over.
+// It passes each message on once in five minutes, and adds how often the message was
+// repeated in between.
 func Thin(next slog.Handler, now func() time.Time) slog.Handler {
 	return thin{next, &seen{now: now, of: map[string]*repeats{}}}
 }
@@ -19,16 +19,16 @@ type thin struct {
 	seen *seen
 }
 
-// seen is shared by a handler and those that are made from it.
+// seen is shared by a handler and the handlers made from it.
 type seen struct {
 	now func() time.Time
 	mu  sync.Mutex
-	of  map[string]*repeats // by message: a library has few
+	of  map[string]*repeats // by message; a library has only a few
 }
 
 type repeats struct {
 	logged time.Time
-	n      int // since then
+	n      int // repeats since then
 }
 
 func (t thin) Handle(ctx context.Context, r slog.Record) error {
@@ -41,7 +41,7 @@ func (t thin) Handle(ctx context.Context, r slog.Record) error {
 	return t.Handler.Handle(ctx, r)
 }
 
-// count reports whether a message is to be logged, and how often it was not.
+// count reports whether to log a message, and how often it was left out before.
 func (s *seen) count(message string) (repeated int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
