@@ -32,7 +32,7 @@ var realTime = flag.Duration("real", 0, "measure the allowance for so long in re
 
 const location = "ve9EPM428h8vShlRW1KT"
 
-// vendor is a HighLevel that counts its answers.
+// vendor is a HighLevel that counts its responses by status.
 type vendor struct {
 	ring *secret.Ring
 	*hlfake.Server
@@ -47,7 +47,7 @@ type vendor struct {
 
 func (v *vendor) count(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(10*time.Millisecond + rand.N(60*time.Millisecond)) // the way there
+		time.Sleep(10*time.Millisecond + rand.N(60*time.Millisecond)) // the way to the vendor
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, r)
 		v.mu.Lock()
@@ -104,7 +104,7 @@ func newVendor(t *testing.T, configure func(*hlfake.Config)) *vendor {
 // process is one Milepost's client of the location.
 func (v *vendor) process(t *testing.T, s *store.Store) *highlevel.Client {
 	t.Helper()
-	if v.ring == nil { // processes on one database have the same keys
+	if v.ring == nil { // processes that share a database share the keys
 		var err error
 		if v.ring, err = secret.ParseRing(secret.GenerateKey()); err != nil {
 			t.Fatal(err)
@@ -125,8 +125,8 @@ func (v *vendor) process(t *testing.T, s *store.Store) *highlevel.Client {
 	return conn.HighLevel
 }
 
-// work calls again and again until ctx ends; sent away, it comes back when it
-// was told to. It returns how long each call took from the first asking.
+// work calls again and again until ctx ends. If it must come back, it does so at the given
+// time. It returns how long each call took, from the first request for a turn.
 func (v *vendor) work(ctx context.Context, t *testing.T, client *highlevel.Client, pause time.Duration) (took []time.Duration) {
 	for ctx.Err() == nil {
 		begun := time.Now()
@@ -162,7 +162,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// simulate runs a test in simulated time, or in real time where that was asked for.
+// simulate runs a test in simulated time, or in real time if -real is set.
 func simulate(t *testing.T, test func(t *testing.T, length time.Duration)) {
 	if *realTime > 0 {
 		test(t, *realTime)
@@ -171,7 +171,7 @@ func simulate(t *testing.T, test func(t *testing.T, length time.Duration)) {
 	synctest.Test(t, func(t *testing.T) { test(t, 20*time.Second) })
 }
 
-func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T) {
+func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutA429(t *testing.T) {
 	t.Parallel()
 	backends := map[string]func(t *testing.T) func(context.Context) (*store.Store, error){
 		"SQLite": func(t *testing.T) func(context.Context) (*store.Store, error) {
@@ -231,7 +231,7 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutARefusal(t *testing.T)
 	}
 }
 
-func TestWebhooksGoBeforeABackfillOfThreeProcesses(t *testing.T) {
+func TestWebhooksGoAheadOfABackfillOfThreeProcesses(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	simulate(t, func(t *testing.T, length time.Duration) {
@@ -253,7 +253,7 @@ func TestWebhooksGoBeforeABackfillOfThreeProcesses(t *testing.T) {
 			}
 			if i == 0 {
 				work.Go(func() {
-					sleep(ctx, 4*time.Second) // until the calls made before the limit was known are paid for
+					sleep(ctx, 4*time.Second) // until the calls from before the limit was known no longer count
 					took = v.work(ctx, t, client, 700*time.Millisecond)
 				})
 			}

@@ -10,17 +10,18 @@ import (
 	"milepost/internal/store"
 )
 
-// dailyKept is the part of the day's allowance that backfill leaves to other work.
+// dailyKept is the fraction of the daily limit (one in 20 calls) that backfill leaves to
+// other work.
 const dailyKept = 20
 
 const (
-	// horizon is how far ahead Milepost assigns calls one by one. Longer waits are spread over
-	// its second half, because a job asks again within 15 minutes anyway.
+	// horizon is how far ahead Milepost assigns calls one by one. Longer waits are spread
+	// over its second half, because a job asks again within 15 minutes anyway.
 	horizon = 10 * time.Minute
-	// longestPark is a whole day of HighLevel's.
+	// longestPark is one day of HighLevel's.
 	longestPark = 24 * time.Hour
-	// These are how long a call waits in place, by its priority. At the pace of 100 calls in
-	// 10 s that is three, ten and twenty-eight calls, of all processes together.
+	// These are how long a call waits in place, by its priority. At 100 calls in 10 s, that
+	// is three, ten and twenty-eight calls of all processes together.
 	leastPatience  = 300 * time.Millisecond
 	waitedPatience = time.Second
 	begunPatience  = 3 * time.Second
@@ -29,7 +30,7 @@ const (
 func patience(s *store.Budget, priority clients.Priority, now time.Time) time.Duration {
 	switch {
 	case priority.Backfill:
-		return spacing(s) // waiting long in place, it would stand before a webhook
+		return spacing(s) // a longer wait in place would keep webhooks behind it
 	case priority.Claim == clients.Waited:
 		return waitedPatience
 	case priority.Claim == clients.Begun:
@@ -38,26 +39,26 @@ func patience(s *store.Budget, priority clients.Priority, now time.Time) time.Du
 	return min(max(spread(s, now), leastPatience), waitedPatience)
 }
 
-// grant is the answer to one call: send it after wait, or come back after that time.
+// grant is the answer to one call: send it after wait, or come back after wait.
 type grant struct {
 	ok   bool
 	wait time.Duration
-	why  string // where it was sent away
+	why  string // set if the call must come back
 }
 
 // take assigns a time to one call, and stores it in the budget.
 //
-// A call that must come back holds no token, because it may never come back. It gets a time
-// of its own to ask again, which follows the time given before by as long as one piece of
-// work takes with its calls. So the waiting calls do not come all at once. If they come
-// late, they do not take more tokens than the bucket holds. While such times lie ahead, a
-// new call goes behind them, unless a whole spacing passed unused.
+// A call that must come back holds no token, because it may never come back. It gets its
+// own time to ask again, one piece of work after the time given before. So the waiting
+// calls do not return all at once. If they return late, they take no more tokens than the
+// bucket holds. While such times lie ahead, a new call goes behind them, unless a whole
+// spacing passed unused.
 func take(s *store.Budget, location string, priority clients.Priority, now time.Time) grant {
 	s.ParkedUntil = earliest(s.ParkedUntil, now.Add(longestPark))
 	parked := s.ParkedUntil.After(now)
 	switch {
 	case s.Max == 0 && parked:
-		wait := s.ParkedUntil.Sub(now) // no pace is known at which to let them come back
+		wait := s.ParkedUntil.Sub(now) // without a known pace, they all come back then
 		return grant{wait: wait + rand.N(wait/10+1), why: s.ParkedWhy}
 	case s.Max == 0:
 		return grant{ok: true}
@@ -69,13 +70,13 @@ func take(s *store.Budget, location string, priority clients.Priority, now time.
 		work = gap * time.Duration(s.Calls) / time.Duration(s.Works)
 	}
 	for _, queue := range []*time.Time{&s.Queue, &s.BackfillQueue} {
-		if queue.Sub(now) > 2*horizon { // no turn of ours: an earlier version noted it by a clock that was ahead
+		if queue.Sub(now) > 2*horizon { // not from this clock: an earlier version wrote it by a clock that was ahead
 			*queue = now
 		}
 	}
-	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // as below
+	s.Queue, s.BackfillQueue = earliest(s.Queue, now.Add(horizon+work)), earliest(s.BackfillQueue, now.Add(horizon+work)) // for the same reason
 	for _, at := range []*time.Time{&s.UsedAt, &s.Next, &s.BackfillNext} {
-		*at = earliest(*at, now.Add(2*s.Interval+2*begunPatience)) // no call of ours did that: the interval is now shorter
+		*at = earliest(*at, now.Add(2*s.Interval+2*begunPatience)) // the interval has become shorter since
 	}
 	ready := room(s, now, most(s))
 	if priority.Claim != clients.Begun && used(s, ready) >= burst(s) {
@@ -83,7 +84,7 @@ func take(s *store.Budget, location string, priority clients.Priority, now time.
 	}
 	why := fmt.Sprintf("location %s has used its allowance of %d calls in %s", location, s.Max, s.Interval)
 	queue := s.Queue
-	var before time.Time // those who wait until then go before this call
+	var before time.Time // calls that wait until this time go before this one
 	if priority.Backfill {
 		ready = latest(latest(room(s, now, most(s)-kept(s)), s.Next), s.BackfillNext)
 		queue, before = latest(s.Queue, s.BackfillQueue), s.Queue
@@ -129,9 +130,9 @@ func count(s *store.Budget, priority clients.Priority) {
 	}
 }
 
-// learn takes over the limits in an answer. adopt says that its limit holds from now on.
-// free is how many calls went out before any limit was known. reset is when the vendor's
-// current window will have ended. It returns what a person should know; "" = nothing new.
+// learn applies the limits in an answer. adopt means that its limit holds from now on. free
+// is how many calls were sent before any limit was known. reset is the end of the vendor's
+// current window. learn returns a message for people; "" = nothing new.
 func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, free int, reset, now time.Time) (news string) {
 	if adopt && a.Max > 0 {
 		limit(s, a.Max, a.Interval.Truncate(time.Microsecond), now)
@@ -168,7 +169,8 @@ func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, 
 	return news
 }
 
-// noteDay keeps the lowest figure of a day, because answers overtake each other.
+// noteDay keeps the lowest remaining count of a day, because answers may arrive out of
+// order.
 func noteDay(s *store.Budget, a highlevel.Allowance, now time.Time) {
 	if sameDay(s.DailyAt, now) && s.DailyMax == a.DailyMax && s.DailyRemaining <= a.DailyRemaining {
 		return

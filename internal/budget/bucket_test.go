@@ -15,32 +15,32 @@ import (
 
 var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 
-// caller calls, waits for the answer, and calls again; sent away, it comes
-// back when it was told to.
+// caller calls, waits for the answer, and calls again. If it must come back, it does so at
+// the given time.
 type caller struct {
 	priority clients.Priority
-	more     int // calls of the work that has begun, after the first
+	more     int // further calls of one piece of work
 	latency  time.Duration
-	next     time.Time // when it asks
+	next     time.Time // when it asks next
 	calls    int
-	left     int // of more
+	left     int // how many of them are left
 	works    int
-	waited   time.Duration // the longest wait from the first asking to being sent
-	since    time.Time     // of the call that is waiting; zero = none
+	waited   time.Duration // the longest wait from the first request to the call
+	since    time.Time     // when the waiting call first asked; zero = none waits
 }
 
-// world is a budget that callers share, in simulated time.
+// world is a budget that callers share in simulated time.
 type world struct {
 	store.Budget
 	sent   []time.Time
-	wasted int // calls that ended work which had begun
+	wasted int // follow-up calls that had to come back
 }
 
 func limited(max int, interval time.Duration) *world {
 	return &world{Budget: store.Budget{Max: max, Interval: interval}}
 }
 
-// run lets the callers work for so long.
+// run lets the callers work for the given time.
 func (w *world) run(callers []*caller, length time.Duration) {
 	end := noon.Add(length)
 	for {
@@ -84,8 +84,8 @@ func (w *world) run(callers []*caller, length time.Duration) {
 	}
 }
 
-// most is the most calls in any window of the interval, its end included, if calls
-// are slow to arrive by up to a fortieth of it.
+// most returns the most calls in any window of the interval, including its end. Calls may
+// arrive late by up to a fortieth of the interval.
 func (w *world) most() int {
 	slices.SortFunc(w.sent, time.Time.Compare)
 	worst, from := 0, 0
@@ -98,7 +98,7 @@ func (w *world) most() int {
 	return worst
 }
 
-func TestNoWindowHoldsMoreThanTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) {
+func TestNoWindowExceedsTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.IntRange(1, 300).Draw(t, "limit")
@@ -120,16 +120,16 @@ func TestNoWindowHoldsMoreThanTheLimitAndSteadyWorkGetsNineTenths(t *testing.T) 
 		if most := w.most(); most > limit {
 			t.Fatalf("a window holds %d calls, the limit is %d", most, limit)
 		}
-		// HighLevel's limit is 100 in 10 s. Of the 25 of an app under test, the turn that
-		// is kept for work that was begun can cost more than the tenth. The first quarter
-		// is for beginning, and the last slot may lie beyond the end.
+		// HighLevel's limit is 100 in 10 s. The limit of 25 for an app under test is so
+		// small that the turn kept for follow-up calls can cost more than a tenth of it.
+		// The first quarter is the start-up, and the last slot may lie beyond the end.
 		if n := float64(len(w.sent)); limit >= 100 && interval <= 20*time.Second && n < 0.9*(intervals-0.25)*float64(limit)-1 {
 			t.Fatalf("%v calls in %d intervals of %d; %d were wasted", n, intervals, limit, w.wasted)
 		}
 	})
 }
 
-func TestCallsAtRandomMomentsKeepTheLimitInEveryWindow(t *testing.T) {
+func TestCallsAtRandomTimesStayWithinTheLimitOfEveryWindow(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := limited(rapid.IntRange(1, 120).Draw(t, "limit"), 10*time.Second)
@@ -152,7 +152,7 @@ func TestCallsAtRandomMomentsKeepTheLimitInEveryWindow(t *testing.T) {
 	})
 }
 
-// One person's edit touches many contacts of a location that was idle.
+// A person's edit can touch many contacts of an idle location.
 func TestAnIdleLocationSendsMostOfItsAllowanceAtOnce(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]int{100: 70, 25: 17, 1: 1} {
@@ -167,12 +167,12 @@ func TestAnIdleLocationSendsMostOfItsAllowanceAtOnce(t *testing.T) {
 	}
 }
 
-func TestWorkThatBeganIsNotSentAwayAfterABurst(t *testing.T) {
+func TestFollowUpCallsDoNotComeBackAfterABurst(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{100, 25} {
 		w := limited(limit, 10*time.Second)
 		var callers []*caller
-		for range 6 { // as many as a location has workers
+		for range 6 { // a location has as many workers
 			callers = append(callers, &caller{next: noon, latency: 30 * time.Millisecond, more: 2})
 		}
 		w.run(callers, time.Minute)
@@ -185,10 +185,10 @@ func TestWorkThatBeganIsNotSentAwayAfterABurst(t *testing.T) {
 	}
 }
 
-func TestARowOfAnEarlierVersionMayHaveUsedAllOfLate(t *testing.T) {
+func TestARowOfAnEarlierVersionCountsAsFullyUsed(t *testing.T) {
 	t.Parallel()
 	w := limited(100, 10*time.Second)
-	for at := noon.Add(-20 * time.Second); at.Before(noon); at = at.Add(108109 * time.Microsecond) { // its pace
+	for at := noon.Add(-20 * time.Second); at.Before(noon); at = at.Add(108109 * time.Microsecond) { // the pace of that version
 		w.sent = append(w.sent, at)
 	}
 	w.Next, w.WorkedAt = noon.Add(500*time.Millisecond), noon
@@ -208,7 +208,7 @@ func TestARowOfAnEarlierVersionMayHaveUsedAllOfLate(t *testing.T) {
 
 func TestAWebhookDoesNotWaitBehindABackfill(t *testing.T) {
 	t.Parallel()
-	for limit, most := range map[int]int{100: 1, 25: 2} { // of so little there is no burst to go before with
+	for limit, most := range map[int]int{100: 1, 25: 2} { // so small a limit leaves no burst to go ahead with
 		w := limited(limit, 10*time.Second)
 		var callers []*caller
 		for range 32 {
@@ -239,7 +239,7 @@ func TestABackfillGetsOnlyWhatWebhooksLeave(t *testing.T) {
 	}
 }
 
-func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
+func TestCallsThatMustComeBackReturnOneByOne(t *testing.T) {
 	t.Parallel()
 	w := limited(100, 10*time.Second)
 	var back []time.Duration
@@ -251,7 +251,7 @@ func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
 			}
 		}
 	}
-	if len(back) != 300-burst(&w.Budget)-1 { // one waits for the next turn
+	if len(back) != 300-burst(&w.Budget)-1 { // one call waits in place for the next turn
 		t.Fatalf("%d of 300 calls were sent away", len(back))
 	}
 	for i := 1; i < len(back); i++ {
@@ -259,7 +259,7 @@ func TestWhoIsSentAwayComesBackOneAfterAnother(t *testing.T) {
 			t.Fatalf("call %d is to come back %s after the one before it, want %s", i, gap, spacing(&w.Budget))
 		}
 	}
-	if back[0] < leastPatience || back[0] > time.Second { // two calls of what is left after the burst
+	if back[0] < leastPatience || back[0] > time.Second { // two of the calls that are left after the burst
 		t.Errorf("the first is to come back in %s", back[0])
 	}
 }
@@ -301,7 +301,7 @@ func TestALongQueueIsSpreadWithinTheHorizon(t *testing.T) {
 	}
 }
 
-func TestARefusalParksTheLocation(t *testing.T) {
+func TestA429ParksTheLocation(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name string
@@ -337,7 +337,7 @@ func TestARefusalParksTheLocation(t *testing.T) {
 	}
 }
 
-func TestADayThatIsUsedUpIsToldInWords(t *testing.T) {
+func TestAUsedUpDayIsExplained(t *testing.T) {
 	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 	news := learn(s, "ve9E", highlevel.Allowance{Interval: 10 * time.Second, Refused: true}, false, 0, noon, noon)
@@ -346,7 +346,7 @@ func TestADayThatIsUsedUpIsToldInWords(t *testing.T) {
 	}
 }
 
-func TestTheLastOfADayIsKeptForWebhooks(t *testing.T) {
+func TestTheLastCallsOfADayAreKeptForWebhooks(t *testing.T) {
 	t.Parallel()
 	s := &store.Budget{Max: 100, Interval: 10 * time.Second}
 	told := highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 90, DailyMax: 200000, DailyRemaining: 9999}
@@ -363,7 +363,7 @@ func TestTheLastOfADayIsKeptForWebhooks(t *testing.T) {
 	}
 }
 
-func TestWhatOthersUsedLowersTheBucket(t *testing.T) {
+func TestCallsOfOtherSendersLowerTheBucket(t *testing.T) {
 	t.Parallel()
 	free := func(remaining int) (n int) {
 		s := &store.Budget{Max: 100, Interval: 10 * time.Second}

@@ -1,14 +1,14 @@
-// Package budget rations the calls to each HighLevel location. HighLevel limits them per app
-// and location, whichever process makes them. So one row of the state database, which all
-// processes share, counts the calls of a location.
+// Package budget rations the calls to each HighLevel location. HighLevel limits them per
+// app and location, regardless of the process. So all processes share one row of the state
+// database for each location, which counts its calls.
 //
-// Guarantees: no window of the interval, however it lies, holds more calls than the limit in
-// HighLevel's headers. A location that was idle may use most of it at once. Steady work gets
-// 94 % of it, and backfill 92.5 %. Backfill delays other work by at most one call. A call
-// that must come back gets a time of its own. If HighLevel states no limit for a location,
-// its calls do not wait.
+// Guarantees: no window of the interval holds more calls than the limit in HighLevel's
+// headers, wherever the window starts. An idle location may use most of the limit at once.
+// Steady work gets 94 % of it, and backfill 92.5 %. Backfill delays other work by at most
+// one call. A call that must come back gets its own time. If HighLevel states no limit for
+// a location, its calls do not wait.
 //
-// It must not know what the calls are for.
+// The package must not know what the calls are for.
 package budget
 
 import (
@@ -29,15 +29,15 @@ type Config struct {
 	LocationID string
 	Logger     zerolog.Logger
 	Now        func() time.Time // nil = time.Now
-	// Real returns how long a wait by Now really takes; nil = as long as it says.
+	// Real converts a wait by Now to real time; nil = no conversion.
 	Real func(time.Duration) time.Duration
 }
 
-// Budget is this process's access to the budget of one location. There may be
-// several of one location, here and elsewhere. Safe for concurrent use.
+// Budget is this process's access to the budget of one location. A location may have
+// several, in this process and in others. Safe for concurrent use.
 type Budget struct {
 	cfg Config
-	row sync.Mutex // of who works the row; the calls that wait for it share one visit
+	row sync.Mutex // guards the use of the row; calls that wait for it share one transaction
 	// behind is how far Now is behind the row's clock. The mutex row guards it.
 	behind time.Duration
 	// worked is when this process last changed the row, by Now and by the machine's clock.
@@ -45,16 +45,16 @@ type Budget struct {
 
 	mu        sync.Mutex
 	asks      []*ask
-	state     store.Budget // the row as it was last seen, by this process's clock
-	seen      time.Time    // when that was
+	state     store.Budget // the row as last read, by this process's clock
+	seen      time.Time    // when the row was read
 	day       highlevel.Allowance
 	free      int       // calls sent while no limit was known
-	confirmed time.Time // when an answer last told the limit that is used
-	remaining int       // as the last answer told
-	reset     time.Time // when the window whose start was noticed has ended
+	confirmed time.Time // when an answer last had the current limit
+	remaining int       // as the last answer says
+	reset     time.Time // when the vendor's current window ends
 }
 
-// ask is a call that asks when it may be sent.
+// ask is one call's question when it may be sent.
 type ask struct {
 	priority clients.Priority
 	done     bool
@@ -76,11 +76,11 @@ func New(cfg Config) *Budget {
 }
 
 const (
-	// fresh is how long a process relies on what it read: that no limit is known, or that the
-	// location is parked beyond the horizon.
+	// fresh is how long a process relies on two things that it read: no limit is known, or
+	// the location is parked beyond the horizon.
 	fresh = time.Second
-	// laxAfter is how long a limit must not have appeared before a laxer one replaces it. A
-	// stricter one replaces it at once.
+	// laxAfter is how long a limit must be absent from the answers before a higher one
+	// replaces it. A lower one replaces it at once.
 	laxAfter = time.Minute
 	// rowLimit bounds the time of one transaction on the row.
 	rowLimit = 4 * time.Second
@@ -88,8 +88,8 @@ const (
 
 // Admit returns when a call may be sent. It waits in place as long as the call's priority
 // allows. Otherwise it fails at once with a *clients.Error of Reason RateLimited, whose
-// RetryAfter says when to ask again. Any other error is the database's, or ctx's if it ended
-// first.
+// RetryAfter says when to ask again. Any other error comes from the database, or from ctx
+// if it ended first.
 func (b *Budget) Admit(ctx context.Context, priority clients.Priority) error {
 	is, err := b.ask(ctx, priority)
 	switch {
@@ -110,9 +110,9 @@ func (b *Budget) Admit(ctx context.Context, priority clients.Priority) error {
 	}
 }
 
-// ask finds out when a call may be sent: from memory if that is certain, else from the row.
-// One transaction answers all calls that meet at the row, so a busy process writes less
-// often than it calls.
+// ask finds out when a call may be sent: from memory if that is certain, otherwise from the
+// row. One transaction answers all calls that wait for the row, so a busy process writes
+// less often than it calls.
 func (b *Budget) ask(ctx context.Context, priority clients.Priority) (grant, error) {
 	a := &ask{priority: priority}
 	b.mu.Lock()
@@ -137,7 +137,7 @@ func (b *Budget) ask(ctx context.Context, priority clients.Priority) (grant, err
 	return a.is, a.err
 }
 
-// fromMemory answers an ask that does not need the row.
+// fromMemory answers an ask if it does not need the row.
 func (b *Budget) fromMemory(a *ask) bool {
 	now := b.cfg.Now()
 	if b.seen.IsZero() || now.Sub(b.seen).Abs() >= fresh {
@@ -155,9 +155,9 @@ func (b *Budget) fromMemory(a *ask) bool {
 	return true
 }
 
-// answer answers asks at the row. b.row is held.
+// answer answers asks from the row. The caller holds b.row.
 func (b *Budget) answer(ctx context.Context, asks []*ask) {
-	// Some of them may outlive the caller whose ctx this is.
+	// Some of the asks may outlive the caller that owns this ctx.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rowLimit)
 	defer cancel()
 	all := func(s *store.Budget, now time.Time) {
@@ -176,7 +176,7 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 	b.mu.Unlock()
 	var now time.Time
 	var err error
-	if state.Max == 0 { // then there is nothing to note
+	if state.Max == 0 { // without a limit there is nothing to count
 		if state, now, err = b.read(ctx); err == nil && state.Max == 0 {
 			s := state
 			all(&s, now)
@@ -198,7 +198,7 @@ func (b *Budget) answer(ctx context.Context, asks []*ask) {
 	}
 }
 
-// Observe takes over the limits in an answer.
+// Observe applies the limits in an answer.
 func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
 	now := b.cfg.Now()
 	b.mu.Lock()
@@ -237,8 +237,8 @@ func (b *Budget) Observe(ctx context.Context, a highlevel.Allowance) {
 	}
 }
 
-// notice keeps in memory what can be written later. It returns whether the limit in the
-// answer holds from now on, and when the vendor's current window will have ended.
+// notice keeps in memory what need not be written yet. It returns whether the limit in the
+// answer holds from now on, and when the vendor's current window ends.
 func (b *Budget) notice(a highlevel.Allowance, now time.Time) (adopt bool, reset time.Time) {
 	if a.DailyMax > 0 && a.DailyRemaining >= 0 {
 		b.day = a
@@ -254,9 +254,9 @@ func (b *Budget) notice(a highlevel.Allowance, now time.Time) (adopt bool, reset
 	case s.Max == 0, told < used, !b.confirmed.IsZero() && now.Sub(b.confirmed) >= laxAfter:
 		adopt, b.confirmed = true, now
 	case b.confirmed.IsZero():
-		b.confirmed = now // by whoever wrote the row
+		b.confirmed = now // by the process that wrote the row
 	}
-	if a.Remaining > b.remaining+a.Max/10 { // more than answers that overtake each other explain
+	if a.Remaining > b.remaining+a.Max/10 { // more than answers out of order can explain
 		b.reset = now.Add(a.Interval)
 	}
 	b.remaining = a.Remaining

@@ -42,12 +42,13 @@ func (b *bundle) process() *budget.Budget {
 	return budget.New(budget.Config{Store: b.store, LocationID: location, Logger: zerolog.New(&b.log)})
 }
 
-// told is an answer with HighLevel's usual limits.
+// told returns an answer with HighLevel's usual limits.
 func told(remaining int) highlevel.Allowance {
 	return highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: remaining, DailyMax: 200000, DailyRemaining: 150000}
 }
 
-// sentAway returns how long a call is to wait, or fails the test where it was sent.
+// sentAway returns the wait of a call that must come back, or fails the test if the call
+// was sent.
 func (b *bundle) sentAway(of *budget.Budget, priority clients.Priority) *clients.Error {
 	b.t.Helper()
 	err := of.Admit(b.t.Context(), priority)
@@ -69,7 +70,7 @@ func (b *bundle) admitted(of *budget.Budget, n int) (at int) {
 	return at
 }
 
-func TestNothingIsHeldBackUntilALimitIsTold(t *testing.T) {
+func TestCallsDoNotWaitUntilALimitIsKnown(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
@@ -100,7 +101,7 @@ func TestProcessesShareOneBucket(t *testing.T) {
 	})
 }
 
-func TestCallsThatWereUnderWayWhenTheLimitWasToldAreCharged(t *testing.T) {
+func TestCallsSentBeforeTheLimitWasKnownAreCounted(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
@@ -112,7 +113,7 @@ func TestCallsThatWereUnderWayWhenTheLimitWasToldAreCharged(t *testing.T) {
 	})
 }
 
-func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
+func TestACallWaitsInPlaceOnlyForAShortTime(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
@@ -123,7 +124,8 @@ func TestAShortWaitIsWaitedInPlaceAndALongOneIsNot(t *testing.T) {
 				break
 			}
 		}
-		// One caller alone is never sent away: each wait is for the next call only.
+		// A single caller never has to come back, because it waits only for its own next
+		// call.
 		if sent < 72 || sent > 74 {
 			t.Errorf("one caller sent %d calls in a second, want the burst of 70 and some 3", sent)
 		}
@@ -163,7 +165,7 @@ func TestAWaitInPlaceEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
+func TestAUsedUpDayIsLoggedOnceAndKnownToEveryProcess(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		one, two := b.process(), b.process()
@@ -193,7 +195,7 @@ func TestADayThatIsUsedUpIsLoggedOnceAndToldToEveryProcess(t *testing.T) {
 	})
 }
 
-func TestAStricterLimitIsTakenOverAtOnceAndALaxerOneLater(t *testing.T) {
+func TestALowerLimitAppliesAtOnceAndAHigherOneLater(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
@@ -225,7 +227,7 @@ func TestAStricterLimitIsTakenOverAtOnceAndALaxerOneLater(t *testing.T) {
 	})
 }
 
-func TestWhatOthersUsedUpIsWaitedForUntilTheirWindowEnds(t *testing.T) {
+func TestCallsWaitForTheEndOfAWindowThatOthersUsedUp(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()
@@ -239,7 +241,7 @@ func TestWhatOthersUsedUpIsWaitedForUntilTheirWindowEnds(t *testing.T) {
 	})
 }
 
-func TestABudgetThatCannotBeReadIsNoRefusal(t *testing.T) {
+func TestABudgetThatCannotBeReadIsNotReportedAsRateLimit(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.process()

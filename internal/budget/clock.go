@@ -7,16 +7,16 @@ import (
 	"milepost/internal/store"
 )
 
-// The times of a row follow a clock that never goes back: the latest that any process had
-// when it changed the row. If a process's own clock is behind it, because it was put back
-// or because another machine's clock is ahead, the process adds the difference. So all
-// processes agree how much time has passed, and none mistakes another's time for one that
-// is hours ahead.
+// The times of a row follow a clock that never goes back: the latest clock of any process
+// that changed the row. A process's own clock may be behind it, because it was put back or
+// because another machine's clock is ahead. Then the process adds the difference. So all
+// processes agree how much time has passed, and none takes another's time for one that is
+// hours ahead.
 
-// worthALine is how far a clock must be behind to be logged.
+// worthALine is how far a clock must be behind before Milepost logs it.
 const worthALine = time.Second
 
-// read returns the row by this process's clock, and that clock's time.
+// read returns the row, translated to this process's clock, and that clock's time.
 func (b *Budget) read(ctx context.Context) (s store.Budget, now time.Time, err error) {
 	s, err = b.cfg.Store.Budget(ctx, b.cfg.LocationID)
 	if err == nil {
@@ -25,7 +25,7 @@ func (b *Budget) read(ctx context.Context) (s store.Budget, now time.Time, err e
 	return s, now, err
 }
 
-// update changes the row. change gets it by this process's clock.
+// update changes the row. change receives it translated to this process's clock.
 func (b *Budget) update(ctx context.Context, change func(s *store.Budget, now time.Time)) (s store.Budget, now time.Time, err error) {
 	s, err = b.cfg.Store.UpdateBudget(ctx, b.cfg.LocationID, func(row *store.Budget) {
 		own := *row
@@ -45,8 +45,8 @@ func (b *Budget) update(ctx context.Context, change func(s *store.Budget, now ti
 	return s, now, err
 }
 
-// own translates a row to this process's clock, and returns that clock's time.
-// b.row is held.
+// own translates a row to this process's clock, and returns that clock's time. The caller
+// holds b.row.
 func (b *Budget) own(s *store.Budget) (now time.Time) {
 	now = b.cfg.Now()
 	if more := s.WorkedAt.Sub(now.Add(b.behind)); !s.WorkedAt.IsZero() && more > 0 {
@@ -60,7 +60,7 @@ func (b *Budget) own(s *store.Budget) (now time.Time) {
 	return now
 }
 
-// shift moves the moments of a budget. A day is not moved: it is HighLevel's.
+// shift moves the times of a budget, except the day, which is HighLevel's.
 func shift(s *store.Budget, by time.Duration) {
 	for _, at := range []*time.Time{&s.UsedAt, &s.Next, &s.BackfillNext, &s.Queue, &s.BackfillQueue, &s.ParkedUntil, &s.WorkedAt} {
 		if !at.IsZero() {
@@ -69,10 +69,10 @@ func shift(s *store.Budget, by time.Duration) {
 	}
 }
 
-// distrust treats the recent calls as recent as they were when the row was last changed, if
-// this process cannot know how much time has passed since. It has not changed the row
-// before, and its clock may be ahead of the others', or the clock jumped. Otherwise a whole
-// allowance could be sent twice. b.row is held.
+// distrust is for a process that cannot know how much time has passed since the row was
+// last changed: its clock jumped, or it has not changed the row before and its clock may be
+// ahead of the others'. Then the recent calls count as if no time had passed, so that no
+// whole allowance is sent twice. The caller holds b.row.
 func (b *Budget) distrust(s *store.Budget, now time.Time) {
 	since := b.worked
 	if since.IsZero() {

@@ -14,7 +14,7 @@ import (
 	"milepost/internal/store"
 )
 
-// clocked is a process whose clock differs from the others' by ahead.
+// clocked is a process whose clock differs from the others by ahead.
 type clocked struct {
 	*budget.Budget
 	ahead time.Duration
@@ -29,8 +29,8 @@ func (b *bundle) clocked(ahead time.Duration) *clocked {
 	return c
 }
 
-// work lets the processes call in turn for so long, each coming back when it is
-// told to, and returns when each call was sent, by real time.
+// work lets the processes call in turn for the given time; each comes back when it may. It
+// returns the real times of the calls.
 func (b *bundle) work(length time.Duration, processes ...*clocked) (sent []time.Time, of []int) {
 	b.t.Helper()
 	of, back := make([]int, len(processes)), make([]time.Time, len(processes))
@@ -66,7 +66,7 @@ func mostInTenSeconds(sent []time.Time) (most int) {
 	return most
 }
 
-func TestAClockThatIsPutBackStopsNoCalls(t *testing.T) {
+func TestCallsContinueAfterTheClockIsPutBack(t *testing.T) {
 	t.Parallel()
 	for _, by := range []time.Duration{2 * time.Second, time.Minute, time.Hour, 48 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestAProcessThatStartsAfterTheClockWasPutBackCallsAtOnce(t *testing.T) {
 	})
 }
 
-func TestARowOfAnEarlierVersionWhoseClockWasAheadStopsNoCalls(t *testing.T) {
+func TestARowWrittenAheadOfTimeByAnEarlierVersionDoesNotStopCalls(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(0)
@@ -160,7 +160,7 @@ func TestProcessesWhoseClocksDifferShareOneBucketAndBothGetTurns(t *testing.T) {
 	}
 }
 
-func TestAWaitThatHighLevelAskedForEndsInTimeThoughTheClockIsPutBack(t *testing.T) {
+func TestAWaitThatHighLevelAskedForEndsInTimeAfterTheClockIsPutBack(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{true, false} {
 		setup(t, func(t *testing.T, b *bundle) {
@@ -181,7 +181,7 @@ func TestAWaitThatHighLevelAskedForEndsInTimeThoughTheClockIsPutBack(t *testing.
 	}
 }
 
-func TestADayIsHighLevelsWhateverTheClockWas(t *testing.T) {
+func TestTheDayFollowsHighLevelAndNotTheClock(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(48 * time.Hour) // simulated time begins at midnight
@@ -201,7 +201,7 @@ func TestADayIsHighLevelsWhateverTheClockWas(t *testing.T) {
 	})
 }
 
-func TestAWindowThatWasNoticedByAClockThatWasAheadIsWaitedForOnce(t *testing.T) {
+func TestAWindowSeenByAClockAheadIsWaitedForOnce(t *testing.T) {
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(48 * time.Hour)
@@ -215,8 +215,8 @@ func TestAWindowThatWasNoticedByAClockThatWasAheadIsWaitedForOnce(t *testing.T) 
 	})
 }
 
-// A clock that is ahead must not pass for time in which the calls of late were forgotten.
-func TestAClockThatIsAheadSendsNoSecondAllowance(t *testing.T) {
+// A clock that is ahead makes recent calls look old, so they could be forgotten too early.
+func TestAClockThatIsAheadDoesNotSendASecondAllowance(t *testing.T) {
 	t.Parallel()
 	for name, another := range map[string]bool{"another process": true, "a jump": false} {
 		t.Run(name, func(t *testing.T) {

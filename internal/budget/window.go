@@ -9,17 +9,17 @@ import (
 )
 
 // A location may send as many calls in an interval as its limit says. HighLevel does not
-// document how its windows lie, so no window may hold more. The row counts the calls in
-// slots of an 80th of the interval, by the time they are sent, and no 83 slots in a row hold
-// more than most. They are longer than any window of 1.025 intervals. The 2.5 % absorb calls
-// that are slow to leave or to arrive, and clocks that differ.
+// document where its windows start, so no window may hold more. The row counts the calls in
+// slots of an 80th of the interval, by the time they are sent. No 83 slots in a row hold
+// more than most, and they are longer than any window of 1.025 intervals. The extra 2.5 %
+// absorb calls that are slow to leave or to arrive, and clocks that differ.
 //
-// The first 70 % of the limit go at once. The rest is spread over the time until more
-// becomes free, so work that has begun does not wait for long. Backfill has no burst, and
-// leaves a few calls to others.
+// The first 70 % of the limit may go at once. The rest is spread over the time until more
+// becomes free, so a piece of work that has begun does not wait long. Backfill has no
+// burst, and leaves a few calls to others.
 const (
 	slotsOfInterval = 80
-	paceMille       = 950 // of the limit, steadily, where the window has room for that
+	paceMille       = 950 // thousandths of the limit for steady work, if the window has room
 )
 
 // slot is how long one slot lasts.
@@ -31,7 +31,8 @@ func spacing(s *store.Budget) time.Duration {
 	return s.Interval*1000/time.Duration(paceMille*s.Max) + time.Microsecond
 }
 
-// most is how many calls a window may hold; a few calls may be late by much.
+// most is how many calls a window may hold. It is below the limit, because a few calls may
+// arrive very late.
 func most(s *store.Budget) int { return s.Max - s.Max/40 }
 
 // burst is how many of them may go at once.
@@ -40,8 +41,8 @@ func burst(s *store.Budget) int { return max(1, s.Max*7/10) }
 // kept is how many of them backfill leaves to other calls.
 func kept(s *store.Budget) int { return min(max(1, s.Max/50), most(s)-1) }
 
-// begin takes over a row from a version that did not count calls. Its location may just
-// have used the whole allowance, evenly.
+// begin adopts a row from a version that did not count calls. Its location may just have
+// used the whole allowance evenly.
 func begin(s *store.Budget, now time.Time) {
 	if !s.UsedAt.IsZero() {
 		return
@@ -56,7 +57,6 @@ func begin(s *store.Budget, now time.Time) {
 	}
 }
 
-// limit sets the limit.
 func limit(s *store.Budget, calls int, interval time.Duration, now time.Time) {
 	if s.Max > 0 && s.Interval != interval {
 		begin(s, now)
@@ -68,12 +68,12 @@ func limit(s *store.Budget, calls int, interval time.Duration, now time.Time) {
 	s.Max, s.Interval = calls, interval
 }
 
-// after is how many slots lie between the newest one and the one of a time.
+// after is how many slots lie between the newest one and the slot of a time.
 func after(s *store.Budget, at time.Time) int {
 	return int(min(max(0, at.Sub(s.UsedAt))/slot(s), store.BudgetSlots))
 }
 
-// used is how many calls the window holds that ends at a time.
+// used is how many calls there are in the window that ends at a time.
 func used(s *store.Budget, at time.Time) (n int) {
 	for _, calls := range s.Used[:len(s.Used)-after(s, at)] {
 		n += calls
@@ -81,8 +81,8 @@ func used(s *store.Budget, at time.Time) (n int) {
 	return n
 }
 
-// room is the first moment from a time on at which the window holds fewer than most.
-// It is never in a slot before the newest.
+// room returns the first time from at on when the window holds fewer than most. It is never
+// in a slot before the newest.
 func room(s *store.Budget, at time.Time, most int) time.Time {
 	at = latest(at, s.UsedAt)
 	n := used(s, at)
@@ -108,8 +108,8 @@ func note(s *store.Budget, at time.Time, calls int) {
 	s.Used[0] += calls
 }
 
-// send counts one call, and says when the next one follows that is not of a burst. One
-// that is late by less than a spacing makes those behind it no later.
+// send counts one call, and sets when the next call outside a burst may follow. A call that
+// is late by less than a spacing does not delay the calls behind it.
 func send(s *store.Budget, at time.Time, priority clients.Priority) {
 	note(s, at, 1)
 	gap, next := spread(s, at), &s.Next
@@ -119,8 +119,8 @@ func send(s *store.Budget, at time.Time, priority clients.Priority) {
 	*next = earliest(latest(*next, at.Add(-gap)), at).Add(gap)
 }
 
-// spread returns how far apart calls are if the rest of the window is to last until more
-// becomes free.
+// spread returns the distance between calls that makes the rest of the window last until
+// more becomes free.
 func spread(s *store.Budget, at time.Time) time.Duration {
 	gap, free := spacing(s), most(s)
 	for _, calls := range s.Used {
@@ -139,8 +139,8 @@ func spread(s *store.Budget, at time.Time) time.Duration {
 	return gap
 }
 
-// lack returns how many calls the vendor counted that Milepost does not know: others send
-// with the same app too. If none are left, the location is parked.
+// lack returns how many calls the vendor counted that Milepost does not know, because
+// others use the same app. If none are left, lack parks the location.
 func lack(s *store.Budget, a highlevel.Allowance, now time.Time) int {
 	if a.Remaining <= 0 || s.Max == 0 || s.UsedAt.IsZero() {
 		return 0

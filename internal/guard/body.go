@@ -10,39 +10,39 @@ import (
 	"time"
 )
 
-// small is the size up to which a body needs no reservation: the limit of
-// connections is limit enough. Webhooks are of a few kilobytes.
+// small is the size up to which a body needs no reservation: the limit on connections is
+// enough. A webhook is a few kilobytes.
 const small = 8 << 10
 
-// bodyWait is how long a body that is not small may wait for memory.
+// bodyWait is how long a larger body may wait for memory.
 const bodyWait = 5 * time.Second
 
-// unreadFor is how long a client that is answered before its body was read may
-// go on sending it. One that finishes in time keeps its connection.
+// unreadFor is how long a client may go on sending a body after it was answered without it.
+// A client that finishes in time keeps its connection.
 const unreadFor = 250 * time.Millisecond
 
-// ErrBusy means that other bodies have all the memory. The request should be
-// sent again.
+// ErrBusy means that other bodies use all the memory. The client should send the request
+// again.
 var ErrBusy = errors.New("too many large requests at once")
 
-// want is a reservation that waits.
+// want is a reservation that waits for memory.
 type want struct {
 	conn    *conn
 	bytes   int64
 	granted chan struct{}
 }
 
-// Unread notes that the request is answered without its body. The server would
-// otherwise wait for that as long as for any other.
+// Unread notes that the handler answers the request without its body. Without this, the
+// server would wait for that body as long as for any other.
 func Unread(ctx context.Context) {
 	if c := connOf(ctx); c != nil {
 		c.unread.Store(true)
 	}
 }
 
-// ReadBody reads a body of at most limit bytes. done gives back the memory that
-// was reserved for it; call it when the request is answered. The error is an
-// *http.MaxBytesError, ErrBusy, or that of the connection.
+// ReadBody reads a body of at most limit bytes. done returns the memory reserved for it;
+// call it after the request is answered. The error is an *http.MaxBytesError, ErrBusy, or
+// an error of the connection.
 func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, done func(), err error) {
 	done = func() {}
 	if r.ContentLength > limit {
@@ -59,8 +59,8 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 	if size < 0 { // chunked
 		size = limit
 	}
-	// One byte more than the body may have, so that its end is seen. The buffer
-	// grows with what arrives: it is the client that pays for a large one first.
+	// One byte more than the body may have shows where it ends. The buffer grows only with
+	// what arrives, so a client cannot reserve much without sending.
 	buffer := make([]byte, min(size, small)+1)
 	n, ended, err := fill(in, buffer, 0)
 	if err == nil && !ended && g != nil && c != nil {
@@ -86,7 +86,7 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 	return buffer[:n], done, nil
 }
 
-// fill reads into a buffer from its nth byte on, until it is full or the body has ended.
+// fill reads into a buffer from byte n on, until it is full or the body ends.
 func fill(in io.Reader, buffer []byte, n int) (_ int, ended bool, err error) {
 	for n < len(buffer) {
 		m, err := in.Read(buffer[n:])
@@ -108,7 +108,7 @@ func (g *Guard) reserve(ctx context.Context, c *conn, bytes int64) error {
 		if q.bytes > bytes {
 			return 1
 		}
-		return -1 // behind those of its size
+		return -1 // behind others of the same size
 	})
 	g.queue = slices.Insert(g.queue, at, mine)
 	g.grant()
@@ -127,7 +127,7 @@ func (g *Guard) reserve(ctx context.Context, c *conn, bytes int64) error {
 		g.queue = slices.Delete(g.queue, i, i+1)
 		return ErrBusy
 	}
-	return nil // granted meanwhile
+	return nil // granted at the same moment
 }
 
 func (g *Guard) release(c *conn, bytes int64) {
@@ -138,8 +138,8 @@ func (g *Guard) release(c *conn, bytes int64) {
 	g.grant()
 }
 
-// grant gives memory to those that wait, and closes connections that hold some
-// and do not send. It is called under the lock.
+// grant gives memory to waiting reservations, and closes connections that hold memory and
+// send nothing. The caller holds the lock.
 func (g *Guard) grant() {
 	for len(g.queue) > 0 && g.held+g.queue[0].bytes <= g.maxBytes {
 		w := g.queue[0]
@@ -152,7 +152,7 @@ func (g *Guard) grant() {
 	if len(g.queue) == 0 {
 		return
 	}
-	var staying int64 // what is held by those that are not closed already
+	var staying int64 // held by connections that are not closed yet
 	for c := range g.conns {
 		staying += c.held
 	}

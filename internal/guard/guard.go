@@ -1,14 +1,14 @@
-// Package guard keeps strangers from making Milepost expensive: it limits the
-// open connections, the memory for bodies that are being read, and the work
-// that is done before a sender is known.
+// Package guard keeps strangers from making Milepost expensive. It limits the open
+// connections, the memory for bodies that are being read, and the work before a sender is
+// known.
 //
-// Guarantee: a limit that is reached never costs a request that the server works on. It
-// costs a connection on which the server waits for its client: to send a
-// request or the rest of it, or to read an answer. Of those, the client with
-// the most loses the one that has waited longest, and a connection that has
-// brought a signed webhook is the last to go. So one address may use all that
-// is there while nobody else needs it: HighLevel sends bursts from few
-// addresses, and behind a proxy all clients may have one.
+// Guarantee: when a limit is reached, the guard never closes a connection whose request the
+// server is working on. It closes one on which the server waits for its client: to send a
+// request, to send the rest of it, or to read an answer. It picks the client with the most
+// such connections, and of those the one that has waited longest. A connection that has
+// brought a signed webhook is the last to go. So one address may use everything while
+// nobody else needs it. That matters because HighLevel sends bursts from few addresses, and
+// behind a proxy all clients may have one address.
 //
 // The package must not know who is a stranger: see Proven.
 package guard
@@ -26,22 +26,21 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 )
 
-// patience is how long a client may always make the server wait.
+// patience is how long a client may always keep the server waiting.
 const patience = 500 * time.Millisecond
 
-// Requests of senders that are not known are answered at once while there are
-// few of them in all. Beyond, each answer waits for up to delay, so that
-// whoever sends one after the other sends few.
+// While few requests come from unknown senders, each is answered at once. Beyond that, each
+// answer waits for up to delay, so a client that sends one request after another can send
+// only few.
 var strangers = Limit{Burst: 50, Every: 5 * time.Millisecond}
 
 const delay = 250 * time.Millisecond
 
-// receiveBuffer is what the kernel may hold of a connection that is not read, in
-// bytes. Linux takes twice as much, and without it up to 6 MiB.
+// receiveBuffer is how many bytes the kernel may hold for a connection that is not read.
+// Linux takes twice as much; without this limit, it takes up to 6 MiB.
 const receiveBuffer = 64 << 10
 
-// lookEvery is how often a connection that can be closed is looked for while
-// one is needed.
+// lookEvery is how often the guard looks for a connection to close while it needs one.
 const lookEvery = 20 * time.Millisecond
 
 // Guard holds the limits of one listener. Safe for concurrent use; a nil
@@ -54,15 +53,15 @@ type Guard struct {
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 	freed chan struct{} // signals Accept that a connection was closed
-	rest  time.Time     // when the burst of strangers is whole again
+	rest  time.Time     // when the burst for strangers is full again
 
-	held   int64   // bytes that are reserved, those of closed connections too
-	queue  []*want // reservations that wait, the smallest first
+	held   int64   // reserved bytes, including those of closed connections
+	queue  []*want // waiting reservations, the smallest first
 	lookUp *time.Timer
 }
 
-// New returns a Guard that keeps at most maxConns connections open, and at most
-// maxBytes in memory of bodies that are not small.
+// New returns a Guard that keeps at most maxConns connections open, and at most maxBytes of
+// memory for bodies that are not small.
 func New(maxConns int, maxBytes int64) *Guard {
 	return &Guard{
 		maxConns: maxConns, maxBytes: maxBytes, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -74,18 +73,18 @@ func New(maxConns int, maxBytes int64) *Guard {
 type conn struct {
 	net.Conn
 	guard  *Guard
-	unread atomic.Bool // the body of the request that is answered
+	unread atomic.Bool // the request is answered without its body
 
-	// Under the guard's lock:
+	// The guard's lock protects these:
 	client netip.Addr
-	since  time.Time // when the server began to wait for the client; zero = it works
+	since  time.Time // when the server began to wait for the client; zero = the server is working
 	proven bool
 	held   int64 // bytes
 }
 
 type connKey struct{}
 
-// ConnContext is for http.Server: it lets Handler know the connection of a request.
+// ConnContext is for http.Server: with it, Handler finds the connection of a request.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
@@ -95,7 +94,7 @@ func connOf(ctx context.Context) *conn {
 	return c
 }
 
-// Listener returns a listener whose connections are limited.
+// Listener returns a listener that limits its connections.
 func (g *Guard) Listener(ln net.Listener) net.Listener { return listener{ln, g} }
 
 type listener struct {
@@ -103,7 +102,7 @@ type listener struct {
 	guard *Guard
 }
 
-// Accept returns the next connection once there is room for it.
+// Accept returns the next connection as soon as there is room for it.
 func (l listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
@@ -127,7 +126,7 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// admit adds a connection if there is room, or can be made.
+// admit adds a connection if there is room, or if it can close another.
 func (g *Guard) admit(c *conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -139,9 +138,9 @@ func (g *Guard) admit(c *conn) bool {
 	return true
 }
 
-// close closes the connection that is the least worth of those that have a
-// weight and that the server waits for, and returns it; nil = there is none. It
-// is called under the lock.
+// close closes and returns one connection for which weight is not 0 and on which the server
+// waits: the one that is worth least. It returns nil if there is none. The caller holds the
+// lock.
 func (g *Guard) close(weight func(*conn) int64) *conn {
 	late := time.Now().Add(-patience)
 	of := map[netip.Addr]int64{}
@@ -159,7 +158,7 @@ func (g *Guard) close(weight func(*conn) int64) *conn {
 	}
 	if least != nil {
 		delete(g.conns, least)
-		_ = least.Conn.Close() // the server's goroutine sees it, and gives back what it held
+		_ = least.Conn.Close() // the server's goroutine sees this, and releases what it held
 	}
 	return least
 }
@@ -175,7 +174,7 @@ func less(a, b *conn, of map[netip.Addr]int64) bool {
 	return a.since.Before(b.since)
 }
 
-// Close closes the connection and makes room for another.
+// Close closes the connection, so that another one can be accepted.
 func (c *conn) Close() error {
 	g := c.guard
 	g.mu.Lock()
@@ -196,7 +195,7 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Write notes while it waits for a client that does not read.
+// Write notes that the server waits while a client does not read.
 func (c *conn) Write(p []byte) (int, error) {
 	worked := c.waits(true)
 	n, err := c.Conn.Write(p)
@@ -206,8 +205,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// waits notes that the server waits for the client from now on, or no more. It
-// reports whether that is a change.
+// waits notes that the server waits for the client, or no longer waits. It reports whether
+// that is a change.
 func (c *conn) waits(begin bool) (changed bool) {
 	c.guard.mu.Lock()
 	defer c.guard.mu.Unlock()
@@ -219,8 +218,8 @@ func (c *conn) waits(begin bool) (changed bool) {
 	return changed
 }
 
-// Handler notes that the server works while next does, and for which client. It
-// goes behind the middleware that finds the client's address.
+// Handler notes that the server works while next runs, and for which client. It must run
+// after the middleware that finds the client's address.
 func (g *Guard) Handler(next http.Handler) http.Handler {
 	if g == nil {
 		return next
@@ -240,8 +239,8 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// answer returns when an answer may be sent. What a handler wrote of a short one
-// is sent after that.
+// answer returns when the handler's answer may be sent. A short answer is buffered until
+// then.
 func (g *Guard) answer(ctx context.Context, c *conn) {
 	g.mu.Lock()
 	now := time.Now()
@@ -264,14 +263,14 @@ func (g *Guard) answer(ctx context.Context, c *conn) {
 		}
 	}
 	if c.unread.Swap(false) {
-		// Not earlier: the server takes a deadline that passes before the answer
-		// for the end of the connection.
+		// Setting it earlier would be wrong: if a deadline passes before the answer, the
+		// server treats the connection as closed.
 		_ = c.SetReadDeadline(time.Now().Add(unreadFor))
 	}
 }
 
-// Proven notes that the request came from a sender that is known, so that its
-// connection is spared from now on.
+// Proven notes that the sender of the request is known. From then on, its connection is the
+// last to be closed.
 func Proven(ctx context.Context) {
 	if c := connOf(ctx); c != nil {
 		c.guard.mu.Lock()
@@ -280,9 +279,9 @@ func Proven(ctx context.Context) {
 	}
 }
 
-// Turn returns when it is the request's turn to have something computed that
-// anyone can ask for; call done afterwards. Half of the processors work for
-// strangers at most. A connection that is Proven does not wait.
+// Turn is for expensive work that anyone can request. It returns when the work may start;
+// call done afterwards. Strangers use at most half of the processors. A Proven connection
+// does not wait.
 func (g *Guard) Turn(ctx context.Context) (done func()) {
 	c := connOf(ctx)
 	if g == nil || c == nil {

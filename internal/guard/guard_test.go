@@ -15,7 +15,7 @@ import (
 	"milepost/internal/guard"
 )
 
-// pipes is a listener without a network, so that time can stand still.
+// pipes is a listener without a network, so a test can control time.
 type pipes struct {
 	conns chan net.Conn
 	ended chan struct{}
@@ -47,8 +47,8 @@ type bundle struct {
 	pipes pipes
 }
 
-// setup serves: POST /read answers how many bytes its body has, and /slow waits
-// a minute before it answers. A request with the header Proven is from a known sender.
+// setup starts a server. POST /read answers how many bytes the body has, and /slow waits a
+// minute before it answers. A request with the header Proven is from a known sender.
 func setup(t *testing.T, maxConns int, maxBytes int64) *bundle {
 	t.Helper()
 	g := guard.New(maxConns, maxBytes)
@@ -104,7 +104,7 @@ func (b *bundle) dial(addr string) *client {
 	return &client{b.t, here, bufio.NewReader(here)}
 }
 
-// send begins a request; what is left of it is written while the server reads.
+// send begins a request; the rest of it is written while the server reads.
 func (c *client) send(path, header string, length int, body string) *client {
 	size := fmt.Sprintf("Content-Length: %d\r\n", length)
 	if length < 0 {
@@ -139,7 +139,7 @@ func (c *client) want(status int) {
 	}
 }
 
-func TestWhoKeepsAFullServerWaitingMakesRoom(t *testing.T) {
+func TestAFullServerClosesConnectionsThatKeepItWaiting(t *testing.T) {
 	for name, stall := range map[string]func(*client){
 		"sends nothing":        func(*client) {},
 		"sends half a header":  func(c *client) { go func() { _, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHo") }() },
@@ -173,7 +173,7 @@ func TestWhoKeepsAFullServerWaitingMakesRoom(t *testing.T) {
 	}
 }
 
-func TestARequestThatIsWorkedOnIsNeverClosed(t *testing.T) {
+func TestAConnectionWithARequestInWorkIsNeverClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 2, 1<<20)
 		first, second := b.dial("192.0.2.1").send("/slow", "", 0, ""), b.dial("192.0.2.1").send("/slow", "", 0, "")
@@ -226,7 +226,7 @@ func TestAKnownSenderAndTheClientWithLessAreSpared(t *testing.T) {
 	})
 }
 
-func TestLargeBodiesWaitForMemoryAndThoseThatStallGiveItUp(t *testing.T) {
+func TestLargeBodiesWaitForMemoryAndStalledOnesLoseIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 100 << 10
 		b := setup(t, 100, 3*size)
@@ -241,7 +241,7 @@ func TestLargeBodiesWaitForMemoryAndThoseThatStallGiveItUp(t *testing.T) {
 		if time.Since(start) > 0 {
 			t.Errorf("a small body waited %s", time.Since(start))
 		}
-		// It is the smallest of those that wait.
+		// The smallest waiting body is read first.
 		b.dial("192.0.2.2").send("/read", "", size-1, whole[:size-1]).want(200)
 		if took := time.Since(start); took > 600*time.Millisecond {
 			t.Errorf("a large body waited %s", took)
@@ -252,7 +252,7 @@ func TestLargeBodiesWaitForMemoryAndThoseThatStallGiveItUp(t *testing.T) {
 	})
 }
 
-func TestALargeBodyThatFindsNoMemoryIsAskedForAgain(t *testing.T) {
+func TestALargeBodyWithoutMemoryGetsAnAnswerToRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 10, 50<<10)
 		b.dial("192.0.2.1").send("/read", "", 100<<10, strings.Repeat("x", 100<<10)).want(429)
@@ -260,7 +260,7 @@ func TestALargeBodyThatFindsNoMemoryIsAskedForAgain(t *testing.T) {
 	})
 }
 
-func TestABodyIsReadToItsEndOrNotAtAll(t *testing.T) {
+func TestABodyIsReadWhollyOrNotAtAll(t *testing.T) {
 	chunked := func(n int, end string) string { return fmt.Sprintf("%x\r\n%s\r\n%s", n, strings.Repeat("x", n), end) }
 	for name, c := range map[string]struct {
 		length, status int
@@ -286,7 +286,7 @@ func TestABodyIsReadToItsEndOrNotAtAll(t *testing.T) {
 	}
 }
 
-func TestARefusedClientThatGoesOnSendingIsCutOff(t *testing.T) {
+func TestARejectedClientThatGoesOnSendingIsDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 10, 1<<20)
 		start := time.Now()
@@ -298,11 +298,11 @@ func TestARefusedClientThatGoesOnSendingIsCutOff(t *testing.T) {
 		whole := b.dial("192.0.2.1").send("/refuse", "", 4, "body")
 		whole.want(401)
 		time.Sleep(time.Second)
-		whole.send("/read", "", 0, "").want(200) // its connection stays
+		whole.send("/read", "", 0, "").want(200) // its connection stays open
 	})
 }
 
-func TestStrangersWhoSendOneAfterTheOtherSendFewAndAKnownSenderWaitsForNone(t *testing.T) {
+func TestStrangersAreSlowedDownAndAKnownSenderIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 300, 1<<20)
 		known := b.dial("192.0.2.1").send("/read", "Proven: yes\r\n", 2, "ok")

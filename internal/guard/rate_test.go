@@ -8,7 +8,7 @@ import (
 	"milepost/internal/guard"
 )
 
-func TestRateLimitsEachClientAndAllTogether(t *testing.T) {
+func TestRateLimitsEachClientAndAllClientsTogether(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	r := guard.NewRate(guard.Limit{Burst: 3, Every: 6 * time.Second}, guard.Limit{Burst: 5, Every: time.Second}, func() time.Time { return now })
 	take := func(client string, want time.Duration) {
@@ -24,17 +24,17 @@ func TestRateLimitsEachClientAndAllTogether(t *testing.T) {
 	take("::ffff:192.0.2.1", 6*time.Second)
 	take("2001:db8::1", 0)
 	take("2001:db8::2", 0)
-	take("2001:db8::3", time.Second) // all together
+	take("2001:db8::3", time.Second) // the limit of all together
 	now = now.Add(time.Second)
 	take("2001:db8::3", 0)
-	take("2001:db8::4", 5*time.Second) // one network
+	take("2001:db8::4", 5*time.Second) // the same network
 	now = now.Add(5 * time.Second)
 	take("192.0.2.1", 0)
 	now = now.Add(-time.Hour) // the clock was put back
 	take("192.0.2.1", 0)
 }
 
-func TestRateKeepsNoEndlessListOfClients(t *testing.T) {
+func TestRateBoundsItsListOfClients(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	r := guard.NewRate(guard.Limit{Burst: 1, Every: time.Second}, guard.Limit{Burst: 1 << 20, Every: time.Millisecond}, func() time.Time { return now })
 	addr := netip.MustParseAddr("10.0.0.0")

@@ -18,7 +18,7 @@ const (
 	dispatchWait  = 10 * time.Millisecond  // after a wake-up, so that a burst on one entity costs one job
 	dispatchShare = 4                      // while webhooks arrive, the dispatcher works a fourth of the time
 	dispatchPause = 250 * time.Millisecond // but pauses for no longer
-	dispatchPoll  = time.Second            // finds what another process stored and could not dispatch
+	dispatchPoll  = time.Second            // finds webhooks that another process stored and could not dispatch
 	dispatchRetry = time.Second            // after a failure
 )
 
@@ -34,8 +34,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// joinOnce joins the inbox to the state database, unless that was done. Webhooks in the
-// inbox then count as not dispatched.
+// joinOnce joins the inbox to the state database, unless that is done. A join makes
+// webhooks in the inbox count as not dispatched.
 func (in *Inbox) joinOnce(ctx context.Context, st *store.Store, logger zerolog.Logger) error {
 	if in.joined.Load() {
 		return nil
@@ -47,7 +47,7 @@ func (in *Inbox) joinOnce(ctx context.Context, st *store.Store, logger zerolog.L
 func (in *Inbox) move(ctx context.Context, st *store.Store, judge func(context.Context, *store.Delivery)) (int, error) {
 	return st.Dispatch(ctx, func(ctx context.Context, tx *store.Tx) ([]store.Delivery, error) {
 		deliveries, err := in.log.claim(ctx, tx, dispatchBatch)
-		// In the order of arrival, which the claim need not keep.
+		// Sort by arrival, because claim may return another order.
 		slices.SortFunc(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
 		for i := range deliveries {
 			judge(ctx, &deliveries[i])
@@ -56,7 +56,7 @@ func (in *Inbox) move(ctx context.Context, st *store.Store, judge func(context.C
 	})
 }
 
-// noteMove notes how a move ended, for the log and for readiness.
+// noteMove records the result of a move for the log and for readiness.
 func (in *Inbox) noteMove(ctx context.Context, err error, outages *outage.Log) {
 	switch {
 	case err == nil:
@@ -71,8 +71,8 @@ func (in *Inbox) noteMove(ctx context.Context, err error, outages *outage.Log) {
 	}
 }
 
-// Dispatch moves stored webhooks to the workers until ctx ends. judge says of a
-// delivery what is to be done for it: Skip, Happened and KeepLast.
+// Dispatch moves stored webhooks to the workers until ctx ends. For each delivery, judge
+// says what to do: Skip, Happened and KeepLast.
 func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, judge func(context.Context, *store.Delivery), logger zerolog.Logger) {
 	outages := outage.New(logger, "webhook dispatch", time.Now)
 	for wait := time.Duration(0); ; {
@@ -80,7 +80,7 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, judge func(conte
 			return
 		}
 		select {
-		case <-in.stored: // what was stored until now is moved now
+		case <-in.stored: // the move below includes all webhooks stored until now
 		default:
 		}
 		start := time.Now()
@@ -95,9 +95,10 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, judge func(conte
 		}
 		switch {
 		case moved == dispatchBatch && len(in.stored) == 0:
-			wait = 0 // there is more, and nobody waits for an answer
+			wait = 0 // more webhooks wait, and no request waits for an answer
 		default:
-			// The answers come first. What arrives meanwhile costs less in one batch.
+			// Answers come first. Webhooks that arrive during the pause cost less in one
+			// batch.
 			took := time.Since(start)
 			next := start.Add(took + min((dispatchShare-1)*took, dispatchPause))
 			if moved < dispatchBatch && !in.awaitStored(ctx) {
@@ -108,8 +109,8 @@ func (in *Inbox) Dispatch(ctx context.Context, st *store.Store, judge func(conte
 	}
 }
 
-// awaitStored returns when something was stored, or dispatchPoll has passed;
-// false when ctx has ended.
+// awaitStored waits until a webhook is stored or dispatchPoll has passed. It returns false
+// if ctx has ended.
 func (in *Inbox) awaitStored(ctx context.Context) bool {
 	timer := time.NewTimer(dispatchPoll)
 	defer timer.Stop()

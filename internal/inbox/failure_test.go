@@ -17,7 +17,7 @@ var errDiskFull = errors.New("disk full")
 func (brokenLog) append(context.Context, []Webhook) ([]bool, error) { return nil, errDiskFull }
 func (brokenLog) close() error                                      { return nil }
 
-func TestAFailedCommitIsToldToEveryRequestInIt(t *testing.T) {
+func TestAFailedCommitFailsEveryRequestInIt(t *testing.T) {
 	t.Parallel()
 	in := open(brokenLog{}, 1)
 	results := make(chan error, 10)
@@ -37,7 +37,7 @@ func TestAFailedCommitIsToldToEveryRequestInIt(t *testing.T) {
 	}
 }
 
-// stuckLog is a disk that does not answer until it is let go.
+// stuckLog is a disk that does not answer until it is released.
 type stuckLog struct {
 	brokenLog
 	letGo chan struct{}
@@ -50,7 +50,7 @@ func (l stuckLog) append(_ context.Context, batch []Webhook) ([]bool, error) {
 
 func (stuckLog) claim(context.Context, *store.Tx, int) ([]store.Delivery, error) { return nil, nil }
 
-func TestBehindAStuckDiskRequestsAreRefusedAndNotPiledUp(t *testing.T) {
+func TestAStuckDiskRejectsRequestsAndDoesNotPileThemUp(t *testing.T) {
 	t.Parallel()
 	l := stuckLog{letGo: make(chan struct{})}
 	in := open(l, 1)
@@ -71,7 +71,7 @@ func TestBehindAStuckDiskRequestsAreRefusedAndNotPiledUp(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("no request was refused behind a stuck disk")
 	}
-	cancel() // the senders give up; what is stored later is a duplicate of their next try
+	cancel() // the senders give up; if their webhooks are stored later, their next try is a duplicate
 	for range requests - 1 {
 		<-results
 	}

@@ -1,9 +1,9 @@
 // Package inbox accepts webhooks durably and hands them to the workers.
 //
-// Guarantees: Accept returns nil only after the webhook is committed and synced to
-// disk; a dispatcher moves each stored webhook into the state database exactly
-// once. All webhooks that arrive during a commit share the next one, so many
-// webhooks share the price of one sync.
+// Guarantees: Accept returns nil only after the webhook is committed and synced to disk. A
+// dispatcher moves each stored webhook into the state database exactly once. All webhooks
+// that arrive during a commit share the next one, so that many webhooks cost one sync of
+// the disk.
 //
 // The package does not look inside a body, and knows no vendor.
 package inbox
@@ -22,9 +22,9 @@ import (
 
 // Webhook is one verified webhook request.
 type Webhook struct {
-	WebhookID  string // the vendor's delivery id, by which duplicates are known; "" is never a duplicate
+	WebhookID  string // the vendor's delivery id, which identifies duplicates; "" is never a duplicate
 	Type       string
-	Entity     store.Entity // Kind "" where it concerns no record we know
+	Entity     store.Entity // Kind "" if the webhook concerns no record that Milepost knows
 	ContactID  string
 	Deleted    bool
 	ReceivedAt time.Time
@@ -36,47 +36,47 @@ var ErrNotStored = errors.New("webhook not stored")
 
 // log is a durable list of webhooks.
 type log interface {
-	// append stores the webhooks in one commit and reports which of them were
-	// there already.
+	// append stores the webhooks in one commit and reports which of them were already
+	// stored.
 	append(ctx context.Context, batch []Webhook) (duplicate []bool, err error)
-	// claim takes up to limit webhooks that were not handed out yet, in the
-	// transaction that moves them.
+	// claim takes up to limit webhooks that were not dispatched yet, in the transaction
+	// that moves them.
 	claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error)
-	// ready fails where append would, as far as can be told without a write.
+	// ready fails if append would fail, as far as it can find out without a write.
 	ready(ctx context.Context) error
 	// probe makes a durable write that stores no webhook.
 	probe(ctx context.Context) error
-	// check fails if the files are not the ones that were opened.
+	// check fails if the files are no longer the ones that were opened.
 	check() error
-	// verify fails if what is stored is damaged.
+	// verify fails if stored data is damaged.
 	verify(ctx context.Context) error
-	// join does the work of Inbox.Join.
 	join(ctx context.Context, st *store.Store, cfg JoinConfig) error
-	// idsOfContact lists by id the webhooks with a body that named a contact. It may
-	// read all there is, and must hold up no append.
+	// idsOfContact returns the ids of the webhooks with a body that named a contact. It may
+	// read everything, but must not block append.
 	idsOfContact(ctx context.Context, locationID, contactID string) ([]int64, error)
-	// body is the body of a webhook, by id; ok is false if there is no such webhook.
+	// body returns the body of a webhook by id; ok is false if there is no such webhook.
 	body(ctx context.Context, id int64) (body []byte, ok bool, err error)
-	// find is the id of the webhook with a WebhookID.
+	// find returns the id of the webhook with a WebhookID.
 	find(ctx context.Context, webhookID string) (id int64, ok bool, err error)
-	// erase empties the bodies of webhooks, by id; they stay known by their WebhookID.
+	// erase empties the bodies of webhooks by id; duplicates of them are still recognised
+	// by WebhookID.
 	erase(ctx context.Context, ids []int64) (int64, error)
-	// scrub removes what erase and prune left in the files.
+	// scrub removes from the files what erase and prune left there.
 	scrub(ctx context.Context) error
-	// prune deletes webhooks that were handed out and received before a time.
+	// prune deletes webhooks that were dispatched and received before a time.
 	prune(ctx context.Context, before time.Time) (int64, error)
 	close() error
 }
 
-// How requests are grouped into commits.
+// These decide how requests are grouped into commits.
 const (
-	window     = time.Millisecond // how long a commit waits for company
+	window     = time.Millisecond // how long a commit waits for more requests
 	batchSize  = 256
-	queueDepth = 4096 // requests waiting for a commit; beyond it Accept refuses
+	queueDepth = 4096 // requests waiting for a commit; beyond it, Accept fails
 )
 
-// After a failed commit the inbox tries by itself whether it can store again: a
-// load balancer may send nothing more.
+// After a failed commit, the inbox itself tests whether it can store again, because a load
+// balancer may send it nothing more.
 const (
 	probeEvery = time.Second
 	probeSize  = 64 << 10 // bytes
@@ -94,12 +94,12 @@ type Inbox struct {
 	stored   chan struct{} // signals the dispatcher
 	stopped  chan struct{}
 	loops    sync.WaitGroup
-	drained  chan struct{} // closed when no commit will follow
+	drained  chan struct{} // closed after the last commit
 
-	failing    atomic.Pointer[error] // of the last commit; nil = it succeeded
+	failing    atomic.Pointer[error] // error of the last commit; nil = it succeeded
 	failed     chan struct{}         // signals the prober
-	unreadable atomic.Pointer[error] // while what is stored cannot be read back
-	halted     atomic.Pointer[error] // for good
+	unreadable atomic.Pointer[error] // set while stored webhooks cannot be read back
+	halted     atomic.Pointer[error] // set by Halt, for good
 	outage     atomic.Pointer[outage.Log]
 	joined     atomic.Bool
 }
@@ -126,9 +126,9 @@ func open(l log, committers int) *Inbox {
 	return in
 }
 
-// Accept stores one webhook and returns after it is safe on disk. duplicate
-// reports that its WebhookID is already stored; nothing more will come of it.
-// Any error wraps ErrNotStored: the sender must be told to try again.
+// Accept stores one webhook and returns after it is safe on disk. duplicate means that its
+// WebhookID is already stored, so Milepost does nothing more with it. Every error wraps
+// ErrNotStored: the sender must be told to retry.
 func (in *Inbox) Accept(ctx context.Context, w Webhook) (duplicate bool, err error) {
 	if err := in.refusing(); err != nil {
 		in.outage.Load().Failed(err)
@@ -152,19 +152,19 @@ func (in *Inbox) Accept(ctx context.Context, w Webhook) (duplicate bool, err err
 		return a.duplicate, nil
 	case <-in.drained:
 		select {
-		case a := <-req.answer: // in the last commit
+		case a := <-req.answer: // answered by the last commit
 			if a.err == nil {
 				return a.duplicate, nil
 			}
 		default:
 		}
 		return false, fmt.Errorf("%w: shutting down", ErrNotStored)
-	case <-ctx.Done(): // it may yet be stored; the sender's retry is then a duplicate
+	case <-ctx.Done(): // the webhook may still be stored; the sender's retry is then a duplicate
 		return false, fmt.Errorf("%w: %w", ErrNotStored, context.Cause(ctx))
 	}
 }
 
-// Ready fails where a webhook could not be stored now.
+// Ready returns an error if a webhook could not be stored now.
 func (in *Inbox) Ready(ctx context.Context) error {
 	select {
 	case <-in.stopped:
@@ -187,20 +187,21 @@ func (in *Inbox) Ready(ctx context.Context) error {
 	return err
 }
 
-// Halt makes every Accept fail from now on, and says why.
+// Halt makes every later Accept fail with the given reason.
 func (in *Inbox) Halt(why error) {
 	in.halted.Store(&why)
 	in.outage.Load().Failed(why)
 }
 
-// Verify reads all that is stored and returns an error if it is damaged.
+// Verify reads everything that is stored and returns an error if it is damaged.
 func (in *Inbox) Verify(ctx context.Context) error { return in.log.verify(ctx) }
 
 // CheckFiles returns an error that wraps store.ErrFileLost if the inbox's files
 // were deleted or replaced.
 func (in *Inbox) CheckFiles() error { return in.log.check() }
 
-// Salvage brings what was stored into the file itself (store.SQLiteFile.Salvage).
+// Salvage writes everything that was stored into the file itself
+// (store.SQLiteFile.Salvage).
 func (in *Inbox) Salvage(ctx context.Context) error {
 	if l, ok := in.log.(*sqliteLog); ok {
 		return l.file.Salvage(ctx)
@@ -208,7 +209,7 @@ func (in *Inbox) Salvage(ctx context.Context) error {
 	return nil
 }
 
-// refusing says why no webhook may be accepted, though it could be stored.
+// refusing returns why Milepost may accept no webhook, although it could store one.
 func (in *Inbox) refusing() error {
 	if err := in.halted.Load(); err != nil {
 		return *err
@@ -219,7 +220,7 @@ func (in *Inbox) refusing() error {
 	return nil
 }
 
-// note keeps what came of a commit of n webhooks, for Ready and the log.
+// note keeps the result of a commit of n webhooks, for Ready and the log.
 func (in *Inbox) note(err error, n int) {
 	if err == nil {
 		in.failing.Store(nil)
@@ -238,7 +239,7 @@ func (in *Inbox) note(err error, n int) {
 	}
 }
 
-// probeLoop tries, after a failed commit, to write until that succeeds.
+// probeLoop writes a probe after a failed commit, again and again until it succeeds.
 func (in *Inbox) probeLoop() {
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
@@ -264,15 +265,14 @@ func (in *Inbox) probeLoop() {
 	}
 }
 
-// Prune deletes webhooks received before a time. Duplicates of them are no
-// longer recognised, so keep them for longer than the vendor sends again.
+// Prune deletes webhooks received before a time. Duplicates of deleted webhooks are no
+// longer recognised, so keep webhooks for longer than the vendor retries.
 func (in *Inbox) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return in.log.prune(ctx, before)
 }
 
-// Body returns the body of a webhook as it was received, by the id that it was
-// dispatched with; empty if it was erased. ok is false if the inbox does not hold the
-// webhook any more.
+// Body returns the body of a webhook as it was received, by the id of its delivery. The
+// body is empty if it was erased. ok is false if the inbox no longer holds the webhook.
 func (in *Inbox) Body(ctx context.Context, id int64) (body []byte, ok bool, err error) {
 	if body, ok, err = in.log.body(ctx, id); err != nil {
 		return nil, false, fmt.Errorf("read the body of webhook %d: %w", id, err)
@@ -280,7 +280,7 @@ func (in *Inbox) Body(ctx context.Context, id int64) (body []byte, ok bool, err 
 	return body, ok, nil
 }
 
-// Find returns the id that a webhook is dispatched with, by the vendor's WebhookID.
+// Find returns the id of a webhook's delivery, by the vendor's WebhookID.
 func (in *Inbox) Find(ctx context.Context, webhookID string) (id int64, ok bool, err error) {
 	if id, ok, err = in.log.find(ctx, webhookID); err != nil {
 		return 0, false, fmt.Errorf("look for a webhook by its id: %w", err)
@@ -288,9 +288,9 @@ func (in *Inbox) Find(ctx context.Context, webhookID string) (id int64, ok bool,
 	return id, ok, nil
 }
 
-// Erase empties the bodies of the webhooks that named a contact, and of others by
-// the ids that they were dispatched with, and returns how many had one. They stay
-// known as duplicates. It reads the whole inbox.
+// Erase empties the bodies of the webhooks that named a contact, and of the webhooks with
+// the given ids. It returns how many bodies it emptied. Duplicates are still recognised. It
+// reads the whole inbox.
 func (in *Inbox) Erase(ctx context.Context, locationID, contactID string, others []int64) (erased int64, err error) {
 	const chunk = 100
 	ids, err := in.log.idsOfContact(ctx, locationID, contactID)
@@ -310,8 +310,8 @@ func (in *Inbox) Erase(ctx context.Context, locationID, contactID string, others
 	return erased, nil
 }
 
-// Scrub removes from the inbox's files what Erase and Prune left there, as
-// store.Scrub does; it is for after it, which on PostgreSQL does both.
+// Scrub removes from the inbox's files what Erase and Prune left there, as store.Scrub
+// does. Call it after store.Scrub, which on PostgreSQL does both.
 func (in *Inbox) Scrub(ctx context.Context) error {
 	if err := in.log.scrub(ctx); err != nil {
 		return fmt.Errorf("remove erased data from the files of the inbox: %w", err)
@@ -319,8 +319,7 @@ func (in *Inbox) Scrub(ctx context.Context) error {
 	return nil
 }
 
-// Close commits what was accepted, then closes the files. An Accept from then
-// on fails.
+// Close commits the accepted webhooks and closes the files. From then on, Accept fails.
 func (in *Inbox) Close() error {
 	close(in.stopped)
 	in.loops.Wait()
@@ -341,7 +340,7 @@ func (in *Inbox) commitLoop() {
 			batch = append(batch, r)
 		case <-in.stopped:
 			select {
-			case r := <-in.requests: // accepted before the close
+			case r := <-in.requests: // arrived before Close
 				batch = append(batch, r)
 			default:
 				return
@@ -352,14 +351,15 @@ func (in *Inbox) commitLoop() {
 		for _, r := range batch {
 			webhooks = append(webhooks, r.webhook)
 		}
-		// Not the requests' contexts: a caller that gives up must not undo the others.
+		// A commit must not use a request's context: a caller that gives up would undo the
+		// others.
 		duplicate, err := in.log.append(context.Background(), webhooks)
 		in.note(err, len(batch))
 		in.answer(batch, duplicate, err)
 	}
 }
 
-// fill adds the requests that come until the batch is full or its time is over.
+// fill adds requests until the batch is full or its time has passed.
 func (in *Inbox) fill(batch []request, over <-chan time.Time) []request {
 	for len(batch) < batchSize {
 		select {
@@ -372,7 +372,7 @@ func (in *Inbox) fill(batch []request, over <-chan time.Time) []request {
 	return batch
 }
 
-// answer tells the callers how their batch ended, and wakes the dispatcher.
+// answer sends the result of a batch to its callers, and wakes the dispatcher.
 func (in *Inbox) answer(batch []request, duplicate []bool, err error) {
 	for i, r := range batch {
 		a := answer{err: err}

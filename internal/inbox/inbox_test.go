@@ -17,15 +17,15 @@ import (
 	"milepost/internal/testenv"
 )
 
-// bundle is an inbox with the store that it dispatches into. Nothing is worked.
+// bundle is an inbox with the store that it dispatches into. No worker runs.
 type bundle struct {
 	*inbox.Inbox
 	store *store.Store
 	stop  func() // ends the dispatcher
 }
 
-// onEachBackend runs a test on SQLite and on PostgreSQL; open can be called
-// again to open the same data once more.
+// onEachBackend runs a test on SQLite and on PostgreSQL. Each call of open opens the same
+// data again.
 func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
 	t.Helper()
 	t.Parallel()
@@ -151,7 +151,7 @@ func TestAWebhookIsStoredOnceAndDispatchedOnce(t *testing.T) {
 	})
 }
 
-func TestOfManyEqualWebhooksAtOnceOneIsStored(t *testing.T) {
+func TestConcurrentEqualWebhooksAreStoredOnce(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *bundle) {
 		b := open()
 		defer b.close(t)
@@ -189,7 +189,7 @@ func TestOfManyEqualWebhooksAtOnceOneIsStored(t *testing.T) {
 	})
 }
 
-func TestPruneForgetsOnlyWhatIsOldAndDispatched(t *testing.T) {
+func TestPruneDeletesOnlyOldDispatchedWebhooks(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *bundle) {
 		b := open()
 		defer b.close(t)
@@ -236,7 +236,7 @@ func TestAnErasedWebhookHasNoBodyAndIsStillADuplicate(t *testing.T) {
 	})
 }
 
-func TestWhateverNamedAContactIsErasedWithIt(t *testing.T) {
+func TestEraseEmptiesEveryWebhookThatNamedTheContact(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *bundle) {
 		b := open()
 		defer b.close(t)
@@ -274,7 +274,7 @@ func TestAClosedInboxRefusesAndIsNotReady(t *testing.T) {
 	})
 }
 
-func TestAWebhookIsReadBackAsItCame(t *testing.T) {
+func TestAWebhookIsReadBackAsReceived(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *bundle) {
 		b := open()
 		defer b.close(t)

@@ -14,8 +14,8 @@ import (
 	"milepost/internal/store"
 )
 
-// EmptyState says what to do with the webhooks of an inbox beside an empty state
-// database. Only a person knows whether the state was lost.
+// EmptyState says what to do with the webhooks of an inbox if the state database next to it
+// is empty. Only a person knows whether the state was lost.
 type EmptyState string
 
 // The choices for an empty state database.
@@ -28,19 +28,18 @@ const (
 // ErrEmptyState means that the state database is empty and the inbox is not.
 var ErrEmptyState = errors.New("the state database is empty")
 
-// JoinConfig is what Join needs.
 type JoinConfig struct {
 	Logger     zerolog.Logger
 	Now        func() time.Time
 	EmptyState EmptyState
 }
 
-// Join makes the inbox and the state database belong together. It is for the one
-// process that works both, before it accepts webhooks.
+// Join makes the inbox and the state database belong together. The one process that uses
+// both calls it before it accepts webhooks.
 //
-// If one of the two was restored, lost or swapped, Join finds the webhooks that
-// the state database has not dispatched and sees to it that they are. Webhooks to
-// come get numbers that no delivery has. It logs what it found.
+// If one of the two was restored, lost or swapped, Join finds the webhooks that the state
+// database has not dispatched, and makes sure that they are dispatched. New webhooks get
+// numbers that no delivery has. Join logs what it found.
 func (in *Inbox) Join(ctx context.Context, st *store.Store, cfg JoinConfig) error {
 	in.outage.Store(outage.New(cfg.Logger, "webhook storage", cfg.Now))
 	if err := in.log.join(ctx, st, cfg); err != nil {
@@ -50,9 +49,8 @@ func (in *Inbox) Join(ctx context.Context, st *store.Store, cfg JoinConfig) erro
 	return nil
 }
 
-// Decide answers, for a person, ErrEmptyState: what becomes of the webhooks in an
-// inbox beside an empty state database. It returns how many there are, and an error
-// if the state database is not empty.
+// Decide resolves ErrEmptyState with a person's choice of what happens to the webhooks. It
+// returns how many there are, and an error if the state database is not empty.
 func (in *Inbox) Decide(ctx context.Context, st *store.Store, choice EmptyState, now func() time.Time) (webhooks int64, err error) {
 	l, ok := in.log.(*sqliteLog)
 	if !ok || choice == AskFirst {
@@ -71,7 +69,7 @@ func (in *Inbox) Decide(ctx context.Context, st *store.Store, choice EmptyState,
 	return webhooks, in.Join(ctx, st, JoinConfig{Logger: zerolog.Nop(), Now: now, EmptyState: choice})
 }
 
-// empty reports whether a state database knows of no inbox and of no webhook.
+// empty reports whether a state database knows no inbox and no webhook.
 func empty(bound store.InboxBinding) bool { return bound.Inbox == "" && bound.Highest == 0 }
 
 func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) error {
@@ -98,7 +96,7 @@ func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) e
 			next.Cursor = self.newest
 			taken = max(taken, self.newest)
 		}
-	case self.belongsTo(bound): // as they were left
+	case self.belongsTo(bound): // unchanged since the last run
 	default:
 		found, err := l.renumber(ctx, st, bound, self)
 		if err != nil {
@@ -110,8 +108,8 @@ func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) e
 			Int64("dispatching", found.waiting).Str("found", next.Mismatch).
 			Msg("inbox.db and milepost.db do not match; processing every webhook in inbox.db that was not processed")
 	}
-	// In this order: a start that is interrupted in between finds the identity
-	// before, and the numbers that are taken.
+	// Keep this order: an interrupted start then still finds the former identity, and the
+	// numbers that are taken.
 	if err := l.reserve(ctx, taken); err != nil {
 		return err
 	}
@@ -124,10 +122,10 @@ func (l *sqliteLog) join(ctx context.Context, st *store.Store, cfg JoinConfig) e
 	return nil
 }
 
-// identity is what an inbox file says of itself.
+// identity is what an inbox file says about itself.
 type identity struct {
 	id     string
-	taken  int64 // no webhook is numbered up to this, unless it is there already
+	taken  int64 // new webhooks get higher numbers than this
 	newest int64 // the highest number of a webhook; 0 = there is none
 }
 
@@ -144,24 +142,24 @@ func (l *sqliteLog) count(ctx context.Context) (n int64, err error) {
 	return n, l.file.Read.QueryRowContext(ctx, `SELECT count(*) FROM inbox`).Scan(&n)
 }
 
-// known reports whether an inbox has an identity that the state database gave it.
+// known reports whether the inbox's identity comes from this state database.
 func (self identity) known(bound store.InboxBinding) bool {
 	return bound.Inbox == store.UnknownInbox || self.id == bound.Inbox || self.id == bound.Previous
 }
 
-// belongsTo reports whether a state database has dispatched the first webhooks of
-// this very inbox and no others. All that has one identity was stored by one
-// process, so of two copies with the same identity one is the beginning of the other.
+// belongsTo reports whether a state database has dispatched the first webhooks of this
+// inbox and no others. One process stored everything under one identity. So of two copies
+// with the same identity, one is the beginning of the other.
 func (self identity) belongsTo(bound store.InboxBinding) bool {
 	return self.known(bound) && bound.Cursor <= max(self.newest, self.taken)
 }
 
-// comparison is what came of comparing an inbox with the deliveries.
+// comparison is the result of comparing an inbox with the deliveries.
 type comparison struct {
 	webhooks   int64 // in the inbox
-	dispatched int64 // of those, by this state database
-	hidden     int64 // not dispatched, and would not have been: their numbers were used
-	waiting    int64 // not dispatched, the hidden ones included
+	dispatched int64 // dispatched by this state database
+	hidden     int64 // not dispatched, and never would be, because their numbers were used
+	waiting    int64 // not dispatched, including the hidden ones
 }
 
 // describe says in words what happened to the files.
@@ -180,8 +178,8 @@ func (c comparison) describe(bound store.InboxBinding, self identity) string {
 	}
 }
 
-// compare compares webhooks with the deliveries of their numbers. It returns the numbers of
-// those that were not dispatched; up to highest, numbers were used for other ones.
+// compare compares webhooks with the deliveries of the same numbers. It returns the numbers
+// of the webhooks that were not dispatched. Numbers up to highest are used by others.
 func (c *comparison) compare(webhooks []store.Delivery, deliveries map[int64]store.Delivery, highest int64) (waiting []int64) {
 	for _, w := range webhooks {
 		c.webhooks++
@@ -197,9 +195,9 @@ func (c *comparison) compare(webhooks []store.Delivery, deliveries map[int64]sto
 	return waiting
 }
 
-// renumber compares the inbox with the deliveries, webhook by webhook. If some were
-// never dispatched but have numbers that were used for others, all that wait get
-// new numbers above, in their order.
+// renumber compares the inbox with the deliveries, webhook by webhook. If other deliveries
+// have used the numbers of waiting webhooks, all waiting webhooks get new, higher numbers
+// in the same order.
 func (l *sqliteLog) renumber(ctx context.Context, st *store.Store, bound store.InboxBinding, self identity) (c comparison, err error) {
 	const chunk = 500
 	tx, err := l.file.Write.BeginTx(ctx, nil)
@@ -236,7 +234,7 @@ func (l *sqliteLog) renumber(ctx context.Context, st *store.Store, bound store.I
 	for len(waiting) > 0 {
 		n := min(len(waiting), chunk)
 		if _, err := tx.ExecContext(ctx, `UPDATE inbox SET id = id + $1 WHERE id IN (SELECT value FROM json_each($2))`, above, list(waiting[:n])); err != nil {
-			return c, fmt.Errorf("number the webhooks anew: %w", err)
+			return c, fmt.Errorf("give the webhooks new numbers: %w", err)
 		}
 		waiting = waiting[n:]
 	}
@@ -248,13 +246,13 @@ func headers(ctx context.Context, tx *sql.Tx, after int64, limit int) ([]store.D
 	return readAfter(ctx, tx, "NULL", after, limit)
 }
 
-// same reports whether a delivery is that of a webhook with its number. The time
-// is exact to the microsecond.
+// same reports whether a delivery is the webhook with its number. Times are compared to the
+// microsecond.
 func same(d, w store.Delivery) bool {
 	return d.WebhookID == w.WebhookID && d.Type == w.Type && d.Entity == w.Entity && d.ReceivedAt.Equal(w.ReceivedAt)
 }
 
-// reserve keeps the numbers up to n from webhooks to come.
+// reserve makes sure that new webhooks get numbers above n.
 func (l *sqliteLog) reserve(ctx context.Context, n int64) error {
 	tx, err := l.file.Write.BeginTx(ctx, nil)
 	if err != nil {
@@ -263,6 +261,6 @@ func (l *sqliteLog) reserve(ctx context.Context, n int64) error {
 	if _, err := tx.ExecContext(ctx, `UPDATE inbox_identity SET taken = $1`, n); err != nil {
 		return errors.Join(fmt.Errorf("save which numbers are taken: %w", err), tx.Rollback())
 	}
-	l.taken = n // append reads it in a transaction, and there is one at a time
+	l.taken = n // append reads it in a transaction, and only one runs at a time
 	return tx.Commit()
 }

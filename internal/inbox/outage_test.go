@@ -18,7 +18,7 @@ import (
 	"milepost/internal/testenv"
 )
 
-// fullDisk opens a real inbox, and returns what fills its disk and frees it again.
+// fullDisk opens a real inbox, and returns functions that fill its disk and free it again.
 func fullDisk(t *testing.T) (in *Inbox, fill, free func()) {
 	t.Helper()
 	in, err := OpenSQLite(t.Context(), t.TempDir())
@@ -35,14 +35,14 @@ func fullDisk(t *testing.T) (in *Inbox, fill, free func()) {
 			}
 		}
 	}
-	return in, limit(1), limit(1 << 30) // SQLite allows what is there already
+	return in, limit(1), limit(1 << 30) // SQLite keeps the pages that exist
 }
 
 func big(id string) Webhook {
 	return Webhook{WebhookID: id, Type: "ContactUpdate", ReceivedAt: time.Unix(1, 0), Body: make([]byte, 20_000)}
 }
 
-func TestAFullDiskIsNotReadyUntilSomethingCouldBeStored(t *testing.T) {
+func TestAFullDiskIsNotReadyUntilAWriteSucceeds(t *testing.T) {
 	t.Parallel()
 	in, fill, free := fullDisk(t)
 	var log bytes.Buffer
@@ -63,7 +63,7 @@ func TestAFullDiskIsNotReadyUntilSomethingCouldBeStored(t *testing.T) {
 		t.Errorf("850 rejected webhooks made %d lines, want one with a count:\n%s", n, &log)
 	}
 	free()
-	// No more traffic: the inbox finds out by itself.
+	// Without traffic, the inbox finds out by itself.
 	for deadline := time.Now().Add(20 * time.Second); in.Ready(t.Context()) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the inbox is not ready 20 s after there is room again")
@@ -102,7 +102,7 @@ func TestAfterAFailedCommitTheInboxTriesOnceASecond(t *testing.T) {
 		if _, err := in.Accept(t.Context(), Webhook{}); !errors.Is(err, errDiskFull) {
 			t.Fatal(err)
 		}
-		for range 100 { // a load balancer that asks all the time makes no difference
+		for range 100 { // frequent health checks make no difference
 			if in.Ready(t.Context()) == nil {
 				t.Fatal("ready after a failed commit")
 			}
@@ -141,7 +141,7 @@ func (lostLog) claim(context.Context, *store.Tx, int) ([]store.Delivery, error) 
 	return nil, &unreadableError{store.ErrDamaged}
 }
 
-func TestWhatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
+func TestAWebhookThatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
 	if err != nil {
@@ -170,14 +170,14 @@ func TestWhatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-func TestADuplicateThatOnlyTheIndexKnowsIsNotAcknowledged(t *testing.T) {
+func TestADuplicateOfAMissingRowIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	in, _, _ := fullDisk(t)
 	defer in.Close()
 	if _, err := in.Accept(t.Context(), big("w1")); err != nil {
 		t.Fatal(err)
 	}
-	// The row is gone, but not from the index.
+	// Delete the row, but not from the index.
 	db := in.log.(*sqliteLog).file.Write
 	for _, damage := range []string{
 		`PRAGMA writable_schema = ON`, `UPDATE sqlite_schema SET rootpage = 0 WHERE name = 'none'`,

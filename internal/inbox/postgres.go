@@ -12,16 +12,15 @@ import (
 	"milepost/internal/store"
 )
 
-// pgLog is a table beside the state. Ids become visible out of order there, so
-// dispatchers claim rows instead of following a cursor.
+// pgLog is a table next to the state. Ids become visible out of order there, so dispatchers
+// claim rows instead of using a cursor.
 type pgLog struct{ pool *pgxpool.Pool }
 
-// pgCommitters is how many commits may be under way at once; each waits for
-// the server's disk.
+// pgCommitters is how many commits may run at once; each waits for the server's disk.
 const pgCommitters = 4
 
-// OpenPostgres opens the inbox in the database that url names, whose tables
-// store.OpenPostgres has made.
+// OpenPostgres opens the inbox in the database at url. store.OpenPostgres must have created
+// its tables.
 func OpenPostgres(ctx context.Context, url string) (*Inbox, error) {
 	pool, err := store.PostgresPool(ctx, url, pgCommitters+2)
 	if err != nil {
@@ -66,7 +65,7 @@ func (l *pgLog) append(ctx context.Context, batch []Webhook) ([]bool, error) {
 	for i, id := range ids {
 		if id != nil {
 			duplicate[i] = !fresh[*id]
-			fresh[*id] = false // the next one of this batch with the same id is a duplicate
+			fresh[*id] = false // another webhook of this batch with the same id is a duplicate
 		}
 	}
 	return duplicate, nil
@@ -102,17 +101,18 @@ func (l *pgLog) ready(ctx context.Context) error {
 	return nil
 }
 
-// probe writes a lease that has expired. A transaction that changes nothing is not synced.
+// probe writes an expired lease, because PostgreSQL does not sync a transaction without a
+// change.
 func (l *pgLog) probe(ctx context.Context) error {
 	_, err := l.pool.Exec(ctx, `INSERT INTO leases (name, holder, expires_at) VALUES ('storage probe', '', 0)
 		ON CONFLICT (name) DO UPDATE SET expires_at = 0`)
 	return err
 }
 
-// join has little to do: the inbox and the state are one database and restored
-// together. A logical copy or replica may hold the rows without their sequence.
+// join has little to do, because the inbox and the state are one database and are restored
+// together. But a logical copy or replica may hold the rows without their sequence.
 func (l *pgLog) join(ctx context.Context, _ *store.Store, _ JoinConfig) error {
-	// nextval and not setval, which could undo what other processes do at the same time.
+	// setval instead of nextval could undo what other processes do at the same time.
 	_, err := l.pool.Exec(ctx, `SELECT count(nextval(pg_get_serial_sequence('inbox', 'id')))
 		FROM generate_series(1, greatest((SELECT max(id) FROM inbox), (SELECT max(id) FROM deliveries))
 			- coalesce(pg_sequence_last_value(pg_get_serial_sequence('inbox', 'id')), 0))`)
@@ -160,7 +160,7 @@ func (l *pgLog) prune(ctx context.Context, before time.Time) (int64, error) {
 	return tag.RowsAffected(), nil
 }
 
-func (*pgLog) check() error { return nil } // the server's files are its own
+func (*pgLog) check() error { return nil } // the server looks after its files
 
 func (*pgLog) verify(context.Context) error { return nil }
 
@@ -169,5 +169,5 @@ func (l *pgLog) close() error {
 	return nil
 }
 
-// scrub does nothing: store.Scrub includes the inbox's table.
+// scrub does nothing, because store.Scrub includes the inbox's table.
 func (l *pgLog) scrub(context.Context) error { return nil }

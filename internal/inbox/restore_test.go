@@ -20,7 +20,7 @@ import (
 	"milepost/internal/testenv"
 )
 
-// installation is a data directory whose two files a test copies, deletes and damages.
+// installation is a data directory. A test copies, deletes and damages its two files.
 type installation struct {
 	*testing.T
 	dir    string
@@ -57,7 +57,6 @@ func (i *installation) mustStart() *bundle {
 	return b
 }
 
-// send accepts n webhooks and returns their ids.
 func (i *installation) send(b *bundle, n int) (ids []string) {
 	i.Helper()
 	for range n {
@@ -73,7 +72,7 @@ func (i *installation) send(b *bundle, n int) (ids []string) {
 	return ids
 }
 
-// work runs once: n webhooks are sent and all that is in the inbox is dispatched.
+// work starts Milepost once, sends n webhooks and dispatches everything in the inbox.
 func (i *installation) work(n int) (ids []string) {
 	i.Helper()
 	b := i.mustStart()
@@ -84,7 +83,7 @@ func (i *installation) work(n int) (ids []string) {
 	return ids
 }
 
-// accepted runs once without a dispatcher, as when Milepost is killed at once.
+// accepted starts Milepost once without a dispatcher, as if it were killed at once.
 func (i *installation) accepted(n int) (ids []string) {
 	i.Helper()
 	b := i.mustStart()
@@ -115,7 +114,8 @@ func (i *installation) await(b *bundle, ids []string) {
 
 func (i *installation) path(name string) string { return filepath.Join(i.dir, name) }
 
-// copied keeps the files of a stopped installation and returns what restores one.
+// copied copies the files of a stopped installation, and returns a function that restores
+// one.
 func (i *installation) copied() (restore func(name string)) {
 	i.Helper()
 	from := i.TempDir()
@@ -150,7 +150,7 @@ func (i *installation) remove(name string) {
 	}
 }
 
-// mismatch returns what the log said of files that do not match, once.
+// mismatch returns the logged text about files that do not match.
 func (i *installation) mismatch() string {
 	i.Helper()
 	if n := strings.Count(i.log.String(), "do not match"); n > 1 {
@@ -169,7 +169,7 @@ func (i *installation) found(want string) {
 	}
 }
 
-// then checks that work goes on, and that the next start finds nothing strange.
+// continues checks that work goes on, and that the next start logs no mismatch.
 func (i *installation) continues(found string) {
 	i.Helper()
 	i.work(30)
@@ -193,7 +193,7 @@ func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
 	i := installed(t)
 	i.work(40)
 	i.remove("inbox.db")
-	i.mustStart().close(t) // and nothing arrives
+	i.mustStart().close(t) // a run in which nothing arrives
 	i.found("inbox.db is new")
 	i.continues("")
 }
@@ -214,7 +214,7 @@ func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
 
 func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
 	t.Parallel()
-	for _, first := range []string{"inbox.db", "milepost.db"} { // whichever copy is older
+	for _, first := range []string{"inbox.db", "milepost.db"} { // either copy may be older
 		t.Run(first, func(t *testing.T) {
 			i := installed(t)
 			i.work(20)
@@ -232,18 +232,18 @@ func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
 	}
 }
 
-func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
+func TestWaitingWebhooksAreDispatchedAfterAnyRestore(t *testing.T) {
 	t.Parallel()
 	i := installed(t)
 	i.work(20)
 	restore := i.copied()
 	i.work(20)
 	restore("inbox.db")
-	i.work(1) // the two go on together, with other webhooks in the inbox than before
+	i.work(1) // both files continue together, with other webhooks than before
 	i.mismatch()
 	apart := i.copied()
 	waiting := i.accepted(10)
-	// An inbox that went on from the old copy beside another state.
+	// Here the inbox went on from the old copy with another state.
 	newest := i.copied()
 	restore("inbox.db")
 	restore("milepost.db")
@@ -251,7 +251,7 @@ func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
 	i.mismatch()
 	elsewhere := i.accepted(10)
 	for _, name := range []string{"milepost.db"} {
-		apart(name) // the inbox is now of one branch, and the state of the other
+		apart(name) // now the inbox is from one branch, and the state from the other
 	}
 	b := i.mustStart()
 	b.dispatch()
@@ -259,7 +259,7 @@ func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
 	b.close(t)
 	i.found("inbox.db and milepost.db are copies that were used apart")
 	i.work(5)
-	// And back to the first branch, whose last webhooks were never dispatched.
+	// Return to the first branch, whose last webhooks were never dispatched.
 	newest("inbox.db")
 	b = i.mustStart()
 	b.dispatch()
@@ -269,7 +269,7 @@ func TestWebhooksThatWaitAreDispatchedWhateverWasRestored(t *testing.T) {
 	i.continues("")
 }
 
-func TestTheInboxOfAnotherInstallationIsDispatched(t *testing.T) {
+func TestAnInboxFromAnotherInstallationIsDispatched(t *testing.T) {
 	t.Parallel()
 	i, other := installed(t), installed(t)
 	i.work(40)
@@ -297,7 +297,7 @@ func TestTheInboxOfAnotherInstallationIsDispatched(t *testing.T) {
 	i.continues("inbox.db and milepost.db are of different installations")
 }
 
-func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
+func TestAnInboxWithADamagedEndOpens(t *testing.T) {
 	t.Parallel()
 	for lost := range 5 {
 		t.Run(fmt.Sprint(lost+1, " commits"), func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
 			b.dispatch()
 			i.await(b, ids)
 			b.stop()
-			// As after a kill: the write-ahead logs are there.
+			// The write-ahead logs are still there, as after a kill.
 			crashed := t.TempDir()
 			for _, name := range []string{"inbox.db", "inbox.db-wal", "milepost.db", "milepost.db-wal"} {
 				content, err := os.ReadFile(i.path(name))
@@ -334,7 +334,7 @@ func TestTheEndOfTheInboxMayBeDamaged(t *testing.T) {
 	}
 }
 
-func TestAnEmptyStateBesideAFullInboxNeedsADecision(t *testing.T) {
+func TestAnEmptyStateWithAFullInboxNeedsADecision(t *testing.T) {
 	t.Parallel()
 	for _, choice := range []inbox.EmptyState{inbox.Replay, inbox.Skip} {
 		t.Run(string(choice), func(t *testing.T) {
@@ -423,7 +423,7 @@ func TestNothingIsAcknowledgedAfterTheInboxIsDeletedWhileRunning(t *testing.T) {
 				t.Error("the inbox says it is ready")
 			}
 			if name != "both are moved" && name != "truncated" {
-				b.dispatch() // what was acknowledged before is worked
+				b.dispatch() // webhooks acknowledged before are dispatched
 				i.await(b, before)
 			}
 			if n := strings.Count(i.log.String(), "outage began"); n != 1 {
@@ -432,12 +432,12 @@ func TestNothingIsAcknowledgedAfterTheInboxIsDeletedWhileRunning(t *testing.T) {
 			if b.stop != nil {
 				b.stop()
 			}
-			_, _ = b.Inbox.Close(), b.store.Close() // what they say of a lost file does not matter
+			_, _ = b.Inbox.Close(), b.store.Close() // their errors about a lost file do not matter
 		})
 	}
 }
 
-// replace puts a copy of another file in a file's place.
+// replace replaces a file with a copy of another.
 func replace(path, with string) error {
 	b, err := os.ReadFile(with)
 	if err == nil {
@@ -469,7 +469,7 @@ func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
 	}
 	b.dispatch()
 	b.moved(t, 10)
-	// A logical copy brings the rows and not the sequence.
+	// A logical copy has the rows but not the sequence.
 	err := b.store.InTx(t.Context(), func(tx *store.Tx) error {
 		_, err := tx.Exec(t.Context(), `SELECT setval(pg_get_serial_sequence('inbox', 'id'), 2)`)
 		return err
@@ -485,7 +485,7 @@ func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
 	again.close(t)
 }
 
-func TestTheStatusShowsThatTheFilesDoNotMatchAndThatTheyDidNot(t *testing.T) {
+func TestTheStatusShowsPresentAndPastMismatches(t *testing.T) {
 	t.Parallel()
 	i := installed(t)
 	status := func() (string, error) {
@@ -535,7 +535,7 @@ func TestAReadOnlyPostgreSQLIsNotReadyUntilItTakesWritesAgain(t *testing.T) {
 	defer admin.Close(context.Background())
 	readOnly := func(value string) {
 		t.Helper()
-		// What is set for a database holds for sessions that begin later.
+		// A setting of the database applies only to sessions that begin later.
 		for _, query := range []string{
 			`SET default_transaction_read_only = off`,
 			`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = ` + value + `', current_database()); END $$`,

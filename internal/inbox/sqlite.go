@@ -19,16 +19,16 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// sqliteLog is a file of its own, inbox.db: sharing a file with the job queue
-// made the acknowledgement ten times slower under load.
+// sqliteLog is a separate file, inbox.db. Sharing a file with the job queue made the
+// acknowledgement ten times slower under load.
 type sqliteLog struct {
 	file     *store.SQLiteFile
 	insert   *sql.Stmt
-	insertAt *sql.Stmt // with a number; SQLite gives the next ones from there on
-	taken    int64     // read and written in a write transaction alone
+	insertAt *sql.Stmt // inserts with a given number, from which SQLite counts on
+	taken    int64     // used only in a write transaction
 }
 
-// OpenSQLite opens, or makes, the inbox in the data directory dir.
+// OpenSQLite opens or creates the inbox in the data directory dir.
 func OpenSQLite(ctx context.Context, dir string) (*Inbox, error) {
 	path := filepath.Join(dir, "inbox.db")
 	file, err := store.OpenSQLiteFile(ctx, path, 2, func(ctx context.Context, db *sql.DB) error {
@@ -64,7 +64,7 @@ func (l *sqliteLog) append(ctx context.Context, batch []Webhook) (duplicate []bo
 	if err := tx.Commit(); err != nil {
 		return nil, err
 	}
-	return duplicate, l.file.Check() // a commit to a deleted file is none
+	return duplicate, l.file.Check() // a commit to a deleted file stores nothing
 }
 
 func (l *sqliteLog) insertAll(ctx context.Context, tx *sql.Tx, batch []Webhook) (duplicate []bool, err error) {
@@ -77,7 +77,7 @@ func (l *sqliteLog) insertAll(ctx context.Context, tx *sql.Tx, batch []Webhook) 
 		if newest < l.taken {
 			insertAt = tx.StmtContext(ctx, l.insertAt)
 		} else {
-			l.taken = 0 // until the next Join: the newest webhook stays
+			l.taken = 0 // not needed until the next Join, because prune keeps the newest webhook
 		}
 	}
 	duplicate = make([]bool, len(batch))
@@ -108,8 +108,8 @@ func (l *sqliteLog) insertAll(ctx context.Context, tx *sql.Tx, batch []Webhook) 
 	return duplicate, nil
 }
 
-// stored fails if a webhook that the index knows is not in the table: the file is
-// damaged, and the webhook would be acknowledged without being there.
+// stored fails if a webhook is in the index but not in the table: the file is damaged, and
+// Milepost would acknowledge a webhook that it does not have.
 func stored(ctx context.Context, tx *sql.Tx, webhookID string) error {
 	var id string
 	err := tx.QueryRowContext(ctx, `SELECT webhook_id FROM inbox WHERE id = (SELECT id FROM inbox WHERE webhook_id = $1)`, webhookID).Scan(&id)
@@ -122,7 +122,7 @@ func stored(ctx context.Context, tx *sql.Tx, webhookID string) error {
 	return nil
 }
 
-// webhookID is NULL where there is none, since NULLs are never equal.
+// webhookID is NULL for a webhook without an id, because NULLs never equal each other.
 func webhookID(w Webhook) any {
 	if w.WebhookID == "" {
 		return nil
@@ -130,8 +130,8 @@ func webhookID(w Webhook) any {
 	return w.WebhookID
 }
 
-// claim reads on from the cursor. There is one dispatcher and one writer, so
-// ids become visible in order.
+// claim reads on from the cursor. With one dispatcher and one writer, ids become visible in
+// order.
 func (l *sqliteLog) claim(ctx context.Context, tx *store.Tx, limit int) ([]store.Delivery, error) {
 	cursor, err := l.cursor(ctx, tx)
 	if err != nil {
@@ -152,7 +152,7 @@ func (l *sqliteLog) after(ctx context.Context, cursor int64, limit int) ([]store
 	return readAfter(ctx, l.file.Read, deliveredBody, cursor, limit)
 }
 
-// readAfter reads webhooks after a number; body is an SQL expression for their bodies.
+// readAfter reads webhooks after a number; body is the SQL expression for their bodies.
 func readAfter(ctx context.Context, db interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }, body string, after int64, limit int,
@@ -185,8 +185,8 @@ func (l *sqliteLog) cursor(ctx context.Context, tx *store.Tx) (cursor int64, err
 	return cursor, errors.Join(err, rows.Err())
 }
 
-// deliveredBody selects the body of what cannot be fetched: by its kind
-// (store.Delivered), or since it is deleted.
+// deliveredBody selects the bodies of records that Milepost cannot fetch: those of a
+// Delivered kind (store.Delivered), and deleted ones.
 const deliveredBody = `CASE WHEN kind IN ('` + store.KindWorkflow + `', '` + store.KindInstall + `', '` + store.KindCalendarContact + `') OR deleted = 1 THEN body END`
 
 // scanDelivery reads id, webhook_id, type, location_id, kind, entity_id,
@@ -199,7 +199,7 @@ func scanDelivery(rows interface{ Scan(...any) error }) (d store.Delivery, err e
 	return d, err
 }
 
-// ready takes the write lock, and writes nothing.
+// ready takes the write lock, but writes nothing.
 func (l *sqliteLog) ready(ctx context.Context) error {
 	if err := l.file.Check(); err != nil {
 		return err
@@ -211,7 +211,7 @@ func (l *sqliteLog) ready(ctx context.Context) error {
 	return tx.Rollback()
 }
 
-// probe writes as much as some webhooks take.
+// probe writes as much as several webhooks need.
 func (l *sqliteLog) probe(ctx context.Context) error {
 	if _, err := l.file.Write.ExecContext(ctx, `UPDATE inbox_identity SET probe = randomblob($1)`, probeSize); err != nil {
 		return err
@@ -264,7 +264,7 @@ func (l *sqliteLog) erase(ctx context.Context, ids []int64) (int64, error) {
 
 // list is a list of numbers for json_each.
 func list(ids []int64) string {
-	text, _ := json.Marshal(ids) // numbers always can be
+	text, _ := json.Marshal(ids) // numbers never fail
 	return string(text)
 }
 
@@ -272,7 +272,7 @@ func (l *sqliteLog) scrub(ctx context.Context) error {
 	return store.ScrubSQLite(ctx, l.file.Write, l.file.Read)
 }
 
-// prune never deletes the newest webhook: SQLite would give its id out again.
+// prune never deletes the newest webhook, because SQLite would use its id again.
 func (l *sqliteLog) prune(ctx context.Context, before time.Time) (int64, error) {
 	res, err := l.file.Write.ExecContext(ctx, `DELETE FROM inbox WHERE id IN (
 		SELECT id FROM inbox WHERE received_at < $1 AND id < (SELECT max(id) FROM inbox) ORDER BY received_at LIMIT 1000)`,

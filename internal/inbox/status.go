@@ -11,9 +11,9 @@ import (
 	"milepost/internal/store"
 )
 
-// Status returns an error if the inbox in a data directory and the state database
-// do not match, and a note for people if they did not once; "" if they always did.
-// It changes nothing and works beside a running Milepost.
+// Status returns an error if the inbox in a data directory and the state database do not
+// match. note describes for people an earlier mismatch; "" if there was none. Status
+// changes nothing, and may run while Milepost runs.
 func Status(ctx context.Context, dir string, st *store.Store) (note string, err error) {
 	path := filepath.Join(dir, "inbox.db")
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
