@@ -57,7 +57,7 @@ try {
 		await page.goto(address + edit);
 		await page.fill("#text", "- name: " + "x".repeat(80) + "\n  on: nothing\n  do: [<b>]\n");
 		await page.click("text=Save as a draft");
-		if (!await page.locator("#wrong").isVisible()) fault("it is not shown");
+		await page.locator("#wrong").waitFor();
 		for (const colorScheme of ["light", "dark"]) {
 			await page.emulateMedia({ colorScheme });
 			if (folder !== "-") await page.screenshot({ path: `${folder}/mistake_${colorScheme}.png`, fullPage: true });
@@ -83,7 +83,7 @@ try {
 	await plain.goto(address + "/console/deliveries");
 	await plain.selectOption("#outcome", "skipped");
 	await plain.click("text=Filter");
-	if (!plain.url().includes("outcome=skipped")) fault(`leads to ${plain.url()}`);
+	await plain.waitForURL("**outcome=skipped**");
 	await plain.goBack();
 	if (plain.url() !== address + "/console/deliveries") fault(`back leads to ${plain.url()}`);
 } finally {

@@ -15,6 +15,9 @@ page.setDefaultTimeout(20000);
 page.on("console", (m) => { if (m.type() === "error") fault(m.text()); });
 page.on("pageerror", (e) => fault(e.message));
 
+// Clicks what leads to another page, and waits until that is there.
+const follow = (link) => Promise.all([page.waitForEvent("load"), link.click()]);
+
 async function check() {
 	await page.evaluate(axe);
 	const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
@@ -28,20 +31,20 @@ try {
 	await page.fill("[name=token]", process.env.ADMIN_TOKEN);
 	await page.press("[name=token]", "Enter");
 	await page.waitForURL(address + "/console/");
-	await page.click("nav[aria-label=Main] >> text=Attention");
+	await follow(page.locator("nav[aria-label=Main] >> text=Attention"));
 	const cause = page.locator("main h2 a", { hasText: "CalendarHero" });
 	if (step === "found") {
 		await check();
-		await cause.first().click();
+		await follow(cause.first());
 		await check();
 		await page.click("main button:has-text('Acknowledge')");
 		await page.waitForSelector("text=You acknowledged it.");
 		await page.click("main button:has-text('Open it again')");
 		await page.waitForSelector("text=It is open again.");
 	} else {
-		await cause.first().click();
-		await page.click("main button:has-text('First see what would change')");
-		while (await page.locator("text=See how far it is").count() > 0) await page.click("text=See how far it is");
+		await follow(cause.first());
+		await follow(page.locator("main button:has-text('First see what would change')"));
+		while (await page.locator("text=See how far it is").count() > 0) await follow(page.locator("text=See how far it is"));
 		await page.waitForSelector("text=Replay now");
 		await check();
 		await page.click("text=Replay now");

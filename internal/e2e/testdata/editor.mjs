@@ -69,6 +69,7 @@ try {
 	where = "with the mouse";
 	await page.goto(address + "/console/automations");
 	await page.click("text=New automation");
+	await page.waitForURL("**/automations/new");
 	await check("a new automation");
 	where = "with the mouse";
 	await field("f.name").fill("Clicked");
