@@ -31,6 +31,7 @@ type gate struct {
 	*Transport
 	call Call
 	next http.RoundTripper
+	h    *Heard
 }
 
 // notAdmitted is a try that was not admitted. Nothing was sent.
@@ -54,7 +55,10 @@ func (g gate) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (g gate) pass(ctx context.Context) error {
 	if g.cfg.Admit != nil {
-		if err := g.cfg.Admit(ctx, g.call.Priority); err != nil {
+		began := g.cfg.Now()
+		err := g.cfg.Admit(ctx, g.call.Priority)
+		g.h.Queued += g.cfg.Now().Sub(began)
+		if err != nil {
 			return err
 		}
 	}

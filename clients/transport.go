@@ -178,7 +178,9 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.pretend != nil && call.Effect != Read && ctx.Err() == nil {
 		return t.pretend(ctx, call)
 	}
-	err := t.do(ctx, call)
+	h := t.hear(call)
+	err := t.do(ctx, call, h)
+	t.note(ctx, h, err)
 	if err == nil && t.cfg.Succeeded != nil {
 		t.cfg.Succeeded()
 	}
@@ -205,7 +207,7 @@ func vendorFailed(err error) (failed, said bool) {
 	return false, e.Status != 0
 }
 
-func (t *Transport) do(ctx context.Context, call Call) error {
+func (t *Transport) do(ctx context.Context, call Call, h *Heard) error {
 	if t.err != nil {
 		return t.fail(call, Invalid, t.err)
 	}
@@ -217,13 +219,13 @@ func (t *Transport) do(ctx context.Context, call Call) error {
 	if err != nil {
 		return t.refused(call, err)
 	}
-	failed := t.send(ctx, call, auth)
+	failed := t.send(ctx, call, auth, h)
 	if failed != nil && failed.Reason == Unauthorized && ctx.Err() == nil {
 		switch renewed, err := authorize(ctx, auth); {
 		case err != nil:
 			return t.refused(call, err)
 		case renewed != auth:
-			failed = t.send(ctx, call, renewed) // nothing was done: even a create may be sent again
+			failed = t.send(ctx, call, renewed, h) // nothing was done: even a create may be sent again
 		}
 	}
 	if failed == nil {
@@ -233,14 +235,14 @@ func (t *Transport) do(ctx context.Context, call Call) error {
 }
 
 // send carries out one call with one token.
-func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
+func (t *Transport) send(ctx context.Context, call Call, auth string, h *Heard) *Error {
 	req, err := t.request(ctx, call, auth)
 	if err != nil {
 		return t.fail(call, Invalid, err)
 	}
 	sent := &sending{}
 	gated := *t.http
-	gated.Transport = gate{t, call, t.http.Transport}
+	gated.Transport = gate{t, call, t.http.Transport, h}
 	req = req.WithContext(sent.watch(ctx))
 	client := retryablehttp.Client{
 		HTTPClient:   &gated,
@@ -258,6 +260,8 @@ func (t *Transport) send(ctx context.Context, call Call, auth string) *Error {
 	if err != nil {
 		return t.lost(ctx, call, sent, err)
 	}
+	asked, _ := req.BodyBytes() // from memory too
+	h.said(res.StatusCode, asked, body)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		failed := t.answered(call, res, body, auth)
 		failed.Again = sent.again.Load()

@@ -147,7 +147,11 @@ func (d *desk) seed() {
 		Entity: jane, Wanted: 1, Now: d.now, ContactID: "c1", Outcome: store.Done, Detail: "event created: Closing of Jane",
 		Contact:    &store.Contact{LocationID: "loc", ID: "c1", Name: "Jane Doe", Email: "jane@acme.example", Phone: "+14165550142", ChangedAt: d.now},
 		Timeline:   []store.TimelineEntry{{At: d.now, Entity: jane, ContactID: "c1", What: "event created", Detail: "Closing of Jane"}},
-		Considered: []store.Considered{{Automation: "a", Version: 2, Wants: 1}, {Automation: "b", Condition: `contact.name == "x"`, Saw: `contact.name was "Jane Doe"`}},
+		Considered: []store.Considered{{Automation: "a", Version: 2, Wants: 1}, {Automation: "b", Condition: `contact.name == "x"`, Saw: `contact.name was "Jane Doe"`, Conditions: []store.Condition{{Text: "true", Saw: "Jane Doe", Held: true}}}},
+		Calls: store.SyncCalls{
+			Calls:  []store.SyncCall{{API: "HighLevel", Operation: "get contact", Method: "GET", Path: "/contacts/c1", Began: d.now, Took: time.Second, Status: 200, Answer: `{"name":"Jane Doe","city":"Springfield"}`}},
+			Mailed: []store.Mailed{{To: "jane@acme.example", What: "invitation"}},
+		}.Packed(),
 	})
 	must(d.t, err)
 	must(d.t, d.store.Postpone(ctx, store.Postponed{

@@ -101,6 +101,9 @@ type DeliveryDetail struct {
 	Waits       []Wait          `json:"waits" nullable:"false"`
 	Timeline    []TimelineEntry `json:"timeline" nullable:"false" doc:"What its sync did, oldest first."`
 	Items       []Made          `json:"items" nullable:"false" doc:"What exists, or existed, for the record."`
+	Calls       []Call          `json:"calls" nullable:"false" doc:"The calls of its sync and of the last tries that failed or waited, in their order. A call that several records of a contact share is at one of them."`
+	MoreCalls   int             `json:"more_calls,omitempty" doc:"Calls that were made as well."`
+	Mailed      []Mailed        `json:"mailed" nullable:"false" doc:"Who was mailed."`
 	Together    int64           `json:"together,omitempty" doc:"Other deliveries that the same sync settled."`
 	AskedSince  bool            `json:"asked_since,omitempty" doc:"The record was synced or asked for again since."`
 	Replayable  bool            `json:"replayable"`
@@ -116,6 +119,31 @@ type Considered struct {
 	Condition  string `json:"condition,omitempty" doc:"The condition that was not met."`
 	Saw        string `json:"saw,omitempty" doc:"The values that the condition saw."`
 	Left       bool   `json:"left,omitempty" doc:"The automation is not on, and what it made was left as it is."`
+
+	Conditions []automation.Condition `json:"conditions,omitempty" nullable:"false" doc:"All parts of its condition."`
+}
+
+// Call is a call to HighLevel or CalendarHero.
+type Call struct {
+	API       string    `json:"api"`
+	Operation string    `json:"operation"`
+	Method    string    `json:"method"`
+	Path      string    `json:"path"`
+	Writes    bool      `json:"writes"`
+	Began     time.Time `json:"began"`
+	Took      int64     `json:"took_ms" doc:"With its retries and waits."`
+	Queued    int64     `json:"queued_ms,omitempty" doc:"Of it, waiting for a turn under the rate limit."`
+	Status    int       `json:"status,omitempty" doc:"Missing if no answer came."`
+	Request   string    `json:"request,omitempty" doc:"Without secrets, and shortened. Not kept of a sync that changed nothing."`
+	Answer    string    `json:"answer,omitempty" doc:"As the request. Not kept of lists."`
+	Cut       bool      `json:"cut,omitempty" doc:"Not all of both is kept."`
+	Failed    string    `json:"failed,omitempty"`
+}
+
+// Mailed says whom a vendor mailed.
+type Mailed struct {
+	To   string `json:"to"`
+	What string `json:"what" enum:"invitation,cancellation,message"`
 }
 
 // Wait is a time in which the sync of a record had to wait.
@@ -260,8 +288,15 @@ func showDetail(m operate.Mask, d operate.Delivery, why *automation.Explanation)
 		out.Body, out.BodyGone, out.BodyCut = "", "It is hidden from viewers, because it may hold personal data.", false
 	}
 	out.Automations = each(why.Considered, func(c store.Considered) Considered {
-		return Considered{c.Automation, c.Version, c.Meeting, c.Wants, m.Text(c.Reason), c.Condition, m.Text(c.Saw), c.Left}
+		return Considered{c.Automation, c.Version, c.Meeting, c.Wants, m.Text(c.Reason), c.Condition, m.Text(c.Saw), c.Left, each(c.Conditions, func(p store.Condition) automation.Condition {
+			return automation.Condition{Text: p.Text, Saw: m.Text(p.Saw), Held: p.Held}
+		})}
 	})
+	out.MoreCalls = d.Made.More
+	out.Calls = each(d.Made.Calls, func(c store.SyncCall) Call {
+		return Call{c.API, c.Operation, c.Method, c.Path, c.Writes, c.Began, c.Took.Milliseconds(), c.Queued.Milliseconds(), c.Status, m.Text(c.Request), m.Text(c.Answer), c.Cut, m.Text(c.Failed)}
+	})
+	out.Mailed = each(d.Made.Mailed, func(w store.Mailed) Mailed { return Mailed{m.Email(w.To), w.What} })
 	out.Waits = each(d.Waits, func(w store.Wait) Wait {
 		return Wait{w.Outcome, m.Text(w.Detail), w.Began.UTC(), utc(w.Until), w.Tries}
 	})

@@ -57,7 +57,7 @@ func deliveries(t *testing.T) {
 	d.get("/deliveries?contact=c1").has(`"id":1,`, `-"id":4,`)
 	d.get("/deliveries?contact=c1&location=loc&type=TaskCreate").has(`"id":2,`, `-"id":1,`)
 	d.get("/deliveries?since=2026-11-20T12:28:00Z&until=2026-11-20T12:29:00Z").has(`"id":3,`, `-"id":2,`, `-"id":4,`)
-	d.get("/deliveries/1").has("12345678901234567890", `"event created"`, `contact.name was`, `"next":[`)
+	d.get("/deliveries/1").has("12345678901234567890", `"event created"`, `contact.name was`, `"next":[`, `"held":true`, `"took_ms":1000`, `"to":"jane@acme.example"`)
 	d.ask(olivia, "GET", "/deliveries/99", "").is(http.StatusNotFound)
 
 	d.ask(olivia, "POST", "/deliveries/1/replay", `{"dry_run":true}`).is(http.StatusOK).has("ann@example.com", `"queued":false`)
@@ -107,7 +107,7 @@ func TestViewersSeePersonalDataOnceTheyAskAndTheAuditLogSaysSo(t *testing.T) {
 	const name, detail, body = "Jane Doe", "Closing of Jane", "12345678901234567890"
 	for path, personal := range map[string][]string{
 		"/deliveries":   {name, "jane@acme.example", "4165550142", detail},
-		"/deliveries/1": {name, "jane@acme.example", "4165550142", detail, body},
+		"/deliveries/1": {name, "jane@acme.example", "4165550142", detail, body, "Springfield"},
 	} {
 		before := d.entries()
 		masked := d.ask(victor, "GET", path, "").is(http.StatusOK)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,6 +103,7 @@ func newTiming(d operate.Delivery, now time.Time) timing {
 	}
 	t.Parts = append(t.Parts, part{Width: timingWidth, Height: t.Height, Tone: "work"})
 	t.Steps = append(t.Steps, step{At: d.ReceivedAt, Name: "Received and stored"})
+	t.calls(d.Made.Calls, x)
 	for i, w := range d.Waits {
 		until := w.Until
 		if i+1 < len(d.Waits) && d.Waits[i+1].Began.Before(until) {
@@ -118,6 +120,7 @@ func newTiming(d operate.Delivery, now time.Time) timing {
 		}
 		t.Steps = append(t.Steps, step{At: w.Began, Name: name, For: took(until.Sub(w.Began)), Why: w.Detail, Tone: outcomeTone(w.Outcome)})
 	}
+	slices.SortStableFunc(t.Steps, func(a, b step) int { return a.At.Compare(b.At) })
 	if open {
 		if next := d.State.NextTry; next.After(now) {
 			t.Steps = append(t.Steps, step{At: next, Name: "Next try", Tone: "wait"})
@@ -126,6 +129,44 @@ func newTiming(d operate.Delivery, now time.Time) timing {
 		t.Steps = append(t.Steps, step{At: end, Name: operate.OutcomeName(d.Outcome), Tone: outcomeTone(d.Outcome)})
 	}
 	return t
+}
+
+// calls adds the calls to the line: those that read, those that write, and the waits of
+// both for a turn. Those of each vendor that follow each other are one step.
+func (t *timing) calls(list []store.SyncCall, x func(time.Time) int) {
+	mark := func(from time.Time, length time.Duration, tone string) {
+		t.Parts = append(t.Parts, part{X: x(from), Width: max(2, x(from.Add(length))-x(from)), Height: t.Height, Tone: tone})
+	}
+	for i := 0; i < len(list); {
+		first, n := list[i], 0
+		var lasted, queued time.Duration
+		for ; i < len(list) && list[i].API == first.API && list[i].Writes == first.Writes; i++ {
+			n, lasted, queued = n+1, lasted+list[i].Took, queued+list[i].Queued
+			mark(list[i].Began.Add(list[i].Queued), list[i].Took-list[i].Queued, callTone(first))
+			if list[i].Queued >= shownWait {
+				mark(list[i].Began, list[i].Queued, "wait")
+			}
+		}
+		name := "Read from " + first.API
+		if first.Writes {
+			name = "Wrote to " + first.API
+		}
+		name += ", " + plural(int64(n), "call", "calls")
+		if queued >= shownWait {
+			name += ", " + took(queued) + " of it waiting for a turn under the rate limit"
+		}
+		t.Steps = append(t.Steps, step{At: first.Began, Name: name, For: took(lasted), Tone: callTone(first)})
+	}
+}
+
+// shownWait is how long a call has to wait for its turn before the page says so.
+const shownWait = 50 * time.Millisecond
+
+func callTone(c store.SyncCall) string {
+	if c.Writes {
+		return "write"
+	}
+	return "read"
 }
 
 func waitName(w store.Wait) string {

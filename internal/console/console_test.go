@@ -207,8 +207,18 @@ func (d *desk) seed() {
 		Contact: &store.Contact{LocationID: "loc", ID: "c1", Name: hostile, Email: "jane@acme.example", Phone: "+14165550142", ChangedAt: d.now},
 		Considered: []store.Considered{
 			{Automation: "contact-to-calendarhero-contact", Version: 1, Wants: 1},
-			{Automation: "birthdays", Reason: "the condition is not met", Condition: "contact.tags contains \"vip\"", Saw: "contact.tags is " + hostile},
+			{
+				Automation: "birthdays", Reason: "the condition is not met", Condition: "contact.tags contains \"vip\"", Saw: "contact.tags is " + hostile,
+				Conditions: []store.Condition{{Text: `contact.city == "Boston"`, Saw: `contact.city is "Boston"`, Held: true}, {Text: "contact.tags contains \"vip\"", Saw: "contact.tags is " + hostile}},
+			},
 		},
+		Calls: store.SyncCalls{
+			Calls: []store.SyncCall{
+				{API: "HighLevel", Operation: "get contact", Method: "GET", Path: "/contacts/c1", Began: d.now.Add(-3 * time.Second), Took: 2 * time.Second, Queued: time.Second, Status: 200, Answer: `{"contact":{"firstName":"Jane"}}`},
+				{API: "CalendarHero", Operation: "create meeting request", Method: "POST", Path: "/meeting/tasks", Writes: true, Began: d.now.Add(-time.Second), Took: 300 * time.Millisecond, Status: 201, Request: `{"subject":"` + "Closing" + `"}`},
+			},
+			Mailed: []store.Mailed{{To: "jane@acme.example", What: "invitation"}},
+		}.Packed(),
 		Timeline: []store.TimelineEntry{{At: d.now, Entity: jane, ContactID: "c1", What: "event created", Detail: hostile}},
 	})
 	if err := d.store.Postpone(d.t.Context(), store.Postponed{
@@ -294,7 +304,9 @@ func TestADeliverySaysWhatBecameOfIt(t *testing.T) {
 	d.seed()
 	d.wants(d.page(olivia, "/console/deliveries/1"), "Done", "event created", "12345678901234567890", "Replay", "-<script>alert", "-<img")
 	d.wants(d.page(olivia, "/console/deliveries/1"), "What the automations made of the record", "Applied, and asked for 1 item.", "birthdays", "contact.tags contains", "It saw:")
-	d.wants(d.page(victor, "/console/deliveries/1"), "contact.tags contains", "-contact.tags is")
+	d.wants(d.page(olivia, "/console/deliveries/1"), "was met", "contact.city is &#34;Boston&#34;", "CalendarHero mailed an invitation to jane@acme.example", "GET /contacts/c1", "&#34;firstName&#34;: &#34;Jane&#34;",
+		"Read from HighLevel, 1 call, 1.0 s of it waiting for a turn", "Wrote to CalendarHero, 1 call")
+	d.wants(d.page(victor, "/console/deliveries/1"), "contact.tags contains", "GET /contacts/c1", "-contact.tags is", "-Boston&#34;. ", "-firstName", "-jane@acme", "-Closing")
 	d.wants(d.page(olivia, "/console/deliveries/2"), "Will be retried", "HighLevel answered 500", "A call failed, waited before the next try", "Next try")
 	d.wants(d.page(olivia, "/console/deliveries/3"), "Skipped", "no automation asks for it", "keeps the bodies of webhooks for 35 days")
 	for _, path := range []string{"/console/deliveries/99", "/console/deliveries/x", "/console/nothing"} {

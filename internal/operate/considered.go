@@ -23,6 +23,7 @@ func (d *Desk) readConsidered(ctx context.Context, out *Delivery) error {
 		return err
 	}
 	out.MoreConsidered = sync.More
+	out.add(sync.Made)
 	for _, c := range sync.Considered {
 		row := Considered{Considered: c, Name: d.automationName(ctx, c.Automation), Tone: "calm"}
 		switch {

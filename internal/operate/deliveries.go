@@ -212,6 +212,10 @@ type Delivery struct {
 
 	Considered     []Considered // what the automations made of the record
 	MoreConsidered int          // automations beside these, for which there was no room
+
+	// Made are the calls of its sync and of the last tries that failed or waited, in their
+	// order, and who was mailed.
+	Made store.SyncCalls
 }
 
 // Replayable reports whether a delivery is about a record that can be synced again.
@@ -274,10 +278,15 @@ func (d *Desk) readFate(ctx context.Context, out *Delivery) (err error) {
 		out.Links = append(out.Links, l)
 	}
 	slices.SortFunc(out.Links, func(a, b store.Link) int { return cmp.Compare(a.Item, b.Item) })
+	if !out.FinishedAt.IsZero() {
+		out.Waits = slices.DeleteFunc(out.Waits, func(w store.Wait) bool { return w.Began.After(out.FinishedAt) })
+	}
+	for _, w := range out.Waits {
+		out.add(w.Made)
+	}
 	if out.FinishedAt.IsZero() {
 		return nil
 	}
-	out.Waits = slices.DeleteFunc(out.Waits, func(w store.Wait) bool { return w.Began.After(out.FinishedAt) })
 	if err := d.readConsidered(ctx, out); err != nil {
 		return err
 	}
@@ -289,6 +298,12 @@ func (d *Desk) readFate(ctx context.Context, out *Delivery) (err error) {
 	}
 	out.Timeline, err = d.Store.TimelineBetween(ctx, e, out.ContactID, out.ReceivedAt, out.FinishedAt.Add(time.Second))
 	return err
+}
+
+// add adds the calls of a try.
+func (d *Delivery) add(made store.SyncCalls) {
+	d.Made.Calls, d.Made.Mailed, d.Made.More = append(d.Made.Calls, made.Calls...), append(d.Made.Mailed, made.Mailed...), d.Made.More+made.More
+	slices.SortStableFunc(d.Made.Calls, func(a, b store.SyncCall) int { return a.Began.Compare(b.Began) })
 }
 
 func (d *Desk) readBody(ctx context.Context, out *Delivery) error {

@@ -17,6 +17,15 @@ type Considered struct {
 	Condition  string `json:"condition,omitempty"`
 	Saw        string `json:"saw,omitempty"`  // what the condition saw; personal data
 	Left       bool   `json:"left,omitempty"` // it is not on, and what it made was left as it is
+
+	Conditions []Condition `json:"conditions,omitempty"` // all parts of its condition
+}
+
+// Condition is one part of the condition of an automation.
+type Condition struct {
+	Text string `json:"text"`
+	Saw  string `json:"saw,omitempty"` // the values that it saw; personal data
+	Held bool   `json:"held,omitempty"`
 }
 
 // Sync is one sync of a record, and what the automations made of it.
@@ -27,6 +36,7 @@ type Sync struct {
 	Outcome    string
 	Considered []Considered
 	More       int // automations that were considered as well and for which there is no room
+	Made       SyncCalls
 }
 
 // longestConsidered bounds what is stored of one sync, in bytes.
@@ -53,7 +63,7 @@ func (v *Sync) unpack(at int64, text string) error {
 // considered writes what the automations made of a record: those that want something
 // first, as many as there is room for.
 func (tx *Tx) considered(ctx context.Context, f Finish) error {
-	if len(f.Considered) == 0 {
+	if len(f.Considered) == 0 && len(f.Calls) == 0 {
 		return nil
 	}
 	var kept storedConsidered
@@ -63,7 +73,7 @@ func (tx *Tx) considered(ctx context.Context, f Finish) error {
 			if (c.Wants > 0 || c.Left) != wants {
 				continue
 			}
-			if room -= 64 + len(c.Automation) + len(c.Reason) + len(c.Condition) + len(c.Saw); room < 0 {
+			if room -= 64 + len(c.Automation) + len(c.Reason) + len(c.Condition) + len(c.Saw) + lengthOf(c.Conditions); room < 0 {
 				kept.More++
 				continue
 			}
@@ -74,13 +84,20 @@ func (tx *Tx) considered(ctx context.Context, f Finish) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO considered (location_id, kind, entity_id, seen, synced_at, outcome, automations) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (location_id, kind, entity_id, seen) DO UPDATE SET synced_at = excluded.synced_at, outcome = excluded.outcome, automations = excluded.automations`,
-		f.Entity.LocationID, f.Entity.Kind, f.Entity.ID, f.Wanted, micros(f.Now), f.Outcome, string(text))
+	_, err = tx.Exec(ctx, `INSERT INTO considered (location_id, kind, entity_id, seen, synced_at, outcome, automations, calls) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (location_id, kind, entity_id, seen) DO UPDATE SET synced_at = excluded.synced_at, outcome = excluded.outcome, automations = excluded.automations, calls = excluded.calls`,
+		f.Entity.LocationID, f.Entity.Kind, f.Entity.ID, f.Wanted, micros(f.Now), f.Outcome, string(text), f.Calls)
 	if err != nil {
 		return fmt.Errorf("save what the automations made of %s: %w", f.Entity, err)
 	}
 	return nil
+}
+
+func lengthOf(conditions []Condition) (n int) {
+	for _, c := range conditions {
+		n += 32 + len(c.Text) + len(c.Saw)
+	}
+	return n
 }
 
 // SyncOf returns the sync that answered what was wanted of an entity up to a count;
@@ -90,13 +107,17 @@ func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, 
 	if wanted == 0 {
 		order = `ORDER BY seen DESC LIMIT 1`
 	}
-	rows, err := s.Query(ctx, `SELECT seen, synced_at, outcome, automations FROM considered
+	rows, err := s.Query(ctx, `SELECT seen, synced_at, outcome, automations, calls FROM considered
 		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND seen >= $4 `+order, e.LocationID, e.Kind, e.ID, wanted)
 	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
 		var at int64
 		var text string
-		if err = r.Scan(&v.Wanted, &at, &v.Outcome, &text); err == nil {
+		var calls []byte
+		if err = r.Scan(&v.Wanted, &at, &v.Outcome, &text, &calls); err == nil {
 			err = v.unpack(at, text)
+		}
+		if err == nil {
+			v.Made, err = unpackCalls(calls)
 		}
 		return v, err
 	})

@@ -23,7 +23,7 @@ func TestWhatASyncConsideredIsKeptForAWhileAndBounded(t *testing.T) {
 			t.Helper()
 			must(b.FinishSync(ctx, nil, store.Finish{Entity: e, Wanted: seen, Outcome: store.Skipped, Now: at, Considered: list}))(t)
 		}
-		one := []store.Considered{{Automation: "a", Version: 3, Reason: "the condition is not met", Condition: "x", Saw: "y"}}
+		one := []store.Considered{{Automation: "a", Version: 3, Reason: "the condition is not met", Condition: "x", Saw: "y", Conditions: []store.Condition{{Text: "x", Saw: "y"}, {Text: "z", Held: true}}}}
 		finish(1, at, one)
 		var many []store.Considered
 		for i := range 1000 {

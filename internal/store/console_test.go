@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"milepost/internal/store"
 )
 
@@ -176,10 +178,24 @@ func TestTheWaitsOfADeliveryAreKept(t *testing.T) {
 		postpone(1, store.Waiting, "old", 0, 1)
 		postpone(2, store.Retry, "500", time.Second, 3*time.Second)
 		postpone(2, store.Retry, "502", 3*time.Second, 7*time.Second)
-		postpone(2, store.Waiting, "rate limit", 7*time.Second, 17*time.Second)
+		made := store.SyncCalls{Calls: []store.SyncCall{{API: "HighLevel", Path: "/contacts/c1", Status: 429}}, Mailed: []store.Mailed{{To: "ann@example.com", What: "invitation"}}}
+		if err := b.Postpone(t.Context(), store.Postponed{
+			Entity: contact1, Wanted: 2, Outcome: store.Waiting, Detail: "rate limit", Now: now.Add(7 * time.Second), NextTry: now.Add(17 * time.Second), Calls: made.Packed(),
+		}); err != nil {
+			t.Fatal(err)
+		}
 		list := must(b.Waits(t.Context(), contact1, 2))(t)
 		if len(list) != 2 || list[0].Tries != 2 || list[0].Detail != "502" || !list[0].Began.Equal(now.Add(time.Second)) || !list[0].Until.Equal(now.Add(7*time.Second)) || list[1].Outcome != store.Waiting {
 			t.Errorf("the waits are %+v", list)
+		}
+		if diff := cmp.Diff(made, list[1].Made); diff != "" {
+			t.Error(diff)
+		}
+		if err := b.Erase(t.Context(), store.Erasure{LocationID: "loc", ContactID: "c1"}, 0, "", now); err != nil {
+			t.Fatal(err)
+		}
+		if list := must(b.Waits(t.Context(), contact1, 2))(t); len(list) != 2 || len(list[1].Made.Mailed) != 0 {
+			t.Errorf("after an erasure the waits are %+v", list)
 		}
 		if n := must(b.PruneWaits(t.Context(), now.Add(2*time.Second)))(t); n != 2 {
 			t.Errorf("%d are pruned, want 2", n)

@@ -322,6 +322,7 @@ type Finish struct {
 	Timeline   []TimelineEntry
 	Contact    *Contact     // the record, if it is a contact and was read; else nil
 	Considered []Considered // what the automations made of the record
+	Calls      []byte       // see SyncCalls.Packed
 }
 
 // requeuesBy returns who asks for the syncs that a sync queues.
@@ -582,6 +583,7 @@ type Postponed struct {
 	NextTry time.Time
 	Tries   int64
 	Now     time.Time
+	Calls   []byte // see SyncCalls.Packed
 }
 
 // Postpone notes why a sync has not ended yet. One that waits keeps the cause that it has:

@@ -228,7 +228,7 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remain
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
 			`DELETE FROM contacts WHERE location_id = $1 AND id = $2`,
 			eraseContactWords,
-			`UPDATE waits SET detail = '' WHERE detail <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
+			`UPDATE waits SET detail = '', calls = NULL WHERE (detail <> '' OR calls IS NOT NULL) AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`UPDATE river_job SET errors = NULL WHERE errors IS NOT NULL AND state <> 'running' AND kind IN ('sync', 'remind', 'stray')
 				AND (args ->> 'location_id', args ->> 'kind', args ->> 'id') IN ` + entitiesOf,

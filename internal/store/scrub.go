@@ -27,7 +27,7 @@ func (b *sqliteBackend) scrub(ctx context.Context) error {
 // scrub lets PostgreSQL reclaim the dead rows of every table that can hold
 // personal data. Their bytes are overwritten when the space is used again.
 func (b *pgBackend) scrub(ctx context.Context) error {
-	_, err := b.pool.Exec(ctx, `VACUUM deliveries, entities, links, timeline, records, meetings, items, inbox, river_job`)
+	_, err := b.pool.Exec(ctx, `VACUUM deliveries, entities, links, timeline, records, meetings, items, considered, waits, inbox, river_job`)
 	return err
 }
 

@@ -15,6 +15,7 @@ type Wait struct {
 	Began   time.Time // of the first
 	Until   time.Time // when it is, or was, to be tried again
 	Tries   int64
+	Made    SyncCalls // of the last try
 }
 
 // noteWait keeps one row for all tries that end alike, so that an outage of hours
@@ -23,11 +24,11 @@ func (tx *Tx) noteWait(ctx context.Context, p Postponed) error {
 	if p.Now.IsZero() {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO waits (location_id, kind, entity_id, seen, outcome, detail, began_at, until_at, tries)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+	_, err := tx.Exec(ctx, `INSERT INTO waits (location_id, kind, entity_id, seen, outcome, detail, began_at, until_at, tries, calls)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)
 		ON CONFLICT (location_id, kind, entity_id, seen, outcome) DO UPDATE SET
-			detail = excluded.detail, until_at = excluded.until_at, tries = waits.tries + 1`,
-		p.Entity.LocationID, p.Entity.Kind, p.Entity.ID, p.Wanted, p.Outcome, p.Detail, micros(p.Now), micros(p.NextTry))
+			detail = excluded.detail, until_at = excluded.until_at, tries = waits.tries + 1, calls = excluded.calls`,
+		p.Entity.LocationID, p.Entity.Kind, p.Entity.ID, p.Wanted, p.Outcome, p.Detail, micros(p.Now), micros(p.NextTry), p.Calls)
 	return err
 }
 
@@ -37,7 +38,10 @@ func (s *Store) Waits(ctx context.Context, e Entity, wanted int64) ([]Wait, erro
 	rows, err := s.Query(ctx, listWaits, e.LocationID, e.Kind, e.ID, wanted)
 	list, err := collect(rows, err, func(r Rows) (w Wait, err error) {
 		var began, until int64
-		err = r.Scan(&w.Wanted, &w.Outcome, &w.Detail, &began, &until, &w.Tries)
+		var calls []byte
+		if err = r.Scan(&w.Wanted, &w.Outcome, &w.Detail, &began, &until, &w.Tries, &calls); err == nil {
+			w.Made, err = unpackCalls(calls)
+		}
 		w.Entity, w.Began, w.Until = e, fromMicros(began), fromMicros(until)
 		return w, err
 	})
@@ -47,7 +51,7 @@ func (s *Store) Waits(ctx context.Context, e Entity, wanted int64) ([]Wait, erro
 	return list, nil
 }
 
-const listWaits = `SELECT seen, outcome, detail, began_at, until_at, tries FROM waits
+const listWaits = `SELECT seen, outcome, detail, began_at, until_at, tries, calls FROM waits
 	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND seen >= $4 ORDER BY began_at`
 
 // PruneWaits deletes some of the waits that began before a time, and returns how many.

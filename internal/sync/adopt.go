@@ -234,6 +234,8 @@ func (s requests) removeUnlinked(ctx context.Context, r account.PastRequest, ite
 	s.ended[r.ID] = true
 	if err := s.conn.CalendarHero.DeleteMeetingRequest(ctx, r.ID); err != nil && clients.ReasonOf(err) != clients.NotFound {
 		return fmt.Errorf("remove a meeting request that is not wanted: %w", err)
+	} else if err == nil {
+		s.cancelled(ctx, item, r.ID)
 	}
 	ctx, cancel := jobs.Detached(ctx)
 	defer cancel()

@@ -88,6 +88,9 @@ func (s calls) apply(ctx context.Context, item mapping.Item) error {
 	if err != nil {
 		return s.notSent(ctx, begun, link, next, item, err)
 	}
+	for _, m := range item.Mails() {
+		s.mails("message", item.Key, m.String())
+	}
 	next.State = store.LinkLive
 	s.links[item.Key] = next
 	return s.store.EndCall(ctx, begun, store.CallSent, s.madeBy(entry, answer), next, s.now(), s.tell("request sent", entry.Name))

@@ -17,8 +17,13 @@ func (s *entitySync) plan(kind mapping.Kind, facts mapping.Facts) mapping.Plan {
 	}
 	s.result.considered = append(s.result.considered, s.left()...)
 	for _, c := range considered {
+		var conditions []store.Condition
+		for _, part := range c.Conditions {
+			conditions = append(conditions, store.Condition(part))
+		}
 		s.result.considered = append(s.result.considered, store.Considered{
 			Automation: c.ID, Version: c.Version, Meeting: c.Meeting, Wants: len(c.Items), Reason: c.Reason, Condition: c.Condition, Saw: c.Saw,
+			Conditions: conditions,
 		})
 	}
 	return plan

@@ -143,13 +143,15 @@ func (run *syncRun) expect(ready []store.EntityState) {
 // would fail too, they wait with it, and goOn is false.
 func (run *syncRun) one(ctx context.Context, state store.EntityState, after []store.EntityState) (goOn bool, err error) {
 	start := run.now()
+	ctx = clients.Logging(ctx)
+	run.reads.mailed = nil
 	res, err := run.syncWith(ctx, &state, run.reads)
 	if errors.Is(err, errElsewhere) {
 		run.over = true
 		return false, run.store.HandOver(ctx, run.job, run.of)
 	}
 	if err != nil {
-		late, others, err := run.postpone(ctx, state, err)
+		late, others, err := run.postpone(ctx, state, err, run.reads.mailed...)
 		if err == nil && others {
 			err = run.postponeAll(ctx, after, late)
 		}
@@ -163,6 +165,7 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 		Entity: state.Entity, Wanted: state.Wanted, ContactID: res.contactID, Fingerprint: res.fingerprint, Mark: res.mark,
 		Outcome: res.outcome(), Detail: res.detail(), Cause: res.causes[res.outcome()], Considered: res.considered, Now: run.now(),
 		Requeue: res.requeue, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
+		Calls: made(ctx, state.Entity, res.contactID, res.outcome() != store.Unchanged, run.reads.mailed),
 	})
 	took := run.now().Sub(start)
 	run.synced(state.Kind, res.outcome(), took)
@@ -214,14 +217,14 @@ func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState,
 
 // postpone stores why a sync did not end, and when Milepost retries it. others reports
 // whether the other records of the contact would fail too.
-func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause error) (p store.Postponed, others bool, err error) {
+func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause error, mailed ...store.Mailed) (p store.Postponed, others bool, err error) {
 	if errors.Is(cause, context.Canceled) {
 		return p, true, river.JobSnooze(0) // shutting down: handed back
 	}
 	ctx, cancel := jobs.Detached(ctx)
 	defer cancel()
 	next := outcome.Of(cause, state.Tries)
-	p = store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), Cause: outcome.CauseOf(cause), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now()}
+	p = store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), Cause: outcome.CauseOf(cause), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now(), Calls: made(ctx, state.Entity, state.ContactID, false, mailed)}
 	if next.Failed {
 		p.Tries++
 	}

@@ -24,6 +24,7 @@ type reads struct {
 	tasks     map[string]answer[[]highlevel.Task]
 	whole     map[string]bool // complete lists, by kind and contact
 	moved     movedTasks
+	mailed    []store.Mailed // whom the sync of the present record made the vendors mail
 }
 
 // movedTasks are what a search showed for the tasks of a contact that is gone.

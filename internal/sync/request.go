@@ -317,6 +317,7 @@ func (s requests) create(ctx context.Context, link store.Link, item mapping.Item
 	if err != nil {
 		return s.notCreated(ctx, link, err)
 	}
+	s.mails("invitation", item.Key, want.ContactEmails...)
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
 	if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
 		return err
@@ -393,6 +394,7 @@ func (s requests) delete(ctx context.Context, link store.Link) (missing bool, er
 	failed, _ := errors.AsType[*clients.Error](err)
 	switch {
 	case err == nil:
+		s.cancelled(ctx, link.Item, link.ObjectID)
 		if err := s.conn.Answers(ctx); err != nil { // a gateway may answer everything with a 204
 			return false, err
 		}
