@@ -45,7 +45,7 @@ func setupCommands(t *testing.T, env ...string) *running {
 	hl, ch := httptest.NewServer(r.hl), httptest.NewServer(r.ch)
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
-	r.hl.SeedLocation(hlfake.Location{ID: place, Name: "Commands", TimeZone: "Europe/Berlin"}, nil, []hlfake.CustomField{
+	r.hl.SeedLocation(hlfake.Location{ID: place, Name: "Commands", TimeZone: "Europe/Berlin"}, []hlfake.User{{ID: "user00000001", FirstName: "Uma", Email: "uma@example.com"}}, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
 	r.hl.AddToken("pit-first", place)
