@@ -98,6 +98,7 @@ var clients = map[string]string{
 	"internal/outbound/outbound.go": "this package",
 	"clients/transport.go":          "the base URLs of the vendors, which only the environment sets",
 	"internal/app/metrics.go":       "the same ones, measured",
+	"internal/alert/mail.go":        "the mail server, which only the environment sets: often one of this machine",
 	"cmd/milepost/health.go":        "the admin listener of this machine",
 }
 
