@@ -73,7 +73,7 @@ func (c changing) change(ctx context.Context, state *app.State, out io.Writer, c
 
 // deskOf is where a command reads and changes things, as the console does.
 func deskOf(state *app.State) *operate.Desk {
-	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})
+	return operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections, BackupAge: state.BackupAge})
 }
 
 // besideFile says so if a change has no effect, because a running Milepost takes its

@@ -72,6 +72,11 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"requests", "settle", "1"}, status: 2, says: "--sent"},
 		{args: []string{"requests", "settle", "1", "--sent", "--again"}, status: 2, says: "--again"},
 		{args: []string{"requests", "release", "1"}, status: 1, says: "no request 1 is stopped"},
+		{args: []string{"alerts"}, status: 0, says: "no channel is set"},
+		{args: []string{"alerts", "test"}, status: 1, says: "MILEPOST_ALERT_WEBHOOK"},
+		{args: []string{"alerts", "secret"}, status: 0, says: "whsec_"},
+		{args: []string{"serve"}, env: []string{"MILEPOST_ALERT_WEBHOOK=https://alerts.example/hush"}, status: 2, says: "MILEPOST_ALERT_WEBHOOK_SECRET is missing", silent: "hush"},
+		{args: []string{"alerts"}, env: []string{"MILEPOST_ALERT_EMAIL=olivia@agency.example"}, status: 2, says: "MILEPOST_SMTP_URL belong together"},
 		{args: []string{"removals", "--help"}, status: 0, says: "milepost removals allow LOCATION"},
 		{args: []string{"removals", "allow", "nowhere", "--yes"}, status: 1, says: "nothing waits to be removed at location nowhere"},
 	} {
@@ -90,7 +95,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
-		"connections --json", "connections list --json", "removals --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
+		"connections --json", "connections list --json", "removals --json", "alerts --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

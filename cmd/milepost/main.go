@@ -31,6 +31,7 @@ type cli struct {
 	WorkflowKey workflowKeyCmd `cmd:"" help:"Create the URL for the Webhook actions of a location's workflows; list, rotate and revoke its keys."`
 	FeedKey     feedKeyCmd     `cmd:"" help:"Create the URL of a calendar feed for a location, contact or user; list and revoke its keys."`
 	Attention   attentionCmd   `cmd:"" help:"Show what failed or waits for you, grouped by its cause, and what to do; retry, acknowledge and snooze it."`
+	Alerts      alertsCmd      `cmd:"" help:"Show by which channels Milepost tells you what is wrong, and what it told; send a test message."`
 	Deliveries  deliveriesCmd  `cmd:"" help:"Show the outcome of each webhook and the reason, newest last; replay webhooks."`
 	Explain     explainCmd     `cmd:"" help:"Say why something happened to a webhook or record, or why nothing did, and what to do."`
 	Timeline    timelineCmd    `cmd:"" help:"Show what happened to the items of a location, newest last."`

@@ -12,7 +12,7 @@ import (
 // Concern is something that needs attention: all that has one cause.
 type Concern struct {
 	Key       string    `json:"key"`
-	Kind      string    `json:"kind" enum:"connection,inbox,removals,failing,stuck"`
+	Kind      string    `json:"kind" enum:"connection,inbox,removals,failing,stuck,quota,signatures,backup"`
 	State     string    `json:"state" enum:"open,retrying,acknowledged,snoozed" doc:"retrying: Milepost has retried it by itself for a few minutes only."`
 	What      string    `json:"what"`
 	Todo      string    `json:"todo,omitempty" doc:"What a person can do about it."`

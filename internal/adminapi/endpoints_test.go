@@ -22,7 +22,7 @@ func TestEveryEndpointAnswersAsTheDocumentSays(t *testing.T) {
 	all := t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
 			"overview": overview, "attention": attention, "deliveries": deliveries, "replays": replays, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
-			"connections": connections, "people and audit": peopleAndAudit, "automations": automations, "previews": previews, "applies": applies,
+			"connections": connections, "people and audit": peopleAndAudit, "automations": automations, "previews": previews, "applies": applies, "alerts": alerts,
 		} {
 			t.Run(name, test)
 		}

@@ -33,6 +33,7 @@ var statuses = []struct {
 	{operate.ErrNoPlan, http.StatusConflict},
 	{operate.ErrNoRetry, http.StatusConflict},
 	{operate.ErrForgotten, http.StatusConflict},
+	{operate.ErrNoChannel, http.StatusConflict},
 	{people.ErrTaken, http.StatusConflict},
 	{operate.ErrTooMany, http.StatusUnprocessableEntity},
 	{operate.ErrNothingToReplay, http.StatusUnprocessableEntity},

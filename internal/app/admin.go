@@ -29,11 +29,20 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	a.endStreams = sync.OnceFunc(func() { close(closing) })
 	counting := a.state.newWorkers(cfg, zerolog.Nop(), erase.Config{}) // registers no job
 	counting.jobs.WaitAtLimit(func(time.Duration) {})                  // a person waits for the end of the count
+	alerter, err := cfg.Alerter(a.store)
+	if err != nil {
+		return nil, err
+	}
 	desk := operate.New(operate.Config{
+		Alerts: alerter, BackupAge: cfg.BackupAge,
 		Store: a.store, Bodies: a.inbox, Preview: a.workers.syncer, Now: cfg.Clock.Now,
 		Automations: a.automations, Connections: a.connections, Rehearsals: counting.syncer, Search: counting.reconciler, Counting: counting.syncer, Closing: closing,
 	})
 	cfg.metrics.Watch(a.stateOf(desk))
+	a.tasks = append(a.tasks, a.countSignatures(cfg.metrics.Signatures))
+	if len(alerter.Channels) > 0 {
+		a.tasks = append(a.tasks, a.tell(alerter, desk))
+	}
 	pages, err := console.New(console.Config{
 		Desk: desk, Closing: closing,
 		People: a.people, HighLevel: cfg.highLevelApp(), Secure: strings.HasPrefix(a.adminURL, "https:"), Sandbox: cfg.SandboxPage,

@@ -63,7 +63,10 @@ type App struct {
 	hooking     *outage.Log
 	watching    *outage.Log
 
-	watchingSettings *outage.Log
+	watchingSettings   *outage.Log
+	alerting           *outage.Log
+	countingSignatures *outage.Log
+	tasks              []func(context.Context) time.Duration // of alerts
 
 	verifying     sync.WaitGroup
 	stopVerifying context.CancelFunc // nil where nothing is verified
@@ -105,6 +108,9 @@ const removedKept = 90 * 24 * time.Hour
 // timelineKept is how long it can be looked up what happened to a contact's items.
 const timelineKept = 400 * 24 * time.Hour
 
+// alertsKept is how long it can be looked up what people were told.
+const alertsKept = 30 * 24 * time.Hour
+
 // deliveriesKept is how long it can be looked up what became of a webhook.
 const deliveriesKept = 90 * 24 * time.Hour
 
@@ -121,6 +127,8 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		asking: outage.New(logger, "queueing what the clock changes", time.Now),
 	}
 	a.watchingSettings = outage.New(logger, "looking for changed settings", time.Now)
+	a.alerting = outage.New(logger, "sending alerts", time.Now)
+	a.countingSignatures = outage.New(logger, "counting the signatures of webhooks", time.Now)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -291,6 +299,9 @@ func (a *App) Run(ctx context.Context) error {
 	background.Go(func() { repeat(work, 0, a.askDue) })
 	background.Go(func() { repeat(work, time.Second, a.watchSettings) })
 	background.Go(func() { repeat(work, 0, a.checkHooks()) })
+	for _, task := range a.tasks {
+		background.Go(func() { repeat(work, 0, task) })
+	}
 	if a.connections.Address() == "" {
 		a.logger.Info().Msg("MILEPOST_PUBLIC_URL is not set: Milepost registers no webhooks at CalendarHero and polls it instead")
 	}

@@ -55,8 +55,16 @@ type Config struct {
 	Automations      string        `env:"MILEPOST_AUTOMATIONS" type:"path" help:"YAML file of automations, which is then their only source; by default they are in the database, and at first the recipes."`
 	ReconcileEvery   time.Duration `default:"15m" env:"MILEPOST_RECONCILE_EVERY" help:"How often Milepost reconciles each location, to find changes without a webhook, such as edited tasks; 0 = never."`
 	DescriptionAfter Wait          `default:"5m" env:"MILEPOST_DESCRIPTION_AFTER" help:"How long a record must be quiet before a new description alone (notes, tags, text) replaces its meeting request, which mails the owner: up to 24h, 0 = at once, or never."`
+	BackupAge        time.Duration `name:"backup-age" env:"MILEPOST_BACKUP_AGE" help:"Age from which the last backup needs attention. By default 48h once there was one; if this is set, also if there never was one. SQLite only."`
 	LogLevel         string        `default:"info" enum:"debug,info,warn,error" env:"MILEPOST_LOG_LEVEL" help:"Lowest level to log: ${enum}."`
 	LogFormat        string        `default:"auto" enum:"auto,json,text" env:"MILEPOST_LOG_FORMAT" help:"${enum}; auto is text on a terminal."`
+
+	AlertWebhook         string `name:"alert-webhook" env:"MILEPOST_ALERT_WEBHOOK" secret:"" help:"Address that gets alerts as webhooks, signed after Standard Webhooks."`
+	AlertWebhookSecret   string `name:"alert-webhook-secret" env:"MILEPOST_ALERT_WEBHOOK_SECRET" secret:"" help:"Secret that signs them, whsec_…, from 'milepost alerts secret'. While you rotate it, give both, separated by a comma, the new one first."`
+	AlertPrivateNetworks bool   `name:"alert-private-networks" env:"MILEPOST_ALERT_PRIVATE_NETWORKS" help:"Allow an address in a private network or on this machine for alert webhooks."`
+	AlertEmail           string `name:"alert-email" env:"MILEPOST_ALERT_EMAIL" help:"E-mail addresses that get alerts, separated by commas."`
+	AlertEmailFrom       string `name:"alert-email-from" env:"MILEPOST_ALERT_EMAIL_FROM" help:"Sender of these e-mails; by default the first receiver."`
+	SMTPURL              string `name:"smtp-url" env:"MILEPOST_SMTP_URL" secret:"" help:"Mail server for alerts: smtps://user:password@mail.example.com, or smtp://mail.example.com:587 for STARTTLS."`
 
 	LockDir string `name:"lock-dir" env:"MILEPOST_LOCK_DIR" type:"path" help:"Folder for lock files, by which the Mileposts of this machine notice each other; by default in the user's cache folder."`
 
@@ -226,6 +234,7 @@ func (c *Config) parse() (s settings, err error) {
 			problem("MILEPOST_ENCRYPTION_KEYS: %w", err)
 		}
 	}
+	problems = append(problems, c.checkAlerts())
 	if c.Automations != "" {
 		source, err := os.ReadFile(c.Automations)
 		if err == nil {

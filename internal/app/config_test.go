@@ -3,9 +3,11 @@ package app_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"milepost/internal/alert"
 	"milepost/internal/app"
 )
 
@@ -41,7 +43,14 @@ func TestASettingThatIsCopiedWithTooMuchSaysSo(t *testing.T) {
 		"MILEPOST_CALENDARHERO_TOKEN":    func(c *app.Config) { c.CalendarHeroToken = "bearer secret-2" },
 		"MILEPOST_HIGHLEVEL_BASE_URL":    func(c *app.Config) { c.HighLevelBaseURL = "https://user:secret-2@vendor.example" },
 		"MILEPOST_CALENDARHERO_BASE_URL": func(c *app.Config) { c.CalendarHeroBaseURL = "https://vendor.example/?key=secret-2" },
-		"MILEPOST_PUBLIC_URL":            func(c *app.Config) { c.PublicURL = "https://milepost.example/#secret-2" },
+		"MILEPOST_ALERT_WEBHOOK ": func(c *app.Config) {
+			c.AlertWebhook, c.AlertWebhookSecret = "http://alerts.example/secret-2", alert.NewSecret()
+		},
+		"MILEPOST_ALERT_WEBHOOK_SECRET": func(c *app.Config) { c.AlertWebhook, c.AlertWebhookSecret = "https://alerts.example", "secret-2" },
+		"MILEPOST_SMTP_URL":             func(c *app.Config) { c.SMTPURL, c.AlertEmail = "mail.example.com/secret-2", "olivia@agency.example" },
+		"MILEPOST_ALERT_EMAIL":          func(c *app.Config) { c.SMTPURL = "smtps://olivia:secret-2@mail.example.com" },
+		"MILEPOST_BACKUP_AGE":           func(c *app.Config) { c.BackupAge, c.DatabaseURL = time.Hour, "postgres://secret-2@db" },
+		"MILEPOST_PUBLIC_URL":           func(c *app.Config) { c.PublicURL = "https://milepost.example/#secret-2" },
 	} {
 		c := app.Config{HighLevelToken: "pit-1", HighLevelLocationID: " loc ", CalendarHeroToken: "ch"}
 		if err := c.Validate(); err != nil || c.HighLevelLocationID != "loc" {

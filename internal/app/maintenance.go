@@ -58,6 +58,7 @@ func (a *App) prune(ctx context.Context) (next time.Duration) {
 		{a.store.PruneWaits, deliveriesKept},
 		{a.store.PruneCauses, deliveriesKept},
 		{a.store.PruneReplays, deliveriesKept},
+		{a.store.PruneAlerts, alertsKept},
 		{a.store.PruneCalls, store.CallsKept},
 	} {
 		m, pruneErr := old.prune(ctx, a.clock.Now().Add(-old.kept))

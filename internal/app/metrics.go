@@ -63,8 +63,10 @@ func (a *App) readState(ctx context.Context, desk *operate.Desk, now time.Time) 
 	if s.OldestOwed, err = a.store.OldestOpen(ctx); err != nil {
 		return s, err
 	}
-	if s.LastBackup, err = a.store.LastBackup(ctx); err != nil {
-		return s, err
+	if a.store.File() != nil { // on PostgreSQL it is of the files that were moved there
+		if s.LastBackup, err = a.store.LastBackup(ctx); err != nil {
+			return s, err
+		}
 	}
 	list, err := a.store.Connections(ctx)
 	if err != nil {

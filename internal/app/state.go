@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/rs/zerolog"
@@ -28,6 +29,7 @@ type State struct {
 	Automations *automation.Library
 	Connections *connection.Registry
 	Ring        *secret.Ring
+	BackupAge   time.Duration // from which the last backup needs attention
 }
 
 // OpenState opens the state that the configuration names. Close its Store.
@@ -40,7 +42,7 @@ func OpenState(ctx context.Context, cfg Config, logger zerolog.Logger) (*State, 
 }
 
 func (c *Config) openState(ctx context.Context, settings settings, logger zerolog.Logger) (_ *State, err error) {
-	s := &State{Ring: settings.ring}
+	s := &State{Ring: settings.ring, BackupAge: c.BackupAge}
 	if c.DatabaseURL == "" || s.Ring == nil {
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the data directory (MILEPOST_DATA_DIR): %w", err)

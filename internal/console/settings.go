@@ -40,6 +40,8 @@ func (c *Console) settingsRoutes(r chi.Router) {
 	c.page(r, "/settings/sessions", "sessions", c.sessionsPage)
 	c.action(r, "/settings/sessions/end", "sessions", c.sessionsPage, c.endSession)
 	c.page(r, "/settings/audit", "audit", c.auditPage)
+	c.page(r, "/settings/alerts", "alerts", c.alertsPage)
+	c.action(r, "/settings/alerts/test", "alerts", c.alertsPage, c.testAlerts)
 }
 
 func (c *Console) settings(v *view, title string) error {

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -36,6 +37,8 @@ type Metrics struct {
 	reminders prometheus.Histogram
 	calls     *prometheus.CounterVec
 	callTook  *prometheus.HistogramVec
+
+	accepted, rejected atomic.Int64 // webhooks of HighLevel, by their signature
 }
 
 // New returns the metrics of this process.
@@ -103,7 +106,20 @@ func (m *Metrics) Webhooks(source string, next http.Handler) http.Handler {
 		next.ServeHTTP(ww, r)
 		took.Observe(time.Since(start).Seconds())
 		m.webhooks.WithLabelValues(source, strconv.Itoa(ww.Status())).Inc()
+		switch {
+		case source != "highlevel":
+		case ww.Status() == http.StatusUnauthorized:
+			m.rejected.Add(1)
+		default:
+			m.accepted.Add(1)
+		}
 	})
+}
+
+// Signatures is how many of HighLevel's webhooks had a valid signature, and how many had
+// not, since this process started.
+func (m *Metrics) Signatures() (accepted, rejected int64) {
+	return m.accepted.Load(), m.rejected.Load()
 }
 
 // Synced counts the sync of a record that ended.

@@ -26,10 +26,13 @@ const (
 	ConcernRemovals   ConcernKind = "removals"   // records vanished, and a person says whether they are deleted
 	ConcernFailing    ConcernKind = "failing"    // records whose last sync failed
 	ConcernStuck      ConcernKind = "stuck"      // webhooks that wait for too long
+	ConcernQuota      ConcernKind = "quota"      // a location has few of its calls of the day left
+	ConcernSignatures ConcernKind = "signatures" // most webhooks have no valid signature
+	ConcernBackup     ConcernKind = "backup"     // the last backup is too old
 )
 
 // ConcernKinds lists all kinds in their order.
-var ConcernKinds = []ConcernKind{ConcernConnection, ConcernInbox, ConcernRemovals, ConcernFailing, ConcernStuck}
+var ConcernKinds = []ConcernKind{ConcernConnection, ConcernInbox, ConcernRemovals, ConcernFailing, ConcernStuck, ConcernQuota, ConcernSignatures, ConcernBackup}
 
 // ConcernState says who is to do something about a concern.
 type ConcernState string
@@ -126,12 +129,15 @@ func (d *Desk) Attention(ctx context.Context) (Attention, error) {
 	if err != nil {
 		return v, err
 	}
-	for _, look := range []func(context.Context, *Attention) error{d.failing, d.removals, d.stuck, d.mismatch} {
+	for _, look := range []func(context.Context, *Attention) error{d.failing, d.removals, d.stuck, d.mismatch, d.signatures} {
 		if err := look(ctx, &v); err != nil {
 			return v, err
 		}
 	}
 	v.addConnections(connections)
+	if err := errors.Join(d.quota(ctx, &v, connections), d.backup(ctx, &v, connections)); err != nil {
+		return v, err
+	}
 	hushes, err := d.Store.Hushes(ctx)
 	if err != nil {
 		return v, err

@@ -51,13 +51,19 @@ func (r *room) connect(state store.ConnectionState) {
 
 func contact(id string) store.Entity { return store.Entity{LocationID: "loc", Kind: "contact", ID: id} }
 
+// dispatch has a webhook come.
+func (r *room) dispatch(d store.Delivery) {
+	r.t.Helper()
+	_, err := r.Store.Dispatch(r.t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return []store.Delivery{d}, nil })
+	r.must(err)
+}
+
 // ends has a webhook about a contact come, and its sync end so.
 func (r *room) ends(id, outcome string, cause store.Cause) {
 	r.t.Helper()
 	r.ids++
 	d := store.Delivery{ID: r.ids, Type: "ContactUpdate", Entity: contact(id), ContactID: id, ReceivedAt: r.now}
-	_, err := r.Store.Dispatch(r.t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) { return []store.Delivery{d}, nil })
-	r.must(err)
+	r.dispatch(d)
 	state, err := r.Store.EntityState(r.t.Context(), contact(id))
 	r.must(err)
 	if outcome == store.Retry || outcome == store.Auth || outcome == store.Waiting {

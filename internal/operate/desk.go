@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"milepost/internal/alert"
 	"milepost/internal/automation"
 	"milepost/internal/connection"
 	"milepost/internal/store"
@@ -44,6 +45,8 @@ type Config struct {
 	Search      Searcher        // for counting backfills
 	Counting    Previewer       // as Preview, but it waits at a rate limit
 	Closing     <-chan struct{} // closed when Milepost ends; nil = it never does
+	Alerts      *alert.Alerter  // nil = there is no channel
+	BackupAge   time.Duration   // from which a backup is too old; 0 = usualBackupAge, once there was one
 }
 
 // Desk is where an operator works. Safe for concurrent use.
