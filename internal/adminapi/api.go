@@ -78,9 +78,8 @@ func (a *API) Router() chi.Router { return a.router }
 func describe() huma.Config {
 	cfg := huma.DefaultConfig("Milepost admin API", "1")
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath, cfg.CreateHooks = "", "", "", nil
-	cfg.RejectUnknownQueryParameters = true
 	cfg.Formats = map[string]huma.Format{"application/json": inJSON, "json": inJSON}
-	cfg.Transformers = []huma.Transformer{withoutValues}
+	cfg.Transformers = nil
 	cfg.Servers = []*huma.Server{{URL: strings.TrimSuffix(Path, "/")}}
 	cfg.Info.Description = about
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -105,16 +104,6 @@ var inJSON = huma.Format{
 	},
 }
 
-// withoutValues keeps a problem from repeating what was sent: it may be a password.
-func withoutValues(_ huma.Context, _ string, answer any) (any, error) {
-	if problem, ok := answer.(*huma.ErrorModel); ok {
-		for _, e := range problem.Errors {
-			e.Value = nil
-		}
-	}
-	return answer, nil
-}
-
 // headers are those of every answer: it may hold personal data.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -134,66 +123,6 @@ func onlyText(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// endpoint describes one.
-type endpoint struct {
-	id, path, tag  string
-	summary, about string
-	operators      bool // viewers have no access, not even to read
-}
-
-type answer[T any] struct{ Body T }
-
-// get registers an endpoint that reads.
-func get[I, O any](a *API, e endpoint, do func(context.Context, *I) (O, error)) {
-	register(a, e.operation(http.MethodGet), e.operators, do)
-}
-
-// post registers an endpoint that changes something, or costs calls of a location's
-// quota, and answers with what came of it.
-func post[I, O any](a *API, method string, e endpoint, do func(context.Context, *I) (O, error)) {
-	register(a, e.operation(method), true, do)
-}
-
-// act registers an endpoint that changes something, and has nothing to say.
-func act[I any](a *API, method string, e endpoint, do func(context.Context, *I) error) {
-	op := e.operation(method)
-	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*struct{}, error) {
-		if err := allowed(ctx, true); err != nil {
-			return nil, err
-		}
-		return nil, a.problem(ctx, op.OperationID, do(ctx, in))
-	})
-}
-
-func register[I, O any](a *API, op huma.Operation, operators bool, do func(context.Context, *I) (O, error)) {
-	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[O], error) {
-		if err := allowed(ctx, operators); err != nil {
-			return nil, err
-		}
-		out, err := do(ctx, in)
-		if err != nil {
-			return nil, a.problem(ctx, op.OperationID, err)
-		}
-		return &answer[O]{out}, nil
-	})
-}
-
-func (e endpoint) operation(method string) huma.Operation {
-	return huma.Operation{
-		OperationID: e.id, Method: method, Path: e.path, Summary: e.summary, Description: e.about, Tags: []string{e.tag},
-		RejectUnknownQueryParameters: true,
-	}
-}
-
-// allowed rejects a viewer at an endpoint for operators. The gate before the listener
-// rejects a viewer's changes too.
-func allowed(ctx context.Context, operators bool) error {
-	if operators && people.From(ctx).Role != people.Operator {
-		return huma.Error403Forbidden("viewers have no access to this; ask an operator")
-	}
-	return nil
 }
 
 // vendorsAnswer is how long a request waits for the vendors.

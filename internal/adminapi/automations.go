@@ -172,13 +172,6 @@ type importRequest struct {
 	RawBody []byte `contentType:"application/yaml" doc:"The file, as the export writes it."`
 }
 
-type file struct {
-	ContentType string `header:"Content-Type"`
-	Body        []byte
-}
-
-const yamlType = "application/yaml"
-
 func (a *API) automations() {
 	const tag, one = "automations", "/automations/{id}"
 	get(a, endpoint{id: "list-automations", path: "/automations", tag: tag, summary: "List the automations, without their texts"}, a.listAutomations)
@@ -189,15 +182,11 @@ func (a *API) automations() {
 		id, err := a.Desk.Create(ctx, who(ctx), in.Body.Text, in.Body.Why, in.Body.Draft)
 		return a.shown(ctx, id, err)
 	})
-	export := endpoint{id: "export-automations", path: "/automations.yaml", tag: tag, summary: "Export all automations as a file of YAML"}.operation(http.MethodGet)
-	export.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{yamlType: {Schema: &huma.Schema{Type: huma.TypeString}}}}}
-	huma.Register(a.huma, export, func(ctx context.Context, _ *struct{}) (*file, error) {
-		if err := allowed(ctx, true); err != nil {
-			return nil, err
-		}
-		text, err := a.Desk.Automations.Export(ctx)
-		return &file{yamlType, []byte(text)}, a.problem(ctx, export.OperationID, err)
-	})
+	get(a, endpoint{id: "export-automations", path: "/automations.yaml", tag: tag, summary: "Export all automations as a file of YAML", operators: true},
+		func(ctx context.Context, _ *struct{}) (file, error) {
+			text, err := a.Desk.Automations.Export(ctx)
+			return file(text), err
+		})
 	post(a, http.MethodPost, endpoint{
 		id: "import-automations", path: "/automations.yaml", tag: tag, summary: "Import a file of automations, all or none",
 		about: "Those that are there get a new version if their text differs, and the others are added.",
