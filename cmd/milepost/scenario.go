@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"milepost/internal/app"
+	"milepost/internal/order"
 	"milepost/internal/sandbox"
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
@@ -251,7 +252,7 @@ func (s *scenario) printRequest(r chfake.MeetingRequest) {
 func (s *scenario) printChanges() {
 	now := map[string]chfake.MeetingRequest{}
 	requests := s.world.CalendarHero.Requests()
-	slices.SortFunc(requests, func(a, b chfake.MeetingRequest) int { return a.Start.Compare(b.Start) })
+	order.By(requests, func(a, b chfake.MeetingRequest) int { return a.Start.Compare(b.Start) })
 	for _, r := range requests {
 		now[r.ID] = r
 	}

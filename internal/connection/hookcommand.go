@@ -10,6 +10,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/order"
 	"milepost/internal/store"
 )
 
@@ -34,7 +35,7 @@ func (r *Registry) HookReports(ctx context.Context) ([]HookReport, error) {
 	for i, a := range list {
 		reports[i] = HookReport{Account: a, Hooks: everyEvent(a, of[a.ID])}
 	}
-	slices.SortFunc(reports, func(a, b HookReport) int { return cmp.Compare(a.Home(), b.Home()) })
+	order.By(reports, func(a, b HookReport) int { return cmp.Compare(a.Home(), b.Home()) })
 	return reports, nil
 }
 

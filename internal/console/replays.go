@@ -5,13 +5,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
 	"milepost/clients"
 	"milepost/internal/operate"
+	"milepost/internal/order"
 	"milepost/internal/store"
 )
 
@@ -180,7 +180,7 @@ func (c *Console) replayRunPage(r *http.Request, v *view) error {
 			data.Results = append(data.Results, replayResult{outcome, n})
 		}
 	}
-	slices.SortStableFunc(data.Results, func(a, b replayResult) int { return int(b.Count - a.Count) })
+	order.By(data.Results, func(a, b replayResult) int { return int(b.Count - a.Count) })
 	v.Data = data
 	return err
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"milepost/internal/order"
 	"milepost/internal/outage"
 	"milepost/internal/store"
 )
@@ -48,7 +48,7 @@ func (in *Inbox) move(ctx context.Context, st *store.Store, judge func(context.C
 	return st.Dispatch(ctx, func(ctx context.Context, tx *store.Tx) ([]store.Delivery, error) {
 		deliveries, err := in.log.claim(ctx, tx, dispatchBatch)
 		// Sort by arrival, because claim may return another order.
-		slices.SortFunc(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
+		order.By(deliveries, func(a, b store.Delivery) int { return int(a.ID - b.ID) })
 		for i := range deliveries {
 			judge(ctx, &deliveries[i])
 		}

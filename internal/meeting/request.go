@@ -8,6 +8,7 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/internal/fingerprint"
+	"milepost/internal/order"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -114,6 +115,6 @@ func Reminders(link store.Link, item mapping.Item, now time.Time) []store.Remind
 			out = append(out, store.Reminder{At: at, Before: d, Of: of})
 		}
 	}
-	slices.SortFunc(out, func(a, b store.Reminder) int { return a.At.Compare(b.At) })
+	order.By(out, func(a, b store.Reminder) int { return a.At.Compare(b.At) })
 	return slices.CompactFunc(out, func(a, b store.Reminder) bool { return a.At.Equal(b.At) })
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"milepost/internal/automation"
+	"milepost/internal/order"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
 )
@@ -154,7 +155,7 @@ func (d *Desk) Attention(ctx context.Context) (Attention, error) {
 			c.Hush = hushes[c.Key]
 		}
 	}
-	slices.SortStableFunc(v.Concerns, func(a, b Concern) int {
+	order.By(v.Concerns, func(a, b Concern) int {
 		return cmp.Or(slices.Index(ConcernKinds, a.Kind)-slices.Index(ConcernKinds, b.Kind), b.FirstAt.Compare(a.FirstAt), cmp.Compare(a.Key, b.Key))
 	})
 	d.attention.last = v

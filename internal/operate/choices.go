@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"milepost/internal/catalog"
 	"milepost/internal/connection"
 	"milepost/internal/facts"
+	"milepost/internal/order"
 	"milepost/mapping"
 )
 
@@ -122,7 +122,7 @@ func readList(ctx context.Context, conn *connection.Connection, locationID, list
 	switch list {
 	case CustomFields:
 		fields, err = conn.HighLevel.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
-		slices.SortStableFunc(fields, func(a, b highlevel.CustomField) int { return byName(a.Name, b.Name) })
+		order.By(fields, func(a, b highlevel.CustomField) int { return byName(a.Name, b.Name) })
 		return fields, nil, err
 	case Users:
 		users, err := conn.HighLevel.Users(ctx, locationID)
@@ -157,7 +157,7 @@ func readList(ctx context.Context, conn *connection.Connection, locationID, list
 }
 
 func byNames(list []catalog.Option) []catalog.Option {
-	slices.SortStableFunc(list, func(a, b catalog.Option) int { return byName(a.Name, b.Name) })
+	order.By(list, func(a, b catalog.Option) int { return byName(a.Name, b.Name) })
 	return list
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"milepost/internal/order"
 	"milepost/internal/store"
 )
 
@@ -277,7 +278,7 @@ func (d *Desk) readFate(ctx context.Context, out *Delivery) (err error) {
 	for _, l := range links {
 		out.Links = append(out.Links, l)
 	}
-	slices.SortFunc(out.Links, func(a, b store.Link) int { return cmp.Compare(a.Item, b.Item) })
+	order.By(out.Links, func(a, b store.Link) int { return cmp.Compare(a.Item, b.Item) })
 	if !out.FinishedAt.IsZero() {
 		out.Waits = slices.DeleteFunc(out.Waits, func(w store.Wait) bool { return w.Began.After(out.FinishedAt) })
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"milepost/internal/order"
 	"milepost/internal/store"
 )
 
@@ -169,7 +170,7 @@ func (d *Desk) readLocations(ctx context.Context, v *Overview) error {
 		}
 		v.Locations = append(v.Locations, Location{c, budgets[c.LocationID]})
 	}
-	slices.SortStableFunc(v.Locations, func(a, b Location) int {
+	order.By(v.Locations, func(a, b Location) int {
 		if in, also := a.State != store.ConnectionActive, b.State != store.ConnectionActive; in != also {
 			return map[bool]int{true: -1, false: 1}[in]
 		}

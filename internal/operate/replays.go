@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"milepost/internal/automation"
+	"milepost/internal/order"
 	"milepost/internal/store"
 )
 
@@ -114,7 +115,7 @@ func (d *Desk) evaluate(ctx context.Context, s Selection) (out selected, err err
 	default:
 		err = d.eachMatching(ctx, s.Query, &out)
 	}
-	slices.SortFunc(out.records, func(a, b store.ApplyRecord) int { return a.Compare(b.Entity) })
+	order.By(out.records, func(a, b store.ApplyRecord) int { return a.Compare(b.Entity) })
 	if err == nil && len(out.records) > MostReplayed {
 		err = ErrTooMany
 	}

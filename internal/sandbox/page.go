@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"milepost/internal/order"
 	"milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/sandbox/highlevel"
@@ -306,7 +307,7 @@ func (w *World) view(problem string) pageView {
 		v.Contacts = append(v.Contacts, view)
 	}
 	live := w.CalendarHero.Requests()
-	slices.SortStableFunc(live, func(a, b calendarhero.MeetingRequest) int { return a.Start.Compare(b.Start) })
+	order.By(live, func(a, b calendarhero.MeetingRequest) int { return a.Start.Compare(b.Start) })
 	for _, r := range live {
 		v.Requests = append(v.Requests, w.requestView(r))
 	}

@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // CallState says what became of a call that a request action asks for.
@@ -170,7 +171,7 @@ func (s *Store) OpenCalls(ctx context.Context, now time.Time) ([]Call, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the open requests: %w", err)
 	}
-	slices.SortFunc(list, func(a, b Call) int { return cmp.Compare(a.ID, b.ID) })
+	order.By(list, func(a, b Call) int { return cmp.Compare(a.ID, b.ID) })
 	return list, nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // Cause says why records are not in step, in a way that many of them share. It holds no
@@ -91,7 +93,7 @@ func (s *Store) noteCauses(ctx context.Context, ended []Finish) error {
 			list = append(list, noted{c, key, f.Now})
 		}
 	}
-	slices.SortFunc(list, func(a, b noted) int { return cmp.Compare(a.key, b.key) })
+	order.By(list, func(a, b noted) int { return cmp.Compare(a.key, b.key) })
 	list = slices.CompactFunc(list, func(a, b noted) bool { return a.key == b.key })
 	for _, n := range list {
 		if err := s.noteCause(ctx, n.cause, n.key, n.at); err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // ContactsToLookAt lists at most limit links of a location's contacts that are
@@ -30,7 +32,7 @@ func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Tim
 	for i, l := range differ {
 		entities[i] = l.Entity
 	}
-	slices.SortFunc(entities, Entity.Compare) // see take
+	order.By(entities, Entity.Compare) // see take
 	entities = slices.Compact(entities)
 	err := s.InTx(ctx, func(tx *Tx) error {
 		for i, l := range slices.Concat(same, differ) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"milepost/internal/order"
 )
 
 // Contact is a HighLevel contact as people search for it, from the last sync.
@@ -141,7 +143,7 @@ func (s *Store) SearchContacts(ctx context.Context, terms []string, limit int) (
 	if more = len(list) > limit; more {
 		list = list[:limit]
 	}
-	slices.SortFunc(list, func(a, b Contact) int {
+	order.By(list, func(a, b Contact) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.LocationID, b.LocationID), cmp.Compare(a.ID, b.ID))
 	})
 	return list, more, nil
@@ -212,7 +214,7 @@ func (s *Store) RecordsOf(ctx context.Context, locationID, contactID string) ([]
 	if err != nil {
 		return nil, fmt.Errorf("list the records of contact %s: %w", contactID, err)
 	}
-	slices.SortFunc(list, func(a, b EntityState) int {
+	order.By(list, func(a, b EntityState) int {
 		if (a.Kind == "contact") != (b.Kind == "contact") {
 			return map[bool]int{true: -1, false: 1}[a.Kind == "contact"]
 		}
@@ -274,7 +276,7 @@ func (s *Store) SyncRecordsNow(ctx context.Context, entities []Entity) error {
 }
 
 func (tx *Tx) syncNow(ctx context.Context, entities []Entity) error {
-	slices.SortFunc(entities, Entity.Compare) // see take
+	order.By(entities, Entity.Compare) // see take
 	list := make([]raised, len(entities))
 	for i, e := range entities {
 		v, err := tx.raiseWanted(ctx, e, "", 1, 0, byEvent)

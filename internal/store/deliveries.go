@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // Delivery is one accepted webhook request, without its body.
@@ -128,7 +129,7 @@ func (tx *Tx) recordDeliveries(ctx context.Context, deliveries []Delivery) error
 	for e := range byEntity {
 		entities = append(entities, e)
 	}
-	slices.SortFunc(entities, Entity.Compare)
+	order.By(entities, Entity.Compare)
 	var list []raised
 	for _, e := range entities {
 		v, err := tx.raiseFor(ctx, e, byEntity[e])

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+
+	"milepost/internal/order"
 )
 
 // Entity names one HighLevel record.
@@ -268,7 +270,7 @@ func (s *Store) SyncsOwed(ctx context.Context, job Entity) (pending []EntityStat
 	if pending, err = collect(rows, err, scanEntity); err != nil {
 		return nil, syncedAt, fmt.Errorf("list what is owed of %s: %w", job, err)
 	}
-	slices.SortFunc(pending, func(a, b EntityState) int {
+	order.By(pending, func(a, b EntityState) int {
 		return cmp.Or(cmp.Compare(a.Tries, b.Tries), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 	})
 	for _, e := range pending {
@@ -338,7 +340,7 @@ func (f Finish) requeuesBy() asker {
 // owed, it returns again = true and leaves the job as it is. The lock of the job orders
 // this against every dispatcher, so no event is lost.
 func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended ...Finish) (again bool, err error) {
-	slices.SortFunc(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
+	order.By(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
 	if err := s.noteCauses(ctx, ended); err != nil {
 		return false, err
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // The outcomes of deliveries that are still owed, and those that somebody has to
@@ -94,7 +96,7 @@ func (s *Store) FindDeliveries(ctx context.Context, f DeliveryFilter) (list []De
 		list = append(list, found...)
 		next = max(next, stopped)
 	}
-	slices.SortFunc(list, func(a, b Delivery) int { return cmp.Compare(b.ID, a.ID) })
+	order.By(list, func(a, b Delivery) int { return cmp.Compare(b.ID, a.ID) })
 	list = slices.CompactFunc(list, func(a, b Delivery) bool { return a.ID == b.ID })
 	// What lies before the place where a walk stopped is not known in full.
 	list = slices.DeleteFunc(list, func(d Delivery) bool { return d.ID < next })

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // happenedTag is what stands before a tag in the place of a trigger.
@@ -101,7 +103,7 @@ func (s *Store) AskDue(ctx context.Context, now time.Time) (n int, err error) {
 	rows, err := s.Query(ctx, listDueLooks, micros(now), lookBatch)
 	due, err := collect(rows, err, func(r Rows) (e Entity, err error) { return e, r.Scan(&e.LocationID, &e.Kind, &e.ID) })
 	if err == nil && len(due) > 0 {
-		slices.SortFunc(due, Entity.Compare) // see take
+		order.By(due, Entity.Compare) // see take
 		err = s.InTx(ctx, func(tx *Tx) error {
 			for _, e := range due {
 				if _, err := tx.Exec(ctx, `UPDATE entities SET look_at = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"milepost/internal/order"
 )
 
 // Reconciliation is a search of a location for changes without a webhook, and how far it
@@ -109,7 +111,7 @@ func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised,
 // SaveReconciliation stores how far a reconciliation is and what it read. In the same
 // transaction it queues the syncs of what differs.
 func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
-	slices.SortFunc(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
+	order.By(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
 	known := 0
 	if v.TasksKnown {
 		known = 1

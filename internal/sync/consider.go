@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"milepost/internal/order"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -42,7 +43,7 @@ func (s *entitySync) left() (list []store.Considered) {
 		}
 		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b store.Considered) int { return strings.Compare(a.Automation, b.Automation) })
+	order.By(list, func(a, b store.Considered) int { return strings.Compare(a.Automation, b.Automation) })
 	return list
 }
 
