@@ -59,6 +59,10 @@ func attacks() []attack {
 // reopen is how soon an attacker whose connection was closed opens another.
 const reopen = time.Second
 
+// enoughMemory is what docs/deploying.md calls enough, in MiB. A gigabyte and more would
+// be used if nothing bounded it.
+const enoughMemory = 256
+
 // attacked plays an attack while signed webhooks arrive, and prints what
 // Milepost takes and how long these wait.
 func (r *rig) attacked(a attack) error {
@@ -91,6 +95,9 @@ func (r *rig) attacked(a attack) error {
 	fmt.Printf("  %-62s %4d MiB, p50 %8s, p99 %8s, %d of %d stored, %.0f %% of a core, attacker sent %s  %s\n", a.name+":", resident, tenths(m.quantile(50)), tenths(p99), m.ok, len(l.requests),
 		100*m.cpu.Seconds()/m.elapsed.Seconds(), total,
 		verdict(reached, "aim 150 MiB, 100 ms, all"))
+	if r.check && (m.ok != len(l.requests) || resident > enoughMemory) {
+		return fmt.Errorf("%s: %d of %d webhooks stored, %d MiB used; want all of them, and at most %d MiB", a.name, m.ok, len(l.requests), resident, enoughMemory)
+	}
 	return nil
 }
 

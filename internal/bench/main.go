@@ -29,11 +29,12 @@ func main() {
 	postgres := flag.String("postgres", os.Getenv("DATABASE_URL"), "URL of a PostgreSQL server on which databases may be made; a throwaway one by default")
 	only := flag.String("only", "", "measure one back end, sqlite or postgres, or play the attacks of strangers: attack")
 	name := flag.String("attack", "", "with -only attack: only those with this in their name")
+	check := flag.Bool("check", false, "with -only attack: fail if a webhook is not stored or memory grows without bound, however long the answers take")
 	length := flag.Duration("length", time.Second, "how long each load lasts")
 	rounds := flag.Int("rounds", 3, "how often each load is repeated; the median counts")
 	stored := flag.Int("stored", 0, "measure also with this many webhooks, deliveries and entities already there")
 	flag.Parse()
-	exit(run(*postgres, *only, *name, *stored, bench{length: *length, rounds: *rounds}))
+	exit(run(*postgres, *only, *name, *stored, bench{length: *length, rounds: *rounds, check: *check}))
 }
 
 // run measures one back end or both, and leaves nothing behind.
@@ -74,6 +75,7 @@ type bench struct {
 	postgres string // URL of the server; "" while SQLite is measured
 	length   time.Duration
 	rounds   int
+	check    bool
 }
 
 // measure prints all figures of one back end, and with stored > 0 once more
