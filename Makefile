@@ -14,10 +14,10 @@ ARCH ?= amd64
 # Of the last commit, so that the same source gives the same package.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
-.PHONY: help build binary package image test check deploy-check fmt vuln fuzz bench screenshots clean
+.PHONY: help build binary package image test check deploy-check upgrade-check fmt vuln fuzz bench attack screenshots clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 build: ## Build the binary, bin/milepost
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/milepost ./cmd/milepost
@@ -45,6 +45,16 @@ check: ## What CI runs besides the tests: format, lint, vet for Windows, tidy
 deploy-check: image package ## Test what lies in deploy/; in CI the package is installed and removed
 	MILEPOST_TEST_BINARY=$(CURDIR)/bin/milepost $(GO) -C deploy test -count=1 ./...
 
+# The last release, which works beside a new version during an upgrade.
+RELEASED ?= 9a9a2c0
+
+upgrade-check: ## Upgrade two processes on PostgreSQL one by one from RELEASED, a commit, under load
+	@if git cat-file -e $(RELEASED) 2>/dev/null; then \
+		mkdir -p bin/released && git archive $(RELEASED) | tar -x -C bin/released && \
+		$(GO) -C bin/released build -o ../milepost-released ./cmd/milepost && rm -r bin/released && \
+		MILEPOST_TEST_OLDER=$(CURDIR)/bin/milepost-released $(GO) test -count=1 -run TestAnOlderVersionServesBesideANewer ./cmd/milepost; \
+	else echo "skipped: the history does not have $(RELEASED), the last release"; fi
+
 fmt: ## Format the code
 	$(TOOL) golangci-lint fmt
 
@@ -58,9 +68,12 @@ fuzz: ## Run each fuzz target for FUZZTIME (20000x)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $$package; \
 		done; done
 
-bench: ## Measure, as ratios in one run; `go run ./internal/bench -only attack` plays attacks
+bench: ## Measure, as ratios in one run; `go run ./internal/bench -only attack` plays all attacks
 	$(GO) run ./internal/bench
 	$(GO) test ./internal/budget -run NineTenthsOfTheAllowance -count 1 -v -real 20s
+
+attack: ## Play the attacks that hold most memory: no webhook is lost, and memory stays bounded
+	$(GO) run ./internal/bench -only attack -attack stall -length 100ms -check
 
 screenshots: build ## Take the pictures of the console in docs/screenshots, from the sandbox (needs Chromium, Node and npm)
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf '$$dir EXIT; \

@@ -36,6 +36,7 @@ import (
 type process struct {
 	t    *testing.T
 	env  []string
+	exe  string // "" = this test program
 	addr string
 	log  io.Writer // nil = standard error
 	cmd  *exec.Cmd
@@ -55,7 +56,7 @@ func (p *process) between(hl *hlfake.Server, hlURL, chURL, dir, location, app st
 // start runs `milepost serve` and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(os.Args[0], "serve")
+	p.cmd = exec.Command(cmp.Or(p.exe, os.Args[0]), "serve")
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stderr = cmp.Or[io.Writer](p.log, os.Stderr)
 	if err := p.cmd.Start(); err != nil {

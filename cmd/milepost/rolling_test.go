@@ -3,9 +3,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,6 +59,11 @@ func setupPair(t *testing.T, url string) *pair {
 		one.env = append(one.env, "DATABASE_URL="+url, "MILEPOST_RECONCILE_EVERY=0",
 			"MILEPOST_ENCRYPTION_KEYS=k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 		p.processes[i] = one
+		t.Cleanup(func() { // where the test gave up
+			if one.cmd != nil && one.cmd.ProcessState == nil {
+				_ = one.end(syscall.SIGKILL)
+			}
+		})
 	}
 	for i := range 60 {
 		c, err := p.hl.SeedContact(hlfake.Contact{LocationID: pairLocation, FirstName: fmt.Sprintf("C%03d", i), LastName: "Rolling", Email: fmt.Sprintf("c%d@example.com", i)})
@@ -252,6 +259,45 @@ func TestARollingRestartLosesAndDoublesNothing(t *testing.T) {
 	for _, one := range p.processes {
 		p.restart(one)
 	}
+	p.settle()
+	p.mailed(chfake.MailInvite, chfake.MailCancel, chfake.MailInvite)
+}
+
+// TestAnOlderVersionServesBesideANewer upgrades two processes one by one under load.
+// MILEPOST_TEST_OLDER names the program of the older version; `make upgrade-check` builds
+// it from the history.
+func TestAnOlderVersionServesBesideANewer(t *testing.T) {
+	older := os.Getenv("MILEPOST_TEST_OLDER")
+	if older == "" {
+		t.Skip("MILEPOST_TEST_OLDER is not set; make upgrade-check builds an older version and sets it")
+	}
+	t.Parallel()
+	testenv.Postgres(t) // skips the test if there is none
+	server, err := testenv.PostgresServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, drop, err := testenv.CreateDatabase(context.Background(), server) // the older version makes the tables
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	})
+	p := setupPair(t, url)
+	for _, one := range p.processes {
+		one.exe = older
+		one.start()
+	}
+	p.load()
+	p.processes[0].exe = ""
+	p.restart(p.processes[0])
+	p.move()
+	p.restart(p.processes[1]) // the older one starts on the newer tables
+	p.processes[1].exe = ""
+	p.restart(p.processes[1])
 	p.settle()
 	p.mailed(chfake.MailInvite, chfake.MailCancel, chfake.MailInvite)
 }

@@ -5,16 +5,20 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/pressly/goose/v3"
 )
 
+// newestReleased is the last migration of the last release. Raise it with a release,
+// together with the digests below.
+const newestReleased = "00023"
+
 // A database records the number of a migration, not its text. So a migration that
 // was released must not change, or new databases differ from old ones.
 func TestReleasedMigrationsDoNotChange(t *testing.T) {
-	const newest = "00023" // raise it with a release, together with the digests
 	for dialect, want := range map[goose.Dialect]string{
 		goose.DialectSQLite3:  "d2d8b4eab4dd7b01a1339c933460ce6c871c4570827b4c8d90d0bde9bf69e3c5",
 		goose.DialectPostgres: "37f0e317a30cf0aed8ceed4a2bef10ce1f103cc166b0ac73d1f11e03d27ab152",
@@ -29,7 +33,7 @@ func TestReleasedMigrationsDoNotChange(t *testing.T) {
 		}
 		digest := sha256.New()
 		for _, name := range names {
-			if name[:len(newest)] > newest {
+			if name[:len(newestReleased)] > newestReleased {
 				break
 			}
 			text, err := fs.ReadFile(files, name)
@@ -39,10 +43,95 @@ func TestReleasedMigrationsDoNotChange(t *testing.T) {
 			fmt.Fprintf(digest, "%s\n%s\n", name, strings.Join(strings.Fields(string(text)), " "))
 		}
 		if got := hex.EncodeToString(digest.Sum(nil)); got != want {
-			t.Errorf("%s: the migrations up to %s have digest %s, want %s", dialect, newest, got, want)
+			t.Errorf("%s: the migrations up to %s have digest %s, want %s", dialect, newestReleased, got, want)
 		}
 	}
 }
+
+// While processes are upgraded one by one, those of the last release work on the new
+// tables. So a migration only adds. What the new release no longer uses goes with the
+// release after it, and is then listed here.
+func TestNewMigrationsOnlyAdd(t *testing.T) {
+	files, err := migrationsOf(goose.DialectPostgres) // SQLite has one process
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if name[:len(newestReleased)] <= newestReleased {
+			continue
+		}
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range breaking(string(text)) {
+			t.Errorf("%s: %s\nbreaks processes of the last release, which work beside the new one during an upgrade", name, statement)
+		}
+	}
+}
+
+func TestAMigrationThatTakesSomethingAwayIsFound(t *testing.T) {
+	for statement, breaks := range map[string]bool{
+		`DROP TABLE links`:                                                   true,
+		`ALTER TABLE links DROP COLUMN state`:                                true,
+		`ALTER TABLE links RENAME TO bonds`:                                  true,
+		`ALTER TABLE links RENAME COLUMN state TO status`:                    true,
+		`ALTER TABLE links ALTER COLUMN state TYPE BIGINT`:                   true,
+		`ALTER TABLE links ALTER state SET NOT NULL`:                         true,
+		`ALTER TABLE links ADD CONSTRAINT c CHECK (n > 0)`:                   true,
+		"alter table links\n\tadd column n bigint not null":                  true,
+		`ALTER TABLE links ADD COLUMN n BIGINT NOT NULL DEFAULT 0, DROP m`:   true,
+		`ALTER TABLE links ADD n BIGINT NOT NULL`:                            true,
+		`CREATE UNIQUE INDEX links_n ON links (n)`:                           true,
+		`DELETE FROM links`:                                                  true,
+		`TRUNCATE links`:                                                     true,
+		`ALTER TABLE links ADD COLUMN n BIGINT NOT NULL DEFAULT 0`:           false,
+		`ALTER TABLE links ADD COLUMN n BIGINT`:                              false,
+		`CREATE TABLE notes (n BIGINT NOT NULL UNIQUE)`:                      false,
+		"CREATE TABLE notes (n BIGINT);\nCREATE UNIQUE INDEX i ON notes (n)": false,
+		`DROP INDEX links_n`:                                                 false, // the older one is slower
+		`-- DROP TABLE links`:                                                false,
+	} {
+		if got := len(breaking("-- +goose Up\n"+statement+";\n")) > 0; got != breaks {
+			t.Errorf("%s: breaks the last release: %v, want %v", statement, got, breaks)
+		}
+	}
+}
+
+// breaking returns the statements of a migration that the last release may not work with.
+func breaking(migration string) (found []string) {
+	own := map[string]bool{} // tables that the migration makes
+	text, _, _ := strings.Cut(migration, "-- +goose Down")
+	for statement := range strings.SplitSeq(sqlComment.ReplaceAllString(text, ""), ";") {
+		words := strings.Join(strings.Fields(statement), " ")
+		if made := createdTable.FindStringSubmatch(words); made != nil {
+			own[made[1]] = true
+		}
+		on := touchedTable.FindStringSubmatch(words)
+		if on != nil && own[on[1]] {
+			continue
+		}
+		adds := addedColumn.FindString(words)
+		if takesAway.MatchString(words) || adds != "" && notNull.MatchString(adds) && !hasDefault.MatchString(adds) {
+			found = append(found, words)
+		}
+	}
+	return found
+}
+
+var (
+	sqlComment   = regexp.MustCompile(`--[^\n]*`)
+	createdTable = regexp.MustCompile(`(?i)^CREATE TABLE (\w+)`)
+	touchedTable = regexp.MustCompile(`(?i)^(?:ALTER TABLE|CREATE UNIQUE INDEX \w+ ON|DELETE FROM) (\w+)`)
+	takesAway    = regexp.MustCompile(`(?i)^(DROP (TABLE|COLUMN|VIEW|FUNCTION|TRIGGER)|TRUNCATE|DELETE|CREATE UNIQUE INDEX|CREATE TRIGGER)\b|^ALTER TABLE .*\b(DROP|RENAME|ALTER|ADD (CONSTRAINT|CHECK|UNIQUE|FOREIGN|PRIMARY))\b`)
+	addedColumn  = regexp.MustCompile(`(?i)^ALTER TABLE \w+ ADD\b.*`)
+	notNull      = regexp.MustCompile(`(?i)\bNOT NULL\b`)
+	hasDefault   = regexp.MustCompile(`(?i)\bDEFAULT\b`)
+)
 
 func TestEachEngineHasEveryMigrationOnce(t *testing.T) {
 	numbers := map[goose.Dialect]string{}
