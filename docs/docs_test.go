@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"milepost/clients/highlevel"
 )
 
 var (
@@ -153,5 +155,52 @@ func TestTheScreenshotsAreShownAndSmall(t *testing.T) {
 	}
 	if size > 2<<20 {
 		t.Errorf("the screenshots have %d KiB together, more than 2 MiB", size>>10)
+	}
+}
+
+// A block of a walkthrough names the file that its code is from. A line of its own, …,
+// leaves some out.
+func TestTheWalkthroughsShowTheCodeAsItIs(t *testing.T) {
+	quoted := regexp.MustCompile("(?ms)^```go (\\S+)\n(.*?)^```")
+	blocks := 0
+	for path, page := range pages(t) {
+		for _, match := range quoted.FindAllStringSubmatch(page, -1) {
+			blocks++
+			code, err := os.ReadFile(filepath.Join("..", match[1]))
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+			for part := range strings.SplitSeq(match[2], "…\n") {
+				if !strings.Contains(string(code), part) {
+					t.Errorf("%s shows code that is not in %s:\n%s", path, match[1], part)
+				}
+			}
+		}
+	}
+	if blocks < 10 {
+		t.Errorf("only %d blocks were found", blocks)
+	}
+}
+
+func TestTheScopesAndEventsOfHighLevelAreThoseOfTheCode(t *testing.T) {
+	b, err := os.ReadFile("highlevel.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	for _, scope := range highlevel.NeededScopes() {
+		if !strings.Contains(page, "`"+scope+"`") {
+			t.Errorf("highlevel.md does not name the scope %s", scope)
+		}
+	}
+	events := regexp.MustCompile("`([A-Z]\\w*(?:Create|Update|Delete|Complete)|INSTALL|UNINSTALL)`").FindAllStringSubmatch(page, -1)
+	for _, match := range events {
+		event, err := highlevel.ParseEvent([]byte(`{"type":"` + match[1] + `"}`))
+		if err != nil || event.Kind == "" {
+			t.Errorf("Milepost does not know the event %s, %v", match[1], err)
+		}
+	}
+	if len(events) < 20 {
+		t.Errorf("highlevel.md names only %d events", len(events))
 	}
 }

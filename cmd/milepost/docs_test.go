@@ -26,7 +26,7 @@ type shellBlock struct {
 }
 
 var (
-	fence         = regexp.MustCompile("(?ms)^```(\\S*)([^\\n]*)\\n(.*?)^```")
+	fence         = regexp.MustCompile("(?ms)^ *```(\\S*)([^\\n]*)\\n(.*?)^ *```")
 	inlineCommand = regexp.MustCompile("`(milepost [a-z][^`]*)`")
 	word          = regexp.MustCompile(`"[^"]*"|\S+`)
 	comment       = regexp.MustCompile(`(^|\s)#( .*)?$`)
