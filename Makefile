@@ -27,6 +27,7 @@ binary: # for linux, without what only a debugger needs
 
 package: binary ## Build the Debian package, bin/*.deb (VERSION, ARCH)
 	gzip -9nc CHANGELOG.md >bin/changelog.gz
+	gzip -9nc deploy/man/milepost.1 >bin/milepost.1.gz
 	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) VERSION=$(VERSION) ARCH=$(ARCH) \
 		$(GO) tool -modfile=deploy/go.mod nfpm package -f deploy/debian/nfpm.yaml -p deb -t bin/
 

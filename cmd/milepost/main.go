@@ -69,16 +69,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	parser := kong.Must(&cli{},
-		kong.Name("milepost"),
-		kong.Description("Milepost keeps CalendarHero in step with HighLevel contacts.\n\nExit status: 0 done, 1 failed, 2 wrong command line or environment."),
-		kong.Resolvers(app.SecretFiles(os.LookupEnv)),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.ExplicitGroups([]kong.Group{{
-			Key: "Settings", Title: "Settings:", Description: "You can also set these in the environment, by the name behind each. README.md explains them.",
-		}}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	parser := newParser(ctx)
 	switch {
 	case len(args) == 0:
 		args = []string{"--help"}
@@ -115,6 +106,20 @@ func run(args []string) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// newParser returns the parser of the command line, which knows all commands and flags.
+func newParser(ctx context.Context) *kong.Kong {
+	return kong.Must(&cli{},
+		kong.Name("milepost"),
+		kong.Description("Milepost keeps CalendarHero in step with HighLevel contacts.\n\nExit status: 0 done, 1 failed, 2 wrong command line or environment."),
+		kong.Resolvers(app.SecretFiles(os.LookupEnv)),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.ExplicitGroups([]kong.Group{{
+			Key: "Settings", Title: "Settings:", Description: "You can also set these in the environment, by the name behind each. docs/configuration.md explains them.",
+		}}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
 }
 
 // endingSignals are those after which a command finishes what it is doing. A

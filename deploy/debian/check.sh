@@ -8,6 +8,11 @@ is() { # is WHAT WANT GOT
 	[ "$2" = "$3" ] || { echo "check.sh: $1: want '$2', got '$3'" >&2; exit 1; }
 }
 
+# A machine may leave man pages out (path-exclude), so this asks the package.
+for file in ./usr/share/man/man1/milepost.1.gz ./usr/share/bash-completion/completions/milepost ./usr/share/zsh/vendor-completions/_milepost ./usr/share/fish/vendor_completions.d/milepost.fish; do
+	is "$file in the package" 1 "$(dpkg-deb --fsys-tarfile "$package" | tar -t | grep -Fxc "$file")"
+done
+
 dpkg -i "$package"
 is "the mode of the settings" 600 "$(stat -c %a /etc/milepost/milepost.env)"
 is "the program" milepost "$(milepost version | cut -d' ' -f1)"
