@@ -204,3 +204,37 @@ func TestTheScopesAndEventsOfHighLevelAreThoseOfTheCode(t *testing.T) {
 		t.Errorf("highlevel.md names only %d events", len(events))
 	}
 }
+
+// A sentence of more than 30 words is read twice. Code and the text of a link count as
+// what they are, and so do the cells of a table.
+func TestNoSentenceIsTooLong(t *testing.T) {
+	const most = 30
+	var (
+		code     = regexp.MustCompile("`[^`]*`")
+		linked   = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`)
+		tag      = regexp.MustCompile(`(?s)<!--.*?-->|<[^>]*>`)
+		apart    = regexp.MustCompile(`\n\s*(?:\n|[-*] |\d+\. |#+ )|\|`) // paragraphs, items, cells
+		end      = regexp.MustCompile(`[.!?;]["*)]*\s`)
+		hasWord  = regexp.MustCompile(`\w`)
+		indented = regexp.MustCompile("(?ms)^ *```.*?^ *```")
+	)
+	for path, page := range pages(t) {
+		if path == "CHANGELOG.md" || strings.Contains(page, " -update") && strings.Contains(page, "<!--") {
+			continue // it tells of what was, or is made from the code
+		}
+		page = linked.ReplaceAllString(code.ReplaceAllString(indented.ReplaceAllString(page, "\n\n"), "code"), "$1")
+		for _, part := range apart.Split(tag.ReplaceAllString(page, ""), -1) {
+			for _, sentence := range end.Split(part, -1) {
+				words := 0
+				for _, word := range strings.Fields(sentence) {
+					if hasWord.MatchString(word) {
+						words++
+					}
+				}
+				if words > most {
+					t.Errorf("%s: %d words: %s", path, words, strings.Join(strings.Fields(sentence), " "))
+				}
+			}
+		}
+	}
+}
