@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Agencies lists the company ids of the agencies whose locations may be
-// connected by OAuth, in the order of the alphabet.
+// Agencies lists the company ids of the agencies whose locations may be connected by OAuth,
+// in alphabetical order.
 func (s *Store) Agencies(ctx context.Context) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT company_id FROM agencies ORDER BY company_id`)
 	list, err := collect(rows, err, func(r Rows) (id string, err error) { return id, r.Scan(&id) })
@@ -17,7 +17,7 @@ func (s *Store) Agencies(ctx context.Context) ([]string, error) {
 	return list, nil
 }
 
-// AllowAgency lets the locations of an agency be connected by OAuth from now on.
+// AllowAgency allows OAuth connections for the locations of an agency from now on.
 func (s *Store) AllowAgency(ctx context.Context, companyID string, now time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO agencies (company_id, first_come, allowed_at) VALUES ($1, 0, $2)
@@ -30,8 +30,8 @@ func (s *Store) AllowAgency(ctx context.Context, companyID string, now time.Time
 	return nil
 }
 
-// AdmitAgency reports whether an agency is allowed. Where none is, this one is
-// from now on; of several that come first at once, one.
+// AdmitAgency reports whether an agency is allowed. If none is allowed yet, it allows this
+// one; of several first calls at once, one wins.
 func (s *Store) AdmitAgency(ctx context.Context, companyID string, now time.Time) (admitted bool, err error) {
 	var found []string
 	err = s.InTx(ctx, func(tx *Tx) error {

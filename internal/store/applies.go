@@ -16,32 +16,32 @@ const (
 	ApplyCancelled = "cancelled"
 )
 
-// Apply is a run of an automation over the records that exist. Each is asked to be
-// synced, a page at a time, and the next page waits until the syncs of the last one
-// were tried. So it can be interrupted anywhere, and cancelled.
+// Apply is a run of an automation over existing records. It queues their syncs page by
+// page, and a page waits until the syncs of the page before were tried. So a run can be
+// interrupted anywhere, and cancelled.
 type Apply struct {
-	Automation string // its id
+	Automation string // the automation's id
 	By         string
 	AskedAt    time.Time
 	State      string
-	LocationID string // only of this location; "" = of all
-	Total      int64  // records when it began
-	Queued     int64  // records that were asked to be synced
-	Last       Entity // the last of them
+	LocationID string // only records of this location; "" = of all
+	Total      int64  // number of records at the start
+	Queued     int64  // number of records queued so far
+	Last       Entity // the last record queued
 	Page       int64
 	EndedAt    time.Time
 }
 
-// ApplyScope says which records a run is about.
+// ApplyScope selects the records of a run.
 type ApplyScope struct {
 	Automation string
 	LocationID string // "" = of all
-	Kind       string // every record of it that was ever to be synced; "" = only those of which something is there
-	Meetings   bool   // and every record that has a meeting request
-	Replay     int64  // the records of this replay, in place of an automation's; 0 = none
+	Kind       string // all known records of this kind; "" = only records that have items
+	Meetings   bool   // also every record that has a meeting request
+	Replay     int64  // only the records of this replay; 0 = no replay
 }
 
-// ApplyArgs asks for the next page of a run.
+// ApplyArgs are the arguments of the job that queues the next page of a run.
 type ApplyArgs struct {
 	Automation string `json:"automation" river:"unique"`
 }
@@ -49,19 +49,19 @@ type ApplyArgs struct {
 // Kind is the job's name in River's tables.
 func (ApplyArgs) Kind() string { return "apply" }
 
-// InsertOpts keeps one live job for each automation, below the jobs of webhooks.
+// InsertOpts keeps one live job for each automation, at a lower priority than webhook jobs.
 func (ApplyArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, Priority: priorityBackfill, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
 const applyColumns = `automation, asked_by, asked_at, state, location_id, total, touched, last_location, last_kind, last_id, page, ended_at`
 
-// CanQueue reports whether the store has a queue, so that jobs can be asked for.
+// CanQueue reports whether the store has a queue to insert jobs into.
 func (s *Store) CanQueue() bool { return s.queue != nil }
 
-// StartApply begins a run, in place of the last one of the automation, and queues its
-// job. invites are the items whose requests may go from the account's owner to
-// somebody else: the person who began the run was told whom it mails.
+// StartApply begins a run, replaces the automation's last one, and queues its job. invites
+// are the items whose requests may change their invitee from the account's owner to
+// somebody else. The person who began the run has seen whom it mails.
 func (s *Store) StartApply(ctx context.Context, a Apply, invites []string) error {
 	if !s.CanQueue() {
 		return errors.New("begin to apply an automation: there is no queue")
@@ -108,8 +108,8 @@ func applyOf(ctx context.Context, q querier, automation string) (a Apply, ok boo
 	return list[0], true, nil
 }
 
-// CancelApply ends a run; what it asked for already is synced. It reports whether one
-// was running.
+// CancelApply ends a run; records that it has queued are still synced. It reports whether a
+// run was active.
 func (s *Store) CancelApply(ctx context.Context, automation string, now time.Time) (was bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE applies SET state = 'cancelled', ended_at = $2 WHERE automation = $1 AND state = 'running'`, automation, micros(now))
@@ -122,7 +122,7 @@ func (s *Store) CancelApply(ctx context.Context, automation string, now time.Tim
 	return was, nil
 }
 
-// where selects the records of a scope, from parameter $1 on.
+// where returns the SQL condition of a scope, with parameters from $1 on.
 func (v ApplyScope) where() (where string, args []any) {
 	const links = `EXISTS (SELECT 1 FROM links l WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone' AND `
 	args = []any{v.LocationID, v.Automation + "/", int64(len([]rune(v.Automation)) + 1), v.Kind}
@@ -140,7 +140,7 @@ type ApplyRecord struct {
 	ContactID string
 }
 
-// ApplyPage lists the next records of a scope after one.
+// ApplyPage lists the records of a scope that follow a given one.
 func (s *Store) ApplyPage(ctx context.Context, scope ApplyScope, after Entity, limit int) ([]ApplyRecord, error) {
 	return applyPage(ctx, s, scope, after, limit)
 }
@@ -173,14 +173,14 @@ func (s *Store) CountApply(ctx context.Context, scope ApplyScope) (int64, error)
 	return n[0], nil
 }
 
-// ContinueApply asks for the syncs of the next page of a run, once those of the last
-// one were tried. wait reports that they were not yet; done, that the run is over: its
-// job is then completed in the same transaction, so that a run which begins at this
-// moment gets a job of its own.
+// ContinueApply queues the syncs of the next page of a run, once the syncs of the last page
+// were tried. wait means that they were not tried yet. done means that the run is over.
+// Then its job is completed in the same transaction, so that a run which begins at this
+// moment gets its own job.
 func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], scope ApplyScope, limit int, now time.Time) (wait, done bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		wait, done = false, false
-		// Locks the row, as StartApply does.
+		// This locks the row, as StartApply does.
 		if _, err := tx.Exec(ctx, `UPDATE applies SET page = page WHERE automation = $1`, scope.Automation); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (s *Store) ContinueApply(ctx context.Context, job *river.Job[ApplyArgs], sc
 	return wait, done, nil
 }
 
-// pageOwed reports whether a sync of the last page of a run was not tried yet.
+// pageOwed reports whether a sync of the last page of a run is still to be tried.
 func (tx *Tx) pageOwed(ctx context.Context, a Apply, replay int64) (bool, error) {
 	if a.Page == 0 {
 		return false, nil
@@ -230,10 +230,10 @@ func (tx *Tx) pageOwed(ctx context.Context, a Apply, replay int64) (bool, error)
 
 const applyOwed = `SELECT count(*) FROM entities WHERE (location_id, kind, id) <= ($1, $2, $3) AND wanted > done AND tries = 0 AND next_try = 0 AND backfill > 0`
 
-// reach asks for the syncs of a page, and notes how far the run is.
+// reach queues the syncs of a page, and stores the progress of the run.
 //
-// Those of a replay are due at once, also if they wait for a next try: a person waits
-// for them.
+// Syncs for a replay are due at once, even if they wait for a next try, because a person
+// waits for them.
 func (tx *Tx) reach(ctx context.Context, scope ApplyScope, page []ApplyRecord) (err error) {
 	list := make([]Entity, len(page))
 	for i, r := range page {
@@ -253,8 +253,7 @@ func (tx *Tx) reach(ctx context.Context, scope ApplyScope, page []ApplyRecord) (
 	return err
 }
 
-// EntitiesWithObject lists the records for whose items an object was made in
-// CalendarHero.
+// EntitiesWithObject lists the records for which Milepost made an object in CalendarHero.
 func (s *Store) EntitiesWithObject(ctx context.Context, objectID string) ([]Entity, error) {
 	rows, err := s.Query(ctx, `SELECT DISTINCT location_id, kind, entity_id FROM links WHERE object_id = $1 AND object_id <> '' LIMIT 20`, objectID)
 	list, err := collect(rows, err, func(r Rows) (e Entity, err error) { return e, r.Scan(&e.LocationID, &e.Kind, &e.ID) })
@@ -264,8 +263,8 @@ func (s *Store) EntitiesWithObject(ctx context.Context, objectID string) ([]Enti
 	return list, nil
 }
 
-// ItemsLeft counts, by automation id, the items that exist of automations, for those
-// that are no longer there.
+// ItemsLeft counts the remaining items of an automation by its id, even if the automation
+// was deleted.
 func (s *Store) ItemsLeft(ctx context.Context, automation string) (int64, error) {
 	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE state <> 'gone' AND substr(item, 1, CAST($2 AS INTEGER)) = $1`, automation+"/", int64(len([]rune(automation))+1))
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })

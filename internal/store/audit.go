@@ -8,11 +8,11 @@ import (
 
 // AuditEntry says who did what.
 type AuditEntry struct {
-	ID      int64 // given when it is stored; grows
+	ID      int64 // assigned in ascending order when it is stored
 	At      time.Time
 	Who     string
 	What    string // e.g. "signed in"
-	Subject string // what it was done to, by id; never personal data
+	Subject string // the id of what was changed; never personal data
 }
 
 // Audit adds entries to the audit log.
@@ -34,8 +34,8 @@ func (s *Store) Audit(ctx context.Context, list ...AuditEntry) error {
 	return nil
 }
 
-// AuditPage lists the newest limit entries older than the one numbered before
-// (0 = from the newest on), newest first.
+// AuditPage lists up to limit entries that are older than the entry with id before (0 =
+// all), newest first.
 func (s *Store) AuditPage(ctx context.Context, before int64, limit int) ([]AuditEntry, error) {
 	if before == 0 {
 		before = 1<<63 - 1
@@ -53,8 +53,8 @@ func (s *Store) AuditPage(ctx context.Context, before int64, limit int) ([]Audit
 	return list, nil
 }
 
-// PruneAudit deletes some of the entries before a time, and returns how many; 0 =
-// the oldest is not that old.
+// PruneAudit deletes some of the entries before a time, and returns how many. 0 means that
+// none is that old.
 func (s *Store) PruneAudit(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM audit WHERE at < $1 AND id IN (SELECT id FROM audit ORDER BY id LIMIT $2)`, micros(before), pruneBatch)

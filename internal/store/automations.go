@@ -18,43 +18,42 @@ type Automation struct {
 	DeletedAt time.Time
 }
 
-// AutomationVersion is what an automation was from a time on, or a draft.
+// AutomationVersion is a draft, or what an automation was from a time on.
 type AutomationVersion struct {
-	ID      string // of the automation
+	ID      string // the automation's id
 	Version int64  // from 1
 	Text    string // YAML, as a person wrote it
 	By, Why string
 	At      time.Time
 }
 
-// AutomationText is the live text of an automation.
 type AutomationText struct {
 	ID      string
 	Version int64
 	Text    string
 }
 
-// AutomationEdit is one change of the automations, made as a whole or not at all.
+// AutomationEdit is one change of the automations, made wholly or not at all.
 type AutomationEdit struct {
-	Expect      int64               // the AutomationChanges that it was made from
-	Automations []Automation        // new, or in place of those with the same id
-	Versions    []AutomationVersion // new
-	Agreed      []AutomationRemoval // to the removal of what these made
-	Withdrawn   []string            // the ids of which nobody agrees to that any more
+	Expect      int64               // the AutomationChanges on which the edit is based
+	Automations []Automation        // new automations, and replacements for those with the same id
+	Versions    []AutomationVersion // new versions
+	Agreed      []AutomationRemoval // consents to remove what automations made
+	Withdrawn   []string            // ids of automations whose consent is withdrawn
 }
 
-// AutomationRemoval says that a person agreed to have removed what an automation
-// made that is off or gone.
+// AutomationRemoval is a person's consent to remove what an automation made that is off or
+// gone.
 type AutomationRemoval struct {
 	ID, By string
 	At     time.Time
 }
 
-// ErrAutomationsChanged means that another change came first.
+// ErrAutomationsChanged means that another change was saved first.
 var ErrAutomationsChanged = errors.New("somebody else changed the automations at the same time; try again")
 
-// AutomationChanges returns the number of the last change of the automations; 0 =
-// nothing was ever saved.
+// AutomationChanges returns the number of the last change of the automations; 0 = none was
+// ever saved.
 func (s *Store) AutomationChanges(ctx context.Context) (int64, error) {
 	rows, err := s.Query(ctx, `SELECT n FROM automation_changes`)
 	list, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
@@ -68,7 +67,7 @@ func (s *Store) AutomationChanges(ctx context.Context) (int64, error) {
 }
 
 // AutomationsFile names the file from which Milepost took its automations when it last
-// started to serve; "" = from the database.
+// started to serve; "" = it took them from the database.
 func (s *Store) AutomationsFile(ctx context.Context) (string, error) {
 	rows, err := s.Query(ctx, `SELECT file FROM automation_changes`)
 	list, err := collect(rows, err, func(r Rows) (file string, err error) { return file, r.Scan(&file) })
@@ -78,8 +77,8 @@ func (s *Store) AutomationsFile(ctx context.Context) (string, error) {
 	return strings.Join(list, ""), nil
 }
 
-// SetAutomationsFile notes the file from which Milepost takes its automations; "" = from
-// the database.
+// SetAutomationsFile stores the file from which Milepost takes its automations; "" = the
+// database.
 func (s *Store) SetAutomationsFile(ctx context.Context, file string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE automation_changes SET file = $1 WHERE file <> $1`, file)
@@ -153,8 +152,8 @@ func (s *Store) LastAutomationVersions(ctx context.Context) (map[string]Automati
 	return last, nil
 }
 
-// AutomationRemovals lists the automations whose items a person agreed to have
-// removed.
+// AutomationRemovals lists the automations whose items may be removed, because a person
+// agreed.
 func (s *Store) AutomationRemovals(ctx context.Context) ([]AutomationRemoval, error) {
 	rows, err := s.Query(ctx, `SELECT id, agreed_by, agreed_at FROM automation_removals ORDER BY id`)
 	list, err := collect(rows, err, func(r Rows) (v AutomationRemoval, err error) {
@@ -169,8 +168,8 @@ func (s *Store) AutomationRemovals(ctx context.Context) ([]AutomationRemoval, er
 	return list, nil
 }
 
-// EditAutomations makes a change. It fails with ErrAutomationsChanged, and changes
-// nothing, if another one came before it.
+// EditAutomations makes a change. If another change came first, it fails with
+// ErrAutomationsChanged and changes nothing.
 func (s *Store) EditAutomations(ctx context.Context, e AutomationEdit) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE automation_changes SET n = n + 1 WHERE n = $1`, e.Expect)

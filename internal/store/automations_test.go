@@ -10,7 +10,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestAChangeOfAutomationsIsMadeAsAWholeAndInOrder(t *testing.T) {
+func TestAChangeOfAutomationsIsAtomicAndOrdered(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx, at := t.Context(), time.UnixMicro(1_800_000_000_000_000).UTC()

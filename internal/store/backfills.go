@@ -9,24 +9,25 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// Backfill is the run of a backfill of a location. It is kept as a run of an automation
-// is; how far its search is, its Reconciliation tells.
+// Backfill is a backfill of a location. It is stored as a run (Apply) is; its
+// Reconciliation has the progress of the search.
 type Backfill struct {
 	LocationID string
 	Since      string // a day, or all
 	By         string
 	AskedAt    time.Time
-	State      string // as of an Apply
+	State      string // as an Apply's
 	EndedAt    time.Time
 }
 
-// Name is that of its Reconciliation. `milepost backfill` goes on with the same.
+// Name is the name of its Reconciliation. The command `milepost backfill` continues the
+// same one.
 func (b Backfill) Name() string { return backfillKey(b.LocationID) + "/" + b.Since }
 
-// backfillKey stands in place of an automation's id, which has no slash.
+// backfillKey takes the place of an automation's id, which has no slash.
 func backfillKey(locationID string) string { return "backfill/" + locationID }
 
-// BackfillArgs asks for a location to be searched further.
+// BackfillArgs are the arguments of the job that continues a backfill.
 type BackfillArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 }
@@ -34,12 +35,12 @@ type BackfillArgs struct {
 // Kind is the job's name in River's tables.
 func (BackfillArgs) Kind() string { return "backfill" }
 
-// InsertOpts keeps one live job for each location, below the jobs of webhooks.
+// InsertOpts keeps one live job for each location, at a lower priority than webhook jobs.
 func (BackfillArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, Priority: priorityBackfill, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// StartBackfill begins a backfill, in place of the last one of the location.
+// StartBackfill begins a backfill, and replaces the location's last one.
 func (s *Store) StartBackfill(ctx context.Context, b Backfill) error {
 	if !s.CanQueue() {
 		return errors.New("begin a backfill: there is no queue")
@@ -58,22 +59,22 @@ func (s *Store) StartBackfill(ctx context.Context, b Backfill) error {
 	return nil
 }
 
-// BackfillOf reads the last backfill of a location that was begun by StartBackfill; ok
-// is false if there was none.
+// BackfillOf reads the last backfill of a location that StartBackfill began; ok is false if
+// there was none.
 func (s *Store) BackfillOf(ctx context.Context, locationID string) (b Backfill, ok bool, err error) {
 	a, ok, err := s.ApplyOf(ctx, backfillKey(locationID))
 	return Backfill{locationID, a.Last.ID, a.By, a.AskedAt, a.State, a.EndedAt}, ok, err
 }
 
-// CancelBackfill ends a backfill; what it found already is synced. It reports whether
-// one was running.
+// CancelBackfill ends a backfill; records that it has queued are still synced. It reports
+// whether one was running.
 func (s *Store) CancelBackfill(ctx context.Context, locationID string, now time.Time) (was bool, err error) {
 	return s.CancelApply(ctx, backfillKey(locationID), now)
 }
 
 // EndBackfill completes the job of a backfill that has ended or was cancelled, in the
-// transaction that says so: one that begins at this moment gets a job of its own. If
-// the backfill was begun again meanwhile, more is true, and the job goes on.
+// transaction that stores the end. So a backfill that begins at this moment gets its own
+// job. If the backfill was begun again since, more is true, and the job goes on.
 func (s *Store) EndBackfill(ctx context.Context, job *river.Job[BackfillArgs], ended Backfill, now time.Time) (more bool, err error) {
 	key := backfillKey(ended.LocationID)
 	err = s.InTx(ctx, func(tx *Tx) error {

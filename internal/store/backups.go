@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// NoteBackup stores that a copy of the files was made, and how large it is.
+// NoteBackup stores the time and the size of a backup.
 func (s *Store) NoteBackup(ctx context.Context, at time.Time, bytes int64) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM backups`); err != nil {
@@ -21,8 +21,8 @@ func (s *Store) NoteBackup(ctx context.Context, at time.Time, bytes int64) error
 	return nil
 }
 
-// LastBackup is when `milepost backup` last made a copy; the zero time if it never did.
-// It knows of no other copies, such as those of PostgreSQL.
+// LastBackup is when `milepost backup` last made a copy; the zero time means never. Other
+// copies, such as those of PostgreSQL, do not count.
 func (s *Store) LastBackup(ctx context.Context) (time.Time, error) {
 	rows, err := s.Query(ctx, `SELECT at FROM backups`)
 	list, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })

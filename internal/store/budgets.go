@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// BudgetSlots is how many slots of time a Budget keeps apart.
+// BudgetSlots is the number of time slots in a Budget.
 const BudgetSlots = 83
 
-// Budget is how far one location's allowance is used, by every process on
-// this database together. Package budget knows what the fields do.
+// Budget is how much of one location's allowance is used, by all processes on this
+// database. Package budget defines what the fields mean.
 type Budget struct {
-	Max            int              // calls in an Interval, as the vendor told; 0 = it did not
+	Max            int              // calls in an Interval, as the vendor states; 0 = not stated
 	Interval       time.Duration    // whole microseconds
-	Used           [BudgetSlots]int // calls of late by when they are sent: in the newest slot, in the one before, …
+	Used           [BudgetSlots]int // recent calls by the time they are sent: in the newest slot, the one before, …
 	UsedAt         time.Time        // when the newest slot begins; zero = an earlier version wrote the row
-	Next           time.Time        // when the next call is sent that does not belong to a burst
-	BackfillNext   time.Time        // the same of backfill
-	Queue          time.Time        // the first moment not yet given to a call that was sent away
-	BackfillQueue  time.Time        // the same of backfill
-	Calls, Works   int              // of late, and how many pieces of work made them
-	ParkedUntil    time.Time        // no call before
-	ParkedWhy      string           // in words
-	DailyMax       int              // calls a day; 0 = not told
-	DailyRemaining int              // of them at DailyAt
+	Next           time.Time        // when the next call outside a burst may be sent
+	BackfillNext   time.Time        // the same for backfill
+	Queue          time.Time        // the first time not yet given to a call that must come back
+	BackfillQueue  time.Time        // the same for backfill
+	Calls, Works   int              // recent calls, and the pieces of work that made them
+	ParkedUntil    time.Time        // no call may be sent before
+	ParkedWhy      string           // the reason, for people
+	DailyMax       int              // calls a day; 0 = not stated
+	DailyRemaining int              // calls left at DailyAt
 	DailyAt        time.Time
-	WorkedAt       time.Time // the latest moment at which a process worked it; never goes back
+	WorkedAt       time.Time // the latest time when a process changed the row; never goes back
 }
 
 const budgetColumns = `used, used_at, backfill_next_at, burst_max, burst_micros, next_at, queue_at, backfill_at, calls, works, parked_until, parked_why, daily_max, daily_remaining, daily_at, worked_at`
@@ -50,7 +50,7 @@ func scanBudget(r Rows) (b Budget, err error) {
 	return b, err
 }
 
-// Budget reads the budget of a location; the zero Budget where nothing is known.
+// Budget reads the budget of a location; the zero Budget if none is stored.
 func (s *Store) Budget(ctx context.Context, locationID string) (Budget, error) {
 	rows, err := s.Query(ctx, `SELECT `+budgetColumns+` FROM budgets WHERE location_id = $1`, locationID)
 	list, err := collect(rows, err, scanBudget)
@@ -63,12 +63,12 @@ func (s *Store) Budget(ctx context.Context, locationID string) (Budget, error) {
 	return list[0], nil
 }
 
-// UpdateBudget changes the budget of a location, and returns what it then is.
-// change is called with the row locked: of several processes one at a time
-// sees what the one before it left.
+// UpdateBudget changes the budget of a location, and returns the result. It calls change
+// with the row locked, so processes change it one after another.
 func (s *Store) UpdateBudget(ctx context.Context, locationID string, change func(*Budget)) (b Budget, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		// A row that is there is locked by updating nothing: the same statement makes one.
+		// An update that changes nothing locks an existing row; the same statement creates
+		// a missing one.
 		rows, err := tx.Query(ctx, `INSERT INTO budgets (location_id, `+budgetColumns+`)
 			VALUES ($1, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0)
 			ON CONFLICT (location_id) DO UPDATE SET location_id = excluded.location_id
@@ -114,7 +114,7 @@ func (s *Store) Budgets(ctx context.Context) (map[string]Budget, error) {
 	return out, nil
 }
 
-// withLast scans one more column, the last one.
+// withLast scans one additional last column.
 type withLast struct {
 	Rows
 	last any

@@ -11,7 +11,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestABudgetReadsBackAsItWasWritten(t *testing.T) {
+func TestABudgetIsReadBackAsWritten(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		s := setup(t, open, nil)
 		if got := must(s.Budget(t.Context(), "loc"))(t); got != (store.Budget{}) {
@@ -35,7 +35,7 @@ func TestABudgetReadsBackAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestChangesOfABudgetAreMadeOneAfterAnother(t *testing.T) {
+func TestConcurrentChangesOfABudgetDoNotOverwriteEachOther(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		const processes, each = 3, 40
 		var stores []*store.Store

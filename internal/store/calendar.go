@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// When is when an item is, as a calendar shows it: a task when it is due.
+// When is where a calendar shows the item: an event at its start, a task when it is due.
 func (i Item) When() time.Time {
 	if i.Kind == ItemTask {
 		return i.End
@@ -19,8 +19,8 @@ const itemWhen = `(CASE WHEN item_kind = 'task' THEN end_at ELSE start_at END)`
 const listCalendar = `SELECT ` + itemColumns + ` FROM items WHERE location_id = $1 AND removed_at = 0 AND item_kind <> 'note'
 	AND ` + itemWhen + ` >= $2 AND ` + itemWhen + ` < $3 ORDER BY ` + itemWhen + ` LIMIT $4`
 
-// CalendarItems lists the first limit events and tasks of a location that are wanted
-// from a time until before another, the earliest first.
+// CalendarItems lists the first limit wanted events and tasks of a location between two
+// times, earliest first.
 func (s *Store) CalendarItems(ctx context.Context, locationID string, from, until time.Time, limit int) ([]Item, error) {
 	rows, err := s.Query(ctx, listCalendar, locationID, micros(from), micros(until), limit)
 	list, err := collect(rows, err, scanItem)
@@ -30,8 +30,7 @@ func (s *Store) CalendarItems(ctx context.Context, locationID string, from, unti
 	return list, nil
 }
 
-// ZoneOf returns the time zone of a location as the newest of its items has it; "" if
-// there is none.
+// ZoneOf returns the time zone of a location's newest item; "" if there is none.
 func (s *Store) ZoneOf(ctx context.Context, locationID string) (string, error) {
 	rows, err := s.Query(ctx, `SELECT zone FROM items WHERE location_id = $1 ORDER BY updated_at DESC LIMIT 1`, locationID)
 	list, err := collect(rows, err, func(r Rows) (zone string, err error) { return zone, r.Scan(&zone) })

@@ -10,7 +10,7 @@ import (
 	"milepost/internal/order"
 )
 
-// CallState says what became of a call that a request action asks for.
+// CallState is the state of a call that a request action asks for.
 type CallState string
 
 // The states of a request:
@@ -23,24 +23,24 @@ type CallState string
 // A request is noted before it is sent. One that is still sending after a crash is
 // sent again if it may be repeated; else it is unclear.
 const (
-	CallSending CallState = "sending" // was about to be sent; whether it was is not known
-	CallSent    CallState = "sent"    // was answered, or a person settled it
-	CallUnclear CallState = "unclear" // its answer is lost; a person settles it
-	CallStopped CallState = "stopped" // was not sent: the automation had sent CallsAtOnce
+	CallSending CallState = "sending" // was about to be sent; it is not known whether it was
+	CallSent    CallState = "sent"    // was answered, or settled by a person
+	CallUnclear CallState = "unclear" // its answer is lost; a person must settle it
+	CallStopped CallState = "stopped" // was not sent, because the automation had sent CallsAtOnce requests
 )
 
 const (
-	// CallsAtOnce is how many requests an automation may send within CallsWindow
-	// for a contact with its records, those included that requests made of it.
+	// CallsAtOnce is how many requests an automation may send within CallsWindow for a
+	// contact and its records, including records that requests created.
 	CallsAtOnce = 20
 	CallsWindow = time.Hour
-	// CallsKept is how long it is known which request made a record.
+	// CallsKept is how long Milepost remembers which request made a record.
 	CallsKept = 24 * time.Hour
 )
 
-// Call is what a request action asks for.
+// Call is one request of a request action.
 type Call struct {
-	ID         int64 // given when it is stored
+	ID         int64 // assigned when it is stored
 	Entity     Entity
 	Item       string // the item's key
 	Generation int64  // of the item's link
@@ -60,9 +60,10 @@ func scanCall(r Rows) (q Call, err error) {
 	return q, err
 }
 
-// BeginCall notes with its link that a request is about to be sent. If the automation
-// has sent CallsAtOnce, it notes instead that the request is stopped, and returns
-// until when; the link stays as it is. contactID is the contact of the record, "" = none.
+// BeginCall stores, together with the link, that a request is about to be sent. If the
+// automation has already sent CallsAtOnce, BeginCall stores instead that the request is
+// stopped, leaves the link unchanged, and returns until when. contactID is the contact of
+// the record, "" = none.
 func (s *Store) BeginCall(ctx context.Context, q Call, contactID string, l Link, now time.Time) (begun Call, until time.Time, err error) {
 	begun = q
 	begun.At = now
@@ -102,13 +103,13 @@ func (s *Store) BeginCall(ctx context.Context, q Call, contactID string, l Link,
 	return begun, until, nil
 }
 
-// listCallsOf lists when an automation sent requests for what a record began, newest
+// listCallsOf lists when an automation sent requests in the chain of an origin, newest
 // first.
 const listCallsOf = `SELECT at FROM calls WHERE location_id = $1 AND origin = $2 AND automation = $3 AND at > $4 AND at <= $5
 	AND counted = 1 AND state <> 'stopped' ORDER BY at DESC`
 
-// originOf is the record that began the chain of requests in which a record is: the
-// contact of the record, or that of the one whose request made it.
+// originOf returns the record that began the chain of requests of a record. If a request
+// made the record, it is the origin of that request; otherwise it is the record's contact.
 func (tx *Tx) originOf(ctx context.Context, e Entity, contactID string) (string, error) {
 	rows, err := tx.Query(ctx, findOrigin, e.LocationID, e.ID, cmp.Or(contactID, e.ID))
 	found, err := collect(rows, err, scanID)
@@ -125,9 +126,9 @@ func (tx *Tx) originOf(ctx context.Context, e Entity, contactID string) (string,
 
 const findOrigin = `SELECT origin FROM calls WHERE location_id = $1 AND made <> '' AND made IN ($2, $3) LIMIT 1`
 
-// EndCall notes with its link what became of a request that was about to be sent, and
-// adds to the timeline. made is the id in its answer, "" = none. A state of "" forgets
-// the request: it had no effect.
+// EndCall stores, together with the link, the result of a request that was about to be
+// sent, and adds to the timeline. made is the id in the answer, "" = none. The state ""
+// forgets a request that had no effect.
 func (s *Store) EndCall(ctx context.Context, q Call, state CallState, made string, l Link, now time.Time, timeline ...TimelineEntry) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		change, args := `UPDATE calls SET state = $2, made = $3 WHERE id = $1`, []any{q.ID, string(state), made}
@@ -148,7 +149,7 @@ func (s *Store) EndCall(ctx context.Context, q Call, state CallState, made strin
 	return nil
 }
 
-// CallOf reads the request that a link was last written for; ok is false if it is no
+// CallOf reads the request for which a link was last written; ok is false if it is no
 // longer known.
 func (s *Store) CallOf(ctx context.Context, l Link) (q Call, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT `+callColumns+` FROM calls WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4 AND generation = $5 AND state <> 'stopped'`,
@@ -163,8 +164,8 @@ func (s *Store) CallOf(ctx context.Context, l Link) (q Call, ok bool, err error)
 	return list[0], true, nil
 }
 
-// OpenCalls lists the requests for which a person is waited: those whose effect is not
-// known, and those that are stopped now. Oldest first.
+// OpenCalls lists the requests that wait for a person, oldest first: those with an unknown
+// effect, and those that are stopped now.
 func (s *Store) OpenCalls(ctx context.Context, now time.Time) ([]Call, error) {
 	rows, err := s.Query(ctx, listOpenCalls, micros(now.Add(-CallsWindow)))
 	list, err := collect(rows, err, scanCall)
@@ -177,10 +178,10 @@ func (s *Store) OpenCalls(ctx context.Context, now time.Time) ([]Call, error) {
 
 const listOpenCalls = `SELECT ` + callColumns + ` FROM calls WHERE state IN ('unclear', 'stopped') AND (state = 'unclear' OR at > $1)`
 
-// SettleCall notes what a person found out of an unclear request: that it took effect,
-// or that it is to be sent again. It returns the request; ok is false if there is no
-// such request. superseded reports that the record has changed since and asks for another
-// request, so this one is not sent again.
+// SettleCall stores what a person found out about an unclear request: that it took effect,
+// or that it should be sent again. It returns the request; ok is false if there is no such
+// request. superseded means that the record has changed since and asks for another request,
+// so this one is not sent again.
 func (s *Store) SettleCall(ctx context.Context, id int64, again bool, now time.Time) (q Call, superseded, ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `UPDATE calls SET state = 'sent' WHERE id = $1 AND state = 'unclear' RETURNING `+callColumns, id)
@@ -207,9 +208,9 @@ func (s *Store) SettleCall(ctx context.Context, id int64, again bool, now time.T
 	return q, superseded, ok, nil
 }
 
-// ReleaseCalls lets an automation send requests again that sent too many, for the
-// record of a stopped request and those of its chain, asks for a sync of what was stopped,
-// and returns those requests.
+// ReleaseCalls allows an automation that was stopped to send requests again, for the record
+// of a stopped request and the records of its chain. It queues syncs for all stopped
+// requests, and returns them.
 func (s *Store) ReleaseCalls(ctx context.Context, id int64) (stopped []Call, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		stopped = nil
@@ -239,8 +240,8 @@ func (s *Store) ReleaseCalls(ctx context.Context, id int64) (stopped []Call, err
 	return stopped, nil
 }
 
-// PruneCalls deletes some of the requests before a time for which nobody is waited,
-// and returns how many; 0 = the oldest is not that old.
+// PruneCalls deletes some of the requests before a time that do not wait for a person, and
+// returns how many. 0 means that none is that old.
 func (s *Store) PruneCalls(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE at < $1 AND state IN ('sent', 'stopped') ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
@@ -252,7 +253,7 @@ func (s *Store) PruneCalls(ctx context.Context, before time.Time) (n int64, err 
 	return n, nil
 }
 
-// String names a request for people: "highlevel.create_note of contact c1".
+// String describes a request for people: "highlevel.create_note of contact c1".
 func (q Call) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s of %s %s", q.Operation, q.Entity.Kind, q.Entity.ID))
 }

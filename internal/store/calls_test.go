@@ -18,7 +18,7 @@ func contactOf(id string) store.Entity {
 	return store.Entity{LocationID: "loc", Kind: "contact", ID: id}
 }
 
-// begin begins a call of an item; of a record of a contact, if that is given.
+// begin begins a call of an item, for a record of a contact if one is given.
 func (b *callBundle) begin(e store.Entity, contact string, generation int64) (store.Call, time.Time) {
 	b.t.Helper()
 	l := store.Link{Entity: e, Item: "a/1", ItemKind: "request", State: store.LinkCreating, Generation: generation, Content: "x"}
@@ -102,9 +102,9 @@ func TestAnUnclearCallIsSettledOnce(t *testing.T) {
 	})
 }
 
-func TestTooManyCallsAreStoppedUntilAnHourIsOverOrAPersonReleasesThem(t *testing.T) {
+func TestTooManyCallsAreStoppedForAnHourOrUntilAPersonReleasesThem(t *testing.T) {
 	onCalls(t, func(b *callBundle) {
-		// The contact, its note, and a contact that a call of it made are one chain.
+		// A contact, its note, and a contact that its call created are one chain.
 		jane, note, made := contactOf("jane"), store.Entity{LocationID: "loc", Kind: "note", ID: "n1"}, contactOf("made")
 		first := b.now
 		send := func(e store.Entity, contact string, generation int64) store.Call {
@@ -127,7 +127,7 @@ func TestTooManyCallsAreStoppedUntilAnHourIsOverOrAPersonReleasesThem(t *testing
 		if stopped.State != store.CallStopped || !until.Equal(first.Add(store.CallsWindow)) || b.link(made).Generation != 10 {
 			b.t.Errorf("call 21 is %s until %s, its link %+v", stopped.State, until, b.link(made))
 		}
-		send(contactOf("other"), "other", 1) // has a chain of its own
+		send(contactOf("other"), "other", 1) // has its own chain
 		if again, _ := b.begin(made, "made", 11); len(b.open()) != 1 || b.open()[0].ID != again.ID {
 			b.t.Errorf("open are %+v", b.open())
 		}
@@ -150,7 +150,7 @@ func TestTooManyCallsAreStoppedUntilAnHourIsOverOrAPersonReleasesThem(t *testing
 	})
 }
 
-func TestCallsArePrunedButNotThoseThatAPersonHasToSettle(t *testing.T) {
+func TestPruneKeepsCallsThatAPersonMustSettle(t *testing.T) {
 	onCalls(t, func(b *callBundle) {
 		sent, _ := b.begin(contactOf("a"), "a", 1)
 		b.end(sent, store.CallSent, "")

@@ -14,23 +14,23 @@ import (
 	"milepost/internal/order"
 )
 
-// Cause says why records are not in step, in a way that many of them share. It holds no
+// Cause says why records are not in step. Many records can share a cause. It holds no
 // personal data.
 type Cause struct {
 	LocationID string
 	Outcome    string
-	Vendor     string // whose answer it was; "" = none's
-	Status     int    // of that answer; 0 = there was none
-	Reason     string // as the client tells it
-	Operation  string // what was tried, in words or by its name in the catalogue
-	Automation string // its name; "" = it is none's
-	Field      string // of the automation; "" = none
+	Vendor     string // the vendor that answered; "" = none
+	Status     int    // HTTP status of the answer; 0 = there was none
+	Reason     string // the client's Reason
+	Operation  string // what was tried, in words or as a name of the catalogue
+	Automation string // the automation's name; "" = none
+	Field      string // a field of the automation; "" = none
 }
 
 // causing are the outcomes that have a cause.
 var causing = []string{Retry, Auth, Invalid, Unclear, Stopped}
 
-// Key names a cause: short enough to be typed, and the same in every release.
+// Key identifies a cause. It is short enough to type, and the same in every release.
 func (c Cause) Key() string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{
 		c.LocationID, c.Outcome, c.Vendor, strconv.Itoa(c.Status), c.Reason, c.Operation, c.Automation, c.Field,
@@ -38,7 +38,8 @@ func (c Cause) Key() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// causeOf completes the cause of a sync's end. key is "" if its outcome has none.
+// causeOf completes the cause of a sync that has ended. key is "" if the outcome has no
+// cause.
 func causeOf(e Entity, outcome string, c Cause) (full Cause, key string) {
 	if !slices.Contains(causing, outcome) {
 		return Cause{}, ""
@@ -47,12 +48,12 @@ func causeOf(e Entity, outcome string, c Cause) (full Cause, key string) {
 	return c, c.Key()
 }
 
-// causeSeen is how exact it is known when a cause was seen last: in an outage, a row
-// that each sync wrote would hold all of them up.
+// causeSeen is the precision of a cause's last-seen time. During an outage, a row that
+// every sync writes would block all of them.
 const causeSeen = time.Minute
 
-// noteCause notes that a record is about to have a cause. It is no part of that record's
-// transaction: the row of a cause that no record has is not shown.
+// noteCause stores a cause that a record is about to have. It runs outside the record's
+// transaction, which does no harm: a cause without records is not shown.
 func (s *Store) noteCause(ctx context.Context, c Cause, key string, now time.Time) error {
 	rows, err := s.Query(ctx, `SELECT last_at FROM causes WHERE key = $1 AND `+causeStands, key)
 	seen, err := collect(rows, err, func(r Rows) (at int64, err error) { return at, r.Scan(&at) })
@@ -80,7 +81,7 @@ const (
 	causeStands  = `EXISTS (SELECT 1 FROM entities WHERE trouble <> '' AND trouble = $1)`
 )
 
-// noteCauses notes the causes of syncs that end, in the order of their keys.
+// noteCauses stores the causes of ending syncs, in the order of their keys.
 func (s *Store) noteCauses(ctx context.Context, ended []Finish) error {
 	type noted struct {
 		cause Cause
@@ -103,18 +104,18 @@ func (s *Store) noteCauses(ctx context.Context, ended []Finish) error {
 	return nil
 }
 
-// CauseGroup is a cause and the records that have it.
+// CauseGroup is a cause with the records that have it.
 type CauseGroup struct {
 	Cause
 	Key     string
-	Count   int64 // counted no further than was asked for
+	Count   int64 // counted up to a limit
 	FirstAt time.Time
 	LastAt  time.Time // to the minute
 	Sample  Entity    // one of the records
 }
 
-// Causes lists the causes that records have, in the order of their keys. It counts the
-// records of each no further than most.
+// Causes lists the causes that records have, ordered by key. It counts the records of each
+// cause up to most.
 func (s *Store) Causes(ctx context.Context, limit int, most int64) ([]CauseGroup, error) {
 	rows, err := s.Query(ctx, listCauses, most, limit)
 	list, err := collect(rows, err, scanCauseGroup)
@@ -133,8 +134,8 @@ func scanCauseGroup(r Rows) (g CauseGroup, err error) {
 }
 
 const (
-	// listCauses jumps from key to key on the index, so that its cost does not grow with
-	// how many records there are.
+	// listCauses jumps from key to key on the index, so its cost does not grow with the
+	// number of records.
 	listCauses = `WITH RECURSIVE found (key) AS (
 			SELECT min(trouble) FROM entities WHERE trouble <> ''
 			UNION ALL
@@ -160,8 +161,8 @@ func (s *Store) CauseOf(ctx context.Context, key string, most int64) (g CauseGro
 	return list[0], true, nil
 }
 
-// RecordsWith lists the records that have a cause, in the order of location, kind and
-// id, from after one on; the zero Entity is before all.
+// RecordsWith lists the records that have a cause, ordered by location, kind and id, after
+// the given one; the zero Entity lists from the first.
 func (s *Store) RecordsWith(ctx context.Context, key string, after Entity, limit int) ([]EntityState, error) {
 	rows, err := s.Query(ctx, listWithCause, key, after.LocationID, after.Kind, after.ID, limit)
 	list, err := collect(rows, err, scanEntity)
@@ -174,7 +175,7 @@ func (s *Store) RecordsWith(ctx context.Context, key string, after Entity, limit
 const listWithCause = `SELECT ` + entityColumns + ` FROM entities WHERE trouble <> '' AND trouble = $1 AND (location_id, kind, id) > ($2, $3, $4)
 	ORDER BY location_id, kind, id LIMIT $5`
 
-// CountTroubled counts the records that have a cause, and no further than most.
+// CountTroubled counts the records that have a cause, up to most.
 func (s *Store) CountTroubled(ctx context.Context, most int64) (int64, error) {
 	rows, err := s.Query(ctx, countTroubled, most)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
@@ -186,8 +187,8 @@ func (s *Store) CountTroubled(ctx context.Context, most int64) (int64, error) {
 
 const countTroubled = `SELECT count(*) FROM (SELECT 1 FROM entities WHERE trouble <> '' LIMIT $1) AS counted`
 
-// PruneCauses deletes some of the causes that no record has and that were seen last
-// before a time, with what people said of them.
+// PruneCauses deletes some of the causes that no record has and that were last seen before
+// a time, together with their Hushes.
 func (s *Store) PruneCauses(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		if n, err = tx.Exec(ctx, `DELETE FROM causes WHERE key IN (SELECT key FROM causes c WHERE last_at < $1
@@ -203,16 +204,16 @@ func (s *Store) PruneCauses(ctx context.Context, before time.Time) (n int64, err
 	return n, nil
 }
 
-// Hush is what a person said of something that needs attention: that they know. It
-// counts as long as that lasts without a break, and of a snooze until its time.
+// Hush says that a person knows about something that needs attention. It applies as long as
+// the problem lasts without a break, and a snooze only until its time.
 type Hush struct {
 	Key   string
 	By    string
 	At    time.Time
-	Until time.Time // zero = as long as it lasts
+	Until time.Time // zero = as long as the problem lasts
 }
 
-// Hush keeps what a person said, in place of what was said before.
+// Hush stores a Hush in place of an earlier one.
 func (s *Store) Hush(ctx context.Context, h Hush) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO hushes (key, by_whom, at, until_at) VALUES ($1, $2, $3, $4)
@@ -220,24 +221,24 @@ func (s *Store) Hush(ctx context.Context, h Hush) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("save the webhook of %s: %w", h.By, err)
+		return fmt.Errorf("save that %s knows of a problem: %w", h.By, err)
 	}
 	return nil
 }
 
-// Unhush forgets what a person said.
+// Unhush deletes a Hush.
 func (s *Store) Unhush(ctx context.Context, key string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM hushes WHERE key = $1`, key)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("delete the stored webhooks of %s: %w", key, err)
+		return fmt.Errorf("delete what people know of the problem %s: %w", key, err)
 	}
 	return nil
 }
 
-// Hushes lists what people said, by key.
+// Hushes lists the Hushes by key.
 func (s *Store) Hushes(ctx context.Context) (map[string]Hush, error) {
 	rows, err := s.Query(ctx, `SELECT key, by_whom, at, until_at FROM hushes`)
 	list, err := collect(rows, err, func(r Rows) (h Hush, err error) {
@@ -247,7 +248,7 @@ func (s *Store) Hushes(ctx context.Context) (map[string]Hush, error) {
 		return h, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the meetings of people: %w", err)
+		return nil, fmt.Errorf("list what people know of problems: %w", err)
 	}
 	out := map[string]Hush{}
 	for _, h := range list {
@@ -256,21 +257,21 @@ func (s *Store) Hushes(ctx context.Context) (map[string]Hush, error) {
 	return out, nil
 }
 
-// Stuck are webhooks of a location that wait for longer than they should, though
+// Stuck describes webhooks of a location that have waited longer than they should, although
 // nothing failed.
 type Stuck struct {
 	LocationID string
 	Outcome    string // pending or waiting
 	Count      int64
-	Oldest     int64 // id of a delivery
+	Oldest     int64 // id of the oldest delivery
 	Since      time.Time
 }
 
-// mostStuck bounds how many webhooks are looked at for those that are stuck.
+// mostStuck limits how many webhooks StuckDeliveries reads.
 const mostStuck = 2000
 
-// StuckDeliveries finds webhooks that arrived before a time and are not synced, but for
-// those of records that have a cause or wait for a person.
+// StuckDeliveries finds webhooks that arrived before a time and are not synced. It leaves
+// out records that have a cause or wait for a person.
 func (s *Store) StuckDeliveries(ctx context.Context, before time.Time) (all []Stuck, err error) {
 	last, ok, err := s.deliveryID(ctx, lastDeliveryUntil, micros(before))
 	for _, outcome := range []string{Pending, Waiting} {

@@ -7,7 +7,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestACauseIsThereWhileARecordHasIt(t *testing.T) {
+func TestACauseExistsWhileARecordHasIt(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -58,13 +58,13 @@ func TestACauseIsThereWhileARecordHasIt(t *testing.T) {
 			t.Errorf("%d records have a cause, want 3", n)
 		}
 
-		// A wait says nothing of the cause; the next try does.
+		// A wait does not change the cause; only the next try can.
 		postpone("c3", store.Waiting, store.Cause{}, 4*time.Minute)
 		causes(2)
 		finish("c3", store.Done, store.Cause{}, 5*time.Minute)
 		causes(1)
 
-		// The last record takes it along. When it comes back, it begins anew.
+		// The cause goes with its last record. If it returns, it begins anew.
 		finish("c1", store.Unchanged, store.Cause{}, 6*time.Minute)
 		finish("c2", store.Skipped, store.Cause{}, 6*time.Minute)
 		causes(0)
@@ -75,14 +75,14 @@ func TestACauseIsThereWhileARecordHasIt(t *testing.T) {
 		if again := causes(1)[0]; again.Key != g.Key || !again.FirstAt.Equal(now.Add(7*time.Minute)) {
 			t.Errorf("it comes back as %+v", again)
 		}
-		if n := must(b.PruneCauses(t.Context(), now.Add(time.Hour)))(t); n != 1 { // the rejected token's
+		if n := must(b.PruneCauses(t.Context(), now.Add(time.Hour)))(t); n != 1 { // the cause of the rejected token
 			t.Errorf("%d causes were pruned, want 1", n)
 		}
 		causes(1)
 	})
 }
 
-func TestEveryFailureHasACauseAlsoIfNothingIsKnownOfIt(t *testing.T) {
+func TestEveryFailureHasACauseEvenWithoutDetails(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1, ReceivedAt: time.UnixMicro(5)})
@@ -109,7 +109,7 @@ func TestWebhooksThatWaitForTooLongAreFound(t *testing.T) {
 			switch id {
 			case "c2":
 				p.Outcome = store.Waiting
-			case "c3": // failed before, which has a cause
+			case "c3": // failed before, so it has a cause
 				p.Outcome = store.Auth
 			default:
 				continue
@@ -135,7 +135,7 @@ func TestWebhooksThatWaitForTooLongAreFound(t *testing.T) {
 	})
 }
 
-func TestWhatPeopleKnowIsKept(t *testing.T) {
+func TestHushesAreKept(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		at := time.UnixMicro(5).UTC()

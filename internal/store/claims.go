@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Installation tells this Milepost from others. All processes on one PostgreSQL
-// database are one; so are, by this alone, a database and its copy.
+// Installation identifies this Milepost. All processes on one PostgreSQL database share the
+// id; so do a database and its copy, which Place distinguishes.
 func (s *Store) Installation(ctx context.Context) (id string, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO installation (one, id) VALUES (1, $1) ON CONFLICT (one) DO NOTHING`, rand.Text()); err != nil {
@@ -26,14 +26,14 @@ func (s *Store) Installation(ctx context.Context) (id string, err error) {
 	return id, nil
 }
 
-// Claim is what this Milepost wrote last at HighLevel to tell others that it works
-// a location and a CalendarHero account.
+// Claim is what this Milepost last wrote at HighLevel to tell others that it works on a
+// location and a CalendarHero account.
 type Claim struct {
-	Token string // "" = nothing
-	Next  string // what was about to be written and may be there too, "" = nothing
+	Token string // "" = nothing was written
+	Next  string // a token that was about to be written and may be there instead, "" = none
 }
 
-// Has reports whether a token at HighLevel is of this Milepost.
+// Has reports whether a token at HighLevel belongs to this Milepost.
 func (c Claim) Has(token string) bool { return token != "" && (token == c.Token || token == c.Next) }
 
 // Claim reads the claim of a pair of accounts.
@@ -49,7 +49,7 @@ func (s *Store) Claim(ctx context.Context, locationID, account string) (Claim, e
 	return list[0], nil
 }
 
-// SaveClaim keeps the claim of a pair of accounts.
+// SaveClaim stores the claim of a pair of accounts.
 func (s *Store) SaveClaim(ctx context.Context, locationID, account string, c Claim) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO claims (location_id, account, token, next_token) VALUES ($1, $2, $3, $4)
@@ -63,8 +63,8 @@ func (s *Store) SaveClaim(ctx context.Context, locationID, account string, c Cla
 	return nil
 }
 
-// Place tells a PostgreSQL database from a copy of it that was restored elsewhere;
-// "" on SQLite. A physical copy of the server cannot be told.
+// Place distinguishes a PostgreSQL database from a copy that was restored elsewhere; "" on
+// SQLite. It cannot distinguish a physical copy of the server.
 func (s *Store) Place(ctx context.Context) (string, error) {
 	if s.File() != nil {
 		return "", nil

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// LongestRest is the longest time for which a new description may wait.
+// LongestRest is the longest time that a new description may wait.
 const LongestRest = 24 * time.Hour
 
-// No job but a reminder waits for longer than this, so one that does was scheduled
-// by a clock that was ahead. The jobs of a location's or account's round wait for
-// the next round.
+// No job except a reminder waits longer than these times. So a job that does was scheduled
+// by a clock that was ahead. The periodic jobs of a location or account wait for their next
+// round.
 const (
-	longestSync   = 20 * time.Minute // longestBackoff, and what it is spread over
+	longestSync   = 20 * time.Minute // longestBackoff and its random part
 	longestOrphan = 3 * time.Hour
 	longestRest   = LongestRest + time.Hour
 )
 
-// ClockPutBack takes back what was noted by a clock that was ahead of the machine's
-// and would otherwise wait until it catches up: jobs wait no longer than they ever
-// do, and contacts are looked at again. every is how often a location is
-// reconciled. now is the workers' clock; jobs go by the machine's. It returns how
-// many jobs it made due. It costs little where there is nothing to do.
+// ClockPutBack repairs times that were stored by a clock ahead of the machine's, and that
+// would otherwise delay work until the clock catches up. It shortens the waits of jobs to
+// their limits, and lets contacts be read again. every is how often a location is
+// reconciled. now is the workers' clock; jobs follow the machine's. It returns how many
+// jobs it made due. It is cheap if there is nothing to repair.
 func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Duration) (jobs int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		for _, of := range []struct {
@@ -61,8 +61,9 @@ func (s *Store) ClockPutBack(ctx context.Context, now time.Time, every time.Dura
 	return jobs, nil
 }
 
-// SyncedAhead asks for a sync of what was synced after now, by a clock that was put
-// back since: that clock may have taken a time for past. It reads all entities.
+// SyncedAhead queues syncs of records that were synced after now by a clock that was put
+// back since: that clock may have taken a future time for a past one. It reads all
+// entities.
 func (s *Store) SyncedAhead(ctx context.Context, now time.Time) error {
 	for {
 		rows, err := s.Query(ctx, `SELECT location_id, kind, id FROM entities WHERE synced_at > $1 LIMIT 500`, micros(now))
@@ -89,7 +90,8 @@ func (s *Store) SyncedAhead(ctx context.Context, now time.Time) error {
 	}
 }
 
-// machineTime is a moment from now on by the machine's clock, in the form of River's tables.
+// machineTime returns a time after now by the machine's clock, in the format of River's
+// tables.
 func (s *Store) machineTime(later time.Duration) string {
 	seconds := int64(later / time.Second)
 	if _, ok := s.backend.(*sqliteBackend); ok {

@@ -10,7 +10,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestALeaseThatAClockAheadTookIsFreeAfterAsLongAsOneLasts(t *testing.T) {
+func TestALeaseTakenByAClockAheadEndsAfterOneLeaseTime(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		s := open()
 		now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
@@ -34,7 +34,7 @@ func TestALeaseThatAClockAheadTookIsFreeAfterAsLongAsOneLasts(t *testing.T) {
 	})
 }
 
-func TestJobsThatAClockAheadScheduledAreMadeDueAndOthersAreNot(t *testing.T) {
+func TestOnlyJobsScheduledByAClockAheadAreMadeDue(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		for i := range 4 {
@@ -93,7 +93,7 @@ func TestJobsThatAClockAheadScheduledAreMadeDueAndOthersAreNot(t *testing.T) {
 	})
 }
 
-func TestWhatWasSyncedByAClockThatWasAheadIsSyncedAgain(t *testing.T) {
+func TestRecordsSyncedByAClockAheadAreSyncedAgain(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b, ctx := setup(t, open, nil), t.Context()
 		now := time.Date(2030, 6, 1, 12, 0, 0, 0, time.UTC)

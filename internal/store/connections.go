@@ -9,15 +9,15 @@ import (
 	"unicode"
 )
 
-// ConnectionState says whether a location can be worked for.
+// ConnectionState says whether Milepost can work for a location.
 type ConnectionState string
 
 // The states of a connection.
 const (
-	ConnectionPending   ConnectionState = "pending" // the app is installed, its authorization is awaited
+	ConnectionPending   ConnectionState = "pending" // the app is installed but not authorized yet
 	ConnectionActive    ConnectionState = "active"
 	ConnectionSuspended ConnectionState = "suspended" // HighLevel does not serve the location for now; its grant is kept
-	ConnectionBroken    ConnectionState = "broken"    // its grant is refused: a person must connect it again
+	ConnectionBroken    ConnectionState = "broken"    // HighLevel rejects its grant: a person must connect it again
 	ConnectionRemoved   ConnectionState = "removed"   // uninstalled: its tokens are dropped, its events skipped
 )
 
@@ -25,11 +25,11 @@ const (
 type Connection struct {
 	LocationID string
 	CompanyID  string // the agency; "" until known
-	Name       string // for people; "" until known
+	Name       string // name for people; "" until known
 	Source     string // settings, oauth or token
 	State      ConnectionState
 	Problem    string // why it is not active, and what to do
-	ByOperator bool   // the operator removed it: installing the app does not bring it back
+	ByOperator bool   // the operator removed it, so installing the app does not restore it
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
@@ -44,7 +44,8 @@ func scanConnection(r Rows) (c Connection, err error) {
 	return c, err
 }
 
-// Connection reads one; ok is false if the location was never connected.
+// Connection reads the connection of a location; ok is false if the location was never
+// connected.
 func (s *Store) Connection(ctx context.Context, locationID string) (c Connection, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT `+connectionColumns+` FROM connections WHERE location_id = $1`, locationID)
 	list, err := collect(rows, err, scanConnection)
@@ -57,7 +58,7 @@ func (s *Store) Connection(ctx context.Context, locationID string) (c Connection
 	return list[0], true, nil
 }
 
-// Connections lists all of them by location id, the removed ones too.
+// Connections lists all connections by location id, including removed ones.
 func (s *Store) Connections(ctx context.Context) ([]Connection, error) {
 	rows, err := s.Query(ctx, `SELECT `+connectionColumns+` FROM connections ORDER BY location_id`)
 	list, err := collect(rows, err, scanConnection)
@@ -67,10 +68,9 @@ func (s *Store) Connections(ctx context.Context) ([]Connection, error) {
 	return list, nil
 }
 
-// SaveConnection writes a connection, keeping the time at which it was first
-// made, and with it the secrets, all or nothing. Of a name what no terminal can
-// show is dropped. Empty fields of a known
-// connection keep what they hold: Name and CompanyID are learnt at different times.
+// SaveConnection writes a connection and its secrets, all or nothing. The creation time of
+// a known connection stays. Empty fields do not overwrite known values, because Name and
+// CompanyID are learnt at different times. Control characters are removed from the name.
 func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time, secrets ...Secret) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
@@ -90,7 +90,7 @@ func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time,
 	return nil
 }
 
-// NameConnection notes the name of a connected location. It writes only what changed.
+// NameConnection stores the name of a connected location, if it has changed.
 func (s *Store) NameConnection(ctx context.Context, locationID, name string) error {
 	name = printable(name)
 	c, ok, err := s.Connection(ctx, locationID)
@@ -107,7 +107,7 @@ func (s *Store) NameConnection(ctx context.Context, locationID, name string) err
 	return nil
 }
 
-// printable drops what would steer a terminal that shows it.
+// printable removes characters that would control a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) {
@@ -117,8 +117,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// RemoveConnection notes that the operator removed a connection, and drops the
-// named secrets and the location's workflow keys with it.
+// RemoveConnection stores that the operator removed a connection, and deletes the named
+// secrets and the location's workflow keys.
 func (s *Store) RemoveConnection(ctx context.Context, locationID string, now time.Time, drop ...string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, by_operator = 1, updated_at = $4 WHERE location_id = $1`,
@@ -143,8 +143,8 @@ func (s *Store) RemoveConnection(ctx context.Context, locationID string, now tim
 	return nil
 }
 
-// SetConnectionState changes the state of a connection; it drops the named
-// secrets in the same transaction.
+// SetConnectionState changes the state of a connection, and deletes the named secrets in
+// the same transaction.
 func (s *Store) SetConnectionState(ctx context.Context, locationID string, state ConnectionState, problem string, now time.Time, drop ...string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE connections SET state = $2, problem = $3, updated_at = $4
@@ -164,16 +164,16 @@ func (s *Store) SetConnectionState(ctx context.Context, locationID string, state
 	return nil
 }
 
-// Move is a change of a connection's state that depends on what it is.
+// Move is a change of a connection's state that depends on the current state.
 type Move struct {
 	LocationID string
-	From       []ConnectionState // in another state it stays as it is
+	From       []ConnectionState // a connection in another state is not moved
 	To         ConnectionState
 	Problem    string
-	While      Secret // what must still be stored; the zero Secret asks for nothing
+	While      Secret // a secret that must still be stored; the zero Secret = no condition
 }
 
-// MoveConnection makes a move and reports whether it was made and changed anything.
+// MoveConnection makes a move, and reports whether it changed anything.
 func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (changed bool, err error) {
 	errOther := errors.New("another secret is stored")
 	err = s.InTx(ctx, func(tx *Tx) error {
@@ -186,7 +186,8 @@ func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (chan
 		if changed = n == 1; err != nil || !changed || m.While.Name == "" {
 			return err
 		}
-		// Read this after the connection's row is locked: a new connection writes that row first.
+		// Read this only after the connection's row is locked, because a new connection
+		// writes that row first.
 		rows, err := tx.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, m.While.Name)
 		stored, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
 		if err == nil && (len(stored) == 0 || stored[0] != m.While.Sealed) {
@@ -203,9 +204,9 @@ func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (chan
 	return changed, nil
 }
 
-// SavePending notes that the app is installed at a location whose
-// authorization is awaited, and reports whether it is: where it is connected
-// already, in whatever way, or was removed by the operator, nothing changes.
+// SavePending stores that the app is installed at a location and not authorized yet, and
+// reports whether that is so. If the location is connected in any way, or the operator
+// removed it, nothing changes.
 func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (pending bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
@@ -226,8 +227,8 @@ func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (p
 	return pending, nil
 }
 
-// TokenFirstSeen returns when a token, known by its digest, was first seen,
-// which is now for a new one.
+// TokenFirstSeen returns when a token was first seen, by its digest. For a new token, that
+// is now.
 func (s *Store) TokenFirstSeen(ctx context.Context, digest string, now time.Time) (time.Time, error) {
 	const read = `SELECT first_seen FROM token_ages WHERE digest = $1`
 	scan := func(r Rows) (at int64, err error) { return at, r.Scan(&at) }

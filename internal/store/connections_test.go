@@ -9,7 +9,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestAConnectionKeepsWhatIsLearntAtDifferentTimes(t *testing.T) {
+func TestAConnectionKeepsFieldsLearntAtDifferentTimes(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		save := func(c store.Connection, at int64, secrets ...store.Secret) {
@@ -29,7 +29,7 @@ func TestAConnectionKeepsWhatIsLearntAtDifferentTimes(t *testing.T) {
 		if err != nil || !ok || c != want {
 			t.Errorf("read back %+v, %v, %v; want %+v", c, ok, err, want)
 		}
-		for _, name := range []string{"", "Northwind\x1b Realty"} { // an answer without a name takes none away
+		for _, name := range []string{"", "Northwind\x1b Realty"} { // an answer without a name does not delete the name
 			if err := b.NameConnection(t.Context(), "l1", name); err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestAConnectionKeepsWhatIsLearntAtDifferentTimes(t *testing.T) {
 	})
 }
 
-func TestASecretIsReplacedOnlyWhereItIsStillTheOne(t *testing.T) {
+func TestASecretIsReplacedOnlyIfItIsUnchanged(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		was := store.Secret{Name: "n", Sealed: "k1:aaaa"}
@@ -95,7 +95,7 @@ func TestATokensAgeCountsFromTheFirstTimeItWasSeen(t *testing.T) {
 	})
 }
 
-func TestTheNewestDeliveryIsTheRecordOfWhatCannotBeFetched(t *testing.T) {
+func TestTheNewestDeliveryIsTheRecordIfNoAPIReturnsIt(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		e := store.Entity{LocationID: "loc", Kind: store.KindWorkflow, ID: "c1.w1"}

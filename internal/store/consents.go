@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// HeldInvites counts the open requests of an item that stay with the owner of the
-// account, though their automation invites somebody else by now.
+// HeldInvites counts the open requests of an item that stay with the account's owner,
+// although their automation now invites somebody else.
 type HeldInvites struct {
 	Item       string
 	LocationID string
 	Requests   int
 }
 
-// HeldInvites lists where requests of these items stay with the owner, for those
-// items that nobody agreed to.
+// HeldInvites lists, for those of the given items that nobody agreed to, where requests
+// stay with the owner.
 func (s *Store) HeldInvites(ctx context.Context, items []string, now time.Time) ([]HeldInvites, error) {
 	if len(items) == 0 {
 		return nil, nil
@@ -29,7 +29,7 @@ func (s *Store) HeldInvites(ctx context.Context, items []string, now time.Time) 
 	return list, nil
 }
 
-// heldIn selects the links of n items whose requests are open and the owner's.
+// heldIn selects the links of n items whose requests are open and invite the owner.
 func heldIn(n int) string {
 	return `item_kind IN ('event', 'task') AND invited = 'owner' AND state NOT IN ('gone', 'deleting')
 		AND meeting IN ('', 'pending', 'booked', 'rescheduled') AND end_at > $1 AND item IN (` + parameters(2, n) + `)`
@@ -43,8 +43,8 @@ func heldArgs(now time.Time, items []string) []any {
 	return args
 }
 
-// InviteAllowed reports whether the requests of an item may go from the owner of
-// the account to somebody else.
+// InviteAllowed reports whether the requests of an item may change their invitee from the
+// account's owner to somebody else.
 func (s *Store) InviteAllowed(ctx context.Context, item string) (bool, error) {
 	rows, err := s.Query(ctx, `SELECT 1 FROM consents WHERE item = $1`, item)
 	found, err := collect(rows, err, func(r Rows) (n int, err error) { return n, r.Scan(&n) })
@@ -54,9 +54,9 @@ func (s *Store) InviteAllowed(ctx context.Context, item string) (bool, error) {
 	return len(found) > 0, nil
 }
 
-// AllowInvites lets the requests of these items go from the owner of the account to
-// whom their automations invite, asks for a sync of their records, and returns how
-// many open requests that are.
+// AllowInvites lets the requests of these items invite the people that their automations
+// name, instead of the account's owner. It queues syncs of their records, and returns the
+// number of open requests.
 func (s *Store) AllowInvites(ctx context.Context, items []string, now time.Time) (n int, err error) {
 	if len(items) == 0 {
 		return 0, nil
@@ -81,8 +81,8 @@ func (s *Store) AllowInvites(ctx context.Context, items []string, now time.Time)
 	return n, nil
 }
 
-// KeepConsents drops what was agreed to of other items than these: an automation
-// that invites the owner again, and somebody else later, is to be asked about again.
+// KeepConsents deletes the consents for all other items. If an automation invites the owner
+// again and later somebody else, Milepost must ask again.
 func (s *Store) KeepConsents(ctx context.Context, items []string) error {
 	not, args := "", make([]any, len(items))
 	for i, item := range items {

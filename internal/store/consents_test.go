@@ -8,7 +8,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestWhatNobodyAgreedToWaitsAndWhatIsAgreedToIsSynced(t *testing.T) {
+func TestInvitesWaitForConsentAndAreThenSynced(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_900_000_000_000_000).UTC()

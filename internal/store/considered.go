@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Considered says what one automation made of a record in a sync.
+// Considered is the result of one automation for a record in a sync.
 type Considered struct {
-	Automation string `json:"automation"`        // its id
+	Automation string `json:"automation"`        // the automation's id
 	Version    int64  `json:"version,omitempty"` // 0 = it was in a file
-	Meeting    string `json:"meeting,omitempty"` // id of the meeting that it was looked at for
-	Wants      int    `json:"wants,omitempty"`   // items
+	Meeting    string `json:"meeting,omitempty"` // id of the meeting for which it was considered
+	Wants      int    `json:"wants,omitempty"`   // number of items
 	Reason     string `json:"reason,omitempty"`  // why it wants nothing, or not all
 	Condition  string `json:"condition,omitempty"`
 	Saw        string `json:"saw,omitempty"`  // what the condition saw; personal data
-	Left       bool   `json:"left,omitempty"` // it is not on, and what it made was left as it is
+	Left       bool   `json:"left,omitempty"` // it is not on, and its items were left unchanged
 
 	Conditions []Condition `json:"conditions,omitempty"` // all parts of its condition
 }
@@ -28,28 +28,28 @@ type Condition struct {
 	Held bool   `json:"held,omitempty"`
 }
 
-// Sync is one sync of a record, and what the automations made of it.
+// Sync is one sync of a record, with the results of the automations.
 type Sync struct {
 	Entity     Entity
-	Wanted     int64 // the Wanted it started from: it answers the deliveries up to that
+	Wanted     int64 // the Wanted at the start; the sync answers the deliveries up to it
 	At         time.Time
 	Outcome    string
 	Considered []Considered
-	More       int // automations that were considered as well and for which there is no room
+	More       int // further automations that were considered but do not fit
 	Made       SyncCalls
 }
 
-// longestConsidered bounds what is stored of one sync, in bytes.
+// longestConsidered limits what is stored of one sync, in bytes.
 const longestConsidered = 16 << 10
 
-// stored is the JSON of Sync.
+// storedConsidered is the JSON form of Sync.
 type storedConsidered struct {
 	List []Considered `json:"list"`
 	More int          `json:"more,omitempty"`
 }
 
-// unpack reads what is stored of a sync besides its record and outcome. Without a text
-// nothing is known but these.
+// unpack reads the stored form of a sync, except its record and outcome. An empty text
+// means that nothing else is known.
 func (v *Sync) unpack(at int64, text string) error {
 	if text == "" {
 		return nil
@@ -60,8 +60,8 @@ func (v *Sync) unpack(at int64, text string) error {
 	return err
 }
 
-// considered writes what the automations made of a record: those that want something
-// first, as many as there is room for.
+// considered stores the results of the automations for a record, as many as fit.
+// Automations that want something come first.
 func (tx *Tx) considered(ctx context.Context, f Finish) error {
 	if len(f.Considered) == 0 && len(f.Calls) == 0 {
 		return nil
@@ -100,8 +100,8 @@ func lengthOf(conditions []Condition) (n int) {
 	return n
 }
 
-// SyncOf returns the sync that answered what was wanted of an entity up to a count;
-// with count 0 its last one. ok is false if there is none, or no longer.
+// SyncOf returns the sync that answered an entity's Wanted up to a count; count 0 means its
+// last sync. ok is false if it is not stored (any more).
 func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, ok bool, err error) {
 	order := `ORDER BY seen LIMIT 1`
 	if wanted == 0 {
@@ -131,7 +131,7 @@ func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, 
 	return list[0], true, nil
 }
 
-// EntitiesNamed lists the records with an id, of whichever location and kind.
+// EntitiesNamed lists the records with an id, in any location and of any kind.
 func (s *Store) EntitiesNamed(ctx context.Context, id string) ([]EntityState, error) {
 	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE id = $1 ORDER BY location_id, kind LIMIT 20`, id)
 	list, err := collect(rows, err, scanEntity)
@@ -141,8 +141,7 @@ func (s *Store) EntitiesNamed(ctx context.Context, id string) ([]EntityState, er
 	return list, nil
 }
 
-// PruneConsidered deletes some of what is known of syncs before a time, and returns
-// of how many.
+// PruneConsidered deletes some of the stored syncs before a time, and returns how many.
 func (s *Store) PruneConsidered(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, pruneConsidered, micros(before), pruneBatch)

@@ -11,7 +11,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestWhatASyncConsideredIsKeptForAWhileAndBounded(t *testing.T) {
+func TestConsideredAutomationsAreBoundedAndPruned(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx, at := t.Context(), time.UnixMicro(1_800_000_000_000_000).UTC()

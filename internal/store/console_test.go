@@ -13,7 +13,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestDeliveriesAreFoundByWhatTheyHaveInCommon(t *testing.T) {
+func TestDeliveriesAreFoundByEachFilter(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -164,7 +164,7 @@ func TestContactsAreFoundByTheBeginningsOfWords(t *testing.T) {
 	})
 }
 
-func TestTheWaitsOfADeliveryAreKept(t *testing.T) {
+func TestTheWaitsOfASyncAreKept(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

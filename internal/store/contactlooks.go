@@ -9,9 +9,9 @@ import (
 	"milepost/internal/order"
 )
 
-// ContactsToLookAt lists at most limit links of a location's contacts that are
-// kept in step both ways and were not looked at since a time, the one that was
-// looked at longest ago first. CalendarHero has no event for a changed contact.
+// ContactsToLookAt lists at most limit links of a location's contacts that are synced both
+// ways and were not read since a time, the longest unread first. CalendarHero has no event
+// for a changed contact, so a poll must read them.
 func (s *Store) ContactsToLookAt(ctx context.Context, locationID string, since time.Time, limit int) ([]Link, error) {
 	rows, err := s.Query(ctx, listContactsToLookAt, locationID, micros(since), limit)
 	links, err := collect(rows, err, scanLink)
@@ -25,14 +25,14 @@ const listContactsToLookAt = `SELECT ` + linkColumns + ` FROM links
 	WHERE location_id = $1 AND item_kind = 'contact' AND base <> '' AND state = 'live' AND looked_at <= $2
 	ORDER BY looked_at LIMIT $3`
 
-// NoteLooks notes that contacts were looked at in CalendarHero: same are as both
-// sides last had them, and of those that differ a sync is asked for.
+// NoteLooks stores that contacts were read in CalendarHero. same still equal what both
+// sides last had. differ do not, so NoteLooks queues their syncs.
 func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Time) error {
 	entities := make([]Entity, len(differ))
 	for i, l := range differ {
 		entities[i] = l.Entity
 	}
-	order.By(entities, Entity.Compare) // see take
+	order.By(entities, Entity.Compare) // the order that recordDeliveries explains
 	entities = slices.Compact(entities)
 	err := s.InTx(ctx, func(tx *Tx) error {
 		for i, l := range slices.Concat(same, differ) {
@@ -54,8 +54,7 @@ func (s *Store) NoteLooks(ctx context.Context, same, differ []Link, now time.Tim
 	return nil
 }
 
-// SameAt returns when the object of a link was last looked at and found as it
-// was; zero = never.
+// SameAt returns when the object of a link was last read and found unchanged; zero = never.
 func (s *Store) SameAt(ctx context.Context, l Link) (time.Time, error) {
 	rows, err := s.Query(ctx, `SELECT same_at FROM links WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND item = $4`,
 		l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item)
@@ -78,8 +77,8 @@ func (s *Store) Shared(ctx context.Context, l Link) (bool, error) {
 	return n > 0, err
 }
 
-// ContactLinked returns the contact of the location whose a contact of CalendarHero
-// is; "" if it is that of none.
+// ContactLinked returns the HighLevel contact of the location that is linked to a
+// CalendarHero contact; "" if there is none.
 func (s *Store) ContactLinked(ctx context.Context, locationID, objectID string) (contactID string, err error) {
 	rows, err := s.Query(ctx, `SELECT CASE WHEN l.kind = 'contact' THEN l.entity_id ELSE coalesce(e.contact_id, '') END
 		FROM links l LEFT JOIN entities e ON e.location_id = l.location_id AND e.kind = l.kind AND e.id = l.entity_id

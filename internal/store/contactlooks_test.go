@@ -7,7 +7,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestContactsAreLookedAtInTurn(t *testing.T) {
+func TestContactsAreReadInTurn(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b, ctx := setup(t, open, nil), t.Context()
 		now := time.Date(2030, 6, 1, 12, 0, 0, 0, time.UTC)

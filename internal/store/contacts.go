@@ -12,14 +12,14 @@ import (
 	"milepost/internal/order"
 )
 
-// Contact is a HighLevel contact as people search for it, from the last sync.
+// Contact holds what people can search of a HighLevel contact, as of the last sync.
 type Contact struct {
 	LocationID string
 	ID         string
 	Name       string
 	Email      string
 	Phone      string
-	ChangedAt  time.Time // when one of these was last another
+	ChangedAt  time.Time // when one of these fields last changed
 }
 
 const contactColumns = `location_id, id, name, email, phone, changed_at`
@@ -31,10 +31,10 @@ func scanContact(r Rows) (c Contact, err error) {
 	return c, err
 }
 
-// longestWord bounds a word, so that no name fills an index.
+// longestWord limits the length of a word, so that a name cannot fill the index.
 const longestWord = 64
 
-// Words are the words that find the contact, each by its beginning.
+// Words returns the words by whose beginnings a search finds the contact.
 func (c Contact) Words() []string {
 	words := nameWords(c.Name)
 	email := strings.ToLower(strings.TrimSpace(c.Email))
@@ -44,7 +44,7 @@ func (c Contact) Words() []string {
 		words = append(words, nameWords(email)...)
 	}
 	digits := onlyDigits(c.Phone)
-	for _, n := range []int{len(digits), 10, 7, 4} { // people leave out the country, the area, or remember the end
+	for _, n := range []int{len(digits), 10, 7, 4} { // people leave out the country or the area code, or remember the last digits
 		if n > 0 && len(digits) >= n {
 			words = append(words, digits[len(digits)-n:])
 		}
@@ -56,7 +56,7 @@ func (c Contact) Words() []string {
 	return slices.DeleteFunc(slices.Compact(words), func(w string) bool { return w == "" })
 }
 
-// nameWords splits a text where neither a letter nor a digit is.
+// nameWords splits a text at every character that is neither a letter nor a digit.
 func nameWords(text string) []string {
 	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) })
 }
@@ -70,8 +70,8 @@ func onlyDigits(text string) string {
 	}, text)
 }
 
-// SearchTerms are the beginnings of words that a search asks for: an e-mail address,
-// a telephone number, or parts of a name.
+// SearchTerms returns the beginnings of words in a search text: of an e-mail address, a
+// telephone number, or parts of a name.
 func SearchTerms(text string) []string {
 	text = strings.ToLower(strings.TrimSpace(text))
 	switch {
@@ -87,8 +87,7 @@ func SearchTerms(text string) []string {
 	return terms
 }
 
-// saveContact keeps a contact's card and words, and writes nothing if they are as
-// they were.
+// saveContact stores a contact's card and words, and writes nothing if they are unchanged.
 func (tx *Tx) saveContact(ctx context.Context, c Contact) error {
 	n, err := tx.Exec(ctx, `INSERT INTO contacts (`+contactColumns+`) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (location_id, id) DO UPDATE SET name = excluded.name, email = excluded.email, phone = excluded.phone, changed_at = excluded.changed_at
@@ -110,7 +109,7 @@ func (tx *Tx) saveContact(ctx context.Context, c Contact) error {
 
 const eraseContactWords = `DELETE FROM contact_words WHERE location_id = $1 AND contact_id = $2`
 
-// ContactOf reads one; ok is false if no sync has read it.
+// ContactOf reads one contact; ok is false if no sync has read it.
 func (s *Store) ContactOf(ctx context.Context, locationID, id string) (c Contact, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT `+contactColumns+` FROM contacts WHERE location_id = $1 AND id = $2`, locationID, id)
 	list, err := collect(rows, err, scanContact)
@@ -123,12 +122,12 @@ func (s *Store) ContactOf(ctx context.Context, locationID, id string) (c Contact
 	return list[0], true, nil
 }
 
-// mostWithTerm bounds how many words a search looks at for each of its terms: half the
-// contacts may begin with one letter.
+// mostWithTerm limits how many words a search reads for each term, because half of the
+// contacts may begin with the same letter.
 const mostWithTerm = 20_000
 
-// SearchContacts lists up to limit contacts that have all of the terms, by name.
-// more reports that there are others, or may be.
+// SearchContacts lists up to limit contacts that match all terms, by name. more means that
+// there are, or may be, others.
 func (s *Store) SearchContacts(ctx context.Context, terms []string, limit int) (list []Contact, more bool, err error) {
 	terms = slices.DeleteFunc(slices.Clone(terms), func(t string) bool { return t == "" })
 	if len(terms) == 0 {
@@ -149,12 +148,12 @@ func (s *Store) SearchContacts(ctx context.Context, terms []string, limit int) (
 	return list, more, nil
 }
 
-// searchContacts selects the contacts that have a word that begins with each term. Of
-// one term, it stops as soon as it has found enough.
+// searchContacts selects the contacts that have, for each term, a word that begins with it.
+// With a single term, it stops as soon as it has found enough.
 func searchContacts(terms []string, limit int) (query string, args []any) {
 	within := mostWithTerm
 	if len(terms) == 1 {
-		within = 4 * limit // a contact may have several words that begin so
+		within = 4 * limit // a contact may have several matching words
 	}
 	var having []string
 	for i, t := range terms {
@@ -163,15 +162,15 @@ func searchContacts(terms []string, limit int) (query string, args []any) {
 			SELECT location_id, contact_id FROM contact_words WHERE word >= $%d AND word < $%d ORDER BY word LIMIT $%d) AS term%d`, 3*i+1, 3*i+2, 3*i+3, i))
 	}
 	if len(terms) == 1 {
-		having = append(having, having[0]) // leaves each contact once
+		having = append(having, having[0]) // returns each contact once
 	}
 	return fmt.Sprintf(`SELECT contacts.location_id, id, name, email, phone, changed_at FROM (%s) AS found
 		JOIN contacts ON contacts.location_id = found.location_id AND contacts.id = found.contact_id LIMIT $%d`,
 		strings.Join(having, ` INTERSECT `), len(args)+1), append(args, limit)
 }
 
-// ContactCursor is where a page of contacts begins: after the one that changed then.
-// The zero cursor is the newest.
+// ContactCursor is where a page of contacts begins: after the contact that changed at this
+// time. The zero cursor begins with the newest.
 type ContactCursor struct {
 	ChangedAt      time.Time
 	LocationID, ID string
@@ -194,8 +193,7 @@ func (s *Store) ChangedContacts(ctx context.Context, after ContactCursor, limit 
 const listChangedContacts = `SELECT ` + contactColumns + ` FROM contacts WHERE (changed_at, location_id, id) < ($1, $2, $3)
 	ORDER BY changed_at DESC, location_id DESC, id DESC LIMIT $4`
 
-// ContactsByID lists the contacts with an id that a sync has read, whatever their
-// location.
+// ContactsByID lists the contacts with an id that a sync has read, in any location.
 func (s *Store) ContactsByID(ctx context.Context, id string) ([]Contact, error) {
 	rows, err := s.Query(ctx, listContactsByID, id)
 	list, err := collect(rows, err, scanContact)
@@ -237,7 +235,7 @@ func (s *Store) LinksOf(ctx context.Context, locationID, contactID string) ([]Li
 
 const listLinksOf = `SELECT ` + linkColumns + ` FROM links WHERE (location_id, kind, entity_id) IN ` + entitiesOf + ` ORDER BY start_at, kind, entity_id, item`
 
-// SyncNow queues a contact and its records at once, also those that wait for a next try.
+// SyncNow queues a contact and its records at once, even those that wait for a next try.
 func (s *Store) SyncNow(ctx context.Context, locationID, contactID string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		contact := Entity{LocationID: locationID, Kind: "contact", ID: contactID}
@@ -267,7 +265,7 @@ func (s *Store) SyncRecordNow(ctx context.Context, e Entity) error {
 	return nil
 }
 
-// SyncRecordsNow is SyncRecordNow for several, all or none.
+// SyncRecordsNow is SyncRecordNow for several records, all or none.
 func (s *Store) SyncRecordsNow(ctx context.Context, entities []Entity) error {
 	if err := s.InTx(ctx, func(tx *Tx) error { return tx.syncNow(ctx, slices.Clone(entities)) }); err != nil {
 		return fmt.Errorf("sync %d records now: %w", len(entities), err)
@@ -276,14 +274,15 @@ func (s *Store) SyncRecordsNow(ctx context.Context, entities []Entity) error {
 }
 
 func (tx *Tx) syncNow(ctx context.Context, entities []Entity) error {
-	order.By(entities, Entity.Compare) // see take
+	order.By(entities, Entity.Compare) // the order that recordDeliveries explains
 	list := make([]raised, len(entities))
 	for i, e := range entities {
 		v, err := tx.raiseWanted(ctx, e, "", 1, 0, byEvent)
 		if err != nil {
 			return err
 		}
-		// One that may be gone keeps its second look: that is no failure.
+		// A record that may be gone keeps the wait for its second check, because that wait
+		// is not after a failure.
 		if _, err := tx.Exec(ctx, `UPDATE entities SET next_try = 0 WHERE location_id = $1 AND kind = $2 AND id = $3 AND gone_at = 0`, e.LocationID, e.Kind, e.ID); err != nil {
 			return err
 		}

@@ -57,9 +57,9 @@ func TestTheRecordsOfAContactShareItsJob(t *testing.T) {
 	})
 }
 
-// A record that waits for its next try holds up none of its contact's, nor does an
-// event on another one end its wait.
-func TestAnEventGoesBeforeAnotherRecordsNextTry(t *testing.T) {
+// A record that waits for its next try does not delay the other records of its contact. An
+// event on another record does not end that wait.
+func TestAnEventDoesNotWaitForAnotherRecordsNextTry(t *testing.T) {
 	for _, wait := range []time.Duration{15 * time.Minute, 4500 * time.Millisecond} {
 		t.Run(wait.String(), func(t *testing.T) { eventGoesBefore(t, wait) })
 	}
@@ -117,7 +117,7 @@ func eventGoesBefore(t *testing.T, wait time.Duration) {
 		<-slept
 		third := first
 		third.ID = 3
-		b.deliver(t, third) // absorbed by the wait
+		b.deliver(t, third) // waits too
 		if n := waits.Load(); n != 1 {
 			t.Errorf("the record that waits was tried %d times", n)
 		}
@@ -128,9 +128,9 @@ func eventGoesBefore(t *testing.T, wait time.Duration) {
 	})
 }
 
-// River makes scheduled jobs available every five seconds, and looks for available ones
-// each second.
-func TestATryThatIsDueSoonIsNotLate(t *testing.T) {
+// River makes scheduled jobs available every five seconds, and fetches available ones every
+// second.
+func TestATryThatIsDueSoonStartsOnTime(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		const wait = 300 * time.Millisecond
 		runs := make(chan time.Time, 10)
@@ -146,7 +146,7 @@ func TestATryThatIsDueSoonIsNotLate(t *testing.T) {
 					return err
 				}
 				again, err := st.AwaitNextTry(ctx, job, time.Now(), func(d time.Duration) time.Duration { return d })
-				if again { // a slow machine: the try is due already
+				if again { // on a slow machine, the try is already due
 					return river.JobSnooze(0)
 				}
 				rows, queryErr := st.Query(ctx, `SELECT id FROM river_job WHERE state = 'scheduled'`)
@@ -170,8 +170,8 @@ func TestATryThatIsDueSoonIsNotLate(t *testing.T) {
 	})
 }
 
-// An event on one record is dispatched while the job of its contact ends: either the
-// end sees it, or a new job is there.
+// If an event is dispatched while the job of its contact ends, either the end sees it, or a
+// new job exists.
 func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t) // SQLite has one writer
@@ -200,7 +200,7 @@ func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 	first := taskOf("c1", "t1")
 	first.ID = 1
 	b.deliver(t, first)
-	<-began // a transaction would lock the job's row, and nobody would begin it
+	<-began // a transaction begun earlier would lock the job's row, so no worker would start it
 	err := b.InTx(t.Context(), func(tx *store.Tx) error {
 		defer close(asked)
 		if err := tx.Ask(t.Context(), taskOf("c1", "t2").Entity, "c1"); err != nil {
@@ -235,9 +235,9 @@ func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 	}
 }
 
-// The version before had a job for each record, and noted no contact by which records
-// are worked. Its jobs hand their records over.
-func TestJobsOfTheVersionBeforeHandTheirRecordsOver(t *testing.T) {
+// The previous version had one job for each record, and did not store which contact's job
+// syncs a record. Such jobs hand their records over.
+func TestJobsOfThePreviousVersionHandTheirRecordsOver(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		done := make(chan string, 10)
 		worked := false
@@ -274,7 +274,7 @@ func TestJobsOfTheVersionBeforeHandTheirRecordsOver(t *testing.T) {
 		}
 		old := taskOf("", "t1")
 		old.ID = 1
-		b.deliver(t, old) // its row is known and of no contact's job, so the job is as the version before made it
+		b.deliver(t, old) // its row exists without a contact's job, so it gets a job as in the previous version
 		select {
 		case id := <-done:
 			if id != "t1" || !worked {
@@ -295,9 +295,9 @@ func TestJobsOfTheVersionBeforeHandTheirRecordsOver(t *testing.T) {
 	})
 }
 
-// A process of the version before, which runs beside one of this version, completes
-// the job of a contact without a look at the contact's records.
-func TestWhatIsOwedWithoutAJobGetsOne(t *testing.T) {
+// A process of the previous version may run next to one of this version. It completes a
+// contact's job without checking the contact's records.
+func TestAnOwedSyncWithoutAJobGetsOne(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		d := taskOf("c1", "t1")

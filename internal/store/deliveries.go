@@ -13,40 +13,40 @@ import (
 
 // Delivery is one accepted webhook request, without its body.
 type Delivery struct {
-	ID         int64 // as the inbox numbered it
+	ID         int64 // the inbox's number
 	WebhookID  string
 	Type       string // the event's type, e.g. ContactUpdate
-	Entity     Entity // Kind is "" if the event concerns no record we know
-	ContactID  string // as the event named it; may be ""
+	Entity     Entity // Kind is "" if the event concerns no record that Milepost knows
+	ContactID  string // as named by the event; may be ""
 	Deleted    bool   // the event says the record was deleted
 	ReceivedAt time.Time
-	Skip       string // why nothing is to be done; "" = sync the entity
-	Body       []byte // of a kind that cannot be fetched (see Delivered), and of a delete event, else nil
-	Happened   string // the trigger that it says has happened; "" = none that matters
-	KeepLast   bool   // it is a delete event, whose body is kept if nothing is known of the record
+	Skip       string // why there is nothing to do; "" = sync the entity
+	Body       []byte // only for kinds that cannot be fetched (see Delivered) and delete events
+	Happened   string // the trigger that the event fires; "" = none that an automation uses
+	KeepLast   bool   // a delete event; its body is kept if nothing else is known about the record
 
-	// Read back from the store only:
+	// The fields below are only read back from the store.
 	Wanted     int64
 	Outcome    string
 	Detail     string
-	FinishedAt time.Time // zero while it is still owed
-	Replay     int64     // its last replay; 0 = there was none; see StartReplay
+	FinishedAt time.Time // zero while its sync is owed
+	Replay     int64     // its last replay; 0 = none; see StartReplay
 }
 
 // The outcomes of a delivery and of an entity's last sync.
 const (
 	Done      = "done"      // something was written
-	Unchanged = "unchanged" // all was as it should be
-	Skipped   = "skipped"   // nothing asked for it; the detail says why
-	Retry     = "retry"     // failed for now, tried again
-	Waiting   = "waiting"   // a rate limit, or an answer that has to settle
-	Auth      = "auth"      // a token is refused; the detail says what to do; tried again
-	Invalid   = "invalid"   // cannot be done as it is; not tried again until the record changes
+	Unchanged = "unchanged" // everything was already as it should be
+	Skipped   = "skipped"   // no automation asks for anything; the detail says why
+	Retry     = "retry"     // failed for now; Milepost retries
+	Waiting   = "waiting"   // waits for a rate limit, or until an answer is certain
+	Auth      = "auth"      // a token was rejected; the detail says what to do; Milepost retries
+	Invalid   = "invalid"   // cannot be done; Milepost retries when the record changes
 	Gone      = "gone"      // the record was deleted and its items with it
 	Conflict  = "conflict"  // both sides changed
-	Unclear   = "unclear"   // the answer to a request is lost; a person settles it
+	Unclear   = "unclear"   // the answer to a request is lost; a person must settle it
 	Stopped   = "stopped"   // an automation sent too many requests; the detail says what to do
-	Pending   = "pending"   // not looked at yet
+	Pending   = "pending"   // not synced yet
 )
 
 // Dispatch moves deliveries from the inbox to the workers, each exactly once. claim takes
@@ -67,7 +67,7 @@ func (s *Store) Dispatch(ctx context.Context, claim func(context.Context, *Tx) (
 	return moved, nil
 }
 
-// raiseFor raises an entity by its deliveries, and numbers these.
+// raiseFor raises an entity's Wanted by its deliveries, and sets their Wanted.
 func (tx *Tx) raiseFor(ctx context.Context, e Entity, deliveries []*Delivery) (raised, error) {
 	var contactID string
 	var nthDelete int64
@@ -88,7 +88,7 @@ func (tx *Tx) raiseFor(ctx context.Context, e Entity, deliveries []*Delivery) (r
 	return v, nil
 }
 
-// noteEvent stores what a delivery says of its entity, and keeps its body on request.
+// noteEvent stores what a delivery says about its entity, and keeps its body if requested.
 func (tx *Tx) noteEvent(ctx context.Context, e Entity, d *Delivery) error {
 	if d.Happened != "" {
 		if err := tx.noteHappened(ctx, e, map[string]time.Time{d.Happened: d.ReceivedAt}); err != nil {
@@ -102,7 +102,7 @@ func (tx *Tx) noteEvent(ctx context.Context, e Entity, d *Delivery) error {
 }
 
 // keepRecords keeps the last of an entity's deliveries as its record. Installs are ordered
-// by what they say, so all of them are offered.
+// by their content, so keepRecord gets all of them.
 func (tx *Tx) keepRecords(ctx context.Context, list []*Delivery) error {
 	if list[0].Entity.Kind != KindInstall {
 		list = list[len(list)-1:]
@@ -164,11 +164,11 @@ func (tx *Tx) recordDeliveries(ctx context.Context, deliveries []Delivery) error
 
 const deliveryColumns = `id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at, contact_id`
 
-// deliveryRead is what is read back.
+// deliveryRead lists the columns that are read back.
 const deliveryRead = deliveryColumns + `, replay`
 
-// insertDeliveries writes full statements of chunk rows, then the rest one by
-// one, so that only two texts are ever prepared.
+// insertDeliveries writes as many statements of chunk rows as it can, then the rest row by
+// row. So only two statement texts are prepared.
 func (tx *Tx) insertDeliveries(ctx context.Context, deliveries []Delivery) error {
 	const chunk = 32
 	for len(deliveries) > 0 {
@@ -193,7 +193,7 @@ func (tx *Tx) insertDeliveries(ctx context.Context, deliveries []Delivery) error
 	return nil
 }
 
-// placeholders returns "($1, $2), ($3, $4)" for 2 rows of 2.
+// placeholders returns, for example, "($1, $2), ($3, $4)" for 2 rows of 2 columns.
 func placeholders(rows, columns int) string {
 	var b strings.Builder
 	for i := range rows * columns {
@@ -210,7 +210,7 @@ func placeholders(rows, columns int) string {
 	return b.String() + ")"
 }
 
-// parameters returns "$3, $4" for 2 from 3 on.
+// parameters returns, for example, "$3, $4" for 2 parameters from 3 on.
 func parameters(first, n int) string {
 	list := make([]string, n)
 	for i := range list {
@@ -230,8 +230,8 @@ func (tx *Tx) setOutcome(ctx context.Context, e Entity, seen int64, outcome, det
 const setDeliveryOutcomes = `UPDATE deliveries SET outcome = $5, detail = $6, finished_at = $7
 	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0`
 
-// Deliveries lists the newest limit deliveries older than the one numbered
-// before (0 = from the newest on), newest first.
+// Deliveries lists up to limit deliveries that are older than the one with id before (0 =
+// all), newest first.
 func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Delivery, error) {
 	if before == 0 {
 		before = 1<<63 - 1
@@ -244,12 +244,12 @@ func (s *Store) Deliveries(ctx context.Context, before int64, limit int) ([]Deli
 	return out, nil
 }
 
-// pruneBatch bounds how many deliveries one PruneDeliveries looks at, so that
-// it never holds up the workers for long.
+// pruneBatch limits how many deliveries one PruneDeliveries reads, so that it does not
+// block the workers for long.
 const pruneBatch = 500
 
-// PruneDeliveries removes some of the deliveries received before a time, and returns how
-// many; 0 = no delivery is that old. Owed syncs do not depend on them.
+// PruneDeliveries deletes some of the deliveries received before a time, and returns how
+// many. 0 means that none is that old. Owed syncs do not depend on deliveries.
 func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM deliveries WHERE received_at < $1 AND id IN (
@@ -262,7 +262,7 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64,
 	return n, nil
 }
 
-// Backlog counts the entities that are not in step yet.
+// Backlog counts the entities that are not in step.
 func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	rows, err := s.Query(ctx, countBacklog)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
@@ -272,8 +272,8 @@ func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	return n[0], nil
 }
 
-// OldestOpen is when the oldest webhook came that still waits for the sync of its record;
-// the zero time if none does.
+// OldestOpen is when the oldest webhook arrived whose record is not synced yet; the zero
+// time if there is none.
 func (s *Store) OldestOpen(ctx context.Context) (oldest time.Time, err error) {
 	for _, outcome := range OpenOutcomes {
 		rows, err := s.Query(ctx, oldestWith, outcome)

@@ -16,7 +16,7 @@ import (
 // Entity names one HighLevel record.
 type Entity struct {
 	LocationID string
-	Kind       string // contact, task, note, appointment, opportunity; meeting; those of Delivered
+	Kind       string // contact, task, note, appointment, opportunity, meeting, or a Delivered kind
 	ID         string
 }
 
@@ -37,22 +37,22 @@ type EntityState struct {
 	ContactID     string // the contact it belongs to; "" until known
 	Wanted, Done  int64
 	DeletedWanted int64     // Wanted at the newest delete event; 0 = there was none
-	GoneAt        time.Time // since when a fetch and the events disagree on whether the record is gone; zero = they agree
-	Fingerprint   string    // of the record as it was last read; "" = never was; or FingerprintGone
-	Mark          string    // by what a change is known without reading the record; see LastSeen
+	GoneAt        time.Time // since when the fetch and the events disagree whether the record is gone; zero = they agree
+	Fingerprint   string    // of the record at the last read; "" = never read; or FingerprintGone
+	Mark          string    // shows a change without reading the record; see LastSeen
 	Outcome       string
 	Detail        string
 	SyncedAt      time.Time
-	Backfill      bool      // no event asked for the sync that is owed: it lets those go first that one asked for
-	SyncContact   string    // the contact whose sync job works it; "" = it has one of its own
-	NextTry       time.Time // of a sync that did not end; zero = at once
-	Tries         int64     // that failed in a row
-	Parts         string    // digests of the parts whose changes are noted, as they were last read; "" = never were
-	LookAt        time.Time // when the clock changes what is asked for; zero = never
-	Trouble       string    // key of the cause for which it is not in step; "" = it has none; see Cause
+	Backfill      bool      // no event asked for the owed sync, so syncs for events go first
+	SyncContact   string    // the contact whose job syncs it; "" = it has its own job
+	NextTry       time.Time // when a sync that did not end is tried again; zero = at once
+	Tries         int64     // consecutive failures
+	Parts         string    // digests of the parts that fire triggers, at the last read; "" = never read
+	LookAt        time.Time // when the clock changes the plan; zero = never
+	Trouble       string    // key of the Cause why it is not in step; "" = none
 }
 
-// FingerprintGone is the fingerprint of a record that was there and is gone.
+// FingerprintGone is the fingerprint of a record that existed and is gone.
 const FingerprintGone = "gone"
 
 // DeleteAsked reports whether a delete event arrived since the last finished sync.
@@ -92,7 +92,7 @@ const listEntitiesOf = `SELECT location_id, kind, id FROM entities
 	WHERE location_id = $1 AND contact_id = $2 AND kind <> 'contact' ORDER BY kind, id`
 
 // Dependents lists the entities of a contact that have, or may soon have, a meeting request
-// that shows the contact's notes, tags or name.
+// which shows the contact's notes, tags or name.
 func (s *Store) Dependents(ctx context.Context, locationID, contactID string) ([]Entity, error) {
 	return s.entities(ctx, listDependents, locationID, contactID)
 }
@@ -128,26 +128,26 @@ func (s *Store) LearnContact(ctx context.Context, e Entity, contactID string) er
 	return nil
 }
 
-// asker is who asks for a sync.
+// asker says who asked for a sync.
 type asker int64
 
 const (
 	byEvent    asker = iota // a webhook, a person, or what a sync found to do
-	byBackfill              // nobody waits for it: a reconciliation, a backfill, a poll
+	byBackfill              // something that nobody waits for: a reconciliation, a backfill, a poll
 )
 
-// raised is an entity's Wanted after raiseWanted, and its job.
+// raised is an entity whose Wanted was raised, and its job.
 type raised struct {
 	wanted   int64
-	job      Entity // whose sync job works it
-	ready    bool   // it waits for no next try
-	expedite bool   // its job waits, or lets others go first, and is not to do so any more
+	job      Entity // the entity whose job syncs it
+	ready    bool   // it does not wait for a next try
+	expedite bool   // its job must no longer wait or run at low priority
 }
 
-// raiseWanted adds n to the Wanted of an entity. nthDelete is the number of the event that
-// is a delete (1-based), 0 = none. contactID may be "". A delete confirms that a record is
-// gone, so a sync that waits for that becomes due. If only a backfill asked for the sync so
-// far, an event gives it the priority of live syncs, and makes it due.
+// raiseWanted adds n to the Wanted of an entity. nthDelete is the 1-based number of the
+// event that is a delete, 0 = none. contactID may be "". A delete confirms that a record is
+// gone, so a sync that waits for confirmation becomes due. If only a backfill had asked for
+// the sync, an event gives it the priority of live syncs and makes it due.
 func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nthDelete int64, by asker) (raised, error) {
 	syncContact := ""
 	if WorkedWithContact(e.Kind) {
@@ -185,8 +185,8 @@ func (tx *Tx) raiseWanted(ctx context.Context, e Entity, contactID string, n, nt
 	return list[0], nil
 }
 
-// WorkedWithContact reports whether the sync job of their contact works records of a kind,
-// once the contact is known.
+// WorkedWithContact reports whether the job of the contact, once the contact is known,
+// syncs records of a kind.
 func WorkedWithContact(kind string) bool {
 	switch kind {
 	case "task", "note", "appointment", "opportunity", KindWorkflow:
@@ -195,7 +195,7 @@ func WorkedWithContact(kind string) bool {
 	return false
 }
 
-// jobOf returns the entity whose sync job works a record: its contact, or the record.
+// jobOf returns the entity whose job syncs a record: its contact, or the record itself.
 func jobOf(e Entity, syncContact string) Entity {
 	if syncContact == "" {
 		return e
@@ -251,9 +251,9 @@ const listUnready = `SELECT 1 FROM entities WHERE location_id = $1 AND sync_cont
 	UNION ALL SELECT 1 FROM entities WHERE location_id = $1 AND kind = 'contact' AND id = $2 AND wanted > done
 		AND (next_try > 0 OR (backfill > 0 AND $3 = 0)) LIMIT 1`
 
-// lockJob orders this transaction against the others that queue a sync job or end it. Either
-// the end sees the raised counter, or the queued job is a new one. It comes after the locks
-// on the entities' rows. SQLite has only one writer.
+// lockJob orders this transaction against others that queue or end the same sync job.
+// Either the end sees the raised counter, or the queued job is a new one. Call it after
+// locking the entities' rows. SQLite needs no lock, because it has one writer.
 func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
 	if _, ok := tx.store.backend.(*sqliteBackend); ok {
 		return nil
@@ -262,9 +262,8 @@ func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
 	return err
 }
 
-// SyncsOwed lists the records that a sync job has to work, in order: the contact before its
-// records, and those that failed last. syncedAt is when one of the contact's records was
-// last synced.
+// SyncsOwed lists the records that a sync job must sync: the contact first, and records
+// that failed last. syncedAt is when one of the contact's records was last synced.
 func (s *Store) SyncsOwed(ctx context.Context, job Entity) (pending []EntityState, syncedAt time.Time, err error) {
 	rows, err := s.Query(ctx, listOwed, job.LocationID, job.Kind, job.ID)
 	if pending, err = collect(rows, err, scanEntity); err != nil {
@@ -303,31 +302,31 @@ const (
 type Finish struct {
 	Entity      Entity
 	Wanted      int64  // the Wanted it started from
-	ContactID   string // learnt on the way; "" = nothing new
+	ContactID   string // learnt during the sync; "" = nothing new
 	Fingerprint string // of the record as it was read
-	Mark        string // its own mark of change
+	Mark        string // the record's own mark of change
 	Outcome     string
 	Detail      string
-	Cause       Cause // of an outcome that has one: what is known of it, but its location and outcome
+	Cause       Cause // for outcomes that have one; without location and outcome
 	Now         time.Time
-	Requeue     []Entity // entities that must be looked at again because of this one, perhaps itself
-	Backfill    bool     // what is touched lets those go first that an event asks for, too
+	Requeue     []Entity // entities that must be synced again because of this one, perhaps including itself
+	Backfill    bool     // the requeued entities also get low priority
 	// LookAt is when the clock changes the plan, zero = never. If nothing was planned, the
 	// stored time stays.
 	LookAt     time.Time
 	Planned    bool
 	Parts      string               // as EntityState's
-	Happened   map[string]time.Time // to be noted, by trigger
-	Tagged     map[string]time.Time // since when it has its tags; nil = that is not noted
-	Last       []byte               // what is last known of the record; nil = as before
-	Erase      string               // the contact of which what is stored is to be erased; "" = none
+	Happened   map[string]time.Time // what to store in happenings, by trigger
+	Tagged     map[string]time.Time // since when it has each tag; nil = do not store
+	Last       []byte               // the last known facts; nil = keep what is stored
+	Erase      string               // the contact whose stored data must be erased; "" = none
 	Timeline   []TimelineEntry
-	Contact    *Contact     // the record, if it is a contact and was read; else nil
-	Considered []Considered // what the automations made of the record
+	Contact    *Contact     // set if the record is a contact and was read
+	Considered []Considered // the results of the automations
 	Calls      []byte       // see SyncCalls.Packed
 }
 
-// requeuesBy returns who asks for the syncs that a sync queues.
+// requeuesBy returns who asks for the syncs in Requeue.
 func (f Finish) requeuesBy() asker {
 	if f.Backfill {
 		return byBackfill
@@ -335,12 +334,12 @@ func (f Finish) requeuesBy() asker {
 	return byEvent
 }
 
-// FinishSync stores in one transaction the results of syncs that a job worked, queues what
-// they ask for, and completes the job, which may be nil. If something of the job is still
-// owed, it returns again = true and leaves the job as it is. The lock of the job orders
-// this against every dispatcher, so no event is lost.
+// FinishSync stores the results of a job's syncs, queues what they ask for, and completes
+// the job (which may be nil), all in one transaction. If the job still owes a sync,
+// FinishSync returns again = true and leaves the job unchanged. The job's lock orders this
+// against every dispatcher, so no event is lost.
 func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended ...Finish) (again bool, err error) {
-	order.By(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // see take
+	order.By(ended, func(a, b Finish) int { return a.Entity.Compare(b.Entity) }) // the order that recordDeliveries explains
 	if err := s.noteCauses(ctx, ended); err != nil {
 		return false, err
 	}
@@ -378,8 +377,8 @@ func (s *Store) FinishSync(ctx context.Context, job *river.Job[SyncArgs], ended 
 	return again, nil
 }
 
-// finish stores the result of one sync. It returns what is still owed of the record, which
-// may be another contact's by now.
+// finish stores the result of one sync. It returns the syncs of the record that are still
+// owed; the record may belong to another contact by now.
 func (tx *Tx) finish(ctx context.Context, f Finish) (left []raised, err error) {
 	e := f.Entity
 	_, trouble := causeOf(e, f.Outcome, f.Cause)
@@ -447,7 +446,7 @@ func oneIf(is bool) int64 {
 	return 0
 }
 
-// pendingSyncs lists the next tries of the records that a sync job has to work.
+// pendingSyncs returns the next tries of the records that a job must sync.
 func (tx *Tx) pendingSyncs(ctx context.Context, job Entity) ([]EntityState, error) {
 	if err := tx.lockJob(ctx, job); err != nil {
 		return nil, err
@@ -456,9 +455,9 @@ func (tx *Tx) pendingSyncs(ctx context.Context, job Entity) ([]EntityState, erro
 	return collect(rows, err, scanEntity)
 }
 
-// AwaitNextTry replaces a job by one that is due at the earliest next try of its records.
-// real is how long a wait really takes from now on. If one of the records may be worked at
-// once, AwaitNextTry returns again = true and leaves the job as it is.
+// AwaitNextTry replaces a job with one that is due at the earliest next try of its records.
+// real converts a wait to real time. If one of the records is ready now, AwaitNextTry
+// returns again = true and leaves the job unchanged.
 func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now time.Time, real func(time.Duration) time.Duration) (again bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		pending, err := tx.pendingSyncs(ctx, job.Args.Entity())
@@ -485,14 +484,14 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 	return again, nil
 }
 
-// Ready reports whether an owed sync may be worked now. A next try that lies further ahead
-// than any wait is one of a clock that was put back.
+// Ready reports whether an owed sync may start now. A next try that is further ahead than
+// any wait was set by a clock that was put back since, so it does not count.
 func (s EntityState) Ready(now time.Time) bool {
 	return !s.NextTry.After(now) || s.NextTry.After(now.Add(longestSync))
 }
 
-// HandOver gives a record to the sync job of its contact, and completes its own job, which
-// may be nil.
+// HandOver gives a record to the job of its contact, and completes the record's own job,
+// which may be nil.
 func (s *Store) HandOver(ctx context.Context, job *river.Job[SyncArgs], e Entity) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `UPDATE entities SET sync_contact = contact_id WHERE location_id = $1 AND kind = $2 AND id = $3
@@ -524,14 +523,14 @@ func (s *Store) HandOver(ctx context.Context, job *river.Job[SyncArgs], e Entity
 	return nil
 }
 
-// LearnContacts stores the contacts of tasks whose contacts were not known. With handOver
-// it also gives the tasks to the jobs of these contacts, all at once. Tasks whose deletion
-// is unconfirmed stay with their own jobs, which may be about to believe it. Without
-// handOver, a job that has begun only finds the contact.
+// LearnContacts stores contacts of tasks that were not known. With handOver, it also gives
+// all these tasks to the jobs of their contacts. Tasks with an unconfirmed deletion stay
+// with their own jobs, which may be about to confirm it. Without handOver, the jobs of the
+// tasks only store the contacts.
 func (s *Store) LearnContacts(ctx context.Context, contactOf map[Entity]string, handOver bool) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		byAsker := map[asker][]raised{}
-		for _, e := range slices.SortedFunc(maps.Keys(contactOf), Entity.Compare) { // see take
+		for _, e := range slices.SortedFunc(maps.Keys(contactOf), Entity.Compare) { // the order that recordDeliveries explains
 			rows, err := tx.Query(ctx, `UPDATE entities SET contact_id = $4, sync_contact = CASE WHEN $5 AND gone_at = 0 AND deleted_wanted <= done THEN $4 ELSE '' END
 				WHERE location_id = $1 AND kind = $2 AND id = $3 AND contact_id = '' RETURNING `+entityColumns,
 				e.LocationID, e.Kind, e.ID, contactOf[e], handOver)
@@ -561,8 +560,8 @@ func (s *Store) LearnContacts(ctx context.Context, contactOf map[Entity]string, 
 	return nil
 }
 
-// OwedWithoutContact lists the tasks of a location that wait for a sync and whose contact is
-// not known.
+// OwedWithoutContact lists the tasks of a location that wait for a sync and whose contact
+// is unknown.
 func (s *Store) OwedWithoutContact(ctx context.Context, locationID string) ([]EntityState, error) {
 	rows, err := s.Query(ctx, listOwedWithoutContact, locationID)
 	list, err := collect(rows, err, scanEntity)
@@ -580,16 +579,16 @@ type Postponed struct {
 	Wanted  int64
 	Outcome string
 	Detail  string
-	Cause   Cause     // as Finish's
-	GoneAt  time.Time // as EntityState's
+	Cause   Cause     // as in Finish
+	GoneAt  time.Time // as in EntityState
 	NextTry time.Time
 	Tries   int64
 	Now     time.Time
 	Calls   []byte // see SyncCalls.Packed
 }
 
-// Postpone notes why a sync has not ended yet. One that waits keeps the cause that it has:
-// whether that is gone is not known before its next try.
+// Postpone stores why a sync has not ended. A sync that waits keeps its cause, because only
+// the next try shows whether the cause is gone.
 func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 	e := p.Entity
 	cause, trouble := causeOf(e, p.Outcome, p.Cause)
@@ -617,7 +616,7 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 }
 
 // QueueOwed ensures that every owed sync has a job. Only a process of an earlier version
-// that ran beside this one can have left one without.
+// that ran next to this one can leave a sync without a job.
 func (s *Store) QueueOwed(ctx context.Context) error {
 	rows, err := s.Query(ctx, `SELECT `+entityColumns+` FROM entities WHERE wanted > done`)
 	pending, err := collect(rows, err, scanEntity)
@@ -642,12 +641,12 @@ func (s *Store) QueueOwed(ctx context.Context) error {
 	return nil
 }
 
-// Requeue queues syncs of entities, without a webhook.
+// Requeue queues syncs of entities without a webhook.
 func (s *Store) Requeue(ctx context.Context, entities []Entity, deleted bool) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, deleted, byEvent) })
 }
 
-// RequeueLater is Requeue at low priority: syncs for events go first.
+// RequeueLater is Requeue at low priority, after syncs for events.
 func (s *Store) RequeueLater(ctx context.Context, entities []Entity) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.requeue(ctx, entities, false, byBackfill) })
 }
@@ -660,7 +659,7 @@ func (tx *Tx) requeue(ctx context.Context, entities []Entity, deleted bool, by a
 	if deleted {
 		nthDelete = 1
 	}
-	entities = slices.Compact(slices.SortedFunc(slices.Values(entities), Entity.Compare)) // see take
+	entities = slices.Compact(slices.SortedFunc(slices.Values(entities), Entity.Compare)) // the order that recordDeliveries explains
 	list := make([]raised, len(entities))
 	for i, e := range entities {
 		var err error

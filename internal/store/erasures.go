@@ -8,22 +8,22 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// Erasure is what becomes of all that is stored of a contact which was deleted
-// in HighLevel, or which a person asked to forget.
+// Erasure is the progress of erasing a contact's stored data: the contact was deleted in
+// HighLevel, or a person asked Milepost to forget it.
 type Erasure struct {
 	LocationID string
 	ContactID  string
-	OnRequest  bool      // a person asked: the contact is not synced again while this stands
+	OnRequest  bool      // a person asked: the contact is not synced until Remember
 	AskedAt    time.Time //
-	DoneAt     time.Time // zero while it is under way
+	DoneAt     time.Time // zero until it is done
 	Payloads   int64     // webhooks whose bodies were erased
-	Entries    int64     // of the timeline, erased
-	Objects    int64     // made in CalendarHero for it and removed; what stays is told by Left
-	Items      int64     // of its calendar, emptied
+	Entries    int64     // timeline entries that were erased
+	Objects    int64     // objects in CalendarHero that were removed; Left lists those that stay
+	Items      int64     // calendar items that were emptied
 }
 
-// EraseArgs asks for what is stored of a contact to be erased once its items
-// are removed.
+// EraseArgs are the arguments of the job that erases a contact's stored data after its
+// items are removed.
 type EraseArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 	ContactID  string `json:"contact_id"  river:"unique"`
@@ -37,9 +37,8 @@ func (EraseArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// Forget asks for a contact to be removed from CalendarHero and from the
-// store, as if it had been deleted in HighLevel. It is not synced again until
-// Remember.
+// Forget requests that a contact is removed from CalendarHero and from the store, as if it
+// had been deleted in HighLevel. Milepost does not sync it again until Remember.
 func (s *Store) Forget(ctx context.Context, locationID, contactID string, now time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.askErasure(ctx, locationID, contactID, true, now); err != nil {
@@ -53,7 +52,7 @@ func (s *Store) Forget(ctx context.Context, locationID, contactID string, now ti
 	return nil
 }
 
-// Remember lets a forgotten contact be synced again, and has it looked at.
+// Remember lets a forgotten contact be synced again, and queues its sync.
 func (s *Store) Remember(ctx context.Context, locationID, contactID string) (was bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM erasures WHERE location_id = $1 AND contact_id = $2`, locationID, contactID)
@@ -68,7 +67,7 @@ func (s *Store) Remember(ctx context.Context, locationID, contactID string) (was
 	return was, nil
 }
 
-// askErasure notes that a contact's traces are to be erased, and queues the job.
+// askErasure stores that a contact's data must be erased, and queues the job.
 func (tx *Tx) askErasure(ctx context.Context, locationID, contactID string, onRequest bool, now time.Time) error {
 	asked := int64(0)
 	if onRequest {
@@ -84,8 +83,8 @@ func (tx *Tx) askErasure(ctx context.Context, locationID, contactID string, onRe
 	return tx.store.queue.insert(ctx, tx, []river.InsertManyParams{{Args: EraseArgs{LocationID: locationID, ContactID: contactID}}})
 }
 
-// eraseSkipped has what came of a forgotten contact erased where no sync does
-// it, since nothing asks for one.
+// eraseSkipped requests the erasure of skipped deliveries of forgotten contacts, because no
+// sync will do it.
 func (tx *Tx) eraseSkipped(ctx context.Context, deliveries []Delivery) error {
 	came := map[Erasure]time.Time{}
 	for _, d := range deliveries {
@@ -113,8 +112,7 @@ func (tx *Tx) eraseSkipped(ctx context.Context, deliveries []Delivery) error {
 
 const listForgotten = `SELECT location_id, contact_id FROM erasures WHERE on_request = 1 ORDER BY location_id, contact_id`
 
-// Erasure reads what becomes of a contact's traces; ok is false if nobody
-// asked for it.
+// Erasure reads the progress of a contact's erasure; ok is false if nobody requested one.
 func (s *Store) Erasure(ctx context.Context, locationID, contactID string) (e Erasure, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT location_id, contact_id, on_request, asked_at, done_at, payloads, entries, objects, items FROM erasures
 		WHERE location_id = $1 AND contact_id = $2`, locationID, contactID)
@@ -133,9 +131,9 @@ func (s *Store) Erasure(ctx context.Context, locationID, contactID string) (e Er
 	return list[0], true, nil
 }
 
-// entitiesOf selects the keys of a contact's entities: its own, and those of
-// its tasks, notes and workflow records. For an OR, SQLite would walk the whole
-// location; for a bare UNION, whatever is looked up by it.
+// entitiesOf selects the keys of a contact's entities: the contact, its tasks, notes and
+// workflow records. With an OR, SQLite would read all rows of the location; with a bare
+// UNION, it would read the whole table that is joined to this.
 const entitiesOf = `(SELECT location_id, kind, id FROM (
 	SELECT location_id, kind, id FROM entities WHERE location_id = $1 AND contact_id = $2
 	UNION SELECT location_id, kind, id FROM entities WHERE location_id = $1 AND kind = 'contact' AND id = $2) AS of_contact)`
@@ -155,8 +153,8 @@ const countOwed = `SELECT count(*) FROM entities WHERE wanted > done AND (locati
 // ofObjects selects the links of a contact that have an object in CalendarHero.
 const ofObjects = `item_kind IN ('event', 'task', 'contact') AND (location_id, kind, entity_id) IN ` + entitiesOf
 
-// Standing counts the links of a contact that are not let go: their objects
-// stand in CalendarHero, or may.
+// Standing counts the links of a contact that are not gone: their objects exist in
+// CalendarHero, or may exist.
 func (s *Store) Standing(ctx context.Context, locationID, contactID string) (int64, error) {
 	rows, err := s.Query(ctx, countStanding, locationID, contactID)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
@@ -168,8 +166,8 @@ func (s *Store) Standing(ctx context.Context, locationID, contactID string) (int
 
 const countStanding = `SELECT count(*) FROM links WHERE state <> 'gone' AND ` + ofObjects
 
-// Left lists the links of a contact whose objects stay in CalendarHero though it
-// is gone or forgotten; Link.Left says why.
+// Left lists the links of a contact whose objects stay in CalendarHero although the contact
+// is gone or forgotten. Link.Left says why.
 func (s *Store) Left(ctx context.Context, locationID, contactID string) ([]Link, error) {
 	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE left_why <> '' AND `+ofObjects+` ORDER BY kind, entity_id, item`,
 		locationID, contactID)
@@ -194,11 +192,11 @@ const listDeliveriesOf = `SELECT id FROM deliveries WHERE (location_id, kind, en
 
 const eraseDeliveriesOf = `UPDATE deliveries SET detail = '' WHERE detail <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf
 
-// Erase removes what is stored of a contact and its records but ids, digests
-// and outcomes: details, titles, the timeline, the content of items, what was
-// delivered, the errors of jobs. payloads is how many bodies the inbox has
-// erased; standing says why objects that were made for it still stand, "" where
-// none do. It can be repeated, and is not done before Erased.
+// Erase removes the stored data of a contact and its records, except ids, digests and
+// outcomes. It erases details, titles, the timeline, the content of items, delivered bodies
+// and the errors of jobs. payloads is how many bodies the inbox has erased. standing says
+// why objects in CalendarHero still exist, "" = none does. Erase can be repeated. The
+// erasure is not done before Erased.
 func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remaining string, now time.Time) error {
 	locationID, contactID := begun.LocationID, begun.ContactID
 	err := s.InTx(ctx, func(tx *Tx) error {
@@ -218,11 +216,12 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remain
 		}
 		for _, statement := range []string{
 			`UPDATE links SET title = '' WHERE title <> '' AND (location_id, kind, entity_id) IN ` + entitiesOf,
-			// A digest of a telephone number alone tells the number to who tries them all.
+			// Anyone can find the number behind a digest of a telephone number by trying
+			// all numbers.
 			`UPDATE links SET base = '' WHERE base <> '' AND state = 'gone' AND (location_id, kind, entity_id) IN ` + entitiesOf,
 			eraseDeliveriesOf,
 			`DELETE FROM considered WHERE (location_id, kind, entity_id) IN ` + entitiesOf,
-			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // whose body does not name the contact
+			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf, // their bodies do not name the contact
 			`UPDATE entities SET detail = '', parts = '' WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM happenings WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`DELETE FROM records WHERE location_id = $1 AND contact_id = $2`,
@@ -232,7 +231,8 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remain
 			`DELETE FROM records WHERE (location_id, kind, id) IN ` + entitiesOf,
 			`UPDATE river_job SET errors = NULL WHERE errors IS NOT NULL AND state <> 'running' AND kind IN ('sync', 'remind', 'stray')
 				AND (args ->> 'location_id', args ->> 'kind', args ->> 'id') IN ` + entitiesOf,
-			// Not the rows: what people made in CalendarHero would be news once more.
+			// Keep the rows. Otherwise Milepost would report meetings that people created
+			// in CalendarHero as new again.
 			`UPDATE meetings SET title = '', emails = '[]' WHERE location_id = $1 AND contact_id = $2`,
 		} {
 			if _, err := tx.Exec(ctx, statement, locationID, contactID); err != nil {
@@ -253,9 +253,9 @@ func (s *Store) Erase(ctx context.Context, begun Erasure, payloads int64, remain
 	return nil
 }
 
-// Erased notes that an erasure is done and completes its job, unless that is
-// nil, in the same transaction. If the erasure was requested again after begun
-// was read, again is true and the job must run again: the erasure's row orders the two.
+// Erased stores that an erasure is done and completes its job, unless job is nil, in one
+// transaction. If the erasure was requested again after begun was read, again is true and
+// the job must run again. The erasure's row orders the two.
 func (s *Store) Erased(ctx context.Context, job *river.Job[EraseArgs], begun Erasure, now time.Time) (e Erasure, again bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `UPDATE erasures SET done_at = CASE WHEN asked_at = $4 THEN CAST($3 AS BIGINT) ELSE 0 END

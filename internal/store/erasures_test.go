@@ -7,7 +7,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestErasingAContactLeavesIdsAndOutcomesAlone(t *testing.T) {
+func TestErasingAContactKeepsIdsAndOutcomes(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx := t.Context()

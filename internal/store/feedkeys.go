@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// FeedKey is a key in the URL of an iCalendar feed. The key itself is kept nowhere.
+// FeedKey describes a key in the URL of an iCalendar feed. The key itself is not stored.
 type FeedKey struct {
 	Digest    string // SHA-256 of the key, hex
-	Feed      Feed   // what it shows
+	Feed      Feed   // what the feed shows
 	CreatedAt time.Time
 }
 
@@ -26,7 +26,7 @@ func (s *Store) AddFeedKey(ctx context.Context, k FeedKey) error {
 	return nil
 }
 
-// FeedKeys lists the keys of a location, the newest first.
+// FeedKeys lists the keys of a location, newest first.
 func (s *Store) FeedKeys(ctx context.Context, locationID string) ([]FeedKey, error) {
 	return s.feedKeys(ctx, `location_id = $1`, locationID)
 }

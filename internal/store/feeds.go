@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Feed says whose items a calendar shows: those of a location, or of one
-// contact or user of it.
+// Feed selects the items that a calendar shows: those of a location, or of one of its
+// contacts or users.
 type Feed struct {
 	LocationID string
-	ContactID  string // "" = of any
-	AssignedTo string // "" = to anybody
+	ContactID  string // "" = any contact
+	AssignedTo string // "" = any user
 }
 
-// where selects the rows of a feed by $1 and $2, the args. At most one of
-// ContactID and AssignedTo is set.
+// where returns the SQL condition of a feed; args are its parameters $1 and $2. At most one
+// of ContactID and AssignedTo is set.
 func (f Feed) where() (condition string, args []any) {
 	switch {
 	case f.ContactID != "":
@@ -26,17 +26,17 @@ func (f Feed) where() (condition string, args []any) {
 	return `location_id = $1 AND $2 = ''`, []any{f.LocationID, ""}
 }
 
-// FeedState is what changes when any item of a feed does.
+// FeedState changes whenever an item of the feed changes.
 type FeedState struct {
 	Items     int64
-	Revisions int64     // the sum
-	Newest    time.Time // change of one of them; zero = there are none
-	// ChangedAt is no earlier than the last change of the feed, that of an item
-	// which left it included: it is that of its location.
+	Revisions int64     // the sum over all items
+	Newest    time.Time // the newest change of an item; zero = no items
+	// ChangedAt is no earlier than the last change of the feed, even if an item left it. It
+	// is the last change of the location's items.
 	ChangedAt time.Time
 }
 
-// FeedState reads the state of a feed from its index alone.
+// FeedState reads the state of a feed from the index, without the rows.
 func (s *Store) FeedState(ctx context.Context, f Feed) (FeedState, error) {
 	condition, args := f.where()
 	rows, err := s.Query(ctx, readFeedState+condition, args...)
@@ -55,8 +55,8 @@ func (s *Store) FeedState(ctx context.Context, f Feed) (FeedState, error) {
 const readFeedState = `SELECT count(*), CAST(coalesce(sum(revision), 0) AS BIGINT), coalesce(max(updated_at), 0),
 	(SELECT coalesce(max(updated_at), 0) FROM items WHERE location_id = $1) FROM items WHERE `
 
-// FeedItems lists up to limit items of a feed, removed ones included, in the
-// order of their UIDs, from after one on; "" = from the first.
+// FeedItems lists up to limit items of a feed, including removed ones, ordered by UID after
+// the given one; "" = from the first.
 func (s *Store) FeedItems(ctx context.Context, f Feed, after string, limit int) ([]Item, error) {
 	condition, args := f.where()
 	rows, err := s.Query(ctx, `SELECT `+itemColumns+` FROM items WHERE `+condition+pageOfFeed, append(args, after, limit)...)
@@ -69,7 +69,7 @@ func (s *Store) FeedItems(ctx context.Context, f Feed, after string, limit int) 
 
 const pageOfFeed = ` AND uid > $3 ORDER BY uid LIMIT $4`
 
-// ZoneSpan is a time zone and the time that the items in it span.
+// ZoneSpan is a time zone, and the period that its items cover.
 type ZoneSpan struct {
 	Zone     string
 	From, To time.Time

@@ -12,43 +12,43 @@ import (
 	"milepost/internal/order"
 )
 
-// The outcomes of deliveries that are still owed, and those that somebody has to
-// look at.
+// These are the outcomes of deliveries that are still owed, and of those that need a
+// person.
 var (
 	OpenOutcomes   = []string{Pending, Retry, Waiting, Auth}
 	FailedOutcomes = []string{Retry, Auth, Invalid, Conflict, Unclear, Stopped}
 	AllOutcomes    = []string{Done, Unchanged, Skipped, Gone, Pending, Waiting, Retry, Auth, Invalid, Conflict, Unclear, Stopped}
 )
 
-// DeliveryFilter says which deliveries are asked for. A zero field asks for all.
+// DeliveryFilter selects deliveries. A zero field selects all.
 type DeliveryFilter struct {
 	Outcomes   []string
 	Type       string
 	LocationID string
-	About      []Subject // any of these; an empty list that is not nil finds nothing
-	Replayed   bool      // only those that were replayed
-	// Automation is the id of an automation that made something for the record, and
-	// AutomationName its name, for one that failed to; "" = any.
+	About      []Subject // any of these; an empty list other than nil finds nothing
+	Replayed   bool      // only replayed deliveries
+	// Automation is the id of an automation that made something for the record.
+	// AutomationName is the name of an automation that failed to. "" = any.
 	Automation, AutomationName string
 	Since                      time.Time
 	Until                      time.Time
-	Before                     int64 // only those with a smaller id
+	Before                     int64 // only deliveries with a smaller id
 	Limit                      int
 }
 
-// Subject is what deliveries are about. Of a record, LocationID and Kind may be "":
-// then its id alone is looked for.
+// Subject is what deliveries are about. LocationID and Kind of a record may be "": then
+// only its id counts.
 type Subject struct {
 	Record    Entity
-	ContactID string // the event named this contact; Record.ID is "" then
+	ContactID string // the event named this contact; then Record.ID is ""
 }
 
-// mostScanned bounds how many deliveries one search looks at: a rare combination
-// must not walk over a million.
+// mostScanned limits how many deliveries one search reads, because a rare combination must
+// not read a million.
 const mostScanned = 5_000
 
-// scanned is how many deliveries a walk looks at. Whether an automation is about one
-// takes several look-ups.
+// scanned is how many deliveries one walk reads. With an automation in the filter, each of
+// them costs several look-ups.
 func (f DeliveryFilter) scanned() int {
 	if f.Automation != "" {
 		return mostScanned / 4
@@ -56,9 +56,9 @@ func (f DeliveryFilter) scanned() int {
 	return mostScanned
 }
 
-// FindDeliveries lists the newest deliveries that match, newest first. Where it did
-// not look at all there are, it returns the id from which a search can go on as the
-// filter's Before; 0 = there are no others.
+// FindDeliveries lists the newest matching deliveries, newest first. If it did not read all
+// deliveries, next is the id from which the search can continue, as the filter's Before; 0
+// = there are no others.
 func (s *Store) FindDeliveries(ctx context.Context, f DeliveryFilter) (list []Delivery, next int64, err error) {
 	fail := func(err error) ([]Delivery, int64, error) { return nil, 0, fmt.Errorf("find deliveries: %w", err) }
 	if f.Before <= 0 {
@@ -98,7 +98,7 @@ func (s *Store) FindDeliveries(ctx context.Context, f DeliveryFilter) (list []De
 	}
 	order.By(list, func(a, b Delivery) int { return cmp.Compare(b.ID, a.ID) })
 	list = slices.CompactFunc(list, func(a, b Delivery) bool { return a.ID == b.ID })
-	// What lies before the place where a walk stopped is not known in full.
+	// Beyond the place where a walk stopped, the result is incomplete.
 	list = slices.DeleteFunc(list, func(d Delivery) bool { return d.ID < next })
 	if len(list) > f.Limit {
 		list = list[:f.Limit]
@@ -121,18 +121,17 @@ func (s *Store) deliveryID(ctx context.Context, query string, args ...any) (id i
 	return ids[0], true, nil
 }
 
-// way is one index to walk, in the order of id, and what is to be looked at of each
-// row besides.
+// way is one index to walk in the order of id, and what to check in each row.
 type way struct {
 	indexed conditions
 	rest    conditions
-	sorted  bool // the index is not in the order of id: what it finds is sorted
-	partial bool // the index is of the rows with a contact_id
-	replays bool // the index is of the rows that were replayed
+	sorted  bool // the index is not in the order of id, so the result is sorted
+	partial bool // the index holds only rows with a contact_id
+	replays bool // the index holds only replayed rows
 }
 
-// id is what the rows of a way are ordered and bounded by. By id itself, SQLite would
-// rather walk all deliveries of a location than sort the few of a record.
+// id is the expression by which a way orders and limits its rows. With the bare column,
+// SQLite would walk all deliveries of a location instead of sorting the few of a record.
 func (w way) id() string {
 	if w.sorted {
 		return `id + 0`
@@ -140,7 +139,7 @@ func (w way) id() string {
 	return `id`
 }
 
-// among bounds the rows of a way by id, and by what its index holds.
+// among limits the rows of a way by id, and by the contents of its index.
 func (w way) among() string {
 	text := w.id() + ` >= $1 AND ` + w.id() + ` < $2`
 	if w.partial {
@@ -152,7 +151,7 @@ func (w way) among() string {
 	return text
 }
 
-// conditions are joined by AND. Each is a column and its value.
+// conditions are column-value pairs joined by AND.
 type conditions []struct {
 	column string
 	value  any
@@ -165,9 +164,9 @@ func (c *conditions) add(column string, value any) {
 	}{column, value})
 }
 
-// ways lists the indexes that together find all that a filter asks for.
+// ways lists the indexes that together find everything that a filter selects.
 func (f DeliveryFilter) ways() (list []way) {
-	var outcomes []string // that are looked up by their index
+	var outcomes []string // outcomes that have an index
 	rare := len(f.Outcomes) > 0 && !slices.ContainsFunc(f.Outcomes, func(o string) bool { return o == Done || o == Unchanged || o == Skipped })
 	if f.About == nil && (rare || len(f.Outcomes) > 0 && f.LocationID == "" && f.Type == "") {
 		outcomes = f.Outcomes
@@ -241,12 +240,12 @@ func (f DeliveryFilter) restOf(w *way, indexed string) {
 	}
 }
 
-// byAutomation is the condition that an automation made, or failed to make, something
-// for the record.
+// byAutomation is the condition that an automation made something for the record, or failed
+// to.
 type byAutomation struct{ id, name string }
 
-// query is the SELECT of a way. $1 and $2 bound the id, $3 how many rows are looked
-// at, $4 how many are returned.
+// query returns the SELECT of a way. $1 and $2 limit the id, $3 the rows read, and $4 the
+// rows returned.
 func (w way) query() (text string, args []any) {
 	where := func(c conditions) string {
 		var b strings.Builder
@@ -275,7 +274,7 @@ func (w way) query() (text string, args []any) {
 	return `SELECT ` + deliveryRead + ` FROM (` + inner + `) AS looked_at WHERE TRUE` + where(w.rest) + ` ORDER BY ` + w.id() + ` DESC LIMIT $4`, args
 }
 
-// bound is the SELECT of the last row that a walk looks at, if there are as many.
+// bound returns the SELECT of the last row that a walk reads, if it does not reach the end.
 func (w way) bound() (text string, args []any) {
 	text = `SELECT id FROM deliveries WHERE ` + w.among()
 	for i, one := range w.indexed {
@@ -285,8 +284,8 @@ func (w way) bound() (text string, args []any) {
 	return text + ` ORDER BY ` + w.id() + ` DESC LIMIT 1 OFFSET $3`, args
 }
 
-// walk returns what one index finds, and the id at which it stopped before the end;
-// 0 = it did not.
+// walk returns what one index finds, and the id at which it stopped; 0 = it reached the
+// end.
 func (s *Store) walk(ctx context.Context, f DeliveryFilter, w way, least int64) (list []Delivery, stopped int64, err error) {
 	text, args := w.query()
 	rows, err := s.Query(ctx, text, append([]any{least, f.Before, f.scanned(), f.Limit + 1}, args...)...)
@@ -309,7 +308,7 @@ func scanDelivery(r Rows) (d Delivery, err error) {
 	return d, err
 }
 
-// Delivery reads one; ok is false if it is not known, or not any more.
+// Delivery reads one; ok is false if it is not stored (any more).
 func (s *Store) Delivery(ctx context.Context, id int64) (d Delivery, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT `+deliveryRead+` FROM deliveries WHERE id = $1`, id)
 	list, err := collect(rows, err, scanDelivery)
@@ -322,7 +321,7 @@ func (s *Store) Delivery(ctx context.Context, id int64) (d Delivery, ok bool, er
 	return list[0], true, nil
 }
 
-// SettledWith counts the deliveries that one sync settled together with this one.
+// SettledWith counts the deliveries that were settled by the same sync as this one.
 func (s *Store) SettledWith(ctx context.Context, d Delivery) (int64, error) {
 	rows, err := s.Query(ctx, countSettledWith, d.Entity.LocationID, d.Entity.Kind, d.Entity.ID, micros(d.FinishedAt))
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
@@ -334,7 +333,7 @@ func (s *Store) SettledWith(ctx context.Context, d Delivery) (int64, error) {
 
 const countSettledWith = `SELECT count(*) FROM deliveries WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND finished_at = $4`
 
-// DeliveryTypes lists the types of the deliveries there are.
+// DeliveryTypes lists the types of the stored deliveries.
 func (s *Store) DeliveryTypes(ctx context.Context) (list []string, err error) {
 	for last := ""; ; { // jumps from type to type on the index
 		rows, err := s.Query(ctx, nextDeliveryType, last)
@@ -352,7 +351,7 @@ func (s *Store) DeliveryTypes(ctx context.Context) (list []string, err error) {
 
 const nextDeliveryType = `SELECT type FROM deliveries WHERE type > $1 ORDER BY type LIMIT 1`
 
-// CountDeliveries counts those with an outcome, and no further than most.
+// CountDeliveries counts the deliveries with an outcome, up to most.
 func (s *Store) CountDeliveries(ctx context.Context, outcome string, most int64) (int64, error) {
 	rows, err := s.Query(ctx, countDeliveries, outcome, most)
 	n, err := collect(rows, err, func(r Rows) (n int64, err error) { return n, r.Scan(&n) })
@@ -364,7 +363,7 @@ func (s *Store) CountDeliveries(ctx context.Context, outcome string, most int64)
 
 const countDeliveries = `SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE outcome = $1 LIMIT $2) AS counted`
 
-// HourCount is how many deliveries of an hour have an outcome.
+// HourCount is the number of an hour's deliveries with an outcome.
 type HourCount struct {
 	Hour    int // 0 is the first
 	Outcome string

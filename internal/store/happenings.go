@@ -10,11 +10,11 @@ import (
 	"milepost/internal/order"
 )
 
-// happenedTag is what stands before a tag in the place of a trigger.
+// happenedTag is the prefix of a tag in the column for triggers.
 const happenedTag = "tag "
 
-// Happenings returns what happened to an entity by trigger, and by tag since when it
-// is known to have it.
+// Happenings returns when triggers happened to an entity, and since when it is known to
+// have each tag.
 func (s *Store) Happenings(ctx context.Context, e Entity) (triggers, tags map[string]time.Time, err error) {
 	type happening struct {
 		what string
@@ -41,7 +41,7 @@ func (s *Store) Happenings(ctx context.Context, e Entity) (triggers, tags map[st
 	return triggers, tags, nil
 }
 
-// noteHappened notes what happened to an entity. What is noted keeps its time.
+// noteHappened stores what happened to an entity. What is already stored keeps its time.
 func (tx *Tx) noteHappened(ctx context.Context, e Entity, what map[string]time.Time) error {
 	for _, w := range slices.Sorted(maps.Keys(what)) {
 		if _, err := tx.Exec(ctx, `INSERT INTO happenings (location_id, kind, id, what, at) VALUES ($1, $2, $3, $4, $5)
@@ -52,7 +52,8 @@ func (tx *Tx) noteHappened(ctx context.Context, e Entity, what map[string]time.T
 	return nil
 }
 
-// noteTags notes since when an entity has tags, and forgets those that it has not.
+// noteTags stores since when an entity has its tags, and deletes tags that it no longer
+// has.
 func (tx *Tx) noteTags(ctx context.Context, e Entity, tags map[string]time.Time) error {
 	rows, err := tx.Query(ctx, `SELECT what FROM happenings WHERE location_id = $1 AND kind = $2 AND id = $3 AND what LIKE '`+happenedTag+`%'`,
 		e.LocationID, e.Kind, e.ID)
@@ -76,8 +77,8 @@ func (tx *Tx) noteTags(ctx context.Context, e Entity, tags map[string]time.Time)
 	return tx.noteHappened(ctx, e, since)
 }
 
-// keepLast keeps what is last known of a record. What a delete event says counts
-// only if nothing was read before.
+// keepLast stores the last known facts of a record. The body of a delete event counts only
+// if nothing was read before.
 func (tx *Tx) keepLast(ctx context.Context, e Entity, contactID string, body []byte, at time.Time, read bool) error {
 	conflict := `DO NOTHING`
 	if read {
@@ -93,17 +94,17 @@ func (tx *Tx) keepLast(ctx context.Context, e Entity, contactID string, body []b
 
 const (
 	lookBatch = 500
-	// lookLater is when an entity is asked for again if its sync does not say when.
+	// lookLater is when an entity is queued again if its sync sets no time.
 	lookLater = 24 * time.Hour
 )
 
-// AskDue asks for a sync of some of the entities of which the clock changes what they
-// ask for, and returns how many. 0 = none is due.
+// AskDue queues syncs of some of the entities whose plan the clock has changed, and returns
+// how many. 0 = none is due.
 func (s *Store) AskDue(ctx context.Context, now time.Time) (n int, err error) {
 	rows, err := s.Query(ctx, listDueLooks, micros(now), lookBatch)
 	due, err := collect(rows, err, func(r Rows) (e Entity, err error) { return e, r.Scan(&e.LocationID, &e.Kind, &e.ID) })
 	if err == nil && len(due) > 0 {
-		order.By(due, Entity.Compare) // see take
+		order.By(due, Entity.Compare) // the order that recordDeliveries explains
 		err = s.InTx(ctx, func(tx *Tx) error {
 			for _, e := range due {
 				if _, err := tx.Exec(ctx, `UPDATE entities SET look_at = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`,

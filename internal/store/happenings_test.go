@@ -9,7 +9,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestWhatHappenedKeepsItsFirstTime(t *testing.T) {
+func TestAHappeningKeepsItsFirstTime(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		first, later := time.UnixMicro(5).UTC(), time.UnixMicro(9).UTC()
@@ -44,7 +44,7 @@ func TestWhatHappenedKeepsItsFirstTime(t *testing.T) {
 	})
 }
 
-func TestWhatTheClockChangesIsAskedForOnce(t *testing.T) {
+func TestARecordThatTheClockChangesIsQueuedOnce(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.UnixMicro(1_000_000).UTC()
@@ -63,20 +63,20 @@ func TestWhatTheClockChangesIsAskedForOnce(t *testing.T) {
 		}
 		due := now.Add(time.Hour)
 		finish(1, true, due)
-		finish(1, false, time.Time{}) // a sync that planned nothing leaves it
+		finish(1, false, time.Time{}) // a sync that planned nothing keeps the time
 		ask(due.Add(-time.Microsecond), 0)
 		ask(due, 1)
 		ask(due, 0)
 		if state := must(b.EntityState(t.Context(), contact1))(t); state.Wanted != 2 {
 			t.Errorf("it is wanted %d times, want 2", state.Wanted)
 		}
-		ask(due.Add(25*time.Hour), 1) // its sync did not say when
+		ask(due.Add(25*time.Hour), 1) // its sync set no time
 		finish(3, true, time.Time{})
 		ask(due.AddDate(1, 0, 0), 0)
 	})
 }
 
-func TestWhatIsLastKnownOfADeletedRecord(t *testing.T) {
+func TestTheLastKnownFactsOfADeletedRecordAreKept(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		task := store.Entity{LocationID: "loc", Kind: "task", ID: "t1"}

@@ -6,48 +6,48 @@ import (
 	"time"
 )
 
-// HookKey is the key in the URLs that the webhooks of a CalendarHero account go
-// to. The key itself is kept among the secrets, and only while it is in use.
+// HookKey is the key in the URLs for the webhooks of a CalendarHero account. The key itself
+// is one of the secrets, and only while it is in use.
 type HookKey struct {
 	Digest    string // SHA-256 of the key, hex
 	Account   string
 	CreatedAt time.Time
-	EndedAt   time.Time // from then on it lets nothing in; zero = it does
+	EndedAt   time.Time // from then on it is rejected; zero = it is valid
 }
 
-// HookState says whose the registration of an event is.
+// HookState says who registered a webhook for an event.
 type HookState string
 
 // The states of a webhook's registration.
 const (
 	HookOurs    HookState = "ours"
-	HookForeign HookState = "foreign" // another tool's: it is left unchanged
-	HookUnknown HookState = "unknown" // somebody's, but it cannot be read whose: it is left unchanged
-	HookFailed  HookState = "failed"  // CalendarHero could not be asked or told
-	HookOff     HookState = "off"     // released by the operator: it is not registered
+	HookForeign HookState = "foreign" // registered by another tool; Milepost does not change it
+	HookUnknown HookState = "unknown" // registered, but it cannot be read by whom; Milepost does not change it
+	HookFailed  HookState = "failed"  // CalendarHero could not be read or written
+	HookOff     HookState = "off"     // the operator released it, so it is not registered
 )
 
-// Hook is what is known of one event's registration at a CalendarHero account.
+// Hook is what Milepost knows about one event's registration at a CalendarHero account.
 type Hook struct {
 	Account   string
 	Event     string
 	State     HookState
-	Problem   string    // for people: what is wrong, and what to do; "" = nothing is
-	HookID    string    // CalendarHero's; "" = not told
-	URLDigest string    // of the URL that was found there last, hex; "" = none was
-	Allowed   bool      // the operator lets another tool's be displaced, once; where it is off: deleted unread
+	Problem   string    // for people: what is wrong, and what to do; "" = nothing
+	HookID    string    // CalendarHero's id; "" = unknown
+	URLDigest string    // of the URL that was last found there, hex; "" = none
+	Allowed   bool      // the operator allows once to replace another tool's; if off, to delete it unread
 	CheckedAt time.Time // zero = never
-	SetAt     time.Time // when ours was registered last; zero = it is not registered
-	SeenAt    time.Time // when ours was last read there; zero = not since SetAt: maybe it cannot be read
-	FailedAt  time.Time // since when CalendarHero cannot be asked or told; zero = it can
-	NextAt    time.Time // not to be checked before; zero = when its turn comes
+	SetAt     time.Time // when ours was last registered; zero = it is not registered
+	SeenAt    time.Time // when ours was last read there; zero = not since SetAt, so perhaps it cannot be read
+	FailedAt  time.Time // since when CalendarHero cannot be read or written; zero = it can
+	NextAt    time.Time // not to be checked before; zero = with the next regular check
 }
 
-// Unverifiable reports whether our webhook was registered and could not be read back
-// since. So it is unknown what is registered now.
+// Unverifiable reports whether our webhook was registered and has not been read back since.
+// Then it is unknown what is registered now.
 func (h Hook) Unverifiable() bool { return !h.SetAt.IsZero() && h.SeenAt.IsZero() }
 
-// AddHookKey stores a new key of k.Account, and with it the key's secret.
+// AddHookKey stores a new key of k.Account together with its secret.
 func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO calendarhero_keys (digest, account, created_at, ended_at) VALUES ($1, $2, $3, 0)`,
@@ -62,8 +62,8 @@ func (s *Store) AddHookKey(ctx context.Context, k HookKey, sealed Secret) error 
 	return nil
 }
 
-// EndHookKeys ends the keys of an account, and drops the secret with the one in
-// use: the next URLs have another. They stay known as ours.
+// EndHookKeys ends the keys of an account, and deletes the secret of the key in use, so the
+// next URLs get a new one. Ended keys are still recognised as ours.
 func (s *Store) EndHookKeys(ctx context.Context, account, secret string, now time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE calendarhero_keys SET ended_at = $2 WHERE account = $1 AND ended_at = 0`, account, micros(now)); err != nil {
@@ -98,13 +98,12 @@ func (s *Store) HookKey(ctx context.Context, digest string) (k HookKey, ok bool,
 
 const hookColumns = `account, event, state, problem, hook_id, url_digest, allowed, checked_at, set_at, seen_at, failed_at, next_at`
 
-// Hooks lists what is known of all accounts' registrations, in the order of
-// account and event.
+// Hooks lists the known registrations of all accounts, ordered by account and event.
 func (s *Store) Hooks(ctx context.Context) ([]Hook, error) {
 	return s.hooks(ctx, `SELECT `+hookColumns+` FROM calendarhero_hooks ORDER BY account, event`)
 }
 
-// HooksOf lists what is known of one account's, in the order of the events.
+// HooksOf lists the known registrations of one account, ordered by event.
 func (s *Store) HooksOf(ctx context.Context, account string) ([]Hook, error) {
 	return s.hooks(ctx, `SELECT `+hookColumns+` FROM calendarhero_hooks WHERE account = $1 ORDER BY event`, account)
 }
@@ -125,7 +124,7 @@ func (s *Store) hooks(ctx context.Context, query string, args ...any) ([]Hook, e
 	return list, nil
 }
 
-// SaveHooks writes what is known of registrations, all or nothing.
+// SaveHooks stores registrations, all or nothing.
 func (s *Store) SaveHooks(ctx context.Context, hooks ...Hook) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		for _, h := range hooks {
@@ -151,8 +150,8 @@ func (s *Store) SaveHooks(ctx context.Context, hooks ...Hook) error {
 	return nil
 }
 
-// ForgetHooks drops what is known of an account's registrations, and the named
-// secret with its key. The key's digest stays: CalendarHero may not have been told.
+// ForgetHooks deletes the stored registrations of an account, and the named secret with its
+// key. It keeps the key's digest, because CalendarHero may still send webhooks.
 func (s *Store) ForgetHooks(ctx context.Context, account, secret string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM calendarhero_hooks WHERE account = $1`, account); err != nil {

@@ -7,7 +7,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *testing.T) {
+func TestAHookIsReadBackAndItsKeyStaysKnownAfterForget(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		s := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_000_000).UTC()
@@ -48,7 +48,7 @@ func TestWhatIsKnownOfAHookReadsBackAndItsKeyStaysKnownWhenItIsForgotten(t *test
 	})
 }
 
-func TestWhatCalendarHeroSaidOfAContactIsKept(t *testing.T) {
+func TestACalendarHeroContactIsKept(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		e := store.Entity{LocationID: "loc", Kind: store.KindCalendarContact, ID: "c"}

@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// InboxBinding says which inbox file this database belongs to and how far its
-// webhooks were dispatched. It exists on SQLite alone: on PostgreSQL the inbox is
-// in the same database.
+// InboxBinding says which inbox file this database belongs to, and how far its webhooks
+// were dispatched. It exists only on SQLite, because on PostgreSQL the inbox is in the same
+// database.
 type InboxBinding struct {
-	Inbox    string // identity of the inbox; "" = none was ever opened beside this database
-	Previous string // its identity before; it still has this one if the last start was interrupted
+	Inbox    string // identity of the inbox; "" = none was ever opened with this database
+	Previous string // its former identity, which it still has if the last start was interrupted
 	Cursor   int64  // all webhooks of this inbox up to this number were dispatched
-	Highest  int64  // no delivery has a higher number; only read
+	Highest  int64  // the highest number of a delivery; read only
 
-	Mismatch   string // for people: what was found and done when the files last did not match; "" = they always did
+	Mismatch   string // for people: what was found and done when the files last did not match; "" = they always matched
 	MismatchAt time.Time
 }
 
-// UnknownInbox is the identity of an inbox that an earlier version opened.
+// UnknownInbox is the identity of an inbox that only an earlier version has opened.
 const UnknownInbox = "unknown"
 
 // InboxMismatch says for people what was found and done when the inbox and this database
-// last did not match, and when; "" = they always did. On PostgreSQL, they are one.
+// last did not match, and when; "" = they always matched. On PostgreSQL they are the same
+// database.
 func (s *Store) InboxMismatch(ctx context.Context) (what string, at time.Time, err error) {
 	if _, ok := s.backend.(*sqliteBackend); !ok {
 		return "", time.Time{}, nil

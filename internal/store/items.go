@@ -19,50 +19,50 @@ const (
 
 // The statuses of items, in iCalendar's words (RFC 5545 3.8.1.11).
 const (
-	StatusTentative   = "TENTATIVE" // of events
+	StatusTentative   = "TENTATIVE" // events
 	StatusConfirmed   = "CONFIRMED"
-	StatusNeedsAction = "NEEDS-ACTION" // of tasks
+	StatusNeedsAction = "NEEDS-ACTION" // tasks
 	StatusInProcess   = "IN-PROCESS"
 	StatusCompleted   = "COMPLETED"
-	StatusFinal       = "FINAL"     // of notes
-	StatusCancelled   = "CANCELLED" // of each
+	StatusFinal       = "FINAL"     // notes
+	StatusCancelled   = "CANCELLED" // events, tasks and notes
 )
 
-// Item is an event, task or note that an automation wants or wanted, as a
-// calendar shows it. One that is no longer wanted is kept for a while with its
-// title alone, so that calendars learn that it is gone.
+// Item is an event, task or note as a calendar shows it, which an automation wants or
+// wanted. Milepost keeps an unwanted item for a while with its title alone, so that
+// calendars learn that it is gone.
 type Item struct {
 	Entity     Entity
-	Key        string // within the entity
+	Key        string // unique within the entity
 	Kind       string
 	Automation string
-	ContactID  string // "" for none
-	AssignedTo string // HighLevel user; "" for nobody
-	UID        string // random, and for good
-	Sequence   int64  // raised by each material change: of kind, time, status, title or place
-	Revision   int64  // raised by each change
+	ContactID  string // "" = none
+	AssignedTo string // HighLevel user; "" = nobody
+	UID        string // random; never changes
+	Sequence   int64  // raised by each material change (kind, time, status, title or place)
+	Revision   int64  // raised by every change
 	Status     string
-	Start, End time.Time // UTC. Of a note Start is when it was written, and End zero
+	Start, End time.Time // UTC. For a note, Start is when it was written, and End is zero
 	Zone       string    // IANA name
 	Content    Content
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
-	RemovedAt  time.Time // zero = it stands
+	RemovedAt  time.Time // zero = it is wanted
 }
 
-// Content is what an item says. It is zero once it was erased.
+// Content is the text of an item. It is zero after it was erased.
 type Content struct {
 	Title       string          `json:"title,omitempty"`
 	Description string          `json:"description,omitempty"`
 	Place       string          `json:"place,omitempty"`
-	Text        string          `json:"text,omitempty"`  // of a note
+	Text        string          `json:"text,omitempty"`  // only for a note
 	Notes       []string        `json:"notes,omitempty"` // newest first
 	Tags        []string        `json:"tags,omitempty"`
-	Reminders   []time.Duration `json:"reminders,omitempty"` // before Start of an event or End of a task; whole days are days of the calendar
-	DateOnly    bool            `json:"date_only,omitempty"` // the time of day is not the source's
+	Reminders   []time.Duration `json:"reminders,omitempty"` // before Start of an event or End of a task; whole days are calendar days
+	DateOnly    bool            `json:"date_only,omitempty"` // the source has a date without a time of day
 }
 
-// text is the stored form, "" of the zero Content.
+// text returns the stored form; "" for the zero Content.
 func (c Content) text() (string, error) {
 	b, err := json.Marshal(c)
 	if string(b) == "{}" {
@@ -71,11 +71,11 @@ func (c Content) text() (string, error) {
 	return string(b), err
 }
 
-// kept is what stays of an item that is no longer wanted.
+// kept returns the content that stays after an item is no longer wanted.
 func (c Content) kept() Content { return Content{Title: c.Title, DateOnly: c.DateOnly} }
 
-// materially reports whether two states of an item differ in what whoever has
-// it in a calendar has to know.
+// materially reports whether two states of an item differ in something that a person with
+// the item in a calendar must know.
 func (i Item) materially(o Item) bool {
 	return i.Kind != o.Kind || i.Status != o.Status || !i.Start.Equal(o.Start) || !i.End.Equal(o.End) || i.Zone != o.Zone ||
 		i.Content.Title != o.Content.Title || i.Content.Place != o.Content.Place || i.Content.DateOnly != o.Content.DateOnly ||
@@ -99,7 +99,7 @@ func scanItem(r Rows) (i Item, err error) {
 	return i, err
 }
 
-// ItemsOf lists the items of an entity, removed ones included, by key.
+// ItemsOf lists the items of an entity by key, including removed ones.
 func (s *Store) ItemsOf(ctx context.Context, e Entity) ([]Item, error) {
 	rows, err := s.Query(ctx, `SELECT `+itemColumns+` FROM items WHERE location_id = $1 AND kind = $2 AND entity_id = $3 ORDER BY item`,
 		e.LocationID, e.Kind, e.ID)
@@ -110,29 +110,29 @@ func (s *Store) ItemsOf(ctx context.Context, e Entity) ([]Item, error) {
 	return list, nil
 }
 
-// Noted is what a sync of an entity says of its items.
+// Noted is what a sync of an entity stores about its items.
 type Noted struct {
 	Entity    Entity
 	ContactID string
-	// AssignedTo is the user whom the record is assigned to; where it was not read,
-	// AssigneeKnown is false and the items keep whom they have.
+	// AssignedTo is the user to whom the record is assigned. If it was not read,
+	// AssigneeKnown is false, and the items keep their user.
 	AssignedTo    string
 	AssigneeKnown bool
-	// Items are those that are wanted, of which Key, Kind, Automation, Status, times,
-	// Zone and Content count. A note without Start has the time of its first noting.
+	// Items are the wanted items. Key, Kind, Automation, Status, the times, Zone and
+	// Content must be set. A note without Start gets the time when it is first stored.
 	Items []Item
-	// Left are the keys of items whose state is unknown: they stay as they are.
+	// Left are the keys of items with an unknown state; they are not changed.
 	Left map[string]bool
-	// Keeps reports the same by key; nil = of no other.
+	// Keeps reports the same by key; nil = no others.
 	Keeps func(key string) bool
-	// Completed tells that what is no longer wanted was done, and not called off.
+	// Completed means that items which are no longer wanted were done, not cancelled.
 	Completed bool
 	Now       time.Time
 }
 
-// NoteItems brings the rows of an entity's items to what is noted, in one
-// transaction, and writes none that stays what it was. What a contact's notes
-// and workflow records made follows the user whom the contact is assigned to.
+// NoteItems updates the rows of an entity's items, in one transaction, and writes only rows
+// that change. The items of a contact's notes and workflow records follow the user to whom
+// the contact is assigned.
 func (s *Store) NoteItems(ctx context.Context, n Noted) error {
 	have, err := s.ItemsOf(ctx, n.Entity)
 	if err != nil {
@@ -170,15 +170,16 @@ func (s *Store) NoteItems(ctx context.Context, n Noted) error {
 	return nil
 }
 
-// ofOtherAssignee selects what is to follow the user whom a contact is assigned to.
+// ofOtherAssignee selects the records that must follow a contact's assigned user and do not
+// yet.
 const ofOtherAssignee = `location_id = $1 AND contact_id = $2 AND kind IN ('note', 'workflow') AND assigned_to <> $3`
 
-// changes lists the rows that are to be written, complete.
+// changes returns the complete rows that must be written.
 func (n Noted) changes(have []Item) (changed []Item) {
 	wanted := map[string]bool{}
 	for _, i := range n.Items {
 		wanted[i.Key] = true
-		var old Item // the zero one where there is none
+		var old Item // zero if there is none
 		if at := slices.IndexFunc(have, func(h Item) bool { return h.Key == i.Key }); at >= 0 {
 			old = have[at]
 		}
@@ -186,7 +187,7 @@ func (n Noted) changes(have []Item) (changed []Item) {
 		if !n.AssigneeKnown {
 			i.AssignedTo = old.AssignedTo
 		}
-		i.Start, i.End = fromMicros(micros(i.Start)), fromMicros(micros(i.End)) // as they are read back
+		i.Start, i.End = fromMicros(micros(i.Start)), fromMicros(micros(i.End)) // with the precision that is stored
 		if i.Start.IsZero() && old.UID != "" {
 			i.Start = old.CreatedAt
 		} else if i.Start.IsZero() {
@@ -206,20 +207,20 @@ func (n Noted) changes(have []Item) (changed []Item) {
 	return changed
 }
 
-// removed is an item that is no longer wanted.
+// removed returns the row of an item that is no longer wanted.
 func (n Noted) removed(i Item) Item {
 	i.RemovedAt, i.Content, i.Status = n.Now, i.Content.kept(), StatusCancelled
 	switch {
 	case n.Completed && i.Kind == ItemTask:
 		i.Status = StatusCompleted
 	case i.Kind == ItemNote:
-		i.Content = Content{} // its title would be its first line
+		i.Content = Content{} // the title of a note would be its first line
 	}
 	return i
 }
 
-// next is the row that follows on an item when it becomes i, and whether that
-// is another one. Of the zero Item it is the first.
+// next returns the row after i becomes to, and whether it differs. For the zero Item, it
+// returns the first row.
 func (i Item) next(to Item, now time.Time) (_ Item, differs bool) {
 	if !now.After(i.UpdatedAt) { // the clock was put back
 		now = i.UpdatedAt.Add(time.Microsecond)
@@ -256,8 +257,8 @@ func (tx *Tx) saveItem(ctx context.Context, i Item) error {
 	return err
 }
 
-// The two ways to find the items of a contact that is to be erased: by whose
-// they are, and by the records they came of.
+// There are two ways to find the items of a contact to be erased: by their contact, and by
+// the records that they come from.
 const (
 	eraseItems = `UPDATE items SET content = '', status = 'CANCELLED', sequence = sequence + 1, revision = revision + 1,
 		updated_at = CASE WHEN updated_at < $3 THEN CAST($3 AS BIGINT) ELSE updated_at + 1 END,
@@ -267,8 +268,8 @@ const (
 	eraseItemsByEntity  = eraseItems + `(location_id, kind, entity_id) IN ` + entitiesOf
 )
 
-// eraseItems empties the items of a contact and returns how many had anything
-// to empty. What stays lets calendars drop them.
+// eraseItems empties the items of a contact, and returns how many it changed. The rows
+// stay, so that calendars remove the items.
 func (tx *Tx) eraseItems(ctx context.Context, locationID, contactID string, now time.Time) (erased int64, err error) {
 	for _, statement := range []string{eraseItemsByContact, eraseItemsByEntity} {
 		n, err := tx.Exec(ctx, statement, locationID, contactID, micros(now))

@@ -7,7 +7,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestAnItemsRowsTellCalendarsWhatChanged(t *testing.T) {
+func TestItemRowsShowCalendarsWhatChanged(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		start := time.Date(2026, 12, 3, 14, 0, 0, 0, time.UTC)
@@ -70,7 +70,7 @@ func TestAnItemsRowsTellCalendarsWhatChanged(t *testing.T) {
 	})
 }
 
-func TestACompletedTaskIsNotCalledOff(t *testing.T) {
+func TestACompletedTaskIsNotCancelled(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		task := store.Entity{LocationID: "loc", Kind: "task", ID: "t1"}
@@ -136,7 +136,7 @@ func TestAFeedShowsTheItemsOfItsContactOrUser(t *testing.T) {
 	})
 }
 
-func TestErasedAndOldItemsLeaveNothing(t *testing.T) {
+func TestErasedAndOldItemsLeaveNoContent(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx := t.Context()
@@ -156,7 +156,7 @@ func TestErasedAndOldItemsLeaveNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // the second finds nothing more
+		for range 2 { // the second run finds nothing more
 			if err := b.Erase(ctx, begun, 0, "", time.Unix(7, 0)); err != nil {
 				t.Fatal(err)
 			}

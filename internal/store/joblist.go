@@ -16,8 +16,8 @@ type Job struct {
 	ID          int64
 	Kind        string
 	State       string
-	LocationID  string // "" if it is about none
-	RecordKind  string // "" if it is about no record
+	LocationID  string // "" if it concerns no location
+	RecordKind  string // "" if it concerns no record
 	RecordID    string
 	Attempt     int
 	CreatedAt   time.Time
@@ -25,7 +25,7 @@ type Job struct {
 	Error       string    // of the last attempt; may quote a record
 }
 
-// The groups of jobs that people ask for.
+// jobGroups are the groups of jobs that the console and the commands show.
 var jobGroups = map[string][]rivertype.JobState{
 	"running":   {rivertype.JobStateRunning},
 	"queued":    {rivertype.JobStateAvailable, rivertype.JobStatePending},
@@ -37,9 +37,9 @@ var jobGroups = map[string][]rivertype.JobState{
 // ErrNoQueue means that this process has opened no queue.
 var ErrNoQueue = errors.New("this process has no job queue")
 
-// Jobs lists the jobs of a group (running, queued, retrying, scheduled, failed), the
-// newest first, after a cursor; "" = from the newest on. next is the cursor of the
-// next page, "" if there is none.
+// Jobs lists the jobs of a group (running, queued, retrying, scheduled, failed) after a
+// cursor, newest first; "" = from the newest on. next is the cursor of the next page, "" if
+// there is none.
 func (s *Store) Jobs(ctx context.Context, group, after string, limit int) (list []Job, next string, err error) {
 	if s.queue == nil {
 		return nil, "", ErrNoQueue
@@ -62,7 +62,7 @@ func jobOfRow(row *rivertype.JobRow) Job {
 		ID       string `json:"id"`
 		Contact  string `json:"contact_id"`
 	}
-	if json.Unmarshal(row.EncodedArgs, &args) == nil { // else it is about nothing known
+	if json.Unmarshal(row.EncodedArgs, &args) == nil { // otherwise it concerns no known record
 		j.LocationID, j.RecordKind, j.RecordID = args.Location, args.Kind, args.ID
 		if args.Contact != "" {
 			j.RecordKind, j.RecordID = "contact", args.Contact
@@ -74,7 +74,7 @@ func jobOfRow(row *rivertype.JobRow) Job {
 	return j
 }
 
-// CountJobs counts the jobs of each group, and no further than most.
+// CountJobs counts the jobs of each group, up to most.
 func (s *Store) CountJobs(ctx context.Context, most int64) (map[string]int64, error) {
 	out := map[string]int64{}
 	for group, states := range jobGroups {
@@ -92,7 +92,7 @@ func (s *Store) CountJobs(ctx context.Context, most int64) (map[string]int64, er
 
 const countJobs = `SELECT count(*) FROM (SELECT 1 FROM river_job WHERE state = $1 LIMIT $2) AS counted`
 
-// RunJobNow makes a job due that was due before and failed.
+// RunJobNow makes a job due that failed and waits for its next attempt.
 func (s *Store) RunJobNow(ctx context.Context, id int64) error {
 	if s.queue == nil {
 		return ErrNoQueue
@@ -112,11 +112,11 @@ func (s *Store) RunJobNow(ctx context.Context, id int64) error {
 	return nil
 }
 
-// ErrNotFailed means that a job has ended, runs, or waits for its own time.
+// ErrNotFailed means that a job has ended, is running, or waits without a failure.
 var ErrNotFailed = errors.New("the job does not wait after a failure any more")
 
-// OwedRecords lists records that are not in step, in the order of location, kind and
-// id, from after one on; the zero Entity is before all.
+// OwedRecords lists records that are not in step, ordered by location, kind and id, after
+// the given one; the zero Entity lists from the first.
 func (s *Store) OwedRecords(ctx context.Context, after Entity, limit int) ([]EntityState, error) {
 	rows, err := s.Query(ctx, listOwedRecords, after.LocationID, after.Kind, after.ID, limit)
 	list, err := collect(rows, err, scanEntity)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// NoteCall notes when a call for a lane last succeeded. An earlier time changes nothing.
+// NoteCall stores when a call for a lane last succeeded. An earlier time changes nothing.
 func (s *Store) NoteCall(ctx context.Context, lane string, at time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO last_calls (lane, at) VALUES ($1, $2)
@@ -19,7 +19,7 @@ func (s *Store) NoteCall(ctx context.Context, lane string, at time.Time) error {
 	return nil
 }
 
-// LastCalls tells when a call for each lane last succeeded.
+// LastCalls returns when a call for each lane last succeeded.
 func (s *Store) LastCalls(ctx context.Context) (map[string]time.Time, error) {
 	rows, err := s.Query(ctx, `SELECT lane, at FROM last_calls`)
 	out := map[string]time.Time{}

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Lease takes the exclusive right called name for holder, until expires or
-// Release. It returns false if another holder has it. A holder that dies
-// loses it by time, so hold it for longer than the work can take; if it was a process
-// that works jobs on PostgreSQL, the others end it sooner. Errors tell the name: no personal data in it.
+// Lease takes the exclusive right called name for holder, until expires or Release. It
+// returns false if another holder has it. If a holder dies, its lease expires, so ask for
+// longer than the work can take. If the dead holder worked jobs on PostgreSQL, the other
+// processes end its lease sooner. Errors contain the name, so it must hold no personal
+// data.
 func (s *Store) Lease(ctx context.Context, name, holder string, now, expires time.Time) (taken bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
@@ -19,8 +20,8 @@ func (s *Store) Lease(ctx context.Context, name, holder string, now, expires tim
 		if taken = n == 1; err != nil || taken {
 			return err
 		}
-		// No holder needs it for longer than the asker does. One that expires later
-		// was taken by a clock that was ahead.
+		// All holders of a name need it for equally long. So a lease that expires later
+		// than this one would was taken by a clock that was ahead.
 		_, err = tx.Exec(ctx, `UPDATE leases SET expires_at = $2 WHERE name = $1 AND expires_at > $2`, name, micros(expires))
 		return err
 	})
@@ -30,7 +31,7 @@ func (s *Store) Lease(ctx context.Context, name, holder string, now, expires tim
 	return taken, nil
 }
 
-// Release gives the right back if holder still has it.
+// Release ends the lease if holder still has it.
 func (s *Store) Release(ctx context.Context, name, holder string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE name = $1 AND holder = $2`, name, s.holder(holder))
@@ -42,8 +43,8 @@ func (s *Store) Release(ctx context.Context, name, holder string) error {
 	return nil
 }
 
-// PruneLeases drops the leases that expired before a time: those of holders that
-// died, which nobody asked for since.
+// PruneLeases deletes the leases that expired before a time. They belong to dead holders,
+// and nobody has asked for them since.
 func (s *Store) PruneLeases(ctx context.Context, before time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM leases WHERE expires_at < $1`, micros(before))

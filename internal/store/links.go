@@ -8,7 +8,7 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// LinkState is what Milepost knows of the object behind a link.
+// LinkState is what Milepost knows about the object of a link.
 type LinkState string
 
 // The states of a link:
@@ -21,13 +21,13 @@ type LinkState string
 // and a delete is sent again before anything else is believed of its object.
 const (
 	LinkCreating   LinkState = "creating"   // a create was about to be sent; whether the object exists is not known
-	LinkUnanswered LinkState = "unanswered" // the same, and it was not answered in time: it may take effect late
+	LinkUnanswered LinkState = "unanswered" // the same, but the create timed out and may take effect late
 	LinkLive       LinkState = "live"
 	LinkDeleting   LinkState = "deleting" // a delete was about to be sent; whether the object still exists is not known
 	LinkGone       LinkState = "gone"
 )
 
-// Uncertain reports whether a create was sent and its object is not known.
+// Uncertain reports whether a create was sent and its object is not known yet.
 func (s LinkState) Uncertain() bool { return s == LinkCreating || s == LinkUnanswered }
 
 // Link ties an item of an entity to the object that Milepost created for it.
@@ -38,11 +38,11 @@ type Link struct {
 	Automation  string
 	State       LinkState
 	ObjectID    string    // CalendarHero's id; "" until known
-	Owned       bool      // we made the object; false when it was found there
-	Marker      string    // part of the object, to find it by
+	Owned       bool      // Milepost made the object; false if it already existed
+	Marker      string    // part of the object, so that Milepost can find it
 	Generation  int64     // raised by every create
-	Material    string    // fingerprint of what replaces the object when it differs
-	Content     string    // fingerprint of all that was last written
+	Material    string    // fingerprint; a difference replaces the object
+	Content     string    // fingerprint of everything that was last written
 	Title       string    // for people
 	Start, End  time.Time // of an event or task; zero for others
 	AttemptedAt time.Time // when the last create was about to be sent
@@ -52,14 +52,14 @@ type Link struct {
 	// FollowedStart and FollowedEnd are the meeting's times that Milepost last wrote to the
 	// record. If the record asks for them, no person changed it.
 	FollowedStart, FollowedEnd time.Time
-	Meeting                    string // the mapping.MeetingState that was last looked at; "" of other items
-	Base                       string // of a contact, what both sides last had: JSON, part to digest
-	// Debounced is the Content of a new description that waits, and DebouncedSince when its
-	// wait began; "" = none waits.
+	Meeting                    string // the mapping.MeetingState last seen; "" for other items
+	Base                       string // for a contact, what both sides last had: JSON, part to digest
+	// Debounced is the Content of a new description that waits, and DebouncedSince is when
+	// the wait began; "" = none waits.
 	Debounced      string
 	DebouncedSince time.Time
-	Invited        string // the mapping.InviteWho that an event or task was made for; "" = not known
-	Left           string // why the object stays though its entity is gone; "" = it does not. No personal data
+	Invited        string // the mapping.InviteWho of an event or task; "" = not known
+	Left           string // why the object stays although its entity is gone; "" = it does not stay. No personal data
 }
 
 func scanLink(r Rows) (l Link, err error) {
@@ -79,7 +79,7 @@ const linkColumns = `location_id, kind, entity_id, item, item_kind, automation, 
 	material, content, title, start_at, end_at, attempted_at, left_why, source_start_at, source_end_at, meeting, base,
 	followed_start_at, followed_end_at, resting, resting_since, invited`
 
-// Links reads the links of an entity by item key, including those that are gone.
+// Links reads the links of an entity by item key, including gone ones.
 func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE location_id = $1 AND kind = $2 AND entity_id = $3`,
 		e.LocationID, e.Kind, e.ID)
@@ -94,10 +94,10 @@ func (s *Store) Links(ctx context.Context, e Entity) (map[string]Link, error) {
 	return out, nil
 }
 
-// Relinquish marks the link of a deleted entity as deleting, and reports whether to delete
-// its object too: if Milepost created it, and no other entity has a live link to it, in any
-// location with the same CalendarHero account. If another has one, that link owns the
-// object from then on.
+// Relinquish marks the link of a deleted entity as deleting. It reports whether to delete
+// the object too: only if Milepost created it and no other entity has a live link to it, in
+// any location with the same CalendarHero account. If another entity has such a link, that
+// link now owns the object.
 func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		own := []any{l.Entity.LocationID, l.Entity.Kind, l.Entity.ID, l.Item}
@@ -107,7 +107,8 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 		if err != nil || len(owned) == 0 || owned[0] == 0 {
 			return err
 		}
-		// Two that let go at once lock each other's rows: one is told to try again.
+		// Two entities that let go at once lock each other's rows; PostgreSQL aborts one,
+		// which tries again.
 		heirs, err := tx.Exec(ctx, `UPDATE links SET owned = 1 WHERE object_id = $1 AND item_kind = $2
 			AND state = 'live' AND NOT (location_id = $3 AND kind = $4 AND entity_id = $5)`,
 			l.ObjectID, l.ItemKind, l.Entity.LocationID, l.Entity.Kind, l.Entity.ID)
@@ -123,8 +124,8 @@ func (s *Store) Relinquish(ctx context.Context, l Link, now time.Time) (sole boo
 	return sole, nil
 }
 
-// ContactLinks lists at most n links of a location to contacts in CalendarHero that
-// have a name, of other entities than e.
+// ContactLinks lists at most n links of a location to CalendarHero contacts that have a
+// name and belong to entities other than e.
 func (s *Store) ContactLinks(ctx context.Context, e Entity, n int) ([]Link, error) {
 	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE location_id = $1 AND kind = 'contact' AND item_kind = 'contact' AND state = 'live'
 		AND title <> '' AND entity_id <> $2 LIMIT $3`, e.LocationID, e.ID, n)
@@ -141,8 +142,8 @@ func (s *Store) SaveLink(ctx context.Context, l Link, now time.Time, reminders [
 	return s.saveLink(ctx, l, now, remindJobs(l, now, reminders), timeline)
 }
 
-// GiveUp marks a link gone if no search found the object of its create, and queues searches
-// for an object that appears later.
+// GiveUp marks a link gone after no search found the object of its create, and queues
+// searches in case the object appears later.
 func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	l.State = LinkGone
 	return s.saveLink(ctx, l, now, []river.InsertManyParams{{Args: OrphanArgs{
@@ -151,8 +152,8 @@ func (s *Store) GiveUp(ctx context.Context, l Link, now time.Time) error {
 	}}}, nil)
 }
 
-// Confirm queues a check after a time, by the machine's clock, whether a meeting request is
-// still there.
+// Confirm queues a check, after a time by the machine's clock, whether a meeting request
+// still exists.
 func (s *Store) Confirm(ctx context.Context, of OrphanArgs, after time.Duration) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: of, InsertOpts: &river.InsertOpts{Queue: queueBackground, ScheduledAt: time.Now().Add(after)}}})
@@ -163,8 +164,8 @@ func (s *Store) Confirm(ctx context.Context, of OrphanArgs, after time.Duration)
 	return nil
 }
 
-// Debounce writes a link whose new description waits, and queues the end of the wait after
-// a time, by the machine's clock.
+// Debounce writes a link with a waiting description, and queues the end of the wait after a
+// time, by the machine's clock.
 func (s *Store) Debounce(ctx context.Context, l Link, now time.Time, after time.Duration) error {
 	return s.saveLink(ctx, l, now, []river.InsertManyParams{{
 		Args:       DebounceArgs{LocationID: l.Entity.LocationID, RecordKind: l.Entity.Kind, EntityID: l.Entity.ID, Item: l.Item, Since: l.DebouncedSince.UTC()},

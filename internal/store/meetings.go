@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Meeting is a meeting request of CalendarHero as a list showed it last. If Milepost made
-// the request, it is stored for the location of its link. Else it is stored once for each
-// location that a webhook or a poll reported it to.
+// Meeting is a meeting request of CalendarHero as a list last showed it. If Milepost made
+// the request, it is stored for the location of its link. Otherwise it is stored for each
+// location to which a webhook or a poll reported it.
 type Meeting struct {
 	LocationID string
-	ID         string    // CalendarHero's
-	ContactID  string    // whose it is; "" until known
+	ID         string    // CalendarHero's id
+	ContactID  string    // its HighLevel contact; "" until known
 	State      string    // a mapping.MeetingState
 	Status     string    // CalendarHero's own word
-	Title      string    // with the marker, where it has one; "" once its contact is erased
+	Title      string    // includes the marker, if any; "" after its contact is erased
 	Type       string    // name of a meeting type
-	Start, End time.Time // UTC; zero where not told
-	Emails     []string  // of its invitees
-	// Happened are the triggers that fire for it, with the time when Milepost noticed. The zero
-	// time means that it was so before the first look.
+	Start, End time.Time // UTC; zero = unknown
+	Emails     []string  // addresses of its invitees
+	// Happened holds the triggers that fire for it, with the time when Milepost noticed.
+	// The zero time means that it was already so at the first look.
 	Happened  map[string]time.Time
-	ChangedAt time.Time // as CalendarHero says; zero = it does not
-	MissingAt time.Time // since when no list shows it; zero = one does
+	ChangedAt time.Time // as CalendarHero states; zero = it does not
+	MissingAt time.Time // since when no list shows it; zero = a list shows it
 }
 
 const meetingColumns = `location_id, id, contact_id, state, status, title, type, start_at, end_at, emails, happened, changed_at, missing_at`
@@ -51,7 +51,7 @@ func scanMeeting(r Rows) (m Meeting, err error) {
 	return m, nil
 }
 
-// Meetings reads stored meeting requests, by id, without unknown ones.
+// Meetings reads stored meeting requests by id, and leaves out unknown ids.
 func (s *Store) Meetings(ctx context.Context, locationID string, ids ...string) (map[string]Meeting, error) {
 	out := make(map[string]Meeting, len(ids))
 	for len(ids) > 0 {
@@ -73,8 +73,8 @@ func (s *Store) Meetings(ctx context.Context, locationID string, ids ...string) 
 	return out, nil
 }
 
-// OpenRequests lists the meetings of a contact and its records that end after a time. Their
-// removal mails the invitees.
+// OpenRequests lists the meetings of a contact and its records that end after a time.
+// Removing one mails its invitees.
 func (s *Store) OpenRequests(ctx context.Context, locationID, contactID string, after time.Time) ([]Meeting, error) {
 	rows, err := s.Query(ctx, `SELECT `+meetingColumns+` FROM meetings WHERE location_id = $1 AND end_at > $3
 		AND state NOT IN ('cancelled', 'expired', 'completed', 'gone') AND id IN
@@ -100,8 +100,8 @@ func (s *Store) OpenMeetings(ctx context.Context, locationID string) ([]Meeting,
 const listOpenMeetings = `SELECT ` + meetingColumns + ` FROM meetings
 	WHERE location_id = $1 AND state IN ('pending', 'booked', 'rescheduled') ORDER BY id`
 
-// SaveMeetings stores what the lists of CalendarHero show, and in the same transaction
-// queues syncs.
+// SaveMeetings stores what CalendarHero's lists show, and queues syncs in the same
+// transaction.
 func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, requeue []Entity) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		for _, m := range meetings {
@@ -117,7 +117,8 @@ func (s *Store) SaveMeetings(ctx context.Context, meetings []Meeting, requeue []
 	return nil
 }
 
-// NoteMeeting stores a meeting that Milepost just made, unless a list has shown it already.
+// NoteMeeting stores a meeting that Milepost has just made, unless a list has already shown
+// it.
 func (s *Store) NoteMeeting(ctx context.Context, m Meeting) error {
 	known, err := s.Meetings(ctx, m.LocationID, m.ID)
 	if err != nil || len(known) > 0 {
@@ -165,8 +166,8 @@ func (s *Store) ForgetMeeting(ctx context.Context, locationID, id string) error 
 	return nil
 }
 
-// PruneMeetings removes some of the meetings that ended before a time, and of the ids last
-// read before it, and returns how many.
+// PruneMeetings deletes some of the meetings that ended before a time, and some ids that
+// were last read before it, and returns how many.
 func (s *Store) PruneMeetings(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM meetings WHERE (location_id, id) IN (SELECT location_id, id FROM meetings
@@ -174,7 +175,8 @@ func (s *Store) PruneMeetings(ctx context.Context, before time.Time) (n int64, e
 		if err != nil {
 			return err
 		}
-		// Whoever has an account's key can make ids up.
+		// Anyone with an account's key can invent ids, so their rows must not stay for
+		// ever.
 		m, err := tx.Exec(ctx, `DELETE FROM entities WHERE (location_id, kind, id) IN (SELECT location_id, kind, id FROM entities
 			WHERE kind = 'meeting' AND wanted = done AND synced_at < $1 LIMIT $2)`, micros(before), pruneBatch)
 		n += m
@@ -186,8 +188,8 @@ func (s *Store) PruneMeetings(ctx context.Context, before time.Time) (n int64, e
 	return n, nil
 }
 
-// LinksOfRequest lists the links, of whichever location, to a meeting request:
-// by its id, or by its marker where a create has not learnt the id.
+// LinksOfRequest lists the links, in any location, to a meeting request: by its id, or by
+// its marker if a create has not learnt the id.
 func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, error) {
 	rows, err := s.Query(ctx, `SELECT `+linkColumns+` FROM links WHERE object_id = $1 AND item_kind IN ('event', 'task')
 		UNION SELECT `+linkColumns+` FROM links WHERE marker = $2 AND marker <> '' AND item_kind IN ('event', 'task')`, id, marker)
@@ -198,8 +200,8 @@ func (s *Store) LinksOfRequest(ctx context.Context, id, marker string) ([]Link, 
 	return links, nil
 }
 
-// WroteInHighLevel reports whether a note or task with a marker was written in a location of
-// HighLevel.
+// WroteInHighLevel reports whether Milepost wrote a note or task with a marker in a
+// location.
 func (s *Store) WroteInHighLevel(ctx context.Context, locationID, marker string) (bool, error) {
 	rows, err := s.Query(ctx, `SELECT count(*) FROM links WHERE marker = $1 AND marker <> '' AND location_id = $2
 		AND item_kind IN ('highlevel_note', 'highlevel_task')`, marker, locationID)
@@ -210,7 +212,7 @@ func (s *Store) WroteInHighLevel(ctx context.Context, locationID, marker string)
 	return n[0] > 0, nil
 }
 
-// EventsOwed lists the types of the webhooks of an entity that have no outcome yet.
+// EventsOwed lists the types of an entity's webhooks that have no outcome yet.
 func (s *Store) EventsOwed(ctx context.Context, e Entity) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT DISTINCT type FROM deliveries
 		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND finished_at = 0`, e.LocationID, e.Kind, e.ID)

@@ -22,9 +22,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrationsOf returns the migrations of an engine. A file whose name ends with
-// .sqlite.sql or .postgres.sql is for that engine alone. Any other is for both, with
-// the words of PostgreSQL in place of SQLite's there.
+// migrationsOf returns the migrations of an engine. A file whose name ends with .sqlite.sql
+// or .postgres.sql is only for that engine. Any other file is for both; for PostgreSQL,
+// some of SQLite's words are replaced.
 func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
 	list, err := fs.ReadDir(migrations, "migrations")
 	if err != nil {
@@ -49,8 +49,8 @@ func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
 	return files, nil
 }
 
-// postgresWords are the words of a migration that PostgreSQL has others for: bytes, and
-// a key that the database counts.
+// postgresWords replaces the words of a migration that PostgreSQL spells differently:
+// bytes, and a key that the database counts.
 var postgresWords = strings.NewReplacer(
 	"BLOB", "BYTEA",
 	"INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
@@ -71,7 +71,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	return migrateRiver(ctx, riversqlite.New(db))
 }
 
-// migratePostgres lets one process at a time bring the schema up to date.
+// migratePostgres updates the schema; one process does so at a time.
 func migratePostgres(ctx context.Context, pool *pgxpool.Pool) (err error) {
 	const key = 0x4d696c65706f7374 // "Milepost"
 	lock, err := pool.Acquire(ctx)

@@ -23,7 +23,7 @@ func scanPerson(r Rows) (p Person, err error) {
 	return p, err
 }
 
-// People lists everybody by name.
+// People lists all people by name.
 func (s *Store) People(ctx context.Context) ([]Person, error) {
 	rows, err := s.Query(ctx, `SELECT `+personColumns+` FROM people ORDER BY name`)
 	list, err := collect(rows, err, scanPerson)
@@ -33,7 +33,7 @@ func (s *Store) People(ctx context.Context) ([]Person, error) {
 	return list, nil
 }
 
-// Person reads one; ok is false if there is none of that name.
+// Person reads one; ok is false if nobody has that name.
 func (s *Store) Person(ctx context.Context, name string) (p Person, ok bool, err error) {
 	rows, err := s.Query(ctx, `SELECT `+personColumns+` FROM people WHERE name = $1`, name)
 	list, err := collect(rows, err, scanPerson)
@@ -46,7 +46,7 @@ func (s *Store) Person(ctx context.Context, name string) (p Person, ok bool, err
 	return list[0], true, nil
 }
 
-// AddPerson adds somebody; added is false if the name is taken.
+// AddPerson adds a person; added is false if the name is taken.
 func (s *Store) AddPerson(ctx context.Context, p Person) (added bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO people (`+personColumns+`) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING`,
@@ -60,9 +60,8 @@ func (s *Store) AddPerson(ctx context.Context, p Person) (added bool, err error)
 	return added, nil
 }
 
-// ChangePerson gives somebody another role or password ("" keeps what it is), and
-// ends all sessions of the person if the password changes; ok is false if there is
-// none of that name.
+// ChangePerson sets a person's role or password; "" keeps it. A new password ends all
+// sessions of the person. ok is false if nobody has that name.
 func (s *Store) ChangePerson(ctx context.Context, name, role, password string) (ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE people SET role = CASE WHEN $2 = '' THEN role ELSE $2 END,
@@ -79,8 +78,8 @@ func (s *Store) ChangePerson(ctx context.Context, name, role, password string) (
 	return ok, nil
 }
 
-// RemovePerson removes somebody and ends the sessions and tokens; ok is false if there is none
-// of that name.
+// RemovePerson removes a person with all sessions and tokens; ok is false if nobody has
+// that name.
 func (s *Store) RemovePerson(ctx context.Context, name string) (ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM people WHERE name = $1`, name)

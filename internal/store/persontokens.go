@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// PersonToken is a token with which somebody uses the admin API from a program.
+// PersonToken is a token with which a program uses the admin API for a person.
 type PersonToken struct {
-	ID        int64  // given when it is stored
+	ID        int64  // assigned when it is stored
 	Digest    string // SHA-256 of the token, hex
 	Person    string // a Person's name
 	Label     string // what it is for
 	By        string // who made it
 	CreatedAt time.Time
 	SeenAt    time.Time // when it was last used, to the minute; zero = never
-	Role      string    // of the person now. Read back only
+	Role      string    // the person's present role; only read back
 }
 
-// listPersonTokens leaves out those of people who were removed.
+// listPersonTokens leaves out tokens of people who were removed.
 const listPersonTokens = `SELECT id, digest, person, label, made_by, person_tokens.created_at, seen_at, role FROM person_tokens JOIN people ON people.name = person` //nolint:gosec // no credential
 
 func scanPersonToken(r Rows) (t PersonToken, err error) {
@@ -54,8 +54,8 @@ func (s *Store) PersonToken(ctx context.Context, digest string) (t PersonToken, 
 	return list[0], true, nil
 }
 
-// PersonTokens lists the tokens of somebody, or with "" those of everybody, in the
-// order in which they were made.
+// PersonTokens lists a person's tokens, or everybody's for "", in the order in which they
+// were made.
 func (s *Store) PersonTokens(ctx context.Context, person string) ([]PersonToken, error) {
 	rows, err := s.Query(ctx, listPersonTokens+` WHERE $1 = '' OR person = $1 ORDER BY id`, person)
 	list, err := collect(rows, err, scanPersonToken)
@@ -65,7 +65,7 @@ func (s *Store) PersonTokens(ctx context.Context, person string) ([]PersonToken,
 	return list, nil
 }
 
-// SeePersonToken notes when a token was last used.
+// SeePersonToken stores when a token was last used.
 func (s *Store) SeePersonToken(ctx context.Context, id int64, seen time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE person_tokens SET seen_at = $2 WHERE id = $1`, id, micros(seen))
@@ -77,7 +77,7 @@ func (s *Store) SeePersonToken(ctx context.Context, id int64, seen time.Time) er
 	return nil
 }
 
-// RevokePersonToken deletes a token of somebody; ok is false if there is none.
+// RevokePersonToken deletes a person's token; ok is false if there is none.
 func (s *Store) RevokePersonToken(ctx context.Context, person string, id int64) (ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM person_tokens WHERE person = $1 AND id = $2`, person, id)

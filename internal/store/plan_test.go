@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Each of these once walked every entity of a location, or every delivery.
-func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
+// Each of these queries once read every entity of a location, or every delivery.
+func TestTheCostOfAQueryDoesNotGrowWithTheDatabase(t *testing.T) {
 	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
@@ -42,8 +42,8 @@ func TestTheCostOfAQueryDoesNotGrowWithWhatIsStored(t *testing.T) {
 	}
 }
 
-// Whether a feed changed is told by its index alone, and a page of it is read in
-// the index's order.
+// The index alone shows whether a feed has changed, and a page is read in the index's
+// order.
 func TestAFeedIsReadByItsIndex(t *testing.T) {
 	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
@@ -55,7 +55,7 @@ func TestAFeedIsReadByItsIndex(t *testing.T) {
 		feed         Feed
 		state, index string
 	}{
-		{Feed{LocationID: "loc"}, "(location_id=?", "items_location (location_id=?"}, // any index holds the state of all
+		{Feed{LocationID: "loc"}, "(location_id=?", "items_location (location_id=?"}, // any index has the state of all items
 		{Feed{LocationID: "loc", ContactID: "c"}, "items_contact (location_id=? AND contact_id=?", "items_contact (location_id=? AND contact_id=?"},
 		{Feed{LocationID: "loc", AssignedTo: "u"}, "items_assigned (location_id=? AND assigned_to=?", "items_assigned (location_id=? AND assigned_to=?"},
 	} {
@@ -89,8 +89,8 @@ func explain(t *testing.T, st *Store, query string) string {
 	return strings.Join(steps, "\n")
 }
 
-// The pages of the console are read by their indexes.
-func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
+// Indexes serve the pages of the console.
+func TestTheCostOfAPageDoesNotGrowWithTheDatabase(t *testing.T) {
 	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
@@ -130,7 +130,8 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 			t.Errorf("what failed is read by\n%s", plan)
 		}
 	}
-	// What has each cause is looked up, never walked; that they are sorted costs as much as there are causes.
+	// The records of each cause are looked up, never scanned. Sorting costs only as much as
+	// there are causes.
 	if plan := explain(t, st, listCauses); strings.Count(plan, "entities_trouble (trouble=?)") != 2 || strings.Count(plan, "entities_trouble (trouble>?)") != 1 || strings.Contains(plan, "SCAN e") || strings.Contains(plan, "SCAN c ") {
 		t.Errorf("the causes are read by\n%s", plan)
 	}
@@ -170,7 +171,7 @@ func TestTheCostOfAPageDoesNotGrowWithWhatIsStored(t *testing.T) {
 			}
 		}
 	}
-	query, _ := DeliveryFilter{About: []Subject{{Record: Entity{LocationID: "loc", Kind: "contact", ID: "c"}}}}.ways()[0].query() // of one record, few are sorted
+	query, _ := DeliveryFilter{About: []Subject{{Record: Entity{LocationID: "loc", Kind: "contact", ID: "c"}}}}.ways()[0].query() // a record has few deliveries to sort
 	if plan := explain(t, st, query); !strings.Contains(plan, "deliveries_entity (entity_id=? AND location_id=? AND kind=?)") {
 		t.Errorf("the deliveries of a record are read by\n%s", plan)
 	}

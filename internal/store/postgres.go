@@ -13,13 +13,13 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// pgxDB is what a pool and a transaction have in common.
+// pgxDB is what pools and transactions have in common.
 type pgxDB interface {
 	Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, query string, args ...any) (pgx.Rows, error)
 }
 
-// pgBackend uses two pools: River's leader election must not starve when the
+// pgBackend uses two pools, so that River's leader election does not starve when the
 // workers hold every connection of the other.
 type pgBackend struct {
 	querier
@@ -28,9 +28,8 @@ type pgBackend struct {
 	presence  *presence
 }
 
-// OpenPostgres connects to the database that url names and brings its schema
-// up to date. Several processes may share it. Errors do not repeat the URL,
-// since it holds a password.
+// OpenPostgres connects to the database at url and updates its schema. Several processes
+// may share it. Errors do not repeat the URL, because it contains a password.
 func OpenPostgres(ctx context.Context, url string) (*Store, error) {
 	pool, err := PostgresPool(ctx, url, 16)
 	if err != nil {
@@ -56,14 +55,13 @@ func OpenPostgres(ctx context.Context, url string) (*Store, error) {
 	return &Store{backend: &pgBackend{querier: pgxQuerier{pool}, pool: pool, riverPool: riverPool, presence: newPresence(riverPool)}}, nil
 }
 
-// MoveTable is a table that exists only while data is being moved into the database.
+// MoveTable is a table that exists only while data is moved into the database.
 const MoveTable = "milepost_move"
 
-// ErrMoving means that the database holds only a part of the data that is being moved
-// into it.
+// ErrMoving means that the database holds only a part of the data that is moved into it.
 var ErrMoving = errors.New("the move into this PostgreSQL database is not finished: run `milepost move` again")
 
-// Moving reports whether data is being moved into the database.
+// Moving reports whether a move into the database is unfinished.
 func Moving(ctx context.Context, pool *pgxpool.Pool) (moving bool, err error) {
 	if err := pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, MoveTable).Scan(&moving); err != nil {
 		return false, fmt.Errorf("check for a move into the PostgreSQL database: %w", err)
@@ -71,7 +69,7 @@ func Moving(ctx context.Context, pool *pgxpool.Pool) (moving bool, err error) {
 	return moving, nil
 }
 
-// MigratePostgres brings the schema of the database that url names up to date.
+// MigratePostgres updates the schema of the database at url.
 func MigratePostgres(ctx context.Context, url string) error {
 	pool, err := PostgresPool(ctx, url, 2)
 	if err != nil {
@@ -84,8 +82,8 @@ func MigratePostgres(ctx context.Context, url string) error {
 	return nil
 }
 
-// endAbandoned has the server soon end the sessions of a machine that is gone or
-// stands still: the rows that their transactions locked would stay locked.
+// endAbandoned makes the server soon end the sessions of a machine that died or hangs.
+// Otherwise the rows that their transactions locked would stay locked.
 const endAbandoned = `SELECT set_config('idle_in_transaction_session_timeout', '10s', false),
 	set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)`
 
@@ -149,7 +147,7 @@ func (b *pgBackend) newQueue(cfg QueueConfig) (Queue, error) {
 	}}, nil
 }
 
-// pgQueue tells the other processes that this one lives while it works jobs.
+// pgQueue writes this process's heartbeat while it works jobs.
 type pgQueue struct {
 	presence *presence
 	riverQueue[*riverpgxv5.Driver, pgx.Tx]
@@ -175,8 +173,8 @@ func (b *pgBackend) close() error {
 	return nil
 }
 
-// givenUp reports whether PostgreSQL ended a transaction for another's sake:
-// the same again may well succeed.
+// givenUp reports whether PostgreSQL aborted a transaction in favour of another: a retry
+// may well succeed.
 func givenUp(err error) bool {
 	const deadlockDetected, serializationFailure = "40P01", "40001"
 	e, ok := errors.AsType[*pgconn.PgError](err)

@@ -15,36 +15,35 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// How soon the others work what a dead process on PostgreSQL held. A call of a
-// vendor takes at most ten seconds, so those that a process sent before it had to
-// stop have ended when the others begin.
+// These decide how soon other processes take over the jobs of a dead process on PostgreSQL.
+// A call to a vendor takes at most ten seconds. So the calls that the process sent before
+// it had to stop have ended when the others begin.
 const (
 	beatEvery  = 2 * time.Second
 	beatLimit  = 3 * time.Second  // for one heartbeat
-	fenceAfter = 6 * time.Second  // without a heartbeat a process does nothing more
-	deadAfter  = 17 * time.Second // without one it is dead to the others, by the database's clock
+	fenceAfter = 6 * time.Second  // after this time without a heartbeat, a process stops its work
+	deadAfter  = 17 * time.Second // after this time by the database's clock, the others treat it as dead
 )
 
-// errTaken is why a job does nothing more: the others may work it by now.
+// errTaken cancels a job that other processes may now work.
 var errTaken = fmt.Errorf("this process did not reach the database for a while, so others work its jobs: %w", context.Canceled)
 
 // presence is this process among those that share a PostgreSQL database.
 //
-// It writes a heartbeat while it works jobs. The others put back the jobs of a
-// process whose heartbeat is old, under new ids: whatever River still notes of the
-// old ones, should the process live after all, finds no row. Such a process calls
-// no vendor and writes nothing for those jobs: it stops by its own clocks before
-// the others begin, and from its next heartbeat on its earlier jobs are canceled.
-// No two clocks are compared.
+// It writes a heartbeat while it works jobs. If a process's heartbeat is old, the others
+// put its jobs back under new ids. If that process is alive after all, what its River
+// writes about the old ids finds no row. It also calls no vendor and writes nothing for
+// those jobs, because it stops by its own clocks before the others begin. At its next
+// heartbeat, it cancels its earlier jobs. The clocks of two machines are never compared.
 type presence struct {
-	id     string // River's client id, and the prefix of its leases' holders
+	id     string // River's client id, and the prefix of the holders of its leases
 	pool   *pgxpool.Pool
 	logger *slog.Logger
 
 	mu    sync.Mutex
-	beat  time.Time     // when the last heartbeat began; zero = it works no jobs
-	times int           // how often it was taken for dead
-	alive chan struct{} // closed when it is
+	beat  time.Time     // when the last heartbeat began; zero = no jobs are worked
+	times int           // how often others took this process for dead
+	alive chan struct{} // closed when that happens
 	stop  func()
 }
 
@@ -76,14 +75,15 @@ func (p *presence) start(ctx context.Context) error {
 				return
 			case <-ticker.C:
 			}
-			_ = p.round(work) // every other statement fails too, and tells
+			_ = p.round(work) // every other statement fails too, and is logged
 		}
 	}()
 	p.stop = func() { cancel(); <-done }
 	return nil
 }
 
-// halt ends the heartbeat. If all jobs have ended, the others are told.
+// halt ends the heartbeat. If all jobs have ended, it also deletes the process's row, so
+// that the others know.
 func (p *presence) halt(ctx context.Context, ended bool) error {
 	if p.stop == nil {
 		return nil
@@ -100,12 +100,12 @@ func (p *presence) halt(ctx context.Context, ended bool) error {
 	return err
 }
 
-// round writes a heartbeat, then looks for the dead.
+// round writes a heartbeat, then looks for dead processes.
 func (p *presence) round(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, beatLimit)
 	defer cancel()
 	began := time.Now()
-	// Where another process is just declaring this one dead, this waits for it.
+	// If another process is just declaring this one dead, this statement waits for it.
 	tag, err := p.pool.Exec(ctx, `UPDATE processes SET beat_at = clock_timestamp() WHERE id = $1`, p.id)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (p *presence) round(ctx context.Context) error {
 	return p.bury(ctx)
 }
 
-// taken cancels the jobs under way: the others work them.
+// taken cancels the running jobs, because other processes work them now.
 func (p *presence) taken() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,7 +135,7 @@ func (p *presence) taken() {
 	p.logger.Warn("this process did not reach the database for a while; other processes work its jobs")
 }
 
-// bury hands out what dead processes held.
+// bury puts back the jobs and leases of dead processes.
 func (p *presence) bury(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `DELETE FROM processes WHERE beat_at < clock_timestamp() - make_interval(secs => $1) RETURNING id`, deadAfter.Seconds())
@@ -164,8 +164,8 @@ func (p *presence) bury(ctx context.Context) error {
 	})
 }
 
-// fenced reports whether this process must do nothing: the others may take it for
-// dead. While a machine sleeps only one of its two clocks may go on.
+// fenced reports whether this process must do nothing, because others may take it for dead.
+// It checks two clocks, because one may stop while a machine sleeps.
 func (p *presence) fenced() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -180,7 +180,7 @@ func (p *presence) behind() bool {
 	return now.Sub(p.beat) > fenceAfter || now.Round(0).Sub(p.beat.Round(0)) > fenceAfter
 }
 
-// guard is the right of a job to have effects; it outlives the context of the job.
+// guard is a job's right to have effects; it outlives the context of the job.
 type guard struct {
 	*presence
 	times int
@@ -188,7 +188,7 @@ type guard struct {
 
 type guardKey struct{}
 
-// lost returns errTaken if the job that ctx belongs to may be worked by others.
+// lost returns errTaken if others may now work the job of ctx.
 func lost(ctx context.Context) error {
 	g, ok := ctx.Value(guardKey{}).(guard)
 	if !ok {
@@ -202,14 +202,14 @@ func lost(ctx context.Context) error {
 	return nil
 }
 
-// work is River's middleware: it cancels a job that others may work.
+// work is River's middleware: it cancels a job that others may now work.
 func (p *presence) work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
 	p.mu.Lock()
 	g, alive := guard{p, p.times}, p.alive
 	p.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, guardKey{}, g))
 	defer cancel(nil)
-	if g.times > 0 { // it may have been fetched before
+	if g.times > 0 { // the job may have been fetched before that
 		var mine bool
 		if err := p.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM river_job WHERE id = $1 AND state = 'running')`, job.ID).Scan(&mine); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 	"milepost/internal/testenv"
 )
 
-func TestWhatADeadProcessHeldIsWorkedByAnother(t *testing.T) {
+func TestAnotherProcessTakesOverTheJobsOfADeadOne(t *testing.T) {
 	url := testenv.Postgres(t)
 	open := func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) }
 	pool := must(store.PostgresPool(t.Context(), url, 2))(t)
@@ -24,8 +24,8 @@ func TestWhatADeadProcessHeldIsWorkedByAnother(t *testing.T) {
 		job *river.Job[store.SyncArgs]
 	}
 	began, gone := make(chan run), make(chan error)
-	frozen := make(chan struct{}) // the first process does nothing until it thaws
-	// With one worker, that does not fetch the job anew itself.
+	frozen := make(chan struct{}) // the first process hangs until this is closed
+	// With one worker, which hangs, this process does not fetch the job again.
 	setup(t, open, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {
 		began <- run{ctx, st, job}
 		<-frozen
@@ -76,7 +76,7 @@ func TestWhatADeadProcessHeldIsWorkedByAnother(t *testing.T) {
 	if err := first.st.SaveLink(first.ctx, store.Link{Entity: contact1, Item: "a", State: store.LinkLive}, time.Now(), nil); err == nil {
 		t.Error("the process that was taken for dead writes a link before it found out")
 	}
-	beat(first.st) // it finds out
+	beat(first.st) // it learns that it was taken for dead
 	<-first.ctx.Done()
 	close(frozen)
 	if err := <-gone; !errors.Is(err, context.Canceled) {

@@ -40,7 +40,7 @@ func (b *bundle) priorities(t *testing.T) (list []int64) {
 	return list
 }
 
-func TestWhatAnEventAsksForGoesBeforeWhatABackfillAsksFor(t *testing.T) {
+func TestSyncsForEventsGoBeforeSyncsForABackfill(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		other := store.Entity{LocationID: contact1.LocationID, Kind: "contact", ID: "other"}
@@ -49,7 +49,7 @@ func TestWhatAnEventAsksForGoesBeforeWhatABackfillAsksFor(t *testing.T) {
 		if got := b.priorities(t); !slices.Equal(got, []int64{3, 1}) {
 			t.Fatalf("the priorities are %v, want the event's first", got)
 		}
-		b.backfill(t, other) // a backfill lowers nothing
+		b.backfill(t, other) // a backfill lowers no priority
 		state, err := b.EntityState(t.Context(), other)
 		if err != nil || state.Backfill {
 			t.Fatalf("what an event asked for passes for a backfill's: %+v %v", state, err)
@@ -67,7 +67,7 @@ func TestWhatAnEventAsksForGoesBeforeWhatABackfillAsksFor(t *testing.T) {
 	})
 }
 
-func TestAnEventMakesTheJobOfABackfillDueThatWaitsForItsTurn(t *testing.T) {
+func TestAnEventMakesAWaitingBackfillJobDue(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		waits, done := make(chan bool, 1), make(chan bool, 10)
 		first := true

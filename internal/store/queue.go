@@ -13,8 +13,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Queue is the River job queue of a Store. It hides the back end's transaction type. The
-// Store's own transactions insert the jobs.
+// Queue is the River job queue of a Store. It hides the back end's transaction type. Only
+// the Store's own transactions insert jobs.
 type Queue interface {
 	// Start begins to work jobs; ctx bounds only the start.
 	Start(ctx context.Context) error
@@ -29,37 +29,37 @@ type Queue interface {
 	complete(ctx context.Context, tx *Tx, job *rivertype.JobRow) error
 	// await adds a sync job that is due at a time.
 	await(ctx context.Context, tx *Tx, job SyncArgs, priority int, at time.Time) error
-	// list lists jobs of some states by id, the newest first, after a cursor of its own;
-	// "" = from the newest on.
+	// list lists jobs in the given states, by id, newest first, after a cursor; "" = from
+	// the newest on.
 	list(ctx context.Context, states []rivertype.JobState, after string, limit int) (jobs []*rivertype.JobRow, next string, err error)
 	// retry makes a job due at once.
 	retry(ctx context.Context, id int64) error
-	// note stores a value in a job, as its output, for its next run.
+	// note stores a value as the output of a job, for its next run.
 	note(ctx context.Context, tx *Tx, id int64, value any) error
 }
 
 // QueueConfig says how to work jobs.
 type QueueConfig struct {
 	Workers    *river.Workers
-	MaxWorkers int // jobs at once in this process, beside those of the background; 0 = LiveWorkers
+	MaxWorkers int // concurrent jobs in this process, without background jobs; 0 = liveWorkers
 	Logger     *slog.Logger
-	// Real returns how long a wait really takes, where a test lets time run
-	// faster; nil = as long as it says.
+	// Real converts a wait to real time, for tests in which time runs faster; nil = no
+	// conversion.
 	Real func(time.Duration) time.Duration
 }
 
 // Limits of a job. River interrupts a job after jobTimeout, and hands out a lost one again
-// after rescueAfter, which must be longer. Jobs of a process that died come back sooner: see
+// after rescueAfter, which must be longer. Jobs of a dead process come back sooner: see
 // ResetRunningJobs and presence.
 const (
 	jobTimeout     = 30 * time.Second
 	rescueAfter    = 60 * time.Second
-	longestBackoff = 15 * time.Minute // a job in back-off absorbs new events, so never longer
+	longestBackoff = 15 * time.Minute // new events wait with a job in back-off, so it must not be longer
 	maxAttempts    = 1000             // some ten days at the longest back-off
 	completedKept  = time.Hour        // the deliveries keep the history
 
-	// LiveWorkers is many more than one location or account may use, so that a few that hang
-	// leave enough to the others.
+	// liveWorkers is many more than one location or account may use, so that the others
+	// have enough if a few hang.
 	liveWorkers = 32
 
 	// Jobs that nobody waits for have a queue of their own. A sweep of a location takes minutes,
@@ -105,9 +105,9 @@ func (c QueueConfig) river() *river.Config {
 	}
 }
 
-// NewQueue makes the queue of the store. Call it once, before anything queues a sync. The
-// queue works nothing before Start. A queue without workers only takes jobs for the
-// processes that have workers.
+// NewQueue creates the queue of the store. Call it once, before anything queues a sync. The
+// queue works nothing before Start. A queue without workers only inserts jobs for processes
+// that have workers.
 func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 	q, err := s.newQueue(cfg)
 	if err != nil {
@@ -120,7 +120,7 @@ func (s *Store) NewQueue(cfg QueueConfig) (Queue, error) {
 // Backoff is the retry policy of failed jobs: 2 s, doubled at each attempt up
 // to 15 minutes, ±10 %.
 type Backoff struct {
-	Real func(time.Duration) time.Duration // as QueueConfig's
+	Real func(time.Duration) time.Duration // as in QueueConfig
 }
 
 // NextRetry returns the time of the next attempt.
@@ -142,10 +142,10 @@ func BackoffAfter(n int) time.Duration {
 	return longestBackoff
 }
 
-// SyncArgs asks for a sync of a contact with all of its changed records. If the contact of a
-// record is not known, the record has a job of its own; in earlier versions every record
-// had one. At most one such job per entity is alive, running ones included, so two workers
-// never work the same entity.
+// SyncArgs are the arguments of the job that syncs a contact with all of its changed
+// records. A record whose contact is unknown has its own job; in earlier versions every
+// record had one. At most one such job per entity is live, including running ones, so two
+// workers never sync the same entity.
 type SyncArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 	RecordKind string `json:"kind"        river:"unique"`
@@ -160,14 +160,15 @@ func (a SyncArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// InsertOpts keeps one live job per contact or record. A completed job is not in
-// the list of states: it would block its own entity.
+// InsertOpts keeps one live job per contact or record. Completed jobs are not in the list
+// of states, because they would block their own entity.
 func (SyncArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// RemindArgs asks for one reminder of a meeting request, for the times that the meeting had
-// when it was queued. If the request is replaced or moved, the reminder does nothing.
+// RemindArgs are the arguments of one reminder of a meeting request. They contain the
+// meeting's times when it was queued. If the request is replaced or moved, the reminder
+// does nothing.
 type RemindArgs struct {
 	LocationID string        `json:"location_id" river:"unique"`
 	RecordKind string        `json:"kind"        river:"unique"`
@@ -175,9 +176,9 @@ type RemindArgs struct {
 	Item       string        `json:"item"        river:"unique"`
 	Generation int64         `json:"generation"  river:"unique"` // of the link
 	Before     time.Duration `json:"before"      river:"unique"`
-	At         time.Time     `json:"at"          river:"unique"` // its moment; zero in the jobs of an earlier version
+	At         time.Time     `json:"at"          river:"unique"` // when to remind; zero in jobs of an earlier version
 	Of         time.Time     `json:"of"          river:"unique"` // as Reminder.Of
-	Next       time.Time     `json:"next"`                       // the moment of the one after it; zero = it is the last
+	Next       time.Time     `json:"next"`                       // when the next reminder is due; zero = this is the last
 	NextBefore time.Duration `json:"next_before"`
 }
 
@@ -194,9 +195,9 @@ func (a RemindArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// OrphanArgs asks for a search for a meeting request that should not exist. It may be the
-// late object of a create that Milepost gave up and replaced, or a request whose deletion
-// only a gateway confirmed.
+// OrphanArgs are the arguments of a search for a meeting request that should not exist. It
+// may be the late object of a create that Milepost gave up and replaced, or a request whose
+// deletion only a gateway confirmed.
 type OrphanArgs struct {
 	LocationID string    `json:"location_id"`
 	RecordKind string    `json:"kind"`
@@ -204,14 +205,14 @@ type OrphanArgs struct {
 	Item       string    `json:"item"`
 	Generation int64     `json:"generation"` // of the create
 	GivenUpAt  time.Time `json:"given_up_at"`
-	DeletedID  string    `json:"deleted_id,omitempty"` // of the request that was deleted at that time; "" = its create was given up
-	EndsAt     time.Time `json:"ends_at,omitzero"`     // it was not deleted since it was over by then
+	DeletedID  string    `json:"deleted_id,omitempty"` // id of the request that was deleted then; "" = its create was given up
+	EndsAt     time.Time `json:"ends_at,omitzero"`     // set if it was left because it was over: when it ended
 }
 
 // Kind is the job's name in River's tables.
 func (OrphanArgs) Kind() string { return "stray" }
 
-// InsertOpts lets the webhooks' jobs go before.
+// InsertOpts gives it a lower priority than webhook jobs.
 func (OrphanArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: queueBackground} }
 
 // Entity is the entity whose item the object would be.
@@ -219,20 +220,20 @@ func (a OrphanArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// DebounceArgs asks for a sync of an item when the wait of its new description is over. If
-// the description has changed since, the job does nothing.
+// DebounceArgs are the arguments of the job that syncs an item when the wait of its new
+// description ends. If the description has changed since, the job does nothing.
 type DebounceArgs struct {
 	LocationID string    `json:"location_id" river:"unique"`
 	RecordKind string    `json:"kind"        river:"unique"`
 	EntityID   string    `json:"id"          river:"unique"`
 	Item       string    `json:"item"        river:"unique"`
-	Since      time.Time `json:"since"       river:"unique"` // as the Link's DebouncedSince
+	Since      time.Time `json:"since"       river:"unique"` // as in Link.DebouncedSince
 }
 
 // Kind is the job's name in River's tables.
 func (DebounceArgs) Kind() string { return "rest" }
 
-// InsertOpts lets the webhooks' jobs go before.
+// InsertOpts gives it a lower priority than webhook jobs.
 func (DebounceArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
@@ -242,8 +243,8 @@ func (a DebounceArgs) Entity() Entity {
 	return Entity{LocationID: a.LocationID, Kind: a.RecordKind, ID: a.EntityID}
 }
 
-// ReconcileArgs asks for the sweeps of a location. The job snoozes until the next sweep, so
-// each location has one.
+// ReconcileArgs are the arguments of the job that sweeps a location. Each location has one;
+// it snoozes until the next sweep.
 type ReconcileArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 }
@@ -256,8 +257,8 @@ func (ReconcileArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBackground, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: liveStates}}
 }
 
-// PollArgs asks for the polls of the meeting requests of a CalendarHero account. The job
-// snoozes until the next poll.
+// PollArgs are the arguments of the job that polls the meeting requests of a CalendarHero
+// account. It snoozes until the next poll.
 type PollArgs struct {
 	Account string `json:"account" river:"unique"`
 }
@@ -279,8 +280,8 @@ func (s *Store) QueuePolls(ctx context.Context, accounts []string) error {
 	return s.InTx(ctx, func(tx *Tx) error { return s.queue.insert(ctx, tx, jobs) })
 }
 
-// ContactsArgs asks for the polls of a location's contacts in CalendarHero that are kept in
-// step both ways. The job snoozes as ReconcileArgs does.
+// ContactsArgs are the arguments of the job that polls a location's contacts in
+// CalendarHero that are synced both ways. It snoozes as the job of ReconcileArgs does.
 type ContactsArgs struct {
 	LocationID string `json:"location_id" river:"unique"`
 }
@@ -300,7 +301,7 @@ func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) 
 		jobs = append(jobs, river.InsertManyParams{Args: ReconcileArgs{LocationID: id}}, river.InsertManyParams{Args: ContactsArgs{LocationID: id}})
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
-		// Those of an earlier version are in the queue of all.
+		// An earlier version put them into the default queue.
 		if _, err := tx.Exec(ctx, `UPDATE river_job SET queue = $1 WHERE kind = 'reconcile' AND queue <> $1 AND state <> 'running'`, queueBackground); err != nil {
 			return fmt.Errorf("move reconciliations to the queue %s: %w", queueBackground, err)
 		}
@@ -308,9 +309,9 @@ func (s *Store) QueueReconciliations(ctx context.Context, locationIDs []string) 
 	})
 }
 
-// WakePeriodic makes the jobs due whose next time depends on the settings. Each job finds
-// its next time by itself and waits again. Otherwise a shorter interval would take effect
-// only after the wait of the longer one.
+// WakePeriodic makes the jobs due whose next time depends on the settings. Each job
+// computes its next time and waits again. Otherwise a shorter interval would take effect
+// only after the longer wait has passed.
 func (s *Store) WakePeriodic(ctx context.Context) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE river_job SET scheduled_at = created_at WHERE kind IN ('reconcile', 'contacts', 'poll', 'rest') AND state = 'scheduled'`)
@@ -331,12 +332,12 @@ var liveStates = []rivertype.JobState{
 // riverQueue is River on one driver.
 type riverQueue[D riverdriver.Driver[T], T any] struct {
 	client *river.Client[T]
-	// insertMany adds jobs, except those that a live job blocks.
+	// insertMany inserts jobs, except those that a live job blocks.
 	insertMany func(ctx context.Context, tx T, jobs []river.InsertManyParams) error
 }
 
 func (q *riverQueue[D, T]) Start(ctx context.Context) error {
-	// The context given to River would stop it; stopping is Stop's.
+	// If the context given to River ended, River would stop; only Stop should do that.
 	return q.client.Start(context.WithoutCancel(ctx))
 }
 
@@ -371,7 +372,7 @@ func (q *riverQueue[D, T]) expedite(ctx context.Context, tx *Tx, job Entity, fir
 			return err
 		}
 	}
-	// One that is available may wait for its time too. If it ran before, it only rests.
+	// A job that is available may also wait for its time. If it ran before, it only pauses.
 	waits := res.Job.State == rivertype.JobStateScheduled ||
 		res.Job.State == rivertype.JobStateAvailable && res.Job.AttemptedAt == nil && res.Job.ScheduledAt.After(time.Now())
 	if !due || !waits {
@@ -416,7 +417,7 @@ func (q *riverQueue[D, T]) list(ctx context.Context, states []rivertype.JobState
 		}
 		return res.Jobs, "", nil
 	}
-	text, err := res.LastCursor.MarshalText() // there may be no others
+	text, err := res.LastCursor.MarshalText() // there may be no other jobs
 	return res.Jobs, string(text), err
 }
 

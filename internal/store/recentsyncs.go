@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// RecentSyncs lists the newest syncs since a time, newest first, at most limit, with
-// what the automations made of their records.
+// RecentSyncs lists at most limit syncs since a time, newest first, with the results of the
+// automations.
 func (s *Store) RecentSyncs(ctx context.Context, since time.Time, limit int) ([]Sync, error) {
 	rows, err := s.Query(ctx, recentSyncs, micros(since), limit)
 	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {

@@ -10,22 +10,22 @@ import (
 	"milepost/internal/order"
 )
 
-// Reconciliation is a search of a location for changes without a webhook, and how far it
-// is. It can be interrupted at any time, and continues from Place.
+// Reconciliation is the progress of a search of a location for changes without a webhook.
+// The search can be interrupted at any time, and continues from Place.
 type Reconciliation struct {
-	Name          string // the location's id, or that of a backfill
+	Name          string // the location's id, or the name of a backfill
 	LocationID    string
-	Since         time.Time // contacts that changed since are looked at
-	Until         time.Time // contacts that changed before this have been looked at
-	Place         string    // where the one under way is; "" = none is
+	Since         time.Time // contacts that changed since are read
+	Until         time.Time // contacts that changed before this have been read
+	Place         string    // where the current search is; "" = none is running
 	StartedAt     time.Time
-	FinishedAt    time.Time // of the one before; zero = there was none
-	Calls         int64     // calls to HighLevel; the rest counts the one under way, or else the last one
-	Contacts      int64     // contacts looked at
-	ContactsTotal int64     // of how many
-	Tasks         int64     // tasks looked at
-	Differing     int64     // entities found to differ from what was last seen
-	TasksKnown    bool      // all open tasks have been looked at: one that is not known is new
+	FinishedAt    time.Time // of the previous search; zero = there was none
+	Calls         int64     // calls to HighLevel; this and the rest count the current search, or else the last one
+	Contacts      int64     // contacts read
+	ContactsTotal int64     // contacts to read
+	Tasks         int64     // tasks read
+	Differing     int64     // entities that differ from what was last seen
+	TasksKnown    bool      // all open tasks have been read, so an unknown one is new
 }
 
 const reconciliationColumns = `name, location_id, contacts_since, contacts_until, place, started_at, finished_at, calls, contacts, contacts_total, tasks, touched, tasks_known`
@@ -51,8 +51,7 @@ func (s *Store) Reconciliation(ctx context.Context, name string) (Reconciliation
 	return list[0], nil
 }
 
-// TasksKnown stores for the sweep of a location that all open tasks have been read, as a
-// backfill does.
+// TasksKnown stores, for the sweep of a location, that a backfill has read all open tasks.
 func (s *Store) TasksKnown(ctx context.Context, locationID string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO reconciliations (`+reconciliationColumns+`) VALUES ($1, $1, 0, 0, '', 0, 0, 0, 0, 0, 0, 0, 1)
@@ -68,14 +67,14 @@ func (s *Store) TasksKnown(ctx context.Context, locationID string) error {
 type Found struct {
 	Entity
 	ContactID string // the contact it belongs to; "" = not known
-	Differs   bool   // from what was last seen: it is to be synced
-	Swept     string // to be remembered as its LastSeen.Swept; "" = nothing
-	Open      bool   // it is a task that was seen open (see MissingTasks), or an opportunity that was seen
+	Differs   bool   // differs from what was last seen, so it must be synced
+	Swept     string // the new LastSeen.Swept; "" = keep it
+	Open      bool   // a task that was read as open (see MissingTasks), or an opportunity that was read
 }
 
 // noteFound stores that a search read an entity, and raises its Wanted if it differs.
 func (tx *Tx) noteFound(ctx context.Context, f Found) (raised, error) {
-	wanted := int64(0) // only so that there is a row to remember it in
+	wanted := int64(0) // only creates the row
 	if f.Differs {
 		wanted = 1
 	}
@@ -111,7 +110,7 @@ func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised,
 // SaveReconciliation stores how far a reconciliation is and what it read. In the same
 // transaction it queues the syncs of what differs.
 func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found []Found) error {
-	order.By(found, func(a, b Found) int { return a.Compare(b.Entity) }) // see take
+	order.By(found, func(a, b Found) int { return a.Compare(b.Entity) }) // the order that recordDeliveries explains
 	known := 0
 	if v.TasksKnown {
 		known = 1
@@ -151,15 +150,15 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 	return nil
 }
 
-// LastSeen is what Milepost stored of a record at the last read.
+// LastSeen is what Milepost stored about a record at the last read.
 type LastSeen struct {
 	Mark        string // the record's own mark of change when it was last synced
-	Swept       string // that of when a reconciliation last came by
+	Swept       string // the mark when a reconciliation last read the record
 	Fingerprint string // of the record when it was last synced
 }
 
-// LastSeen returns what Milepost stored of records of one kind, without those that it never
-// read.
+// LastSeen returns what Milepost stored about records of one kind, without records that it
+// never read.
 func (s *Store) LastSeen(ctx context.Context, locationID, kind string, ids []string) (map[string]LastSeen, error) {
 	out := make(map[string]LastSeen, len(ids))
 	return out, inChunks(ids, []any{locationID, kind}, func(in string, args []any) error {
@@ -167,8 +166,8 @@ func (s *Store) LastSeen(ctx context.Context, locationID, kind string, ids []str
 	})
 }
 
-// inChunks calls do for some ids at a time, with their parameters and the arguments. The
-// statement is always the same text.
+// inChunks calls do for some ids at a time, with their placeholders and the arguments. The
+// statement text is always the same.
 func inChunks(ids []string, first []any, do func(in string, args []any) error) error {
 	const chunk = 100
 	for len(ids) > 0 {
@@ -185,9 +184,9 @@ func inChunks(ids []string, first []any, do func(in string, args []any) error) e
 	return nil
 }
 
-// MissingTasks lists at most limit of a location's tasks that a search missed, ordered by id
-// from after on. They were open at the last reconciliation, or have items since then that
-// could be removed. No reconciliation that began between two times read them as open.
+// MissingTasks lists at most limit of a location's tasks that a search did not find, by id
+// after the given one. They were open at the last reconciliation, or have removable items
+// since then. No reconciliation that began between the two times read them as open.
 func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities e
 		WHERE location_id = $1 AND kind = 'task' AND id > $2 AND open_at NOT BETWEEN $3 AND $4 AND (swept <> '' OR `+hasRemovable+`)
@@ -199,8 +198,8 @@ func (s *Store) MissingTasks(ctx context.Context, locationID string, from, until
 	return ids, nil
 }
 
-// MissingOpportunities lists, as MissingTasks does, the opportunities that were read before
-// and that no reconciliation read that began between two times.
+// MissingOpportunities lists, as MissingTasks does, opportunities that were read before,
+// but not by a reconciliation that began between the two times.
 func (s *Store) MissingOpportunities(ctx context.Context, locationID string, from, until time.Time, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities WHERE location_id = $1 AND kind = 'opportunity' AND id > $2
 		AND open_at NOT BETWEEN $3 AND $4 AND fingerprint NOT IN ('', $5) ORDER BY id LIMIT $6`,
@@ -212,9 +211,9 @@ func (s *Store) MissingOpportunities(ctx context.Context, locationID string, fro
 	return ids, nil
 }
 
-// hasItems holds for an entity e if something exists or may exist for it, or if only a read
-// of its contact shows its changes. hasRemovable also requires an object that a sync may
-// remove: what was written in HighLevel stays.
+// hasItems holds for an entity e that has, or may have, items, or whose changes show only
+// in a read of its contact. hasRemovable also requires an object that a sync may remove,
+// which excludes what was written in HighLevel.
 const (
 	itemsOf = `EXISTS (SELECT 1 FROM links l
 	WHERE l.location_id = e.location_id AND l.kind = e.kind AND l.entity_id = e.id AND l.state <> 'gone'`
@@ -223,7 +222,8 @@ const (
 		('tags', 'update_contact', 'upsert_contact', 'reschedule_task', 'complete_task', 'highlevel_task', 'highlevel_note'))`
 )
 
-// CountContactsWithItems counts the contacts of a location that have items, or whose tasks or notes have.
+// CountContactsWithItems counts the contacts of a location that have items, or whose tasks
+// or notes have items.
 func (s *Store) CountContactsWithItems(ctx context.Context, locationID string) (int, error) {
 	rows, err := s.Query(ctx, `SELECT count(DISTINCT contact_id) FROM entities e
 		WHERE location_id = $1 AND contact_id <> '' AND `+hasItems, locationID)
@@ -237,8 +237,7 @@ func (s *Store) CountContactsWithItems(ctx context.Context, locationID string) (
 	return n[0], nil
 }
 
-// ContactsWithItems lists at most limit of these contacts in the order of their
-// ids, from the one behind after.
+// ContactsWithItems lists at most limit of these contacts by id, after the given one.
 func (s *Store) ContactsWithItems(ctx context.Context, locationID, after string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT DISTINCT contact_id FROM entities e
 		WHERE location_id = $1 AND contact_id > $2 AND `+hasItems+` ORDER BY contact_id LIMIT $3`, locationID, after, limit)
@@ -254,7 +253,7 @@ func scanID(r Rows) (id string, err error) {
 	return id, err
 }
 
-// LastSeenOf returns what Milepost stored of a contact's notes or tasks that were there at
+// LastSeenOf returns what Milepost stored about a contact's notes or tasks that existed at
 // the last read.
 func (s *Store) LastSeenOf(ctx context.Context, locationID, contactID, kind string) (map[string]LastSeen, error) {
 	out := map[string]LastSeen{}
@@ -262,8 +261,8 @@ func (s *Store) LastSeenOf(ctx context.Context, locationID, contactID, kind stri
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $4 AND fingerprint NOT IN ('', $3)`, locationID, contactID, FingerprintGone, kind)
 }
 
-// ToldOf lists at most limit of a contact's notes or tasks that were never read and that a
-// recent event reported.
+// ToldOf lists at most limit of a contact's notes or tasks that a recent event named and
+// that were never read.
 func (s *Store) ToldOf(ctx context.Context, locationID, contactID, kind string, limit int) ([]string, error) {
 	rows, err := s.Query(ctx, `SELECT id FROM entities
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $3 AND fingerprint = '' AND wanted > done ORDER BY id LIMIT $4`, locationID, contactID, kind, limit)
@@ -291,7 +290,7 @@ func (s *Store) readLastSeen(ctx context.Context, out map[string]LastSeen, query
 	return rows.Err()
 }
 
-// CallsPerHour is the cost of the reconciliation if it runs at this interval.
+// CallsPerHour is what the reconciliation costs at this interval.
 func (v Reconciliation) CallsPerHour(every time.Duration) int64 {
 	if every <= 0 {
 		return 0

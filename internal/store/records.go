@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// The kinds of records that no API returns: what was delivered last is the record.
+// These kinds of records are returned by no API, so the last delivery is the record.
 const (
 	KindWorkflow = "workflow" // a workflow webhook's body, one for each contact, workflow and milestone_id
 	KindInstall  = "install"  // INSTALL or UNINSTALL of the app at a location or an agency
 
-	// A contact that came by a CalendarHero scheduling link. What the webhook says
-	// of it is kept for the search by its e-mail address.
+	// KindCalendarContact is a contact from a CalendarHero scheduling link. The webhook's
+	// data is kept for the search by e-mail address.
 	KindCalendarContact = "calendarhero_contact"
 )
 

@@ -11,12 +11,12 @@ import (
 // Reminder is a time to remind of a link's object.
 type Reminder struct {
 	At     time.Time
-	Before time.Duration // how long before the event or due date that is
-	Of     time.Time     // the start of the event or the due date that it was computed from
+	Before time.Duration // time before the event or due date
+	Of     time.Time     // the start of the event, or the due date
 }
 
-// remindJobs are the jobs of a link's reminders, soonest first. River's clock is
-// the machine's, which need not be the one that now was read from.
+// remindJobs returns the jobs of a link's reminders, soonest first. River uses the
+// machine's clock, which may differ from the clock of now.
 func remindJobs(l Link, now time.Time, reminders []Reminder) []river.InsertManyParams {
 	jobs := make([]river.InsertManyParams, len(reminders))
 	for i, r := range reminders {
@@ -34,7 +34,7 @@ func remindJobs(l Link, now time.Time, reminders []Reminder) []river.InsertManyP
 	return jobs
 }
 
-// QueueReminders queues reminders of a link that are not queued yet.
+// QueueReminders queues those reminders of a link that are not queued yet.
 func (s *Store) QueueReminders(ctx context.Context, l Link, now time.Time, reminders []Reminder) error {
 	if len(reminders) == 0 {
 		return nil
@@ -46,8 +46,8 @@ func (s *Store) QueueReminders(ctx context.Context, l Link, now time.Time, remin
 	return nil
 }
 
-// NoteReminder notes on a reminder's job that it is about to be sent, or that it
-// was not. A run that finds the former was preceded by one whose end nobody saw.
+// NoteReminder stores in a reminder's job that it is about to be sent, or that it was not
+// sent. If a run finds the former, the end of an earlier run is unknown.
 func (s *Store) NoteReminder(ctx context.Context, job *river.Job[RemindArgs], sending bool) error {
 	err := s.InTx(ctx, func(tx *Tx) error { return s.queue.note(ctx, tx, job.ID, sending) })
 	if err != nil {
@@ -59,8 +59,8 @@ func (s *Store) NoteReminder(ctx context.Context, job *river.Job[RemindArgs], se
 // ReminderNoted reports whether an earlier run of the job was about to send.
 func ReminderNoted(job *river.Job[RemindArgs]) bool { return string(job.Output()) == "true" }
 
-// FinishReminder completes a reminder's job and adds to the timeline, in one
-// transaction. It is for River's workers: ctx must come from there.
+// FinishReminder completes a reminder's job and adds to the timeline, in one transaction.
+// Call it from River's workers only, with their ctx.
 func (s *Store) FinishReminder(ctx context.Context, job *river.Job[RemindArgs], timeline ...TimelineEntry) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.appendTimeline(ctx, timeline); err != nil {

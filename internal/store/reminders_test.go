@@ -14,7 +14,7 @@ import (
 func TestANoteOnAReminderIsFoundByTheNextRun(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		st := open()
-		var runs []bool // whether each found the note
+		var runs []bool // whether each run found the note
 		ended := make(chan error, 1)
 		workers := river.NewWorkers()
 		river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[store.RemindArgs]) error {

@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// Removal is a record that a vendor no longer shows although no event says that it was
-// deleted. Milepost removes its items only if few vanish at once; else a person decides.
+// Removal is a record that a vendor no longer shows, although no event says that it was
+// deleted. If only a few vanish at once, Milepost removes their items. Otherwise a person
+// decides.
 type Removal struct {
-	Entity // whose sync finds out
+	Entity // the entity whose sync noticed
 	Vendor string
 	State  RemovalState
-	Since  time.Time // when it was first not shown
+	Since  time.Time // when it was first missing
 }
 
-// RemovalState is how far Milepost is with a Removal.
+// RemovalState is the state of a Removal.
 type RemovalState string
 
 // The states.
 const (
-	RemovalUnconfirmed RemovalState = "doubted" // it is looked at again
-	RemovalWaiting     RemovalState = "waiting" // for a person
-	RemovalAllowed     RemovalState = "allowed" // by a person
-	RemovalRemoved     RemovalState = "removed" // believed; it counts for a while
+	RemovalUnconfirmed RemovalState = "doubted" // Milepost checks it again
+	RemovalWaiting     RemovalState = "waiting" // a person must decide
+	RemovalAllowed     RemovalState = "allowed" // a person has allowed it
+	RemovalRemoved     RemovalState = "removed" // Milepost believes it; it counts for RemovalsWindow
 )
 
 const (
@@ -45,7 +46,8 @@ func scanRemoval(r Rows) (v Removal, err error) {
 	return v, err
 }
 
-// MarkUnconfirmed stores that a vendor does not show a record, and returns since when.
+// MarkUnconfirmed stores that a vendor does not show a record, and returns since when it
+// does not.
 func (s *Store) MarkUnconfirmed(ctx context.Context, e Entity, vendor string, now time.Time) (since time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		v, err := tx.noteMissing(ctx, e, vendor, now)
@@ -75,14 +77,14 @@ func (tx *Tx) noteMissing(ctx context.Context, e Entity, vendor string, now time
 
 // Decision is what to do about a record that a vendor does not show.
 type Decision struct {
-	Remove bool // what was made for it may be removed
-	Others int  // how many others of the location vanished
-	Begins bool // it is the first for which a person is waited
+	Remove bool // its items may be removed
+	Others int  // other records of the location that vanished
+	Begins bool // it is the first that waits for a person
 }
 
-// DecideRemoval decides whether to believe that a record was deleted, after a second check.
-// If more than RemovalsAtOnce vanished within RemovalsWindow, the record waits for
-// AllowRemovals, unless the others appear again.
+// DecideRemoval decides, after a second check, whether to believe that a record was
+// deleted. If more than RemovalsAtOnce records vanished within RemovalsWindow, the record
+// waits for AllowRemovals, unless the others appear again.
 func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now time.Time) (d Decision, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		v, err := tx.noteMissing(ctx, e, vendor, now)
@@ -120,7 +122,7 @@ func (s *Store) DecideRemoval(ctx context.Context, e Entity, vendor string, now 
 	return d, nil
 }
 
-// countRemovals counts the vanished records: a contact with all of its records as one.
+// countRemovals counts vanished records. A contact counts as one with all of its records.
 const countRemovals = `SELECT coalesce(sum(CASE WHEN EXISTS (
 		SELECT 1 FROM entities e JOIN removals c ON c.location_id = e.location_id AND c.vendor = r.vendor AND c.kind = 'contact' AND c.id = e.contact_id
 		WHERE e.location_id = r.location_id AND e.kind = r.kind AND e.id = r.id AND r.kind <> 'contact') THEN 0 ELSE 1 END), 0),
@@ -129,8 +131,8 @@ const countRemovals = `SELECT coalesce(sum(CASE WHEN EXISTS (
 
 const deleteRemoval = `DELETE FROM removals WHERE location_id = $1 AND vendor = $2 AND kind = $3 AND id = $4`
 
-// Settle ends the checks of a record: the vendor shows it, or an event says that it was
-// deleted. over reports whether this was the last record of the location that waited for a
+// Settle ends the checks of a record, because the vendor shows it again or an event says
+// that it was deleted. over means that it was the location's last record that waited for a
 // person.
 func (s *Store) Settle(ctx context.Context, e Entity, vendor string) (over bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
@@ -150,7 +152,7 @@ func (s *Store) Settle(ctx context.Context, e Entity, vendor string) (over bool,
 	return over, nil
 }
 
-// WaitingRemovals lists the records for which a person is waited, of all locations.
+// WaitingRemovals lists the records that wait for a person, in all locations.
 func (s *Store) WaitingRemovals(ctx context.Context) ([]Removal, error) {
 	rows, err := s.Query(ctx, `SELECT `+removalColumns+` FROM removals WHERE state = 'waiting' ORDER BY location_id, vendor, kind, id`)
 	list, err := collect(rows, err, scanRemoval)
@@ -160,7 +162,7 @@ func (s *Store) WaitingRemovals(ctx context.Context) ([]Removal, error) {
 	return list, nil
 }
 
-// RemovalGroup counts the records that vanished at a vendor and wait for a person.
+// RemovalGroup is how many records vanished at a vendor and wait for a person.
 type RemovalGroup struct {
 	LocationID string
 	Vendor     string
@@ -168,7 +170,7 @@ type RemovalGroup struct {
 	Since      time.Time
 }
 
-// RemovalsByVendor counts the records for which a person is waited.
+// RemovalsByVendor counts the records that wait for a person, by location and vendor.
 func (s *Store) RemovalsByVendor(ctx context.Context) ([]RemovalGroup, error) {
 	rows, err := s.Query(ctx, `SELECT location_id, vendor, count(*), min(since) FROM removals WHERE state = 'waiting' GROUP BY location_id, vendor ORDER BY location_id, vendor`)
 	list, err := collect(rows, err, func(r Rows) (g RemovalGroup, err error) {
@@ -224,8 +226,8 @@ func (s *Store) AllowRemovals(ctx context.Context, locationID string, now time.T
 	return n, nil
 }
 
-// ContactsBeside lists a few contacts of a location, other than one, that were there when
-// they were last read. It lists unconfirmed ones only if there are no others.
+// ContactsBeside lists a few other contacts of a location that existed at their last read.
+// It lists unconfirmed ones only if there are no others.
 func (s *Store) ContactsBeside(ctx context.Context, locationID, contactID string) ([]string, error) {
 	const from = `SELECT id FROM entities WHERE location_id = $1 AND kind = 'contact' AND fingerprint NOT IN ('', $3)`
 	var ids []string

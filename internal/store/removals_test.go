@@ -9,7 +9,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestRecordsThatVanishTogetherWaitForAPersonAndOthersDoNot(t *testing.T) {
+func TestOnlyRecordsThatVanishTogetherWaitForAPerson(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_900_000_000_000_000).UTC()
@@ -79,7 +79,7 @@ func TestAContactThatVanishesCountsOnceWithItsRecords(t *testing.T) {
 				t.Errorf("%s: %+v, want it removed beside one other", e, d)
 			}
 		}
-		for i := range store.RemovalsAtOnce { // without the contact's own row, notes count each
+		for i := range store.RemovalsAtOnce { // without the contact's own row, each note counts
 			must(b.MarkUnconfirmed(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: fmt.Sprint("n", i)}, "HighLevel", now))(t)
 		}
 		if d := must(b.DecideRemoval(ctx, store.Entity{LocationID: "loc", Kind: "note", ID: "n0"}, "HighLevel", now.Add(time.Minute)))(t); d.Remove {
@@ -88,7 +88,7 @@ func TestAContactThatVanishesCountsOnceWithItsRecords(t *testing.T) {
 	})
 }
 
-func TestRecordsInDoubtCountAndThoseThatExistAgainDoNot(t *testing.T) {
+func TestOnlyRecordsThatAreStillMissingCount(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_900_000_000_000_000).UTC()

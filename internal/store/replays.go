@@ -11,21 +11,21 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// Replay is a replay of webhooks: a run over the records that they are about.
+// Replay is a replay of webhooks: a run over the records of the webhooks.
 type Replay struct {
 	ID         int64
-	What       string // was asked for, in words, without personal data
+	What       string // a description of the replay, without personal data
 	Deliveries int64
-	Apply      // how far it is
+	Apply      // its progress
 }
 
-// replayPrefix begins the key of a replay's run, in place of an automation's id, which
-// has no colon.
+// replayPrefix begins the key of a replay's run. The key takes the place of an automation's
+// id, which has no colon.
 const replayPrefix = "replay:"
 
 func replayKey(id int64) string { return replayPrefix + strconv.FormatInt(id, 10) }
 
-// ReplayOf is the replay that a run belongs to; 0 = it is an automation's.
+// ReplayOf returns the replay of a run by the run's key; 0 = the run is an automation's.
 func ReplayOf(key string) int64 {
 	digits, ok := strings.CutPrefix(key, replayPrefix)
 	if !ok {
@@ -38,8 +38,8 @@ func ReplayOf(key string) int64 {
 	return id
 }
 
-// StartReplay keeps which records are to be synced again because of which deliveries,
-// and queues the run. It returns its number.
+// StartReplay stores which records to sync again because of which deliveries, queues the
+// run, and returns its number.
 func (s *Store) StartReplay(ctx context.Context, r Replay, records []Entity, deliveries []int64) (id int64, err error) {
 	if !s.CanQueue() {
 		return 0, errors.New("begin a replay: there is no queue")
@@ -91,7 +91,8 @@ func (s *Store) replays(ctx context.Context, query string, args ...any) ([]Repla
 	return list, nil
 }
 
-// Replays lists the newest replays, newest first, before one; 0 = from the newest on.
+// Replays lists up to limit replays before the given one, newest first; 0 = from the newest
+// on.
 func (s *Store) Replays(ctx context.Context, before int64, limit int) ([]Replay, error) {
 	if before <= 0 {
 		before = 1<<63 - 1
@@ -108,14 +109,14 @@ func (s *Store) Replay(ctx context.Context, id int64) (r Replay, ok bool, err er
 	return list[0], true, nil
 }
 
-// CancelReplay ends a replay; what it has queued already is synced. It reports whether
-// it was running.
+// CancelReplay ends a replay; records that it has queued are still synced. It reports
+// whether it was running.
 func (s *Store) CancelReplay(ctx context.Context, id int64, now time.Time) (was bool, err error) {
 	return s.CancelApply(ctx, replayKey(id), now)
 }
 
-// ReplayOutcomes counts the records of a replay by the outcome of their syncs since;
-// those that were not synced yet are Pending.
+// ReplayOutcomes counts the records of a replay by the outcome of their sync since the
+// replay began. Records that were not synced yet count as Pending.
 func (s *Store) ReplayOutcomes(ctx context.Context, r Replay) (map[string]int64, error) {
 	rows, err := s.Query(ctx, `SELECT CASE WHEN e.synced_at >= $2 OR e.outcome IN ('retry', 'auth', 'waiting') THEN e.outcome ELSE 'pending' END, count(*)
 		FROM replay_records r JOIN entities e ON e.location_id = r.location_id AND e.kind = r.kind AND e.id = r.id WHERE r.replay = $1 GROUP BY 1`, r.ID, micros(r.AskedAt))
@@ -133,7 +134,7 @@ func (s *Store) ReplayOutcomes(ctx context.Context, r Replay) (map[string]int64,
 	return out, nil
 }
 
-// replayPage is applyPage for a replay.
+// replayPage is ApplyPage for a replay.
 func replayPage(ctx context.Context, q querier, replay int64, after Entity, limit int) ([]ApplyRecord, error) {
 	rows, err := q.Query(ctx, listReplayRecords, replay, after.LocationID, after.Kind, after.ID, limit)
 	list, err := collect(rows, err, func(r Rows) (v ApplyRecord, err error) {
@@ -149,7 +150,7 @@ const listReplayRecords = `SELECT r.location_id, r.kind, r.id, coalesce(e.contac
 	LEFT JOIN entities e ON e.location_id = r.location_id AND e.kind = r.kind AND e.id = r.id
 	WHERE r.replay = $1 AND (r.location_id, r.kind, r.id) > ($2, $3, $4) ORDER BY r.location_id, r.kind, r.id LIMIT $5`
 
-// replayOwed counts the records that a replay has reached and whose syncs were not tried
+// replayOwed counts the records that a replay has queued and whose sync was not tried
 // since.
 const replayOwed = `SELECT count(*) FROM replay_records r JOIN entities e ON e.location_id = r.location_id AND e.kind = r.kind AND e.id = r.id
 	WHERE r.replay = $4 AND (r.location_id, r.kind, r.id) <= ($1, $2, $3) AND e.wanted > e.done AND e.next_try = 0`

@@ -10,7 +10,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestAReplayReachesItsRecordsPageByPage(t *testing.T) {
+func TestAReplayQueuesItsRecordsPageByPage(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -68,7 +68,7 @@ func TestAReplayReachesItsRecordsPageByPage(t *testing.T) {
 		if s := must(b.EntityState(t.Context(), records[0]))(t); !s.NextTry.IsZero() || s.Wanted != 3 {
 			t.Errorf("what waited for its next try is %+v", s)
 		}
-		next(true, 2) // nothing of the page was tried
+		next(true, 2) // no sync of the page was tried
 		end(store.Done)
 		next(false, 3)
 		end(store.Unchanged)

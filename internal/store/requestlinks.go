@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// LinksWithMarkers lists the links, of whichever location, that have one of the markers.
+// LinksWithMarkers lists the links, in any location, that have one of the markers.
 func (s *Store) LinksWithMarkers(ctx context.Context, markers []string) (found []Link, err error) {
 	for len(markers) > 0 {
 		n := min(len(markers), 500)
@@ -23,8 +23,8 @@ func (s *Store) LinksWithMarkers(ctx context.Context, markers []string) (found [
 	return found, nil
 }
 
-// EachRequestLink calls do for each link of a meeting request, gone ones
-// included. do must not use the store.
+// EachRequestLink calls do for each link of a meeting request, including gone ones. do must
+// not use the store.
 func (s *Store) EachRequestLink(ctx context.Context, do func(e Entity, item string, generation int64)) error {
 	rows, err := s.Query(ctx, `SELECT location_id, kind, entity_id, item, generation FROM links WHERE item_kind IN ('event', 'task')`)
 	_, err = collect(rows, err, func(r Rows) (none struct{}, err error) {
@@ -42,8 +42,8 @@ func (s *Store) EachRequestLink(ctx context.Context, do func(e Entity, item stri
 	return nil
 }
 
-// KnowsRequests reports whether a location ever had a meeting request: Milepost made one,
-// or CalendarHero told of one.
+// KnowsRequests reports whether a location ever had a meeting request, either made by
+// Milepost or reported by CalendarHero.
 func (s *Store) KnowsRequests(ctx context.Context, locationID string) (bool, error) {
 	rows, err := s.Query(ctx, `SELECT 1 FROM links WHERE location_id = $1 AND item_kind IN ('event', 'task') AND object_id <> ''
 		UNION ALL SELECT 1 FROM entities WHERE location_id = $1 AND kind = 'meeting' LIMIT 1`, locationID)
@@ -54,7 +54,7 @@ func (s *Store) KnowsRequests(ctx context.Context, locationID string) (bool, err
 	return len(found) > 0, nil
 }
 
-// EachEntity calls do for each record of HighLevel that is known. do must not use the store.
+// EachEntity calls do for each known HighLevel record. do must not use the store.
 func (s *Store) EachEntity(ctx context.Context, do func(Entity)) error {
 	rows, err := s.Query(ctx, `SELECT location_id, kind, id FROM entities WHERE kind IN ('contact', 'task', 'note', 'workflow')`)
 	_, err = collect(rows, err, func(r Rows) (none struct{}, err error) {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Scrub removes from the database's files what deleted and changed rows left
-// there, as far as the back end lets it: rows that no query returns are still
-// bytes on the disk. It fails if a reader is in the way; call it again later.
+// Scrub removes from the database's files what deleted and changed rows left there, as far
+// as the back end allows. Without it, the bytes of such rows stay on the disk. It fails if
+// a reader blocks it; then call it again later.
 func (s *Store) Scrub(ctx context.Context) error {
 	if err := s.scrub(ctx); err != nil {
 		return fmt.Errorf("remove erased data from the files of the state database: %w", err)
@@ -24,30 +24,30 @@ func (b *sqliteBackend) scrub(ctx context.Context) error {
 	return ScrubSQLite(ctx, b.file.Write, b.file.Read)
 }
 
-// scrub lets PostgreSQL reclaim the dead rows of every table that can hold
-// personal data. Their bytes are overwritten when the space is used again.
+// scrub lets PostgreSQL reclaim the dead rows of every table that can hold personal data.
+// PostgreSQL overwrites the bytes when it uses the space again.
 func (b *pgBackend) scrub(ctx context.Context) error {
 	_, err := b.pool.Exec(ctx, `VACUUM deliveries, entities, links, timeline, records, meetings, items, considered, waits, inbox, river_job`)
 	return err
 }
 
 const (
-	scrubPages   = 256                    // read or written at once
+	scrubPages   = 256                    // pages read or written at once
 	truncateWait = 100 * time.Millisecond // how long writers wait while readers finish, for each try
 	truncateTry  = 20                     // tries to empty the write-ahead log
 )
 
-// ScrubSQLite overwrites the unused bytes of a database's pages with zeros, then
-// moves the write-ahead log into the file and truncates it. secure_delete
-// overwrites what is deleted, but not the copies that stay behind when rows move
-// between pages, nor what earlier versions of Milepost deleted. Reads and
-// writes go on while it runs.
+// ScrubSQLite overwrites the unused bytes of a database's pages with zeros, then moves the
+// write-ahead log into the file and truncates it. secure_delete overwrites deleted data,
+// but not the copies that stay when rows move between pages, and not what earlier versions
+// of Milepost deleted. Reads and writes continue while it runs.
 func ScrubSQLite(ctx context.Context, write, read *sql.DB) error {
 	var pages, size int64
 	if err := read.QueryRowContext(ctx, `SELECT page_count, page_size FROM pragma_page_count, pragma_page_size`).Scan(&pages, &size); err != nil {
 		return fmt.Errorf("count the pages: %w", err)
 	}
-	// From here on the first byte of an overflow page could be that of a b-tree page.
+	// Beyond this number of pages, the first byte of an overflow page could look like that
+	// of a b-tree page.
 	const mostPages = 1 << 25
 	if pages < mostPages {
 		free, err := freePages(ctx, read, pages)
@@ -82,7 +82,7 @@ func scrubRange(ctx context.Context, write, read *sql.DB, free map[int64]int, fi
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	numbers = numbers[:0]
 	isFree := false
 	for n := range dirty {
@@ -91,7 +91,7 @@ func scrubRange(ctx context.Context, write, read *sql.DB, free map[int64]int, fi
 			isFree = true
 		}
 	}
-	// Read again under the write lock, since the pages may be others by now.
+	// Read again under the write lock, because the pages may have changed.
 	if isFree {
 		var pages int64
 		if err := tx.QueryRowContext(ctx, `SELECT page_count FROM pragma_page_count`).Scan(&pages); err != nil {
@@ -112,7 +112,7 @@ func scrubRange(ctx context.Context, write, read *sql.DB, free map[int64]int, fi
 	return tx.Commit()
 }
 
-// unclean returns the pages whose unused bytes are not all zero, as they should be.
+// unclean returns the pages with unused bytes that are not zero.
 func unclean(ctx context.Context, db queryer, free map[int64]int, numbers []int64) (map[int64][]byte, error) {
 	dirty := map[int64][]byte{}
 	err := eachPage(ctx, db, numbers, func(n int64, page []byte) error {
@@ -130,8 +130,7 @@ func unclean(ctx context.Context, db queryer, free map[int64]int, numbers []int6
 	return dirty, err
 }
 
-// eachPage visits pages by their number. The visitor may change the bytes, and
-// must not keep them.
+// eachPage visits pages by number. visit may change the bytes, but must not keep them.
 func eachPage(ctx context.Context, db queryer, numbers []int64, visit func(n int64, page []byte) error) error {
 	list, err := json.Marshal(numbers)
 	if err != nil {
@@ -155,8 +154,8 @@ func eachPage(ctx context.Context, db queryer, numbers []int64, visit func(n int
 	return rows.Err()
 }
 
-// freePages returns the pages of the freelist, with how many bytes of each are
-// used: those of a trunk name other pages, the others hold nothing.
+// freePages returns the pages of the freelist, and how many bytes of each are used. A trunk
+// page lists other pages; the others hold nothing.
 func freePages(ctx context.Context, db queryer, pages int64) (map[int64]int, error) {
 	free := map[int64]int{}
 	next, atMost := int64(0), pages
@@ -184,7 +183,7 @@ func freePages(ctx context.Context, db queryer, pages int64) (map[int64]int, err
 	return free, err
 }
 
-// zero overwrites bytes with zeros and reports whether that changed any.
+// zero overwrites bytes with zeros, and reports whether any byte changed.
 func zero(b []byte) (changed bool) {
 	for i := range b {
 		changed = changed || b[i] != 0
@@ -193,18 +192,18 @@ func zero(b []byte) (changed bool) {
 	return changed
 }
 
-// cleaned overwrites the unused bytes of a b-tree page with zeros and reports
-// whether that changed any. The layout is that of https://sqlite.org/fileformat2.html.
+// cleaned overwrites the unused bytes of a b-tree page with zeros, and reports whether any
+// byte changed. The layout is that of https://sqlite.org/fileformat2.html.
 func cleaned(n int64, page []byte) (changed bool) {
 	at := 0
 	if n == 1 {
-		at = 100 // behind the header of the file
+		at = 100 // after the header of the file
 	}
 	header := 8
 	switch page[at] {
 	case 2, 5: // inner pages of an index or a table
 		header = 12
-	case 10, 13: // their leaves
+	case 10, 13: // leaf pages
 	default:
 		return false // an overflow page, all used
 	}
@@ -241,7 +240,7 @@ func cleaned(n int64, page []byte) (changed bool) {
 // truncateWAL moves the write-ahead log into the file and empties it.
 func truncateWAL(ctx context.Context, write, read *sql.DB) error {
 	var busy, frames, moved int
-	// Most of it without holding up anybody.
+	// This moves most of it without blocking anybody.
 	if err := read.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &frames, &moved); err != nil {
 		return fmt.Errorf("move the write-ahead log into the file: %w", err)
 	}
@@ -269,7 +268,7 @@ func truncateWAL(ctx context.Context, write, read *sql.DB) error {
 		if busy == 0 {
 			return nil
 		}
-		timer := time.NewTimer(truncateWait) // writers go on meanwhile
+		timer := time.NewTimer(truncateWait) // lets writers continue
 		select {
 		case <-ctx.Done():
 			timer.Stop()

@@ -17,8 +17,8 @@ import (
 	"milepost/internal/testenv"
 )
 
-// scrubbed is a database with rows of every size, grown and moved about, whose
-// texts were then emptied.
+// scrubbed is a database with rows of every size that grew and moved, and whose texts were
+// then emptied.
 func scrubbed(t *testing.T, secureDelete string) (path string, write, read *sql.DB) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "x.db")
@@ -86,7 +86,7 @@ func places(t *testing.T, path, text string) (n int) {
 	return n
 }
 
-func TestScrubLeavesNothingOfWhatWasErased(t *testing.T) {
+func TestScrubRemovesErasedData(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"OFF", "FAST", "ON"} { // earlier versions used FAST
 		t.Run(mode, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestScrubLeavesNothingOfWhatWasErased(t *testing.T) {
 			if err := errors.Join(write.QueryRow(`PRAGMA integrity_check`).Scan(&sound), read.QueryRow(`SELECT count(*) FROM b WHERE kept = 'kept'`).Scan(&kept)); err != nil || sound != "ok" || kept != 6000 {
 				t.Errorf("integrity: %q, %d rows kept (%v)", sound, kept, err)
 			}
-			// What is written next by connections that had pages in memory is sound too.
+			// Connections that had pages in memory still write correctly.
 			if _, err := write.Exec(`DELETE FROM b WHERE k < 'c'; UPDATE a SET v = 'a longer text than before'`); err != nil {
 				t.Fatal(err)
 			}

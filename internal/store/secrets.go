@@ -8,13 +8,13 @@ import (
 	"milepost/internal/secret"
 )
 
-// Secret is something encrypted, under the name that is bound into it.
+// Secret is an encrypted value. Its name is bound into the encryption.
 type Secret struct {
 	Name   string
-	Sealed string // as secret.Ring seals it; every sealing differs, so it is also a version
+	Sealed string // sealed by secret.Ring; every sealing differs, so it is also a version
 }
 
-// Secret reads one; "" if there is none of that name.
+// Secret reads one; "" if there is none with that name.
 func (s *Store) Secret(ctx context.Context, name string) (sealed string, err error) {
 	rows, err := s.Query(ctx, `SELECT sealed FROM secrets WHERE name = $1`, name)
 	list, err := collect(rows, err, func(r Rows) (v string, err error) { return v, r.Scan(&v) })
@@ -32,8 +32,8 @@ func (s *Store) PutSecrets(ctx context.Context, now time.Time, secrets ...Secret
 	return s.InTx(ctx, func(tx *Tx) error { return tx.putSecrets(ctx, now, secrets) })
 }
 
-// PutGrant writes a secret and asks for an entity to be looked at because of
-// it, both or neither: a process that dies after it leaves nothing undone.
+// PutGrant writes a secret and queues a sync of an entity because of it, both or neither.
+// So a crash after it leaves nothing undone.
 func (s *Store) PutGrant(ctx context.Context, now time.Time, grant Secret, follow Entity) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		if err := tx.putSecrets(ctx, now, []Secret{grant}); err != nil {
@@ -54,8 +54,8 @@ func (tx *Tx) putSecrets(ctx context.Context, now time.Time, secrets []Secret) e
 	return nil
 }
 
-// ReplaceSecret writes a secret where it still is what it was; else it
-// returns false: somebody else wrote a newer one.
+// ReplaceSecret writes a secret if it is unchanged. Otherwise somebody else wrote a newer
+// one, and it returns false.
 func (s *Store) ReplaceSecret(ctx context.Context, was Secret, sealed string, now time.Time) (replaced bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE secrets SET sealed = $3, key_id = $4, updated_at = $5 WHERE name = $1 AND sealed = $2`,
@@ -69,7 +69,7 @@ func (s *Store) ReplaceSecret(ctx context.Context, was Secret, sealed string, no
 	return replaced, nil
 }
 
-// DropSecret deletes a secret; one that is not there is dropped.
+// DropSecret deletes a secret. It is no error if there is none.
 func (s *Store) DropSecret(ctx context.Context, name string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM secrets WHERE name = $1`, name)
@@ -81,7 +81,7 @@ func (s *Store) DropSecret(ctx context.Context, name string) error {
 	return nil
 }
 
-// SecretKeys counts the secrets under each key id.
+// SecretKeys counts the secrets by key id.
 func (s *Store) SecretKeys(ctx context.Context) (map[string]int, error) {
 	type count struct {
 		id string
@@ -109,8 +109,7 @@ func (s *Store) SecretsNotUnder(ctx context.Context, keyID string, limit int) ([
 	return list, nil
 }
 
-// KeyProbe returns what is sealed as the probe of the keys, which is the given
-// one where there was none.
+// KeyProbe returns the stored probe of the keys. If there is none, it stores the given one.
 func (s *Store) KeyProbe(ctx context.Context, sealed string) (stored string, err error) {
 	var list []string
 	err = s.InTx(ctx, func(tx *Tx) error {
@@ -127,7 +126,7 @@ func (s *Store) KeyProbe(ctx context.Context, sealed string) (stored string, err
 	return list[0], nil
 }
 
-// ReplaceKeyProbe writes the probe anew, under another key.
+// ReplaceKeyProbe replaces the probe with one under another key.
 func (s *Store) ReplaceKeyProbe(ctx context.Context, sealed string) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE key_probe SET sealed = $1 WHERE id = 1`, sealed)

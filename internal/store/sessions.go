@@ -11,17 +11,17 @@ type Session struct {
 	Digest     string // SHA-256 of the token in the cookie, hex
 	Person     string // a Person's name; "" = signed in by the admin token or a link
 	Name       string // for people to read
-	Credential string // SHA-256 of the admin token that signed in, hex; "" = another way
-	Client     string // the browser, as it names itself
+	Credential string // SHA-256 of the admin token used to sign in, hex; "" = signed in another way
+	Client     string // the browser's User-Agent
 	CreatedAt  time.Time
 	SeenAt     time.Time
 	ExpiresAt  time.Time
-	Role       string // of the person now; "" without a person. Read back only
+	Role       string // the person's present role; "" without a person. Only read back
 }
 
 const sessionColumns = `digest, person, sessions.name, credential, client, sessions.created_at, seen_at, expires_at`
 
-// listSessions leaves out those of people who were removed meanwhile.
+// listSessions leaves out sessions of people who were removed.
 const listSessions = `SELECT ` + sessionColumns + `, coalesce(role, '') FROM sessions LEFT JOIN people ON people.name = person
 	WHERE (person = '' OR role IS NOT NULL) AND expires_at > $1`
 
@@ -62,7 +62,7 @@ func (s *Store) Session(ctx context.Context, digest string, now time.Time) (v Se
 	return list[0], true, nil
 }
 
-// Sessions lists those that have not expired, the last seen first.
+// Sessions lists those that have not expired, the last used first.
 func (s *Store) Sessions(ctx context.Context, now time.Time) ([]Session, error) {
 	rows, err := s.Query(ctx, listSessions+` ORDER BY seen_at DESC, digest`, micros(now))
 	list, err := collect(rows, err, scanSession)
@@ -72,7 +72,7 @@ func (s *Store) Sessions(ctx context.Context, now time.Time) ([]Session, error) 
 	return list, nil
 }
 
-// SeeSession notes when a session was last used, and until when it may be.
+// SeeSession stores when a session was last used, and when it expires.
 func (s *Store) SeeSession(ctx context.Context, digest string, seen, expires time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE sessions SET seen_at = $2, expires_at = $3 WHERE digest = $1`, digest, micros(seen), micros(expires))
@@ -97,8 +97,8 @@ func (s *Store) EndSession(ctx context.Context, digest string) (ok bool, err err
 	return ok, nil
 }
 
-// SaveSignInLink adds a link that signs in once, by the digest of its code, and
-// deletes those that have expired.
+// SaveSignInLink adds a link that works once, by the digest of its code, and deletes
+// expired links.
 func (s *Store) SaveSignInLink(ctx context.Context, digest, name string, now, expires time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM sign_in_links WHERE expires_at <= $1`, micros(now)); err != nil {
@@ -113,7 +113,7 @@ func (s *Store) SaveSignInLink(ctx context.Context, digest, name string, now, ex
 	return nil
 }
 
-// TakeSignInLink uses a link up: of several callers, one gets its name.
+// TakeSignInLink uses a link. If several callers try, only one gets its name.
 func (s *Store) TakeSignInLink(ctx context.Context, digest string, now time.Time) (name string, ok bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `DELETE FROM sign_in_links WHERE digest = $1 AND expires_at > $2 RETURNING name`, digest, micros(now))

@@ -12,9 +12,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// ErrFileLost means that a file of an open SQLite database was deleted, replaced
-// or truncated by someone else. What is committed from then on would be lost with
-// the next start.
+// ErrFileLost means that somebody deleted, replaced or truncated a file of an open SQLite
+// database. Later commits would be lost at the next start.
 var ErrFileLost = errors.New("database file lost")
 
 // SQLiteFile is an open SQLite database: one connection for writes and a pool for
@@ -22,8 +21,8 @@ var ErrFileLost = errors.New("database file lost")
 type SQLiteFile struct {
 	Write, Read *sql.DB
 	files       *openFiles
-	// keep is a connection that nobody uses. SQLite deletes the write-ahead log
-	// when the last connection closes, and a new one would look like a replaced one.
+	// keep is a connection that nothing uses. SQLite deletes the write-ahead log when the
+	// last connection closes, and a new log would look like a replaced one.
 	keep *sql.Conn
 }
 
@@ -52,15 +51,15 @@ func OpenSQLiteFile(ctx context.Context, path string, reads int, migrate func(co
 	return f, f.files.remember()
 }
 
-// connect opens all n connections for reads, and holds one. No connection can be
-// opened later to a file that was deleted; the open ones still read it.
+// connect opens all n read connections, and holds one. After a file is deleted, no new
+// connection could be opened, but open ones can still read it.
 func (f *SQLiteFile) connect(ctx context.Context, n int) (err error) {
 	conns := make([]*sql.Conn, 0, n)
 	for len(conns) < n && err == nil {
 		var conn *sql.Conn
 		if conn, err = f.Read.Conn(ctx); err == nil {
 			conns = append(conns, conn)
-			var tables int // a read, so that the connection holds the write-ahead log
+			var tables int // a read makes the connection hold the write-ahead log
 			err = conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
 		}
 	}
@@ -78,8 +77,8 @@ func (f *SQLiteFile) connect(ctx context.Context, n int) (err error) {
 // longer the one that was opened. It costs a few microseconds.
 func (f *SQLiteFile) Check() error { return f.files.check() }
 
-// Salvage writes what is in the write-ahead log to the database file. It is for a
-// database whose write-ahead log was deleted: the open connections still have it.
+// Salvage writes the contents of the write-ahead log to the database file. Use it if the
+// log was deleted: the open connections still have it.
 func (f *SQLiteFile) Salvage(ctx context.Context) error {
 	_, err := f.Write.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
 	return err
@@ -91,8 +90,8 @@ func (f *SQLiteFile) Verify(ctx context.Context) error {
 	return describeDamage(f.files.path, integrity(ctx, f.Read, "integrity_check"))
 }
 
-// QuickCheck returns an error that wraps ErrDamaged if a database is damaged, as far as a
-// look without its indexes shows.
+// QuickCheck returns an error that wraps ErrDamaged if a database is damaged. It does not
+// check the indexes.
 func QuickCheck(ctx context.Context, db *sql.DB) error { return integrity(ctx, db, "quick_check") }
 
 func integrity(ctx context.Context, db *sql.DB, pragma string) error {
@@ -118,12 +117,12 @@ func (f *SQLiteFile) Close() error {
 	return errors.Join(errs...)
 }
 
-// openFiles are the files of an open database: itself, its write-ahead log and
-// the index of that.
+// openFiles are the files of an open database: the database, its write-ahead log, and the
+// index of the log.
 type openFiles struct {
 	path  string
-	known atomic.Pointer[[3]os.FileInfo] // nil until they are all there
-	size  atomic.Int64                   // of the database file, when it was largest
+	known atomic.Pointer[[3]os.FileInfo] // nil until all of them exist
+	size  atomic.Int64                   // largest size of the database file so far
 }
 
 var suffixes = [3]string{"", "-wal", "-shm"}
@@ -142,14 +141,14 @@ func (o *openFiles) remember() error {
 	return nil
 }
 
-// check only looks at the files' names. To open and close one would end the locks
-// that this process has on it.
+// check only calls stat. Opening and closing a file would end the locks that this process
+// has on it.
 func (o *openFiles) check() error {
 	known := o.known.Load()
 	if known == nil {
 		return nil
 	}
-	largest := o.size.Load() // before the look: meanwhile another may see a larger file
+	largest := o.size.Load() // read this before stat, because a concurrent check may see a larger file
 	for i, suffix := range suffixes {
 		info, err := os.Stat(o.path + suffix)
 		switch {
@@ -162,7 +161,7 @@ func (o *openFiles) check() error {
 		case i != 0:
 			continue
 		}
-		// The file never shrinks: nothing here runs VACUUM.
+		// The file never shrinks, because nothing here runs VACUUM.
 		if info.Size() > largest {
 			o.size.CompareAndSwap(largest, info.Size())
 		} else if info.Size() < largest {
@@ -172,10 +171,10 @@ func (o *openFiles) check() error {
 	return nil
 }
 
-// ErrDamaged means that a SQLite file does not hold what it should.
+// ErrDamaged means that the contents of a SQLite file are damaged.
 var ErrDamaged = errors.New("the file is damaged")
 
-// Damaged reports whether an error says that a SQLite file cannot be read as it is.
+// Damaged reports whether an error says that a SQLite file is damaged.
 func Damaged(err error) bool {
 	if errors.Is(err, ErrDamaged) {
 		return true

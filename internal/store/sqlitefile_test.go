@@ -10,8 +10,8 @@ import (
 	"milepost/internal/store"
 )
 
-// Everyone who looks at the file sees another size of it while it grows.
-func TestAFileThatGrowsWhileManyLookAtItIsNotLost(t *testing.T) {
+// Concurrent checks see different sizes of a file that grows.
+func TestAFileThatGrowsDuringConcurrentChecksIsNotLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "grows.db")
 	file, err := store.OpenSQLiteFile(t.Context(), path, 1, func(context.Context, *sql.DB) error { return nil })
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"database/sql/driver"
 )
 
-// cachingConnector opens connections that prepare each statement text once.
-// River does not prepare its statements, and parsing them is half of what it
-// costs on SQLite: about 1k jobs/s become 4.5k with this.
+// cachingConnector opens connections that prepare each statement text once. River does not
+// prepare its statements, and parsing them is half of its cost on SQLite. With this, 1k
+// jobs/s become 4.5k.
 type cachingConnector struct {
 	driver.Connector
 	files *openFiles
@@ -36,12 +36,12 @@ type sqliteConn interface {
 	driver.Validator
 }
 
-// maxStmts bounds the statements one connection keeps. River and this package
-// have fewer texts; beyond it a text runs unprepared.
+// maxStmts limits the statements that one connection keeps. River and this package have
+// fewer texts; any others run unprepared.
 const maxStmts = 256
 
-// cachingConn keeps prepared statements by their text. database/sql uses a
-// connection from one goroutine at a time, so there is no lock.
+// cachingConn keeps prepared statements by text. database/sql uses a connection from one
+// goroutine at a time, so it needs no lock.
 type cachingConn struct {
 	sqliteConn
 	stmts map[string]*cachedStmt
@@ -53,12 +53,12 @@ type cachedStmt struct {
 		driver.StmtExecContext
 		driver.StmtQueryContext
 	}
-	busy bool // its rows are still open: a second use must not reset it
+	busy bool // its rows are open, so a second use must not reset it
 }
 
-// lookup returns the free prepared statement of a text, or nil if it has to
-// run unprepared. The first sight of a text only notes it: migrations and
-// other one-off texts are not worth keeping.
+// lookup returns the prepared statement of a text if it is free, or nil if the text must
+// run unprepared. The first use of a text only counts it, because migrations and other
+// one-off texts are not worth keeping.
 func (c *cachingConn) lookup(ctx context.Context, query string) *cachedStmt {
 	s, seen := c.stmts[query]
 	switch {
@@ -113,7 +113,7 @@ func (c *cachingConn) Close() error {
 	return c.sqliteConn.Close()
 }
 
-// cachedRows gives its statement free when it is closed.
+// cachedRows frees its statement when it is closed.
 type cachedRows struct {
 	driver.Rows
 	stmt *cachedStmt

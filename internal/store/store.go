@@ -30,12 +30,12 @@ type Store struct {
 
 // backend is what differs between SQLite and PostgreSQL.
 type backend interface {
-	querier // outside any transaction; reads
+	querier // reads outside any transaction
 	begin(ctx context.Context) (*Tx, error)
 	newQueue(QueueConfig) (Queue, error)
 	scrub(ctx context.Context) error
 	fenced() bool
-	holder(name string) string // of a lease, so that the leases of a dead process are known
+	holder(name string) string // names a lease's holder, so that leases of a dead process are recognised
 	close() error
 }
 
@@ -63,17 +63,17 @@ type Rows interface {
 	Close()
 }
 
-// Rehearsing returns the store without effect: each transaction is rolled back at its
-// end. What a transaction answers is what it would be.
+// Rehearsing returns a store without effect: it rolls back each transaction at its end.
+// Within a transaction, results are as they would be.
 func (s *Store) Rehearsing() *Store {
 	own := *s
 	own.rehearsing = true
 	return &own
 }
 
-// InTx runs fn in one write transaction, and commits it unless fn fails. Where
-// PostgreSQL ends a deadlock by giving up this transaction, fn runs again: River
-// locks the rows of several jobs in an order of its own.
+// InTx runs fn in one write transaction, and commits it unless fn fails. If PostgreSQL
+// aborts it to end a deadlock, fn runs again. Deadlocks happen because River locks the rows
+// of several jobs in its own order.
 func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
 	const tries = 5
 	for try := 1; ; try++ {
@@ -92,14 +92,14 @@ func (s *Store) inTx(ctx context.Context, fn func(*Tx) error) error {
 	tx.store = s
 	returned := false
 	defer func() {
-		if !returned { // fn panicked, which River survives: others must be able to write
+		if !returned { // fn panicked; River survives that, so others must be able to write
 			_ = tx.end(context.WithoutCancel(ctx), false)
 		}
 	}()
 	err = fn(tx)
 	returned = true
 	if err != nil || s.rehearsing {
-		// The caller's context may be the reason; the rollback must still happen.
+		// The caller's context may have caused the failure; the rollback must still happen.
 		return errors.Join(err, tx.end(context.WithoutCancel(ctx), false))
 	}
 	if err := tx.end(ctx, true); err != nil {
@@ -108,9 +108,8 @@ func (s *Store) inTx(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
-// Fenced reports whether this process must not have effects for now: it works jobs
-// and did not reach the database for some seconds, so other processes may soon work
-// them.
+// Fenced reports whether this process must not have effects now: it works jobs and has not
+// reached the database for some seconds, so other processes may soon work them.
 func (s *Store) Fenced() bool { return s.fenced() }
 
 // Close closes the database. Stop the queue first.
@@ -175,7 +174,7 @@ func (q sqlQuerier) Query(ctx context.Context, query string, args ...any) (Rows,
 
 type sqlRows struct{ *sql.Rows }
 
-func (r sqlRows) Close() { _ = r.Rows.Close() } // Err returns what went wrong
+func (r sqlRows) Close() { _ = r.Rows.Close() } // Err returns the error
 
 // pgxQuerier adapts pgx.
 type pgxQuerier struct{ db pgxDB }

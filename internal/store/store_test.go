@@ -34,7 +34,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *store.Stor
 	})
 }
 
-// must returns the value, or fails the test it is then given.
+// must returns a function that returns the value, or fails the test.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -45,13 +45,13 @@ func must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// bundle is a store with a queue whose syncs the test works by a function.
+// bundle is a store with a queue. A function of the test works its syncs.
 type bundle struct {
 	*store.Store
 	queue store.Queue
 }
 
-// setup opens a store. work may be nil: then nothing is worked.
+// setup opens a store. If work is nil, no jobs are worked.
 func setup(t *testing.T, open func() *store.Store, work func(context.Context, *store.Store, *river.Job[store.SyncArgs]) error, atOnce ...int) *bundle {
 	t.Helper()
 	atOnce = append(atOnce, 50)
@@ -98,7 +98,7 @@ func (b *bundle) deliver(t testing.TB, deliveries ...store.Delivery) {
 	}
 }
 
-func TestEveryDeliveryRaisesWhatIsWantedOfItsEntity(t *testing.T) {
+func TestEveryDeliveryRaisesTheWantedOfItsEntity(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		b.deliver(t,
@@ -185,7 +185,7 @@ func TestALeaseHasOneHolderUntilItExpires(t *testing.T) {
 	})
 }
 
-func TestALinkReadsBackAsItWasWritten(t *testing.T) {
+func TestALinkIsReadBackAsWritten(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		l := store.Link{
@@ -212,7 +212,7 @@ func TestALinkReadsBackAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
+func TestTheLastLinkOfASharedObjectOwnsIt(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.Unix(5, 0)
@@ -234,7 +234,7 @@ func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
 		if err := b.SaveLink(t.Context(), maker, now, nil); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // as after a crash in between
+		for range 2 { // the second time as after a crash
 			if !must(b.Relinquish(t.Context(), sharer, now))(t) {
 				t.Error("the last who had the object did not inherit it")
 			}
@@ -245,7 +245,7 @@ func TestASharedObjectIsLeftToTheLastWhoHasIt(t *testing.T) {
 	})
 }
 
-func TestOldDeliveriesAreForgottenAFewAtATime(t *testing.T) {
+func TestOldDeliveriesArePrunedInBatches(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		var list []store.Delivery
@@ -268,10 +268,10 @@ func TestOldDeliveriesAreForgottenAFewAtATime(t *testing.T) {
 	})
 }
 
-func TestOnlyItsOwnerMayReadADatabaseFile(t *testing.T) {
+func TestOnlyTheOwnerMayReadADatabaseFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { // as an older version left it
+	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { // as an older version created it
 		t.Fatal(err)
 	}
 	st := must(store.OpenSQLite(t.Context(), dir))(t)
@@ -284,8 +284,8 @@ func TestOnlyItsOwnerMayReadADatabaseFile(t *testing.T) {
 	}
 }
 
-// Among many that wait to write, none is passed over.
-func TestTransactionsBeginInTheOrderOfTheirComing(t *testing.T) {
+// No transaction may be passed over while many wait to write.
+func TestTransactionsBeginInTheOrderInWhichTheyCame(t *testing.T) {
 	t.Parallel()
 	dir := testenv.DataDir(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -301,7 +301,7 @@ func TestTransactionsBeginInTheOrderOfTheirComing(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				synctest.Wait() // it waits
+				synctest.Wait() // until it waits
 			}
 			gone, cancel := context.WithCancel(t.Context())
 			cancel()
@@ -317,7 +317,7 @@ func TestTransactionsBeginInTheOrderOfTheirComing(t *testing.T) {
 	})
 }
 
-// A job that panics, which River survives, keeps nobody from writing.
+// River survives a job that panics, so the job must not block writers.
 func TestATransactionThatPanicsIsRolledBack(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		st := open()

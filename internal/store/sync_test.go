@@ -14,8 +14,8 @@ import (
 	"milepost/internal/store"
 )
 
-// source stands for HighLevel: a version per entity, and the version a worker
-// last carried over.
+// source stands for HighLevel. It has a version of each entity, and the version that a
+// worker last copied.
 type source struct {
 	mu      sync.Mutex
 	version map[store.Entity]int
@@ -30,8 +30,8 @@ func newSource() *source {
 	return &source{version: map[store.Entity]int{}, synced: map[store.Entity]int{}, active: map[store.Entity]bool{}}
 }
 
-// work carries the current version over, as a sync does, and now and then ends
-// with a snooze as a rate limit would.
+// work copies the current version, as a sync does. Now and then it ends with a snooze, as
+// after a rate limit.
 func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {
 	e := job.Args.Entity()
 	state, err := st.EntityState(ctx, e)
@@ -60,9 +60,9 @@ func (s *source) work(ctx context.Context, st *store.Store, job *river.Job[store
 	s.mu.Unlock()
 	finish := store.Finish{Entity: e, Wanted: state.Wanted, Outcome: store.Done, Now: time.Now()}
 	if rand.IntN(20) == 0 {
-		finish.Requeue = []store.Entity{e} // it wants to be looked at again itself
+		finish.Requeue = []store.Entity{e} // it asks for another sync of itself
 	}
-	over() // the next one may begin as soon as the end is committed, before it is told here
+	over() // the next run may begin as soon as the end is committed, before FinishSync returns
 	again, err := st.FinishSync(ctx, job, finish)
 	if err != nil {
 		return err
@@ -85,10 +85,10 @@ func (s *source) stale() (n int) {
 	return n
 }
 
-// TestNoEventIsLostWhileAJobRunsOrCompletes sends 3,000 events on 40 entities
-// while 50 workers (on PostgreSQL two processes' worth) sync them. An event
-// that arrives while its job runs, or between its end and River's note of it,
-// must lead to another run; and no entity is ever worked twice at once.
+// TestNoEventIsLostWhileAJobRunsOrCompletes sends 3,000 events on 40 entities while 50
+// workers (on PostgreSQL, of two processes) sync them. An event may arrive while its job
+// runs, or between its end and River's update of it. It must then lead to another run, and
+// no entity is ever worked twice at once.
 func TestNoEventIsLostWhileAJobRunsOrCompletes(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		const events, entities = 3000, 40
@@ -127,7 +127,7 @@ func TestNoEventIsLostWhileAJobRunsOrCompletes(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d entities are still not in step after a minute; %d stale", left, src.stale())
 			}
-			time.Sleep(10 * time.Millisecond) // polls a condition of the database; nothing is assumed of the time
+			time.Sleep(10 * time.Millisecond) // polls the database; the test does not depend on the time
 		}
 		t.Logf("events=%d runs=%d reruns=%d overlaps=%d", events, src.runs.Load(), src.reruns.Load(), src.overlap.Load())
 		if n := src.stale(); n > 0 {

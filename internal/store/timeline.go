@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TimelineEntry is one thing that happened to a contact's items, for people.
+// TimelineEntry describes, for people, one thing that happened to a contact's items.
 type TimelineEntry struct {
-	ID        int64 // given when it is stored; grows
+	ID        int64 // assigned in ascending order when it is stored
 	At        time.Time
 	Entity    Entity
 	ContactID string
@@ -32,9 +32,8 @@ func (s *Store) Timeline(ctx context.Context, locationID, contactID string) ([]T
 	return s.timeline(ctx, listTimelineOfContact+` ORDER BY id`, locationID, contactID)
 }
 
-// TimelinePage lists the newest limit entries of a location that are older than
-// the one numbered before (0 = from the newest on), newest first. contactID
-// names the contact whose they are; "" = any.
+// TimelinePage lists up to limit entries of a location that are older than the one with id
+// before (0 = all), newest first. contactID selects the entries of a contact; "" = any.
 func (s *Store) TimelinePage(ctx context.Context, locationID, contactID string, before int64, limit int) ([]TimelineEntry, error) {
 	if before == 0 {
 		before = 1<<63 - 1
@@ -65,7 +64,7 @@ func (s *Store) timeline(ctx context.Context, query, locationID string, args ...
 	return out, nil
 }
 
-// ToldSince counts what was told of an entity since a time, in the same words.
+// ToldSince counts the timeline entries of an entity since a time that have the same text.
 func (s *Store) ToldSince(ctx context.Context, e Entity, contactID, what string, since time.Time) (int64, error) {
 	rows, err := s.Query(ctx, `SELECT count(*) FROM timeline
 		WHERE location_id = $1 AND contact_id = $2 AND kind = $3 AND entity_id = $4 AND what = $5 AND at > $6`,
@@ -77,8 +76,8 @@ func (s *Store) ToldSince(ctx context.Context, e Entity, contactID, what string,
 	return n[0], nil
 }
 
-// PruneTimeline deletes some of the entries before a time, and returns how many;
-// 0 = the oldest is not that old.
+// PruneTimeline deletes some of the entries before a time, and returns how many. 0 means
+// that none is that old.
 func (s *Store) PruneTimeline(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM timeline WHERE at < $1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT $2)`, micros(before), pruneBatch)
@@ -90,8 +89,8 @@ func (s *Store) PruneTimeline(ctx context.Context, before time.Time) (n int64, e
 	return n, nil
 }
 
-// TimelineBetween lists what happened to an entity's items from one time to another,
-// oldest first, and not more than a hundred entries.
+// TimelineBetween lists what happened to an entity's items between two times, oldest first,
+// up to a hundred entries.
 func (s *Store) TimelineBetween(ctx context.Context, e Entity, contactID string, from, to time.Time) ([]TimelineEntry, error) {
 	return s.timeline(ctx, timelineBetween, e.LocationID, contactID, e.Kind, e.ID, micros(from), micros(to))
 }

@@ -10,9 +10,8 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Unavailable reports whether an error says that the database cannot work now,
-// whatever it is asked: its disk is full, its file is lost or damaged, or the
-// server is away.
+// Unavailable reports whether an error means that the database cannot do anything now: its
+// disk is full, its file is lost or damaged, or the server is unreachable.
 func Unavailable(err error) bool {
 	if errors.Is(err, ErrFileLost) || Damaged(err) {
 		return true

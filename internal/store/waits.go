@@ -11,14 +11,14 @@ type Wait struct {
 	Entity  Entity
 	Wanted  int64 // the entity's counter that the sync began with
 	Outcome string
-	Detail  string    // of the last try
-	Began   time.Time // of the first
-	Until   time.Time // when it is, or was, to be tried again
+	Detail  string    // detail of the last try
+	Began   time.Time // when the first try ended
+	Until   time.Time // when the next try is or was due
 	Tries   int64
 	Made    SyncCalls // of the last try
 }
 
-// noteWait keeps one row for all tries that end alike, so that an outage of hours
+// noteWait keeps one row for all tries that end in the same way, so that an outage of hours
 // does not fill the table.
 func (tx *Tx) noteWait(ctx context.Context, p Postponed) error {
 	if p.Now.IsZero() {
@@ -32,8 +32,8 @@ func (tx *Tx) noteWait(ctx context.Context, p Postponed) error {
 	return err
 }
 
-// Waits lists why the syncs of an entity did not end that began with its counter at
-// least at wanted, oldest first.
+// Waits lists why the syncs of an entity did not end, oldest first. It lists syncs that
+// began with the entity's counter at wanted or above.
 func (s *Store) Waits(ctx context.Context, e Entity, wanted int64) ([]Wait, error) {
 	rows, err := s.Query(ctx, listWaits, e.LocationID, e.Kind, e.ID, wanted)
 	list, err := collect(rows, err, func(r Rows) (w Wait, err error) {

@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// WorkflowKey is a key in the URL of a workflow webhook. The key itself is kept nowhere.
+// WorkflowKey describes a key in the URL of a workflow webhook. The key itself is not
+// stored.
 type WorkflowKey struct {
 	Digest     string // SHA-256 of the key, hex
-	LocationID string // whose webhooks it lets in
+	LocationID string // the location whose webhooks it admits
 	CreatedAt  time.Time
-	ExpiresAt  time.Time // from then on it lets nothing in; zero = never
+	ExpiresAt  time.Time // from then on it is rejected; zero = never
 }
 
-// AddWorkflowKey stores a new key of k.LocationID. othersUntil limits the
-// location's other keys to that time, and never lengthens the life of one; the
-// zero time leaves them unchanged. Keys that have expired are deleted.
+// AddWorkflowKey stores a new key of k.LocationID. othersUntil limits the location's other
+// keys to that time, but never extends one; the zero time leaves them unchanged. Expired
+// keys are deleted.
 func (s *Store) AddWorkflowKey(ctx context.Context, k WorkflowKey, othersUntil time.Time) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM workflow_keys WHERE expires_at <> 0 AND expires_at <= $1`, micros(k.CreatedAt)); err != nil {
@@ -39,14 +40,13 @@ func (s *Store) AddWorkflowKey(ctx context.Context, k WorkflowKey, othersUntil t
 	return nil
 }
 
-// WorkflowKeys lists the keys of a location, the newest first; among them may
-// be some that have expired.
+// WorkflowKeys lists the keys of a location, newest first, possibly including expired ones.
 func (s *Store) WorkflowKeys(ctx context.Context, locationID string) ([]WorkflowKey, error) {
 	return s.workflowKeys(ctx, `location_id = $1`, locationID)
 }
 
-// WorkflowKey looks a key up by its digest, whether it has expired or not; ok
-// is false if there is none.
+// WorkflowKey looks a key up by its digest, even if it has expired; ok is false if there is
+// none.
 func (s *Store) WorkflowKey(ctx context.Context, digest string) (k WorkflowKey, ok bool, err error) {
 	list, err := s.workflowKeys(ctx, `digest = $1`, digest)
 	if err != nil || len(list) == 0 {

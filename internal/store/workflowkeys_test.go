@@ -7,7 +7,7 @@ import (
 	"milepost/internal/store"
 )
 
-func TestARotatedWorkflowKeyIsLimitedAndNeverLengthened(t *testing.T) {
+func TestARotatedWorkflowKeyIsLimitedAndNeverExtended(t *testing.T) {
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		s := setup(t, open, nil)
 		ctx, now := t.Context(), time.UnixMicro(1_000_000).UTC()
@@ -58,11 +58,11 @@ func TestAnOlderDeliveryNeverReplacesANewerRecord(t *testing.T) {
 			return string(r.Body)
 		}
 		b.deliver(t, store.Delivery{ID: 2, Entity: e, Body: []byte("newer"), ReceivedAt: time.UnixMicro(5)})
-		b.deliver(t, store.Delivery{ID: 1, Entity: e, Body: []byte("older"), ReceivedAt: time.UnixMicro(9)}) // by a dispatcher that was slower
+		b.deliver(t, store.Delivery{ID: 1, Entity: e, Body: []byte("older"), ReceivedAt: time.UnixMicro(9)}) // from a slower dispatcher
 		if got := body(); got != "newer" {
 			t.Errorf("the record is the %s delivery", got)
 		}
-		b.deliver(t, store.Delivery{ID: 3, Entity: e, Body: []byte("newest"), ReceivedAt: time.UnixMicro(1)}) // by a clock that was set back
+		b.deliver(t, store.Delivery{ID: 3, Entity: e, Body: []byte("newest"), ReceivedAt: time.UnixMicro(1)}) // with a clock that was put back
 		if got := body(); got != "newest" {
 			t.Errorf("the record is the %s delivery", got)
 		}
