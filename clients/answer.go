@@ -9,9 +9,9 @@ import (
 
 var errTooLarge = errors.New("the answer is larger than 8 MiB")
 
-// wholeAnswer reads each answer to its end inside the round trip, so that a
-// connection that breaks half way is a failed try like any other, and the
-// size limit holds for every reader.
+// wholeAnswer reads each answer to its end inside the round trip. So a connection that
+// breaks in the middle is a failed try like any other, and the size limit holds for every
+// reader.
 type wholeAnswer struct{ next http.RoundTripper }
 
 func (w wholeAnswer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -31,7 +31,7 @@ func (w wholeAnswer) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// CloseIdleConnections closes the pool's idle connections; http.Client looks for it.
+// CloseIdleConnections closes the pool's idle connections; http.Client calls it.
 func (w wholeAnswer) CloseIdleConnections() {
 	if c, ok := w.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()

@@ -1,10 +1,10 @@
-// Package clients holds what the API clients of both vendors share: one error type
-// and the HTTP transport with its retry rules.
+// Package clients holds what the API clients of both vendors share: one error type, and the
+// HTTP transport with its retry rules.
 //
-// Guarantees: every error says what was tried, why it failed and what a person can
-// do; a call that is not safe to repeat is repeated only if nothing was sent.
+// Guarantees: every error says what was tried, why it failed and what a person can do. A
+// call that is not safe to repeat is repeated only if nothing was sent.
 //
-// It knows nothing of the store.
+// The package knows nothing about the store.
 package clients
 
 import (
@@ -16,58 +16,59 @@ import (
 	"time"
 )
 
-// Reason says why a call failed, in the terms its caller branches on.
+// Reason says why a call failed. Callers branch on it.
 type Reason string
 
-// The reasons. Every failed call has exactly one.
+// Every failed call has exactly one of these reasons.
 const (
-	// NotFound: the vendor itself says that the record does not exist. HighLevel
-	// says so with 400 "Contact with id … not found" as well as with 404. A 404 of
-	// a gateway, or of an unknown route, is Unavailable.
+	// NotFound: the vendor itself says that the record does not exist. HighLevel does so
+	// with 400 "Contact with id … not found" as well as with 404. A 404 of a gateway or of
+	// an unknown route is Unavailable.
 	NotFound Reason = "not_found"
 	// Unauthorized: the token is missing, wrong or expired (401).
 	Unauthorized Reason = "unauthorized"
-	// Forbidden: the token is good but may not do this: scope, wrong tenant,
-	// wrong token class, missing Version header (401 or 403); or the app's own
-	// client id and secret are refused. Refreshing the token does not heal it.
+	// Forbidden: the token is valid but may not do this (401 or 403), because of its scope,
+	// tenant or class, or a missing Version header. It also means that the vendor rejects
+	// the app's own client id and secret. A new token does not help.
 	Forbidden Reason = "forbidden"
-	// Inactive: the location is paused or unpaid at HighLevel. Its grant is
-	// good again once the location is active: keep it and try later.
+	// Inactive: the location is paused or unpaid at HighLevel. Its grant is valid again
+	// when the location is active, so keep it and retry later.
 	Inactive Reason = "inactive"
-	// Invalid: the vendor itself refuses what the request contains (400, 409, 413,
-	// 422); the same request will never succeed. An answer that is not the vendor's
-	// own, or that says nothing about the content (a redirect, 405), is Unavailable.
+	// Invalid: the vendor itself rejects the content of the request (400, 409, 413, 422).
+	// The same request will never succeed. An answer that is not the vendor's own, or that
+	// is not about the content (a redirect, 405), is Unavailable.
 	Invalid Reason = "invalid"
 	// RateLimited: too many requests (429); RetryAfter says how long to wait.
 	RateLimited Reason = "rate_limited"
-	// Unavailable: the call may succeed later and can be repeated without harm:
-	// no connection could be made, or it was a read, or a write that has the
-	// same effect when it runs twice. See Error.Foreign for wrong settings.
+	// Unavailable: the call may succeed later, and repeating it does no harm. No connection
+	// was made, or the call was a read, or a write with the same effect when it runs twice.
+	// See Error.Foreign for wrong settings.
 	Unavailable Reason = "unavailable"
-	// Unclear: the request may have been carried out, but its answer is lost or
-	// unusable: time-out, reset, 5xx, or an unreadable success body of a write.
+	// Unclear: the vendor may have carried out the request, but its answer is lost or
+	// unusable: a time-out, a reset, a 5xx, or an unreadable answer to a write.
 	Unclear Reason = "unclear"
 )
 
-// Error is a failed call of a vendor's API. It never holds a token, and its
-// text holds no request body.
+// Error is a failed call to a vendor's API. It never holds a token, and its text never
+// contains a request body.
 type Error struct {
 	API        string        // "HighLevel" or "CalendarHero"
-	Operation  string        // what was tried, in words: "get contact"
-	Subject    string        // the id it was tried on; empty where there is none
-	Status     int           // HTTP status; 0 when no answer came
-	Reason     Reason        // what the caller branches on
-	Message    string        // the vendor's own words, shortened
-	TraceID    string        // HighLevel's traceId, for their support; may be empty
+	Operation  string        // what was tried, in words, such as "get contact"
+	Subject    string        // the id of the record; may be empty
+	Status     int           // HTTP status; 0 = no answer
+	Reason     Reason        // for callers to branch on
+	Message    string        // the vendor's words, shortened
+	TraceID    string        // HighLevel's traceId, for its support; may be empty
 	Todo       string        // what a person can do; may be empty
-	Foreign    bool          // the answer is not the API's own: a gateway's, a proxy's or a wrong host's; see NotTheAPI
+	Foreign    bool          // the answer is from a gateway, a proxy or a wrong host; see NotTheAPI
 	Again      bool          // an earlier try of the same call may have been carried out
-	RetryAfter time.Duration // how long to wait before the next try, at most 24 h; 0 = not said
-	Err        error         // the cause below, e.g. a network error; may be nil
-	unsent     bool          // for a cause that is not the vendor's, e.g. a database
+	RetryAfter time.Duration // wait before the next try, at most 24 h; 0 = not stated
+	Err        error         // the cause, such as a network error; may be nil
+	unsent     bool          // the cause is not the vendor's but, for example, the database's
 }
 
-// Error reads "HighLevel: get contact abc: 401: Invalid JWT (trace …): make a new token".
+// Error returns, for example, "HighLevel: get contact abc: 401: Invalid JWT (trace …): make
+// a new token".
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", e.API, e.Operation)
@@ -92,11 +93,11 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause below.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// TimedOut reports whether no answer came in time (also as a gateway's 504 or
-// a 408): the vendor may still be at work on the request.
+// TimedOut reports whether no answer came in time, including a gateway's 504 and a 408. The
+// vendor may still be working on the request.
 func (e *Error) TimedOut() bool {
 	if e.Status == http.StatusGatewayTimeout || e.Status == http.StatusRequestTimeout {
 		return true
@@ -105,7 +106,7 @@ func (e *Error) TimedOut() bool {
 	return ok && timeout.Timeout()
 }
 
-// ReasonOf returns the Reason of err, or "" when err is no client error.
+// ReasonOf returns the Reason of err, or "" if err is not an Error.
 func ReasonOf(err error) Reason {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason

@@ -10,27 +10,28 @@ import (
 	"unicode"
 )
 
-// fail is an Error about a call that has no answer to show.
+// fail returns an Error for a call without an answer.
 func (t *Transport) fail(call Call, reason Reason, cause error) *Error {
 	return &Error{API: t.cfg.API, Operation: call.Operation, Subject: call.Subject, Reason: reason, Err: cause}
 }
 
-// refused is a call that was not sent for want of a token or of its turn.
+// refused returns the Error of a call that was not sent, because it got no token or no
+// permission.
 func (t *Transport) refused(call Call, cause error) *Error {
 	if e, ok := errors.AsType[*Error](cause); ok {
-		own := *e // e.g. a token refresh that failed: keep its reason, name this call
+		own := *e // such as a failed token refresh: keep its reason, but name this call
 		own.Operation, own.Subject = call.Operation, call.Subject
 		if e.Operation != "" {
 			own.Operation += ": " + e.Operation
 		}
 		return &own
 	}
-	own := t.fail(call, Unavailable, cause) // e.g. the database that keeps them
+	own := t.fail(call, Unavailable, cause) // such as the database that keeps the tokens
 	own.unsent = true
 	return own
 }
 
-// lost is a call without an answer.
+// lost returns the Error of a call whose answer did not arrive.
 func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause error) *Error {
 	if refused, ok := errors.AsType[notAdmitted](cause); ok {
 		return t.refused(call, refused.error)
@@ -39,7 +40,7 @@ func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause er
 	if call.Effect == Once && !sent.nothing() {
 		reason = Unclear
 	}
-	// A url.Error shows the whole URL, and a query may hold an e-mail address.
+	// Unwrap it: a url.Error shows the whole URL, and a query may hold an e-mail address.
 	if e, ok := errors.AsType[*url.Error](cause); ok {
 		cause = e.Err
 	}
@@ -56,7 +57,7 @@ func (t *Transport) lost(ctx context.Context, call Call, sent *sending, cause er
 	return e
 }
 
-// answered is a call that was answered with anything but a success.
+// answered returns the Error of a call that was answered without success.
 func (t *Transport) answered(call Call, res *http.Response, body []byte, secret string) *Error {
 	e := t.fail(call, reasonOf(res.StatusCode, call.Effect), nil)
 	e.Status = res.StatusCode
@@ -82,7 +83,7 @@ func (t *Transport) answered(call Call, res *http.Response, body []byte, secret 
 	return e
 }
 
-// reasonOf maps a status that is no success.
+// reasonOf returns the Reason of an unsuccessful status.
 func reasonOf(status int, effect Effect) Reason {
 	switch {
 	case status == http.StatusUnauthorized:
@@ -102,10 +103,9 @@ func reasonOf(status int, effect Effect) Reason {
 	}
 }
 
-// neverAboutARecord reports whether a status below 500 says nothing about the
-// record or the request's content, whoever answers it: a redirect, a method or a
-// media type that is not accepted. It comes from a wrong base URL, or from a
-// gateway or proxy during an outage.
+// neverAboutARecord reports whether a status below 500 can never be about the record or the
+// request's content: a redirect, or a rejected method or media type. Such an answer comes
+// from a wrong base URL, or from a gateway or proxy during an outage.
 func neverAboutARecord(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout,
@@ -115,9 +115,8 @@ func neverAboutARecord(status int) bool {
 	return status < 500
 }
 
-// NotTheAPI marks the failure as answered by something other than the API: a
-// gateway, a proxy or a wrong host. Such an answer proves nothing about the
-// request or the record, so nothing may be concluded from it.
+// NotTheAPI marks the answer as one of a gateway, a proxy or a wrong host. Such an answer
+// proves nothing about the request or the record.
 func (e *Error) NotTheAPI(call Call) {
 	e.Foreign, e.Reason = true, Unavailable
 	if call.Effect == Once {
@@ -126,8 +125,8 @@ func (e *Error) NotTheAPI(call Call) {
 	e.Todo = "this is not an answer of " + e.API + "'s API; if it continues, check the base URL"
 }
 
-// Generic reports whether an error's message only repeats a status in words,
-// such as "Not Found", as gateways do.
+// Generic reports whether a message only repeats the words of a status, such as "Not
+// Found". Gateways send such messages.
 func Generic(message string) bool {
 	message = strings.ToLower(strings.Trim(message, " .!"))
 	for status := 300; status < 600; status++ {
@@ -138,9 +137,8 @@ func Generic(message string) bool {
 	return message == "" || message == "error" || message == "unknown"
 }
 
-// plain makes a vendor's text fit for one line of a log: no control
-// characters, none of the secrets it might echo, no e-mail address or telephone
-// number, at most n runes.
+// plain makes a vendor's text safe for one line of a log: at most n runes, without control
+// characters, the given secrets, e-mail addresses or telephone numbers.
 func plain(s string, secrets []string, n int) string {
 	for _, secret := range secrets {
 		if len(secret) >= 4 {
@@ -157,13 +155,13 @@ func plain(s string, secrets []string, n int) string {
 
 var (
 	address = regexp.MustCompile(`[^\s@<>"'(),;:=]+(@|%40)[^\s@<>"'(),;:=]+\.[\pL\d-]+`)
-	// number is what may be a telephone number, with what touches it: an id, a
-	// date or a time is no number of its own.
+	// number matches a possible telephone number with the characters next to it, because
+	// they show whether it is part of an id, a date or a time.
 	number = regexp.MustCompile(`[\pL\d_-]*\+?\(?\d[\d ().-]{5,}\d[\pL\d_:-]*`)
 	dated  = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)
 )
 
-// impersonal masks e-mail addresses and telephone numbers, and keeps ids.
+// impersonal masks e-mail addresses and telephone numbers, but keeps ids.
 func impersonal(s string) string {
 	s = address.ReplaceAllString(s, "[e-mail]")
 	return number.ReplaceAllStringFunc(s, func(found string) string {

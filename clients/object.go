@@ -8,19 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// An Object is a JSON object read with tolerance: the vendors leave fields
-// out, send null, and send numbers for strings. Its methods never fail; what
-// cannot be read is the zero value.
+// Object is a JSON object that is read with tolerance: the vendors leave fields out, send
+// null, and send numbers for strings. Its methods never fail; a value that cannot be read
+// is the zero value.
 type Object map[string]json.RawMessage
 
-// byteOrderMark begins what some senders call UTF-8. It says nothing, and
-// encoding/json rejects it.
+// byteOrderMark starts the UTF-8 texts of some senders. It means nothing, but encoding/json
+// rejects it.
 var byteOrderMark = []byte("\uFEFF")
 
-// WithoutMark returns data without its byte order mark, if it has one.
+// WithoutMark returns data without its byte order mark, if any.
 func WithoutMark(data []byte) []byte { return bytes.TrimPrefix(data, byteOrderMark) }
 
-// ParseObject fails where data is anything but a JSON object.
+// ParseObject reads a JSON object, and fails for anything else.
 func ParseObject(data []byte) (Object, error) {
 	var o Object
 	data = WithoutMark(data)
@@ -36,8 +36,8 @@ func ParseObject(data []byte) (Object, error) {
 // ErrNoObject is wrapped by every error of ParseBody.
 var ErrNoObject = errors.New("the body is no JSON object")
 
-// ParseBody is ParseObject of a webhook's body, which whoever likes may have
-// sent. Its error does not quote the body.
+// ParseBody is ParseObject for a webhook's body, which anyone may have sent. Its error does
+// not quote the body.
 func ParseBody(body []byte) (Object, error) {
 	if len(body) == 0 {
 		return nil, fmt.Errorf("%w: it is empty", ErrNoObject)
@@ -49,14 +49,14 @@ func ParseBody(body []byte) (Object, error) {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return nil, fmt.Errorf("%w: %w at byte %d", ErrNoObject, syntax, syntax.Offset)
 	}
-	if err != nil { // valid JSON of another type; its text would quote the body
+	if err != nil { // valid JSON of another type; the error's text would quote the body
 		return nil, fmt.Errorf("%w: it is another JSON value", ErrNoObject)
 	}
 	return o, nil
 }
 
-// ParseRecord is ParseObject, but for null, as encoding/json wants it of an
-// UnmarshalJSON: an object without fields.
+// ParseRecord is ParseObject for an UnmarshalJSON method: as encoding/json expects, null is
+// an object without fields.
 func ParseRecord(data []byte) (Object, error) {
 	if string(bytes.TrimSpace(data)) == "null" {
 		return nil, nil
@@ -64,14 +64,15 @@ func ParseRecord(data []byte) (Object, error) {
 	return ParseObject(data)
 }
 
-// Text returns a string as it is, a number or boolean as it is written, and "" for all else.
+// Text returns a string unchanged, a number or boolean as written, and "" for anything
+// else.
 func (o Object) Text(key string) string { return text(o[key]) }
 
 // Bool returns true for true and "true".
 func (o Object) Bool(key string) bool { return text(o[key]) == "true" }
 
-// Texts returns the texts of an array; a lone text counts as an array of one.
-// Empty ones are left out.
+// Texts returns the texts of an array; a single text counts as an array of one. It leaves
+// out empty ones.
 func (o Object) Texts(key string) []string {
 	raw := bytes.TrimSpace(o[key])
 	var list []json.RawMessage
@@ -91,7 +92,7 @@ func (o Object) Texts(key string) []string {
 	return texts
 }
 
-// Objects returns the objects of an array, without what is none.
+// Objects returns the objects of an array, and leaves out anything else.
 func (o Object) Objects(key string) []Object {
 	var list []json.RawMessage
 	if json.Unmarshal(o[key], &list) != nil {
@@ -106,7 +107,7 @@ func (o Object) Objects(key string) []Object {
 	return objects
 }
 
-// Raw returns the JSON of a field, and nil for a missing field and for null.
+// Raw returns the JSON of a field, or nil for a missing field and for null.
 func (o Object) Raw(key string) json.RawMessage {
 	raw := bytes.TrimSpace(o[key])
 	if len(raw) == 0 || string(raw) == "null" {

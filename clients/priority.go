@@ -5,14 +5,14 @@ import (
 	"net/http"
 )
 
-// Priority says which calls go first when calls are rationed.
+// Priority decides which calls go first when calls are rationed.
 type Priority struct {
-	// Backfill takes only what interactive work leaves.
+	// Backfill calls use only what other work leaves.
 	Backfill bool
 	Claim    Claim
 }
 
-// A Claim is the rank of a call among those that wait.
+// Claim is the rank of a call among waiting calls.
 type Claim int
 
 const (
@@ -25,8 +25,8 @@ const (
 	Begun
 )
 
-// gate asks for admission and permission before each try, so that retries count too,
-// and reports each answer.
+// gate asks for admission and permission before each try, so that retries count too. It
+// also reports each answer.
 type gate struct {
 	*Transport
 	call Call
@@ -34,7 +34,7 @@ type gate struct {
 	h    *Heard
 }
 
-// notAdmitted is a try that was not admitted. Nothing was sent.
+// notAdmitted is the error of a try that was not admitted. Nothing was sent.
 type notAdmitted struct{ error }
 
 func (h notAdmitted) Unwrap() error { return h.error }

@@ -55,7 +55,7 @@ func TestACallThatGetsNoTurnIsNotSent(t *testing.T) {
 			asked := 0
 			cfg := config(server.URL)
 			cfg.Admit = func(context.Context, clients.Priority) error { asked++; return tc.err }
-			// A create too: that it was not sent is certain, so nothing is unclear.
+			// Even for a create, nothing is unclear, because it was certainly not sent.
 			err := clients.NewTransport(cfg).Do(t.Context(), clients.Call{
 				Operation: "create thing", Subject: "x1", Effect: clients.Once, Method: "POST", Path: "/x", Body: strings.Repeat("x", 1000),
 			})

@@ -11,17 +11,17 @@ import (
 // Rehearsed is a call that was not sent.
 type Rehearsed struct {
 	API       string          `json:"api"`
-	Operation string          `json:"operation"` // in words
+	Operation string          `json:"operation"` // in words, as in Call
 	Method    string          `json:"method"`
 	Path      string          `json:"path"`
 	Query     url.Values      `json:"query,omitempty"`
 	Body      json.RawMessage `json:"body,omitempty"` // personal data
 }
 
-// Rehearsing returns a transport that sends its reads and no other call. It hands each
-// of the others to note. If note returns an error, that is the answer; else the answer
-// is the vendor's when all goes well, and a record that would be created gets an id that
-// says that it is none.
+// Rehearsing returns a transport that sends only reads, and passes every other call to
+// note. If note returns an error, the call fails with it. Otherwise the call gets the
+// vendor's answer to a success, and a record that would be created gets an id that is
+// clearly not a real one.
 func (t *Transport) Rehearsing(note func(context.Context, Rehearsed) error) *Transport {
 	own := *t
 	n := 0
@@ -30,7 +30,7 @@ func (t *Transport) Rehearsing(note func(context.Context, Rehearsed) error) *Tra
 		if call.Body != nil {
 			body, err := json.Marshal(call.Body)
 			if err != nil {
-				return t.fail(call, Invalid, fmt.Errorf("the body cannot be encoded: %w", err))
+				return t.fail(call, Invalid, fmt.Errorf("cannot encode the body: %w", err))
 			}
 			made.Body = body
 		}
@@ -53,7 +53,7 @@ func (t *Transport) Rehearsing(note func(context.Context, Rehearsed) error) *Tra
 			err = json.Unmarshal(answer, call.Out)
 		}
 		if err != nil {
-			return t.fail(call, Unavailable, fmt.Errorf("what it would answer is not known: %w", err))
+			return t.fail(call, Unavailable, fmt.Errorf("the answer of a real call is not known: %w", err))
 		}
 		return nil
 	}

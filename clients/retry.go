@@ -16,18 +16,19 @@ import (
 
 const (
 	maxRetries = 2
-	// longestWait is the longest Retry-After that is waited for within a call;
-	// a worker must not sleep on a longer one. go-retryablehttp itself waits
-	// for whatever a server asks (its issues #247 and #295).
+	// longestWait is the longest Retry-After for which a call waits; a worker must not
+	// sleep longer. go-retryablehttp itself waits as long as a server asks (its issues #247
+	// and #295).
 	longestWait = 3 * time.Second
-	// retryUntil: no retry begins later than this after the call began, so a
-	// call ends within 25 s even where every try times out.
+	// retryUntil is how long after the begin of a call a retry may begin. So a call ends
+	// within 25 s even if every try times out.
 	retryUntil = 15 * time.Second
-	// longestRetryAfter bounds what is believed of a Retry-After.
+	// longestRetryAfter limits a vendor's Retry-After.
 	longestRetryAfter = 24 * time.Hour
 )
 
-// retryWait is about 0.3 s and 1 s, each ± 25 %, so that many workers that failed together do not return together.
+// retryWait returns about 0.3 s and 1 s, each ± 25 %, so that workers that failed together
+// do not return together.
 func retryWait(retry int) time.Duration {
 	wait := 300 * time.Millisecond
 	if retry > 1 {
@@ -36,7 +37,7 @@ func retryWait(retry int) time.Duration {
 	return wait*3/4 + rand.N(wait/2)
 }
 
-// sending notes whether a connection was had: before that nothing was sent.
+// sending notes whether a connection was obtained, because before that nothing is sent.
 type sending struct{ asked, connected, again atomic.Bool }
 
 func (s *sending) watch(ctx context.Context) context.Context {
@@ -46,16 +47,16 @@ func (s *sending) watch(ctx context.Context) context.Context {
 	})
 }
 
-// nothing reports whether certainly no byte of the call has left. A transport
-// that does not trace proves nothing, so it counts as sent.
+// nothing reports whether certainly no byte of the call was sent. A transport that does not
+// support tracing proves nothing, so its calls count as sent.
 func (s *sending) nothing() bool { return s.asked.Load() && !s.connected.Load() }
 
-// checkRetry decides after each try. It never returns an error of its own.
+// checkRetry decides after each try whether to retry. It never returns its own error.
 func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) retryablehttp.CheckRetry {
 	began := t.cfg.Now()
 	return func(_ context.Context, res *http.Response, err error) (bool, error) {
 		if ctx.Err() != nil || t.cfg.Now().Sub(began) > retryUntil {
-			return false, nil //nolint:nilerr // the call's error stays what it is
+			return false, nil //nolint:nilerr // keeps the call's error
 		}
 		if err != nil {
 			if _, refused := errors.AsType[notAdmitted](err); refused || errors.Is(err, errTooLarge) {
@@ -75,7 +76,7 @@ func (t *Transport) checkRetry(ctx context.Context, call Call, sent *sending) re
 	}
 }
 
-// passing reports whether a status may be another one a moment later.
+// passing reports whether a status is likely to change soon.
 func passing(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusRequestTimeout ||
 		(status >= 500 && status != http.StatusNotImplemented)
@@ -90,7 +91,7 @@ func (t *Transport) backoff(_, _ time.Duration, attempt int, res *http.Response)
 	return t.cfg.RetryWait(attempt + 1)
 }
 
-// retryAfter is how long the server asks to wait; 0 when it does not say.
+// retryAfter returns how long the server asks to wait; 0 if it does not say.
 func (t *Transport) retryAfter(res *http.Response) time.Duration {
 	if !passing(res.StatusCode) {
 		return 0
@@ -106,9 +107,9 @@ func (t *Transport) retryAfter(res *http.Response) time.Duration {
 	return 0
 }
 
-// ParseRetryAfter reads a Retry-After header, seconds or an HTTP date. The
-// wait is 0 for a time that has passed, and at most 24 hours; ok is false
-// where the header is missing or unreadable.
+// ParseRetryAfter reads a Retry-After header, in seconds or as an HTTP date. The wait is 0
+// for a time that has passed, and at most 24 hours; ok is false if the header is missing or
+// unreadable.
 func ParseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) {
 	value = strings.TrimSpace(value)
 	if value == "" {
@@ -117,7 +118,7 @@ func ParseRetryAfter(value string, now time.Time) (wait time.Duration, ok bool) 
 	if strings.Trim(value, "0123456789") == "" {
 		seconds, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || seconds > int64(longestRetryAfter/time.Second) {
-			return longestRetryAfter, true // a number too large for us is still a number
+			return longestRetryAfter, true // a number that is too large is still a number
 		}
 		return time.Duration(seconds) * time.Second, true
 	}

@@ -18,96 +18,95 @@ import (
 )
 
 const (
-	tryTimeout = 10 * time.Second // one try, from dialing to the last byte of the answer
+	tryTimeout = 10 * time.Second // for one try, from dialing to the last byte of the answer
 	maxBody    = 8 << 20          // bytes of an answer
 )
 
-// An Effect says what a call does to the vendor's data. It decides whether the
-// call is tried again and what a lost answer means, because the HTTP method
-// does not tell (HighLevel searches by POST).
+// Effect says what a call does to the vendor's data. It decides whether the call is retried
+// and what a lost answer means. The HTTP method cannot decide that, because HighLevel
+// searches by POST.
 type Effect int
 
 const (
-	// Read changes nothing: tried again, and a failure is Unavailable.
+	// Read changes nothing. It is retried, and a failure is Unavailable.
 	Read Effect = iota
-	// Idempotent has the same effect when it runs twice (PUT, DELETE, adding to
-	// a set): tried again, and a failure is Unavailable, for the caller may simply repeat it.
+	// Idempotent has the same effect when it runs twice (PUT, DELETE, adding to a set). It
+	// is retried, and a failure is Unavailable, because the caller may simply repeat it.
 	Idempotent
-	// Once must not run twice (a create): never tried again once it may have
-	// been sent, and a lost answer is Unclear.
+	// Once must not run twice (a create). It is not retried after it may have been sent,
+	// and a lost answer is Unclear.
 	Once
 )
 
-// A Call is one request of a vendor's API.
+// Call is one request to a vendor's API.
 type Call struct {
-	Operation string      // in words, for errors: "get contact"
-	Subject   string      // the id it is about; may be empty
+	Operation string      // in words, for errors, such as "get contact"
+	Subject   string      // the id of the record; may be empty
 	Effect    Effect      //
 	Method    string      //
-	Path      string      // begins with "/", its parts already escaped (see PathID)
+	Path      string      // begins with "/"; its parts are escaped (see PathID)
 	Query     url.Values  // never shown in an error: it may hold personal data
-	Header    http.Header // sent in addition to the transport's, and in place of the same there
-	Body      any         // sent as JSON, but url.Values as a form; nil sends no body
-	Out       any         // receives the JSON of a success, a *json.RawMessage also nil for an empty body; nil ignores the body
-	NoContent bool        // a success is a 204: another one is not the API's own
-	Priority  Priority    // how it stands in line where the API is rationed
-	// Authorization is this call's own header; "" = TransportConfig.Authorize.
+	Header    http.Header // added to the transport's headers; replaces equal names
+	Body      any         // sent as JSON, or as a form if it is url.Values; nil = no body
+	Out       any         // receives the JSON of a success; a *json.RawMessage becomes nil for an empty body; nil = ignore the body
+	NoContent bool        // a success is a 204; any other comes from a gateway
+	Priority  Priority    // its priority if the API is rationed
+	// Authorization is this call's own header value; "" = TransportConfig.Authorize.
 	Authorization string
-	Secrets       []string // texts of the body that an error must not show, should the vendor echo them
+	Secrets       []string // texts of the body that an error must not show, even if the vendor echoes them
 }
 
 // TransportConfig is what a vendor's client knows about its API.
 type TransportConfig struct {
-	API     string // for errors: "HighLevel"
-	BaseURL string // without a trailing slash; a path in it is kept
-	// Authorize returns the value of the Authorization header. It is asked once
-	// a call with refused "", and once more with the value that was answered by
-	// Unauthorized: where it then returns another one, the call is sent again.
-	// nil sends the calls without one.
+	API     string // name in errors, such as "HighLevel"
+	BaseURL string // without a trailing slash; may contain a path
+	// Authorize returns the value of the Authorization header. Each call asks once with
+	// refused "". After Unauthorized it asks once more with the rejected value. If
+	// Authorize then returns another value, the call is sent again. nil = calls without the
+	// header.
 	Authorize func(ctx context.Context, refused string) (string, error)
 	Header    http.Header // sent with every call
-	// Explain completes an Error from the vendor's own answer: Message, TraceID,
-	// Todo, and the Reason where the status alone misleads.
+	// Explain completes an Error from the vendor's own answer: Message, TraceID, Todo, and
+	// the Reason if the status alone misleads.
 	Explain func(e *Error, call Call, body []byte)
-	// Limit reads from a 429's header how long to wait where it has no
-	// Retry-After, and in words why; nil or 0 = not said.
+	// Limit reads from a 429's header how long to wait if it has no Retry-After, and why,
+	// in words. nil or 0 = not stated.
 	Limit func(h http.Header, now time.Time) (wait time.Duration, why string)
-	// Admit is asked before each try. It returns when the try may be sent; its
-	// error ends the call, unsent. It may keep a try waiting for some seconds,
-	// which count towards the try's 10. nil = nothing is rationed.
+	// Admit is called before each try. It returns when the try may be sent; its error ends
+	// the call unsent. It may wait for some seconds, which count towards the try's 10. nil
+	// = calls are not rationed.
 	Admit func(ctx context.Context, priority Priority) error
-	// Permit is asked before each try of a call that is not a Read, after Admit; its
-	// error ends the call, unsent. nil = all are permitted.
+	// Permit is called before each try of a call that is not a Read, after Admit; its error
+	// ends the call unsent. nil = all are permitted.
 	Permit func(ctx context.Context) error
 	// Observe is called with every answer; it may be nil.
 	Observe func(ctx context.Context, status int, h http.Header)
-	// Ended is called at the end of each call with whether the vendor failed (no
-	// answer, or a 5xx) or gave any other answer; it may be nil. It is not called
-	// for calls that show neither: those that were not sent, or were canceled.
+	// Ended is called at the end of each call. failed means that the vendor failed (no
+	// answer, or a 5xx). It is not called for calls that say nothing about the vendor:
+	// those that were not sent, or were canceled. It may be nil.
 	Ended func(failed bool)
-	// Succeeded is called at the end of each call that succeeded; it may be nil.
+	// Succeeded is called after each successful call; it may be nil.
 	Succeeded func()
 	// RetryWait is the pause before the nth retry (1, 2); nil = about 0.3 s, then 1 s.
 	RetryWait func(retry int) time.Duration
-	HTTP      *http.Client // its transport, jar and time-out are used; nil = a pool of our own
+	HTTP      *http.Client // its transport, jar and time-out are used; nil = its own pool
 	Now       func() time.Time
 }
 
-// Transport carries JSON calls to one vendor's API. It retries briefly (at
-// most twice, never for long: a long wait is returned as RetryAfter, and
-// snoozing is the caller's), limits time and size of every answer, follows no
-// redirect to another host, and turns each failure into an *Error.
-// It is safe for concurrent use.
+// Transport makes JSON calls to one vendor's API. It retries at most twice and only after
+// short waits; a longer wait is returned as RetryAfter for the caller to snooze. It limits
+// the time and size of every answer, follows no redirect to another host, and turns each
+// failure into an *Error. It is safe for concurrent use.
 type Transport struct {
 	cfg  TransportConfig
 	base *url.URL
-	err  error // what is wrong with the base URL
+	err  error // set if the base URL is wrong
 	http *http.Client
 
-	pretend func(context.Context, Call) error // answers calls that are no reads in place of the vendor; nil = all are sent
+	pretend func(context.Context, Call) error // answers calls that are not reads instead of the vendor; nil = all are sent
 }
 
-// NewTransport returns a transport. A bad base URL is reported by the first call.
+// NewTransport returns a transport. The first call reports a wrong base URL.
 func NewTransport(cfg TransportConfig) *Transport {
 	t := &Transport{cfg: cfg}
 	if t.cfg.Now == nil {
@@ -138,14 +137,15 @@ func parseBase(s string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(s, "/"))
 	switch {
 	case err != nil:
-		return nil, errors.New("the base URL cannot be parsed")
+		return nil, errors.New("cannot parse the base URL")
 	case (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the base URL must look like https://host or https://host/path")
 	}
 	return u, nil
 }
 
-// Pool is a connection pool: at most 32 connections to a host, idle ones kept for 90 s.
+// Pool returns a connection pool with at most 32 connections to a host, which closes idle
+// ones after 90 s.
 func Pool() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -160,9 +160,9 @@ func Pool() *http.Transport {
 	}
 }
 
-// sameHostOnly lets a read follow a redirect within the same scheme and host,
-// and hands every other redirect back as the answer: the token must not
-// travel, and a repeated write would be a second write.
+// sameHostOnly lets a read follow a redirect to the same scheme and host, and returns every
+// other redirect as the answer. The token must not go to another host, and repeating a
+// write would be a second write.
 func sameHostOnly(req *http.Request, via []*http.Request) error {
 	first := via[0]
 	if first.Method != http.MethodGet || len(via) > 3 ||
@@ -172,8 +172,8 @@ func sameHostOnly(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// Do carries out one call. Every error is an *Error; when ctx ended first it
-// also is ctx's error (errors.Is).
+// Do makes one call. Every error is an *Error. If ctx ended first, the error also matches
+// ctx's error (errors.Is).
 func (t *Transport) Do(ctx context.Context, call Call) error {
 	if t.pretend != nil && call.Effect != Read && ctx.Err() == nil {
 		return t.pretend(ctx, call)
@@ -192,8 +192,8 @@ func (t *Transport) Do(ctx context.Context, call Call) error {
 	return err
 }
 
-// vendorFailed reports whether a call's end says that the vendor fails; said is
-// false if it says nothing of the vendor.
+// vendorFailed reports whether the end of a call shows that the vendor fails; said is false
+// if it shows nothing about the vendor.
 func vendorFailed(err error) (failed, said bool) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
@@ -229,12 +229,12 @@ func (t *Transport) do(ctx context.Context, call Call, h *Heard) error {
 		}
 	}
 	if failed == nil {
-		return nil // not a nil *Error in an error
+		return nil // an untyped nil, because a nil *Error would be a non-nil error
 	}
 	return failed
 }
 
-// send carries out one call with one token.
+// send makes one call with one token.
 func (t *Transport) send(ctx context.Context, call Call, auth string, h *Heard) *Error {
 	req, err := t.request(ctx, call, auth)
 	if err != nil {
@@ -256,7 +256,7 @@ func (t *Transport) send(ctx context.Context, call Call, auth string, h *Heard) 
 		return t.lost(ctx, call, sent, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body) // from memory: see wholeAnswer
+	body, err := io.ReadAll(res.Body) // reads from memory: see wholeAnswer
 	if err != nil {
 		return t.lost(ctx, call, sent, err)
 	}
@@ -295,10 +295,10 @@ func (t *Transport) send(ctx context.Context, call Call, auth string, h *Heard) 
 func (t *Transport) request(ctx context.Context, call Call, auth string) (*retryablehttp.Request, error) {
 	u, err := url.Parse(t.base.String() + call.Path)
 	if err != nil {
-		return nil, errors.New("the path cannot be parsed")
+		return nil, errors.New("cannot parse the path")
 	}
 	u.RawQuery = call.Query.Encode()
-	var body any // an untyped nil, or retryablehttp takes it for a body
+	var body any // must be an untyped nil, because retryablehttp treats a typed one as a body
 	kind := "application/json"
 	if form, ok := call.Body.(url.Values); ok {
 		body, kind = []byte(form.Encode()), "application/x-www-form-urlencoded"
@@ -307,13 +307,13 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
 		if err := enc.Encode(call.Body); err != nil {
-			return nil, fmt.Errorf("the body cannot be encoded: %w", err)
+			return nil, fmt.Errorf("cannot encode the body: %w", err)
 		}
 		body = bytes.TrimSpace(buf.Bytes())
 	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, call.Method, u.String(), body)
 	if err != nil {
-		return nil, errors.New("the request cannot be made")
+		return nil, errors.New("cannot create the request")
 	}
 	maps.Copy(req.Header, t.cfg.Header)
 	maps.Copy(req.Header, call.Header)
@@ -327,8 +327,9 @@ func (t *Transport) request(ctx context.Context, call Call, auth string) (*retry
 	return req, nil
 }
 
-// PathID returns id escaped for use as one part of a path. It refuses what
-// could lead to another path: empty, ".", "..", slashes, control characters, more than 128 bytes.
+// PathID escapes an id for use as one part of a path. It rejects ids that could lead to
+// another path: empty, ".", "..", with slashes or control characters, or longer than 128
+// bytes.
 func PathID(id string) (string, error) {
 	switch {
 	case id == "":
@@ -338,13 +339,13 @@ func PathID(id string) (string, error) {
 	case len(id) > 128:
 		return "", errors.New("the id is longer than 128 bytes")
 	case strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '/' || r == '\\' }):
-		return "", errors.New("the id holds a slash or a control character")
+		return "", errors.New("the id contains a slash or a control character")
 	}
 	return url.PathEscape(id), nil
 }
 
-// Path joins a format such as "/contacts/%s/tags" with ids, each made safe by
-// PathID. The error is an *Error of Reason Invalid.
+// Path formats a path such as "/contacts/%s/tags" with ids, each escaped by PathID. The
+// error is an *Error of Reason Invalid.
 func (t *Transport) Path(call Call, format string, ids ...string) (string, error) {
 	parts := make([]any, len(ids))
 	for i, id := range ids {

@@ -26,7 +26,7 @@ const token = "secret-token-0123456789"
 // now is a Tuesday noon.
 var now = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 
-// setup starts a server and returns a transport to it and the number of requests it got.
+// setup starts a server, and returns a transport to it and the number of its requests.
 func setup(t *testing.T, handler http.HandlerFunc) (*clients.Transport, *atomic.Int32) {
 	t.Helper()
 	var tries atomic.Int32
@@ -49,7 +49,7 @@ func config(base string) clients.TransportConfig {
 	}
 }
 
-// The four kinds of calls, each with something that must never show in an error.
+// These are the kinds of calls, each with something that an error must never show.
 var (
 	get = clients.Call{Operation: "get thing", Subject: "t1", Method: "GET", Path: "/things/t1", Query: url.Values{"search": {"jane@example.com"}}}
 	put = clients.Call{Operation: "put thing", Subject: "t1", Method: "PUT", Path: "/things/t1", Effect: clients.Idempotent, Body: map[string]string{"name": "Jane Private"}}
@@ -102,7 +102,8 @@ func TestEveryFailureHasOneReasonAndFewTries(t *testing.T) {
 		o := outcome{reason, tries}
 		return [5]outcome{o, o, o, o, o}
 	}
-	// A failure that may pass: retried, except for the create, whose effect is unclear then.
+	// A failure that may pass is retried, except for the create, whose effect is then
+	// unclear.
 	passing := [5]outcome{{clients.Unavailable, 3}, {clients.Unavailable, 3}, {clients.Unavailable, 3}, {clients.Unclear, 1}, {clients.Unavailable, 3}}
 	limited := [5]outcome{{clients.RateLimited, 3}, {clients.RateLimited, 3}, {clients.RateLimited, 3}, {clients.RateLimited, 1}, {clients.RateLimited, 3}}
 
@@ -238,7 +239,7 @@ func TestACancelledCallSaysSo(t *testing.T) {
 	for _, call := range []clients.Call{get, post} {
 		ctx, cancel := context.WithCancel(t.Context())
 		transport, tries := setup(t, func(_ http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body) // a server notices a lost client only after the body
+			io.Copy(io.Discard, r.Body) // a server notices a lost client only after it has read the body
 			cancel()
 			<-r.Context().Done()
 		})
@@ -282,7 +283,7 @@ func TestAReadFollowsARedirectOnItsHost(t *testing.T) {
 	}
 }
 
-// roundTripper is a network of our own for tests in fake time. It traces as net/http does.
+// roundTripper replaces the network for tests in fake time. It traces as net/http does.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {

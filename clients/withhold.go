@@ -7,11 +7,11 @@ import (
 	"regexp"
 )
 
-// secretKey matches the keys whose values sign somebody in.
+// secretKey matches the keys of fields that hold credentials.
 var secretKey = regexp.MustCompile(`(?i)^(e?auth|authorization|credentials?|jwt|.*(token|secret|password|passwd|api_?key|private_?key))$`)
 
-// WithoutSecrets returns an answer of JSON without the fields that may sign somebody
-// in, such as auth and accessToken, at every depth. Numbers stay as they are written.
+// WithoutSecrets returns a JSON answer without the fields that hold credentials, such as
+// auth and accessToken, at every depth. It does not change how numbers are written.
 func WithoutSecrets(answer json.RawMessage) (json.RawMessage, error) {
 	if len(bytes.TrimSpace(answer)) == 0 {
 		return nil, nil

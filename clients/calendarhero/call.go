@@ -10,13 +10,12 @@ import (
 	"milepost/internal/catalog"
 )
 
-// Call makes an operation of the catalogue, and returns its answer without what may
-// sign somebody in; nil if the answer is empty. It checks the fields first: what
-// is wrong with them is an *clients.Error of Reason Invalid that wraps
-// catalog.Mistakes.
+// Call makes an operation of the catalogue, and returns its answer without credentials; nil
+// if the answer is empty. It checks the fields first. If they are wrong, the error is a
+// *clients.Error of Reason Invalid that wraps catalog.Mistakes.
 //
-// A Read or Repeatable operation is retried and fails like every other call. One of
-// Once is sent once, and is Unclear if its answer is lost.
+// A Read or Repeatable operation is retried and fails like every other call. A Once
+// operation is sent once, and is Unclear if its answer is lost.
 func (c *Client) Call(ctx context.Context, operation catalog.Entry, fields map[string]any) (json.RawMessage, error) {
 	_, name, _ := strings.Cut(operation.Name, ".")
 	r := route{operation: strings.ReplaceAll(name, "_", " "), method: operation.Method, effect: effects[operation.Effect]}
@@ -52,7 +51,7 @@ var effects = map[catalog.Effect]clients.Effect{
 	catalog.Read: clients.Read, catalog.Repeatable: clients.Idempotent, catalog.Once: clients.Once,
 }
 
-// providersWithoutCredentials answers with what Provider keeps, by the API's names.
+// providersWithoutCredentials answers with the fields of Provider, under the API's names.
 func (c *Client) providersWithoutCredentials(ctx context.Context, r route) (json.RawMessage, error) {
 	providers, err := list(ctx, c, r, wholeProvider)
 	if err != nil {
@@ -68,8 +67,8 @@ func (c *Client) providersWithoutCredentials(ctx context.Context, r route) (json
 	return json.Marshal(kept)
 }
 
-// withoutHookURL says whether a webhook is registered, and leaves out its URL, which
-// may hold a key.
+// withoutHookURL answers whether a webhook is registered, without its URL, which may
+// contain a key.
 func withoutHookURL(answer json.RawMessage) (json.RawMessage, error) {
 	hook, registered := registration(answer)
 	return json.Marshal(map[string]any{"id": hook.ID, "registered": registered})

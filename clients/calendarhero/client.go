@@ -1,21 +1,20 @@
-// Package calendarhero is a client of the CalendarHero API: user, meeting types,
-// contacts, meeting requests, meetings, webhooks, directories and providers.
+// Package calendarhero is a client of the CalendarHero API: user, meeting types, contacts,
+// meeting requests, meetings, webhooks, directories and providers.
 //
-// CalendarHero publishes no contract to check against. The package relies only on
-// what other working connectors rely on, sends only documented keys, and reads
-// answers with tolerance.
+// CalendarHero publishes no contract to check against. The package relies only on what
+// other working connectors rely on. It sends only documented keys, and reads answers with
+// tolerance.
 //
-// Guarantees: every failure is a *clients.Error, and the package sends a call that must
-// not run twice only once.
+// Guarantees: every failure is a *clients.Error, and the package sends a call that must not
+// run twice only once.
 //
-// The API has more calls, whose bodies are undocumented, so the package leaves
-// them out: PUT /user and /user/settings/*, PUT /user/meeting, POST
-// /user/meeting/{type} and its /share, GET /user/calendly (a GET that imports),
-// /msg/web and /search. The file uncertain.go lists what is unknown about the
-// answers that the package reads.
+// The API has more calls, whose bodies are undocumented, so the package leaves them out:
+// PUT /user and /user/settings/*, PUT /user/meeting, POST /user/meeting/{type} and its
+// /share, GET /user/calendly (a GET that imports), /msg/web and /search. The file
+// uncertain.go lists what is unknown about the answers that the package reads.
 //
-// To create, delete or remind of a meeting request mails people, and there is no
-// idempotency key. A create whose answer is lost is Unclear: the caller must look
+// CalendarHero mails people when a meeting request is created, deleted or reminded of, and
+// has no idempotency key. A create is Unclear if its answer is lost: the caller must look
 // for the request before it tries again.
 //
 // The package keeps no state. It must not know the store.
@@ -33,13 +32,13 @@ import (
 	"milepost/clients"
 )
 
-// API is the API of every *clients.Error from here.
+// API is the API of every *clients.Error of this package.
 const API = "CalendarHero"
 
 // DefaultBaseURL is CalendarHero's public API.
 const DefaultBaseURL = "https://api.calendarhero.com"
 
-// The ways to send the account's token. Connectors in the field send it bare.
+// These are the ways to send the account's token. Known connectors use AuthRaw.
 const (
 	AuthRaw    = "raw"    // Authorization: <token>
 	AuthBearer = "bearer" // Authorization: Bearer <token>
@@ -48,15 +47,16 @@ const (
 // Config is what a client needs. Only Token is required.
 type Config struct {
 	BaseURL string       // "" = DefaultBaseURL
-	Token   string       // of one CalendarHero user; a secret that also holds a name and e-mail address
+	Token   string       // token of one CalendarHero user; a secret that also contains a name and an e-mail address
 	Auth    string       // AuthRaw or AuthBearer; "" = AuthRaw
-	HTTP    *http.Client // nil = a connection pool of its own
+	HTTP    *http.Client // nil = its own connection pool
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
-	// Permit is asked before each try that is not a read; nil = all are permitted.
+	// Permit is called before each try of a call that is not a read; nil = all are
+	// permitted.
 	Permit func(ctx context.Context) error
-	// Ended and Succeeded are called at the end of each call, as those of
-	// clients.TransportConfig; nil = nobody asks.
+	// Ended and Succeeded are called at the end of each call, as in
+	// clients.TransportConfig; they may be nil.
 	Ended     func(failed bool)
 	Succeeded func()
 	Now       func() time.Time // nil = time.Now
@@ -65,10 +65,10 @@ type Config struct {
 // Client calls the API as one CalendarHero user. It is safe for concurrent use.
 type Client struct {
 	transport *clients.Transport
-	take      atomic.Int32 // index of the one of requestTakes that is taken
+	take      atomic.Int32 // index of the requestTakes in use
 }
 
-// New returns a client. It makes no call; a bad setting is reported by the first one.
+// New returns a client. It makes no call; the first call reports a wrong setting.
 func New(cfg Config) *Client {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = DefaultBaseURL
@@ -87,8 +87,7 @@ func New(cfg Config) *Client {
 	})}
 }
 
-// Rehearsing returns a client that sends only its reads, and hands every other call
-// to note.
+// Rehearsing returns a client that sends only reads, and passes every other call to note.
 func (c *Client) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Client {
 	return &Client{transport: c.transport.Rehearsing(note)}
 }
@@ -109,12 +108,12 @@ func authorization(cfg Config) (string, error) {
 	}
 }
 
-// explain fills in CalendarHero's words, and tells its own answers from those of
-// a gateway, a proxy or a wrong host. Its own are a hapi server's:
+// explain adds CalendarHero's words, and separates its own answers from those of a gateway,
+// a proxy or a wrong host. Its own answers are those of a hapi server:
 // {"statusCode":400,"error":"Bad Request","message":"…"}.
 //
-// An unknown route answers 404 in the same form as an unknown id, so NotFound is
-// only a hint: make sure of it before anything is concluded from it.
+// An unknown route answers 404 in the same form as an unknown id. So NotFound is only a
+// hint, and the caller must confirm it.
 func explain(e *clients.Error, call clients.Call, body []byte) {
 	o, err := clients.ParseObject(body)
 	if err == nil {
@@ -150,18 +149,18 @@ func explain(e *clients.Error, call clients.Call, body []byte) {
 
 // route is a call of this API before its ids are filled in.
 type route struct {
-	operation string // in words
+	operation string // in words, for errors
 	method    string
-	path      string // with a %s for each id
+	path      string // contains a %s for each id
 	effect    clients.Effect
 	ids       []string
 	query     url.Values
 	body      any
 	noContent bool     // a success is a 204
-	secrets   []string // of the body, that no error may show
+	secrets   []string // texts of the body that no error may show
 }
 
-// do fills in the ids, the last of which is the subject of errors, and calls.
+// do fills in the ids and calls. The last id becomes the subject of errors.
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	call := clients.Call{
 		Operation: r.operation, Effect: r.effect, Method: r.method,
@@ -178,8 +177,8 @@ func (c *Client) do(ctx context.Context, r route, out any) error {
 	return c.transport.Do(ctx, call)
 }
 
-// create posts body once and returns the new record's id. An answer without a
-// usable id is Unclear: the record exists, but which one it is is not known.
+// create posts body once and returns the new record's id. If the answer has no usable id,
+// the error is Unclear: the record exists, but its id is unknown.
 func (c *Client) create(ctx context.Context, operation, path string, body any) (string, error) {
 	var out clients.Object
 	err := c.do(ctx, route{operation: operation, method: http.MethodPost, path: path, effect: clients.Once, body: body}, &out)
@@ -196,21 +195,21 @@ func (c *Client) create(ctx context.Context, operation, path string, body any) (
 	return id, nil
 }
 
-// get reads what has no known shape; nil if the answer is empty.
+// get reads an answer of unknown shape; nil if the answer is empty.
 func (c *Client) get(ctx context.Context, operation, path string, query url.Values) (json.RawMessage, error) {
 	var out json.RawMessage
 	err := c.do(ctx, route{operation: operation, method: http.MethodGet, path: path, query: query}, &out)
 	return out, err
 }
 
-// Get reads a path of the API as it is, to compare its shape with what is
-// known of it. It may hold personal data, of /provider even credentials.
+// Get reads a path of the API unchanged, to compare its shape with the known one. The
+// answer may hold personal data; that of /provider even holds credentials.
 func (c *Client) Get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
 	return c.get(ctx, "get "+path, path, query)
 }
 
-// list reads an array, without what cannot be read or is not whole. An answer
-// that is no array is Unavailable: it is no empty list.
+// list reads an array, without entries that cannot be read or that whole rejects. Any other
+// answer is Unavailable, because it must not pass for an empty list.
 func list[T any](ctx context.Context, c *Client, r route, whole func(T) bool) ([]T, error) {
 	var out *[]json.RawMessage
 	if err := c.do(ctx, r, &out); err != nil {

@@ -26,10 +26,10 @@ const (
 	id1   = "0123456789abcdef01234567"
 )
 
-// A request is what the server saw.
+// request is a request as the server saw it.
 type request struct{ Line, Auth, Body string }
 
-// A record keeps all requests; the server writes it while the test may read.
+// record keeps all requests. The server writes it while the test may read it.
 type record struct {
 	mu       sync.Mutex
 	requests []request
@@ -47,7 +47,7 @@ func (r *record) all() []request {
 	return slices.Clone(r.requests)
 }
 
-// setup starts a server and returns a client of it and all that it was asked.
+// setup starts a server, and returns a client for it and the record of its requests.
 func setup(t *testing.T, handler http.HandlerFunc) (*calendarhero.Client, *record) {
 	t.Helper()
 	seen := &record{}
@@ -306,7 +306,8 @@ func TestAListedRequestIsReadWhole(t *testing.T) {
 	}
 }
 
-// requestPages lists n requests; capped limits a page, ignoring serves the same page for ever.
+// requestPages lists n requests. capped limits a page; ignoring serves the same page again
+// and again.
 func requestPages(n, capped int, ignoring bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		skip, _ := strconv.Atoi(r.URL.Query().Get("skip"))
@@ -339,7 +340,7 @@ func TestAllPagesAreListedOnce(t *testing.T) {
 }
 
 func TestAServerThatRefusesALongPageIsAskedForAShorterOne(t *testing.T) {
-	for limit, calls := range map[int]int{50: 6, 20: 9, 0: 4} { // 60 requests, and what was refused
+	for limit, calls := range map[int]int{50: 6, 20: 9, 0: 4} { // for 60 requests, including rejected calls
 		whole := requestPages(60, 1000, limit == 0)
 		client, seen := setup(t, func(w http.ResponseWriter, r *http.Request) {
 			if take, _ := strconv.Atoi(r.URL.Query().Get("take")); take > limit {

@@ -18,11 +18,11 @@ type Contact struct {
 	Organization string
 	Telephones   []string
 	ProviderIDs  []string // where CalendarHero found the contact; ignored by create
-	UserID       string   // the same
+	UserID       string   // ignored by create and update
 }
 
-// contactBody is what create and update take. Empty fields are left out,
-// except that the API asks for email.
+// contactBody is the body of create and update. Empty fields are left out, except email,
+// which the API requires.
 type contactBody struct {
 	Name         string   `json:"name,omitempty"`
 	Email        []string `json:"email"`
@@ -41,8 +41,8 @@ func (c Contact) body() contactBody {
 	}
 }
 
-// UnmarshalJSON reads the record with tolerance: email and telephone may be a
-// text or an array.
+// UnmarshalJSON reads the record with tolerance: email and telephone may be a text or an
+// array.
 func (c *Contact) UnmarshalJSON(data []byte) error {
 	o, err := clients.ParseRecord(data)
 	if err != nil {
@@ -56,15 +56,15 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ContactQuery says which contacts to list. Search and Filter exclude each other.
+// ContactQuery selects contacts. Search and Filter exclude each other.
 type ContactQuery struct {
 	Search       string // e-mail address, "@domain" or "First Last"
 	Filter       string // "popular", "recent", or one letter a to z
-	All          bool   // keep those that CalendarHero takes for duplicates
+	All          bool   // includes contacts that CalendarHero considers duplicates
 	IncludeTeams bool
 }
 
-// Contacts lists contacts. Nothing found is an empty list.
+// Contacts lists contacts. If it finds none, the list is empty.
 func (c *Client) Contacts(ctx context.Context, q ContactQuery) ([]Contact, error) {
 	const operation = "search contacts"
 	if q.Search != "" && q.Filter != "" {
@@ -84,9 +84,9 @@ func (c *Client) Contacts(ctx context.Context, q ContactQuery) ([]Contact, error
 	return list(ctx, c, route{operation: operation, method: http.MethodGet, path: "/contact", query: query}, func(c Contact) bool { return c.ID != "" })
 }
 
-// SearchContacts finds contacts by e-mail address, "@domain" or "First Last".
-// What the API counts as a match is not documented: compare Emails before
-// taking one for the person sought.
+// SearchContacts finds contacts by e-mail address, "@domain" or "First Last". The API does
+// not document what counts as a match, so compare Emails before you use a contact as the
+// right one.
 func (c *Client) SearchContacts(ctx context.Context, search string) ([]Contact, error) {
 	return c.Contacts(ctx, ContactQuery{Search: search})
 }
@@ -113,21 +113,21 @@ func (c *Client) Contact(ctx context.Context, id string) (Contact, error) {
 		operation: operation, method: http.MethodGet, path: "/contact/%s", ids: []string{id},
 		query: url.Values{"basic": {"true"}},
 	}, &contact)
-	if err == nil && contact.ID != id { // none, or another one
+	if err == nil && contact.ID != id { // no contact, or another one
 		err = unreadable(operation, id)
 	}
 	return contact, err
 }
 
-// CreateContact adds a contact and returns its id. CalendarHero does not
-// refuse a duplicate: search first. A lost answer, or one without an id, is Unclear.
+// CreateContact adds a contact and returns its id. CalendarHero accepts duplicates, so
+// search first. If the answer is lost or has no id, the error is Unclear.
 func (c *Client) CreateContact(ctx context.Context, contact Contact) (string, error) {
 	return c.create(ctx, "create contact", "/contact", contact.body())
 }
 
-// UpdateContact writes the non-empty fields of a contact. Whether the API
-// keeps the fields that are not sent is not known, and nothing is preserved
-// here: fetch the record, merge, and write all of it.
+// UpdateContact writes the non-empty fields of a contact. It is unknown whether the API
+// keeps fields that are not sent, and UpdateContact does not preserve them. So fetch the
+// record, merge, and write all of it.
 func (c *Client) UpdateContact(ctx context.Context, id string, contact Contact) error {
 	body := contact.body()
 	body.ProviderID, body.UserID = contact.ProviderIDs, contact.UserID
@@ -137,8 +137,8 @@ func (c *Client) UpdateContact(ctx context.Context, id string, contact Contact) 
 	}, nil)
 }
 
-// DeleteContact deletes a contact for good; NotFound if it is already gone.
-// A retry after a lost answer may say NotFound of what it deleted itself.
+// DeleteContact deletes a contact for good; NotFound if it is already gone. A retry after a
+// lost answer may return NotFound for a contact that the first try deleted.
 func (c *Client) DeleteContact(ctx context.Context, id string) error {
 	return c.do(ctx, route{
 		operation: "delete contact", method: http.MethodDelete, path: "/contact/%s", ids: []string{id}, effect: clients.Idempotent,

@@ -8,17 +8,17 @@ import (
 	"milepost/clients"
 )
 
-// Directory is a public page that offers some meeting types; it is no calendar.
+// Directory is a public page that offers some meeting types; it is not a calendar.
 type Directory struct {
 	ID           string // ignored by create and update
-	Name         string // needed
+	Name         string // required
 	MeetingTypes []DirectoryMeetingType
 	Code         string
 	Title        string
 	Instructions string
 	IsDefault    bool
 	Locked       bool
-	TrackingIDs  []TrackingID // Google's
+	TrackingIDs  []TrackingID // of Google Analytics
 }
 
 // DirectoryMeetingType is a meeting type of a user.
@@ -27,7 +27,7 @@ type DirectoryMeetingType struct {
 	UserID string `json:"userId,omitempty"`
 }
 
-// TrackingID is an id of Google's analytics.
+// TrackingID is an id of Google Analytics.
 type TrackingID struct {
 	ID   string `json:"id"`
 	Type string `json:"type,omitempty"`
@@ -55,8 +55,8 @@ func (d Directory) body() directoryBody {
 	}}
 }
 
-// UnmarshalJSON reads the record with tolerance. It may be wrapped as in a
-// create, and the id of its path may be its uuid or its id.
+// UnmarshalJSON reads the record with tolerance. The record may be wrapped as in a create.
+// The id in its path may be its uuid or its id.
 func (d *Directory) UnmarshalJSON(data []byte) error {
 	o, err := clients.ParseRecord(data)
 	if err != nil {
@@ -98,12 +98,14 @@ func (c *Client) Directory(ctx context.Context, id string) (Directory, error) {
 	return d, err
 }
 
-// CreateDirectory adds a directory and returns its id. A lost answer, or one without an id, is Unclear.
+// CreateDirectory adds a directory and returns its id. If the answer is lost or has no id,
+// the error is Unclear.
 func (c *Client) CreateDirectory(ctx context.Context, d Directory) (string, error) {
 	return c.create(ctx, "create directory", "/user/directories", d.body())
 }
 
-// UpdateDirectory writes a directory whole; whether what is empty is kept is not known.
+// UpdateDirectory writes a whole directory. It is unknown whether the API keeps empty
+// fields.
 func (c *Client) UpdateDirectory(ctx context.Context, id string, d Directory) error {
 	return c.do(ctx, route{
 		operation: "update directory", method: http.MethodPut, path: "/user/directories/%s", ids: []string{id},

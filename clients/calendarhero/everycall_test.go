@@ -22,8 +22,8 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 )
 
-// documented are all operations of CalendarHero's API, and whether the client
-// has a call for them. Those without have bodies that nobody documents.
+// documented lists all operations of CalendarHero's API, and whether the client has a call
+// for them. The bodies of the others are undocumented.
 var documented = map[string]bool{
 	"POST /meeting/tasks": true, "GET /meeting/tasks": true, "DELETE /meeting/tasks/{id}": true, "PUT /meeting/tasks/{id}/remind": true,
 	"GET /meeting": true, "GET /meeting/categories": true,
@@ -37,7 +37,7 @@ var documented = map[string]bool{
 	"GET /provider": true, "POST /msg/web": false, "GET /msg/web": false, "GET /search": false, "GET /search/{id}": false,
 }
 
-// against returns a client of a sandbox and the sandbox.
+// against returns a sandbox and a client for it.
 func against(t *testing.T, change func(*calendarhero.Config)) (*calendarhero.Client, *chfake.Server) {
 	t.Helper()
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -76,7 +76,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 	}
 }
 
-// callAll goes through all that the client has.
+// callAll makes every call of the client.
 func callAll(t *testing.T, client *calendarhero.Client, fake *chfake.Server) {
 	ctx := t.Context()
 	ok := func(err error) {
@@ -265,7 +265,7 @@ func TestTheCatalogueIsWhatGoesOverTheWire(t *testing.T) {
 	}
 }
 
-// wireTap notes the query keys and the body keys, with their types, of each path.
+// wireTap records the query keys and the typed body keys of each path.
 type wireTap struct{ seen map[string]map[string]bool }
 
 func (w *wireTap) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -295,8 +295,8 @@ func (w *wireTap) RoundTrip(r *http.Request) (*http.Response, error) {
 func only[A any](_ A, err error) error          { return err }
 func third[A, B any](_ A, _ B, err error) error { return err }
 
-// everyCall is each call of the client, and how often it is tried when the
-// server fails: 3 times what may be repeated, once what may not.
+// everyCall lists each call of the client, and how often it is tried if the server fails: 3
+// times if it may be repeated, otherwise once.
 var everyCall = map[string]struct {
 	tries int
 	call  func(context.Context, *calendarhero.Client) error

@@ -25,9 +25,9 @@ func TestWhatIsNotCalendarHerosOwnAnswerSaysNothingOfARecord(t *testing.T) {
 			want := clients.Unavailable
 			switch list := name == "contacts" || name == "requests"; {
 			case list && a.Status == 200 && a.Body == "[]":
-				continue // an empty list; who reads it decides what it is worth
+				continue // an empty list; its readers decide whether to believe it
 			case strings.Contains(a.Body, `"error":"Not Found"`) && !list && name != "user":
-				want = clients.NotFound // hapi's form; an unknown route answers the same, so it is only a hint
+				want = clients.NotFound // hapi's form; an unknown route has the same answer, so it is only a hint
 			}
 			client, _ := setup(t, answer(a.Status, a.Body))
 			if reason := clients.ReasonOf(read(client)); reason != want {

@@ -10,12 +10,12 @@ import (
 	"milepost/clients"
 )
 
-// Meeting is an event of the holder's calendar. The calendar can be read only:
-// a meeting is made by a meeting request.
+// Meeting is an event in the holder's calendar. The calendar is read-only: only a meeting
+// request creates a meeting.
 type Meeting struct {
 	ID                     string
-	Title                  string    // the API calls it description
-	Start, End             time.Time // UTC; zero where not said
+	Title                  string    // named description in the API
+	Start, End             time.Time // UTC; zero = unknown
 	Names, Emails          []string  // of all its contacts
 	DateAdded, DateUpdated time.Time
 }
@@ -39,15 +39,15 @@ func (m *Meeting) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Meetings lists what the calendar holds between two times, with the events
-// that CalendarHero did not make. A span over a year is taken as well.
+// Meetings lists the calendar's events between two times, including events that
+// CalendarHero did not create. A span of more than a year is accepted.
 func (c *Client) Meetings(ctx context.Context, start, end time.Time) ([]Meeting, error) {
 	query := url.Values{"start": {start.UTC().Format(timeFormat)}, "end": {end.UTC().Format(timeFormat)}}
 	return list(ctx, c, route{operation: "list meetings", method: http.MethodGet, path: "/meeting", query: query}, func(m Meeting) bool { return m.ID != "" })
 }
 
-// MeetingCategories fetches the statistics of meetings by category, as they
-// are: their shape is not documented.
+// MeetingCategories fetches the statistics of meetings by category, unchanged, because
+// their shape is undocumented.
 func (c *Client) MeetingCategories(ctx context.Context) (json.RawMessage, error) {
 	return c.get(ctx, "count meetings by category", "/meeting/categories", nil)
 }

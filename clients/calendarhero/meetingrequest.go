@@ -11,29 +11,28 @@ import (
 	"milepost/clients"
 )
 
-// MeetingRequest is what CreateMeetingRequest takes. Start and End bound the
-// time in which CalendarHero looks for a slot; a span exactly as long as
-// Length pins the meeting to it.
+// MeetingRequest is what CreateMeetingRequest takes. CalendarHero looks for a slot between
+// Start and End. A span exactly as long as Length fixes the time of the meeting.
 type MeetingRequest struct {
 	Subject       string        // becomes the title
 	Start, End    time.Time     // sent in UTC, whole seconds
 	Length        time.Duration // sent in whole minutes; 0 = the meeting type's
 	Type          string        // name of a MeetingType; "" = CalendarHero's choice
-	ContactEmails []string      // who is invited, and mailed
+	ContactEmails []string      // invitees, who get mail
 	ContactIDs    []string      // the same, by contact id
 	Description   string        // plain text with line breaks; invitees read it
 	Location      string
-	// Callers keep digests of this type's JSON, so what is added to it is left
-	// out of that where it is not set: a stored request must not seem changed.
-	Locations []string `json:",omitempty"` // preferred ones, by name
-	// Seats of the room to book, 0 = no room, nil = not said. The API takes the
-	// number under three names, and which one counts is not documented.
+	// Callers keep digests of this type's JSON. So new fields must be left out of the JSON
+	// if they are not set; otherwise stored requests would look changed.
+	Locations []string `json:",omitempty"` // preferred locations, by name
+	// Capacity is the number of seats of the room to book; 0 = no room, nil = not set. The
+	// API has three names for it, and does not document which one counts.
 	Capacity     *int  `json:",omitempty"`
 	RoomCapacity *int  `json:",omitempty"`
 	Room         *Room `json:",omitempty"`
 }
 
-// Room is what a meeting request says of the room.
+// Room is a meeting request's choice of a room.
 type Room struct {
 	Capacity int `json:"capacity"`
 }
@@ -62,11 +61,12 @@ type contactRef struct {
 	ID string `json:"id"`
 }
 
-// timeFormat is what CalendarHero takes: "2026-12-01T15:00:00Z".
+// timeFormat is the format that CalendarHero accepts: "2026-12-01T15:00:00Z".
 const timeFormat = "2006-01-02T15:04:05Z"
 
-// CreateMeetingRequest creates a meeting request and returns its id. It mails
-// the invitees. It is sent once only; a lost answer, or one without an id, is Unclear.
+// CreateMeetingRequest creates a meeting request and returns its id. CalendarHero mails the
+// invitees. The request is sent only once; if the answer is lost or has no id, the error is
+// Unclear.
 func (c *Client) CreateMeetingRequest(ctx context.Context, r MeetingRequest) (string, error) {
 	const operation = "create meeting request"
 	if r.Subject == "" || r.Start.IsZero() || !r.End.After(r.Start) {
@@ -90,9 +90,9 @@ func (c *Client) CreateMeetingRequest(ctx context.Context, r MeetingRequest) (st
 	return c.create(ctx, operation, "/meeting/tasks", body)
 }
 
-// The states that meeting requests are listed by.
+// The states by which meeting requests are listed.
 const (
-	StateActive   = "active"   // waits for an answer of the invitees
+	StateActive   = "active"   // waits for the invitees' answer
 	StateUpcoming = "upcoming" // booked, in the future
 	StateClosed   = "closed"   // took place or was cancelled
 )
@@ -100,10 +100,10 @@ const (
 // ListedRequest is a meeting request as the list shows it. The list holds no description.
 type ListedRequest struct {
 	ID           string
-	Title        string        // the subject it was created with
+	Title        string        // the subject given at its creation
 	Status       string        // CalendarHero's own word; its values are not documented
-	Start, End   time.Time     // UTC; zero where not said
-	Length       time.Duration // 0 where not said
+	Start, End   time.Time     // UTC; zero = unknown
+	Length       time.Duration // 0 = unknown
 	Type         string        // name of a MeetingType
 	Emails       []string      // of all its contacts
 	DateAdded    time.Time
@@ -138,7 +138,8 @@ func (r *ListedRequest) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// moment reads the times that CalendarHero sends: RFC 3339, or the same without a zone, which is UTC.
+// moment reads a time from CalendarHero: RFC 3339, or the same without a zone, which means
+// UTC.
 func moment(text string) time.Time {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", time.DateOnly} {
 		if at, err := time.Parse(layout, text); err == nil {
@@ -148,15 +149,14 @@ func moment(text string) time.Time {
 	return time.Time{}
 }
 
-// MeetingRequests lists all meeting requests of a state. It fails rather than
-// return a part: the list is what a caller searches before it creates again.
-// A server that ignores skip and take, as connectors leave open, costs one
-// call more and is read as one page.
+// MeetingRequests lists all meeting requests of a state. It never returns a part of the
+// list, because callers search it before they create a request again. If the server ignores
+// skip and take, which is possible, the list costs one more call and is read as one page.
 func (c *Client) MeetingRequests(ctx context.Context, state string) ([]ListedRequest, error) {
 	return c.MeetingRequestsOfType(ctx, state, "")
 }
 
-// newRequests are the requests of a page that were not seen before.
+// newRequests returns the requests of a page that were not seen before.
 func newRequests(page []json.RawMessage, seen map[string]bool) (fresh []ListedRequest) {
 	for _, raw := range page {
 		var r ListedRequest
@@ -168,7 +168,7 @@ func newRequests(page []json.RawMessage, seen map[string]bool) (fresh []ListedRe
 	return fresh
 }
 
-// MeetingRequestsOfType is MeetingRequests of one meeting type; "" = of all.
+// MeetingRequestsOfType is MeetingRequests for one meeting type; "" = all types.
 func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType string) ([]ListedRequest, error) {
 	const operation = "list meeting requests"
 	var all []ListedRequest
@@ -209,16 +209,17 @@ func (c *Client) MeetingRequestsOfType(ctx context.Context, state, meetingType s
 	}
 }
 
-// MeetingRequestTally fetches the count of the meeting requests of a state, as
-// it is: its shape is not documented.
+// MeetingRequestTally fetches the count of the meeting requests of a state, unchanged,
+// because its shape is undocumented.
 func (c *Client) MeetingRequestTally(ctx context.Context, state string) (json.RawMessage, error) {
 	return c.get(ctx, "tally meeting requests", "/meeting/tasks", url.Values{"state": {state}, "tally": {"true"}})
 }
 
-// DeleteMeetingRequest cancels a meeting request; CalendarHero mails its invitees.
-// NotFound if it is already gone: a retry after a lost answer may say so
-// of what it deleted itself. Only a 204 says that it was done; a gateway may
-// answer another success, and NotFound too. Only MeetingRequests shows it for sure.
+// DeleteMeetingRequest cancels a meeting request, and CalendarHero mails its invitees. It
+// returns NotFound if the request is already gone; a retry after a lost answer may return
+// this for a request that the first try deleted. Only a 204 means success, because a
+// gateway may answer another success, or NotFound. Only MeetingRequests proves that the
+// request is gone.
 func (c *Client) DeleteMeetingRequest(ctx context.Context, id string) error {
 	return c.do(ctx, route{
 		operation: "delete meeting request", method: http.MethodDelete, path: "/meeting/tasks/%s", ids: []string{id},
@@ -226,8 +227,8 @@ func (c *Client) DeleteMeetingRequest(ctx context.Context, id string) error {
 	}, nil)
 }
 
-// Remind mails the invitees who have not answered, at once. It does mail
-// again when it runs twice, so it is not retried, and a lost answer is Unclear.
+// Remind mails the invitees who have not answered, at once. Two calls mail twice, so it is
+// not retried, and a lost answer is Unclear.
 func (c *Client) Remind(ctx context.Context, id string) error {
 	return c.do(ctx, route{
 		operation: "remind of meeting request", method: http.MethodPut, path: "/meeting/tasks/%s/remind", ids: []string{id}, effect: clients.Once,

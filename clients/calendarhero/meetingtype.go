@@ -14,8 +14,8 @@ import (
 
 // MeetingType is a kind of meeting that the account offers.
 type MeetingType struct {
-	Name   string        // what MeetingRequest.Type takes
-	Length time.Duration // 0 = not said
+	Name   string        // the value for MeetingRequest.Type
+	Length time.Duration // 0 = unknown
 }
 
 // MeetingTypes lists the account's meeting types, by name.
@@ -23,8 +23,8 @@ func (c *Client) MeetingTypes(ctx context.Context) ([]MeetingType, error) {
 	return c.meetingTypes(ctx, nil)
 }
 
-// MeetingTypeNames is MeetingTypes without their settings: what is not asked
-// for is not sent.
+// MeetingTypeNames lists the names alone, because CalendarHero sends settings only on
+// request.
 func (c *Client) MeetingTypeNames(ctx context.Context) ([]string, error) {
 	types, err := c.meetingTypes(ctx, url.Values{"onlyTypes": {"true"}})
 	names := make([]string, len(types))
@@ -52,8 +52,8 @@ func (c *Client) meetingTypes(ctx context.Context, query url.Values) ([]MeetingT
 	return types, nil
 }
 
-// DeleteMeetingType deletes a meeting type and the link to book it. Some types
-// cannot be deleted: Invalid, probably.
+// DeleteMeetingType deletes a meeting type and its booking link. Some types cannot be
+// deleted; then the error is probably Invalid.
 func (c *Client) DeleteMeetingType(ctx context.Context, name string) error {
 	return c.do(ctx, route{
 		operation: "delete meeting type", method: http.MethodDelete, path: "/user/meeting/%s", ids: []string{name}, effect: clients.Idempotent,

@@ -10,22 +10,21 @@ import (
 	"milepost/clients"
 )
 
-// Provider is a service that the account is connected to: a calendar, a CRM.
+// Provider is a service that is connected to the account, such as a calendar or a CRM.
 //
-// CalendarHero also answers with what it signs in there with (auth, eAuth), and
-// with objects whose insides are not documented. None of that is read into
-// this type, so it can be neither kept nor shown.
+// CalendarHero's answer also has the credentials for the service (auth, eAuth), and objects
+// of undocumented shape. This type does not read them, so nobody can store or show them.
 type Provider struct {
 	Name                     string
-	Type                     string // the API calls it providerType
+	Type                     string // named providerType in the API
 	Categories               []string
-	Calendar, Contacts, Mail bool // whether it is used for that
+	Calendar, Contacts, Mail bool // whether the service is used for this
 	UserID, OrgID            string
 	DateAdded, DateUpdated   time.Time
 	DateLastImport           time.Time
 }
 
-// UnmarshalJSON reads the record with tolerance, and leaves its credentials behind.
+// UnmarshalJSON reads the record with tolerance, and skips its credentials.
 func (p *Provider) UnmarshalJSON(data []byte) error {
 	o, err := clients.ParseRecord(data)
 	if err != nil {
@@ -41,7 +40,8 @@ func (p *Provider) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Providers lists the services that the account, or its whole organisation, is connected to.
+// Providers lists the services that are connected to the account, or with org to its whole
+// organisation.
 func (c *Client) Providers(ctx context.Context, org bool) ([]Provider, error) {
 	query := url.Values{}
 	if org {

@@ -10,23 +10,23 @@ import (
 	"milepost/clients"
 )
 
-// What CalendarHero answers to some calls is not documented. Each such answer
-// is read in one place, here, and `milepost check --live` shows its shape.
+// Some of CalendarHero's answers are undocumented. This file reads all of them, and
+// `milepost check --live` shows their shape.
 
-// registration reads GET /webhook/{event}: false if it says that no one has
-// registered. It is taken in any form that holds a URL. What says something
-// but no URL is a registration of nobody knows whom.
+// registration reads the answer of GET /webhook/{event}. Any form that contains a URL is a
+// registration. An answer that says something without a URL is a registration by somebody
+// unknown. Otherwise nobody has registered.
 func registration(raw json.RawMessage) (hook Hook, registered bool) {
 	if blank(raw) {
 		return Hook{}, false
 	}
-	hook, _ = findHook(clients.Object{"url": raw}, 4) // it may be the bare URL
+	hook, _ = findHook(clients.Object{"url": raw}, 4) // the answer may be the bare URL
 	return hook, true
 }
 
 var hookKeys = []string{"hookUrl", "hookURL", "url"}
 
-// findHook looks for a URL in an object and, that far down, in what it holds.
+// findHook looks for a URL in an object, and in its fields down to depth.
 func findHook(o clients.Object, depth int) (hook Hook, found bool) {
 	for _, key := range hookKeys {
 		if urls := o.Texts(key); len(urls) > 0 {
@@ -50,8 +50,8 @@ func findHook(o clients.Object, depth int) (hook Hook, found bool) {
 	return Hook{}, false
 }
 
-// blank reports whether JSON shows no hook: it is missing, null, false, an empty
-// text, a list or an object of only these, or an object whose URL is blank.
+// blank reports whether JSON shows no hook: it is missing, null, false or an empty text, a
+// list or object of only these, or an object with a blank URL.
 func blank(raw json.RawMessage) bool {
 	var held []json.RawMessage
 	if o, err := clients.ParseObject(raw); err == nil {
@@ -67,8 +67,8 @@ func blank(raw json.RawMessage) bool {
 	return !slices.ContainsFunc(held, func(item json.RawMessage) bool { return !blank(item) })
 }
 
-// number reads GET /contact/count: a number, or an object that holds one under
-// a name for it, or only one.
+// number reads the answer of GET /contact/count: a number, or an object with a number under
+// a known name, or with only one number.
 func number(raw json.RawMessage) (int, bool) {
 	o, err := clients.ParseObject(raw)
 	if err != nil {
@@ -86,7 +86,7 @@ func number(raw json.RawMessage) (int, bool) {
 	return 0, false
 }
 
-// typeSettings reads GET /user/meeting: an object keyed by name, or an array
+// typeSettings reads the answer of GET /user/meeting: an object keyed by name, or an array
 // of names or of objects with a name.
 func typeSettings(raw json.RawMessage) (map[string]clients.Object, bool) {
 	types := map[string]clients.Object{}
@@ -111,11 +111,11 @@ func typeSettings(raw json.RawMessage) (map[string]clients.Object, bool) {
 	return types, true
 }
 
-// How GET /meeting/tasks pages is known of one connector only: whether skip and
-// take are kept to, and what the largest take is, is not: a server that refuses
-// the first of requestTakes is asked for less, and at last for all there is (0).
-// Up to requestOverlap items are read again with each page, so that one that
-// moves up because another is deleted in between is not missed.
+// The paging of GET /meeting/tasks is known only from one connector. It is unknown whether
+// the server honours skip and take, and how large take may be. If a server rejects the
+// first of requestTakes, the client asks for less, and at last for everything (0). Each
+// page repeats up to requestOverlap items of the page before. So a request that moves up
+// because another is deleted at that moment is not missed.
 var requestTakes = []int{100, 50, 20, 0}
 
 const (

@@ -14,7 +14,7 @@ type User struct {
 	ID       string
 	Email    string
 	Name     string
-	Timezone string // IANA name, probably; may be ""
+	Timezone string // probably an IANA name; may be ""
 
 	Plan, OrgID, VendastaUserID   string
 	Tags, Telephones, ExtraEmails []string // the tags are of the user, not of contacts
@@ -36,7 +36,7 @@ func (u *User) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// User fetches the account; it is also the check of a token.
+// User fetches the account; it also checks a token.
 func (c *Client) User(ctx context.Context) (User, error) {
 	var user User
 	err := c.do(ctx, route{operation: opUser, method: http.MethodGet, path: "/user"}, &user)
@@ -46,17 +46,18 @@ func (c *Client) User(ctx context.Context) (User, error) {
 	return user, err
 }
 
-// Org fetches the account's organisation, as it is: its shape is not documented.
+// Org fetches the account's organisation, unchanged, because its shape is undocumented.
 func (c *Client) Org(ctx context.Context) (clients.Object, error) {
 	return c.object(ctx, "get organisation", "/user/org")
 }
 
-// Savings fetches the statistics of the time saved, as they are: their shape is not documented.
+// Savings fetches the statistics of the time saved, unchanged, because their shape is
+// undocumented.
 func (c *Client) Savings(ctx context.Context) (clients.Object, error) {
 	return c.object(ctx, "get savings", "/user/savings")
 }
 
-// object reads an object; an empty answer is one without fields.
+// object reads an object; an empty answer counts as an object without fields.
 func (c *Client) object(ctx context.Context, operation, path string) (clients.Object, error) {
 	out, err := c.get(ctx, operation, path, nil)
 	if err != nil || out == nil {

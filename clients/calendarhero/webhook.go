@@ -11,7 +11,7 @@ import (
 	"milepost/clients"
 )
 
-// The events that CalendarHero has webhooks for. There is none for a changed or
+// These are the events for which CalendarHero has webhooks. It has none for a changed or
 // deleted contact.
 const (
 	NewMeetingRequest       = "new_meeting_request"       // the holder made a meeting request
@@ -19,28 +19,28 @@ const (
 	MeetingRequestExpired   = "meeting_request_expired"   // nobody accepted in time
 	MeetingRequestCancelled = "meeting_request_cancelled" // the holder cancelled it
 	MeetingRescheduled      = "meeting_rescheduled"
-	MeetingStarted          = "meeting_started"   // its start is reached
-	MeetingCompleted        = "meeting_completed" // its end is reached
-	NewContactAdded         = "new_contact_added" // somebody new came by a scheduling link
+	MeetingStarted          = "meeting_started"   // its start time has come
+	MeetingCompleted        = "meeting_completed" // its end time has come
+	NewContactAdded         = "new_contact_added" // a new person used a scheduling link
 )
 
-// Events are all of them.
+// Events lists all of them.
 var Events = []string{
 	NewMeetingRequest, MeetingRequestSuccess, MeetingRequestExpired, MeetingRequestCancelled,
 	MeetingRescheduled, MeetingStarted, MeetingCompleted, NewContactAdded,
 }
 
-// Hook is where an event is sent. An event has one for the whole account,
-// whoever registered it.
+// Hook is where CalendarHero sends an event. Each event has one Hook for the whole account,
+// regardless of who registered it.
 type Hook struct {
 	ID  string // may be ""
 	URL string // a secret: it may hold a key
 }
 
-// Hook reads where an event is sent; false if no one has registered for it.
-// What the API answers is not documented: an answer of nothing, a 404 and a
-// server without this call (405) are no registration. An answer that says
-// something but no URL is a registration with URL "": whose it is cannot be known.
+// Hook reads where CalendarHero sends an event; registered is false if nobody has
+// registered for it. The answer is undocumented: an empty answer, a 404 and a server
+// without this call (405) mean no registration. An answer without a URL that says something
+// is a registration with URL "", by somebody unknown.
 func (c *Client) Hook(ctx context.Context, event string) (hook Hook, registered bool, err error) {
 	var out json.RawMessage
 	err = c.do(ctx, route{operation: "get webhook", method: http.MethodGet, path: "/webhook/%s", ids: []string{event}}, &out)
@@ -60,10 +60,10 @@ type hookBody struct {
 	HookURL string `json:"hookUrl"`
 }
 
-// SetHook sends an event to a URL from now on, in place of wherever it went
-// before: whoever had registered hears no more of it, so read Hook first. It
-// returns the registration's id, "" if none is told. It is tried again, for
-// the same URL twice is one registration.
+// SetHook makes CalendarHero send an event to a URL from now on. It replaces any other
+// registration, and whoever made that one gets no more events; so read Hook first. It
+// returns the registration's id, "" if there is none in the answer. It may be retried,
+// because registering the same URL twice changes nothing.
 func (c *Client) SetHook(ctx context.Context, event, hookURL string) (id string, err error) {
 	var out json.RawMessage
 	err = c.do(ctx, route{
@@ -74,7 +74,7 @@ func (c *Client) SetHook(ctx context.Context, event, hookURL string) (id string,
 	return o.Text("id"), err
 }
 
-// hookSecrets are the parts of a hook's URL that an answer might repeat.
+// hookSecrets returns the parts of a hook's URL that an answer might repeat.
 func hookSecrets(hookURL string) []string {
 	secrets := []string{hookURL}
 	if u, err := url.Parse(hookURL); err == nil {
@@ -83,15 +83,15 @@ func hookSecrets(hookURL string) []string {
 	return secrets
 }
 
-// DeleteHook deletes the registration of an event, no matter who made it.
+// DeleteHook deletes the registration of an event, regardless of who made it.
 func (c *Client) DeleteHook(ctx context.Context, event string) error {
 	return c.do(ctx, route{
 		operation: "delete webhook", method: http.MethodDelete, path: "/webhook/%s", ids: []string{event}, effect: clients.Idempotent,
 	}, nil)
 }
 
-// HookSample fetches what CalendarHero shows as a body of the event; nil where
-// it shows none. It may be made of the account's own data: personal.
+// HookSample fetches CalendarHero's sample body of an event; nil if there is none. The
+// sample may contain personal data of the account.
 func (c *Client) HookSample(ctx context.Context, event string) (json.RawMessage, error) {
 	var out json.RawMessage
 	err := c.do(ctx, route{operation: "get sample of webhook", method: http.MethodGet, path: "/webhook/%s/sample", ids: []string{event}}, &out)

@@ -18,10 +18,10 @@ const (
 	opEvents       = "list events of calendar"
 )
 
-// Appointment is an appointment of a contact. Its times are kept as they came:
-// the list of a contact gives them without an offset, in the zone of the
-// location ("2021-07-16 11:00:00"), all else as RFC 3339 with one. Start and
-// End read both.
+// Appointment is an appointment of a contact. It keeps its times as HighLevel sent them.
+// The list of a contact has times without an offset, in the location's zone ("2021-07-16
+// 11:00:00"). All other answers have RFC 3339 with an offset. Start and End read both
+// forms.
 type Appointment struct {
 	ID             string
 	Title          string
@@ -29,10 +29,10 @@ type Appointment struct {
 	LocationID     string
 	ContactID      string
 	GroupID        string
-	Status         string // "new", "confirmed", "cancelled", "showed", "noshow", "invalid"; "booked" was seen
+	Status         string // "new", "confirmed", "cancelled", "showed", "noshow", "invalid"; "booked" was observed
 	AssignedUserID string
 	UserIDs        []string
-	Notes          string // the description of newer records
+	Notes          string // named description in newer records
 	Address        string
 	StartTime      string
 	EndTime        string
@@ -57,7 +57,7 @@ func (a *Appointment) UnmarshalJSON(data []byte) error {
 		a.Status = o.Text("status")
 	}
 	if a.Status == "" {
-		a.Status = o.Text("appoinmentStatus") // sic: seen in HighLevel's own calendar events
+		a.Status = o.Text("appoinmentStatus") // HighLevel's calendar events have this spelling
 	}
 	if a.Notes == "" {
 		a.Notes = o.Text("description")
@@ -65,14 +65,14 @@ func (a *Appointment) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Start is StartTime as an instant; zone is the location's (Location.Timezone)
-// and counts only where the text has no offset of its own. In the hour that
-// the end of summer time repeats, the earlier one is taken.
+// Start returns StartTime as an instant. zone is the location's (Location.Timezone), and
+// applies only if the text has no offset. If the end of summer time makes the time
+// ambiguous, Start returns the earlier one.
 func (a Appointment) Start(zone *time.Location) (time.Time, error) {
 	return localTime(a.StartTime, zone)
 }
 
-// End is EndTime as an instant, read as Start is.
+// End returns EndTime as an instant; see Start.
 func (a Appointment) End(zone *time.Location) (time.Time, error) { return localTime(a.EndTime, zone) }
 
 func localTime(s string, zone *time.Location) (time.Time, error) {
@@ -87,16 +87,16 @@ func localTime(s string, zone *time.Location) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("HighLevel: the time %.40q of an appointment cannot be read", s)
 }
 
-// Appointments lists all appointments of a contact; the API has no pages
-// here. The times have no offset.
+// Appointments lists all appointments of a contact; the API does not page this list. The
+// times have no offset.
 func (c *Client) Appointments(ctx context.Context, contactID string) ([]Appointment, error) {
 	var out struct{ Events *[]Appointment }
 	err := c.do(ctx, route{operation: opAppointments, method: http.MethodGet, path: "/contacts/%s/appointments", ids: []string{contactID}}, &out)
 	return listed(opAppointments, contactID, out.Events, func(a Appointment) string { return a.ID }, err)
 }
 
-// CalendarEvents lists the appointments of a calendar between two times; the API has no
-// pages here. The times have an offset.
+// CalendarEvents lists the appointments of a calendar between two times; the API does not
+// page this list. The times have an offset.
 func (c *Client) CalendarEvents(ctx context.Context, locationID, calendarID string, from, to time.Time) ([]Appointment, error) {
 	if err := errors.Join(checkID(opEvents, locationID), checkID(opEvents, calendarID)); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (c *Client) Appointment(ctx context.Context, id string) (Appointment, error
 	var out struct{ Event, Appointment Appointment }
 	err := c.do(ctx, route{operation: opAppointment, method: http.MethodGet, path: "/calendars/events/appointments/%s", ids: []string{id}}, &out)
 	if out.Event.ID == "" {
-		out.Event = out.Appointment // as API v3 may name it
+		out.Event = out.Appointment // the name in API v3
 	}
 	if err == nil && out.Event.ID == "" {
 		err = incomplete(opAppointment, id)

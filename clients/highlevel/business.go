@@ -9,10 +9,9 @@ import (
 
 const opSetBusiness = "set business of contacts"
 
-// SetBusiness links contacts of one location to a business (a company
-// record), or with businessID "" to none. HighLevel sends no event for it
-// (issue #276). No contacts is no call. The contacts of a business are listed
-// by ContactsOfBusiness.
+// SetBusiness links contacts of one location to a business (a company record); with
+// businessID "", it unlinks them. HighLevel sends no event for it (issue #276). Without
+// contacts, it makes no call. ContactsOfBusiness lists the contacts of a business.
 func (c *Client) SetBusiness(ctx context.Context, locationID, businessID string, contactIDs []string) error {
 	if len(contactIDs) == 0 {
 		return nil
@@ -23,7 +22,7 @@ func (c *Client) SetBusiness(ctx context.Context, locationID, businessID string,
 	body := struct {
 		LocationID string   `json:"locationId"`
 		IDs        []string `json:"ids"`
-		BusinessID *string  `json:"businessId"` // null takes the link away
+		BusinessID *string  `json:"businessId"` // null removes the link
 	}{LocationID: locationID, IDs: contactIDs}
 	if businessID != "" {
 		body.BusinessID = &businessID

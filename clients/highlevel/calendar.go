@@ -10,7 +10,7 @@ import (
 
 const opCalendars = "list calendars of location"
 
-// Calendar is a calendar that contacts book appointments in.
+// Calendar is a calendar in which contacts book appointments.
 type Calendar struct {
 	ID   string
 	Name string

@@ -9,14 +9,14 @@ import (
 	"milepost/internal/catalog"
 )
 
-// Call makes an operation of the catalogue in a location, and returns its answer
-// without what may sign somebody in; nil if the answer is empty. It checks the
-// fields first: what is wrong with them is an *clients.Error of Reason Invalid that
-// wraps catalog.Mistakes. The location, and its agency where the operation asks for
-// one, are filled in and cannot be among the fields.
+// Call makes an operation of the catalogue in a location, and returns its answer without
+// credentials; nil if the answer is empty. It checks the fields first. If they are wrong,
+// the error is a *clients.Error of Reason Invalid that wraps catalog.Mistakes. Call fills
+// in the location, and its agency if the operation needs one; they cannot be among the
+// fields.
 //
-// A Read or Repeatable operation is retried and fails like every other call. One of
-// Once is sent once, and is Unclear if its answer is lost.
+// A Read or Repeatable operation is retried and fails like every other call. A Once
+// operation is sent once, and is Unclear if its answer is lost.
 func (c *Client) Call(ctx context.Context, operation catalog.Entry, locationID string, fields map[string]any) (json.RawMessage, error) {
 	words := inWords(operation)
 	invalid := func(err error) error {
@@ -61,7 +61,7 @@ var effects = map[catalog.Effect]clients.Effect{
 	catalog.Read: clients.Read, catalog.Repeatable: clients.Idempotent, catalog.Once: clients.Once,
 }
 
-// inWords is the name of an operation as errors have it: "create contact".
+// inWords returns the name of an operation for errors, such as "create contact".
 func inWords(operation catalog.Entry) string {
 	_, name, _ := strings.Cut(operation.Name, ".")
 	return strings.ReplaceAll(name, "_", " ")

@@ -13,7 +13,7 @@ const (
 	opRemoveFromAllCampaigns = "remove contact from all campaigns"
 )
 
-// AddToCampaign adds a contact to a campaign. It is not repeated on its own.
+// AddToCampaign adds a contact to a campaign. The client does not retry it.
 func (c *Client) AddToCampaign(ctx context.Context, contactID, campaignID string) error {
 	return c.act(ctx, route{
 		operation: opAddToCampaign, method: http.MethodPost, path: "/contacts/%s/campaigns/%s", ids: []string{contactID, campaignID},

@@ -1,11 +1,11 @@
-// Package highlevel is a client of the HighLevel (LeadConnector) API v2, and reads
-// its webhooks: signature and envelope.
+// Package highlevel is a client of the HighLevel (LeadConnector) API v2, and reads its
+// webhooks: signature and envelope.
 //
-// Guarantees: every call sends the Version header and a bearer token, and retries briefly (see
-// clients.Transport). It fails with a *clients.Error whose Reason is corrected if
-// HighLevel's status misleads: 400 "… not found" is NotFound, a 401 that no new
-// token heals is Forbidden, a 404 "Cannot GET /…" is Invalid. The package reads
-// records with tolerance, because HighLevel declares no field as required.
+// Guarantees: every call sends the Version header and a bearer token, and retries briefly
+// (see clients.Transport). A failure is a *clients.Error, whose Reason is corrected if
+// HighLevel's status misleads: 400 "… not found" is NotFound, a 401 that no new token cures
+// is Forbidden. The package reads records with tolerance, because HighLevel declares no
+// field as required.
 //
 // The package keeps no state. It must not know the store.
 package highlevel
@@ -24,10 +24,11 @@ import (
 const (
 	// DefaultBaseURL is HighLevel's public API (HighLevel OpenAPI, servers).
 	DefaultBaseURL = "https://services.leadconnectorhq.com"
-	// DefaultVersion is the Version header under which the records of this
-	// package are documented (HighLevel OpenAPI apps/contacts.json).
+	// DefaultVersion is the Version header for the records of this package, as documented
+	// (HighLevel OpenAPI apps/contacts.json).
 	DefaultVersion = "2021-07-28"
-	// CalendarsVersion is the one of calendars and their events (apps/calendars.json).
+	// CalendarsVersion is the Version header for calendars and their events
+	// (apps/calendars.json).
 	CalendarsVersion = "2021-04-15"
 )
 
@@ -36,17 +37,18 @@ type Config struct {
 	BaseURL string // "" = DefaultBaseURL
 	Tokens  TokenSource
 	Version string // "" = DefaultVersion
-	// Versions are those that differ from Version, by the first part of a path:
-	// "contacts", "opportunities". nil = CalendarsVersion for "calendars".
+	// Versions overrides Version by the first part of a path, such as "contacts" or
+	// "opportunities". nil = CalendarsVersion for "calendars".
 	Versions map[string]string
-	HTTP     *http.Client // nil = a connection pool of its own
+	HTTP     *http.Client // nil = its own connection pool
 	// RetryWait is the pause before the nth retry (1, 2) within one call; nil = about 0.3 s and 1 s.
 	RetryWait func(retry int) time.Duration
-	Budget    Budget // rations the calls; nil = nobody does
-	// Permit is asked before each try that is not a read; nil = all are permitted.
+	Budget    Budget // rations the calls; nil = no limit
+	// Permit is called before each try of a call that is not a read; nil = all are
+	// permitted.
 	Permit func(ctx context.Context) error
-	// Ended and Succeeded are called at the end of each call, as those of
-	// clients.TransportConfig; nil = nobody asks.
+	// Ended and Succeeded are called at the end of each call, as in
+	// clients.TransportConfig; they may be nil.
 	Ended     func(failed bool)
 	Succeeded func()
 	Now       func() time.Time // nil = time.Now
@@ -60,7 +62,7 @@ type Client struct {
 	priority  clients.Priority
 }
 
-// New returns a client. It makes no call; a bad base URL is reported by the first one.
+// New returns a client. It makes no call; the first call reports a wrong base URL.
 func New(cfg Config) *Client {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = DefaultBaseURL
@@ -90,7 +92,7 @@ func New(cfg Config) *Client {
 	return &Client{transport: clients.NewTransport(transport), version: cfg.Version, versions: cfg.Versions}
 }
 
-// versionOf is the Version header of an app such as "contacts".
+// versionOf returns the Version header of an app such as "contacts".
 func (c *Client) versionOf(app string) string {
 	if version := c.versions[app]; version != "" {
 		return version
@@ -98,17 +100,17 @@ func (c *Client) versionOf(app string) string {
 	return c.version
 }
 
-// TokenSource gives the access token of a location.
+// TokenSource provides the access token of a location.
 type TokenSource interface {
-	// Token returns a token. refused is "" at first; where HighLevel refused a
-	// token, it is that one, and a source that has no other returns it again.
-	// An error that is a *clients.Error keeps its Reason.
+	// Token returns a token. refused is "" at first. If HighLevel rejected a token, refused
+	// is that token; a source without another one returns it again. An error that is a
+	// *clients.Error keeps its Reason.
 	Token(ctx context.Context, refused string) (string, error)
 }
 
-// StaticTokens is a source of tokens that do not change: the first, and while
-// that is refused the next one. Two tokens are what the rotation of a Private
-// Integration Token leaves valid for a while.
+// StaticTokens returns a source of fixed tokens. It returns the first one, and the next one
+// after HighLevel rejects it. Two tokens are useful for the rotation of a Private
+// Integration Token, during which both are valid for a while.
 func StaticTokens(tokens ...string) TokenSource { return staticTokens(tokens) }
 
 type staticTokens []string
@@ -123,7 +125,7 @@ func (s staticTokens) Token(_ context.Context, refused string) (string, error) {
 	return s[0], nil
 }
 
-// authorize makes a transport's Authorize of a token source.
+// authorize turns a token source into a transport's Authorize.
 func authorize(source TokenSource) func(context.Context, string) (string, error) {
 	const scheme = "Bearer "
 	if source == nil {
@@ -137,19 +139,19 @@ func authorize(source TokenSource) func(context.Context, string) (string, error)
 
 // route is a call of this API before its ids are filled in.
 type route struct {
-	operation string // in words
+	operation string // in words, for errors
 	method    string
-	path      string // with a %s for each id
+	path      string // contains a %s for each id
 	effect    clients.Effect
 	ids       []string
 	query     url.Values
 	body      any
 }
 
-// do fills in the ids, the last of which is the subject of errors, and calls.
+// do fills in the ids and calls. The last id becomes the subject of errors.
 func (c *Client) do(ctx context.Context, r route, out any) error {
 	app, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/"), "/")
-	if c.versionOf(app) == "v3" { // which spells one path in another way
+	if c.versionOf(app) == "v3" { // v3 spells one path differently
 		r.path = strings.Replace(r.path, "/campaigns/removeAll", "/campaigns/remove-all", 1)
 	}
 	call := clients.Call{
@@ -167,8 +169,8 @@ func (c *Client) do(ctx context.Context, r route, out any) error {
 	return c.transport.Do(ctx, call)
 }
 
-// theOne returns nil if a success holds the record that was asked for. One that
-// holds another record comes from something between, such as a cache.
+// theOne returns an error if a success holds another record than the requested one, which
+// must come from something in between, such as a cache.
 func theOne(operation, subject, id string, err error) error {
 	switch {
 	case err != nil || id == subject:
@@ -182,8 +184,8 @@ func theOne(operation, subject, id string, err error) error {
 	}
 }
 
-// incomplete is a success whose record lacks its id, or all but its id: the same as
-// an unreadable answer.
+// incomplete is the error of a success whose record lacks its id, or has nothing but its
+// id. It counts as an unreadable answer.
 func incomplete(operation, subject string) error {
 	return &clients.Error{
 		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
@@ -191,7 +193,8 @@ func incomplete(operation, subject string) error {
 	}
 }
 
-// lostRecord is incomplete for a create: the record may be there, its id is not known.
+// lostRecord is the error of a create whose answer lacks the id: the record may exist, but
+// its id is unknown.
 func lostRecord(operation, subject string) error {
 	return &clients.Error{
 		API: "HighLevel", Operation: operation, Subject: subject, Status: http.StatusOK,
@@ -199,9 +202,9 @@ func lostRecord(operation, subject string) error {
 	}
 }
 
-// flag is an answer that tells success alone. It is spelled "succeded" before
-// API v3, "succeeded" since and in some calls before it, and "success" of one.
-// Without a flag the status has said it.
+// flag is an answer that only says whether the call succeeded. The field is "succeded"
+// before API v3, "succeeded" since then and in some earlier calls, and "success" in one
+// call. Without the field, the status decides.
 type flag struct{ refused bool }
 
 func (f *flag) UnmarshalJSON(data []byte) error {
@@ -210,7 +213,7 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// act is do for a call that answers with a flag.
+// act is do for a call with a flag as its answer.
 func (c *Client) act(ctx context.Context, r route) error {
 	var out flag
 	if err := c.do(ctx, r, &out); err != nil {
@@ -219,7 +222,7 @@ func (c *Client) act(ctx context.Context, r route) error {
 	return r.flagged(out)
 }
 
-// flagged fails if a success says that nothing was done.
+// flagged fails if a successful answer says that nothing was done.
 func (r route) flagged(out flag) error {
 	if !out.refused {
 		return nil
@@ -234,7 +237,7 @@ func (r route) flagged(out flag) error {
 	return e
 }
 
-// checkID is for an id that is part of a query or a body, where PathID does not see it.
+// checkID checks an id in a query or a body, which PathID does not see.
 func checkID(operation, id string) error {
 	if _, err := clients.PathID(id); err != nil {
 		return &clients.Error{API: "HighLevel", Operation: operation, Reason: clients.Invalid, Err: err}
@@ -242,8 +245,8 @@ func checkID(operation, id string) error {
 	return nil
 }
 
-// listed turns a list that the answer does not hold into an error: an
-// unreadable answer must not pass for an empty list. Entries without an id are left out.
+// listed returns an error if the answer has no list, because an unreadable answer must not
+// pass for an empty list. It removes entries without an id.
 func listed[T any](operation, subject string, list *[]T, id func(T) string, err error) ([]T, error) {
 	if err != nil {
 		return nil, err

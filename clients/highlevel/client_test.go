@@ -23,7 +23,7 @@ const token = "pit-secret-0123456789"
 
 var now = time.Date(2026, 12, 1, 22, 30, 0, 0, time.UTC)
 
-// setup starts a server and returns a client of it and the number of requests it got.
+// setup starts a server, and returns a client for it and the number of its requests.
 func setup(t *testing.T, handler http.HandlerFunc) (*highlevel.Client, *atomic.Int32) {
 	t.Helper()
 	var tries atomic.Int32
@@ -237,7 +237,8 @@ func TestAListDropsWhatIsNoRecord(t *testing.T) {
 	check(t, "Tasks", []highlevel.Task{{ID: "t1"}})(client.Tasks(t.Context(), "c1"))
 }
 
-// taskPages serves n tasks as task search does; capped limits a page, and ignoreSkip is a server without skip.
+// taskPages serves n tasks like the task search. capped limits a page; with ignoreSkip, the
+// server does not know skip.
 func taskPages(n, capped int, ignoreSkip bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ Limit, Skip int }
@@ -277,8 +278,8 @@ func TestNoTagsAreNoCall(t *testing.T) {
 	}
 }
 
-// TestEveryCallKeepsHighLevelsContract answers as HighLevel documents, and
-// holds requests and answers against its OpenAPI.
+// TestEveryCallKeepsHighLevelsContract answers as HighLevel documents, and checks requests
+// and answers against its OpenAPI.
 func TestEveryCallKeepsHighLevelsContract(t *testing.T) {
 	contract := testenv.HighLevelContract(t)
 	mux := http.NewServeMux()

@@ -17,14 +17,14 @@ const (
 	opDeleteContact = "delete contact"
 )
 
-// Contact is a contact as GET /contacts/{contactId} answers it. Dates are
-// kept as they came: DateAdded and DateUpdated are RFC 3339, DateOfBirth is
-// YYYY-MM-DD or RFC 3339 at midnight UTC. Text fields are "" if HighLevel
-// has none. DateUpdated is the only change marker there is.
+// Contact is a contact as GET /contacts/{contactId} returns it. It keeps dates as HighLevel
+// sent them: DateAdded and DateUpdated are RFC 3339; DateOfBirth is YYYY-MM-DD or RFC 3339
+// at midnight UTC. A text field is "" if HighLevel has no value. Only DateUpdated shows a
+// change.
 type Contact struct {
 	ID           string
 	LocationID   string
-	Name         string // full name; may be "" or lower-cased where FirstName and LastName are not
+	Name         string // full name; may be "" or lower-cased even if FirstName and LastName are not
 	FirstName    string
 	LastName     string
 	Email        string
@@ -46,22 +46,23 @@ type Contact struct {
 	DateUpdated  string
 	LastActivity string
 	DND          bool     // on all channels
-	DNDChannels  []string // those on which it is active, sorted: Call, Email, SMS, …
-	Tags         []string // HighLevel lower-cases them on save; compare without case
+	DNDChannels  []string // channels with DND, sorted: Call, Email, SMS, …
+	Tags         []string // HighLevel saves them in lower case; compare without case
 	CustomFields []CustomFieldValue
 }
 
-// CustomFieldValue is one custom field of a contact. Its name is in the
-// definition of this id (see CustomFields).
+// CustomFieldValue is one custom field of a contact. The field's definition, with its name,
+// has this id (see CustomFields).
 type CustomFieldValue struct {
 	ID string
-	// Value is the JSON as it came: string, number, array or object by the
-	// field's data type; a date comes as YYYY-MM-DD, RFC 3339 or Unix time in
-	// seconds or milliseconds. It is nil if the field is empty (null).
+	// Value is the JSON as HighLevel sent it: string, number, array or object, depending on
+	// the field's data type. A date is YYYY-MM-DD, RFC 3339 or Unix time in seconds or
+	// milliseconds. Value is nil if the field is empty (null).
 	Value json.RawMessage
 }
 
-// UnmarshalJSON reads the record with tolerance: missing, null and numbers for texts.
+// UnmarshalJSON reads the record with tolerance: fields may be missing or null, and texts
+// may be numbers.
 func (c *Contact) UnmarshalJSON(data []byte) error {
 	o, err := clients.ParseRecord(data)
 	if err != nil {
@@ -86,7 +87,7 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 		}
 	}
 	slices.Sort(c.DNDChannels)
-	// Where the first name came back lower-cased, firstNameRaw holds it as typed (observed).
+	// If HighLevel lower-cased the first name, firstNameRaw holds it as typed (observed).
 	if raw := o.Text("firstNameRaw"); raw != "" {
 		c.FirstName = raw
 	}
@@ -101,8 +102,8 @@ func (c *Contact) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Contact fetches one contact. A contact that was deleted or merged into
-// another is NotFound.
+// Contact fetches one contact. It returns NotFound if the contact was deleted or merged
+// into another.
 func (c *Client) Contact(ctx context.Context, id string) (Contact, error) {
 	var out struct{ Contact Contact }
 	err := c.do(ctx, route{operation: opContact, method: http.MethodGet, path: "/contacts/%s", ids: []string{id}}, &out)
@@ -113,22 +114,23 @@ func (c *Client) Contact(ctx context.Context, id string) (Contact, error) {
 	return out.Contact, err
 }
 
-// DNDSetting says whether one channel may be used: Status "active" means do
-// not disturb, "inactive" that it may be used, "permanent" that it cannot be changed.
+// DNDSetting says whether one channel may be used. Status "active" means do not disturb,
+// "inactive" means that the channel may be used, "permanent" that the setting cannot be
+// changed.
 type DNDSetting struct {
 	Status  string `json:"status"`
 	Message string `json:"message,omitempty"`
 	Code    string `json:"code,omitempty"`
 }
 
-// ContactFields are the fields of a contact that can be written; those of the
-// zero value are left unchanged (HighLevel OpenAPI, UpdateContactDto).
+// ContactFields are the writable fields of a contact. Fields with the zero value are left
+// unchanged (HighLevel OpenAPI, UpdateContactDto).
 type ContactFields struct {
 	FirstName   Text    `json:"firstName,omitzero"`
 	LastName    Text    `json:"lastName,omitzero"`
 	Name        Text    `json:"name,omitzero"` // HighLevel splits it into first and last name
 	Email       Text    `json:"email,omitzero"`
-	Phone       Text    `json:"phone,omitzero"` // best as E.164
+	Phone       Text    `json:"phone,omitzero"` // preferably E.164
 	Address1    Text    `json:"address1,omitzero"`
 	City        Text    `json:"city,omitzero"`
 	State       Text    `json:"state,omitzero"`
@@ -137,31 +139,31 @@ type ContactFields struct {
 	Website     Text    `json:"website,omitzero"`
 	Timezone    Text    `json:"timezone,omitzero"`    // IANA name
 	DateOfBirth Text    `json:"dateOfBirth,omitzero"` // YYYY-MM-DD
-	// Source and AssignedTo (a user id) can be cleared by an update only: a
-	// create and an upsert that clear them are Invalid.
+	// Only an update can clear Source and AssignedTo (a user id). A create or upsert that
+	// clears them is Invalid.
 	Source     Text  `json:"source,omitzero"`
 	AssignedTo Text  `json:"assignedTo,omitzero"`
 	DND        *bool `json:"dnd,omitempty"` // all channels
-	// DNDSettings are by channel: Call, Email, SMS, WhatsApp, GMB, FB.
+	// DNDSettings are keyed by channel: Call, Email, SMS, WhatsApp, GMB, FB.
 	DNDSettings map[string]DNDSetting `json:"dndSettings,omitempty"`
-	// InboundDND has the one key "all", and no Code.
+	// InboundDND has only the key "all", without Code.
 	InboundDND map[string]DNDSetting `json:"inboundDndSettings,omitempty"`
-	// Tags OVERWRITES all tags of the contact; nil leaves them unchanged, an empty
-	// list removes all. To add or remove some, use AddTags and RemoveTags.
+	// Tags OVERWRITES all tags of the contact; nil leaves them unchanged, and an empty list
+	// removes all. Use AddTags and RemoveTags to change only some.
 	Tags []string `json:"tags,omitzero"`
-	// CustomFields are merged: those that are not listed keep their values.
+	// CustomFields are merged: fields that are not listed keep their values.
 	CustomFields []CustomFieldWrite `json:"customFields,omitempty"`
 }
 
-// CustomFieldWrite sets one custom field, named by its ID or else by its Key
-// without the model: "milestone_date".
+// CustomFieldWrite sets one custom field, named by its ID, or else by its Key without the
+// model, such as "milestone_date".
 type CustomFieldWrite struct {
 	ID  string `json:"id,omitempty"`
 	Key string `json:"key,omitempty"`
-	// Value is a string, a number (NUMERICAL, MONETORY), a list of strings
-	// (CHECKBOX, MULTIPLE_OPTIONS) or an object (FILE_UPLOAD) by the field's
-	// type; a DATE is "YYYY-MM-DD", and HighLevel drops a time of day. nil
-	// clears the field: it is sent as "", for the API documents no null here.
+	// Value depends on the field's type: a string, a number (NUMERICAL, MONETORY), a list
+	// of strings (CHECKBOX, MULTIPLE_OPTIONS) or an object (FILE_UPLOAD). A DATE is
+	// "YYYY-MM-DD"; HighLevel drops the time of day. nil clears the field; it is sent as
+	// "", because the API documents no null here.
 	Value any `json:"field_value"`
 }
 
@@ -174,9 +176,8 @@ func (w CustomFieldWrite) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(w))
 }
 
-// NewContact is a contact to be created. LocationID is required, and HighLevel
-// knows no contact without a name, e-mail or phone. CompanyName and Gender
-// cannot be changed by an update.
+// NewContact is a contact to create. LocationID is required, and HighLevel needs a name,
+// e-mail address or phone. An update cannot change CompanyName and Gender.
 type NewContact struct {
 	LocationID  string `json:"locationId"`
 	CompanyName Text   `json:"companyName,omitzero"`
@@ -184,21 +185,21 @@ type NewContact struct {
 	ContactFields
 }
 
-// UpsertContact is a contact to be created or, where the location has one
-// with its e-mail or phone, updated.
+// UpsertContact is a contact to create or, if the location has a contact with its e-mail or
+// phone, to update.
 type UpsertContact struct {
 	NewContact
-	// AllowDuplicate creates a second contact where the location allows
-	// duplicates. Otherwise the one that is there is updated.
+	// AllowDuplicate creates a second contact if the location allows duplicates. Otherwise
+	// the existing one is updated.
 	AllowDuplicate bool `json:"createNewIfDuplicateAllowed,omitempty"`
 }
 
-// DuplicateError says that a contact could not be written because another one
-// of the location has its e-mail or phone. It is found in the error of the
-// call by errors.As, and holds no personal data.
+// DuplicateError says that a contact cannot be written because another contact of the
+// location has its e-mail or phone. Use errors.As to find it in the call's error. It holds
+// no personal data.
 type DuplicateError struct {
 	ContactID string // the other contact
-	Field     string // what they share: "email" or "phone"; "" if HighLevel does not say
+	Field     string // the shared field, "email" or "phone"; "" if HighLevel does not say
 }
 
 func (e *DuplicateError) Error() string {
@@ -209,10 +210,10 @@ func (e *DuplicateError) Error() string {
 	return "contact " + e.ContactID + " has the same " + field
 }
 
-// CreateContact makes a contact and returns it as stored. Where the location
-// allows no duplicates and has a contact with this e-mail or phone, the error
-// is Invalid and holds a *DuplicateError. An Unclear create may have been
-// carried out: look with FindDuplicate before the next try.
+// CreateContact creates a contact and returns it as stored. If the location allows no
+// duplicates and has a contact with this e-mail or phone, the error is Invalid and wraps a
+// *DuplicateError. HighLevel may have carried out an Unclear create: call FindDuplicate
+// before the next try.
 func (c *Client) CreateContact(ctx context.Context, contact NewContact) (Contact, error) {
 	if err := checkID(opCreateContact, contact.LocationID); err != nil {
 		return Contact{}, err
@@ -227,8 +228,8 @@ func (c *Client) CreateContact(ctx context.Context, contact NewContact) (Contact
 	return out.Contact, err
 }
 
-// UpdateContact writes the fields that are set and returns the contact as it
-// is then. It can fail with a *DuplicateError, as CreateContact does.
+// UpdateContact writes the fields that are set, and returns the updated contact. It can
+// fail with a *DuplicateError, as CreateContact does.
 func (c *Client) UpdateContact(ctx context.Context, id string, fields ContactFields) (Contact, error) {
 	var out struct{ Contact Contact }
 	err := c.do(ctx, route{
@@ -239,11 +240,11 @@ func (c *Client) UpdateContact(ctx context.Context, id string, fields ContactFie
 	return out.Contact, err
 }
 
-// UpsertContact creates or updates, and reports whether the contact is new.
-// The location's setting says whether e-mail or phone decides. Like an update
-// it overwrites all tags, and it may replace the primary e-mail by a matching
-// secondary one (HighLevel issue #337). It is not repeated on its own: without
-// e-mail and phone, or with AllowDuplicate, each call makes another contact.
+// UpsertContact creates or updates a contact, and reports whether it is new. A setting of
+// the location decides whether e-mail or phone identifies it. Like an update, it overwrites
+// all tags, and it may replace the primary e-mail address by a matching secondary one
+// (HighLevel issue #337). The client does not retry it: without e-mail and phone, or with
+// AllowDuplicate, each call creates another contact.
 func (c *Client) UpsertContact(ctx context.Context, contact UpsertContact) (stored Contact, isNew bool, err error) {
 	if err := checkID(opUpsertContact, contact.LocationID); err != nil {
 		return Contact{}, false, err

@@ -20,26 +20,26 @@ const (
 	opContactsOfBusiness = "list contacts of business"
 )
 
-// ContactSearch narrows a search of a location's contacts; LocationID is
-// required. The index lags behind writes by some seconds, a minute was seen
-// (HighLevel, Search Contacts).
+// ContactSearch selects contacts of a location; LocationID is required. The search index
+// lags behind writes by some seconds, sometimes by a minute (HighLevel, Search Contacts).
 type ContactSearch struct {
 	LocationID string `json:"locationId"`
 	PageLimit  int    `json:"pageLimit"`      // at most 500; 0 = 100
-	Page       int    `json:"page,omitempty"` // from 1; only the first 10,000 contacts can be reached by page
-	// SearchAfter is the one of a row: the search goes on behind it. Page must be 0 then.
+	Page       int    `json:"page,omitempty"` // from 1; pages reach only the first 10,000 contacts
+	// SearchAfter is the SearchAfter of a row; the search continues after that row. Page
+	// must then be 0.
 	SearchAfter json.RawMessage `json:"searchAfter,omitempty"`
 	Filters     []ContactFilter `json:"filters,omitempty"` // all of them must hold
 	Sort        []ContactSort   `json:"sort,omitempty"`    // at most 2; none = HighLevel's own order
 	Query       string          `json:"query,omitempty"`   // free text, at most 75 characters
 }
 
-// ContactFilter is one condition, or with Group and Filters several of them.
+// ContactFilter is one condition, or several with Group and Filters.
 type ContactFilter struct {
 	Field    string `json:"field,omitempty"`    // "dateUpdated", "tags", "customFields.<id>", …
 	Operator string `json:"operator,omitempty"` // eq, not_eq, contains, not_contains, exists, not_exists, range
-	// Value is what the field is held against; for range a map of gt, gte, lt,
-	// lte; for exists and not_exists nothing. A DATE custom field takes range and exists only.
+	// Value is what the field is compared with: for range, a map of gt, gte, lt, lte; for
+	// exists and not_exists, nothing. A DATE custom field accepts only range and exists.
 	Value   any             `json:"value,omitzero"`
 	Group   string          `json:"group,omitempty"` // "AND" or "OR"
 	Filters []ContactFilter `json:"filters,omitempty"`
@@ -51,9 +51,8 @@ type ContactSort struct {
 	Direction string `json:"direction"` // "asc" or "desc"
 }
 
-// ContactRow is a contact as the search index has it. Its names and e-mail
-// are in lower case, and fields that are not indexed are "": fetch the contact
-// where it matters.
+// ContactRow is a contact from the search index. Its names and e-mail are in lower case,
+// and fields that are not indexed are "". If that matters, fetch the contact.
 type ContactRow struct {
 	Contact
 	SearchAfter json.RawMessage // the row's place in this search
@@ -86,8 +85,8 @@ func (r *ContactRow) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// SearchContacts returns one page of a search and how many contacts it finds
-// in all. It is a POST that changes nothing, so it is retried and fails like a GET.
+// SearchContacts returns one page of a search, and the number of contacts that match. It is
+// a POST that changes nothing, so it is retried and fails like a GET.
 func (c *Client) SearchContacts(ctx context.Context, search ContactSearch) (rows []ContactRow, total int, err error) {
 	if err := checkID(opSearchContacts, search.LocationID); err != nil {
 		return nil, 0, err
@@ -107,8 +106,8 @@ func (c *Client) SearchContacts(ctx context.Context, search ContactSearch) (rows
 }
 
 const (
-	pagedContacts = 10_000 // what page reaches
-	mostPages     = 10_000 // of one iteration
+	pagedContacts = 10_000 // how far pages reach
+	mostPages     = 10_000 // the limit of one iteration
 )
 
 func yieldAll(rows []ContactRow, yield func(ContactRow, error) bool) bool {
@@ -120,7 +119,7 @@ func yieldAll(rows []ContactRow, yield func(ContactRow, error) bool) bool {
 	return true
 }
 
-// goOn has a search continue behind a row, and reports whether it can.
+// goOn makes a search continue after a row, and reports whether that is possible.
 func (search *ContactSearch) goOn(end ContactRow) bool {
 	switch {
 	case search.Page > 0 && (search.Page+1)*search.PageLimit <= pagedContacts:
@@ -133,12 +132,11 @@ func (search *ContactSearch) goOn(end ContactRow) bool {
 	return true
 }
 
-// AllContacts goes through all pages of a search, from search.Page or
-// search.SearchAfter on. It goes by page as far as that reaches, and beyond
-// 10,000 contacts by searchAfter. Contacts that change meanwhile may be seen
-// twice or, by page, be missed; a search sorted by a field that does not
-// change has neither. An error is the last thing it yields, with a zero row:
-// a loop that ends without one has seen all.
+// AllContacts yields all results of a search, from search.Page or search.SearchAfter on. It
+// uses pages for the first 10,000 contacts, and searchAfter beyond. A contact that changes
+// during the search may appear twice or, with pages, not at all. A search sorted by a field
+// that never changes has neither problem. After an error, AllContacts yields it with a zero
+// row and stops. So a loop that ends without an error has seen all contacts.
 func (c *Client) AllContacts(ctx context.Context, search ContactSearch) iter.Seq2[ContactRow, error] {
 	return func(yield func(ContactRow, error) bool) {
 		search.PageLimit = cmp.Or(search.PageLimit, 100)
@@ -153,11 +151,11 @@ func (c *Client) AllContacts(ctx context.Context, search ContactSearch) iter.Seq
 				return
 			}
 			if len(rows) == 0 {
-				return // a short page ends nothing: the server may cap pageLimit
+				return // a short page is not the end, because the server may cap pageLimit
 			}
 			end := rows[len(rows)-1]
 			if end.ID == last {
-				break // the server does not go on
+				break // the server does not continue
 			}
 			last = end.ID
 			if !yieldAll(rows, yield) {
@@ -171,7 +169,7 @@ func (c *Client) AllContacts(ctx context.Context, search ContactSearch) iter.Seq
 	}
 }
 
-// unending is a search that must not pass for a whole one.
+// unending is the error of a search that must not pass for a complete one.
 func unending(locationID string) error {
 	return &clients.Error{
 		API: "HighLevel", Operation: opSearchContacts, Subject: locationID, Status: http.StatusOK,
@@ -179,14 +177,13 @@ func unending(locationID string) error {
 	}
 }
 
-// FindDuplicate looks for the contact of a location that has the e-mail or
-// else the phone (E.164), as a create would. Either may be "", not both.
-// found is false if there is none.
+// FindDuplicate looks for the location's contact with the e-mail or else the phone (E.164),
+// as a create does. One of the two may be "". found is false if there is none.
 func (c *Client) FindDuplicate(ctx context.Context, locationID, email, phone string) (contact Contact, found bool, err error) {
 	if err := checkID(opFindDuplicate, locationID); err != nil {
 		return Contact{}, false, err
 	}
-	query := url.Values{"locationId": {locationID}} // encoding makes %2B of +
+	query := url.Values{"locationId": {locationID}} // encodes + as %2B
 	if email != "" {
 		query.Set("email", email)
 	}
@@ -199,7 +196,7 @@ func (c *Client) FindDuplicate(ctx context.Context, locationID, email, phone str
 		return Contact{}, false, err
 	}
 	raw, told := out["contact"]
-	if !told && out != nil { // null alone is an answer; another object must not pass for "none"
+	if !told && out != nil { // only null means none; another object must not pass for it
 		return Contact{}, false, incomplete(opFindDuplicate, locationID)
 	}
 	if raw == nil || json.Unmarshal(raw, &contact) != nil {
@@ -211,17 +208,17 @@ func (c *Client) FindDuplicate(ctx context.Context, locationID, email, phone str
 	return contact, contact.ID != "", nil
 }
 
-// ContactList says which page of ListContacts is wanted.
+// ContactList selects a page of ListContacts.
 type ContactList struct {
 	Query string
 	Limit int    // at most 100; 0 = 20
-	After Cursor // of the page before; zero = the first page
+	After Cursor // cursor of the page before; zero = the first page
 }
 
-// ListContacts returns one page of a location's contacts, and the cursor of
-// the next page, which is zero after the last one. HighLevel calls it
-// deprecated and has left it out of API v3; SearchContacts takes its place.
-// It reads the records themselves, so that it does not lag as the search does.
+// ListContacts returns one page of a location's contacts, and the cursor of the next page,
+// which is zero after the last one. HighLevel has deprecated it in favour of
+// SearchContacts, and removed it from API v3. It reads the records themselves, so it does
+// not lag as the search does.
 func (c *Client) ListContacts(ctx context.Context, locationID string, list ContactList) ([]Contact, Cursor, error) {
 	if err := checkID(opListContacts, locationID); err != nil {
 		return nil, Cursor{}, err
@@ -240,8 +237,8 @@ func (c *Client) ListContacts(ctx context.Context, locationID string, list Conta
 	return contacts, nextPage(out.Meta), err
 }
 
-// ContactsOfBusiness returns the contacts of a business (a company record):
-// at most limit (0 = 25), without the first skip, that match query ("" = all).
+// ContactsOfBusiness returns the contacts of a business (a company record) that match query
+// ("" = all). It skips the first skip, and returns at most limit (0 = 25).
 func (c *Client) ContactsOfBusiness(ctx context.Context, locationID, businessID, query string, limit, skip int) ([]Contact, error) {
 	if err := checkID(opContactsOfBusiness, locationID); err != nil {
 		return nil, err

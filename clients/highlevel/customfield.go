@@ -14,11 +14,11 @@ const (
 	opCustomField  = "get custom field"
 )
 
-// CustomField is the definition of a custom field. Records carry its id only.
+// CustomField is the definition of a custom field. Records contain only its id.
 type CustomField struct {
 	ID      string
-	Name    string // as people see it: "Milestone Date"
-	Key     string // as merge fields name it, without the model: "milestone_date"
+	Name    string // as people see it, such as "Milestone Date"
+	Key     string // the name in merge fields without the model, such as "milestone_date"
 	Type    string // TEXT, LARGE_TEXT, NUMERICAL, PHONE, MONETORY (sic), CHECKBOX, SINGLE_OPTIONS, MULTIPLE_OPTIONS, DATE, …
 	Model   string // "contact" or "opportunity"
 	Options []string
@@ -41,7 +41,7 @@ func (f *CustomField) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// The models that have custom fields here.
+// The models with custom fields.
 const (
 	ContactModel     = "contact"
 	OpportunityModel = "opportunity"
@@ -53,7 +53,7 @@ func (c *Client) CustomFields(ctx context.Context, locationID string) ([]CustomF
 	return c.CustomFieldsOf(ctx, locationID, ContactModel)
 }
 
-// CustomFieldsOf lists the definitions of one model's fields, or with AllModels of both.
+// CustomFieldsOf lists the definitions for one model, or with AllModels for both.
 func (c *Client) CustomFieldsOf(ctx context.Context, locationID, model string) ([]CustomField, error) {
 	var out struct{ CustomFields *[]CustomField }
 	err := c.do(ctx, route{
@@ -63,8 +63,8 @@ func (c *Client) CustomFieldsOf(ctx context.Context, locationID, model string) (
 	return listed(opCustomFields, locationID, out.CustomFields, func(f CustomField) string { return f.ID }, err)
 }
 
-// CustomField fetches one definition by its id, or by its whole key with the
-// model: "contact.milestone_date".
+// CustomField fetches one definition by its id, or by its whole key with the model, such as
+// "contact.milestone_date".
 func (c *Client) CustomField(ctx context.Context, locationID, idOrKey string) (CustomField, error) {
 	var out struct{ CustomField CustomField }
 	err := c.do(ctx, route{

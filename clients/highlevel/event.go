@@ -12,31 +12,31 @@ import (
 	"milepost/clients"
 )
 
-// ErrNotEvent is wrapped by every error of ParseEvent: the body is no JSON object.
+// ErrNotEvent is wrapped by every error of ParseEvent: the body is not a JSON object.
 var ErrNotEvent = clients.ErrNoObject
 
-// Event is the envelope of a webhook: which record to look at. What the
-// record holds is fetched, not read from here. Every field may be empty: no
-// schema of HighLevel's webhooks declares a field as required.
+// Event is the envelope of a webhook: it says which record to fetch. Milepost does not read
+// the record from the webhook. Every field may be empty, because HighLevel's webhook
+// schemas declare no field as required.
 type Event struct {
 	Type       string    // "ContactUpdate"; "INSTALL" and a few others in upper snake
 	LocationID string    // the tenant; "" on agency events
 	CompanyID  string    // the agency
-	AppID      string    // the part of the app's client_id before "-"
+	AppID      string    // the app's client_id up to its "-"
 	VersionID  string    // of the app
 	WebhookID  string    // the same on every attempt of a delivery
-	Timestamp  time.Time // when it was first sent, not when it happened; zero when missing
-	Kind       string    // "contact", "task", "note", "appointment", "opportunity", "install", or "" for all else
-	EntityID   string    // the record's id; of an install the location's, or the agency's
-	ContactID  string    // the contact it belongs to; TaskCreate really comes without (HighLevel issue #332)
+	Timestamp  time.Time // when it was first sent, not when it happened; zero = missing
+	Kind       string    // "contact", "task", "note", "appointment", "opportunity", "install", or "" for anything else
+	EntityID   string    // the record's id; for an install, that of the location or agency
+	ContactID  string    // the record's contact; TaskCreate does not have it (HighLevel issue #332)
 	Deleted    bool      // the event says that the record is gone, or the app uninstalled
 	Completed  bool      // the event says that the task is done
 }
 
-// ParseEvent reads the envelope. HighLevel sends it flat; a top-level data
-// object, as its guide shows, is read beneath the top level. Unknown types
-// are no error. An id that could not be one (longer than 128 bytes, with a
-// slash or a control character, no text or number) counts as missing.
+// ParseEvent reads the envelope. HighLevel sends it flat; ParseEvent also reads a top-level
+// data object, as HighLevel's guide shows it. Top-level fields win. Unknown types are not
+// errors. An unusable id counts as missing: longer than 128 bytes, with a slash or a
+// control character, or not a text or number.
 func ParseEvent(body []byte) (Event, error) {
 	o, err := parseEnvelope(body)
 	if err != nil {
@@ -82,8 +82,8 @@ func ParseEvent(body []byte) (Event, error) {
 	return e, nil
 }
 
-// EventRecord returns the record in the body of a webhook, as an API call would
-// return it. Of a deletion that is what HighLevel knew of it last.
+// EventRecord returns the record in a webhook's body, in the form of an API call's answer.
+// For a deletion, it is the last state that HighLevel knew.
 func EventRecord(body []byte) (json.RawMessage, error) {
 	o, err := parseEnvelope(body)
 	if err != nil {
@@ -112,7 +112,7 @@ func parseEnvelope(body []byte) (clients.Object, error) {
 	return o, nil
 }
 
-// kinds are the first words of the event types that concern a record we know.
+// kinds are the first words of event types, for the kinds of records that Milepost knows.
 var kinds = []struct{ prefix, kind string }{
 	{"Contact", "contact"},
 	{"Task", "task"},
@@ -121,8 +121,8 @@ var kinds = []struct{ prefix, kind string }{
 	{"Opportunity", "opportunity"},
 }
 
-// kindOf splits "TaskUpdate" into "task" and "Update". It goes by the first
-// word, so that an event that HighLevel adds later is understood at once.
+// kindOf splits "TaskUpdate" into "task" and "Update". It uses only the first word, so that
+// it also understands events that HighLevel adds later.
 func kindOf(name string) (kind, verb string) {
 	for _, k := range kinds {
 		rest, ok := strings.CutPrefix(name, k.prefix)
@@ -136,7 +136,7 @@ func kindOf(name string) (kind, verb string) {
 	return "", ""
 }
 
-// id returns the first of the fields that holds a usable id.
+// id returns the first usable id among the fields.
 func id(o clients.Object, keys ...string) string {
 	for _, key := range keys {
 		raw := o.Raw(key)
@@ -151,7 +151,7 @@ func id(o clients.Object, keys ...string) string {
 	return ""
 }
 
-// typeName refuses what cannot be shown as a name.
+// typeName returns "" for a text that cannot be shown as a name.
 func typeName(s string) string {
 	if len(s) > 128 || strings.ContainsFunc(s, unicode.IsControl) {
 		return ""
@@ -159,8 +159,8 @@ func typeName(s string) string {
 	return s
 }
 
-// timestamp reads RFC 3339 text, as HighLevel sends it, and Unix milliseconds,
-// as it writes times elsewhere. All else is the zero time.
+// timestamp reads RFC 3339, which HighLevel sends, and Unix milliseconds, which it uses
+// elsewhere. Anything else is the zero time.
 func timestamp(raw json.RawMessage) time.Time {
 	if len(raw) == 0 {
 		return time.Time{}

@@ -72,8 +72,8 @@ func TestWhatIsNoObjectIsNoEvent(t *testing.T) {
 	}
 }
 
-// TestHighLevelsPublishedExamplesAreUnderstood reads every example that
-// HighLevel publishes, and finds in it the kind and ids that its type promises.
+// TestHighLevelsPublishedExamplesAreUnderstood reads every example that HighLevel
+// publishes, and expects the kind and ids for its type.
 func TestHighLevelsPublishedExamplesAreUnderstood(t *testing.T) {
 	dir := testenv.Shared(t, "highlevel-webhooks")
 	for _, file := range []string{"events.jsonl", "events-enveloped.jsonl"} {

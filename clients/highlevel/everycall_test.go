@@ -25,8 +25,8 @@ import (
 
 const here = "loc00000000000000001"
 
-// against returns a client of a sandbox, each call of which is held against
-// HighLevel's contract, and what is in the sandbox.
+// against returns a client of a sandbox, the sandbox, and what is in it. Each call is
+// checked against HighLevel's contract.
 func against(t *testing.T) (*highlevel.Client, *hlfake.Server, *testenv.Contract) {
 	t.Helper()
 	fake := hlfake.New(hlfake.Config{
@@ -49,8 +49,8 @@ func against(t *testing.T) (*highlevel.Client, *hlfake.Server, *testenv.Contract
 	return highlevel.New(cfg), fake, contract
 }
 
-// TestEveryCallDoesInTheSandboxWhatItSays goes through all that the client
-// has for contacts and what belongs to them.
+// TestEveryCallDoesInTheSandboxWhatItSays makes all of the client's calls for contacts and
+// their records.
 func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 	client, fake, contract := against(t)
 	ctx := t.Context()
@@ -315,7 +315,7 @@ func TestEveryCallDoesInTheSandboxWhatItSays(t *testing.T) {
 	}
 }
 
-// contactsApp are all operations of HighLevel's Contacts app, by its names.
+// contactsApp lists all operations of HighLevel's Contacts app by name.
 var contactsApp = []string{
 	"search-contacts-advanced", "get-duplicate-contact", "get-all-tasks", "create-task", "get-task", "update-task", "delete-task",
 	"update-task-completed", "get-appointments-for-contact", "add-tags", "remove-tags", "get-all-notes", "create-note", "get-note",
@@ -328,12 +328,12 @@ var contactsApp = []string{
 func only[A any](_ A, err error) error          { return err }
 func third[A, B any](_ A, _ B, err error) error { return err }
 
-// everyCall is each call of the client with what it is to be: how often it is
-// tried when the server fails, and the scope it needs.
+// everyCall lists each call of the client, how often it is tried if the server fails, and
+// the scope that it needs.
 var everyCall = []struct {
 	name  string
 	call  func(context.Context, *highlevel.Client) error
-	tries int32 // 3 for what may be repeated, 1 for what may not
+	tries int32 // 3 if the call may be repeated, otherwise 1
 	scope string
 }{
 	{"Contact", func(ctx context.Context, c *highlevel.Client) error { return only(c.Contact(ctx, "c1")) }, 3, "contacts.readonly"},
@@ -470,7 +470,7 @@ func TestARefusalNamesTheScopeThatIsMissing(t *testing.T) {
 
 func TestASuccessWithoutARecordIsNone(t *testing.T) {
 	client, _ := setup(t, answer(200, `{}`))
-	// What answers with a flag or a set alone has no record to miss.
+	// Answers with only a flag or a set have no record that could be missing.
 	flags := []string{
 		"DeleteContact", "SetBusiness", "DeleteTask", "DeleteNote", "AddTags", "RemoveTags", "AddTagsToMany", "RemoveTagsFromMany", "RemoveAllTags",
 		"AddFollowers", "RemoveFollowers", "AddToCampaign", "RemoveFromCampaign", "RemoveFromAllCampaigns", "AddToWorkflow", "RemoveFromWorkflow", "DeleteLocationTag", "DeleteCustomValue",
@@ -541,7 +541,7 @@ func TestEveryCallNeedsTheScopeThatItNamesAndNoOther(t *testing.T) {
 	}
 }
 
-// wire answers 400 and keeps the request.
+// wire answers 400 and records the request.
 type wire struct{ got *http.Request }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {

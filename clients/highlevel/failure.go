@@ -12,21 +12,20 @@ import (
 	"milepost/internal/catalog"
 )
 
-// failure is the body of HighLevel's errors: message is a string on 400 and
-// 401, an array on 422 (HighLevel OpenAPI common/common-schemas.json), in
-// API v3 may sit in an object under error, and in OAuth's own errors is
-// error_description.
+// failure is the body of HighLevel's errors. message is a string for 400 and 401, and an
+// array for 422 (HighLevel OpenAPI common/common-schemas.json). In API v3 it may be in an
+// object under error. OAuth's own errors have error_description instead.
 type failure struct {
 	Message     json.RawMessage `json:"message"`
 	Description json.RawMessage `json:"error_description"`
 	Error       json.RawMessage `json:"error"`
 	StatusCode  json.RawMessage `json:"statusCode"`
 	TraceID     json.RawMessage `json:"traceId"`
-	Meta        json.RawMessage `json:"meta"` // of a duplicate contact: the one that is there
+	Meta        json.RawMessage `json:"meta"` // for a duplicate contact: the existing one
 }
 
-// duplicate reads which contact is in the way; nil if none is said. The
-// contact's name, which is in meta too, is left there.
+// duplicate reads which contact conflicts; nil if the answer does not say. It does not read
+// the contact's name, which is also in meta.
 func (f failure) duplicate() error {
 	meta, _ := clients.ParseObject(f.Meta)
 	contact := id(meta, "contactId")
@@ -66,8 +65,8 @@ func words(raw json.RawMessage) string {
 	return ""
 }
 
-// scopeOf is what a call needs in a HighLevel app or private integration; "" if
-// that is not known.
+// scopeOf returns the scope that a call needs in a HighLevel app or private integration; ""
+// if unknown.
 func scopeOf(call clients.Call) string {
 	switch call.Operation {
 	case opMint:
@@ -83,18 +82,17 @@ func scopeOf(call clients.Call) string {
 
 var (
 	missing = regexp.MustCompile(`(?i)not found|does(n't| not) exist|no longer exists?|could(n't| not) (be found|find)|unable to find|\bno (such )?\w+ (was )?found|\bno such\b|(was|been|is) deleted|RESOURCE_NOT_FOUND`)
-	// place is where a record was looked for, which is not what was not found.
+	// place matches where a record was looked for; it does not name what was not found.
 	place = regexp.MustCompile(`(?i)\b(in|for|of|at|within|under|on) (the |this |that |given |your )*(location|sub-?account|company)( with)?( id)?\b`)
-	// notTheRecord are things that, when not found, say nothing about the record that was asked for.
+	// notTheRecord matches things whose absence says nothing about the requested record.
 	notTheRecord = regexp.MustCompile(`(?i)\b(token|location|company|version|header|app|scope|user)\b`)
-	// aRoute are the words of gateways, proxies and routers.
+	// aRoute matches the words of gateways, proxies and routers.
 	aRoute = regexp.MustCompile(`(?i)\b(route|url|uri|path|endpoint|page|host|server|upstream|backend|gateway|proxy|method)\b|(^|\s)/\w|\bCannot (GET|POST|PUT|PATCH|DELETE) /`)
 )
 
-// explain fills in HighLevel's words, and corrects the Reason where the status
-// misleads. The texts are as published in HighLevel's OpenAPI or observed.
-// Whatever is not HighLevel's own answer is marked as such: a gateway's 404 says
-// nothing about a record.
+// explain adds HighLevel's words, and corrects the Reason if the status misleads. The texts
+// are from HighLevel's OpenAPI or were observed. explain marks any answer that is not
+// HighLevel's own: a gateway's 404 says nothing about a record.
 func explain(e *clients.Error, call clients.Call, body []byte) {
 	var f failure
 	object := json.Unmarshal(body, &f) == nil
@@ -146,7 +144,7 @@ func (f failure) explainMissing(e *clients.Error, call clients.Call, body []byte
 	}
 }
 
-// forbiddenTodo is what a person can check after a 403 with this text.
+// forbiddenTodo says what a person can check after a 403 with this text.
 func forbiddenTodo(call clients.Call, text string) string {
 	switch scope := scopeOf(call); {
 	case strings.Contains(text, "location") && strings.HasPrefix(call.Path, "/locations/") && call.Subject != "":
@@ -159,10 +157,10 @@ func forbiddenTodo(call clients.Call, text string) string {
 	return "the token may not do this"
 }
 
-// namesMissing reports whether HighLevel says that the record which the call is
-// about, or the one that it belongs to, does not exist. It tells "Contact with id
-// X not found" from "Location not found", and from what a gateway says of a route.
-// The message must name the id or the kind of record.
+// namesMissing reports whether HighLevel says that the call's record, or the record to
+// which it belongs, does not exist. It separates "Contact with id X not found" from
+// "Location not found", and from a gateway's words about a route. The message must name the
+// id or the kind of record.
 func (f failure) namesMissing(e *clients.Error, call clients.Call) bool {
 	message := e.Message
 	if !missing.MatchString(message) && !missing.MatchString(f.code()) || aRoute.MatchString(message) || call.Path != "" && strings.Contains(message, call.Path) {
@@ -177,14 +175,14 @@ func (f failure) namesMissing(e *clients.Error, call clients.Call) bool {
 	return named && !notTheRecord.MatchString(message)
 }
 
-// code is the machine-readable word of an error of API v3.
+// code returns the machine-readable code of an API v3 error.
 func (f failure) code() string {
 	inner, _ := clients.ParseObject(f.Error)
 	return inner.Text("code")
 }
 
-// kindsOf matches the names of the kinds of record that a call's path leads
-// through: of "/contacts/X/tasks/Y" a contact and a task.
+// kindsOf matches the names of the kinds of record in a call's path, such as contact and
+// task for "/contacts/X/tasks/Y".
 func kindsOf(call clients.Call) *regexp.Regexp {
 	var kinds []string
 	for i, part := range strings.Split(strings.Trim(call.Path, "/"), "/") {
@@ -200,17 +198,16 @@ func kindsOf(call clients.Call) *regexp.Regexp {
 
 var noKind = regexp.MustCompile(`$.`)
 
-// kindNames are what HighLevel's messages call the records of a part of a path.
+// kindNames are the names in HighLevel's messages for the records of a part of a path.
 var kindNames = map[string]string{
 	"contacts": "contact", "tasks": "task", "notes": "note", "appointments": "appointment|event", "events": "event|appointment",
 	"opportunities": "opportunity", "locations": "location", "tags": "tag", "customFields": "custom ?field|field", "customValues": "custom ?value|value",
 	"businesses": "business", "business": "business", "campaigns": "campaign", "workflow": "workflow", "workflows": "workflow", "users": "user",
 }
 
-// Disowned reports whether a read of a record failed because HighLevel refuses
-// the record's id (400, 422) in words that do not say "not found". Its words
-// for a record that is gone are not documented and vary; beside an event that
-// says so they can be trusted, alone they cannot.
+// Disowned reports whether a read failed because HighLevel rejects the record's id (400,
+// 422) in words other than "not found". HighLevel does not document its words for a deleted
+// record, and they vary. Together with a delete event they can be trusted, but not alone.
 func Disowned(err error, id string) bool {
 	e, ok := errors.AsType[*clients.Error](err)
 	return ok && e.API == "HighLevel" && e.Reason == clients.Invalid && e.Subject == id &&
@@ -218,7 +215,7 @@ func Disowned(err error, id string) bool {
 		!notTheRecord.MatchString(strings.ReplaceAll(e.Message, id, ""))
 }
 
-// unauthorized tells the 401s that a new access token heals from those that it does not.
+// unauthorized separates 401s that a new access token cures from the others.
 func unauthorized(e *clients.Error, call clients.Call, text string) {
 	switch {
 	case strings.Contains(text, "version header") || strings.Contains(text, "api version"):

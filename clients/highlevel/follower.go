@@ -12,18 +12,19 @@ const (
 	opRemoveFollowers = "remove followers from contact"
 )
 
-// AddFollowers lets users follow a contact and returns the ids of all that do
-// then. Followers are a set: the call is retried like a PUT.
+// AddFollowers makes users follow a contact, and returns the ids of all its followers.
+// Followers are a set, so the call is retried like a PUT.
 func (c *Client) AddFollowers(ctx context.Context, contactID string, userIDs []string) ([]string, error) {
 	return c.changeFollowers(ctx, opAddFollowers, http.MethodPost, contactID, userIDs)
 }
 
-// RemoveFollowers ends that and returns the ids of those that are left.
+// RemoveFollowers makes users no longer follow a contact, and returns the ids of the
+// remaining followers.
 func (c *Client) RemoveFollowers(ctx context.Context, contactID string, userIDs []string) ([]string, error) {
 	return c.changeFollowers(ctx, opRemoveFollowers, http.MethodDelete, contactID, userIDs)
 }
 
-// changeFollowers makes no call for no users.
+// changeFollowers makes no call if there are no users.
 func (c *Client) changeFollowers(ctx context.Context, operation, method, contactID string, userIDs []string) ([]string, error) {
 	if len(userIDs) == 0 {
 		return nil, nil

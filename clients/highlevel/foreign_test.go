@@ -10,7 +10,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 )
 
-// reads are the calls that find out whether a record exists.
+// reads are the calls that check whether a record exists.
 func reads(t *testing.T) map[string]func(*highlevel.Client) error {
 	return map[string]func(*highlevel.Client) error{
 		"contact": func(c *highlevel.Client) error { _, err := c.Contact(t.Context(), "X1"); return err },
@@ -43,7 +43,7 @@ func TestWhatIsNotHighLevelsOwnAnswerSaysNothingOfARecord(t *testing.T) {
 	for name, read := range reads(t) {
 		for _, a := range append(answers, onlyAnID) {
 			if a == onlyAnID && name == "update" {
-				continue // what it says of the record is not read
+				continue // the call does not read what the answer says about the record
 			}
 			client, _ := setup(t, answer(a.Status, a.Body))
 			if reason := clients.ReasonOf(read(client)); reason != clients.Unavailable {

@@ -10,55 +10,54 @@ import (
 	"milepost/clients"
 )
 
-// DefaultInterval is HighLevel's burst window where no header tells it:
-// 100 calls in 10 s (HighLevel docs/oauth/Authorization.md, rate limits).
+// DefaultInterval is HighLevel's burst window if no header states it: 100 calls in 10 s
+// (HighLevel docs/oauth/Authorization.md, rate limits).
 const DefaultInterval = 10 * time.Second
 
-// Budget rations the calls of one location: HighLevel limits them per app and
-// location, whichever process makes them.
+// Budget rations the calls of one location. HighLevel limits them per app and location,
+// regardless of the process.
 type Budget interface {
-	// Admit returns when a call may be sent, or an error that ends it unsent:
-	// a *clients.Error of Reason RateLimited, whose RetryAfter says when to
-	// come back; its Operation is left to the call.
+	// Admit returns when a call may be sent, or an error that ends the call unsent: a
+	// *clients.Error of Reason RateLimited, whose RetryAfter says when to come back. The
+	// call fills in its Operation.
 	Admit(ctx context.Context, priority clients.Priority) error
-	// Observe takes over the limits in an answer.
+	// Observe applies the limits in an answer.
 	Observe(ctx context.Context, a Allowance)
 }
 
 // Allowance is what one answer says about the rate limits.
 type Allowance struct {
-	Max            int           // calls in an interval; 0 = not told
+	Max            int           // calls in an interval; 0 = not stated
 	Interval       time.Duration // never 0
-	Remaining      int           // of Max in the interval under way; -1 = not told
-	DailyMax       int           // calls a day; 0 = not told
-	DailyRemaining int           // of them today; -1 = not told
-	Refused        bool          // it was a 429
-	RetryAfter     time.Duration // how long a 429 asks to wait; 0 = not told
+	Remaining      int           // calls left in the current interval; -1 = not stated
+	DailyMax       int           // calls a day; 0 = not stated
+	DailyRemaining int           // calls left today; -1 = not stated
+	Refused        bool          // the answer was a 429
+	RetryAfter     time.Duration // how long a 429 asks to wait; 0 = not stated
 }
 
-// Backfill returns a client whose calls take only what interactive work leaves.
+// Backfill returns a client whose calls use only what other work leaves.
 func (c *Client) Backfill() *Client {
 	own := *c
 	own.priority.Backfill = true
 	return &own
 }
 
-// With returns a client whose calls make this claim to their turn.
+// With returns a client whose calls have this rank.
 func (c *Client) With(claim clients.Claim) *Client {
 	own := *c
 	own.priority.Claim = claim
 	return &own
 }
 
-// Rehearsing returns a client that sends only its reads, and hands every other call
-// to note.
+// Rehearsing returns a client that sends only reads, and passes every other call to note.
 func (c *Client) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Client {
 	own := *c
 	own.transport = c.transport.Rehearsing(note)
 	return &own
 }
 
-// ration lets the budget decide when calls are sent.
+// ration makes the budget decide when calls are sent.
 func (cfg Config) ration(t *clients.TransportConfig) {
 	now := cfg.Now
 	if now == nil {
@@ -96,8 +95,8 @@ func allowance(status int, h http.Header, now time.Time) Allowance {
 	return a
 }
 
-// limit says how long a 429 asks to wait, for HighLevel documents no
-// Retry-After. Both limits answer alike; Daily-Remaining 0 tells them apart.
+// limit returns how long a 429 asks to wait, because HighLevel documents no Retry-After.
+// Both limits answer alike; Daily-Remaining 0 separates them.
 func limit(h http.Header, now time.Time) (time.Duration, string) {
 	a := allowance(http.StatusTooManyRequests, h, now)
 	if a.DailyRemaining == 0 {
@@ -106,8 +105,8 @@ func limit(h http.Header, now time.Time) (time.Duration, string) {
 	return a.Interval, ""
 }
 
-// DayEnds is when the daily allowance is whole again. It is taken to be the
-// next midnight UTC, which HighLevel does not state.
+// DayEnds is when the daily allowance is full again: probably the next midnight UTC, which
+// HighLevel does not document.
 func DayEnds(now time.Time) time.Time {
 	now = now.UTC()
 	return time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC)

@@ -15,8 +15,7 @@ const (
 	opDeleteLocationTag = "delete tag of location"
 )
 
-// LocationTag is an entry of a location's dictionary of tags. Contacts carry
-// the name, not the id.
+// LocationTag is an entry of a location's list of tags. Contacts have the name, not the id.
 type LocationTag struct {
 	ID         string
 	Name       string
@@ -50,8 +49,7 @@ func (c *Client) LocationTag(ctx context.Context, locationID, tagID string) (Loc
 	return out.Tag, err
 }
 
-// CreateLocationTag adds a tag to the dictionary. Adding tags to a contact
-// does that too.
+// CreateLocationTag adds a tag to the list. Adding a tag to a contact also does that.
 func (c *Client) CreateLocationTag(ctx context.Context, locationID, name string) (LocationTag, error) {
 	var out struct{ Tag LocationTag }
 	err := c.do(ctx, route{
@@ -64,7 +62,7 @@ func (c *Client) CreateLocationTag(ctx context.Context, locationID, name string)
 	return out.Tag, err
 }
 
-// RenameLocationTag gives a tag another name.
+// RenameLocationTag renames a tag.
 func (c *Client) RenameLocationTag(ctx context.Context, locationID, tagID, name string) (LocationTag, error) {
 	var out struct{ Tag LocationTag }
 	err := c.do(ctx, route{
@@ -77,7 +75,7 @@ func (c *Client) RenameLocationTag(ctx context.Context, locationID, tagID, name 
 	return out.Tag, err
 }
 
-// DeleteLocationTag takes a tag out of the dictionary.
+// DeleteLocationTag removes a tag from the list.
 func (c *Client) DeleteLocationTag(ctx context.Context, locationID, tagID string) error {
 	return c.act(ctx, route{
 		operation: opDeleteLocationTag, method: http.MethodDelete, path: "/locations/%s/tags/%s", ids: []string{locationID, tagID},

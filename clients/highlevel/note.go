@@ -16,11 +16,11 @@ const (
 	opDeleteNote = "delete note"
 )
 
-// Note is a note of a contact. It has no time of change.
+// Note is a note of a contact. HighLevel does not store when it changed.
 type Note struct {
 	ID        string
 	Title     string
-	Body      string // may be HTML, written by people: not to be trusted
+	Body      string // may be HTML; people write it, so do not trust it
 	UserID    string
 	ContactID string
 	DateAdded string // RFC 3339
@@ -41,7 +41,7 @@ func (n *Note) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Notes lists all notes of a contact; the API has no pages here.
+// Notes lists all notes of a contact; the API does not page this list.
 func (c *Client) Notes(ctx context.Context, contactID string) ([]Note, error) {
 	var out struct{ Notes *[]Note }
 	err := c.do(ctx, route{operation: opNotes, method: http.MethodGet, path: "/contacts/%s/notes", ids: []string{contactID}}, &out)
@@ -62,17 +62,17 @@ func (c *Client) Note(ctx context.Context, contactID, noteID string) (Note, erro
 	return out.Note, err
 }
 
-// NewNote is a note to be created; Body is required.
+// NewNote is a note to create; Body is required.
 type NewNote struct {
 	Body   string `json:"body"`
 	Title  string `json:"title,omitempty"`
-	UserID string `json:"userId,omitempty"` // its author
+	UserID string `json:"userId,omitempty"` // the author
 	Color  string `json:"color,omitempty"`  // "#FFAA00"
 	Pinned bool   `json:"pinned,omitempty"`
 }
 
-// NoteFields are what an update writes; those that are nil are left unchanged.
-// HighLevel documents no null here.
+// NoteFields are the fields that an update writes; nil leaves a field unchanged. HighLevel
+// documents no null here.
 type NoteFields struct {
 	Body   *string `json:"body,omitempty"`
 	Title  *string `json:"title,omitempty"`
@@ -81,8 +81,8 @@ type NoteFields struct {
 	Pinned *bool   `json:"pinned,omitempty"`
 }
 
-// CreateNote makes a note of a contact. HighLevel has no idempotency key: look
-// at Notes before repeating a create that was Unclear.
+// CreateNote creates a note of a contact. HighLevel has no idempotency key: check Notes
+// before you repeat an Unclear create.
 func (c *Client) CreateNote(ctx context.Context, contactID string, note NewNote) (Note, error) {
 	out, err := c.writeNote(ctx, route{
 		operation: opCreateNote, method: http.MethodPost, path: "/contacts/%s/notes", ids: []string{contactID},

@@ -15,15 +15,15 @@ import (
 	"milepost/clients"
 )
 
-// DefaultAuthorizeURL is where a person picks the locations that an app may
-// reach (HighLevel's documentation since 2026-05; the path without /v2 still works).
+// DefaultAuthorizeURL is where a person selects the locations that an app may access
+// (HighLevel's documentation since 2026-05; the path without /v2 still works).
 const DefaultAuthorizeURL = "https://marketplace.gohighlevel.com/v2/oauth/chooselocation"
 
-// UserType says whom a token speaks for.
+// UserType says whether a token belongs to an agency or a location.
 type UserType string
 
 const (
-	UserTypeCompany  UserType = "Company"  // an agency; App.LocationToken makes tokens of its locations
+	UserTypeCompany  UserType = "Company"  // an agency; App.LocationToken creates tokens for its locations
 	UserTypeLocation UserType = "Location" // one sub-account
 )
 
@@ -34,9 +34,9 @@ const (
 	opInstalled = "list installed locations"
 )
 
-// NeededScopes are those that Milepost uses: contacts with their records and
-// tags, the location's name, zone, fields and tasks, its users (for a check
-// alone), and an agency's locations.
+// NeededScopes returns the scopes that Milepost uses: contacts with their records and tags;
+// the location's name, zone, fields and tasks; its users (only for a check); and an
+// agency's locations.
 func NeededScopes() []string {
 	return []string{
 		"contacts.readonly", "contacts.write", "locations.readonly", "locations/customFields.readonly",
@@ -44,12 +44,12 @@ func NeededScopes() []string {
 	}
 }
 
-// AppConfig is what a Marketplace app is known by.
+// AppConfig describes a Marketplace app.
 type AppConfig struct {
 	ClientID     string // "<app id>-<suffix>"
 	ClientSecret string
-	RedirectURL  string   // as registered with the app, to the letter
-	Scopes       []string // what to ask for; none = NeededScopes
+	RedirectURL  string   // exactly as registered with the app
+	Scopes       []string // the scopes to request; none = NeededScopes
 	BaseURL      string   // "" = DefaultBaseURL
 	AuthorizeURL string   // "" = DefaultAuthorizeURL
 	HTTP         *http.Client
@@ -73,7 +73,7 @@ type App struct {
 	transport *clients.Transport
 }
 
-// NewApp returns an app. It makes no call; a bad base URL is reported by the first one.
+// NewApp returns an app. It makes no call; the first call reports a wrong base URL.
 func NewApp(cfg AppConfig) *App {
 	if cfg.BaseURL == "" {
 		cfg.BaseURL = DefaultBaseURL
@@ -90,7 +90,7 @@ func NewApp(cfg AppConfig) *App {
 	return &App{cfg, clients.NewTransport(clients.TransportConfig{
 		API:     "HighLevel",
 		BaseURL: cfg.BaseURL,
-		// Under "v3" the same calls have other field names.
+		// With "v3", the same calls have other field names.
 		Header:    http.Header{"Version": {DefaultVersion}},
 		Explain:   explainOAuth,
 		Limit:     limit,
@@ -100,26 +100,26 @@ func NewApp(cfg AppConfig) *App {
 	})}
 }
 
-// At is the same app with another redirect URL.
+// At returns the same app with another redirect URL.
 func (a *App) At(redirectURL string) *App {
 	at := *a
 	at.cfg.RedirectURL = redirectURL
 	return &at
 }
 
-// ID is the app's id, which webhooks carry as appId: the client id up to its "-".
+// ID returns the app's id, which webhooks carry as appId: the client id up to its "-".
 func (a *App) ID() string {
 	id, _, _ := strings.Cut(a.cfg.ClientID, "-")
 	return id
 }
 
-// Scopes are those that an installation asks for.
+// Scopes returns the scopes that an installation requests.
 func (a *App) Scopes() []string { return slices.Clone(a.cfg.Scopes) }
 
-// AuthorizeURL is where to send a person who connects a location or an agency.
-// state comes back with the code; it must be unguessable and bound to the
-// person's session. version_id is what the portal's own link carries: without
-// it a private app is refused with error.noversionid (observed).
+// AuthorizeURL is where a person connects a location or an agency. HighLevel sends state
+// back with the code; it must be unguessable and bound to the person's session. The
+// portal's own link contains version_id; without it, HighLevel rejects a private app with
+// error.noversionid (observed).
 func (a *App) AuthorizeURL(state string) string {
 	config := oauth2.Config{
 		ClientID: a.cfg.ClientID, RedirectURL: a.cfg.RedirectURL, Scopes: a.cfg.Scopes,
@@ -128,23 +128,24 @@ func (a *App) AuthorizeURL(state string) string {
 	return config.AuthCodeURL(state, oauth2.SetAuthURLParam("version_id", a.ID()))
 }
 
-// Grant is a pair of tokens and what it is good for.
+// Grant is a pair of tokens and their scope.
 type Grant struct {
 	AccessToken  string
-	RefreshToken string    // valid for a year or until used once; "" if HighLevel gives none
-	Expires      time.Time // of the access token, counted from before the call
+	RefreshToken string    // valid for a year or until its first use; "" if HighLevel sends none
+	Expires      time.Time // when the access token expires, counted from before the call
 	Scopes       []string
 	UserType     UserType
 	CompanyID    string
-	LocationID   string // "" for a company
-	UserID       string // who installed the app
+	LocationID   string // "" for an agency
+	UserID       string // the user who installed the app
 
-	ApprovedLocations []string // of a company: those that were picked; may be incomplete (HighLevel issue #294)
+	ApprovedLocations []string // for an agency: the selected locations; may be incomplete (HighLevel issue #294)
 	Bulk              bool     // several locations were installed at once
-	FutureLocations   bool     // locations that the company adds later are installed by themselves
+	FutureLocations   bool     // the app is also installed at locations that the agency adds later
 }
 
-// lifetime is how long an access token lives where the answer does not say (HighLevel OpenAPI, expires_in).
+// lifetime is how long an access token is valid if the answer does not say (HighLevel
+// OpenAPI, expires_in).
 const lifetime = 86399 * time.Second
 
 func readGrant(o clients.Object, asked time.Time) Grant {
@@ -161,12 +162,11 @@ func readGrant(o clients.Object, asked time.Time) Grant {
 	}
 }
 
-// Exchange turns the code that came to the redirect URL into a grant. A code
-// works once and soon: where an answer is lost, a repetition may be
-// Unauthorized, and the person has to connect again. userType is a wish:
-// an agency's user gets a Company grant whatever was asked, so go by the
-// grant's UserType. An answer that does not say which location, or which
-// company, the grant is of is an Unavailable error.
+// Exchange turns the code from the redirect URL into a grant. A code works only once and
+// for a short time. So after a lost answer, a retry may be Unauthorized, and the person
+// must connect again. userType is only a wish: an agency's user always gets a Company
+// grant, so use the grant's UserType. If the answer names neither location nor company, the
+// error is Unavailable.
 func (a *App) Exchange(ctx context.Context, code string, userType UserType) (Grant, error) {
 	grant, err := a.token(ctx, opExchange, "authorization_code", "code", code, userType)
 	of := grant.CompanyID
@@ -182,16 +182,15 @@ func (a *App) Exchange(ctx context.Context, code string, userType UserType) (Gra
 	return grant, err
 }
 
-// Refresh turns a refresh token into a new grant and thereby invalidates it:
-// store the new pair before using it. userType is that of the grant, and
-// HighLevel refuses another. Within 30 s of its first use the same refresh
-// token gives the same new one, so a refresh that failed as Unavailable
-// should be repeated within that window; the tries of one call end within 25 s.
-// After it, Unauthorized means that the grant is dead.
+// Refresh turns a refresh token into a new grant, and so invalidates the token: store the
+// new pair before you use it. userType must be the grant's, or HighLevel rejects the call.
+// Within 30 s of its first use, the same refresh token returns the same new one. So repeat
+// a refresh that failed as Unavailable within that time; the tries of one call end within
+// 25 s. After that, Unauthorized means that the grant is no longer valid.
 func (a *App) Refresh(ctx context.Context, refreshToken string, userType UserType) (Grant, error) {
 	grant, err := a.token(ctx, opRefresh, "refresh_token", "refresh_token", refreshToken, userType)
 	if err == nil && grant.RefreshToken == "" {
-		grant.RefreshToken = refreshToken // RFC 6749, 6: then the old one stays
+		grant.RefreshToken = refreshToken // RFC 6749, section 6: then the old one stays valid
 	}
 	return grant, err
 }
@@ -210,8 +209,8 @@ func (a *App) token(ctx context.Context, operation, grantType, key, secret strin
 	})
 }
 
-// LocationToken makes a grant of one location from a company's access token.
-// It needs the scope oauth.write. Each call makes another grant.
+// LocationToken creates a grant for one location from an agency's access token. It needs
+// the scope oauth.write. Each call creates another grant.
 func (a *App) LocationToken(ctx context.Context, companyToken, companyID, locationID string) (Grant, error) {
 	grant, err := a.grant(ctx, clients.Call{
 		Operation: opMint, Subject: locationID, Method: http.MethodPost, Path: "/oauth/locationToken",
@@ -221,13 +220,13 @@ func (a *App) LocationToken(ctx context.Context, companyToken, companyID, locati
 	if err != nil {
 		return Grant{}, err
 	}
-	// The answer names neither company nor user type (HighLevel OpenAPI).
+	// The answer has neither company nor user type (HighLevel OpenAPI).
 	grant.UserType, grant.CompanyID, grant.LocationID = UserTypeLocation, companyID, locationID
 	return grant, nil
 }
 
-// grant makes a call that answers with tokens. All of them may be repeated
-// without harm: a repetition makes another grant, the same one, or is refused.
+// grant makes a call that answers with tokens. Repeating such a call does no harm: it
+// creates another grant, returns the same one, or is rejected.
 func (a *App) grant(ctx context.Context, call clients.Call) (Grant, error) {
 	asked := a.cfg.Now()
 	var out clients.Object
@@ -245,23 +244,23 @@ func (a *App) grant(ctx context.Context, call clients.Call) (Grant, error) {
 	return grant, nil
 }
 
-// InstalledLocation is a location of an agency that has the app.
+// InstalledLocation is a location of an agency where the app is installed.
 type InstalledLocation struct {
 	ID          string
 	Name        string
 	Address     string
 	VersionID   string    // of the app
-	InstalledAt time.Time // zero where HighLevel does not say
+	InstalledAt time.Time // zero if HighLevel does not say
 }
 
 const (
-	installedPage  = 100  // locations asked for at a time; HighLevel documents a default of 20 and no maximum
-	installedPages = 1000 // the most pages that are read
+	installedPage  = 100  // locations per page; HighLevel documents a default of 20 and no maximum
+	installedPages = 1000 // the limit of pages
 )
 
-// InstalledLocations lists all locations of the company where the app is
-// installed, page by page. It needs the scope oauth.readonly. A location that
-// is installed or removed meanwhile may be missing.
+// InstalledLocations lists all locations of the company where the app is installed, page by
+// page. It needs the scope oauth.readonly. It may miss a location that is installed or
+// removed during the call.
 func (a *App) InstalledLocations(ctx context.Context, companyToken, companyID string) ([]InstalledLocation, error) {
 	var all []InstalledLocation
 	seen := map[string]bool{}
@@ -280,8 +279,8 @@ func (a *App) InstalledLocations(ctx context.Context, companyToken, companyID st
 		if err != nil {
 			return nil, err
 		}
-		// A page may be shorter than what was asked for, so only one without
-		// news is the last.
+		// The server may cap the page, so a short page is not the last. Only a page without
+		// new locations is.
 		before := len(seen)
 		for _, row := range rows {
 			if id := row.Text("_id"); !seen[id] {
@@ -308,9 +307,9 @@ var (
 	wrongApp  = regexp.MustCompile(`(?i)(invalid|unauthorized)[ _]client|client_(id|secret)`)
 )
 
-// explainOAuth is explain, and what only the OAuth calls answer. The texts are
-// those of HighLevel's OpenAPI (apps/v3/oauth-v3.json) and of its issue #249;
-// that a code is not found was observed.
+// explainOAuth does what explain does, and adds what only the OAuth calls answer. The texts
+// are from HighLevel's OpenAPI (apps/v3/oauth-v3.json) and its issue #249; "code not found"
+// was observed.
 func explainOAuth(e *clients.Error, call clients.Call, body []byte) {
 	explain(e, call, body)
 	if e.Status != http.StatusBadRequest && e.Status != http.StatusUnauthorized {
@@ -328,13 +327,14 @@ func explainOAuth(e *clients.Error, call clients.Call, body []byte) {
 		e.Reason = clients.Forbidden
 		e.Todo = "ask with the user type of the grant"
 	case e.Status == http.StatusUnauthorized && call.Authorization == "", wrongApp.MatchString(e.Message):
-		// No bearer token was sent and the grant is not blamed, so the app is
-		// refused: a grant must not be given up for a wrong client secret.
+		// No bearer token was sent, and the answer does not name the grant, so HighLevel
+		// rejects the app. Milepost must not give up a grant because of a wrong client
+		// secret.
 		e.Reason = clients.Forbidden
 		e.Todo = "check the client id and the client secret of the app"
 	case strings.Contains(text, "authclass"):
 		e.Todo = "use the token of an agency, not of a sub-account"
-	case e.Reason == clients.NotFound: // a 400 "… not found" is about no record here
+	case e.Reason == clients.NotFound: // here, a 400 "… not found" is not about a record
 		e.Reason = clients.Invalid
 	}
 }

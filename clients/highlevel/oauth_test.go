@@ -28,7 +28,7 @@ const (
 	company      = "company0000000000001"
 )
 
-// marketplace is an app and the sandbox it is registered with.
+// marketplace is an app and the sandbox where it is registered.
 type marketplace struct {
 	*highlevel.App
 	sandbox *hlfake.Server
@@ -52,7 +52,8 @@ func (m *marketplace) install(t *testing.T, i hlfake.Installation) string {
 	return code
 }
 
-// setupApp is an agency with n locations and an app; every call is held against HighLevel's contract.
+// setupApp returns an agency with n locations and an app. Every call is checked against
+// HighLevel's contract.
 func setupApp(t *testing.T, n int) (*marketplace, []hlfake.Location) {
 	t.Helper()
 	m := &marketplace{}
@@ -134,7 +135,7 @@ func TestARefreshRotatesTheTokensAndMayBeRepeatedForThirtySeconds(t *testing.T) 
 		t.Fatal(err)
 	}
 	m.advance(time.Hour)
-	// Callers that do not know of each other all get the same pair.
+	// Concurrent callers all get the same pair.
 	grants := make([]highlevel.Grant, 5)
 	var callers sync.WaitGroup
 	for i := range grants {
@@ -155,7 +156,8 @@ func TestARefreshRotatesTheTokensAndMayBeRepeatedForThirtySeconds(t *testing.T) 
 	if got, want := m.sandbox.Refreshes(locations[0].ID), (hlfake.RefreshCount{Rotated: 1, Repeated: 4}); got != want {
 		t.Errorf("the refreshes were %+v, want %+v", got, want)
 	}
-	// An answer that is lost is no loss: the next try of the same call gets it.
+	// A lost answer does no harm, because the next try of the same call gets the same
+	// grant.
 	m.sandbox.Faults().Next("POST /oauth/token", 1, fakehttp.LoseAnswer())
 	third, err := m.Refresh(t.Context(), grants[0].RefreshToken, highlevel.UserTypeLocation)
 	if err != nil || m.sandbox.Refreshes(locations[0].ID).Rotated != 2 {
@@ -293,7 +295,7 @@ func TestAnOAuthErrorShowsNoSecretThatHighLevelEchoes(t *testing.T) {
 	}
 	try("[token]", clients.Invalid)
 	server.Close()
-	try("refused", clients.Unavailable) // the connection
+	try("refused", clients.Unavailable) // the connection is refused
 }
 
 func TestAGrantThatDoesNotSayWhomItIsOfIsNone(t *testing.T) {

@@ -15,8 +15,8 @@ const (
 	opSearchOpportunities = "search opportunities of location"
 )
 
-// Opportunity is a deal in a pipeline. Dates are RFC 3339. Its webhooks hold
-// neither of the Last… dates nor custom fields.
+// Opportunity is a deal in a pipeline. Dates are RFC 3339. Its webhooks contain neither the
+// Last… dates nor custom fields.
 type Opportunity struct {
 	ID                 string
 	Name               string
@@ -25,7 +25,7 @@ type Opportunity struct {
 	PipelineID         string
 	PipelineStageID    string // its name is in Pipelines
 	Status             string // "open", "won", "lost", "abandoned"
-	MonetaryValue      string // a decimal number as HighLevel writes it: "1250.5"; "" if it has none
+	MonetaryValue      string // a decimal number as HighLevel writes it, such as "1250.5"; "" = none
 	AssignedTo         string // user id
 	Source             string
 	LostReasonID       string
@@ -33,7 +33,7 @@ type Opportunity struct {
 	LastStatusChangeAt string
 	CreatedAt          string
 	UpdatedAt          string
-	CustomFields       []CustomFieldValue // by id only; a search leaves them out (observed)
+	CustomFields       []CustomFieldValue // with ids only; a search leaves them out (observed)
 }
 
 // UnmarshalJSON reads the record with tolerance.
@@ -61,9 +61,9 @@ func (p *Opportunity) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// opportunityValue reads the value from whichever of its names holds it: by
-// the field's type fieldValueString, …Array or …Date (Unix milliseconds at
-// midnight UTC), or else fieldValue (HighLevel issue #87).
+// opportunityValue reads the value from the name that holds it. By the field's type, this
+// is fieldValueString, …Array or …Date (Unix milliseconds at midnight UTC), otherwise
+// fieldValue (HighLevel issue #87).
 func opportunityValue(field clients.Object) json.RawMessage {
 	for _, key := range []string{"fieldValue", "fieldValueString", "fieldValueArray", "fieldValueDate", "fieldValueNumber", "fieldValueFiles", "value"} {
 		if raw := field.Raw(key); raw != nil {
@@ -81,7 +81,7 @@ func (c *Client) Opportunity(ctx context.Context, id string) (Opportunity, error
 	return out.Opportunity, err
 }
 
-// OpportunitySearch narrows a search; fields that are "" do not.
+// OpportunitySearch selects opportunities; a field that is "" selects all.
 type OpportunitySearch struct {
 	ContactID       string
 	PipelineID      string
@@ -90,7 +90,7 @@ type OpportunitySearch struct {
 	AssignedTo      string // user id
 	Query           string
 	Limit           int    // at most 100; 0 = 20
-	After           Cursor // of the page before; zero = the first page
+	After           Cursor // cursor of the page before; zero = the first page
 }
 
 // SearchOpportunities returns one page of a location's opportunities, and the
@@ -99,7 +99,7 @@ func (c *Client) SearchOpportunities(ctx context.Context, locationID string, sea
 	if err := checkID(opSearchOpportunities, locationID); err != nil {
 		return nil, Cursor{}, err
 	}
-	query := url.Values{"location_id": {locationID}} // this endpoint alone takes snake case
+	query := url.Values{"location_id": {locationID}} // only this endpoint uses snake case
 	for key, value := range map[string]string{
 		"contact_id": search.ContactID, "pipeline_id": search.PipelineID, "pipeline_stage_id": search.PipelineStageID,
 		"status": search.Status, "assigned_to": search.AssignedTo, "q": search.Query,

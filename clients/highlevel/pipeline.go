@@ -10,14 +10,14 @@ import (
 
 const opPipelines = "list pipelines of location"
 
-// Pipeline is a row of stages that opportunities go through.
+// Pipeline is a sequence of stages for opportunities.
 type Pipeline struct {
 	ID     string
 	Name   string
 	Stages []Stage // as HighLevel lists them
 }
 
-// Stage is a stage of a pipeline. Opportunities carry its id only.
+// Stage is a stage of a pipeline. Opportunities contain only its id.
 type Stage struct {
 	ID   string
 	Name string

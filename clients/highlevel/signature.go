@@ -17,9 +17,10 @@ import (
 )
 
 var (
-	// ErrNoSignature: the request carries no signature that these keys could verify.
+	// ErrNoSignature means that the request has no signature that these keys could verify.
 	ErrNoSignature = errors.New("the request is not signed by HighLevel")
-	// ErrBadSignature: a signature is there and does not fit body and keys.
+	// ErrBadSignature means that the request has a signature that does not match the body
+	// and the keys.
 	ErrBadSignature = errors.New("HighLevel's signature does not fit the body")
 )
 
@@ -35,14 +36,14 @@ MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=
 -----END PUBLIC KEY-----
 `
 
-// Keys are the public keys that may sign webhooks. The zero value verifies nothing.
+// Keys are the public keys that may sign webhooks. The zero value accepts nothing.
 type Keys struct {
 	ed25519 []ed25519.PublicKey
 	rsa     []*rsa.PublicKey
 }
 
-// PublishedKeys is HighLevel's Ed25519 key. The RSA key is not among them:
-// HighLevel announced its end for 2026-09-01.
+// PublishedKeys returns HighLevel's Ed25519 key. It leaves out the RSA key, whose end
+// HighLevel announced for 2026-09-01.
 func PublishedKeys() Keys {
 	keys, err := ParseKeys(publishedKey)
 	if err != nil {
@@ -51,8 +52,8 @@ func PublishedKeys() Keys {
 	return keys
 }
 
-// ParseKeys reads one or more PEM blocks of Ed25519 and RSA public keys. A
-// literal \n counts as a line break, as environment variables often have it.
+// ParseKeys reads one or more PEM blocks of Ed25519 and RSA public keys. A literal \n
+// counts as a line break, because environment variables often contain it.
 func ParseKeys(text string) (Keys, error) {
 	rest := bytes.TrimSpace([]byte(strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(text)))
 	if len(rest) == 0 {
@@ -64,7 +65,8 @@ func ParseKeys(text string) (Keys, error) {
 			return Keys{}, fmt.Errorf("public key %d: not PEM: it must begin with -----BEGIN PUBLIC KEY-----", n)
 		}
 		block, after := pem.Decode(rest)
-		// pem.Decode skips a block that it cannot read; the next one must not hide it.
+		// pem.Decode skips a block that it cannot read, so a later good block could hide
+		// it.
 		if block == nil || bytes.Count(rest[:len(rest)-len(after)], []byte("-----BEGIN ")) != 1 {
 			return Keys{}, fmt.Errorf("public key %d: damaged PEM: the BEGIN and END lines must stand alone, with base64 between them", n)
 		}
@@ -107,13 +109,13 @@ func (k *Keys) add(block *pem.Block) error {
 	return nil
 }
 
-// Verify checks that HighLevel signed body, the bytes as received. Where
-// X-GHL-Signature is present it alone decides; X-WH-Signature is looked at
-// only where it is absent and an RSA key is among k. A header that is empty
-// or holds "N/A" is absent. The error is ErrNoSignature or ErrBadSignature.
+// Verify checks that HighLevel signed body, the bytes as received. If X-GHL-Signature is
+// present, it alone decides. Verify uses X-WH-Signature only if the other is absent and k
+// has an RSA key. A header that is empty or "N/A" counts as absent. The error is
+// ErrNoSignature or ErrBadSignature.
 //
-// One key signs for all apps and all tenants, so a good signature does not
-// yet mean that the event is ours: compare AppID and LocationID too.
+// One key signs for all apps and all tenants. So a valid signature does not prove that the
+// event is ours: compare AppID and LocationID too.
 func (k Keys) Verify(h http.Header, body []byte) error {
 	signature, legacy, err := k.signature(h)
 	if err != nil {
@@ -136,14 +138,14 @@ func (k Keys) Verify(h http.Header, body []byte) error {
 	return ErrBadSignature
 }
 
-// Check fails as Verify does where the header alone shows that no body could be
-// signed. It costs nothing, and needs no body.
+// Check fails as Verify does if the header alone shows that no body could match. It is
+// cheap, and needs no body.
 func (k Keys) Check(h http.Header) error {
 	_, _, err := k.signature(h)
 	return err
 }
 
-// signature returns the signature that decides, and whether it is by an RSA key.
+// signature returns the deciding signature, and whether it needs an RSA key.
 func (k Keys) signature(h http.Header) (signature []byte, legacy bool, err error) {
 	signature, present, err := signatureOf(h, headerEd25519)
 	switch {
@@ -168,10 +170,11 @@ func (k Keys) signature(h http.Header) (signature []byte, legacy bool, err error
 	return signature, true, nil
 }
 
-// longestSignature is the base64 of an RSA signature of 16384 bits; what is longer is none.
+// longestSignature is the length of the base64 of an RSA signature of 16384 bits. A longer
+// text is not a signature.
 const longestSignature = 2732
 
-// signatureOf decodes a signature header. Two values are refused rather than chosen from.
+// signatureOf decodes a signature header. It rejects two values instead of choosing one.
 func signatureOf(h http.Header, name string) (signature []byte, present bool, err error) {
 	values := h[name]
 	if len(values) > 1 {
@@ -184,7 +187,7 @@ func signatureOf(h http.Header, name string) (signature []byte, present bool, er
 	if value == "" || value == "N/A" {
 		return nil, false, nil
 	}
-	// encoding/base64 skips line breaks even when strict.
+	// encoding/base64 skips line breaks even in strict mode.
 	if len(value) > longestSignature || strings.ContainsAny(value, "\r\n") {
 		return nil, true, ErrBadSignature
 	}

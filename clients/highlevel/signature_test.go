@@ -18,7 +18,7 @@ import (
 	"milepost/clients/highlevel"
 )
 
-// signer holds a key pair of each kind and the PEM of both public keys.
+// signer has a key pair of each kind, and both public keys as PEM.
 type signer struct {
 	private ed25519.PrivateKey
 	rsa     *rsa.PrivateKey
@@ -111,7 +111,8 @@ func TestVerifyTrustsTheRightHeaderOnly(t *testing.T) {
 	}
 }
 
-// The digest was taken from HighLevel's documentation: a wrong key fails silently.
+// The digest comes from HighLevel's documentation, because nothing else would notice a
+// wrong key.
 func TestThePublishedKeyIsThePublishedOne(t *testing.T) {
 	s := newSigner(t)
 	if err := highlevel.PublishedKeys().Verify(http.Header{"X-Wh-Signature": {s.signRSA(t, "x")}}, []byte("x")); err != highlevel.ErrNoSignature {

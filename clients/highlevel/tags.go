@@ -20,16 +20,16 @@ type tags struct {
 	Tags []string `json:"tags"`
 }
 
-// AddTags adds tags to a contact and returns all that it has then, as
-// HighLevel reports them (it may lower-case them). Tags are a set, so adding
-// twice does what adding once does: the call is retried like a PUT.
-// No tags is no call and returns nil.
+// AddTags adds tags to a contact and returns all its tags, as HighLevel reports them
+// (perhaps in lower case). Tags are a set, so adding a tag twice changes nothing, and the
+// call is retried like a PUT. Without tags, it makes no call and returns nil.
 func (c *Client) AddTags(ctx context.Context, contactID string, add []string) ([]string, error) {
 	return c.changeTags(ctx, opAddTags, http.MethodPost, contactID, add)
 }
 
-// RemoveTags removes tags from a contact and returns those that are left.
-// Removing a tag that the contact has not is no error. No tags is no call and returns nil.
+// RemoveTags removes tags from a contact and returns the remaining ones. Removing a tag
+// that the contact does not have is not an error. Without tags, it makes no call and
+// returns nil.
 func (c *Client) RemoveTags(ctx context.Context, contactID string, remove []string) ([]string, error) {
 	return c.changeTags(ctx, opRemoveTags, http.MethodDelete, contactID, remove)
 }
@@ -46,14 +46,14 @@ func (c *Client) changeTags(ctx context.Context, operation, method, contactID st
 	return out.Texts("tags"), err
 }
 
-// BulkTags is the answer to a change of the tags of many contacts.
+// BulkTags is the result of changing the tags of many contacts.
 type BulkTags struct {
-	Failed map[string]string // contact id -> why, in HighLevel's words; the others are done
+	Failed map[string]string // contact id -> why, in HighLevel's words; the others succeeded
 	Errors int               // as HighLevel counts them
 }
 
-// AddTagsToMany adds tags to contacts of one location in one call. Contacts
-// that HighLevel does not take are in BulkTags, not in the error.
+// AddTagsToMany adds tags to contacts of one location in one call. Contacts that HighLevel
+// rejects are in BulkTags, not in the error.
 func (c *Client) AddTagsToMany(ctx context.Context, locationID string, contactIDs, add []string) (BulkTags, error) {
 	return c.bulkTags(ctx, opAddTagsToMany, "add", bulkTags{contactIDs, add, locationID, false})
 }
@@ -75,7 +75,7 @@ type bulkTags struct {
 	RemoveAllTags bool     `json:"removeAllTags,omitempty"`
 }
 
-// bulkTags makes no call where there is nothing to do.
+// bulkTags makes no call if there is nothing to do.
 func (c *Client) bulkTags(ctx context.Context, operation, kind string, body bulkTags) (BulkTags, error) {
 	if len(body.Contacts) == 0 || (len(body.Tags) == 0 && !body.RemoveAllTags) {
 		return BulkTags{}, nil

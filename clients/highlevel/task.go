@@ -21,8 +21,8 @@ const (
 	opDeleteTask   = "delete task"
 )
 
-// Task is a task of a contact. HighLevel keeps no time of creation or change
-// for it, and sends no event when it is edited.
+// Task is a task of a contact. HighLevel does not store when it was created or changed, and
+// sends no event when somebody edits it.
 type Task struct {
 	ID         string
 	Title      string
@@ -30,7 +30,7 @@ type Task struct {
 	AssignedTo string // user id
 	DueDate    string // RFC 3339
 	Completed  bool
-	ContactID  string // "" for a task of no contact
+	ContactID  string // "" for a task without a contact
 }
 
 // UnmarshalJSON reads the record with tolerance.
@@ -44,12 +44,12 @@ func (t *Task) UnmarshalJSON(data []byte) error {
 		DueDate: o.Text("dueDate"), Completed: o.Bool("completed"), ContactID: o.Text("contactId"),
 	}
 	if t.ID == "" {
-		t.ID = o.Text("_id") // as some of HighLevel's lists name it (apps/oauth.json, installedLocations)
+		t.ID = o.Text("_id") // the name in some of HighLevel's lists (apps/oauth.json, installedLocations)
 	}
 	return nil
 }
 
-// Tasks lists all tasks of a contact; the API has no pages here.
+// Tasks lists all tasks of a contact; the API does not page this list.
 func (c *Client) Tasks(ctx context.Context, contactID string) ([]Task, error) {
 	var out struct{ Tasks *[]Task }
 	err := c.do(ctx, route{operation: opTasks, method: http.MethodGet, path: "/contacts/%s/tasks", ids: []string{contactID}}, &out)
@@ -70,8 +70,8 @@ func (c *Client) Task(ctx context.Context, contactID, taskID string) (Task, erro
 	return out.Task, err
 }
 
-// TaskSearch narrows a search; its zero value finds all tasks of the location,
-// the first 25 of them. There is no filter by date.
+// TaskSearch selects tasks of the location; the zero value finds the first 25 of all tasks.
+// HighLevel has no filter by date.
 type TaskSearch struct {
 	ContactIDs []string `json:"contactId,omitempty"`
 	AssignedTo []string `json:"assignedTo,omitempty"` // user ids
@@ -94,18 +94,17 @@ func (c *Client) SearchTasks(ctx context.Context, locationID string, search Task
 
 const (
 	searchPage  = 100
-	searchPages = 200 // 20,000 tasks; a location beyond that is told so
+	searchPages = 200 // 20,000 tasks; beyond that, the search fails with a clear error
 )
 
-// ErrNoTasks is wrapped by FindTask's NotFound if the search finds no task at
-// all, which may also mean that the search does not work.
+// ErrNoTasks is wrapped by FindTask's NotFound if the search finds no task at all. Then the
+// search itself may not work.
 var ErrNoTasks = errors.New("the location shows no tasks")
 
-// FindTask looks for a task whose contact is not known, through all pages of
-// the location's task search. It is NotFound when the search ends without it,
-// and Unavailable when the search does not end: an unfinished search must
-// not pass for a deleted task. It calls passing, which may be nil, with each task on
-// the pages that it reads.
+// FindTask looks for a task with an unknown contact in all pages of the location's task
+// search. It returns NotFound if the search ends without the task, and Unavailable if the
+// search does not end, because that must not pass for a deleted task. It calls passing,
+// which may be nil, for each task that it reads.
 func (c *Client) FindTask(ctx context.Context, locationID, taskID string, passing func(Task)) (Task, error) {
 	if err := checkID(opFindTask, taskID); err != nil {
 		return Task{}, err
@@ -116,7 +115,7 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string, passin
 		if err != nil {
 			return Task{}, err
 		}
-		c = c.With(clients.Begun) // the pages read would else be read again
+		c = c.With(clients.Begun) // otherwise the same pages would be read again
 		before := len(seen)
 		if passing != nil {
 			for _, task := range tasks {
@@ -129,8 +128,8 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string, passin
 			}
 			seen[task.ID] = true
 		}
-		// An empty page ends the list, a page with nothing new means that skip
-		// is ignored. A short page ends nothing: the server may cap limit.
+		// An empty page ends the list. A page without new tasks means that the server
+		// ignores skip. A short page is not the end, because the server may cap limit.
 		if len(seen) == before {
 			e := &clients.Error{
 				API: "HighLevel", Operation: opFindTask, Subject: taskID, Status: http.StatusOK,
@@ -149,7 +148,7 @@ func (c *Client) FindTask(ctx context.Context, locationID, taskID string, passin
 	}
 }
 
-// NewTask is a task to be created; Title and DueDate are required.
+// NewTask is a task to create; Title and DueDate are required.
 type NewTask struct {
 	Title      string    `json:"title"`
 	DueDate    time.Time `json:"dueDate"`
@@ -158,8 +157,8 @@ type NewTask struct {
 	AssignedTo string    `json:"assignedTo,omitempty"` // user id
 }
 
-// TaskFields are what an update writes; those of the zero value are left
-// alone. HighLevel documents no null here.
+// TaskFields are the fields that an update writes; the zero value leaves a field unchanged.
+// HighLevel documents no null here.
 type TaskFields struct {
 	Title      *string   `json:"title,omitempty"`
 	DueDate    time.Time `json:"dueDate,omitzero"`
@@ -168,8 +167,8 @@ type TaskFields struct {
 	AssignedTo *string   `json:"assignedTo,omitempty"` // user id
 }
 
-// CreateTask makes a task of a contact. HighLevel has no idempotency key: look
-// at Tasks before repeating a create that was Unclear.
+// CreateTask creates a task of a contact. HighLevel has no idempotency key: check Tasks
+// before you repeat an Unclear create.
 func (c *Client) CreateTask(ctx context.Context, contactID string, task NewTask) (Task, error) {
 	out, err := c.writeTask(ctx, route{
 		operation: opCreateTask, method: http.MethodPost, path: "/contacts/%s/tasks", ids: []string{contactID},
@@ -181,8 +180,8 @@ func (c *Client) CreateTask(ctx context.Context, contactID string, task NewTask)
 	return out, err
 }
 
-// UpdateTask writes the fields that are set. It sends no event of its own;
-// only a completion does.
+// UpdateTask writes the fields that are set. HighLevel sends no event for it, except for a
+// completion.
 func (c *Client) UpdateTask(ctx context.Context, contactID, taskID string, fields TaskFields) (Task, error) {
 	out, err := c.writeTask(ctx, route{
 		operation: opUpdateTask, method: http.MethodPut, path: "/contacts/%s/tasks/%s", ids: []string{contactID, taskID},
@@ -192,7 +191,7 @@ func (c *Client) UpdateTask(ctx context.Context, contactID, taskID string, field
 	return out, err
 }
 
-// CompleteTask marks a task as done, or with done false as open again.
+// CompleteTask marks a task as completed, or with done = false as open again.
 func (c *Client) CompleteTask(ctx context.Context, contactID, taskID string, done bool) (Task, error) {
 	out, err := c.writeTask(ctx, route{
 		operation: opCompleteTask, method: http.MethodPut, path: "/contacts/%s/tasks/%s/completed", ids: []string{contactID, taskID},

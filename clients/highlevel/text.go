@@ -2,19 +2,18 @@ package highlevel
 
 import "encoding/json"
 
-// Text is a text field of a write: left alone (the zero value), set, or
-// cleared. It goes with the tag omitzero. Fields that HighLevel does not
-// clear by null are plain or pointers in the structs of this package: nil and,
-// in a create, "" leave them out.
+// Text is a text field of a write: unchanged (the zero value), set, or cleared. Use it with
+// the tag omitzero. Fields that HighLevel does not clear by null have plain or pointer
+// types in this package. For them, nil means unchanged, and so does "" in a create.
 type Text struct {
 	value *string
 	sent  bool
 }
 
-// Set is a text that replaces what the field holds. "" is sent as it is.
+// Set returns a text that replaces the field's value. "" is sent too.
 func Set(value string) Text { return Text{&value, true} }
 
-// Clear empties the field: it is sent as null.
+// Clear returns a text that clears the field: it is sent as null.
 func Clear() Text { return Text{sent: true} }
 
 // IsZero reports whether the field is left unchanged.

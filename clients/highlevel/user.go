@@ -11,7 +11,7 @@ import (
 
 const opUsers = "list users of location"
 
-// User is a person who works in a location: whom contacts and tasks are assigned to.
+// User is a person who works in a location, and to whom contacts and tasks are assigned.
 type User struct {
 	ID        string
 	Name      string
@@ -37,8 +37,8 @@ func (u *User) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Users lists the users of a location. HighLevel calls this path deprecated,
-// but its successor needs the id of the agency.
+// Users lists the users of a location. HighLevel has deprecated this path, but its
+// successor needs the id of the agency.
 func (c *Client) Users(ctx context.Context, locationID string) ([]User, error) {
 	if err := checkID(opUsers, locationID); err != nil {
 		return nil, err

@@ -13,9 +13,9 @@ const (
 	opRemoveFromWorkflow = "remove contact from workflow"
 )
 
-// AddToWorkflow enrols a contact in a workflow; start is the time that the
-// workflow's event steps go by, zero = none. A workflow may let a contact in
-// again, so the call is not repeated on its own.
+// AddToWorkflow enrols a contact in a workflow. start is the time for the workflow's event
+// steps, zero = none. The client does not retry it, because a workflow may accept a contact
+// twice.
 func (c *Client) AddToWorkflow(ctx context.Context, contactID, workflowID string, start time.Time) error {
 	return c.act(ctx, route{
 		operation: opAddToWorkflow, method: http.MethodPost, path: "/contacts/%s/workflow/%s", ids: []string{contactID, workflowID},
@@ -23,11 +23,11 @@ func (c *Client) AddToWorkflow(ctx context.Context, contactID, workflowID string
 	})
 }
 
-// RemoveFromWorkflow ends a contact's run through a workflow.
+// RemoveFromWorkflow ends a contact's run of a workflow.
 func (c *Client) RemoveFromWorkflow(ctx context.Context, contactID, workflowID string) error {
 	return c.act(ctx, route{
 		operation: opRemoveFromWorkflow, method: http.MethodDelete, path: "/contacts/%s/workflow/%s", ids: []string{contactID, workflowID},
-		effect: clients.Idempotent, body: enrolment{}, // HighLevel asks for a body here too
+		effect: clients.Idempotent, body: enrolment{}, // HighLevel requires a body here too
 	})
 }
 

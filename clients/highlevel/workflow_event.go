@@ -16,46 +16,44 @@ import (
 	"milepost/clients"
 )
 
-// WorkflowEventType is the name given to what a workflow's Webhook action
-// sends: it has no type of its own.
+// WorkflowEventType is Milepost's name for the events of a workflow's Webhook action, which
+// have no type of their own.
 const WorkflowEventType = "WorkflowWebhook"
 
-// WorkflowEvent is the body of a workflow's Webhook or Custom Webhook action.
-// Unlike an app's event it is the record itself: no API returns it. Every
-// field may be empty.
+// WorkflowEvent is the body of a workflow's Webhook or Custom Webhook action. Unlike an
+// app's event, it is the record itself: no API returns it. Every field may be empty.
 //
-// The Webhook action sends a fixed snapshot of the contact with the Custom
-// Data of the action under customData; the contact's custom fields are at the
-// top level by their display names ("Closing Date"). A Custom Webhook sends
-// what its author wrote (Milepost's reference, highlevel.md §5, from captures).
+// The Webhook action sends a fixed snapshot of the contact, with the action's Custom Data
+// under customData. The contact's custom fields are at the top level under their display
+// names ("Closing Date"). A Custom Webhook sends what its author wrote (Milepost's
+// reference, highlevel.md §5, from captures).
 type WorkflowEvent struct {
 	ContactID    string
-	LocationID   string // the tenant that the body names
+	LocationID   string // the tenant named in the body
 	WorkflowID   string
 	WorkflowName string
-	MilestoneID  string // of the Custom Data: tells several milestones of one workflow apart
+	MilestoneID  string // from the Custom Data; distinguishes several milestones of one workflow
 	Tags         []string
-	// CustomData is the action's Custom Data by key, and also by the word that
-	// HighLevel makes of a name: "Milestone Title" is there as milestone_title
-	// too. In a body without customData, a Custom Webhook's, all of its own keys
-	// serve as such.
+	// CustomData is the action's Custom Data by key. Each value is also under the word that
+	// HighLevel makes of its name: "Milestone Title" is also milestone_title. In a body
+	// without customData, as of a Custom Webhook, all keys count as Custom Data.
 	CustomData map[string]any
-	// Fields is the rest of a snapshot by its key: first_name, "Closing Date", and
-	// the record of the trigger (task, note, calendar, …). Of any other body it is
-	// the same as CustomData.
+	// Fields is the rest of a snapshot by key: first_name, "Closing Date", and the
+	// trigger's record (task, note, calendar, …). For any other body, it is the same as
+	// CustomData.
 	Fields map[string]any
 }
 
-// ParseWorkflowEvent reads a body. HighLevel writes an empty value in several
-// ways: empty text, null and the text "null" all count as missing. A top-level
-// id is never taken for the contact's: it may be of the trigger's record.
+// ParseWorkflowEvent reads a body. HighLevel writes an empty value in several ways: empty
+// text, null and the text "null" all count as missing. A top-level id is never used as the
+// contact's, because it may belong to the trigger's record.
 func ParseWorkflowEvent(body []byte) (WorkflowEvent, error) {
 	o, err := parseEnvelope(body)
 	if err != nil {
 		return WorkflowEvent{}, err
 	}
 	nested := func(key string) clients.Object {
-		inner, _ := clients.ParseObject(o.Raw(key)) // nil, which has no fields, where it is none
+		inner, _ := clients.ParseObject(o.Raw(key)) // nil if it is not an object; nil has no fields
 		return inner
 	}
 	data, snapshot := nested("customData"), true
@@ -90,25 +88,24 @@ func ParseWorkflowEvent(body []byte) (WorkflowEvent, error) {
 	return e, nil
 }
 
-// RecordID is what the body is the current state of: one contact in one
-// workflow, and one milestone of several where the Custom Data tells them
-// apart by milestone_id. It is the same for every body about the same thing.
-// It is "" if the body names neither a contact nor a milestone_id: then
-// bodies about different things could not be told apart.
+// RecordID identifies what the body is the current state of: a contact in a workflow, and,
+// if the Custom Data has a milestone_id, one of its milestones. Every body about the same
+// thing has the same RecordID. It is "" if the body has neither a contact nor a
+// milestone_id, because bodies about different things could then not be distinguished.
 func (e WorkflowEvent) RecordID() string {
 	if e.ContactID == "" && e.MilestoneID == "" {
 		return ""
 	}
 	id := e.ContactID + "/" + e.WorkflowID // neither holds a slash
 	if e.MilestoneID != "" {
-		sum := sha256.Sum256([]byte(e.MilestoneID)) // any text, which may be personal
+		sum := sha256.Sum256([]byte(e.MilestoneID)) // may be any text, also personal data
 		id += "/" + hex.EncodeToString(sum[:8])
 	}
 	return id
 }
 
-// WorkflowForm turns the form-encoded body of a Custom Webhook into the JSON
-// object with the same keys. Its error does not quote the body.
+// WorkflowForm turns the form-encoded body of a Custom Webhook into a JSON object with the
+// same keys. Its error does not quote the body.
 func WorkflowForm(body []byte) ([]byte, error) {
 	form, err := url.ParseQuery(strings.TrimSpace(string(body)))
 	switch {
@@ -129,7 +126,7 @@ func WorkflowForm(body []byte) ([]byte, error) {
 	return json.Marshal(object)
 }
 
-// plainID is id, but for the text "null".
+// plainID is id, but treats the text "null" as missing.
 func plainID(o clients.Object, keys ...string) string {
 	for _, key := range keys {
 		if found := notNull(id(o, key)); found != "" {
@@ -139,8 +136,8 @@ func plainID(o clients.Object, keys ...string) string {
 	return ""
 }
 
-// notNull takes the text "null", which HighLevel writes for an empty value
-// (observed), for what it means, and the blanks around a text away.
+// notNull returns "" for the text "null", which HighLevel writes for an empty value
+// (observed), and trims spaces.
 func notNull(s string) string {
 	if s = strings.TrimSpace(s); s == "null" {
 		return ""
@@ -148,9 +145,9 @@ func notNull(s string) string {
 	return s
 }
 
-// byWord gives the values under what HighLevel itself makes of a field's name:
-// "Milestone Title" is milestone_title. Where two names make the same word, the
-// one that is written like it wins.
+// byWord returns the values under the words that HighLevel makes of the fields' names:
+// "Milestone Title" becomes milestone_title. If two names make the same word, the name that
+// equals the word wins.
 func byWord(o clients.Object) clients.Object {
 	words := make(clients.Object, len(o))
 	for _, key := range slices.Sorted(maps.Keys(o)) {
@@ -164,7 +161,7 @@ func byWord(o clients.Object) clients.Object {
 
 var notWord = regexp.MustCompile(`[^\p{L}\p{N}]+`)
 
-// values decodes an object, without what is empty.
+// values decodes an object, and leaves out empty values.
 func values(o clients.Object) map[string]any {
 	out := make(map[string]any, len(o))
 	for key, raw := range o {
@@ -179,7 +176,7 @@ func values(o clients.Object) map[string]any {
 	return out
 }
 
-// commaJoined reads tags, which the snapshot joins by commas.
+// commaJoined reads tags that the snapshot joins with commas.
 func commaJoined(o clients.Object) (tags []string) {
 	for _, text := range o.Texts("tags") {
 		for tag := range strings.SplitSeq(text, ",") {

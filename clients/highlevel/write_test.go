@@ -216,7 +216,7 @@ func TestTheTimeOfAnAppointmentIsReadInItsZone(t *testing.T) {
 		"2026-12-16T11:00:00":            "2026-12-16T16:00:00Z",
 		"2026-07-16T11:00:00+05:30":      "2026-07-16T05:30:00Z",
 		"2026-07-16T11:00:00.000Z":       "2026-07-16T11:00:00Z",
-		"2026-11-01 01:30:00":            "2026-11-01T05:30:00Z", // twice that night
+		"2026-11-01 01:30:00":            "2026-11-01T05:30:00Z", // this time occurs twice that night
 		"":                               "",
 		"tomorrow":                       "",
 		"2026-02-30 11:00:00":            "",
@@ -233,8 +233,8 @@ func TestTheTimeOfAnAppointmentIsReadInItsZone(t *testing.T) {
 	}
 }
 
-// contactPages serves n contacts as contact search does: by page up to
-// 10,000, behind searchAfter beyond; capped limits a page.
+// contactPages serves n contacts like the contact search: by page up to 10,000, and after
+// searchAfter beyond. capped limits a page.
 func contactPages(t *testing.T, n, capped int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in struct {
