@@ -56,7 +56,7 @@ func New(cfg Config) (*API, error) {
 	a := &API{Config: cfg, router: chi.NewRouter()}
 	a.router.Use(headers, onlyText)
 	a.huma = humachi.New(a.router, describe())
-	for _, add := range []func(){a.overview, a.attention, a.deliveries, a.replays, a.contacts, a.automations, a.preview, a.recipes, a.connections, a.catalog, a.peopleAndAudit, a.tokens, a.alerts} {
+	for _, add := range []func(){a.overview, a.attention, a.deliveries, a.replays, a.contacts, a.automations, a.preview, a.recipes, a.connections, a.backfills, a.webhooks, a.links, a.jobs, a.requests, a.removals, a.catalog, a.peopleAndAudit, a.tokens, a.sessions, a.alerts} {
 		add()
 	}
 	var err error

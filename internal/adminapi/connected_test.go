@@ -55,7 +55,7 @@ func (v *vendors) connect(cfg *operate.Config) {
 	must(v.t, err)
 	wait := func(int) time.Duration { return 0 }
 	cfg.Connections = connection.Open(connection.Config{
-		Store: cfg.Store, Ring: ring, Logger: zerolog.Nop(),
+		Store: cfg.Store, Ring: ring, Logger: zerolog.Nop(), PublicURL: "https://milepost.example",
 		HighLevel: highlevel.Config{BaseURL: v.highLevel, RetryWait: wait}, CalendarHero: calendarhero.Config{BaseURL: v.calendarHero, RetryWait: wait},
 	})
 	must(v.t, cfg.Connections.Set(v.t.Context(), location, "pit-test", "ch-test"))

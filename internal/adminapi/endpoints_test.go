@@ -23,6 +23,7 @@ func TestEveryEndpointAnswersAsTheDocumentSays(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
 			"overview": overview, "attention": attention, "deliveries": deliveries, "replays": replays, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,
 			"connections": connections, "people and audit": peopleAndAudit, "automations": automations, "previews": previews, "applies": applies, "alerts": alerts,
+			"backfills": backfills, "links": links, "jobs and sessions": jobsAndSessions, "requests and removals": requestsAndRemovals,
 		} {
 			t.Run(name, test)
 		}
@@ -416,6 +417,10 @@ func previews(t *testing.T) {
 	ask(`"kind":"contact","id":"` + there.jane + `","draft":true`).is(http.StatusUnprocessableEntity).has("has no draft")
 	d.ask(olivia, "POST", "/preview", `{"automation":"no-such","kind":"contact","id":"x"}`).is(http.StatusNotFound)
 	d.ask(olivia, "POST", "/preview", `{"automation":"contact-to-calendarhero-contact","kind":"contact","id":"c1","location":"elsewhere"}`).is(http.StatusOK).has("not connected")
+	d.ask(olivia, "POST", "/preview", `{"kind":"contact","id":"x"}`).is(http.StatusUnprocessableEntity).has("either automation or text")
+	text := "- name: Mine\n  on: contact.changed\n  do:\n    - highlevel_note: { text: hello }\n"
+	d.ask(olivia, "POST", "/preview", body(map[string]any{"text": text, "kind": "contact", "id": there.jane, "location": location})).is(http.StatusOK).has(`"applies":true`, "hello")
+	d.ask(olivia, "POST", "/preview", body(map[string]any{"text": "- on: nothing", "kind": "contact", "id": there.jane})).is(http.StatusUnprocessableEntity).has("body.text line 1")
 	d.ask(victor, "POST", "/preview", `{"automation":"x","kind":"contact","id":"x"}`).is(http.StatusForbidden)
 }
 

@@ -32,6 +32,11 @@ var statuses = []struct {
 	{operate.ErrChangedSince, http.StatusConflict},
 	{operate.ErrNoPlan, http.StatusConflict},
 	{operate.ErrNoRetry, http.StatusConflict},
+	{operate.ErrNotCounted, http.StatusConflict},
+	{operate.ErrUnread, http.StatusConflict},
+	{operate.ErrNoPublicURL, http.StatusConflict},
+	{store.ErrNotFailed, http.StatusConflict},
+	{operate.ErrSince, http.StatusUnprocessableEntity},
 	{operate.ErrForgotten, http.StatusConflict},
 	{operate.ErrNoChannel, http.StatusConflict},
 	{people.ErrTaken, http.StatusConflict},
@@ -65,6 +70,12 @@ func (a *API) problem(ctx context.Context, operation string, err error) error {
 	}
 	if absent, ok := errors.AsType[*connection.NotConnected](err); ok {
 		return huma.Error409Conflict(absent.Error())
+	}
+	if others, ok := errors.AsType[*operate.OthersRegistered](err); ok {
+		return huma.Error409Conflict(others.Error())
+	}
+	if unknown, ok := errors.AsType[*operate.NoKey](err); ok {
+		return huma.Error404NotFound(unknown.Error())
 	}
 	if rejected, ok := errors.AsType[*connection.Rejected](err); ok {
 		return huma.Error422UnprocessableEntity(rejected.Error())

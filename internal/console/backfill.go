@@ -42,15 +42,12 @@ func (c *Console) backfillPage(r *http.Request, v *view) error {
 		return err
 	}
 	data := backfillData{connectionData: base}
-	run, ok, err := c.Desk.Store.BackfillOf(r.Context(), base.LocationID)
+	run, ok, err := c.Desk.BackfillOf(r.Context(), base.LocationID)
 	if err != nil {
 		return err
 	}
 	if ok {
-		data.Run = &run
-		if data.Progress, err = c.Desk.Store.Reconciliation(r.Context(), run.Name()); err != nil {
-			return err
-		}
+		data.Run, data.Progress = &run.Backfill, run.Search
 	}
 	if count, ok := c.Desk.BackfillCount(base.LocationID); ok {
 		data.Count, data.Token = &count, strconv.FormatInt(count.Begun.UnixNano(), 10)

@@ -129,6 +129,34 @@ func (d *Desk) BackfillCount(locationID string) (c BackfillCount, ok bool) {
 	return *found, true
 }
 
+// BackfillRun is the last backfill of a location, and how far its search is.
+type BackfillRun struct {
+	store.Backfill
+	Search store.Reconciliation
+}
+
+// Backfills lists the last backfill of each location that has one.
+func (d *Desk) Backfills(ctx context.Context) (out []BackfillRun, err error) {
+	list, err := d.Store.Backfills(ctx)
+	for _, b := range list {
+		run := BackfillRun{Backfill: b}
+		if run.Search, err = d.Store.Reconciliation(ctx, b.Name()); err != nil {
+			return nil, err
+		}
+		out = append(out, run)
+	}
+	return out, err
+}
+
+// BackfillOf reads the last backfill of a location; ok is false if there was none.
+func (d *Desk) BackfillOf(ctx context.Context, locationID string) (run BackfillRun, ok bool, err error) {
+	if run.Backfill, ok, err = d.Store.BackfillOf(ctx, locationID); err != nil || !ok {
+		return run, false, err
+	}
+	run.Search, err = d.Store.Reconciliation(ctx, run.Name())
+	return run, err == nil, err
+}
+
 // ErrNotCounted means that a backfill was not counted, or too long ago.
 var ErrNotCounted = errors.New("this backfill was not counted, or it was counted too long ago")
 

@@ -66,6 +66,25 @@ func (s *Store) BackfillOf(ctx context.Context, locationID string) (b Backfill, 
 	return Backfill{locationID, a.Last.ID, a.By, a.AskedAt, a.State, a.EndedAt}, ok, err
 }
 
+// Backfills lists the last backfill of each location that has one, by location.
+func (s *Store) Backfills(ctx context.Context) ([]Backfill, error) {
+	rows, err := s.Query(ctx, listBackfills)
+	list, err := collect(rows, err, func(r Rows) (b Backfill, err error) {
+		var asked, ended int64
+		err = r.Scan(&b.LocationID, &b.Since, &b.By, &asked, &b.State, &ended)
+		b.AskedAt, b.EndedAt = fromMicros(asked), fromMicros(ended)
+		return b, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the backfills: %w", err)
+	}
+	return list, nil
+}
+
+// The key of a backfill follows backfill/, and 0 follows the slash.
+const listBackfills = `SELECT location_id, last_id, asked_by, asked_at, state, ended_at FROM applies
+	WHERE automation >= 'backfill/' AND automation < 'backfill0' ORDER BY automation`
+
 // CancelBackfill ends a backfill; records that it has queued are still synced. It reports
 // whether one was running.
 func (s *Store) CancelBackfill(ctx context.Context, locationID string, now time.Time) (was bool, err error) {
