@@ -11,6 +11,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/backup"
 	"milepost/internal/store"
+	"milepost/internal/version"
 )
 
 // errPostgres says why a command for files does not work with DATABASE_URL.
@@ -29,7 +30,7 @@ func (c *backupCmd) Run(ctx context.Context) (err error) {
 	}
 	now := time.Now()
 	if c.File == "-" {
-		return errors.Join(backup.Write(ctx, c.DataDir, "", version(), now, os.Stdout), c.note(ctx, now, 0))
+		return errors.Join(backup.Write(ctx, c.DataDir, "", version.Get().Version, now, os.Stdout), c.note(ctx, now, 0))
 	}
 	// The archive gets its name once it is complete.
 	part, err := os.OpenFile(c.File+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
@@ -41,7 +42,7 @@ func (c *backupCmd) Run(ctx context.Context) (err error) {
 			err = errors.Join(err, os.Remove(part.Name()))
 		}
 	}()
-	err = backup.Write(ctx, c.DataDir, filepath.Dir(c.File), version(), now, part)
+	err = backup.Write(ctx, c.DataDir, filepath.Dir(c.File), version.Get().Version, now, part)
 	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
 		return err
 	}

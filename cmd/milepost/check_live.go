@@ -14,6 +14,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/contract"
 	"milepost/internal/store"
+	"milepost/internal/version"
 )
 
 // errDiffers makes the exit status follow what was found.
@@ -37,7 +38,7 @@ func (c *checkCmd) reportLive(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := writePrivate(c.Report, report.Markdown(version())); err != nil {
+	if err := writePrivate(c.Report, report.Markdown(version.Get().Version)); err != nil {
 		return err
 	}
 	for _, line := range report.Differs {

@@ -2,27 +2,32 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
+
+	"milepost/internal/licences"
+	"milepost/internal/version"
 )
 
 type versionCmd struct {
 	asJSON
+	Licences bool `help:"Print the licences of the code that Milepost contains."`
 }
 
-// Run prints the version that the build recorded.
+// Run prints the version, or the licences.
 func (c versionCmd) Run() error {
-	if c.JSON {
-		return printJSON(os.Stdout, map[string]string{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+	info := version.Get()
+	switch {
+	case c.Licences:
+		text, err := licences.Text()
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(os.Stdout, text)
+		return err
+	case c.JSON:
+		return printJSON(os.Stdout, info)
 	}
-	fmt.Println("milepost", version())
+	fmt.Println("milepost", info.Version)
 	return nil
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -87,7 +87,7 @@ _milepost() {
 	" move") words="--help" ;;
 	" recover") words="--replay --skip --help" ;;
 	" health") words="--help" ;;
-	" version") words="--json --help" ;;
+	" version") words="--json --licences --help" ;;
 	" help") words="--help" ;;
 	esac
 	case "${COMP_WORDS[COMP_CWORD-1]}" in

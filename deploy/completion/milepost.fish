@@ -297,4 +297,5 @@ complete -c milepost -n '__milepost_at " check"' -l json -d 'Print JSON for prog
 complete -c milepost -n '__milepost_at " recover"' -l replay -d 'The state was lost: process the webhooks in inbox.db again.'
 complete -c milepost -n '__milepost_at " recover"' -l skip -d 'Start over: skip the webhooks in inbox.db, and process only those that arrive from now on.'
 complete -c milepost -n '__milepost_at " version"' -l json -d 'Print JSON for programs instead of a table for people.'
+complete -c milepost -n '__milepost_at " version"' -l licences -d 'Print the licences of the code that Milepost contains.'
 complete -c milepost -l help -d 'Show what the command does, and its flags.'

@@ -12,8 +12,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"milepost/internal/catalog"
+	"milepost/internal/version"
 )
 
 // Metrics are those of one process. A nil *Metrics measures nothing.
@@ -43,10 +42,6 @@ type Metrics struct {
 
 // New returns the metrics of this process.
 func New() *Metrics {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -75,8 +70,9 @@ func New() *Metrics {
 			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"vendor"}),
 	}
+	info := version.Get()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "milepost_build_info", Help: "The version of Milepost and of Go.", ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+		Name: "milepost_build_info", Help: "The version of Milepost and of Go.", ConstLabels: prometheus.Labels{"version": info.Version, "goversion": info.Go},
 	})
 	build.Set(1)
 	m.registry.MustRegister(m.webhooks, m.ack, m.syncs, m.syncTook, m.reminders, m.calls, m.callTook, build,
