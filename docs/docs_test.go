@@ -238,3 +238,12 @@ func TestNoSentenceIsTooLong(t *testing.T) {
 		}
 	}
 }
+
+func TestTheIndexLeadsToEveryPage(t *testing.T) {
+	all := pages(t)
+	for path := range all {
+		if name, ok := strings.CutPrefix(path, "docs/"); ok && name != "README.md" && !strings.Contains(name, "/") && !strings.Contains(all["docs/README.md"], "]("+name) {
+			t.Errorf("docs/README.md does not link to %s", name)
+		}
+	}
+}

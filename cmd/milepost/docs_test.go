@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,6 +136,8 @@ func TestTheCommandsOfTheDocumentationRun(t *testing.T) {
 	r.hl.SeedLocation(hlfake.Location{ID: otherPlace, Name: "Other", TimeZone: "Europe/Berlin"}, nil, nil)
 	r.hl.AddToken("pit-second", otherPlace)
 
+	alerts := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(alerts.Close)
 	dir := t.TempDir()
 	// In the shell, `milepost serve` runs already, nothing waits for `removals allow`, a
 	// restore has an empty folder, and age is cat.
@@ -146,6 +150,7 @@ milepost() {
 age() { cat; }
 CONTACT=%[3]s OTHER_TOKEN=%[4]s CALENDARHERO=%[5]s
 `, dir, os.Args[0], r.contact("Jane"), r.token("pit-second"), r.token("ch-commands"))
+	env := append(r.env, "MILEPOST_ALERT_WEBHOOK="+alerts.URL, "MILEPOST_ALERT_WEBHOOK_SECRET=whsec_"+strings.Repeat("c2Vj", 8), "MILEPOST_ALERT_PRIVATE_NETWORKS=true", "MILEPOST_INSECURE_HTTP=true")
 	ran := 0
 	for _, block := range shellBlocks(t) {
 		if block.notRun != "" {
@@ -155,7 +160,7 @@ CONTACT=%[3]s OTHER_TOKEN=%[4]s CALENDARHERO=%[5]s
 		script := prelude + strings.ReplaceAll(placeholders.Replace(block.text), "127.0.0.1:8081", admin)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		cmd := exec.CommandContext(ctx, "bash", "-c", script)
-		cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), r.env...), 10*time.Second
+		cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), env...), 10*time.Second
 		begun := time.Now()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s:\n%s%v\n%s", block.page, block.text, err, out)
