@@ -237,7 +237,7 @@ func (a *API) automations() {
 		})
 	post(a, http.MethodPut, endpoint{
 		id: "set-state", path: one + "/state", tag: tag, summary: "Switch an automation on, paused or off",
-		about: "What it made stays as it is. One that was paused and is on again catches up with all records.",
+		about: "What it made stays as it is. One that was paused and is on again catches up with all records. To see first what that changes, rehearse and apply it.",
 	}, func(ctx context.Context, in *newState) (automation.Change, error) {
 		return a.Desk.SetState(ctx, who(ctx), in.ID, mapping.State(in.Body.State), in.Body.Why)
 	})
@@ -300,7 +300,7 @@ func (a *API) history() {
 func (a *API) applies() {
 	const tag, one = "automations", "/automations/{id}"
 	post(a, http.MethodPost, endpoint{
-		id: "plan-apply", path: one + "/plan", tag: tag, summary: "Begin to rehearse what applying an automation to the records that exist would do",
+		id: "plan-apply", path: one + "/plan", tag: tag, summary: "Begin to rehearse what applying an automation to the records that exist would do, or switching a paused one on",
 		about: "It reads the records, and sends nothing. Read the plan to see how far it is.",
 	}, func(ctx context.Context, in *OneAutomation) (Plan, error) {
 		if err := a.Desk.StartPlan(context.WithoutCancel(ctx), in.ID); err != nil {
@@ -313,7 +313,7 @@ func (a *API) applies() {
 		about: "It can be acted on for 15 minutes, as long as the automation does not change.",
 	}, a.plan)
 	act(a, http.MethodPost, endpoint{
-		id: "apply-automation", path: one + "/apply", tag: tag, summary: "Apply an automation to the records that exist, as it was rehearsed",
+		id: "apply-automation", path: one + "/apply", tag: tag, summary: "Apply an automation to the records that exist, or switch a paused one on, as it was rehearsed",
 		about: "Of one that is off, it removes what it made.",
 	}, func(ctx context.Context, in *applyRequest) error {
 		begun, err := strconv.ParseInt(in.Body.Counted, 10, 64)

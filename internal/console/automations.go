@@ -228,6 +228,9 @@ func (c *Console) setState(r *http.Request, v *view) (string, error) {
 	if !slices.Contains([]mapping.State{mapping.StateOn, mapping.StatePaused, mapping.StateOff}, state) {
 		return "", problem("Choose on, paused or off.")
 	}
+	if e.State == mapping.StatePaused && state == mapping.StateOn { // it catches up: first that is counted
+		return automationPath(e.ID) + "/apply", c.Desk.StartPlan(context.WithoutCancel(r.Context()), e.ID)
+	}
 	_, err = c.Desk.SetState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"))
 	return automationPath(e.ID) + "?said=switched-" + string(state), editProblem(err)
 }
@@ -485,11 +488,7 @@ func (c *Console) countApply(r *http.Request, _ *view) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = c.Desk.StartPlan(context.WithoutCancel(r.Context()), e.ID)
-	if errors.Is(err, automation.ErrPaused) {
-		return "", problem(sentence(automation.ErrPaused))
-	}
-	return automationPath(e.ID) + "/apply", err
+	return automationPath(e.ID) + "/apply", c.Desk.StartPlan(context.WithoutCancel(r.Context()), e.ID)
 }
 
 func (c *Console) apply(r *http.Request, v *view) (string, error) {
@@ -503,6 +502,9 @@ func (c *Console) apply(r *http.Request, v *view) (string, error) {
 	}
 	if errors.Is(err, operate.ErrNoPlan) || errors.Is(err, strconv.ErrSyntax) {
 		return "", problem("Nothing was applied: the automation was changed since this was counted, or it was counted too long ago. Count again.")
+	}
+	if e.State == mapping.StatePaused {
+		return automationPath(e.ID) + "?said=switched-on", editProblem(err)
 	}
 	return automationPath(e.ID) + "?said=applied", err
 }

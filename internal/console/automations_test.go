@@ -45,7 +45,7 @@ func TestAutomationsAreSwitched(t *testing.T) {
 	d.wants(d.page(victor, "/console/automations"), `href="`+toContact+`"`, "A contact was created or changed", "Changed by milepost", "-Export all")
 	d.wants(d.page(olivia, toContact), "Switch off", "Pause", "-Switch on", "mails <strong>nobody", "two_way: true")
 	d.wants(d.page(victor, toContact), "-Switch off", "-two_way: true", "Hidden, because it may name people", "-/edit")
-	for _, state := range []string{"paused", "on", "off"} {
+	for _, state := range []string{"off", "on", "paused"} {
 		d.does(toContact+"/state", url.Values{"state": {state}, "why": {hostile}}, toContact+"?said=switched-"+state)
 		d.wants(d.page(olivia, toContact+"?said=switched-"+state), `">`+state+"</span>", "Last change")
 	}
@@ -164,8 +164,12 @@ func TestAnAutomationIsAppliedAfterACount(t *testing.T) {
 	d.refuses(toContact+"/apply", url.Values{"counted": {token}}, "Nothing was applied") // it was counted for another state
 	d.wants(d.page(olivia, toContact), "Count what would be removed")
 	d.does(toContact+"/state", url.Values{"state": {"paused"}}, toContact+"?said=switched-paused")
-	d.refuses(toContact+"/count", url.Values{}, "The automation is paused")
-	d.does(toContact+"/state", url.Values{"state": {"on"}}, toContact+"?said=switched-on")
+	d.wants(d.page(olivia, toContact), "Switch on: first see what that changes")
+	d.does(toContact+"/state", url.Values{"state": {"on"}}, toContact+"/apply")
+	page, token = d.counted(toContact)
+	d.wants(page, "it catches up with all records", "1 record. Records that stay unchanged: 1.", "Nobody is mailed.", "Switch it on and catch up")
+	d.wants(d.page(olivia, toContact), `">paused</span>`) // nothing has happened yet
+	d.does(toContact+"/apply", url.Values{"counted": {token}}, toContact+"?said=switched-on")
 	d.does(toContact+"/apply/cancel", url.Values{}, toContact+"?said=apply-cancelled") // it caught up
 
 	d.does(toContact+"/count", url.Values{}, toContact+"/apply")

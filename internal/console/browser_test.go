@@ -83,7 +83,7 @@ func (d *desk) automate() {
 		d.t.Fatal(err)
 	}
 	long := strings.Repeat("Donaudampfschifffahrtsgesellschaft", 3)
-	for _, state := range []string{"paused", "on"} {
+	for _, state := range []string{"off", "on"} {
 		d.does(toContact+"/state", url.Values{"state": {state}, "why": {long}}, toContact+"?said=switched-"+state)
 	}
 	draft := strings.Replace(d.text(l, "contact-to-calendarhero-contact").Text, "two_way: true", "two_way: false # "+long, 1)

@@ -132,14 +132,12 @@ const (
 	planHolds = 15 * time.Minute
 )
 
-// StartPlan begins to rehearse a run, unless a rehearsal of the same is under way.
+// StartPlan begins to rehearse a run, unless a rehearsal of the same is under way. Of a
+// paused automation it rehearses what happens if that is switched on.
 func (d *Desk) StartPlan(ctx context.Context, id string) error {
 	now, err := d.Automations.Show(ctx, id)
 	if err != nil {
 		return err
-	}
-	if now.State == mapping.StatePaused {
-		return automation.ErrPaused
 	}
 	d.plans.mu.Lock()
 	defer d.plans.mu.Unlock()
@@ -154,11 +152,18 @@ func (d *Desk) StartPlan(ctx context.Context, id string) error {
 	ctx, cancel := d.background(ctx)
 	go func() {
 		defer cancel()
-		plan, err := d.Automations.PlanApply(ctx, d.Rehearsals, id, "", func(done, of int64) {
+		progress := func(done, of int64) {
 			d.plans.mu.Lock()
 			defer d.plans.mu.Unlock()
 			p.Done, p.Of = done, of
-		})
+		}
+		var plan *automation.ApplyPlan
+		var err error
+		if now.State == mapping.StatePaused {
+			plan, err = d.Automations.PlanResume(ctx, d.Rehearsals, id, progress)
+		} else {
+			plan, err = d.Automations.PlanApply(ctx, d.Rehearsals, id, "", progress)
+		}
 		d.plans.mu.Lock()
 		defer d.plans.mu.Unlock()
 		p.Plan, p.Failed, p.Ended = plan, err, d.Now()
@@ -186,7 +191,8 @@ func (d *Desk) Plan(ctx context.Context, id string) (p Planning, ok bool, err er
 // any more.
 var ErrNoPlan = errors.New("the automation was changed since this was counted, or it was counted too long ago")
 
-// ApplyCounted begins the run that was rehearsed at a time: see StartPlan.
+// ApplyCounted begins the run that was rehearsed at a time: see StartPlan. A paused
+// automation is switched on, and catches up.
 func (d *Desk) ApplyCounted(ctx context.Context, who, id string, begun time.Time) error {
 	p, ok, err := d.Plan(ctx, id)
 	if err != nil {
@@ -195,7 +201,12 @@ func (d *Desk) ApplyCounted(ctx context.Context, who, id string, begun time.Time
 	if !ok || p.Plan == nil || !p.Begun.Equal(begun) {
 		return ErrNoPlan
 	}
-	if _, err := d.Apply(ctx, who, id, ""); err != nil {
+	if p.State == mapping.StatePaused {
+		_, err = d.SetState(ctx, who, id, mapping.StateOn, "")
+	} else {
+		_, err = d.Apply(ctx, who, id, "")
+	}
+	if err != nil {
 		return err
 	}
 	d.plans.mu.Lock()
