@@ -19,8 +19,8 @@ type skip string
 
 func (s skip) Error() string { return string(s) }
 
-// unmet ends an automation whose condition does not hold: why, and what it saw in
-// the record.
+// unmet ends an automation because its condition does not hold. It says why, and what the
+// condition saw in the record.
 type unmet struct{ reason, condition, saw string }
 
 func (u unmet) Error() string { return u.reason }
@@ -32,12 +32,12 @@ func (p fieldProblem) Error() string { return p.field + ": " + p.message }
 
 const noEmail = skip("the contact has no e-mail address")
 
-// noField is the reason where a location does not have a custom field.
+// noField is the reason if a location does not have a custom field.
 func noField(key string) skip {
 	return skip(fmt.Sprintf("this location has no custom field contact.%s", key))
 }
 
-// fill is a template's text, or a fieldProblem.
+// fill returns a template's text, or a fieldProblem.
 func fill(field string, t *template, env map[string]any) (string, error) {
 	text, err := t.text(env)
 	if err != nil {
@@ -46,8 +46,7 @@ func fill(field string, t *template, env map[string]any) (string, error) {
 	return text, nil
 }
 
-// textField is a text of an item: where it comes from, where it goes to, and how
-// it is tidied.
+// textField is a text of an item: its template, its destination, and how to tidy it.
 type textField struct {
 	field string
 	from  *template
@@ -67,8 +66,8 @@ func fillEach(env map[string]any, texts ...textField) error {
 	return nil
 }
 
-// fillAll gives the texts of a list of templates; a list in a hole gives each of
-// its entries.
+// fillAll returns the texts of a list of templates. A hole with a list becomes one text for
+// each entry.
 func fillAll(field string, all []*template, env map[string]any) (out []string, err error) {
 	for _, t := range all {
 		v, err := t.value(env)
@@ -80,7 +79,7 @@ func fillAll(field string, all []*template, env map[string]any) (out []string, e
 	return out, nil
 }
 
-// fillDate is a template's date in the location's zone, or a fieldProblem.
+// fillDate returns a template's date in the location's zone, or a fieldProblem.
 func fillDate(field string, t *template, r *run, env map[string]any) (Date, error) {
 	v, err := t.value(env)
 	if err != nil {
@@ -203,7 +202,7 @@ func (a *tagsAction) item(_ *run, env map[string]any) (Item, error) {
 	return item, nil
 }
 
-// appendNew appends what is neither empty nor there already.
+// appendNew appends a text unless it is empty or already in the list.
 func appendNew(list []string, s string) []string {
 	if s == "" {
 		return list

@@ -12,23 +12,23 @@ import (
 type Automation struct {
 	ID      string // unique within its Set; a slug of the name unless given
 	Name    string // unique within its Set, for people
-	Version int64  // as Part's
+	Version int64  // as in Part
 	State   State
 	On      Trigger
 	Tag     string // of contact.tagged, lower case
-	// Conflict says which side stands for its contacts, events and tasks.
+	// Conflict decides which side wins for its contacts, events and tasks.
 	Conflict ConflictRule
 
 	milestone *milestone    // of milestone.changed, milestone.approaching and workflow.received
-	before    time.Duration // of milestone.approaching: how long before the milestone it holds
+	before    time.Duration // of milestone.approaching: how long before the milestone the trigger holds
 	condition *condition
 	actions   []action
-	names     []mention // that only a location can tell to be right
+	names     []mention // names that only a location can check
 	reads     reads     // by the milestone, the condition and the actions together
 }
 
-// Actions lists what the automation makes, in the order in which it was written.
-// The n-th of them, from 1, has the item key ID/n.
+// Actions lists the item kinds of the actions in the order of the text. The n-th action,
+// from 1, has the item key ID/n.
 func (a *Automation) Actions() []ItemKind {
 	kinds := make([]ItemKind, len(a.actions))
 	for i, act := range a.actions {
@@ -37,7 +37,7 @@ func (a *Automation) Actions() []ItemKind {
 	return kinds
 }
 
-// Kind returns which records the automation looks at.
+// Kind returns the kind of records that the automation reads.
 func (a *Automation) Kind() Kind {
 	if a.milestone != nil {
 		return a.milestone.of
@@ -45,14 +45,14 @@ func (a *Automation) Kind() Kind {
 	return a.On.Kind()
 }
 
-// dated reports whether the automation makes something else for each date of its
-// milestone: what it made for the last one stays.
+// dated reports whether each date of the milestone gets its own items. Items for an earlier
+// date then stay.
 func (a *Automation) dated() bool {
 	return a.milestone != nil && (a.On == MilestoneApproaching || a.milestone.yearly)
 }
 
-// needsContact reports whether the automation cannot do without a contact: it reads
-// one, or writes to it in HighLevel.
+// needsContact reports whether the automation needs a contact, because it reads one or
+// writes to it in HighLevel.
 func (a *Automation) needsContact() bool {
 	return a.reads.contact || slices.ContainsFunc(a.Actions(), ItemKind.InHighLevel)
 }
@@ -60,8 +60,8 @@ func (a *Automation) needsContact() bool {
 // Set is a compiled list of automations, immutable and safe for concurrent use.
 type Set struct {
 	automations []*Automation
-	names       []mention       // that only a location can tell to be right
-	tracing     *[]Considered   // what was considered; nil = nobody asks
+	names       []mention       // names that only a location can check
+	tracing     *[]Considered   // collects what was considered; nil = not traced
 	removed     map[string]bool // ids of automations that are not on, whose items may be removed
 }
 
@@ -73,8 +73,8 @@ func (s *Set) Automations() []*Automation {
 	return append([]*Automation(nil), s.automations...)
 }
 
-// looking yields the automations that are switched on and look at records of
-// this kind. A nil Set has none.
+// looking lists the automations that are on and read records of this kind. A nil Set has
+// none.
 func (s *Set) looking(kind Kind) (found []*Automation) {
 	if s == nil {
 		return nil
@@ -87,26 +87,26 @@ func (s *Set) looking(kind Kind) (found []*Automation) {
 	return found
 }
 
-// Follows reports whether an automation that is on or paused looks at records of
-// this kind. What a paused one misses is known once it is on again.
+// Follows reports whether an automation that is on or paused reads records of this kind. A
+// paused one counts because it catches up when it is switched on again.
 func (s *Set) Follows(kind Kind) bool {
 	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.Kind() == kind })
 }
 
-// Needs returns which facts a plan reads, so that no more is fetched.
+// Needs says which facts a plan reads, so that Milepost fetches nothing else.
 type Needs struct {
-	Any          bool // some automation that is switched on looks at records of this kind
+	Any          bool // an automation that is on reads records of this kind
 	Contact      bool // Facts.Contact, without its custom fields
 	CustomFields bool // Facts.Contact.Custom; Contact is then true as well
 	Notes        bool // Facts.Notes
 	// OpportunityFields are Facts.Opportunity.Custom.
 	OpportunityFields bool
 	Happened          bool // Facts.Happened and Facts.Tagged
-	Last              bool // what is last known of a record is to be kept: an automation looks at deleted ones
+	Last              bool // keep the last known facts of a record, because an automation is about deleted records
 }
 
-// Needs returns what the automations that are switched on read for records of
-// this kind. Facts.Location and the record itself are always read.
+// Needs returns what the automations that are on read for records of this kind. They always
+// need Facts.Location and the record itself.
 func (s *Set) Needs(kind Kind) Needs {
 	var n Needs
 	for _, a := range s.looking(kind) {
@@ -118,12 +118,11 @@ func (s *Set) Needs(kind Kind) Needs {
 		n.noteOf(a)
 	}
 	for _, a := range s.Automations() {
-		if a.State == StatePaused && a.Kind() == kind { // which catches up
+		if a.State == StatePaused && a.Kind() == kind { // it catches up later
 			n.noteOf(a)
 		}
 	}
-	// The texts of attached notes are whatever the note automations make of them,
-	// and those may read the contact.
+	// The note automations make the texts of attached notes, and may read the contact.
 	writers := s.noteWriters()
 	n.Notes = n.Notes && len(writers) > 0
 	if n.Notes {
@@ -136,19 +135,19 @@ func (s *Set) Needs(kind Kind) Needs {
 	return n
 }
 
-// noteOf adds what is to be noted for an automation.
+// noteOf adds what Milepost must store for an automation.
 func (n *Needs) noteOf(a *Automation) {
 	holds := a.On.info().holds
 	n.Happened = n.Happened || holds == onceHappened && a.Kind() != KindMeeting || a.milestone != nil && a.milestone.tag != ""
 	n.Last = n.Last || holds == onceGone
 }
 
-// NeedsOfMeetings returns what the automations that are switched on read for the
-// meetings of a record, whatever its kind: to be added to its own Needs where it
-// has any. The contact is always read, for what they want is written to it.
+// NeedsOfMeetings returns what the automations that are on read for the meetings of a
+// record of any kind. Add it to the record's own Needs if it has meetings. They always need
+// the contact, because their results are written to it.
 func (s *Set) NeedsOfMeetings() Needs { return s.Needs(KindMeeting) }
 
-// And puts the needs of two evaluations together.
+// And combines the needs of two evaluations.
 func (n Needs) And(more Needs) Needs {
 	return Needs{
 		Any: n.Any || more.Any, Contact: n.Contact || more.Contact,
@@ -157,9 +156,8 @@ func (n Needs) And(more Needs) Needs {
 	}
 }
 
-// noteWriters are the automations that make note items of notes. A paused one is
-// among them: else a change of a contact would take the notes out of the requests
-// that show them.
+// noteWriters lists the automations that make note items from notes, including paused ones.
+// Without those, a change of a contact would remove the notes from requests that show them.
 func (s *Set) noteWriters() (found []*Automation) {
 	for _, a := range s.Automations() {
 		if a.Kind() != KindNote || a.State == StateOff {
@@ -175,10 +173,10 @@ func (s *Set) noteWriters() (found []*Automation) {
 	return found
 }
 
-// reads is what expressions and actions look at beside the record itself.
+// reads is what expressions and actions read besides the record itself.
 type reads struct {
 	contact, custom, notes bool
-	opportunity            bool // its custom fields
+	opportunity            bool // the opportunity's custom fields
 }
 
 func (r *reads) add(more reads) {
@@ -199,8 +197,8 @@ func (r *reads) addOpportunityField(key string) {
 	r.opportunity = r.opportunity || !standardNames("opportunity")[key]
 }
 
-// standardFields are the keys of a contact that are no custom fields. They are
-// HighLevel's merge-field names without the "contact." in front.
+// standardFields are the keys of a contact's fields other than custom fields: HighLevel's
+// merge-field names without "contact.".
 var standardFields = map[string]bool{
 	"id": true, "first_name": true, "last_name": true, "name": true, "email": true, "phone": true,
 	"company_name": true, "address1": true, "city": true, "state": true, "country": true,
@@ -209,15 +207,15 @@ var standardFields = map[string]bool{
 	"dnd": true, "tags": true,
 }
 
-// writableFields are those of the standard fields that HighLevel's
-// PUT /contacts/{contactId} takes as a text (HighLevel OpenAPI, UpdateContactDto).
+// writableFields are the standard fields that HighLevel's PUT /contacts/{contactId} accepts
+// as a text (HighLevel OpenAPI, UpdateContactDto).
 var writableFields = []string{
 	"name", "first_name", "last_name", "email", "phone", "address1", "city", "state", "postal_code",
 	"country", "website", "timezone", "date_of_birth", "source", "assigned_to",
 }
 
-// writable returns why a field of the contact cannot be written; nil if it can.
-// A key that is no standard field is taken for a custom field.
+// writable returns why a field of the contact cannot be written; nil if it can. A key that
+// is not a standard field counts as a custom field.
 func writable(key string) error {
 	_, form := contactReference("contact." + key)
 	switch {
@@ -233,14 +231,14 @@ func writable(key string) error {
 	return nil
 }
 
-// contactReference takes "contact.closing_date" apart.
+// contactReference splits "contact.closing_date".
 func contactReference(text string) (key string, ok bool) {
 	at, ok := referenceTo("contact", text)
 	return at.key, ok
 }
 
-// MilestoneTags are the tags, in lower case, that are milestones of automations which
-// are not off: since when a contact has them matters.
+// MilestoneTags returns the tags, in lower case, that are milestones of automations that
+// are not off. Milepost must know since when a contact has them.
 func (s *Set) MilestoneTags() map[string]bool {
 	tags := map[string]bool{}
 	for _, a := range s.Automations() {
@@ -251,13 +249,13 @@ func (s *Set) MilestoneTags() map[string]bool {
 	return tags
 }
 
-// Notes reports whether an automation has this trigger that is switched on, or paused:
-// then what happened meanwhile counts when it is switched on again.
+// Notes reports whether an automation with this trigger is on or paused. A paused one
+// counts, because what happens now matters when it is switched on again.
 func (s *Set) Notes(t Trigger) bool {
 	return slices.ContainsFunc(s.Automations(), func(a *Automation) bool { return a.State != StateOff && a.On == t })
 }
 
-// LooksAt reports whether an automation that is switched on has this trigger.
+// LooksAt reports whether an automation that is on has this trigger.
 func (s *Set) LooksAt(t Trigger) bool {
 	return s != nil && slices.ContainsFunc(s.automations, func(a *Automation) bool { return a.State == StateOn && a.On == t })
 }

@@ -27,9 +27,9 @@ func (c Call) Entry() (entry catalog.Entry, ok bool) {
 	return entry, ok && entry.Kind == catalog.Operation
 }
 
-// Request is what is sent for a location: method, path, query and body. It sends
-// nothing, so a preview can show it. companyID is the location's agency, of which only
-// a few operations ask; "" = not known, which shows a word in its place.
+// Request returns what is sent for a location: method, path, query and body. It sends
+// nothing, so a preview can show it. companyID is the location's agency, which only a few
+// operations need; "" = not known, and then a placeholder stands for it.
 func (c Call) Request(locationID, companyID string) (catalog.Request, error) {
 	entry, ok := c.Entry()
 	if !ok {
@@ -85,7 +85,7 @@ func loadCall(f *fields) action {
 	return a
 }
 
-// unknownOperation says that an operation is not known, and which one may have been meant.
+// unknownOperation returns a message about an unknown operation, with a suggestion.
 func unknownOperation(name string) string {
 	var names []string
 	for _, e := range catalog.Entries() {
@@ -113,11 +113,11 @@ func keysOf(node *yaml.Node) (keys []string) {
 type callLoader struct {
 	*fields
 	call   *call
-	lines  map[string]int // of each field, by its name in a catalog.Mistake
-	failed bool           // something is wrong that says all there is to say
+	lines  map[string]int // line of each field, by its name in a catalog.Mistake
+	failed bool           // a mistake that makes further ones pointless
 }
 
-// object reads an object twice: with compiled templates, and as it is written.
+// object reads an object twice: with compiled templates, and as written.
 func (l *callLoader) object(at string, node *yaml.Node) (compiled map[string]any, written any) {
 	compiled, texts := map[string]any{}, map[string]any{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
@@ -175,14 +175,14 @@ func (l *callLoader) value(at string, node *yaml.Node) (compiled, written any) {
 
 func lastPart(at string) string { return at[strings.LastIndexByte(at, '.')+1:] }
 
-// mistake notes what the catalogue says is wrong, at the line of the field.
+// mistake notes the catalogue's mistake at the line of the field.
 func (l *callLoader) mistake(m catalog.Mistake) {
 	if m.Field == "" {
 		l.wrong("operation", "%s", m.Message)
 		return
 	}
 	line := l.values["operation"].Line
-	for at := m.Field; at != ""; at = at[:max(0, strings.LastIndexByte(at, '.'))] { // a field that is missing has the line of what it is in
+	for at := m.Field; at != ""; at = at[:max(0, strings.LastIndexByte(at, '.'))] { // a missing field gets the line of its parent
 		if found, ok := l.lines[at]; ok {
 			line = found
 			break
@@ -198,8 +198,9 @@ func (l *callLoader) mistake(m catalog.Mistake) {
 func (a *call) kind() ItemKind { return ItemCall }
 func (a *call) reads() reads   { return a.names }
 
-// item fills the fields in. An optional field without a value is left out: a call
-// clears nothing by accident. If a required one has none, nothing is wanted.
+// item fills in the fields. It leaves out an optional field without a value, so that a call
+// clears nothing by accident. If a required field has no value, the automation wants
+// nothing.
 func (a *call) item(r *run, env map[string]any) (Item, error) {
 	filled, err := a.object("", a.entry.Fields, a.fields, env)
 	if err != nil {
@@ -233,7 +234,7 @@ func (a *call) object(at string, fields catalog.Fields, written map[string]any, 
 	return filled, nil
 }
 
-// value fills in one value. given is false if its template has none.
+// value fills in one value. given is false if its template has no value.
 func (a *call) value(at string, f catalog.Field, written any, env map[string]any) (value any, given bool, err error) {
 	switch written := written.(type) {
 	case *template:
@@ -269,8 +270,8 @@ func (a *call) value(at string, f catalog.Field, written any, env map[string]any
 	return written, true, nil
 }
 
-// sent is the value of a template as a vendor takes it: a moment alone is
-// 2026-12-04T15:00:00Z, and a day 2026-12-04.
+// sent returns the value of a template in the form that vendors accept:
+// 2026-12-04T15:00:00Z for an instant, and 2026-12-04 for a day.
 func sent(kind string, v any) any {
 	if d, ok := v.(Date); ok {
 		v = d.String()
@@ -293,7 +294,7 @@ func sent(kind string, v any) any {
 	switch list := v.(type) {
 	case string:
 		return strings.TrimSpace(list)
-	case []string: // one form of a list, so that it has one fingerprint
+	case []string: // so that equal lists have equal fingerprints
 		all := make([]any, len(list))
 		for i, text := range list {
 			all[i] = text
@@ -308,7 +309,7 @@ func noValue(v any) bool {
 	return v == nil || v == "" || isList && len(list) == 0
 }
 
-// mails is whom the call may mail.
+// mails returns whom the call may mail.
 func (c Call) mails() []Mailed {
 	entry, ok := c.Entry()
 	if !ok || !entry.Mails {

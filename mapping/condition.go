@@ -9,21 +9,21 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// condition is an expression that is true or false. It is known by its parts as
-// well, those between its "and"s, so that it can be told which of them was not met.
+// condition is an expression that is true or false. It also keeps its parts, which are
+// joined by "and", so that Milepost can say which part was not met.
 type condition struct {
 	*expression
 	parts []conditionPart
 }
 
-// conditionPart is one of them, with the fields that it looks at.
+// conditionPart is one part of a condition, with the fields that it reads.
 type conditionPart struct {
 	text    string
 	program *expression
 	fields  [][]string // e.g. contact, city
 }
 
-// mostSeen is how many fields are told of a part that was not met.
+// mostSeen is how many fields of a part that was not met are shown.
 const mostSeen = 4
 
 // compileCondition compiles an expression that must be true or false.
@@ -38,7 +38,7 @@ func compileCondition(source string, s scope) (*condition, error) {
 	c := &condition{expression: e}
 	tree, err := parser.Parse(source)
 	if err != nil {
-		return c, nil //nolint:nilerr // it is compiled; only what is told of it is less
+		return c, nil //nolint:nilerr // it is compiled; only the explanation has less detail
 	}
 	for _, node := range conjuncts(tree.Node) {
 		if part, err := compileExpression(node.String(), s, expr.AsBool()); err == nil {
@@ -48,7 +48,7 @@ func compileCondition(source string, s scope) (*condition, error) {
 	return c, nil
 }
 
-// conjuncts takes an expression apart at the "and"s that all of it needs.
+// conjuncts splits an expression at its top-level "and"s.
 func conjuncts(node ast.Node) []ast.Node {
 	if n, ok := node.(*ast.BinaryNode); ok && (n.Operator == "and" || n.Operator == "&&") {
 		return append(conjuncts(n.Left), conjuncts(n.Right)...)
@@ -56,13 +56,13 @@ func conjuncts(node ast.Node) []ast.Node {
 	return []ast.Node{node}
 }
 
-// fieldFinder collects the fields of records that an expression looks at.
+// fieldFinder collects the record fields in an expression.
 type fieldFinder struct{ found [][]string }
 
 func fieldsIn(node ast.Node) [][]string {
 	var f fieldFinder
 	ast.Walk(&node, &f)
-	var whole [][]string // not workflow.fields beside workflow.fields.city
+	var whole [][]string // not workflow.fields in addition to workflow.fields.city
 	for _, path := range f.found {
 		if !slices.ContainsFunc(f.found, func(p []string) bool { return len(p) > len(path) && slices.Equal(p[:len(path)], path) }) {
 			whole = append(whole, path)
@@ -78,7 +78,7 @@ func (f *fieldFinder) Visit(node *ast.Node) {
 	}
 }
 
-// pathOf takes contact.city apart; nil for what is no field of a record.
+// pathOf splits contact.city; nil if the node is not a field of a record.
 func pathOf(node ast.Node) []string {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
@@ -95,7 +95,7 @@ func pathOf(node ast.Node) []string {
 	return nil
 }
 
-// lookUp is the value of a field; nil if there is none.
+// lookUp returns the value of a field; nil if there is none.
 func lookUp(env map[string]any, path []string) (v any) {
 	v = env
 	for _, key := range path {

@@ -5,22 +5,22 @@ import (
 	"strings"
 )
 
-// Considered says what one automation made of a record: what it wants, or why it
-// wants nothing.
+// Considered is the result of one automation for a record: what it wants, or why it wants
+// nothing.
 type Considered struct {
 	ID      string // of the automation
 	Name    string
-	Version int64  // as Automation's
-	Meeting string // id of the meeting that it was looked at for; "" = for the record itself
-	Items   []Item // that it wants
-	// Reason says, if it wants nothing or less than all of its actions, why: a
-	// condition, or what is wrong. For people; no personal data, but of a problem.
+	Version int64  // as in Automation
+	Meeting string // id of the meeting for which it was considered; "" = the record itself
+	Items   []Item // the items that it wants
+	// Reason says why it wants nothing, or not all of its actions: a condition, or a
+	// mistake. It is for people, and holds personal data only if it is a Problem.
 	Reason  string
-	Problem bool // the reason is a mistake, of the automation or of the record
-	// Condition is the part of the condition that was not met, and Saw the values that
-	// it saw. Saw is personal data.
+	Problem bool // the reason is a mistake in the automation or the record
+	// Condition is the part of the condition that was not met. Saw has the values that it
+	// saw, which are personal data.
 	Condition, Saw string
-	// Conditions are all parts of the condition.
+	// Conditions lists all parts of the condition.
 	Conditions []Condition
 }
 
@@ -31,8 +31,7 @@ type Condition struct {
 	Held bool
 }
 
-// Trace is Plan, and says of each automation that was considered what it wants and
-// why.
+// Trace is Plan, and also says for each considered automation what it wants and why.
 func (s *Set) Trace(kind Kind, f Facts) (Plan, []Considered) {
 	var all []Considered
 	tracing := *s
@@ -40,8 +39,7 @@ func (s *Set) Trace(kind Kind, f Facts) (Plan, []Considered) {
 	return tracing.plan(kind, f, currentRules), all
 }
 
-// considered notes what came of an automation. errs are those of its actions, of
-// which each may have another.
+// considered records the result of an automation. errs are the errors of its actions.
 func (r *run) considered(a *Automation, items []Item, errs []error) {
 	if r.set.tracing == nil || r.inNotes {
 		return
@@ -78,8 +76,8 @@ func (c *condition) trace(env map[string]any) []Condition {
 	return list
 }
 
-// failed returns which part is the first that is not met, and what it saw, e.g.
-// contact.city is "Boston"; "" if that cannot be told.
+// failed returns the first part that is not met and what it saw, such as contact.city is
+// "Boston"; "" if that is unknown.
 func (c *condition) failed(env map[string]any) (text, saw string) {
 	for _, part := range c.parts {
 		if holds, err := part.program.holds(env); err == nil && !holds {
@@ -89,7 +87,7 @@ func (c *condition) failed(env map[string]any) (text, saw string) {
 	return "", ""
 }
 
-// saw returns what the part looked at.
+// saw returns the values that the part read.
 func (p conditionPart) saw(env map[string]any) string {
 	var told []string
 	for _, path := range p.fields[:min(len(p.fields), mostSeen)] {

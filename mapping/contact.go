@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// contactAction makes a contact: in CalendarHero (contact) or, of one that came
-// there by a scheduling link, in HighLevel (upsert_contact).
+// contactAction makes a contact: in CalendarHero (contact), or in HighLevel for a contact
+// from a scheduling link (upsert_contact).
 type contactAction struct {
 	what                         ItemKind
 	name, organization, jobTitle *template
@@ -40,9 +40,9 @@ func loadUpsertContact(f *fields) action {
 	}
 }
 
-// wayBack says which field each part is written back to. A part that asks for
-// nothing has none, and of a list only the first entry has. The company's name
-// goes one way: HighLevel sets it only when it makes the contact.
+// wayBack returns the field to which each part is written back. A part without a template
+// has none, and in a list only the first entry has one. The company's name is not written
+// back, because HighLevel sets it only when it creates the contact.
 func (a *contactAction) wayBack(f *fields) map[string]string {
 	back, taken := map[string]string{}, map[string]string{}
 	for _, part := range []struct {
@@ -181,7 +181,8 @@ func (a *updateContact) item(r *run, env map[string]any) (Item, error) {
 	return Item{ContactFields: written}, nil
 }
 
-// field is the text to write in one field: what HighLevel takes for its type.
+// field returns the text for one field, in the form that HighLevel accepts for the field's
+// type.
 func (a *updateContact) field(key string, r *run, env map[string]any) (string, error) {
 	custom, ok := r.facts.Contact.Custom[key]
 	if !ok && !standardFields[key] {

@@ -8,17 +8,17 @@ import (
 	"github.com/expr-lang/expr/parser"
 )
 
-// mostWork bounds what one evaluation of an expression may read, in bytes. A field
-// counts each time that it is named, and within a function over a list once for each
-// element. So no expression runs for long or takes much memory, whatever the record
-// holds, and the same record gives the same answer on a slow machine.
+// mostWork limits what one evaluation of an expression may read, in bytes. A field counts
+// each time that it is named; in a function over a list it counts once for each element. So
+// no expression runs long or needs much memory. The limit depends only on the record, so a
+// slow machine gives the same answer.
 const mostWork = 16 << 20
 
-// longestFilled bounds a text with its holes filled in, in bytes.
+// longestFilled limits a text with its holes filled in, in bytes.
 const longestFilled = 4 << 20
 
-// How much longer it takes to match a pattern than to read the text, and one that is
-// in the record itself.
+// How many times longer matching a pattern takes than reading the text, for a fixed pattern
+// and for one from the record.
 const (
 	patternWork    = 8
 	ownPatternWork = 100
@@ -26,13 +26,13 @@ const (
 
 // cost is what the work of an expression depends on.
 type cost struct {
-	fields [][]string   // that it names, one for each time
-	loops  [][][]string // those within each function over a list
-	splits int          // calls that make a list of a text
-	factor int          // how much longer its operations take than to read the fields
+	fields [][]string   // the fields that it names, once for each use
+	loops  [][][]string // the fields in each function over a list
+	splits int          // calls that turn a text into a list
+	factor int          // how many times longer its operations take than reading the fields
 }
 
-// costOf finds it out; the zero cost for a source that does not parse.
+// costOf returns the cost of a source; the zero cost if it does not parse.
 func costOf(source string) (c cost) {
 	tree, err := parser.Parse(source)
 	if err != nil {
@@ -64,8 +64,8 @@ func costOf(source string) (c cost) {
 	return c
 }
 
-// occurrences lists the fields that a node names, one for each time; a record that is
-// used as a whole counts as a field.
+// occurrences lists the fields that a node names, once for each use. A record that is used
+// as a whole counts as a field.
 func occurrences(node ast.Node) (found [][]string) {
 	whole := map[string]int{}
 	ast.Walk(&node, visitor(func(n ast.Node) {
@@ -117,8 +117,8 @@ func (c cost) check(env map[string]any) error {
 	return nil
 }
 
-// extent is how large a value is: its texts in bytes, and its elements. A list that
-// is compared with itself costs the square of its elements.
+// extent returns the size of a value: the bytes of its texts, and its elements. Comparing a
+// list with itself costs the square of its elements.
 func extent(v any, depth int) (bytes, elements int) {
 	const deepest = 20
 	switch v := v.(type) {
@@ -149,7 +149,7 @@ func extent(v any, depth int) (bytes, elements int) {
 	return bytes + 16*elements + elements*elements/64, elements
 }
 
-// tooLong is said of a text that grew too long.
+// tooLong is the error for a text that became too long.
 func tooLong() error {
 	return fmt.Errorf("the text is longer than %d MiB", longestFilled>>20)
 }

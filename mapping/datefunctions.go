@@ -8,18 +8,18 @@ import (
 	"github.com/expr-lang/expr/types"
 )
 
-// The functions of conditions that read dates. They are of one evaluation, for
-// they read dates in the location's zone, and one of them its clock. What is
-// empty is neither before nor after nor within anything.
+// These are the functions in conditions that read dates. They belong to one evaluation,
+// because they use the location's zone, and one of them uses the clock. An empty value is
+// never before, after or within anything.
 
-// dateFunctions are their types by name.
+// dateFunctions are the types of these functions by name.
 var dateFunctions = types.Map{
 	"before": types.TypeOf(func(any, any) (bool, error) { return false, nil }),
 	"after":  types.TypeOf(func(any, any) (bool, error) { return false, nil }),
 	"within": types.TypeOf(func(any, any) (bool, error) { return false, nil }),
 }
 
-// mostDays is how many days within looks ahead at most.
+// mostDays is how many days within may look ahead.
 const mostDays = 3660
 
 func (r *run) addDateFunctions(env map[string]any) map[string]any {
@@ -29,8 +29,8 @@ func (r *run) addDateFunctions(env map[string]any) map[string]any {
 	return env
 }
 
-// compare reports whether a lies on that side of b. If one of them is a date
-// without a time, the days count.
+// compare reports whether a lies on the given side of b. If one of them is a date without a
+// time, it compares days.
 func (r *run) compare(a, b any, side int) (bool, error) {
 	first, err := ParseDate(a, r.zone)
 	if err != nil {
@@ -46,8 +46,8 @@ func (r *run) compare(a, b any, side int) (bool, error) {
 	return first.at.Compare(second.at) == side, nil
 }
 
-// within reports whether a date is today or at most so many days ahead, by the
-// calendar of the location's zone.
+// within reports whether a date is today or up to the given number of days ahead, in the
+// location's zone.
 func (r *run) within(date, days any) (bool, error) {
 	n, err := number(days)
 	if err != nil || n < 0 || n > mostDays {
@@ -67,7 +67,7 @@ func (r *run) within(date, days any) (bool, error) {
 	return !r.facts.Now.Before(from) && r.facts.Now.Before(until), nil
 }
 
-// dayOf is the midnight in UTC of the day that a clock beside t shows.
+// dayOf returns, as midnight UTC, the day of t in t's own zone.
 func dayOf(t time.Time) time.Time {
 	year, month, day := t.Date()
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
@@ -85,12 +85,12 @@ func number(v any) (int, error) {
 	return 0, fmt.Errorf("%s is no whole number", quoteShort(printed(v)))
 }
 
-// askAgain notes a time at which the plan may be another one.
+// askAgain notes a time when the plan may change.
 func (r *run) askAgain(at time.Time) {
 	if at.After(r.facts.Now) && (r.again.IsZero() || at.Before(*r.again)) {
 		*r.again = at.UTC()
 	}
 }
 
-// isEmpty reports whether a field has no value, or nothing but blanks.
+// isEmpty reports whether a field has no value, or only spaces.
 func isEmpty(args ...any) (any, error) { return strings.TrimSpace(printed(args[0])) == "", nil }

@@ -34,11 +34,11 @@ var weekdayNames = [...]string{
 	time.Saturday:  "saturday sat samstag sa samedi sam sábado sáb sabato sab zaterdag za lørdag lør lördag lör laurdag lau lauantai lauantaina la sobota sob szombat szo",
 }
 
-// Words around a date or a time that mean nothing more.
+// These words around a date or a time have no further meaning.
 const dateFillers = "t of at um uhr le à min s a las del de às alle ore om den kl klo"
 
-// What time zones are called, for those whose name means one offset everywhere:
-// not CST, IST and the like.
+// zoneNames are names of time zones that mean the same offset everywhere, which excludes
+// CST, IST and others.
 var zoneNames = map[time.Duration]string{
 	0:               "z utc gmt ut wet",
 	1 * time.Hour:   "cet mez west",
@@ -61,14 +61,14 @@ var zoneNames = map[time.Duration]string{
 
 // dateWord is what a word of a date can mean.
 type dateWord struct {
-	month   time.Month // 0 if it names none
+	month   time.Month // 0 = it names no month
 	weekday *time.Weekday
-	offset  *time.Duration // how far the zone that it names is ahead of UTC
+	offset  *time.Duration // offset of the zone that it names
 	filler  bool
 }
 
-// dateWords holds all of the names above, in lower case. "mar" is both: March,
-// and mardi, martes and martedì.
+// dateWords has all of these names in lower case. "mar" means both March and Tuesday
+// (mardi, martes, martedì).
 var dateWords = func() map[string]dateWord {
 	words := map[string]dateWord{}
 	add := func(names string, means func(*dateWord)) {

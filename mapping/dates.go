@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Date is what a date field holds: a date without a time of day, or an instant,
-// or nothing (the zero Date: the field was cleared).
+// Date is the value of a date field: a date without a time of day, an instant, or nothing
+// (the zero Date, for a cleared field).
 type Date struct {
 	at   time.Time // of a date without a time: its midnight in UTC
 	kind dateKind
@@ -31,10 +31,9 @@ func (d Date) IsZero() bool { return d.kind == dateCleared }
 // DateOnly reports whether the date has no time of day.
 func (d Date) DateOnly() bool { return d.kind == dateCivil }
 
-// Instant returns the moment that is meant, in zone. A date without a time takes
-// the time of day given by clock. A local time that does not exist, because the
-// clocks skip it, moves forward by what they skip; one that exists twice means
-// the first.
+// Instant returns the date as an instant in zone. A date without a time gets the time of
+// day in clock. A local time that does not exist, because the clocks skip it, moves forward
+// by the gap. A local time that exists twice means the first.
 func (d Date) Instant(clock time.Duration, zone *time.Location) time.Time {
 	if d.kind != dateCivil {
 		return d.at.In(utcIfNil(zone))
@@ -42,8 +41,8 @@ func (d Date) Instant(clock time.Duration, zone *time.Location) time.Time {
 	return local(d.at.Add(clock), zone)
 }
 
-// String writes a date as 2026-12-01, an instant as 2026-12-01 15:00 in the zone
-// that it was read in, and nothing for a cleared one.
+// String writes a date as 2026-12-01 and an instant as 2026-12-01 15:00, in the zone in
+// which it was read. A cleared date is "".
 func (d Date) String() string {
 	switch d.kind {
 	case dateCivil:
@@ -54,8 +53,7 @@ func (d Date) String() string {
 	return ""
 }
 
-// day writes the day alone, of an instant in the zone that it was read in, and
-// nothing for a cleared date.
+// day writes only the day, in the zone in which an instant was read. A cleared date is "".
 func (d Date) day() string {
 	if d.IsZero() {
 		return ""
@@ -138,8 +136,7 @@ func parseDateText(s string, zone *time.Location) (Date, error) {
 	return readDate(s, zone)
 }
 
-// epoch reads a count of seconds or milliseconds since 1970; the number of
-// digits returns which.
+// epoch reads seconds or milliseconds since 1970; the number of digits decides which.
 func epoch(digits string, zone *time.Location) (Date, error) {
 	n, err := strconv.ParseInt(digits, 10, 64)
 	size := len(strings.TrimPrefix(digits, "-"))
@@ -181,8 +178,8 @@ func instant(t time.Time, zone *time.Location) (Date, error) {
 	return Date{at: t.In(zone), kind: dateInstant}, nil
 }
 
-// checkYear refuses what can only be a slip, such as the year 202 or a number
-// that was no date. It also keeps every date within what can be written down.
+// checkYear rejects years that must be a mistake, such as 202 or a number that was not a
+// date. It also keeps every date within the range that can be written.
 func checkYear(t time.Time) error {
 	if y := t.UTC().Year(); y < 1800 || y > 2999 {
 		return fmt.Errorf("the year %d is not between 1800 and 2999", y)
@@ -190,14 +187,14 @@ func checkYear(t time.Time) error {
 	return nil
 }
 
-// local finds the instant at which clocks in zone show the date and time that
-// wall shows in UTC. In a gap it moves forward by the gap; of two it takes the
-// first. time.Date promises neither.
+// local returns the instant at which clocks in zone show the date and time that wall has in
+// UTC. In a gap, it moves forward by the gap. Of two instants, it returns the first.
+// time.Date guarantees neither.
 func local(wall time.Time, zone *time.Location) time.Time {
 	zone = utcIfNil(zone)
 	wall = wall.UTC()
-	// No zone is further than a day from UTC, so these are the offsets before and
-	// after whatever change lies near.
+	// No zone is further than a day from UTC, so these are the offsets before and after any
+	// change nearby.
 	_, before := wall.Add(-24 * time.Hour).In(zone).Zone()
 	_, after := wall.Add(24 * time.Hour).In(zone).Zone()
 	first := wall.Add(-time.Duration(before) * time.Second).In(zone)
@@ -210,7 +207,7 @@ func local(wall time.Time, zone *time.Location) time.Time {
 	return first
 }
 
-// shows reports whether a clock beside t shows what wall shows in UTC.
+// shows reports whether t in its own zone has the date and time that wall has in UTC.
 func shows(t, wall time.Time) bool {
 	_, east := t.Zone()
 	return t.Add(time.Duration(east) * time.Second).Equal(wall)
@@ -223,7 +220,7 @@ func utcIfNil(zone *time.Location) *time.Location {
 	return zone
 }
 
-// quoteShort quotes what was read, so that an error stays one readable line.
+// quoteShort quotes and shortens a value, so that an error stays one readable line.
 func quoteShort(s string) string {
 	if r := []rune(s); len(r) > 60 {
 		s = string(r[:60]) + "…"

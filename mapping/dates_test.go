@@ -152,7 +152,7 @@ func TestADateTakesTheTimeOfDayInItsZone(t *testing.T) {
 	}
 	for clock, want := range map[time.Duration]string{
 		9 * time.Hour:                 "2026-03-08T09:00:00-04:00",
-		2*time.Hour + 30*time.Minute:  "2026-03-08T03:30:00-04:00", // skipped
+		2*time.Hour + 30*time.Minute:  "2026-03-08T03:30:00-04:00", // the clocks skip 02:30
 		time.Hour + 59*time.Minute:    "2026-03-08T01:59:00-05:00",
 		23*time.Hour + 59*time.Minute: "2026-03-08T23:59:00-04:00",
 		0:                             "2026-03-08T00:00:00-05:00",
@@ -163,8 +163,8 @@ func TestADateTakesTheTimeOfDayInItsZone(t *testing.T) {
 	}
 }
 
-// Any instant, shown on a local clock and read back, is the same instant or,
-// where the clock shows it twice, the earlier one.
+// An instant that is written as a local time and read back is the same instant, or the
+// earlier of two with the same local time.
 func TestALocalTimeIsReadBackAsTheFirstInstantThatShowsIt(t *testing.T) {
 	zones := []*time.Location{
 		zone(t, "America/New_York"), zone(t, "Australia/Lord_Howe"), zone(t, "Europe/Berlin"),

@@ -12,12 +12,12 @@ import (
 	"unicode"
 )
 
-// A text is read as a row of pieces in any order: a date in digits, or its day,
-// month and year; a weekday, a time of day, a time zone. No piece may come twice,
-// but for the zone, which many print as an offset and a name.
+// A text is read as pieces in any order: a date in digits, or its day, month and year; a
+// weekday, a time of day, a time zone. No piece may occur twice, except the zone, which
+// many programs write as an offset and a name.
 //
-// The first piece that fits is taken. Its function returns false if it does not
-// fit here, after all.
+// The first matching piece is used. Its function returns false if it does not fit at this
+// place.
 var datePieces = []struct {
 	form *regexp.Regexp
 	read func(r *dateReader, m []string) (bool, error)
@@ -33,17 +33,17 @@ var datePieces = []struct {
 	{regexp.MustCompile(`^\([^()]*\)`), (*dateReader).comment},
 }
 
-// clockForm is 15:04, 15:04:05, 15:04:05.999, 3:04 PM or 3 PM, and with other
-// signs 15.04.05 and 15 h 04 min 05.
+// clockForm matches 15:04, 15:04:05, 15:04:05.999, 3:04 PM or 3 PM, and with other signs
+// 15.04.05 and 15 h 04 min 05.
 var clockForm = regexp.MustCompile(strings.ReplaceAll(
 	`^(\d{1,2})(?:SIGN(\d\d)(?:SIGN(\d\d)(?:[.,](\d{1,9}))?)?)?(?: ?([AaPp])\.? ?[Mm]\b)?`,
 	"SIGN", `(?:[:.]| ?(?i:h|min) ?)`))
 
-// dateReader holds what was read of a date so far.
+// dateReader holds the parts of a date that were read so far.
 type dateReader struct {
 	zone *time.Location
 
-	year, month, day string // digits; "" is not yet
+	year, month, day string // digits; "" = not read yet
 	separator        string // between month, day and year in digits
 	march            int    // how often "mar" was read: March, or a Tuesday
 	weekday          *time.Weekday
@@ -57,7 +57,7 @@ type dateReader struct {
 
 type zoneOffset struct {
 	text string
-	east time.Duration // how far its clocks are ahead of UTC
+	east time.Duration // its offset from UTC
 }
 
 func readDate(text string, zone *time.Location) (Date, error) {
@@ -82,8 +82,8 @@ func readDate(text string, zone *time.Location) (Date, error) {
 	return r.at(date)
 }
 
-// plainSigns replaces what looks alike, the blanks and the minus of typography,
-// and drops marks that nobody sees, which some browsers print.
+// plainSigns replaces typographic spaces and minus signs by plain ones, and removes
+// invisible marks that some browsers print.
 func plainSigns(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -98,7 +98,7 @@ func plainSigns(s string) string {
 	}, s)
 }
 
-// skip removes what only separates. After a date or a time a hyphen does not: it
+// skip removes separators. After a date or a time, a hyphen is not a separator, because it
 // begins an offset.
 func (r *dateReader) skip(s string) string {
 	if r.hasDate() || r.hasClock {
@@ -122,7 +122,7 @@ func (r *dateReader) piece(s string) (int, error) {
 	return 0, nil
 }
 
-// cutsNumber reports whether there are digits on both sides of i.
+// cutsNumber reports whether position i is between two digits.
 func cutsNumber(s string, i int) bool {
 	digit := func(c byte) bool { return '0' <= c && c <= '9' }
 	return i < len(s) && digit(s[i-1]) && digit(s[i])
@@ -159,7 +159,7 @@ func (r *dateReader) yearLast(m []string) (bool, error) {
 	return true, nil
 }
 
-// number reads a day or a year; one of two digits after the day is a year.
+// number reads a day or a year. Two digits after the day are a year.
 func (r *dateReader) number(m []string) (bool, error) {
 	switch digits := m[1]; {
 	case len(digits) == 4 && r.year == "":
@@ -192,7 +192,7 @@ func parseClock(s string) (time.Duration, error) {
 	return clockTime(m)
 }
 
-// clockTime returns what clockForm found, as the time since midnight.
+// clockTime converts a match of clockForm to the time since midnight.
 func clockTime(m []string) (time.Duration, error) {
 	hour, _ := strconv.Atoi(m[1]) // the form lets only digits through
 	minute, _ := strconv.Atoi("0" + m[2])
@@ -261,14 +261,14 @@ func (r *dateReader) word(m []string) (bool, error) {
 	return true, nil
 }
 
-// comment skips what follows the zone in JavaScript and in mails, as in
-// GMT+0100 (Central European Standard Time).
+// comment skips the text after a zone that JavaScript and mails write, as in GMT+0100
+// (Central European Standard Time).
 func (r *dateReader) comment([]string) (bool, error) {
 	return len(r.zones)+len(r.offsets) > 0 || r.region != nil, nil
 }
 
-// readMarch takes a word that means March and Tuesday for the one that is missing. It
-// reports false if neither is.
+// readMarch resolves a word that means both March and Tuesday: it is whichever is still
+// missing. It returns false if neither is.
 func (r *dateReader) readMarch() bool {
 	if r.march > 0 && r.month == "" {
 		r.month, r.march = "3", r.march-1
@@ -284,10 +284,10 @@ func (r *dateReader) readMarch() bool {
 	return true
 }
 
-// date returns the one day that the pieces can mean. Days and months in digits
-// are in HighLevel's order, the month first; a weekday can turn it around. Dots
-// say nothing: HighLevel puts them between a month and a day, most of Europe
-// between a day and a month. A year of two digits is of this century or the last.
+// date returns the only day that the pieces can mean. Digits are in HighLevel's order,
+// month first, unless a weekday shows the other order. Dots decide nothing, because
+// HighLevel writes them between month and day, and most of Europe between day and month. A
+// year of two digits may be in this century or the last.
 func (r *dateReader) date() (Date, error) {
 	if !r.readMarch() || r.year == "" || r.month == "" || r.day == "" {
 		return Date{}, errors.New(dateForms)
@@ -303,7 +303,7 @@ func (r *dateReader) date() (Date, error) {
 	if r.separator == "." || r.separator != "" && r.weekday != nil {
 		orders = append(orders, [2]int{day, month})
 	}
-	if month > 12 { // a day, where the order is open
+	if month > 12 { // must be the day, if the order is open
 		orders = orders[len(orders)-1:]
 	}
 	var days []Date
@@ -329,8 +329,7 @@ func (r *dateReader) date() (Date, error) {
 	return Date{}, fmt.Errorf("it can mean %s or %s; write it as one of these", days[0], days[1])
 }
 
-// at puts the date together with its time and zone: a date alone, a local time,
-// or an instant.
+// at combines the date with its time and zone to a date alone, a local time, or an instant.
 func (r *dateReader) at(date Date) (Date, error) {
 	wall := date.at.Add(r.clock)
 	offset, err := r.zoneOffset(wall)
@@ -355,8 +354,8 @@ func (r *dateReader) at(date Date) (Date, error) {
 	return instant(wall.Add(-offset.east), r.zone)
 }
 
-// zoneOffset returns the offset that all zones of the text, but for the region,
-// agree on; nil if there is none.
+// zoneOffset returns the offset on which all zones of the text agree, apart from the
+// region; nil if there is none.
 func (r *dateReader) zoneOffset(wall time.Time) (*zoneOffset, error) {
 	offsets, unknown := r.offsets, ""
 	for _, name := range r.zones {
@@ -364,7 +363,7 @@ func (r *dateReader) zoneOffset(wall time.Time) (*zoneOffset, error) {
 		switch {
 		case len(can) == 0:
 			unknown = name
-		case len(offsets) > 0 && slices.Contains(can, offsets[0].east): // it is the one that the text says
+		case len(offsets) > 0 && slices.Contains(can, offsets[0].east): // it is the offset in the text
 		default:
 			offsets = append(offsets, zoneOffset{name, can[0]})
 		}
@@ -383,8 +382,8 @@ func (r *dateReader) zoneOffset(wall time.Time) (*zoneOffset, error) {
 	return &offsets[0], nil
 }
 
-// offsetsOfName returns which offsets a zone's name such as CET can mean. What
-// clocks show in the reader's zone around that time goes first.
+// offsetsOfName returns the offsets that a zone name such as CET can mean. The offset that
+// applies in the reader's zone around that time comes first.
 func (r *dateReader) offsetsOfName(name string, wall time.Time) (can []time.Duration) {
 	for _, near := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		if own, east := wall.Add(near).In(r.zone).Zone(); strings.EqualFold(own, name) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// wantDate compares with 2026-12-01 for a date alone, else with RFC 3339 in UTC.
+// wantDate compares with 2026-12-01 for a date alone, otherwise with RFC 3339 in UTC.
 func wantDate(t *testing.T, text string, zone *time.Location, want string) {
 	t.Helper()
 	d, err := ParseDate(text, zone)
@@ -108,8 +108,8 @@ func TestParseDateReadsWhatProgramsPrint(t *testing.T) {
 	wantDate(t, "2026-12-01 07:00:00 -0800 PST", zone(t, "Asia/Manila"), at)
 }
 
-// The file is what testdata/dates.mjs prints: each month and weekday in the
-// languages of HighLevel.
+// testdata/dates.mjs prints the file, which has each month and weekday in HighLevel's
+// languages.
 func TestParseDateReadsTheLanguagesOfHighLevel(t *testing.T) {
 	lines, err := os.ReadFile("testdata/dates.tsv")
 	if err != nil {
@@ -122,7 +122,7 @@ func TestParseDateReadsTheLanguagesOfHighLevel(t *testing.T) {
 	}
 }
 
-func TestParseDateSaysWhatCanMeanTwoThings(t *testing.T) {
+func TestParseDateRejectsAmbiguousDates(t *testing.T) {
 	for text, want := range map[string]string{
 		"01.12.2026":                                "it can mean 2026-01-12 or 2026-12-01; write it as one of these",
 		"1.12.2026, 15:00:00":                       "it can mean 2026-01-12 or 2026-12-01",

@@ -47,8 +47,8 @@ func TestTheAutomationsInTheDocumentationLoad(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the tables in docs/automations.md that are made from the code")
 
-// The tables between two marks are those that are made from the code.
-func TestTheTablesInTheDocumentationAreThoseOfTheCode(t *testing.T) {
+// The code generates the tables between two marks.
+func TestTheTablesInTheDocumentationMatchTheCode(t *testing.T) {
 	const path = "../docs/automations.md"
 	page, err := os.ReadFile(path)
 	if err != nil {

@@ -12,8 +12,8 @@ var durationForm = regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,4})d)?(?:(\d{1,4
 // longestDuration keeps sums of durations and dates far from any overflow.
 const longestDuration = 2 * 366 * 24 * time.Hour
 
-// parseDuration reads 30m, 1h30m, 1d, 2w. A day is 24 hours, which Before counts
-// as a day of the calendar.
+// parseDuration reads 30m, 1h30m, 1d or 2w. A day is 24 hours, which Before treats as a
+// calendar day.
 func parseDuration(s string) (time.Duration, error) {
 	m := durationForm.FindStringSubmatch(s)
 	if m == nil || s == "" {
@@ -30,12 +30,11 @@ func parseDuration(s string) (time.Duration, error) {
 	return sum, nil
 }
 
-// Before is when a reminder that comes d before an instant is due. Each full 24
-// hours of d are a day of the calendar: a reminder one day before ten o'clock is
-// at ten o'clock, whatever the clocks in zone (nil is UTC) do that night. The rest
-// of d is taken off as it is. A time of day that the clocks skip moves forward by
-// what they skip; one that exists twice means the first. The answer is in UTC, and
-// always before at where d is more than 0.
+// Before returns when a reminder d before an instant is due, in UTC. Each full 24 hours of
+// d are a calendar day: one day before ten o'clock is ten o'clock, even if the clocks in
+// zone (nil = UTC) change that night. The rest of d is subtracted exactly. A time of day
+// that the clocks skip moves forward by the gap, and one that exists twice means the first.
+// If d is more than 0, the result is always before at.
 func Before(at time.Time, d time.Duration, zone *time.Location) time.Time {
 	zone = utcIfNil(zone)
 	days, rest := int(d/(24*time.Hour)), d%(24*time.Hour)

@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// run is the evaluation of one record.
+// run evaluates one record.
 type run struct {
 	set   *Set
 	facts Facts
 	zone  *time.Location
 	tags  []string
 	rules textRules
-	env   map[string]any // what every automation may read; milestone comes on top
-	notes *[]string      // once they have been computed
-	again *time.Time     // when the plan may be another one; zero = not before something changes
+	env   map[string]any // what every automation may read; milestone is added to it
+	notes *[]string      // the texts of the notes; nil until they are computed
+	again *time.Time     // when the plan may change by itself; zero = never
 
-	traced  []Condition // of the automation that is evaluated, if its Set is tracing
-	inNotes bool        // only the texts of notes that others attach are computed
+	traced  []Condition // parts of the present automation's condition, if the Set is traced
+	inNotes bool        // computes only the texts of notes that other automations attach
 
 	written bool    // the record was written by Milepost itself
-	meeting Meeting // that is looked at; the zero one if it is the record itself
+	meeting Meeting // the meeting to evaluate; zero = the record itself
 }
 
 func newRun(s *Set, kind Kind, f Facts, rules textRules) *run {
@@ -63,9 +63,9 @@ func newRun(s *Set, kind Kind, f Facts, rules textRules) *run {
 	return r
 }
 
-// withMeeting is the evaluation of a meeting of the record. One recipe serves
-// all of them, so there is a task of that name, without any value, also where the
-// record is none.
+// withMeeting returns the evaluation of a meeting of the record. One recipe serves meetings
+// of all kinds of records. So task always exists, and has no values if the record is not a
+// task.
 func (r *run) withMeeting(m Meeting) *run {
 	one := *r
 	one.meeting = m
@@ -87,7 +87,7 @@ func (r *run) taskFields(t Task) map[string]any {
 	}
 }
 
-// opportunityFields puts standard and custom fields together, as contactFields does.
+// opportunityFields combines standard and custom fields, as contactFields does.
 func opportunityFields(o Opportunity, zone *time.Location) map[string]any {
 	fields := customFields(o.Custom, zone)
 	maps.Copy(fields, map[string]any{
@@ -101,7 +101,7 @@ func opportunityFields(o Opportunity, zone *time.Location) map[string]any {
 	return fields
 }
 
-// customFields are the values by key.
+// customFields returns the values by key.
 func customFields(custom map[string]CustomField, zone *time.Location) map[string]any {
 	fields := make(map[string]any, len(custom)+16)
 	for key, f := range custom {
@@ -113,8 +113,8 @@ func customFields(custom map[string]CustomField, zone *time.Location) map[string
 	return fields
 }
 
-// calendarContactFields are under the names that a HighLevel contact's fields
-// have, with the first word of the name as the first name.
+// calendarContactFields uses the field names of a HighLevel contact. The first word of the
+// name is the first name.
 func calendarContactFields(c CalendarContact) map[string]any {
 	first := func(list []string) string {
 		if len(list) == 0 {
@@ -131,9 +131,9 @@ func calendarContactFields(c CalendarContact) map[string]any {
 	}
 }
 
-// contactFields puts standard and custom fields together under the names that
-// expressions use. Standard fields win. A date without a time is always written
-// 2026-12-01, however HighLevel stored it, so that dates can be compared.
+// contactFields combines standard and custom fields under the names that expressions use.
+// Standard fields win. It always writes a date without a time as 2026-12-01, so that
+// expressions can compare dates, whatever form HighLevel stored.
 func contactFields(c Contact, tags []string, zone *time.Location) map[string]any {
 	fields := customFields(c.Custom, zone)
 	maps.Copy(fields, c.Fields)
@@ -147,7 +147,8 @@ func contactFields(c Contact, tags []string, zone *time.Location) map[string]any
 	return fields
 }
 
-// civilText writes a date without a time as 2026-12-01, and leaves what is none.
+// civilText writes a date without a time as 2026-12-01, and returns any other value
+// unchanged.
 func civilText(v any, zone *time.Location) any {
 	if d, err := ParseDate(v, zone); err == nil && d.DateOnly() {
 		return d.String()
@@ -155,9 +156,9 @@ func civilText(v any, zone *time.Location) any {
 	return v
 }
 
-// taskDue reads a due date. Unlike a date field it always has a time of day, so
-// midnight UTC is no date alone: it is four in the afternoon in Los Angeles. What
-// cannot be read stays as it is, for the action to complain about.
+// taskDue reads a due date. It always has a time of day, unlike a date field. So midnight
+// UTC is an instant, such as four in the afternoon in Los Angeles. A value that cannot be
+// read is returned unchanged, so that the action reports it.
 func taskDue(due string, zone *time.Location) any {
 	d, err := ParseDate(due, zone)
 	switch {
@@ -171,7 +172,7 @@ func taskDue(due string, zone *time.Location) any {
 	return d
 }
 
-// moment is an instant in the zone; nil for none.
+// moment returns an instant in the zone; nil for the zero time.
 func moment(t time.Time, zone *time.Location) any {
 	if d, err := ParseDate(t, zone); err == nil && !d.IsZero() {
 		return d

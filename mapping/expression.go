@@ -14,9 +14,9 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// Operators write expressions, over texts that
-// anybody may have typed into HighLevel. So none may run for long or take much
-// memory: what could loop or grow without bound is left out of the language.
+// Operators write expressions over texts that anybody may have typed into HighLevel. So no
+// expression may run long or need much memory. The language leaves out everything that
+// could loop or grow without limit.
 const (
 	longestExpression = 4000 // characters
 	mostNodes         = 500
@@ -29,8 +29,8 @@ type scope struct {
 	names   types.Map
 }
 
-// records are the fields of everything but the contact, whose custom fields
-// differ from location to location.
+// records are the fields of all records except the contact, whose custom fields differ by
+// location.
 var records = map[string]types.Map{
 	"task": {
 		"id": types.String, "title": types.String, "body": types.String, "due": types.Any,
@@ -67,7 +67,7 @@ var records = map[string]types.Map{
 
 func scopeOf(t Trigger) scope { return scopeFor(t, t.Kind()) }
 
-// scopeFor is what the expressions of an automation may use whose records are of a kind.
+// scopeFor returns what the expressions of an automation for records of a kind may use.
 func scopeFor(t Trigger, kind Kind) scope {
 	names := maps.Clone(dateFunctions)
 	names["contact"], names["location"] = types.TypeOf(map[string]any{}), records["location"]
@@ -94,7 +94,7 @@ func (s scope) has(name string) bool { _, ok := s.names[name]; return ok }
 type expression struct {
 	program *vm.Program
 	reads   reads
-	names   []mention // in it, by line from 1
+	names   []mention // names in it, by line from 1
 	cost    cost
 }
 
@@ -139,7 +139,7 @@ func compileError(err error) error {
 	return &expressionError{max(1, at.Line), message}
 }
 
-// eval never panics: what fails while it runs is an error for people.
+// eval never panics: an error at run time is an error for people.
 func (e *expression) eval(env map[string]any) (any, error) {
 	if err := e.cost.check(env); err != nil {
 		return nil, err
@@ -173,8 +173,8 @@ func (e *expression) holds(env map[string]any) (bool, error) {
 	return b, nil
 }
 
-// builtins are the functions of expr that need no clock, give the same answer
-// every time (keys and values do not), and none larger than what they are given.
+// builtins are the functions of expr that need no clock, always give the same answer
+// (unlike keys and values), and return nothing larger than their input.
 var builtins = []string{
 	"all", "none", "any", "one", "filter", "map", "find", "count", "sum",
 	"len", "abs", "ceil", "floor", "round", "int", "float", "min", "max",
@@ -196,8 +196,8 @@ func language() []expr.Option {
 	)
 }
 
-// What split, join and replace may return at most. They multiply their input,
-// and could be nested.
+// These limit the results of split, join and replace, which multiply their input and can be
+// nested.
 const (
 	mostParts   = 1000
 	longestText = 1 << 16 // bytes
@@ -234,20 +234,20 @@ func replaceText(args ...any) (any, error) {
 	return strings.ReplaceAll(text, from, to), nil
 }
 
-// reader walks through a parsed expression. It notes which fields of the contact
-// are read, and finds mistakes that it can explain better than expr.
+// reader walks through a parsed expression. It notes the contact fields that are read, and
+// finds mistakes that it can explain better than expr.
 type reader struct {
 	scope       scope
 	source      string
 	contacts    int       // how often the contact is named
-	keys        []string  // its fields that are named, one for each time
+	keys        []string  // its fields that are named, once for each use
 	opportunity bool      // a custom field of the opportunity is named
-	names       []mention // that only a location can tell to be right
+	names       []mention // names that only a location can check
 	mistake     *expressionError
 }
 
-// found returns what is read. A contact that is handed on whole, or asked for a
-// computed field, may give any field.
+// found returns what is read. If a contact is passed on as a whole, or a field's name is
+// computed, any field may be read.
 func (r *reader) found() (out reads) {
 	out.opportunity = r.opportunity
 	for _, key := range r.keys {
@@ -267,7 +267,7 @@ func (r *reader) Visit(node *ast.Node) {
 	case *ast.MemberNode:
 		r.member(n)
 	case *ast.BuiltinNode:
-		if !slices.Contains(builtins, n.Name) { // some are there even when they are disabled
+		if !slices.Contains(builtins, n.Name) { // expr has some even when they are disabled
 			r.fail(n, unknown("function", n.Name, functions()).Error())
 		}
 		r.tagsCompared(n)
@@ -278,12 +278,12 @@ func (r *reader) Visit(node *ast.Node) {
 		printsField(n)
 		r.compared(n)
 	case *ast.VariableDeclaratorNode:
-		r.mistake = nil // its own name was not known
+		r.mistake = nil // the function's own name was not known
 		r.fail(n, "let is not supported")
 	case *ast.SequenceNode:
 		r.fail(n, "only one expression is supported, without ;")
 	case *ast.PredicateNode:
-		// Loops in loops are what could take for ever.
+		// Only nested loops could run without end.
 		inner := predicates{}
 		ast.Walk(&n.Node, &inner)
 		if inner.found {
@@ -367,7 +367,7 @@ func functions() []string {
 	return append([]string{"string", "split", "join", "replace", "empty", "before", "after", "within"}, builtins...)
 }
 
-// standardNames are the fields of a record that are no custom fields.
+// standardNames returns the fields of a record other than custom fields.
 func standardNames(record string) map[string]bool {
 	names := map[string]bool{}
 	for _, name := range sortedNames(records[record]) {
@@ -381,8 +381,8 @@ func sortedNames(m types.Map) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(name string) bool { return dateFunctions[name] != nil || name == types.Extra })
 }
 
-// printsField makes contains and its like work on any value, where expr wants a
-// text: a field without a value is an empty one.
+// printsField makes contains and similar operators accept any value, not only texts as in
+// expr. A field without a value is an empty text.
 func printsField(n *ast.BinaryNode) {
 	switch n.Operator {
 	case "contains", "startsWith", "endsWith":

@@ -5,19 +5,19 @@ import "time"
 // Kind names what sort of HighLevel record an entity is.
 type Kind string
 
-// The kinds that automations can read today.
+// These are the kinds that automations can read.
 const (
 	KindContact  Kind = "contact"
 	KindTask     Kind = "task"
 	KindNote     Kind = "note"
-	KindWorkflow Kind = "workflow" // what a workflow's webhook said last
+	KindWorkflow Kind = "workflow" // the last body of a workflow's webhook
 
 	KindAppointment Kind = "appointment"
 	KindOpportunity Kind = "opportunity"
 
 	// Records of CalendarHero.
-	KindMeeting         Kind = "meeting"              // a meeting request that was not made here
-	KindCalendarContact Kind = "calendarhero_contact" // a contact that came by a scheduling link
+	KindMeeting         Kind = "meeting"              // a meeting request that Milepost did not make
+	KindCalendarContact Kind = "calendarhero_contact" // a contact from a scheduling link
 )
 
 // Facts are the HighLevel records one evaluation may read. What an automation
@@ -33,21 +33,21 @@ type Facts struct {
 	Appointment Appointment // set when an appointment is planned
 	Opportunity Opportunity // set when an opportunity is planned
 
-	// Happened are the triggers that hold for the record since something happened to
-	// it, with when that was noticed.
+	// Happened has the triggers that hold because something happened to the record, and
+	// when Milepost noticed.
 	Happened map[Trigger]time.Time
-	// Tagged says by tag, in lower case, since when the contact is known to have it.
+	// Tagged has the contact's tags in lower case, and since when Milepost knows of each.
 	Tagged map[string]time.Time
-	// Gone means that the record is deleted. The facts are then what was last known of
-	// it, and only the triggers of deleted records hold.
+	// Gone means that the record is deleted. The facts are then the last known ones, and
+	// only triggers of deleted records hold.
 	Gone bool
 
-	// Meetings are the meeting requests in CalendarHero that were made for the
-	// record's items, at most one for each; of KindMeeting, the one that is planned.
+	// Meetings are the CalendarHero meeting requests for the record's items, at most one
+	// per item. For KindMeeting, it is the meeting to plan.
 	Meetings        []Meeting
 	CalendarContact CalendarContact // set when a CalendarHero contact is planned
 
-	Now time.Time // of the evaluation: what lies within some days, and what comes next
+	Now time.Time // the time of the evaluation
 }
 
 // known reports whether the record of a kind is in the facts.
@@ -101,7 +101,7 @@ type Task struct {
 	AssignedTo string // user id
 	Due        string // as HighLevel wrote it, e.g. 2026-12-01T15:00:00Z; may be empty
 	Completed  bool
-	Written    bool `json:"-"` // by Milepost itself (see WrittenMarker): it plans nothing
+	Written    bool `json:"-"` // written by Milepost itself (see WrittenMarker), so it plans nothing
 }
 
 // Note is a HighLevel note. Body is as HighLevel stores it, which may be HTML.
@@ -111,7 +111,7 @@ type Note struct {
 	Title     string
 	UserID    string
 	DateAdded time.Time // zero when unknown
-	Written   bool      `json:"-"` // as of a Task; it is not attached either
+	Written   bool      `json:"-"` // as in Task; such a note is not attached either
 }
 
 // Appointment is a HighLevel appointment.
@@ -120,7 +120,7 @@ type Appointment struct {
 	Title      string
 	Status     string // new, confirmed, cancelled, showed, noshow, invalid
 	CalendarID string
-	Calendar   string // its name; "" = not known
+	Calendar   string // name of the calendar; "" = not known
 	AssignedTo string // user id
 	Address    string
 	Notes      string
@@ -143,8 +143,8 @@ type Opportunity struct {
 	Custom                          map[string]CustomField
 }
 
-// Workflow is what a workflow's webhook said. Values are decoded JSON; what is
-// empty is not there. Where the webhook names no contact, Facts.Contact.ID is "".
+// Workflow is the body of a workflow's webhook. Values are decoded JSON; empty values are
+// left out. If the webhook names no contact, Facts.Contact.ID is "".
 type Workflow struct {
 	ID, Name   string         // of the workflow; may be empty
 	CustomData map[string]any // the words of the webhook's Custom Data
@@ -152,21 +152,21 @@ type Workflow struct {
 	Tags       []string       // of the contact, when it was sent
 }
 
-// MeetingState is what has become of a meeting request in CalendarHero.
+// MeetingState is the state of a meeting request in CalendarHero.
 type MeetingState string
 
 // The states of a meeting request that exists or existed.
 const (
-	MeetingPending     MeetingState = "pending"     // waits for an answer of its invitees
+	MeetingPending     MeetingState = "pending"     // waits for its invitees' answer
 	MeetingBooked      MeetingState = "booked"      // a time is agreed
-	MeetingRescheduled MeetingState = "rescheduled" // booked, and moved since to a time other than asked for
+	MeetingRescheduled MeetingState = "rescheduled" // booked, and moved since to another time than requested
 	MeetingExpired     MeetingState = "expired"     // nobody answered in time
-	MeetingCancelled   MeetingState = "cancelled"   // by its invitee or the account's holder
+	MeetingCancelled   MeetingState = "cancelled"   // cancelled by its invitee or the account's holder
 	MeetingCompleted   MeetingState = "completed"   // its time has passed
-	MeetingGone        MeetingState = "gone"        // no list of CalendarHero shows it any more
+	MeetingGone        MeetingState = "gone"        // no list of CalendarHero shows it
 )
 
-// Ended reports whether nothing more becomes of the meeting.
+// Ended reports whether the state of the meeting is final.
 func (s MeetingState) Ended() bool {
 	switch s {
 	case MeetingExpired, MeetingCancelled, MeetingCompleted, MeetingGone:
@@ -178,15 +178,15 @@ func (s MeetingState) Ended() bool {
 // Meeting is a meeting request of CalendarHero.
 type Meeting struct {
 	ID         string   // CalendarHero's
-	Item       string   // key of the item that it was made for; "" = it was not made here
-	Kind       ItemKind // of that item: event or task
+	Item       string   // key of its item; "" = Milepost did not make it
+	Kind       ItemKind // the item's kind: event or task
 	Title      string   // without the marker
 	State      MeetingState
-	Type       string    // meeting type; "" = not told
+	Type       string    // meeting type; "" = unknown
 	Start, End time.Time // UTC, as CalendarHero shows them
 	Emails     []string  // of the invitees, lower case
-	// Happened are the triggers that hold for it, with when that was noticed. A
-	// meeting that is completed was booked and requested before.
+	// Happened has the triggers that hold for it, and when Milepost noticed. A completed
+	// meeting was booked and requested before.
 	Happened map[Trigger]time.Time
 }
 

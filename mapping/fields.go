@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// fields reads one YAML mapping and notes what is wrong with it. A field that is
-// there without a value counts as not there.
+// fields reads one YAML mapping and collects its mistakes. A field without a value counts
+// as missing.
 type fields struct {
 	*mistakes
 	prefix string // "event." before the names in mistakes
@@ -21,8 +21,8 @@ type fields struct {
 	values map[string]*yaml.Node
 }
 
-// fieldsOf reads a node as a mapping that may hold these keys. It returns nil
-// for what is no mapping. Nothing at all is an empty mapping.
+// fieldsOf reads a node as a mapping that may have these keys. It returns nil if the node
+// is not a mapping. A missing node is an empty mapping.
 func fieldsOf(m *mistakes, prefix string, node *yaml.Node, s scope, allowed ...string) *fields {
 	f := openFields(m, prefix, node)
 	if f == nil {
@@ -98,15 +98,14 @@ func (f *fields) wrong(name, format string, args ...any) {
 	f.add(line, f.prefix+name, format, args...)
 }
 
-// required notes that a field must be there.
+// required notes a mistake if the field is missing.
 func (f *fields) required(name string) {
 	if !f.has(name) {
 		f.wrong(name, "is required")
 	}
 }
 
-// text reads a text, a number or a yes or no as it was written; "" if there is
-// none.
+// text reads a text, number or boolean as written; "" if the field is missing.
 func (f *fields) text(name string) string {
 	v := f.values[name]
 	if v == nil {
@@ -138,7 +137,7 @@ func (f *fields) flag(name string, otherwise bool) bool {
 	return otherwise
 }
 
-// list reads a list; one value alone is a list of one.
+// list reads a list; a single value is a list of one.
 func (f *fields) list(name string) []*yaml.Node {
 	v := f.values[name]
 	switch {
@@ -153,7 +152,7 @@ func (f *fields) list(name string) []*yaml.Node {
 	return nil
 }
 
-// mostWords bounds a list of texts.
+// mostWords limits a list of texts.
 const mostWords = 200
 
 // words reads a list of texts.
@@ -177,8 +176,8 @@ func (f *fields) words(name string) (words []*yaml.Node) {
 	return words
 }
 
-// table reads a mapping of text to text with keys folded: lower case, one blank
-// between words.
+// table reads a mapping of text to text. Its keys are in lower case, with one space between
+// words.
 func (f *fields) table(name string) map[string]string {
 	v := f.values[name]
 	if v == nil {
@@ -221,7 +220,7 @@ func (f *fields) duration(name, otherwise string) time.Duration {
 	return d
 }
 
-// durations reads a list of them, and gives the longest first, each once.
+// durations reads a list of durations, sorted from the longest, without duplicates.
 func (f *fields) durations(name string) (all []time.Duration) {
 	for _, v := range f.words(name) {
 		d, err := parseDuration(v.Value)
@@ -249,8 +248,8 @@ func (f *fields) clock(name, otherwise string) time.Duration {
 	return d
 }
 
-// template compiles a field with holes. The default is used when the field is
-// not there; without a default it is an empty text.
+// template compiles a field with holes. A missing field gets the default; without a default
+// it is an empty text.
 func (f *fields) template(name, otherwise string) *template {
 	if v := f.values[name]; v != nil && v.Kind == yaml.ScalarNode {
 		return f.compile(name, v)
@@ -266,8 +265,8 @@ func (f *fields) template(name, otherwise string) *template {
 	return t
 }
 
-// templateFrom is template with a default that reads a record, which not every
-// trigger has.
+// templateFrom is template with a default that reads a record, because not every trigger
+// has that record.
 func (f *fields) templateFrom(record, name, otherwise string) *template {
 	if !f.has(name) && !f.scope.has(record) {
 		f.wrong(name, "is required with on: %s", f.scope.trigger)
@@ -276,7 +275,7 @@ func (f *fields) templateFrom(record, name, otherwise string) *template {
 	return f.template(name, otherwise)
 }
 
-// templates compiles a list of them.
+// templates compiles a list of fields with holes.
 func (f *fields) templates(name string, otherwise ...string) (all []*template) {
 	if !f.has(name) {
 		for _, text := range otherwise {
@@ -352,8 +351,8 @@ func compiled[T any](f *fields, name string, compile func(string, scope) (*T, er
 	return nil
 }
 
-// expressionWrong notes a mistake in an expression at its own line: the text of
-// a block (|) begins on the line after it.
+// expressionWrong notes a mistake at its own line in an expression. The text of a block (|)
+// begins one line later.
 func (f *fields) expressionWrong(name string, v *yaml.Node, err error) {
 	line := v.Line
 	var at *expressionError

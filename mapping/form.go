@@ -15,8 +15,8 @@ import (
 	"milepost/internal/catalog"
 )
 
-// Form is an automation as a person fills it in, field by field. Its text is the
-// YAML; ReadForm and Text lead from one to the other.
+// Form is an automation as a person fills it in, field by field. Its text is YAML. ReadForm
+// and Text convert between the two.
 type Form struct {
 	Top       FormValues // id, name, on, tag, before, if and conflict
 	Milestone FormValues
@@ -25,21 +25,21 @@ type Form struct {
 
 // FormAction is one action of a form.
 type FormAction struct {
-	Was    int    // its place, from 1, in the text that it is written into; 0 = it is not there
+	Was    int    // its number, from 1, in the text that Text changes; 0 = it is new
 	Type   string // event, task, …
 	Values FormValues
 }
 
-// FormValues are values by field. One that is not there is not in the text. The
-// fields of a request's operation begin with "fields.".
+// FormValues are values by field. A field that is missing is not in the text. The fields of
+// a request's operation begin with "fields.".
 type FormValues map[string]FormValue
 
-// FormValue is the value of a field. One part of it is set, by the field's FieldKind.
+// FormValue is the value of a field. The field's FieldKind says which part of it is set.
 type FormValue struct {
 	Text  string
 	List  []string
 	Table []FormPair
-	YAML  string // what the kind of the field cannot show
+	YAML  string // a value that the field's kind cannot show
 }
 
 // FormPair is one row of a table.
@@ -69,7 +69,8 @@ var (
 
 const fieldsOfCall = "fields."
 
-// KindOfField is the kind of a field of an action; a milestone's has the action "".
+// KindOfField returns the kind of an action's field. The fields of a milestone have the
+// action "".
 func KindOfField(action, field string, values FormValues) FieldKind {
 	switch {
 	case action == "update_contact" && field == "fields", slices.Contains(tableFields, field):
@@ -98,7 +99,7 @@ func kindOfCallField(operation, path string) FieldKind {
 	return FieldText
 }
 
-// CallField is the field of an operation with a path such as dndSettings.Call.status.
+// CallField returns the field of an operation at a path such as dndSettings.Call.status.
 func CallField(operation, path string) (found catalog.Field, ok bool) {
 	entry, ok := catalog.Find(operation)
 	fields := entry.Fields
@@ -118,13 +119,13 @@ func CallField(operation, path string) (found catalog.Field, ok bool) {
 // ActionNames lists the actions in the order in which to offer them.
 func ActionNames() []string { return slices.Clone(actionNames) }
 
-// ActionFields lists the fields of an action; those of a request's operation are the
-// catalogue's.
+// ActionFields lists the fields of an action, without those of a request's operation, which
+// are in the catalogue.
 func ActionFields(action string) []string {
 	return slices.DeleteFunc(slices.Clone(actionTypes[action].fields), func(f string) bool { return action == "request" && f == "fields" })
 }
 
-// GoesWith reports whether an action goes with a trigger.
+// GoesWith reports whether an action is possible with a trigger.
 func GoesWith(action string, on Trigger) bool {
 	return slices.Contains(actionTypes[action].on.triggers, on)
 }
@@ -132,11 +133,11 @@ func GoesWith(action string, on Trigger) bool {
 // ActionMeaning says for people what an action creates or changes.
 func ActionMeaning(action string) string { return actionTypes[action].makes }
 
-// errNoForm is why a text has no form.
+// errNoForm is the error for a text that a form cannot show.
 var errNoForm = errors.New("it uses YAML that a form cannot show, such as references")
 
-// ReadForm reads the form of a text of one automation. It returns an error for a text
-// that only YAML can show: one with references, tags or fields that are not known.
+// ReadForm reads the form from a text of one automation. It returns an error for a text
+// that a form cannot show, with references, tags or unknown fields.
 func ReadForm(text string) (Form, error) {
 	root, err := oneEntry(text)
 	if err != nil {
@@ -170,8 +171,8 @@ func readForm(root *yaml.Node) (f Form, err error) {
 	return f, nil
 }
 
-// plainNode reports whether a node and all in it have no references and no tags of
-// their own.
+// plainNode reports whether a node and everything in it have no references and no explicit
+// tags.
 func plainNode(n *yaml.Node) bool {
 	return n.Kind != yaml.AliasNode && n.Anchor == "" && n.Style&yaml.TaggedStyle == 0 && n.Tag != "!!merge" &&
 		!slices.ContainsFunc(n.Content, func(in *yaml.Node) bool { return !plainNode(in) })
@@ -219,7 +220,8 @@ func readValues(values FormValues, action string, body *yaml.Node, known []strin
 	return nil
 }
 
-// readTree reads the fields of an operation, those of an object under their path.
+// readTree reads the fields of an operation. Fields within an object have its path in their
+// name.
 func readTree(values FormValues, at string, node *yaml.Node) bool {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i].Value, node.Content[i+1]
@@ -275,7 +277,7 @@ func flowText(node *yaml.Node) string {
 	return strings.TrimSpace(text)
 }
 
-// bare is a copy of a node without comments, in the flow style.
+// bare returns a copy of a node without comments, in flow style.
 func bare(n *yaml.Node) *yaml.Node {
 	made := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Style: n.Style}
 	switch {
@@ -300,7 +302,7 @@ func encode(node *yaml.Node) (string, error) {
 	return out.String(), errors.Join(err, encoder.Close())
 }
 
-// equal reports whether two values say the same.
+// equal reports whether two values mean the same.
 func (v FormValue) equal(w FormValue) bool {
 	return v.Text == w.Text && v.YAML == w.YAML && slices.Equal(v.List, w.List) && slices.Equal(v.Table, w.Table)
 }
@@ -309,15 +311,15 @@ func (all FormValues) equal(other FormValues) bool {
 	return maps.EqualFunc(all, other, FormValue.equal)
 }
 
-// Equal reports whether two forms say the same.
+// Equal reports whether two forms mean the same.
 func (f Form) Equal(g Form) bool {
 	return f.Top.equal(g.Top) && f.Milestone.equal(g.Milestone) &&
 		slices.EqualFunc(f.Actions, g.Actions, func(a, b FormAction) bool { return a.Type == b.Type && a.Values.equal(b.Values) })
 }
 
-// Text writes the form into the text that it was read from; "" = it is new. What the
-// form does not change stays as it is, with its comments and its order. It returns
-// an error for a form that cannot be written, such as one with YAML that is none.
+// Text writes the form into the text from which it was read; "" = a new text. Anything that
+// the form does not change keeps its comments and order. It returns an error for a form
+// that cannot be written, such as one with invalid YAML.
 func (f Form) Text(base string) (string, error) {
 	if strings.TrimSpace(base) == "" {
 		base = "- {}\n"
@@ -354,7 +356,7 @@ func (f Form) Text(base string) (string, error) {
 	return text, nil
 }
 
-// inOrder reports whether all actions are where they were.
+// inOrder reports whether no action has moved.
 func inOrder(all []FormAction) bool {
 	for i, act := range all {
 		if act.Was != i+1 {
@@ -404,7 +406,7 @@ func (f Form) writeActions(root *yaml.Node, was Form) error {
 			entry = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{textNode(act.Type), {Kind: yaml.MappingNode}}}
 		}
 		body := entry.Content[1]
-		if body.Kind != yaml.MappingNode { // it was empty
+		if body.Kind != yaml.MappingNode { // the action was empty
 			body = &yaml.Node{Kind: yaml.MappingNode}
 			entry.Content[1] = body
 		}
@@ -419,7 +421,7 @@ func (f Form) writeActions(root *yaml.Node, was Form) error {
 	return nil
 }
 
-// writingOrder is in which order people write the fields of an action.
+// writingOrder returns the order in which people write the fields of an action.
 func writingOrder(action string) []string {
 	fields := actionTypes[action].fields
 	if at := slices.Index(fields, "title"); at > 0 {
@@ -435,7 +437,7 @@ func writeValues(body *yaml.Node, action string, values, was FormValues, order [
 			setPath(body, pathOfField(action, field), nil, order)
 		}
 	}
-	for _, field := range slices.SortedFunc(maps.Keys(values), func(a, b string) int { // as a person would write them
+	for _, field := range slices.SortedFunc(maps.Keys(values), func(a, b string) int { // in the order of writingOrder
 		return cmp.Or(slices.Index(order, a)-slices.Index(order, b), strings.Compare(a, b))
 	}) {
 		value := values[field]
@@ -458,7 +460,7 @@ func pathOfField(action, field string) []string {
 	return []string{field}
 }
 
-// setPath sets or, with nil, removes a value in mappings within each other.
+// setPath sets a value in nested mappings, or removes it if node is nil.
 func setPath(body *yaml.Node, path []string, node *yaml.Node, order []string) {
 	if len(path) == 1 {
 		setKey(body, path[0], node, order)
@@ -478,8 +480,8 @@ func setPath(body *yaml.Node, path []string, node *yaml.Node, order []string) {
 	}
 }
 
-// setKey sets or, with nil, removes the value of a key. A new key goes where the
-// order has it. What is said beside a value stays.
+// setKey sets the value of a key, or removes it if node is nil. A new key is inserted in
+// the given order. Comments next to a value stay.
 func setKey(body *yaml.Node, key string, node *yaml.Node, order []string) {
 	at := len(body.Content)
 	for i := 0; i+1 < len(body.Content); i += 2 {
@@ -503,7 +505,7 @@ func setKey(body *yaml.Node, key string, node *yaml.Node, order []string) {
 	}
 }
 
-// node is the YAML of a value.
+// node returns the YAML of a value.
 func (v FormValue) node(action, field string, values FormValues) (*yaml.Node, error) {
 	switch {
 	case v.YAML != "":
@@ -550,7 +552,7 @@ var (
 	plainText  = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_. @/()+-]*$`)
 )
 
-// textNode is a text, in quotes where it could be misread.
+// textNode returns a text node, in quotes if YAML could misread it.
 func textNode(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 	switch {
@@ -565,16 +567,16 @@ func textNode(text string) *yaml.Node {
 	return n
 }
 
-// plainDuration is a duration such as 1d or 1h30m, which YAML takes for a text.
+// plainDuration matches a duration such as 1d or 1h30m, which YAML reads as a text.
 var plainDuration = regexp.MustCompile(`^([0-9]+[wdhms])+$`)
 
-// Place is where in a form something is wrong.
+// Place is the place of a mistake in a form.
 type Place struct {
 	Action int    // from 1; 0 = not in an action
 	Field  string // of the action, or name, on, if, milestone.date, do
 }
 
-// PlaceOf says where in the form of a text a mistake in that text is.
+// PlaceOf returns where a mistake in a text is in the text's form.
 func PlaceOf(text string, m Mistake) Place {
 	root, err := oneEntry(text)
 	var list *yaml.Node
@@ -598,12 +600,12 @@ func PlaceOf(text string, m Mistake) Place {
 	return found
 }
 
-// IDOf is the id that an automation gets of its name; "" = the name has no letters or
-// digits.
+// IDOf returns the id that an automation gets from its name; "" = the name has no letters
+// or digits.
 func IDOf(name string) string { return slug(name) }
 
-// CopyOf is the text of one automation under another name, with an id that is not
-// taken. Live, it is on.
+// CopyOf returns the text of one automation under another name, with an unused id. The copy
+// is on.
 func CopyOf(text string, taken map[string]bool) (string, error) {
 	f, err := ReadForm(text)
 	if err != nil {
@@ -625,12 +627,12 @@ func CopyOf(text string, taken map[string]bool) (string, error) {
 	return WithState(text, StateOn)
 }
 
-// SetYAML sets a field from a text of YAML. If that is what the field's kind can show,
-// the value is of that kind.
+// SetYAML sets a field from a YAML text. If the field's kind can show the value, it is
+// stored in that kind.
 func (all FormValues) SetYAML(action, field, text string) {
 	var document yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil || len(document.Content) != 1 || !plainNode(document.Content[0]) {
-		all[field] = FormValue{YAML: text} // Text says what is wrong with it
+		all[field] = FormValue{YAML: text} // Text reports the mistake
 		return
 	}
 	node := document.Content[0]
@@ -643,7 +645,7 @@ func (all FormValues) SetYAML(action, field, text string) {
 	all[field] = readValue(KindOfField(action, field, all), node)
 }
 
-// AsYAML writes the value in one line, for a field that can only be shown so.
+// AsYAML writes the value in one line, for fields that cannot show it in another way.
 func (v FormValue) AsYAML() string {
 	node, err := v.node("", "", nil)
 	if err != nil {

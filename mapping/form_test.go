@@ -54,7 +54,7 @@ func readTheForm(t *testing.T, text string) Form {
 	return f
 }
 
-func TestWhatIsWrittenOpensInTheFormAndIsSavedAsItWas(t *testing.T) {
+func TestAWrittenTextOpensInTheFormAndIsSavedUnchanged(t *testing.T) {
 	for _, text := range writtenTexts(t) {
 		f := readTheForm(t, text)
 		for _, act := range f.Actions {
@@ -129,7 +129,7 @@ func TestOnlyYAMLCanShowReferences(t *testing.T) {
 	}
 }
 
-// texts that are hard to write.
+// hardTexts are difficult to write as YAML.
 var hardTexts = []string{
 	"", "x", " x ", "true", "on", "~", "null", "12", "007", "1e3", "09:00", "1d", "{{ contact.name }}", `{{ contact.tags | join(", ") }}: "x" #1`, "- a", "? a", "a: b", "a #b",
 	"'", `"`, `\`, "é\u00a0ü", "日本", "*x", "&x", "!x", "@x", "`x`", "%x", "|", ">", "two\nlines", "two\n\nlines\n", "\n", "  indented\nlines ", "tab\tin", "[a, b]", "{a: b}", "a,b", "#a", "2026-12-01", ".5", "0x10", "=", "<<", "-", "---", "...", "\u2028x", "\U0001F600",
@@ -205,7 +205,7 @@ func TestWritingAFormAndReadingItGivesTheSameForm(t *testing.T) {
 		if !f.Equal(again) {
 			t.Fatalf("%s\n%s", cmp.Diff(f, again), text)
 		}
-		next := form() // as if a person changed much at once
+		next := form() // as if a person made many changes at once
 		for i := range next.Actions {
 			if next.Actions[i].Was = rng.IntN(len(f.Actions) + 1); rng.IntN(2) == 0 {
 				next.Actions[i].Was = 0

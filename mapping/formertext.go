@@ -10,9 +10,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// This file keeps the conversion of texts that TextVersion 2 replaced. It only
-// tells whether a record changed or merely its conversion did, for what was made
-// before. See PlanFormer.
+// This file keeps the conversion of texts that TextVersion 2 replaced. For older items, it
+// shows whether the record changed or only its conversion did. See PlanFormer.
 
 // formerRules are the rules of texts before TextVersion 2.
 var formerRules = textRules{plain: formerPlainText, tidy: formerTidy}
@@ -96,7 +95,7 @@ func formerWithoutTags(s string) string {
 	}
 }
 
-// formerWriter knows whether it stands at the start of a line.
+// formerWriter knows whether it is at the start of a line.
 type formerWriter struct{ strings.Builder }
 
 func (w *formerWriter) atStart() bool {
@@ -109,8 +108,8 @@ func (w *formerWriter) newLine() {
 	}
 }
 
-// text writes text. At the start of a line, the blanks that only lay out the
-// HTML's own source go.
+// text writes text. At the start of a line it skips spaces that only indent the HTML
+// source.
 func (w *formerWriter) text(s string) {
 	if w.atStart() {
 		s = strings.TrimLeft(s, " \t\r\n")

@@ -16,7 +16,7 @@ type RecordField struct {
 	Type   FieldType
 }
 
-// FieldType is what the values of a field are.
+// FieldType is the type of a field's values.
 type FieldType string
 
 // The types of fields.
@@ -30,9 +30,8 @@ const (
 
 var recordOrder = []string{"milestone", "task", "note", "appointment", "opportunity", "meeting", "workflow", "calendarhero_contact", "contact", "location"}
 
-// RecordFields lists the fields that an automation with this trigger may use whose
-// records are of a kind: see Form.Kind. Custom fields, which differ from location to
-// location, are not among them.
+// RecordFields lists the fields that an automation with this trigger and kind of record may
+// use; see Form.Kind. It leaves out custom fields, which differ by location.
 func RecordFields(on Trigger, of Kind) (list []RecordField) {
 	s := scopeFor(on, of)
 	if on == WorkflowReceived {
@@ -65,7 +64,8 @@ func TypeOf(path string) FieldType {
 	return TypeOther
 }
 
-// fieldType is the type of a standard field; ok is false for one that is no value.
+// fieldType returns the type of a standard field; ok is false if the field has no single
+// value.
 func fieldType(record, key string) (t FieldType, ok bool) {
 	switch {
 	case record == "contact" && key == "tags":
@@ -112,7 +112,7 @@ func DateFields(record string) []string { return slices.Clone(standardDates[reco
 // WritableFields lists the standard fields of a contact that update_contact can set.
 func WritableFields() []string { return slices.Clone(writableFields) }
 
-// Kind returns which records the automation of the form looks at.
+// Kind returns the kind of records that the form's automation reads.
 func (f Form) Kind() Kind {
 	on := Trigger(f.Top["on"].Text)
 	if may, _ := on.HasMilestone(); !may {

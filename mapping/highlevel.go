@@ -83,8 +83,8 @@ func loadCompleteTask(*fields) action { return completeTask{} }
 func (completeTask) kind() ItemKind { return ItemCompleteTask }
 func (completeTask) reads() reads   { return reads{} }
 
-// item is wanted also when the task is completed already: what is written once
-// is not written again when a person opens the task once more.
+// item is wanted even if the task is already completed. Otherwise Milepost would complete
+// it again after a person reopens it.
 func (completeTask) item(r *run, _ map[string]any) (Item, error) {
 	if r.facts.Task.ID == "" {
 		return Item{}, notOfTask
@@ -92,9 +92,9 @@ func (completeTask) item(r *run, _ map[string]any) (Item, error) {
 	return Item{}, nil
 }
 
-// rescheduleTask moves the due date of the task that the meeting was made for: to
-// where its item has the due date, which is the end of a task and the start of an
-// event, unless the automation says otherwise.
+// rescheduleTask moves the due date of the task for which the meeting was made. Unless the
+// automation says otherwise, the new due date is the end of a task item, or the start of an
+// event item.
 type rescheduleTask struct{ start, end dueDate }
 
 func loadRescheduleTask(f *fields) action {

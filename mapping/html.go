@@ -42,16 +42,16 @@ type tag struct {
 	name       string
 	attributes string
 	closes     bool
-	mate       int // index of the tag that it is closed by, or that it closes; -1 for none
+	mate       int // index of its closing or opening tag; -1 = none
 }
 
-// tagsOf finds the tags of a text, with the closing tag of each. What is within a
-// script or style is no tag.
+// tagsOf finds the tags of a text and pairs them. It skips the contents of a script or
+// style.
 func tagsOf(s string) []tag {
 	var tags []tag
 	var open []int // indexes of the start tags that are not closed
 	waiting := map[string]int{}
-	endless := map[string]bool{} // there is no closing tag in the rest
+	endless := map[string]bool{} // names without a closing tag in the rest
 	for at := 0; ; {
 		m := tagForm.FindStringSubmatchIndex(s[at:])
 		if m == nil {
@@ -88,7 +88,7 @@ func tagsOf(s string) []tag {
 	}
 }
 
-// indexFold is strings.Index, whatever the case of ASCII letters.
+// indexFold is strings.Index without regard to the case of ASCII letters.
 func indexFold(s, lower string) int {
 	for i := 0; i+len(lower) <= len(s); i++ {
 		next := strings.IndexByte(s[i:], lower[0])
@@ -102,13 +102,12 @@ func indexFold(s, lower string) int {
 	return -1
 }
 
-// htmlSource reports whether a text is built like the HTML of an editor, and
-// returns it in a form that leaves a parser nothing to guess: whatever is no
-// markup is escaped.
+// htmlSource reports whether a text looks like the HTML of an editor. It returns the text
+// with everything escaped that is not markup, so that a parser need not guess.
 //
-// An editor's HTML begins with a block (TipTap, Quill), or with text whose tags
-// are all the editor's and all closed (contenteditable). A text in which somebody
-// only wrote of tags, or put placeholders in angle brackets, is neither.
+// An editor's HTML begins with a block (TipTap, Quill), or all its tags are closed tags of
+// an editor (contenteditable). A text about tags, or with placeholders in angle brackets,
+// is neither.
 func htmlSource(s string) (string, bool) {
 	if !strings.Contains(s, "<") {
 		return "", false
@@ -128,7 +127,7 @@ func htmlSource(s string) (string, bool) {
 		case hiddenElements[t.name] && t.mate > i:
 			i = t.mate
 			at = tags[i].to
-		case t.name == "script" && !t.closes: // a script that does not end takes the rest
+		case t.name == "script" && !t.closes: // an unclosed script covers the rest
 			return out.String(), true
 		case isEditors(t.name), t.mate >= 0, voidElements[t.name] && t.attributes != "":
 			out.WriteString(escapeAmpersands(s[t.from:t.to]))
@@ -140,9 +139,9 @@ func htmlSource(s string) (string, bool) {
 	return out.String(), true
 }
 
-// beginsWithBlock reports whether the first thing in a text is a block that is
-// closed. One that is not closed, as where a body was cut off, is directly
-// followed by what is in it: "<p>One<p>Two", but not "<p> is a paragraph".
+// beginsWithBlock reports whether a text begins with a closed block. An unclosed block, as
+// in a body that was cut off, counts only if its contents follow directly: "<p>One<p>Two",
+// but not "<p> is a paragraph".
 func beginsWithBlock(s string, tags []tag) bool {
 	at := 0
 	for i := 0; i < len(tags); i++ {
@@ -179,27 +178,28 @@ func followsBreak(s string, tags []tag, i int) bool {
 	return i > 0 && breaksLine(tags[i-1]) && strings.TrimSpace(s[tags[i-1].to:tags[i].from]) == ""
 }
 
-// isMention reports whether a tag stands in a text as a word does.
+// isMention reports whether a tag is used as a word of the text.
 func isMention(s string, t tag) bool {
 	return t.attributes == "" && blankBefore(s, t.from) && blankAfter(s, t.to)
 }
 
-// arePair reports whether a tag and its end tag stand in a text as words do.
+// arePair reports whether a tag and its end tag are used as words of the text.
 func arePair(s string, t, mate tag) bool {
 	return isMention(s, t) && blankBefore(s, mate.from) && blankAfter(s, mate.to)
 }
 
-// isMentioned reports whether two tags are words of a text, by what is between them.
+// isMentioned reports whether two tags are words of the text, judged by what is between
+// them.
 func isMentioned(inner string) bool {
 	return strings.TrimSpace(inner) == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner))
 }
 
-// isInlineHTML reports whether a text has markup, and nothing but an editor's.
+// isInlineHTML reports whether a text has markup, and only markup of an editor.
 func isInlineHTML(s string, tags []tag) bool {
 	at, found := 0, false
 	nothingElse := strings.TrimSpace(tagForm.ReplaceAllString(s, "")) == ""
 	for i, t := range tags {
-		if t.from < at { // within a script
+		if t.from < at { // in a script
 			continue
 		}
 		if strings.Contains(s[at:t.from], "<") || brokenLine(s[at:t.from], i > 0 && breaksLine(tags[i-1])) {
@@ -230,8 +230,8 @@ func isInlineHTML(s string, tags []tag) bool {
 	return found && !strings.Contains(rest, "<") && !brokenLine(rest, len(tags) > 0 && breaksLine(tags[len(tags)-1]))
 }
 
-// brokenLine reports whether a text has a line end of its own, other than one
-// that follows markup that breaks the line anyway. Editors write <br>.
+// brokenLine reports whether a text has a line end that does not follow markup with the
+// same effect. Editors write <br> instead.
 func brokenLine(text string, afterBreak bool) bool {
 	if afterBreak {
 		text = strings.TrimLeft(text, " \t\n")
@@ -246,8 +246,8 @@ func blankAfter(s string, i int) bool  { return i == len(s) || strings.IndexByte
 
 var entityForm = regexp.MustCompile(`&(?:#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|[a-zA-Z][a-zA-Z0-9]{1,31};)?`)
 
-// escapeAmpersands escapes each ampersand that begins no entity. An entity ends
-// with its semicolon: in "a=1&copy=2" and "&notit;" there is none.
+// escapeAmpersands escapes each ampersand that does not begin an entity. An entity ends
+// with a semicolon, so "a=1&copy=2" and "&notit;" have none.
 func escapeAmpersands(s string) string {
 	return entityForm.ReplaceAllStringFunc(s, func(entity string) string {
 		if is := html.UnescapeString(entity); entity == "&" || is == entity || entity != "&semi;" && strings.HasSuffix(is, ";") && len(is) > 1 {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What is not built like an editor's HTML keeps every character.
+// A text that does not look like an editor's HTML keeps every character.
 var plainTexts = []string{
 	"Call back\n  on Monday",
 	"Join https://meet.example/j/7?pwd=x&timestamp=5&region=us&copy=1",
@@ -68,7 +68,7 @@ func TestTextThatIsNoHTMLKeepsEveryCharacter(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		"a\x00b\u0007c":            "abc", // no database or calendar takes them
+		"a\x00b\u0007c":            "abc", // databases and calendars reject them
 		"one\r\ntwo\rthree":        "one\ntwo\nthree",
 		"\n \n  one\n\n":           "  one",
 		"a\xffb":                   "a\uFFFDb",
@@ -173,7 +173,7 @@ func TestHTMLLosesNothing(t *testing.T) {
 	}
 }
 
-// Whatever words are in HTML are in its text, in their order.
+// All words in HTML are in its text, in the same order.
 func TestEveryWordOfHTMLIsInItsText(t *testing.T) {
 	pieces := []string{
 		"<p>", "</p>", "<div>", "</div>", "<b>", "</b>", "<ul>", "</ul>", "<ol>", "<li>", "</ol>", "<table>", "<tr>", "<td>", "</td>", "</table>",
@@ -198,7 +198,7 @@ func TestEveryWordOfHTMLIsInItsText(t *testing.T) {
 				have = append(have, w)
 			}
 		}
-		slices.Sort(have) // text in a table that is in no cell comes before it
+		slices.Sort(have) // the parser moves text outside of cells in front of the table
 		slices.Sort(want)
 		if !slices.Equal(slices.Compact(have), slices.Compact(want)) {
 			rt.Fatalf("PlainText(%q) = %q", in.String(), got)
@@ -206,7 +206,7 @@ func TestEveryWordOfHTMLIsInItsText(t *testing.T) {
 	})
 }
 
-func TestAnEndlessTextIsReadInTime(t *testing.T) {
+func TestAVeryLongTextIsReadInTime(t *testing.T) {
 	t.Parallel()
 	for _, piece := range []string{"<", "<p", "<p>", "<div><b>", "</p>", "<!--", "<a href='", "<b></i>", "<Name>", "&", "<ul><li>", "<script", "<style>", "<br> ", "<p>x</p><blockquote>", "<img>x", "<a href=//x></a>"} {
 		s := "<p>x</p>" + strings.Repeat(piece, 100_000/len(piece))

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// htmlText writes HTML as plain text, a line for each block. Links keep their
-// address, images their alternative text, lists their numbers and levels, tables
-// their cells, <pre> its blanks. It fails with false for what nests too deeply.
+// htmlText writes HTML as plain text, one line for each block. It keeps the addresses of
+// links, alternative texts of images, numbers and levels of lists, cells of tables, and
+// spaces of <pre>. It returns false if the HTML is nested too deeply.
 func htmlText(source string) (string, bool) {
 	nodes, err := xhtml.ParseFragment(strings.NewReader(source), &xhtml.Node{Type: xhtml.ElementNode, Data: "body", DataAtom: atom.Body})
 	if err != nil {
@@ -41,7 +41,7 @@ func (w *htmlWriter) findBlocks(n *xhtml.Node) bool {
 	return holds
 }
 
-// children gives the lines of what is in a block. pre keeps blanks as they are.
+// children returns the lines of a block's contents. With pre, spaces are kept.
 func (w *htmlWriter) children(n *xhtml.Node, pre bool) (lines []string) {
 	var inline strings.Builder
 	flush := func() {
@@ -60,7 +60,7 @@ func (w *htmlWriter) children(n *xhtml.Node, pre bool) (lines []string) {
 	return lines
 }
 
-// block gives the lines of a block, or of an element with blocks in it.
+// block returns the lines of a block, or of an element that contains blocks.
 func (w *htmlWriter) block(n *xhtml.Node, pre bool) []string {
 	switch n.DataAtom {
 	case atom.Hr:
@@ -85,12 +85,12 @@ func (w *htmlWriter) block(n *xhtml.Node, pre bool) []string {
 	}
 	lines := w.children(n, pre)
 	if len(lines) == 0 && n.DataAtom == atom.P {
-		return []string{""} // editors write an empty line so
+		return []string{""} // editors write an empty line in this way
 	}
 	return lines
 }
 
-// inline writes what is within a line; <br> is "\n".
+// inline writes the contents of a line; <br> becomes "\n".
 func (w *htmlWriter) inline(out *strings.Builder, n *xhtml.Node, pre bool) {
 	switch {
 	case n.Type == xhtml.TextNode && pre:
@@ -116,7 +116,7 @@ func (w *htmlWriter) inline(out *strings.Builder, n *xhtml.Node, pre bool) {
 		w.inlineChildren(out, n, pre)
 	case atom.A:
 		var text strings.Builder
-		text.WriteByte(0) // it is not the start of a line, so its blanks stay
+		text.WriteByte(0) // keeps the spaces, because this is not the start of a line
 		w.inlineChildren(&text, n, pre)
 		s := text.String()[1:]
 		if strings.TrimLeft(s, " \t\n") != s {
@@ -141,10 +141,10 @@ func (w *htmlWriter) inlineChildren(out *strings.Builder, n *xhtml.Node, pre boo
 	}
 }
 
-// edge marks the ends of what must not run into a word beside it. No text has it.
+// edge separates a text from the word next to it. No text contains it.
 const edge = "\x00"
 
-// apart gives the text of an image, or an address, its edges.
+// apart adds edges to the text of an image or an address.
 func apart(s string) string {
 	if s == "" {
 		return ""
@@ -152,7 +152,7 @@ func apart(s string) string {
 	return edge + s + edge
 }
 
-// withoutEdges puts a blank where an edge is between two words.
+// withoutEdges replaces an edge between two words by a space.
 func withoutEdges(s string) string {
 	var out strings.Builder
 	last := rune(0)
@@ -171,9 +171,9 @@ func withoutEdges(s string) string {
 
 func joins(r rune) bool { return r == '/' || isWordRune(r) }
 
-// writeText writes text as HTML shows it: a line end in the source is a blank.
-// Other blanks stay, for editors show them; at the start of a line they only lay
-// out the source.
+// writeText writes text as HTML shows it: a line end in the source becomes a space. Other
+// spaces stay, because editors show them. But at the start of a line they only indent the
+// source.
 func writeText(out *strings.Builder, s string) {
 	for s != "" {
 		end := strings.IndexAny(s, " \t\n")
@@ -197,8 +197,8 @@ func writeText(out *strings.Builder, s string) {
 	}
 }
 
-// inlineLines splits what is within a block. The last <br> ends no line, unless
-// it is the only thing.
+// inlineLines splits the contents of a block into lines. The last <br> ends no line, unless
+// it is the only content.
 func inlineLines(s string, pre bool) []string {
 	s = withoutEdges(s)
 	if s == "" || !pre && strings.Trim(s, " \t") == "" {
@@ -207,8 +207,8 @@ func inlineLines(s string, pre bool) []string {
 	return strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 }
 
-// appendLines appends lines without the blanks at their ends, and with no more
-// than one empty line in a row; those of <pre> as they are.
+// appendLines appends lines, trims their ends, and keeps at most one empty line in a row.
+// Lines of <pre> stay unchanged.
 func appendLines(lines, more []string, pre bool) []string {
 	for _, line := range more {
 		if !pre {
@@ -236,8 +236,8 @@ func indent(lines []string, first, others string) []string {
 	return lines
 }
 
-// list gives the items of a list, a nested list below its item. Quill writes
-// levels as ql-indent-N, and says of each item of one list what it is.
+// list returns the lines of a list, with nested lists below their item. Quill writes levels
+// as ql-indent-N, and each item of its lists has its own type.
 func (w *htmlWriter) list(n *xhtml.Node) (lines []string) {
 	next, step := []int{1}, 1 // number of the next item, by level
 	if hasAttribute(n, "reversed") {
@@ -290,7 +290,7 @@ func countItems(list *xhtml.Node) (n int) {
 	return n
 }
 
-// itemNumber is the number of an item, a letter in lists of type a and A.
+// itemNumber returns the number of an item, or a letter for lists of type a and A.
 func itemNumber(n int, kind string) string {
 	if (kind == "a" || kind == "A") && n >= 1 && n <= 26 {
 		return string(rune(kind[0]) + rune(n-1))
@@ -308,8 +308,8 @@ func quillLevel(n *xhtml.Node) int {
 	return l
 }
 
-// table gives a line for each row, more where a cell has more. A row of one cell
-// is that cell: such tables are for layout.
+// table returns a line for each row, or more if a cell has more. A row with one cell
+// becomes that cell, because such tables are for layout.
 func (w *htmlWriter) table(n *xhtml.Node) (lines []string) {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		switch c.DataAtom {
@@ -336,8 +336,8 @@ func (w *htmlWriter) table(n *xhtml.Node) (lines []string) {
 	return lines
 }
 
-// tableRow puts cells side by side, or one below the other if one of them has
-// lines of its own, such as a list.
+// tableRow joins cells in one line, or puts them below each other if one of them has
+// several lines, such as a list.
 func tableRow(cells [][]string) []string {
 	row := make([]string, len(cells))
 	for i, cell := range cells {
@@ -356,7 +356,7 @@ func tableRow(cells [][]string) []string {
 	return []string{strings.TrimSpace(strings.Join(row, " | "))}
 }
 
-// withAddress is the text of a link with its address, once if they are equal.
+// withAddress returns the text of a link with its address, or once if they are equal.
 func withAddress(text, href string) string {
 	address := strings.TrimSpace(href)
 	scheme, rest, found := strings.Cut(address, ":")
@@ -380,7 +380,7 @@ func withAddress(text, href string) string {
 	return text + " (" + address + ")"
 }
 
-// dialled is what of a telephone number is dialled.
+// dialled returns the digits of a telephone number that are dialled.
 func dialled(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" -().\u00a0", r) {

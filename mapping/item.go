@@ -13,11 +13,11 @@ const (
 	ItemEvent   ItemKind = "event"
 	ItemTask    ItemKind = "task"
 
-	// What is written in HighLevel. It stays there when it is no longer asked for.
+	// These are written in HighLevel, and stay there when they are no longer wanted.
 	ItemUpdateContact  ItemKind = "update_contact"
 	ItemUpsertContact  ItemKind = "upsert_contact"
-	ItemRescheduleTask ItemKind = "reschedule_task" // of the task that the meeting was made for
-	ItemCompleteTask   ItemKind = "complete_task"   // the same
+	ItemRescheduleTask ItemKind = "reschedule_task" // for the task for which the meeting was made
+	ItemCompleteTask   ItemKind = "complete_task"   // also for that task
 	ItemHighLevelTask  ItemKind = "highlevel_task"
 	ItemHighLevelNote  ItemKind = "highlevel_note"
 
@@ -36,12 +36,12 @@ func (k ItemKind) InHighLevel() bool {
 	return false
 }
 
-// ConflictRule says which side stands where both changed the same thing.
+// ConflictRule says which side wins if both changed the same thing.
 type ConflictRule string
 
 // The conflict rules.
 const (
-	NewestWins       ConflictRule = "newest" // the later change; HighLevel's where that cannot be told
+	NewestWins       ConflictRule = "newest" // the later change; HighLevel's if that is unknown
 	HighLevelWins    ConflictRule = "highlevel"
 	CalendarHeroWins ConflictRule = "calendarhero"
 )
@@ -49,14 +49,14 @@ const (
 // Item is one thing that an automation wants to exist: pure data with no vendor
 // in it. Only the fields of its Kind are set.
 type Item struct {
-	// Key is the stable identity within its entity: automation id, "/", action
-	// number from 1; of a CalendarHero trigger "@" and the key of the item that the
-	// meeting was made for, if it was made here.
+	// Key is the item's identity within its entity: automation id, "/", action number from
+	// 1. For a CalendarHero trigger on a meeting that Milepost made, "@" and the key of the
+	// meeting's item follow.
 	Key        string
 	Automation string // the automation's name, for people
 	Kind       ItemKind
 	Conflict   ConflictRule // of contact, event and task
-	Meeting    string       // id of the meeting whose event asked for it; "" = none did
+	Meeting    string       // id of the meeting whose event asked for it; "" = none
 
 	// event and task. A task ends at its due date.
 	Title       string
@@ -74,13 +74,13 @@ type Item struct {
 	// note and highlevel_note; the body of highlevel_task
 	Text string // plain text
 
-	// highlevel_task has a Title too, and reschedule_task only Due.
+	// highlevel_task also has a Title. reschedule_task has only Due.
 	Due        time.Time // UTC
 	AssignedTo string    // user id; "" = nobody
 
-	// update_contact: what to write by merge-field name or key of a custom field,
-	// without the "contact." in front. Never empty, and no value is ""; a date is
-	// 2026-12-01, an e-mail address in lower case.
+	// update_contact: values by merge-field name or custom field key, without "contact.".
+	// The map is never empty, and neither is a value. A date is 2026-12-01, and an e-mail
+	// address is in lower case.
 	ContactFields map[string]string
 
 	// tags, in HighLevel: lower case, sorted, no duplicates
@@ -96,20 +96,19 @@ type Item struct {
 // ContactItem is the contact an automation wants. Empty fields ask for nothing.
 type ContactItem struct {
 	Name         string
-	Emails       []string // lower case, first is the main one; never empty
+	Emails       []string // lower case; the first is the main one; never empty
 	Phones       []string
 	Organization string
 	JobTitle     string
 
-	// Back says, of a contact that is kept in step both ways, which field of the
-	// HighLevel contact each part is written back to, by merge-field name without
-	// the "contact." in front; nil = one way only. Parts: name, email, phone,
-	// organization, job_title. It is no part of what is wanted, hence of no
-	// fingerprint.
+	// Back is for a contact that is synced both ways. It says to which HighLevel field each
+	// part is written back, by merge-field name without "contact."; nil = one way only.
+	// Parts: name, email, phone, organization, job_title. Back does not change what is
+	// wanted, so it is not in any fingerprint.
 	Back map[string]string `json:"-"`
 }
 
-// Invite says who is asked to a meeting request.
+// Invite says who is invited to a meeting request.
 type Invite struct {
 	Who     InviteWho
 	Address string // set for InviteAddress, and the contact's e-mail for InviteContact
@@ -125,13 +124,13 @@ const (
 	InviteAddress InviteWho = "address"
 )
 
-// Plan is the answer of one evaluation.
+// Plan is the result of one evaluation.
 type Plan struct {
 	Items    []Item    // what should exist, in applying order
-	Skipped  []Skipped // automations that were looked at and want nothing, with the reason
+	Skipped  []Skipped // automations that want nothing, with the reason
 	Problems []Problem // what could not be computed
 	Left     []string  // keys of items that stay as they are, if they exist
-	// Again is when the plan may be another one though no record changes; zero = never.
+	// Again is when the plan may change without a change of a record; zero = never.
 	Again time.Time
 }
 
@@ -142,10 +141,10 @@ type Skipped struct {
 	Saw        string // what a condition that is not met saw: contact.city is "Boston"; personal data
 }
 
-// Problem is an item that could not be computed, e.g. from an impossible date.
-// What exists for its Key must be left as it is.
+// Problem is an item that could not be computed, for example because of an impossible date.
+// The existing object of its Key must not change.
 type Problem struct {
-	Key        string // as Item.Key
+	Key        string // as in Item.Key
 	Automation string
 	Field      string // e.g. "start"
 	Message    string // for people, says what was read and what is expected

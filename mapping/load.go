@@ -12,19 +12,18 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a file may hold is far more than a person writes.
+// The limits of a file are far above what a person writes.
 const (
 	longestFile     = 1 << 20 // bytes
 	mostAutomations = 5000
 	mostActions     = 50    // of one automation
-	mostExpressions = 30000 // holes, and parts of conditions: to compile them takes time
-	deepest         = 20    // lists and fields within each other
+	mostExpressions = 30000 // holes, and parts of conditions; compiling them takes time
+	deepest         = 20    // nested lists and fields
 )
 
-// Load parses and compiles automations. The file is a YAML list of them, or one
-// or several documents (---) with one each, or a mapping with the list under
-// automations. If it has mistakes, the error is a *LoadError with all of them;
-// file is the name that it shows.
+// Load parses and compiles automations. The file is a YAML list of them, one or more
+// documents (---) with one each, or a mapping with the list under automations. If it has
+// mistakes, the error is a *LoadError with all of them, which shows the name file.
 func Load(file string, data []byte) (*Set, error) {
 	m := &mistakes{file: file}
 	l := loader{mistakes: m, set: &Set{}, ids: map[string]int{}, names: map[string]int{}}
@@ -39,7 +38,7 @@ func Load(file string, data []byte) (*Set, error) {
 type loader struct {
 	*mistakes
 	set        *Set
-	ids, names map[string]int // the line of each
+	ids, names map[string]int // the line of each one
 }
 
 func (l *loader) load(data []byte) {
@@ -111,7 +110,7 @@ func (l *loader) document(node *yaml.Node) {
 			return
 		}
 		if len(l.found) >= mostMistakes {
-			return // the others can be told once these are corrected
+			return // others can be found after these are corrected
 		}
 		l.automation(n)
 	}
@@ -119,7 +118,7 @@ func (l *loader) document(node *yaml.Node) {
 
 var expressionMark = regexp.MustCompile(`\{\{| (?:and|or|&&|\|\|) `)
 
-// tooMany is the line in which there is an expression too many; 0 = there is none.
+// tooMany returns the line with the first expression beyond the limit; 0 = none.
 func tooMany(data []byte, most int) int {
 	marks := expressionMark.FindAllIndex(data, most+1)
 	if len(marks) <= most {
@@ -128,7 +127,7 @@ func tooMany(data []byte, most int) int {
 	return 1 + bytes.Count(data[:marks[most][0]], []byte("\n"))
 }
 
-// tooDeep is the line of a node that is nested too deep; 0 = there is none.
+// tooDeep returns the line of a node that is nested too deeply; 0 = none.
 func tooDeep(node *yaml.Node, levels int) int {
 	if levels < 0 {
 		return node.Line
@@ -146,10 +145,10 @@ var (
 	noIDRune = regexp.MustCompile(`[^\p{Ll}\p{Lo}\p{N}]+`)
 )
 
-// longestName bounds names and ids, which become keys, in characters.
+// longestName limits names and ids, which become keys, in characters.
 const longestName = 100
 
-// slug makes an id of a name: "Task to calendar task" is task-to-calendar-task.
+// slug turns a name into an id: "Task to calendar task" becomes task-to-calendar-task.
 func slug(name string) string {
 	return strings.Trim(noIDRune.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }
@@ -198,7 +197,7 @@ func (l *loader) automation(node *yaml.Node) {
 	l.conflict(f, a)
 }
 
-// identify gives the automation its name and id, which no other may have.
+// identify sets the automation's name and id, which must be unique.
 func (l *loader) identify(f *fields, a *Automation) {
 	f.required("name")
 	if f.has("name") && a.Name == "" {
@@ -244,7 +243,7 @@ func (l *loader) tagOf(f *fields, a *Automation) {
 	}
 }
 
-// beforeOf reads how long before a milestone it approaches.
+// beforeOf reads how long before a milestone the trigger holds.
 func (l *loader) beforeOf(f *fields, a *Automation) {
 	switch {
 	case a.On != MilestoneApproaching && f.has("before"):
@@ -256,8 +255,8 @@ func (l *loader) beforeOf(f *fields, a *Automation) {
 	}
 }
 
-// conflict reads which side stands. It comes after the actions, for only some of
-// them have two sides.
+// conflict reads which side wins. It must run after the actions are read, because only some
+// have two sides.
 func (l *loader) conflict(f *fields, a *Automation) {
 	a.Conflict = NewestWins
 	if !f.has("conflict") {
@@ -274,16 +273,16 @@ func (l *loader) conflict(f *fields, a *Automation) {
 	}
 }
 
-// actionType is what there is to know of an action before it is read.
+// actionType is what Milepost knows about an action before it is read.
 type actionType struct {
 	load   func(f *fields) action
-	on     triggerSet // those that it goes with
+	on     triggerSet // the triggers with which it is possible
 	fields []string
 	makes  string // for people: what it creates or changes
 }
 
-// actionTypes has every action that is supported. What happens in CalendarHero
-// makes nothing there: that would go round.
+// actionTypes has every supported action. Events of CalendarHero make nothing in
+// CalendarHero, because that would be a loop.
 var actionTypes = map[string]actionType{
 	"event":           {loadEvent, ofHighLevel, append([]string{"start"}, meetingFields...), "a meeting request at a time"},
 	"task":            {loadTask, ofHighLevel, append([]string{"due"}, meetingFields...), "a request that ends when it is due"},

@@ -221,7 +221,7 @@ my.yaml:9: on: unknown trigger "nothing"; known are contact.created, contact.cha
 	}
 }
 
-func TestAFileMayNotBeEndless(t *testing.T) {
+func TestATooLargeFileIsRejected(t *testing.T) {
 	_, err := Load("f.yaml", []byte(strings.Repeat("# x\n", 1<<19)))
 	if err == nil || err.Error() != "f.yaml:1: the file is larger than 1048576 bytes" {
 		t.Errorf("got %v", err)

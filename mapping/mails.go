@@ -2,20 +2,21 @@ package mapping
 
 import "slices"
 
-// Milepost mails nobody itself. CalendarHero mails the invitee of a meeting
-// request when it is created, replaced, removed or reminded of. All that is
-// written in HighLevel mails nobody by itself, but a workflow of the location that
-// reacts to it may. So may an operation that the catalogue says mails people.
+// Milepost itself sends no mail to invitees. CalendarHero mails the invitee when a meeting
+// request is created, replaced, removed or reminded of. Writing in HighLevel mails nobody
+// directly, but a workflow of the location may react and send mail. So may an operation
+// that mails people according to the catalogue.
 
-// Mailed is somebody whom an item mails.
+// Mailed is a person who gets mail because of an item.
 type Mailed struct {
 	Who     InviteWho `json:"who"`
-	Address string    `json:"address,omitempty"` // of a contact or another; "" = not known before it is computed
-	// Maybe says that the item itself mails nobody: it changes the description of
-	// open requests to the owner, and those that nobody accepted yet are replaced.
+	Address string    `json:"address,omitempty"` // "" = not known before the item is computed
+	// Maybe means that the item itself mails nobody, but changes the description of open
+	// requests. Requests to the owner, and requests that nobody has accepted yet, are then
+	// replaced.
 	Maybe bool `json:"maybe,omitempty"`
-	// Operation is one of the catalogue because of which people may be mailed; whom,
-	// only the vendor knows.
+	// Operation is an operation of the catalogue that may mail people. Only the vendor
+	// knows whom.
 	Operation string `json:"operation,omitempty"`
 }
 
@@ -37,7 +38,7 @@ func (m Mailed) String() string {
 	return who
 }
 
-// Mails returns whom the item mails; nil = nobody.
+// Mails returns who gets mail because of the item; nil = nobody.
 func (i Item) Mails() []Mailed {
 	switch i.Kind {
 	case ItemEvent, ItemTask:
@@ -50,7 +51,8 @@ func (i Item) Mails() []Mailed {
 	return nil
 }
 
-// Mails returns whom the automation may mail, each once; nil = nobody.
+// Mails returns who may get mail because of the automation, without duplicates; nil =
+// nobody.
 func (a *Automation) Mails() (all []Mailed) {
 	for _, act := range a.actions {
 		var one []Mailed
@@ -74,7 +76,7 @@ func (a *Automation) Mails() (all []Mailed) {
 	return all
 }
 
-// mails is whom an invitation is to, as far as its text tells.
+// mails returns who is invited, as far as the text shows.
 func (i invitation) mails() Mailed {
 	switch text, literal := i.address.literal(); {
 	case !literal:

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// meeting is an event or a task: both take time in a calendar. An event starts
-// at its date, a task ends at it.
+// meeting is an event or a task. Both take time in a calendar: an event starts at its date,
+// and a task ends at it.
 type meeting struct {
 	what                           ItemKind
 	title, description, place, typ *template
@@ -132,7 +132,7 @@ func (m *meeting) when(item *Item, r *run, env map[string]any) error {
 	return nil
 }
 
-// invitation is who an action asks to a meeting.
+// invitation is whom an action invites to a meeting.
 type invitation struct{ address *template }
 
 func loadInvitation(f *fields) invitation {
@@ -152,8 +152,8 @@ func isInviteWord(s string) bool {
 	return s == string(InviteOwner) || s == string(InviteContact)
 }
 
-// readsContact reports whether the contact's address may be asked for; a template may
-// come to "contact" too.
+// readsContact reports whether the invitation may need the contact's address. A template
+// may also evaluate to "contact".
 func (i invitation) readsContact() bool {
 	text, ok := i.address.literal()
 	return !ok || text == string(InviteContact)

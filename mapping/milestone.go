@@ -8,29 +8,28 @@ import (
 	"time"
 )
 
-// milestone says where a milestone's name and date are. HighLevel has no such
-// object; people keep one in two custom fields (name and date), in one date field
-// whose own name is the milestone's, in the contact's date of birth, a tag, the
-// stage or a field of an opportunity, or an appointment. A workflow's webhook
-// carries one in its Custom Data.
+// milestone says where a milestone's name and date are. HighLevel has no milestone object.
+// People use two custom fields (name and date), one date field that is named like the
+// milestone, the contact's date of birth, a tag, an opportunity's stage or field, or an
+// appointment. A workflow's webhook has one in its Custom Data.
 type milestone struct {
-	of Kind // of the records that have it
+	of Kind // the kind of records that have it
 
-	name    reference // where the name is, or
-	literal string    // the name itself; neither: what the date's place is called
-	date    reference // where the date is; none: when the stage or the tag was noticed
+	name    reference // where the name is
+	literal string    // or the name itself; without both, the name of the date's field
+	date    reference // where the date is; none = when the stage or tag was noticed
 
-	nameFrom *expression // of a workflow, in place of name; nil: the literal
-	dateFrom *expression // in place of date
+	nameFrom *expression // for a workflow, instead of name; nil = the literal
+	dateFrom *expression // for a workflow, instead of date
 
 	tag             string // lower case
 	stage, pipeline string // by name
 
-	yearly bool          // the next occurrence counts
-	after  time.Duration // the milestone is so long after the date
+	yearly bool          // the date recurs every year, and the next one counts
+	after  time.Duration // how long after the date the milestone is
 }
 
-// reference is a field of a record; the zero one is none.
+// reference is a field of a record; the zero value is none.
 type reference struct{ record, key string }
 
 func (r reference) String() string { return r.record + "." + r.key }
@@ -94,7 +93,8 @@ func milestoneOf(f *fields, t Trigger) *milestone {
 	return found
 }
 
-// kind returns which records have the milestone: what its date is of, or its name.
+// kind returns the kind of records that have the milestone: that of its date, or else of
+// its name.
 func (f *fields) kind(t Trigger) Kind {
 	switch date, name := f.text("date"), f.text("name"); {
 	case t == WorkflowReceived, strings.HasPrefix(date, "custom_data"), strings.HasPrefix(date, "workflow."):
@@ -109,7 +109,7 @@ func (f *fields) kind(t Trigger) Kind {
 	return KindContact
 }
 
-// record is what expressions call records of this kind.
+// record returns the name in expressions for records of this kind.
 func (k Kind) record() string {
 	switch k {
 	case KindOpportunity, KindAppointment:
@@ -170,8 +170,8 @@ func (f *fields) milestoneName(found *milestone) {
 	}
 }
 
-// referenceTo takes "contact.closing_date" apart. A key is what HighLevel makes of a
-// field's name: lower-case letters, digits and underscores.
+// referenceTo splits "contact.closing_date". A key is what HighLevel makes of a field's
+// name: lower-case letters, digits and underscores.
 func referenceTo(record, text string) (reference, bool) {
 	key, ok := strings.CutPrefix(text, record+".")
 	return reference{record, key}, ok && key != "" && !strings.ContainsFunc(key, func(r rune) bool {
@@ -179,12 +179,13 @@ func referenceTo(record, text string) (reference, bool) {
 	})
 }
 
-// lookedUp is how a name begins that is looked up, where any other is the name itself.
+// lookedUp matches the beginning of a name that is an expression. Any other text is the
+// name itself.
 var lookedUp = regexp.MustCompile(`^[a-z_]+(\.\w|\[)`)
 
-// workflow reads the milestone of a workflow's webhook: both parts are
-// expressions without braces, as custom_data.milestone_date or
-// workflow.fields["Closing Date"]; the name may be the name itself.
+// workflow reads the milestone of a workflow's webhook. Both parts are expressions without
+// braces, such as custom_data.milestone_date or workflow.fields["Closing Date"]. The name
+// may also be the name itself.
 func (found *milestone) workflow(m *fields) {
 	m.required("name")
 	m.required("date")
@@ -219,8 +220,8 @@ func (m *milestone) reads() (r reads) {
 	return r
 }
 
-// read finds the milestone of a record. It fails with skip when the location
-// does not have the custom fields, and with fieldProblem for an impossible date.
+// read finds the milestone of a record. It fails with skip if the location does not have
+// the custom fields, and with fieldProblem for an impossible date.
 func (m *milestone) read(r *run) (name string, date Date, err error) {
 	switch {
 	case m.dateFrom != nil:
@@ -251,7 +252,7 @@ func (m *milestone) inStage(o Opportunity) bool {
 // look reads the fields of the record.
 func (m *milestone) look(r *run) (name string, date Date, err error) {
 	var value any
-	called := "" // the date's place
+	called := "" // the name of the date's field
 	switch {
 	case m.date.key != "":
 		field, err := r.field(m.date)
@@ -310,8 +311,8 @@ func (m *milestone) evaluate(r *run) (name string, date Date, err error) {
 	return name, date, nil
 }
 
-// field is a field of the record; it fails with skip if the location has no such
-// custom field. Name is "" for a standard one.
+// field returns a field of the record. It fails with skip if the location has no such
+// custom field. Name is "" for a standard field.
 func (r *run) field(at reference) (CustomField, error) {
 	var custom map[string]CustomField
 	switch at.record {
@@ -333,7 +334,7 @@ func (r *run) field(at reference) (CustomField, error) {
 	return field, nil
 }
 
-// withMilestone is the environment with a milestone in it.
+// withMilestone returns the environment with a milestone added.
 func withMilestone(env map[string]any, name string, date Date) map[string]any {
 	found := map[string]any{"name": name, "date": nil}
 	if !date.IsZero() {

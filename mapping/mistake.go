@@ -24,8 +24,8 @@ func (e *LoadError) Error() string {
 type Mistake struct {
 	File    string
 	Line    int    // from 1
-	Field   string // e.g. "event.start"; empty for the automation or the file as a whole
-	Message string // what is wrong, and what is allowed or was perhaps meant
+	Field   string // such as "event.start"; empty for the whole automation or file
+	Message string // what is wrong, and what is allowed or perhaps meant
 }
 
 // String writes the mistake as file:line: field: message.
@@ -36,14 +36,14 @@ func (m Mistake) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s", m.File, m.Line, m.Field, m.Message)
 }
 
-// mostMistakes bounds how many mistakes one answer lists.
+// mostMistakes limits how many mistakes one answer lists.
 const mostMistakes = 100
 
-// mistakes collects, so that a person sees all of them at once.
+// mistakes collects mistakes, so that a person sees all of them at once.
 type mistakes struct {
 	file     string
 	found    []Mistake
-	mentions []mention // that are right or wrong only at a location, or in the whole file
+	mentions []mention // names that only a location or the whole file can check
 }
 
 func (m *mistakes) add(line int, field, format string, args ...any) {

@@ -9,10 +9,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A name is right or wrong by what HighLevel or CalendarHero has. A few mistakes
-// can be told from the file alone, and are errors; Unknown finds the others.
+// Names must exist in HighLevel or CalendarHero. A few mistakes are visible in the file
+// alone, and are errors. Unknown finds the others.
 
-// mention is the name of something, with its place.
+// mention is a name of something, and its place.
 type mention struct {
 	kind  nameKind
 	text  string
@@ -29,7 +29,7 @@ const (
 	automationName nameKind = "automation"
 )
 
-// refer notes the names in a field. Their lines are those in its text, from 1.
+// refer notes the names in a field. Their lines count from 1 within its text.
 func (f *fields) refer(field string, v *yaml.Node, names []mention) {
 	for _, n := range names {
 		line := v.Line
@@ -43,7 +43,7 @@ func (f *fields) refer(field string, v *yaml.Node, names []mention) {
 	}
 }
 
-// referTo notes a field that is a name itself, unless it has holes.
+// referTo notes a field that is itself a name, unless it has holes.
 func (f *fields) referTo(field string, kind nameKind) {
 	if v := f.values[field]; v != nil && v.Kind == yaml.ScalarNode && !strings.Contains(v.Value, "{{") && oneLine(v.Value) != "" {
 		f.refer(field, v, []mention{{kind: kind, text: oneLine(v.Value), Line: 1}})
@@ -73,7 +73,7 @@ var meetingStates = []MeetingState{
 	MeetingPending, MeetingBooked, MeetingRescheduled, MeetingExpired, MeetingCancelled, MeetingCompleted, MeetingGone,
 }
 
-// compared checks what a field is compared with.
+// compared checks the value with which a field is compared.
 func (r *reader) compared(n *ast.BinaryNode) {
 	left, right := n.Left, n.Right
 	switch n.Operator {
@@ -104,7 +104,8 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	}
 }
 
-// tagsCompared checks what each tag of a list is compared with: any(contact.tags, # == "vip").
+// tagsCompared checks the value with which each tag of a list is compared:
+// any(contact.tags, # == "vip").
 func (r *reader) tagsCompared(n *ast.BuiltinNode) {
 	if len(n.Arguments) < 2 || !isTags(n.Arguments[0]) {
 		return
@@ -120,7 +121,7 @@ func (r *reader) tagsCompared(n *ast.BuiltinNode) {
 	}))
 }
 
-// tags checks texts that are compared with tags. HighLevel makes tags lower case.
+// tags checks texts that are compared with tags, which are always in lower case.
 func (r *reader) tags(list []*ast.StringNode) {
 	for _, text := range list {
 		if saved := strings.ToLower(oneLine(text.Value)); saved != text.Value {
@@ -129,13 +130,13 @@ func (r *reader) tags(list []*ast.StringNode) {
 	}
 }
 
-// isTags reports whether an expression is the tags of a record.
+// isTags reports whether an expression is a record's list of tags.
 func isTags(n ast.Node) bool {
 	path := strings.Join(pathOf(n), ".")
 	return path == "contact.tags" || path == "workflow.tags"
 }
 
-// literals are the texts that an expression is, or is a list of.
+// literals returns the texts if an expression is a text or a list of texts.
 func literals(n ast.Node) (texts []*ast.StringNode) {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -153,19 +154,19 @@ type visitor func(ast.Node)
 // Visit calls the function.
 func (v visitor) Visit(node *ast.Node) { v(*node) }
 
-// Known is what a location and its CalendarHero account have. A list that is nil
-// was not read: then nothing is said of its names.
+// Known is what exists in a location and its CalendarHero account. A nil list was not read,
+// so its names are not checked.
 type Known struct {
 	ContactFields []string // keys of custom fields, without "contact." in front
 	MeetingTypes  []string
 	Users         []User   // of HighLevel
-	Automations   []string // ids of others than those of the Set
+	Automations   []string // ids ids of automations outside the Set
 }
 
 // User is a user of HighLevel. Automations name it by its id.
 type User struct{ ID, Name, Email string }
 
-// Refers returns which lists of Known the automations that are switched on need.
+// Refers reports which lists of Known are needed by the automations that are on.
 func (s *Set) Refers() (fields, types, users bool) {
 	for _, n := range s.names {
 		fields = fields || n.kind == contactField && !standardFields[n.text]
@@ -175,13 +176,13 @@ func (s *Set) Refers() (fields, types, users bool) {
 	return fields, types, users
 }
 
-// otherNames are what people call standard fields, or HighLevel does elsewhere.
+// otherNames are other names that people or HighLevel use for standard fields.
 var otherNames = map[string]string{
 	"full_name": "name", "full_address": "address1", "address": "address1", "street": "address1", "zip": "postal_code", "zip_code": "postal_code",
 	"company": "company_name", "birthday": "date_of_birth", "dob": "date_of_birth", "phone_raw": "phone", "owner": "assigned_to", "tag": "tags",
 }
 
-// didYouMean asks for a name that is near; "" if none is.
+// didYouMean suggests a similar name; "" if there is none.
 func didYouMean(form, near string) string {
 	if near == "" {
 		return ""
@@ -189,8 +190,8 @@ func didYouMean(form, near string) string {
 	return fmt.Sprintf("; did you mean "+form+"?", near)
 }
 
-// Unknown lists the names that neither the location nor its account has, each with
-// the nearest that they do.
+// Unknown lists names that do not exist in the location or its account, each with the most
+// similar existing one.
 func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 	add := func(n mention, format string, args ...any) {
 		found = append(found, Mistake{file, n.Line, n.Field, fmt.Sprintf(format, args...)})
@@ -201,7 +202,7 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 	}
 	for _, n := range s.names {
 		switch n.kind {
-		case automationName: // one of an earlier file may have made meetings that are still there
+		case automationName: // an automation of an earlier file may have made meetings that still exist
 			if !slices.Contains(ids, n.text) {
 				add(n, "%v", unknown("id of an automation", n.text, ids))
 			}
@@ -214,7 +215,7 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 			if k.MeetingTypes != nil && !slices.Contains(k.MeetingTypes, n.text) {
 				add(n, "the CalendarHero account: %v", unknown("meeting type", n.text, k.MeetingTypes))
 			}
-		case highLevelUser: // who may be a person's name or address, which the log must not have
+		case highLevelUser: // it may be a person's name or address, which must not be in the log
 			if k.Users == nil || slices.ContainsFunc(k.Users, func(u User) bool { return u.ID == n.text }) {
 				continue
 			}
@@ -236,8 +237,7 @@ func nearestField(key string, custom []string) string {
 	return otherNames[strings.ToLower(key)]
 }
 
-// nearestUser is the id of the user that was meant by its name or address, or has
-// an id like it.
+// nearestUser returns the id of the user with this name or address, or with a similar id.
 func nearestUser(text string, users []User) string {
 	ids := make([]string, len(users))
 	for i, u := range users {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestNamesThatTheFileTellsToBeWrongAreErrors(t *testing.T) {
+func TestNamesThatAreWrongInEveryLocationAreErrors(t *testing.T) {
 	const contact = "name: A\non: contact.changed\nif: %s\ndo: [contact: {}]\n"
 	const meeting = "name: A\non: calendarhero.meeting_started\nif: %s\ndo: [highlevel_note: {text: x}]\n"
 	for _, c := range []struct{ source, condition, want string }{

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// unknown says that a name is not known, and which one may have been meant.
+// unknown returns an error about an unknown name, with a suggestion.
 func unknown[S ~string](what, name string, known []S) error {
 	if near, ok := nearest(name, known); ok {
 		return fmt.Errorf("unknown %s %q; did you mean %q?", what, name, near)
@@ -37,12 +37,12 @@ func nearest[S ~string](name string, known []S) (S, bool) {
 	return best, best != ""
 }
 
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbour to get from a to b.
+// distance counts the letters to insert, delete, replace or swap with their neighbour to
+// turn a into b.
 func distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
 	if len(s) > 64 || len(t) > 64 {
-		return 64 // no slip of the finger
+		return 64 // too long for a typing error
 	}
 	d := make([][]int, len(s)+1)
 	for i := range d {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Needed is what an automation needs of a location and its CalendarHero account.
+// Needed is what an automation needs from a location and its CalendarHero account.
 type Needed struct {
 	Fields       []NeededField `json:"fields,omitempty"`        // custom fields
-	Tags         []string      `json:"tags,omitempty"`          // that it looks at
+	Tags         []string      `json:"tags,omitempty"`          // tags that it reads
 	Stages       []string      `json:"stages,omitempty"`        // of opportunities
 	MeetingTypes []string      `json:"meeting_types,omitempty"` // of CalendarHero
 	Scopes       []string      `json:"scopes,omitempty"`        // of HighLevel's token
@@ -21,7 +21,7 @@ type NeededField struct {
 	Type  string `json:"type"`  // HighLevel's dataType to create it with
 }
 
-// Name is what to call the field, so that HighLevel gives it its key.
+// Name returns a name for the field from which HighLevel makes the right key.
 func (f NeededField) Name() string {
 	words := strings.FieldsFunc(f.Key, func(r rune) bool { return r == '_' || r == '-' })
 	for i, w := range words {
@@ -30,7 +30,8 @@ func (f NeededField) Name() string {
 	return strings.Join(words, " ")
 }
 
-// field adds a custom field, once. A date is needed as one, even if it is also read as text.
+// field adds a custom field once. If a field is also read as a date, it is needed as a
+// date.
 func (n *Needed) field(model, key, kind string) {
 	at := slices.IndexFunc(n.Fields, func(f NeededField) bool { return f.Model == model && f.Key == key })
 	switch {
@@ -75,7 +76,7 @@ func (a *Automation) Needed() (n Needed) {
 	return n
 }
 
-// scopes are those of HighLevel that the calls for the automation need.
+// scopes returns the HighLevel scopes for the automation's calls.
 func (a *Automation) scopes() []string {
 	scopes := map[string]bool{"contacts.readonly": true, "locations.readonly": true}
 	switch a.Kind() {

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// Plan says what should exist for one record of this kind and its meetings:
-// pure, and it never fails as a whole. An automation that cannot be computed
-// gives Problems and leaves the others alone. What did not happen to a record is
-// not told in Skipped. Facts are only read.
+// Plan says what should exist for one record of this kind and its meetings. It is pure, and
+// never fails as a whole: if an automation cannot be computed, Plan adds Problems and
+// continues with the others. Skipped leaves out triggers that have not happened. Plan does
+// not change the facts.
 func (s *Set) Plan(kind Kind, f Facts) Plan { return s.plan(kind, f, currentRules) }
 
-// PlanFormer is Plan with the texts that it would have had before TextVersion.
-// If what was made then is what PlanFormer asks for, the record has not changed.
+// PlanFormer is Plan with the texts of the version before TextVersion. If existing items
+// equal this plan, the record has not changed.
 func (s *Set) PlanFormer(kind Kind, f Facts) Plan { return s.plan(kind, f, formerRules) }
 
 func (s *Set) plan(kind Kind, f Facts, rules textRules) Plan {
 	var plan Plan
 	r := newRun(s, kind, f, rules)
-	if kind != KindMeeting { // whose automations look at its meeting
+	if kind != KindMeeting { // its own automations read its meeting
 		for _, a := range s.looking(kind) {
 			switch {
 			case !r.holds(a.On):
@@ -46,14 +46,14 @@ func (s *Set) plan(kind Kind, f Facts, rules textRules) Plan {
 	return plan
 }
 
-// applyingOrder: a contact must be there before it is invited. HighLevel's own
-// records come last, and of them the note that tells what happened.
+// applyingOrder puts a contact before its invitations. HighLevel's own records come last,
+// and among them the note that reports the others.
 var applyingOrder = []ItemKind{
 	ItemContact, ItemTags, ItemNote, ItemEvent, ItemTask,
 	ItemUpdateContact, ItemUpsertContact, ItemRescheduleTask, ItemCompleteTask, ItemHighLevelTask, ItemHighLevelNote, ItemCall,
 }
 
-// holds reports whether what the trigger names has happened to the record.
+// holds reports whether the trigger's event has happened to the record.
 func (r *run) holds(t Trigger) bool {
 	holds := t.info().holds
 	if r.facts.Gone || holds == onceGone {
@@ -63,8 +63,8 @@ func (r *run) holds(t Trigger) bool {
 	return holds == always || noted
 }
 
-// leave leaves what an automation made of a deleted record as it is: nothing is known
-// of the record any more.
+// leave keeps unchanged what an automation made for a deleted record, because nothing is
+// known about the record.
 func (r *run) leave(a *Automation, plan *Plan) {
 	plan.skip(Skipped{Automation: a.Name, Reason: "nothing is known of the deleted record: Milepost never read it, or what it knew was erased"})
 	for i := range a.actions {
@@ -116,15 +116,15 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 	r.considered(a, items, errs)
 }
 
-// skip adds a reason. The actions of an automation often have the same one.
+// skip adds a reason, unless another action of the automation has added the same one.
 func (p *Plan) skip(s Skipped) {
 	if !slices.Contains(p.Skipped, s) {
 		p.Skipped = append(p.Skipped, s)
 	}
 }
 
-// concerns tells whether an automation wants anything for the record, and gives
-// what its actions may read. It fails with skip or fieldProblem.
+// concerns decides whether an automation wants anything for the record, and returns what
+// its actions may read. It fails with skip or fieldProblem.
 func (r *run) concerns(a *Automation) (env map[string]any, day string, err error) {
 	switch {
 	case r.written:
@@ -168,8 +168,8 @@ func (r *run) concerns(a *Automation) (env map[string]any, day string, err error
 	return env, day, nil
 }
 
-// approaches returns of what day a milestone is that is near enough, if that matters,
-// and when to ask again. It fails with skip, or unmet.
+// approaches reports whether a milestone is near enough. It returns the day of the
+// milestone, if that matters, and when to ask again. It fails with skip or unmet.
 func (r *run) approaches(a *Automation, date Date) (day string, err error) {
 	if !a.dated() {
 		return "", nil
@@ -196,9 +196,9 @@ func (r *run) approaches(a *Automation, date Date) (day string, err error) {
 
 const noContact = "the webhook names no contact; add the word contact_id with the value {{contact.id}} to its Custom Data"
 
-// noteTexts are the texts that the note automations make of the contact's notes,
-// newest first. A note that they want nothing for, or cannot compute, has none
-// here; its own plan says why.
+// noteTexts returns the texts that the note automations make of the contact's notes, newest
+// first. It leaves out notes for which they want nothing, or that they cannot compute; the
+// note's own plan says why.
 func (r *run) noteTexts() []string {
 	if r.notes != nil {
 		return slices.Clone(*r.notes)
@@ -214,14 +214,14 @@ func (r *run) noteTexts() []string {
 	writers := r.set.noteWriters()
 	for _, n := range notes {
 		var plan Plan
-		// Without Notes, so that an automation which attaches notes to what it makes of
-		// a note does not go round.
+		// Without Notes, an automation that attaches notes to its own note items cannot
+		// loop.
 		one := newRun(r.set, KindNote, Facts{Location: r.facts.Location, Contact: r.facts.Contact, Note: n}, r.rules)
 		one.inNotes = true
 		for _, a := range writers {
 			one.evaluate(a, &plan)
 		}
-		var texts []string // two automations may make the same text of a note
+		var texts []string // two automations may make the same text from a note
 		for _, item := range plan.Items {
 			if item.Kind == ItemNote {
 				texts = appendNew(texts, item.Text)

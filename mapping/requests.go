@@ -12,9 +12,9 @@ type Request struct {
 	Kind       ItemKind
 }
 
-// Requests lists the events and tasks that the automations that are switched on
-// may want for a record of this kind, whether they want them now or not. Those
-// that a meeting's own automations want are not among them.
+// Requests lists the events and tasks that automations that are on may want for a record of
+// this kind, even if they do not want them now. It leaves out those of a meeting's own
+// automations.
 func (s *Set) Requests(kind Kind) (found []Request) {
 	for _, a := range s.looking(kind) {
 		for i, act := range a.actions {
@@ -26,8 +26,8 @@ func (s *Set) Requests(kind Kind) (found []Request) {
 	return found
 }
 
-// InvitesOthers lists the events and tasks that the automations that are switched on
-// may want with somebody else than the account's owner as the invitee.
+// InvitesOthers lists the events and tasks, of automations that are on, that may invite
+// somebody other than the account's owner.
 func (s *Set) InvitesOthers() (found []Request) {
 	for _, a := range s.automations {
 		for i, act := range a.actions {
@@ -43,14 +43,14 @@ func (s *Set) InvitesOthers() (found []Request) {
 	return found
 }
 
-// itemKey is the key of the item of an automation's action, counted from 0.
+// itemKey returns the key of the item of an automation's action, counted from 0.
 func itemKey(automation string, action int) string {
 	return fmt.Sprintf("%s/%d", automation, action+1)
 }
 
-// WritesBack calls use with the key of each note and task in HighLevel that the
-// automations that are switched on may have written by a time for a record of this
-// kind, or for the meetings that are made for it, until it returns true.
+// WritesBack calls use with the key of each HighLevel note and task that automations may
+// have written before now, until use returns true. It covers automations that are on, for a
+// record of this kind and for its meetings.
 func (s *Set) WritesBack(kind Kind, now time.Time, use func(key string) (enough bool)) {
 	written := func(k ItemKind) bool { return k == ItemHighLevelNote || k == ItemHighLevelTask }
 	asked := func(k ItemKind) bool { return k == ItemEvent || k == ItemTask }
@@ -70,8 +70,9 @@ func (s *Set) WritesBack(kind Kind, now time.Time, use func(key string) (enough 
 	}
 }
 
-// eachKey calls use with the keys of the automation's items of the wanted kinds, until it
-// returns true: those of each date, if the automation makes an item for each.
+// eachKey calls use with the keys of the automation's items of the wanted kinds, until use
+// returns true. If the automation makes an item for each date, it includes the keys of all
+// dates.
 func (a *Automation) eachKey(now time.Time, wanted func(ItemKind) bool, use func(key string) (enough bool)) (enough bool) {
 	for i, act := range a.actions {
 		if !wanted(act.kind()) {

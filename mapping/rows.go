@@ -13,10 +13,10 @@ import (
 	"github.com/expr-lang/expr/types"
 )
 
-// Rows is a condition that a person can build from lists: rows of a field, an
-// operator and a value, joined by all or any.
+// Rows is a condition that a person can build from lists: rows with a field, an operator
+// and a value, joined by all or any.
 type Rows struct {
-	Any  bool  `json:"any,omitempty"` // one row is enough; else all must hold
+	Any  bool  `json:"any,omitempty"` // one row is enough; otherwise all must hold
 	Rows []Row `json:"rows"`
 }
 
@@ -24,8 +24,8 @@ type Rows struct {
 type Row struct {
 	Field    string   `json:"field"` // as in an expression: contact.city, workflow.fields["Closing Date"]
 	Operator Operator `json:"operator"`
-	// Value is a string, a float64, a bool or nil, of one of a list of them, of
-	// within a whole number of days, and of the operators that take none nil.
+	// Value is a string, a float64, a bool or nil. For one of it is a list of them, for
+	// within a whole number of days, and for operators without a value nil.
 	Value any `json:"value,omitempty"`
 }
 
@@ -46,7 +46,7 @@ const (
 	HasTag      Operator = "has tag"
 	HasNoTag    Operator = "does not have tag"
 	IsOneOf     Operator = "is one of"
-	wholeNumber          = 1 << 53 // from here on a float64 does not tell whole numbers apart
+	wholeNumber          = 1 << 53 // above this, a float64 cannot distinguish whole numbers
 )
 
 // Operators lists the operators in the order in which to offer them.
@@ -54,8 +54,7 @@ func Operators() []Operator {
 	return []Operator{Is, IsNot, Contains, StartsWith, IsEmpty, IsNotEmpty, IsBefore, IsAfter, Within, HasTag, HasNoTag, IsOneOf}
 }
 
-// ConditionRows turns a condition into rows. ok is false if it is no such
-// condition, but one that only an expression can say.
+// ConditionRows turns a condition into rows. ok is false if only an expression can say it.
 func ConditionRows(expression string) (rows Rows, ok bool) {
 	tree, err := parser.Parse(expression)
 	if err != nil {
@@ -76,8 +75,8 @@ func ConditionRows(expression string) (rows Rows, ok bool) {
 	return rows, true
 }
 
-// Expression writes the rows as a condition; "" if there are none. It returns an
-// error for a row that is none.
+// Expression writes the rows as a condition; "" for no rows. It returns an error if a row
+// is invalid.
 func (r Rows) Expression() (string, error) {
 	parts := make([]string, len(r.Rows))
 	for i, row := range r.Rows {
@@ -93,7 +92,7 @@ func (r Rows) Expression() (string, error) {
 	return strings.Join(parts, " and "), nil
 }
 
-// joined takes an expression apart at an operator.
+// joined splits an expression at an operator.
 func joined(node ast.Node, operators ...string) []ast.Node {
 	if n, ok := node.(*ast.BinaryNode); ok && slices.Contains(operators, n.Operator) {
 		return append(joined(n.Left, operators...), joined(n.Right, operators...)...)
@@ -172,7 +171,7 @@ func rowIn(n *ast.BinaryNode) (row Row, ok bool) {
 	return row, row.check() == nil
 }
 
-// flagIn is the field that is true or false by itself.
+// flagIn returns the field if the expression is only a field that is true or false.
 func flagIn(node ast.Node) (field string, ok bool) {
 	if field, ok = fieldIn(node, true); !ok {
 		return "", false
@@ -189,7 +188,7 @@ func fieldIn(node ast.Node, ok bool) (string, bool) {
 	return writtenPath(path), len(path) > 1
 }
 
-// plainPath is pathOf without what may be missing (?.).
+// plainPath is pathOf without optional parts (?.).
 func plainPath(node ast.Node) []string {
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
@@ -205,7 +204,7 @@ func plainPath(node ast.Node) []string {
 
 var (
 	plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// wordsOfExpr cannot stand behind a dot, or alone.
+	// wordsOfExpr cannot follow a dot, or be used alone.
 	wordsOfExpr = []string{"not", "in", "and", "or", "contains", "startsWith", "endsWith", "matches", "let", "if", "else", "nil", "true", "false"}
 )
 
@@ -244,7 +243,7 @@ func literalIn(node ast.Node) (any, bool) {
 	return nil, false
 }
 
-// check returns why a row is none; nil if it is one.
+// check returns why a row is invalid; nil if it is valid.
 func (r Row) check() error {
 	tree, err := parser.Parse(r.Field)
 	if err != nil || writtenPath(plainPath(tree.Node)) != r.Field || len(plainPath(tree.Node)) < 2 {

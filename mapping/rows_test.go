@@ -87,7 +87,7 @@ func aRow(t *rapid.T) Row {
 	return row
 }
 
-func TestRowsComeBackFromTheirExpression(t *testing.T) {
+func TestRowsAreReadBackFromTheirExpression(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows := Rows{Rows: rapid.SliceOfN(rapid.Custom(aRow), 1, 4).Draw(t, "rows")}
 		rows.Any = len(rows.Rows) > 1 && rapid.Bool().Draw(t, "any")
@@ -105,7 +105,7 @@ func TestRowsComeBackFromTheirExpression(t *testing.T) {
 	})
 }
 
-// A condition of rows is one that runs, and says the same as its expression.
+// A condition of rows runs, and means the same as its expression.
 func TestConditionsOfRowsRun(t *testing.T) {
 	facts := fullFacts()
 	facts.Now = at("2026-11-25T12:00:00Z")

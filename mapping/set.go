@@ -10,11 +10,11 @@ import (
 // Part is a Set of one automation, with the number of its version.
 type Part struct {
 	*Set
-	Version int64 // 0 = it has none, as in a file
+	Version int64 // 0 = none, as in a file
 }
 
-// Join makes one Set of automations that were loaded one by one, so that a change
-// of one of a thousand compiles one. No two may have the same id or name.
+// Join makes one Set of automations that were loaded one by one. So a change of one of a
+// thousand automations compiles only one. No two may have the same id or name.
 func Join(parts []Part) (*Set, error) {
 	joined := &Set{automations: make([]*Automation, 0, len(parts))}
 	ids, names := make(map[string]bool, len(parts)), make(map[string]string, len(parts))
@@ -47,14 +47,14 @@ func (s *Set) Find(id string) *Automation {
 	return nil
 }
 
-// AutomationOf is the id of the automation that an item's key belongs to.
+// AutomationOf returns the id of the automation of an item's key.
 func AutomationOf(key string) string {
 	id, _, _ := strings.Cut(key, "/")
 	return id
 }
 
-// Removing returns the Set with some automations whose items a person agreed to
-// have removed. It counts only for those that are off, or not in the Set.
+// Removing returns the Set with automations whose items may be removed, because a person
+// agreed. It has an effect only for automations that are off or not in the Set.
 func (s *Set) Removing(ids []string) *Set {
 	with := *s
 	with.removed = make(map[string]bool, len(ids))
@@ -64,10 +64,9 @@ func (s *Set) Removing(ids []string) *Set {
 	return &with
 }
 
-// Leaves reports whether what was made for an item is left exactly as it is,
-// because its automation is not on: it is paused, off, deleted, or no longer in the
-// file. Only of one that is off or gone, and of which a person agreed to it, is what
-// exists removed.
+// Leaves reports whether an item's object must stay unchanged, because its automation is
+// paused, off, deleted, or no longer in the file. If the automation is off or gone and a
+// person agreed to the removal, the object is removed instead.
 func (s *Set) Leaves(key string) bool {
 	if s == nil {
 		return true
@@ -81,9 +80,8 @@ func (s *Set) Leaves(key string) bool {
 	return !s.removed[id]
 }
 
-// Reminds reports whether the automation of an item that is an event or task still
-// asks for a reminder that long before. Of an item that it does not know it reports
-// true.
+// Reminds reports whether the automation of an event or task item still asks for a reminder
+// that long before. For an unknown item it returns true.
 func (s *Set) Reminds(key string, before time.Duration) bool {
 	a := s.Find(AutomationOf(key))
 	if a == nil {

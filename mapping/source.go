@@ -10,11 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Split takes a file of automations apart into the texts of the automations, in
-// their order. Each text is an entry of a list ("- id: …") with the comments above
-// it. The texts of a plain list, one behind the other, are the file, byte for byte.
-// The other shapes that Load reads become such a list. Load the file first: Split
-// does not say what is wrong with it.
+// Split splits a file of automations into their texts, in order. Each text is a list entry
+// ("- id: …") with the comments above it. Joined, the texts of a plain list are the file
+// byte for byte. The other shapes that Load reads are turned into such a list. Load the
+// file first, because Split does not report mistakes.
 func Split(data []byte) ([]string, error) {
 	lines := strings.SplitAfter(string(data), "\n")
 	var texts []string
@@ -45,7 +44,7 @@ func Split(data []byte) ([]string, error) {
 	return texts, nil
 }
 
-// oneKey is the list under a key; nil if the node is no mapping with that key.
+// oneKey returns the list under a key; nil if the node is not a mapping with that key.
 func oneKey(node *yaml.Node, key string) *yaml.Node {
 	if node.Kind != yaml.MappingNode {
 		return nil
@@ -66,8 +65,8 @@ type block struct {
 
 var documentMark = regexp.MustCompile(`^(?:---|\.\.\.|%)`)
 
-// documentLines are the lines of the document whose root is given, without the
-// marks around it, and where the next one begins.
+// documentLines returns the lines of the document with this root, without the marks around
+// it, and where the next document begins.
 func documentLines(lines []string, from int, root *yaml.Node) (block, int) {
 	start := root.Line - 1
 	for start > from && !documentMark.MatchString(lines[start-1]) {
@@ -80,7 +79,7 @@ func documentLines(lines []string, from int, root *yaml.Node) (block, int) {
 	return block{start + 1, lines[start:end]}, end
 }
 
-// split takes one document apart.
+// split splits one document.
 func split(b block, root *yaml.Node) ([]string, error) {
 	entries := []*yaml.Node{root}
 	if root.Kind == yaml.SequenceNode {
@@ -137,14 +136,14 @@ func cut(b block, root *yaml.Node, texts []string) {
 	}
 }
 
-// isRemark reports whether a line is empty or a comment that is not indented
-// further than the list.
+// isRemark reports whether a line is empty, or a comment that is not indented further than
+// the list.
 func isRemark(line string, column int) bool {
 	text := strings.TrimLeft(line, " ")
 	return strings.TrimSpace(text) == "" || strings.HasPrefix(text, "#") && len(line)-len(text) < column
 }
 
-// asEntry makes an entry of a list of a mapping that begins at one of the lines.
+// asEntry turns a mapping that begins at one of the lines into a list entry.
 func asEntry(lines []string, first int) string {
 	var text strings.Builder
 	for i, line := range lines {
@@ -181,7 +180,7 @@ func oneEntry(text string) (*yaml.Node, error) {
 	return document.Content[0].Content[0], nil
 }
 
-// sameNode reports whether two nodes say the same.
+// sameNode reports whether two nodes mean the same.
 func sameNode(a, b *yaml.Node) bool {
 	if a.Kind != b.Kind || a.Tag != b.Tag || a.Value != b.Value || len(a.Content) != len(b.Content) {
 		return false
@@ -194,8 +193,8 @@ func sameNode(a, b *yaml.Node) bool {
 	return true
 }
 
-// Concat puts the texts of automations together to a file. A file without any is
-// an empty list.
+// Concat joins the texts of automations to a file. Without automations, the file is an
+// empty list.
 func Concat(texts []string) string {
 	if len(texts) == 0 {
 		return "[]\n"

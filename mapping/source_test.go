@@ -58,7 +58,7 @@ func TestTheTextsOfAListAreTheFileByteForByte(t *testing.T) {
 	}
 }
 
-func TestATextHasTheRemarksAboveItsAutomation(t *testing.T) {
+func TestATextIncludesTheCommentsAboveItsAutomation(t *testing.T) {
 	texts, err := Split([]byte(twoAutomations))
 	if err != nil {
 		t.Fatal(err)

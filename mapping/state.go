@@ -13,12 +13,12 @@ import (
 // State says whether an automation works.
 type State string
 
-// The states of an automation. What an automation made is left exactly as it is
-// while it is not on, until a person agrees that it is removed: see Set.Leaves.
+// The states of an automation. While an automation is not on, everything that it made stays
+// unchanged, until a person agrees to its removal: see Set.Leaves.
 const (
 	StateOn     State = "on"
-	StatePaused State = "paused" // what exists stays as it is; switching it on again catches up
-	StateOff    State = "off"    // what exists stays until a person has it removed
+	StatePaused State = "paused" // its items stay unchanged; it catches up when switched on again
+	StateOff    State = "off"    // its items stay until a person removes them
 )
 
 var states = []State{StateOn, StatePaused, StateOff}
@@ -42,8 +42,8 @@ func (f *fields) state() State {
 	return StateOn
 }
 
-// WithState returns the text of one automation with another state. The rest of the
-// text stays as it is.
+// WithState returns the text of one automation with another state. The rest of the text
+// does not change.
 func WithState(text string, s State) (string, error) {
 	root, err := oneEntry(text)
 	if err != nil {

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// strange are files that nobody means well with. Each is rejected with a mistake that
-// holds the text.
-func TestAStrangersFileIsRejectedWithAClearError(t *testing.T) {
+// strange are malicious files. Each is rejected with a mistake that contains the text.
+func TestAMaliciousFileIsRejectedWithAClearError(t *testing.T) {
 	const fine = "name: A\non: note.changed\ndo: [note: {}]\n"
 	aliases := "a: &a [x, x, x, x, x, x, x, x, x]\n"
 	for c := 'b'; c <= 'z'; c++ {
@@ -80,7 +79,7 @@ func manyExpressions() string {
 	return file.String()
 }
 
-func TestAStrangersExpressionNeitherRunsForLongNorTakesMuchMemory(t *testing.T) {
+func TestAMaliciousExpressionIsLimitedInTimeAndMemory(t *testing.T) {
 	long := strings.Repeat("word ", 200_000) // 1 MB
 	tags := make([]string, 5000)
 	for i := range tags {
@@ -111,7 +110,7 @@ func TestAStrangersExpressionNeitherRunsForLongNorTakesMuchMemory(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			set, err := Load("f.yaml", fmt.Appendf(nil, "name: A\non: note.changed\nif: >-\n  %s\ndo: [note: {text: x}]\n", expression))
 			if err != nil {
-				return // refused when it is saved
+				return // rejected when it is saved
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)

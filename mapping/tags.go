@@ -8,9 +8,8 @@ import (
 	"unicode"
 )
 
-// tagSet makes tags what HighLevel makes of them when it saves them: lower case
-// and trimmed. It sorts them and drops empty and equal ones, so that sets with the
-// same tags are equal.
+// tagSet returns tags as HighLevel saves them: in lower case and trimmed. It sorts them and
+// removes empty and duplicate ones, so that sets with the same tags are equal.
 func tagSet(tags []string) []string {
 	var set []string
 	for _, t := range tags {
@@ -29,10 +28,9 @@ var (
 	colourForm  = regexp.MustCompile(`^(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$`)
 )
 
-// hashtags finds the #words of a text. A hashtag starts a word, or follows an
-// opening bracket, a quote, a comma or a semicolon; it has at least one letter
-// (#1 is a number) and is no colour (#ffaa00 is one, #facade is not). What is
-// within a web address is none.
+// hashtags finds the #words of a text. A hashtag starts a word, or follows an opening
+// bracket, a quote, a comma or a semicolon. It has at least one letter (#1 is a number) and
+// is not a colour (#ffaa00 is one, #facade is not). It is not part of a web address.
 func hashtags(text string) (tags []string) {
 	for _, word := range strings.Fields(text) {
 		if strings.Contains(word, "://") || strings.HasPrefix(strings.ToLower(word), "www.") {
@@ -54,8 +52,8 @@ func hashtags(text string) (tags []string) {
 	return tags
 }
 
-// keywordTags gives the tag of every keyword that is in the text as a whole word
-// or words, whatever its case and whatever blanks are between the words.
+// keywordTags returns the tag of every keyword that is in the text as whole words. It
+// ignores case and the kind of spaces between words.
 func keywordTags(text string, keywords map[string]string) (tags []string) {
 	text = foldWords(text)
 	for _, keyword := range slices.Sorted(maps.Keys(keywords)) {
@@ -89,7 +87,7 @@ func isWordRune(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
 
-// firstRune and lastRune give 0, which is no part of any word, for "".
+// firstRune and lastRune return 0 for "", which is not part of any word.
 func firstRune(s string) rune {
 	for _, r := range s {
 		return r

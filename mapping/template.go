@@ -20,7 +20,7 @@ type part struct {
 	hole *expression
 }
 
-// mostHoles bounds the holes of one text.
+// mostHoles limits the holes of one text.
 const mostHoles = 200
 
 // compileTemplate compiles a text with holes. A hole ends at the first }} outside
@@ -108,8 +108,8 @@ func (t *template) contactField() (key string, ok bool) {
 	return key, ok && opened && closed
 }
 
-// value fills the holes in. A template that is exactly one hole, give or take
-// the blanks around it, keeps its value as it is: a list stays a list.
+// value fills in the holes. A template that is only one hole, apart from spaces around it,
+// keeps the type of its value: a list stays a list.
 func (t *template) value(env map[string]any) (any, error) {
 	if hole := t.onlyHole(); hole != nil {
 		return hole.eval(env)
@@ -130,7 +130,7 @@ func (t *template) onlyHole() (hole *expression) {
 	return hole
 }
 
-// text fills the holes in; a field without a value gives nothing.
+// text fills in the holes; a field without a value becomes an empty text.
 func (t *template) text(env map[string]any) (string, error) {
 	var b strings.Builder
 	for _, p := range t.parts {

@@ -158,7 +158,7 @@ func TestAConditionIsTrueOrFalse(t *testing.T) {
 	}
 	e, err := compileCondition("contact.name", scopeOf(TaskChanged))
 	if err != nil {
-		t.Fatal(err) // what a contact's field holds is known only when it runs
+		t.Fatal(err) // the type of a contact's field is known only at run time
 	}
 	if b, err := e.holds(sample(t)); err == nil {
 		t.Errorf("a name was taken for the condition %v", b)
@@ -188,8 +188,8 @@ func TestExpressionsTellWhatTheyRead(t *testing.T) {
 	}
 }
 
-// The worst that fits in: over as many parts as there may be, as much text as
-// there may be.
+// This is the most expensive expression within the limits: the most parts, with the most
+// text.
 func TestTheCostliestExpressionEnds(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -201,7 +201,7 @@ func TestTheCostliestExpressionEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// That it ends is what is tested: some seconds, where the limits leave it no more.
+	// The test shows that it ends; without the limits, it would run for much longer.
 	if v, err := e.eval(env); err != nil || v != 0 {
 		t.Errorf("got %v, error %v", v, err)
 	}

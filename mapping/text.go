@@ -5,21 +5,20 @@ import (
 	"unicode"
 )
 
-// TextVersion numbers the rules by which PlainText and tidy make texts. It is
-// raised when the same record would give another text. What was made under an
-// earlier version is compared by PlanFormer, so that an upgrade changes nothing
-// in a calendar.
+// TextVersion numbers the rules of PlainText and tidy. Raise it when the same record would
+// give another text. PlanFormer compares items made under the version before, so that an
+// upgrade changes nothing in a calendar.
 const TextVersion = 2
 
 // textRules are the rules of one TextVersion.
 type textRules struct {
-	plain func(string) string // of a body as HighLevel stores it
-	tidy  func(string) string // of a text that an automation makes
+	plain func(string) string // for a body as HighLevel stores it
+	tidy  func(string) string // for a text that an automation makes
 }
 
 var currentRules = textRules{plain: PlainText, tidy: tidy}
 
-// longestTitle is what still reads as a title, in characters.
+// longestTitle is the longest readable title, in characters.
 const longestTitle = 200
 
 // oneLine makes a title of a text: no line breaks or control characters, no
@@ -39,8 +38,8 @@ func oneLine(s string) string {
 	return s
 }
 
-// unseen finds a character that steers a terminal, or that has text read in another
-// order than it is shown.
+// unseen finds a character that controls a terminal, or that changes the order in which a
+// text is read.
 func unseen(s string) (rune, bool) {
 	for _, r := range s {
 		switch {
@@ -52,11 +51,10 @@ func unseen(s string) (rune, bool) {
 	return 0, false
 }
 
-// PlainText returns the body of a note or task, as HighLevel stores it, as plain
-// text. If the body is built like what HighLevel's editor writes, it is read as
-// HTML: see htmlText. Any other body keeps every character that a text can hold,
-// entities and angle brackets included. What it returns must not be given to it
-// again: text may look like HTML.
+// PlainText returns the body of a note or task, as HighLevel stores it, as plain text. If
+// the body looks like the HTML of HighLevel's editor, it is read as HTML: see htmlText. Any
+// other body keeps every printable character, including entities and angle brackets. Do not
+// apply it to its own result, because that text may look like HTML.
 func PlainText(s string) string {
 	s = printable(s)
 	if source, ok := htmlSource(s); ok {
@@ -82,8 +80,8 @@ func tidy(s string) string {
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
-// printable drops the characters that no database or calendar takes, such as
-// NUL, and writes each line end as "\n".
+// printable removes characters that databases and calendars reject, such as NUL, and writes
+// each line end as "\n".
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {

@@ -2,9 +2,9 @@ package mapping
 
 import "slices"
 
-// Trigger names what makes an automation look at a record. Since every sync
-// looks at the current record, a trigger also says when an item is wanted: with
-// TaskCompleted, as long as the task is completed.
+// Trigger is what makes an automation read a record. Every sync reads the present record,
+// so a trigger also says how long an item is wanted: with TaskCompleted, as long as the
+// task is completed.
 type Trigger string
 
 // The triggers of HighLevel's records.
@@ -36,13 +36,13 @@ const (
 	OpportunityValue    Trigger = "opportunity.value_changed"
 	OpportunityAssignee Trigger = "opportunity.assignee_changed"
 
-	WorkflowReceived     Trigger = "workflow.received" // a workflow webhook; what it said last holds
+	WorkflowReceived     Trigger = "workflow.received" // a workflow webhook; its last body counts
 	MilestoneChanged     Trigger = "milestone.changed"
 	MilestoneApproaching Trigger = "milestone.approaching" // from some time before the milestone on
 )
 
-// CalendarHero's events, by its own names. All but the last are of a meeting
-// request, and hold once that has happened to it.
+// CalendarHero's events under its own names. All except the last are about a meeting
+// request, and hold once they have happened to it.
 const (
 	NewMeetingRequest       Trigger = "calendarhero.new_meeting_request"
 	MeetingRequestSuccess   Trigger = "calendarhero.meeting_request_success"
@@ -54,7 +54,7 @@ const (
 	NewContactAdded         Trigger = "calendarhero.new_contact_added"
 )
 
-// holding is when a trigger holds for a record.
+// holding says when a trigger holds for a record.
 type holding uint8
 
 const (
@@ -63,7 +63,7 @@ const (
 	onceGone                    // once it is deleted
 )
 
-// triggerType is what there is to know of a trigger.
+// triggerType is what Milepost knows about a trigger.
 type triggerType struct {
 	Trigger
 	kind    Kind
@@ -113,7 +113,7 @@ var (
 	meetingTriggers = namesOf(func(t triggerType) bool { return t.kind == KindMeeting })
 )
 
-// triggerSet are the triggers that an action goes with, and how to say which.
+// triggerSet lists the triggers with which an action is possible, and how to name them.
 type triggerSet struct {
 	triggers []Trigger
 	said     string
@@ -122,7 +122,7 @@ type triggerSet struct {
 var (
 	ofHighLevel = triggerSet{namesOf(triggerType.highLevel), "HighLevel's triggers"}
 	ofMeetings  = triggerSet{meetingTriggers, "the triggers of meetings"}
-	// ofContacts are those whose records are of a HighLevel contact that is there.
+	// ofContacts are the triggers whose records belong to an existing HighLevel contact.
 	ofContacts = triggerSet{
 		namesOf(func(t triggerType) bool { return t.kind != KindCalendarContact && t.Trigger != ContactDeleted }),
 		"HighLevel's triggers but contact.deleted, and the triggers of meetings",
@@ -131,7 +131,8 @@ var (
 		namesOf(func(t triggerType) bool { return t.highLevel() && t.holds != onceGone }),
 		"HighLevel's triggers but those of deleted records",
 	}
-	// ofTexts are those whose texts a request may show for as long as the record has them.
+	// ofTexts are the triggers whose texts a request may show as long as the record has
+	// them.
 	ofTexts = triggerSet{
 		namesOf(func(t triggerType) bool { return t.highLevel() && t.holds != onceGone && t.Trigger != NoteCreated }),
 		"HighLevel's triggers but note.created and those of deleted records",
@@ -152,7 +153,7 @@ func namesOf(is func(triggerType) bool) (found []Trigger) {
 	return found
 }
 
-// Triggers are all that are supported.
+// Triggers lists all supported triggers.
 func Triggers() []Trigger { return slices.Clone(triggers) }
 
 func (t Trigger) info() triggerType {
@@ -162,11 +163,12 @@ func (t Trigger) info() triggerType {
 	return triggerType{Trigger: t, kind: KindContact}
 }
 
-// Kind returns which records the trigger looks at, unless its milestone says another
-// (Automation.Kind). Those of KindMeeting look at the meetings of every record as well.
+// Kind returns the kind of records that the trigger is about, unless its milestone has
+// another (Automation.Kind). A trigger of KindMeeting is also about the meetings of every
+// record.
 func (t Trigger) Kind() Kind { return t.info().kind }
 
-// Meaning says for people which record the trigger looks at, and when it holds.
+// Meaning says for people which record the trigger is about, and when it holds.
 func (t Trigger) Meaning() string { return t.info().meaning }
 
 func parseTrigger(text string) (Trigger, error) {

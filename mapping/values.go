@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// printed writes a value as a person would: nothing for nil, 5 for 5.0, lists
-// joined by commas, 2026-12-01 for a date.
+// printed writes a value for people: nothing for nil, 5 for 5.0, lists joined by commas,
+// 2026-12-01 for a date.
 func printed(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -38,7 +38,7 @@ func printed(v any) string {
 	return fmt.Sprint(v)
 }
 
-// texts flattens a value to the texts in it: a list gives each of its entries.
+// texts flattens a value to its texts: each entry of a list becomes one.
 func texts(v any) []string {
 	switch v := v.(type) {
 	case []string:

@@ -19,7 +19,7 @@ func happened(events ...Trigger) map[Trigger]time.Time {
 	return all
 }
 
-// meetingFacts are fullFacts with a meeting that was made for the task and moved.
+// meetingFacts are fullFacts with a meeting for the task that was moved.
 func meetingFacts() Facts {
 	f := fullFacts()
 	f.Meetings = []Meeting{{
@@ -30,7 +30,7 @@ func meetingFacts() Facts {
 	return f
 }
 
-// foreignFacts are of a meeting that was booked through a scheduling link.
+// foreignFacts are for a meeting that was booked through a scheduling link.
 func foreignFacts() Facts {
 	f := meetingFacts()
 	f.Task, f.Note, f.Notes = Task{}, Note{}, nil
@@ -79,7 +79,7 @@ func TestAMeetingAsksForWhatIsInHighLevelUnderTheKeyOfItsItem(t *testing.T) {
 	}
 }
 
-func TestAMeetingOfSomebodyElseHasKeysOfItsOwn(t *testing.T) {
+func TestAMeetingThatMilepostDidNotMakeHasItsOwnKeys(t *testing.T) {
 	s := mustLoad(t, `
 - { name: Booked, on: calendarhero.meeting_request_success, if: not meeting.ours and meeting.automation == "", do: [highlevel_note: { text: "Booked: {{ meeting.title }} {{ task.title }}{{ task.due }}" }] }
 - { name: T, on: task.changed, do: [task: { title: x }] }
@@ -91,7 +91,7 @@ func TestAMeetingOfSomebodyElseHasKeysOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestWhatAMeetingAsksForComesBesideWhatItsRecordAsksFor(t *testing.T) {
+func TestAMeetingsItemsAreAddedToItsRecordsItems(t *testing.T) {
 	s := mustLoad(t, `
 - { name: T, on: task.changed, conflict: calendarhero, do: [task: { title: x }, highlevel_note: { text: "seen" }] }
 - { name: B, on: calendarhero.meeting_request_success, do: [tags: { add: booked }] }
@@ -136,7 +136,7 @@ func TestWhyAMeetingAsksForNothing(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeWrittenInAContactIsAProblem(t *testing.T) {
+func TestAFieldThatCannotBeWrittenIsAProblem(t *testing.T) {
 	for fields, want := range map[string]string{
 		"{ email: '{{ meeting.title }}' }":                   `fields.email: "call ann" is not an e-mail address`,
 		"{ email: ' Ann@Example.com ' }":                     `map[email:ann@example.com]`,
@@ -205,7 +205,7 @@ func TestTheRecipesOnMeetings(t *testing.T) {
 	}
 }
 
-// Whoever switches one on finds it working.
+// Each of them must work when a person switches it on.
 func TestTheRecipesThatAreSwitchedOffWorkToo(t *testing.T) {
 	s, err := Load("recipes.yaml", []byte(strings.ReplaceAll(string(Recipes()), "enabled: false", "enabled: true")))
 	if err != nil {
@@ -290,7 +290,7 @@ func TestMeetingsNeed(t *testing.T) {
 	}
 }
 
-func TestWhatMilepostWroteIsKnownByItsEnd(t *testing.T) {
+func TestATextThatMilepostWroteIsRecognisedByItsEnd(t *testing.T) {
 	for body, want := range map[string]bool{
 		"Booked\n\n[ref: mp-abcdefg2]":                        true,
 		"[ref: mp-abcdefg2]":                                  true,
@@ -322,7 +322,7 @@ func TestWhatMilepostWroteIsKnownByItsEnd(t *testing.T) {
 	}
 }
 
-func TestWhatMilepostWroteGoesNowhere(t *testing.T) {
+func TestATextThatMilepostWrotePlansNothing(t *testing.T) {
 	s := recipeSet(t)
 	f := fullFacts()
 	f.Task.Written, f.Note.Written = true, true
@@ -343,7 +343,7 @@ func TestWhatMilepostWroteGoesNowhere(t *testing.T) {
 	}
 }
 
-func TestAContactThatGoesBothWaysKnowsItsWayBack(t *testing.T) {
+func TestAContactSyncedBothWaysHasItsWayBack(t *testing.T) {
 	for fields, want := range map[string]map[string]string{
 		"":               nil,
 		"two_way: false": nil,

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// workflowFacts are fullFacts with what a workflow said of the contact.
+// workflowFacts are fullFacts with a workflow's webhook about the contact.
 func workflowFacts(custom map[string]any) Facts {
 	f := fullFacts()
 	f.Workflow = Workflow{
@@ -88,7 +88,7 @@ func TestTheWaysAWorkflowCarriesAMilestone(t *testing.T) {
 	}
 }
 
-func TestAWorkflowThatNamesNoContactServesWhatNeedsNone(t *testing.T) {
+func TestAWorkflowWithoutAContactPlansItemsThatNeedNone(t *testing.T) {
 	s := mustLoad(t, `
 - { name: Alone, on: workflow.received, do: [event: { title: "{{ workflow.name }}", start: "{{ custom_data.when }}" }] }
 - { name: Named, on: workflow.received, do: [event: { title: "{{ contact.name }}", start: "{{ custom_data.when }}" }] }

@@ -14,12 +14,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// YAML has rules of its own for a value that is not in quotes, and for what
-// follows one that is. Expressions and holes run into them, and YAML's own words
-// then help nobody: here they are explained, with the form that works.
+// YAML has special rules for values without quotes, and for text after a quoted value.
+// Expressions and holes often break them, and YAML's own messages do not help. So this file
+// explains such mistakes, with the form that works.
 
 const (
-	mostExplained = 64 << 10 // bytes of a file in which the place of a mistake is looked for
+	mostExplained = 64 << 10 // bytes of a file that are searched for the place of a mistake
 	within        = 20       // lines of a list or mapping in brackets
 )
 
@@ -36,20 +36,20 @@ func parseError(data []byte) error {
 	}
 }
 
-// badLine finds the line, from 1, at which a text stops to be YAML. The one that
-// YAML tells is often the beginning of what the line belongs to.
+// badLine finds the line, from 1, at which a text stops being valid YAML. The parser often
+// reports only the beginning of the block with that line.
 func badLine(data []byte, reported int) int {
 	if len(data) > mostExplained {
 		return reported
 	}
-	ends := []int{0} // of each line, from 0: of none
+	ends := []int{0} // end of each line; the first entry is the start of the text
 	for i, c := range data {
 		if c == '\n' || i == len(data)-1 {
 			ends = append(ends, i+1)
 		}
 	}
 	good := func(n int) bool { return parseError(data[:ends[n]]) == nil }
-	last := max(0, min(reported, len(ends)-1)-1) // a line up to which it is YAML
+	last := max(0, min(reported, len(ends)-1)-1) // up to this line the text is valid YAML
 	for found := true; found; {
 		last += sort.Search(len(ends)-2-last, func(i int) bool { return !good(last + 1 + i) })
 		found = false
@@ -62,8 +62,8 @@ func badLine(data []byte, reported int) int {
 	return last + 1
 }
 
-// explainSyntax says at which line a text is no YAML and, if it becomes YAML with
-// a value in quotes, which.
+// explainSyntax says in which line a text is not valid YAML. If quotes around a value would
+// make it valid, it says which value.
 func explainSyntax(data []byte, err error) (line int, message string) {
 	reported, message := syntaxError(err)
 	line = badLine(data, reported)
@@ -99,11 +99,12 @@ type quotedForm struct{ line, entry string }
 
 var (
 	blockEntry = regexp.MustCompile(`^(\s*(?:- +)*)((?:[\w.-]+: +)?)(\S.*)$`)
-	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`) // what begins a list or mapping, and no text
+	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`) // the beginning of a list or mapping, not of a text
 	flowEntry  = regexp.MustCompile(`([\w.-]+: +)((?:"[^"]*"|'[^']*'|\{\{[^{}]*\}\}|[^,{}\[\]"'#])+)`)
 )
 
-// quotedForms are the ways in which a value of a line may have been meant.
+// quotedForms returns what a person may have meant by a line, each with one value in
+// quotes.
 func quotedForms(line string) (forms []quotedForm) {
 	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && !brackets.MatchString(m[3]) {
 		value, comment := cutComment(m[3])
@@ -118,8 +119,8 @@ func quotedForms(line string) (forms []quotedForm) {
 	return forms
 }
 
-// meant is the value that a person meant who wrote quotes around it and within: the
-// outer ones are YAML's, unless all of it is a condition: "a" in b or c == "d".
+// meant returns the value that a person meant who used quotes around and within it. The
+// outer quotes are YAML's, unless the whole is a condition: "a" in b or c == "d".
 func meant(key, value string) string {
 	n := len(value)
 	if n < 2 || value[0] != value[n-1] || value[0] != '"' && value[0] != '\'' {
@@ -131,7 +132,7 @@ func meant(key, value string) string {
 	return value[1 : n-1]
 }
 
-// cutComment takes a comment off a value: what follows a # after a blank, outside quotes.
+// cutComment splits off a comment: the text after a space and #, outside quotes.
 func cutComment(s string) (value, comment string) {
 	var quote rune
 	before := ' '
@@ -160,8 +161,7 @@ func inQuotes(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }
 
-// trap returns what YAML took for something else although it is a value; "" if
-// nothing.
+// trap returns what YAML misread instead of a plain value; "" if nothing.
 func trap(name string, v *yaml.Node) string {
 	switch {
 	case v.Kind == yaml.MappingNode && v.Style&yaml.FlowStyle != 0 && len(v.Content) == 2 && v.Content[0].Kind == yaml.MappingNode:

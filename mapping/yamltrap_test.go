@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWhatYAMLReadsOtherwiseIsExplainedWithTheFormThatWorks(t *testing.T) {
+func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 	const head = "- name: A\n  on: contact.changed\n"
 	const do = "  do:\n    - contact: {}\n"
 	for _, c := range []struct{ name, source, want string }{

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// next is the first occurrence of a yearly date whose day is not over at a time; a
-// date that is still to come is its own first one. The 29th of February is the 28th
-// in years that have none.
+// next returns the first occurrence of a yearly date that is not over at a time. For a date
+// in the future, that is the date itself. The 29th of February becomes the 28th in other
+// years.
 func (d Date) next(now time.Time, zone *time.Location) Date {
 	if d.IsZero() {
 		return d
@@ -36,7 +36,7 @@ func (d Date) next(now time.Time, zone *time.Location) Date {
 	}
 }
 
-// plus is the date so much later. Each full 24 hours are a day of the calendar.
+// plus returns the date after a duration. Each full 24 hours are a calendar day.
 func (d Date) plus(by time.Duration, zone *time.Location) Date {
 	days, rest := int(by/(24*time.Hour)), by%(24*time.Hour)
 	switch {
@@ -51,7 +51,7 @@ func (d Date) plus(by time.Duration, zone *time.Location) Date {
 	return Date{at: local(wall, zone).Add(rest), kind: dateInstant}
 }
 
-// endOfDay is when the day of a date is over in the zone.
+// endOfDay returns when the day of a date ends in the zone.
 func (d Date) endOfDay(zone *time.Location) time.Time {
 	shown := d.at
 	if !d.DateOnly() {
@@ -68,8 +68,8 @@ func (d Date) localDay(zone *time.Location) string {
 	return d.at.In(zone).Format(time.DateOnly)
 }
 
-// DatedKey takes the key of an item apart that is of one date of a yearly or
-// approaching milestone. base is the key without the date, of any item.
+// DatedKey splits the key of an item for one date of a yearly or approaching milestone.
+// base is the key without the date; for any other item, it is the key.
 func DatedKey(key string) (base, day string) {
 	if base, day, ok := strings.Cut(key, "#"); ok && !strings.Contains(base, "@") {
 		return base, day

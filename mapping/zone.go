@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// zoneForm is the name of a zone in the IANA database, which is also the path of
-// a file: nothing else is ever looked for.
+// zoneForm matches a zone name of the IANA database. The name becomes a file path, so no
+// other form is allowed.
 var zoneForm = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*){0,2}$`)
 
-// LoadZone returns the time zone of an IANA name such as America/New_York or UTC.
-// Unlike [time.LoadLocation] it knows neither "" nor "Local", the zone of
-// whatever machine Milepost runs on.
+// LoadZone returns the time zone of an IANA name such as America/New_York or UTC. Unlike
+// [time.LoadLocation] it rejects "" and "Local", the zone of the machine.
 func LoadZone(name string) (*time.Location, error) {
 	if !zoneForm.MatchString(name) || strings.EqualFold(name, "Local") || name == "Factory" {
 		return nil, fmt.Errorf("%s is not a time zone; expected an IANA name such as America/New_York", quoteShort(name))
