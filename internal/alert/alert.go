@@ -206,7 +206,7 @@ func isOver(gone, now time.Time) bool { return !gone.IsZero() && now.Sub(gone) >
 
 // message is about the open ones of some faults.
 func (a *Alerter) message(status, kind string, began time.Time, faults []Fault) Message {
-	m := Message{ID: "msg_" + rand.Text(), Status: status, Kind: kind, Subject: Subject(kind, status), Began: began.UTC(), Causes: []Cause{}, At: a.Now().UTC()}
+	m := Message{ID: "msg_" + rand.Text(), Status: status, Kind: kind, Subject: Subject(kind, status), Began: began.UTC().Truncate(time.Second), Causes: []Cause{}, At: a.Now().UTC().Truncate(time.Second)}
 	if a.Console != "" {
 		m.Console = a.Console + "/console/attention"
 	}
