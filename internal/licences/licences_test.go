@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +50,11 @@ func collect(t *testing.T) string {
 			list(t, os, arch, folders)
 		}
 	}
-	folders["Go"] = []string{runtime.GOROOT()}
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders["Go"] = []string{strings.TrimSpace(string(root))}
 	modules := map[string][]string{} // by text
 	for module, dirs := range folders {
 		slices.Sort(dirs)
