@@ -1,10 +1,10 @@
 // Package account keeps what a process remembers about a location and its CalendarHero
-// account while it runs: what is read rarely, what the lists of meeting requests
-// showed, and until when CalendarHero asked to wait.
+// account while it runs: values that are rarely read, the lists of meeting requests, and
+// how long CalendarHero asked to wait.
 //
-// Guarantees: a value is read again when it is old, when the credentials change, or
-// when it cannot be true; jobs that need the same value at the same time share one call.
-// The package does not know what is synced, and writes nothing at a vendor.
+// Guarantees: a value is read again when it is old, when the credentials change, or when it
+// cannot be true. Jobs that need the same value at the same time share one call. The
+// package does not know what is synced, and writes nothing at a vendor.
 package account
 
 import (
@@ -48,8 +48,8 @@ func New(cfg Config) *Sessions {
 	return &Sessions{cfg: cfg, sessions: map[string]*Session{}, lists: map[string]*lists{}}
 }
 
-// Session is a connection with what the process remembers about it. If the credentials
-// of a connection change, it gets a new session, which remembers nothing.
+// Session is a connection with what the process remembers about it. If the credentials of a
+// connection change, it gets a new, empty session.
 type Session struct {
 	*connection.Connection
 	Cooldown Cooldown // at CalendarHero; HighLevel's is in the location's budget
@@ -79,16 +79,15 @@ func (all *Sessions) Of(ctx context.Context, locationID string) (*Session, error
 	return s, nil
 }
 
-// Answers returns nil if CalendarHero itself answers for the account now. Milepost asks
-// this before it concludes anything from what CalendarHero does not show, because an
-// unknown route, and so a gateway, is answered as an unknown id is.
+// Answers returns nil if CalendarHero itself answers for the account now. Milepost must
+// check this before it concludes anything from a missing record, because unknown routes,
+// and so gateways, answer in the same way as unknown ids.
 func (s *Session) Answers(ctx context.Context) error {
 	_, err := s.CalendarHero.User(ctx)
 	return outcome.NonRecord(err)
 }
 
-// Cooldown is how long CalendarHero asked to wait, so that the jobs behind the one that
-// was asked do not call.
+// Cooldown is how long CalendarHero asked to wait. During that time, no job calls it.
 type Cooldown struct {
 	mu    sync.Mutex
 	until time.Time
@@ -114,7 +113,8 @@ func (c *Cooldown) Left(now time.Time) time.Duration {
 	return c.until.Sub(now)
 }
 
-// expire ends a wait that is longer than any: the clock was put back.
+// expire ends a wait that is longer than CalendarHero can ask for, because the clock was
+// put back.
 func (c *Cooldown) expire(now time.Time) {
 	if c.until.Sub(now) > outcome.LongestWait {
 		c.until = now

@@ -9,9 +9,9 @@ import (
 	"milepost/clients/calendarhero"
 )
 
-// Contact returns the CalendarHero contact of an id. If CalendarHero does not know the
-// id, Milepost looks for it by its name: a server may have no more than the search
-// (calendarhero.md §5.6).
+// Contact returns the CalendarHero contact with an id. If CalendarHero does not find the
+// id, Milepost searches for the contact by name, because a server may support only the
+// search (calendarhero.md §5.6).
 func (s *Session) Contact(ctx context.Context, id, name string) (calendarhero.Contact, error) {
 	have, missing := s.CalendarHero.Contact(ctx, id)
 	if clients.ReasonOf(missing) != clients.NotFound || name == "" {
@@ -27,8 +27,8 @@ func (s *Session) Contact(ctx context.Context, id, name string) (calendarhero.Co
 	return calendarhero.Contact{}, missing
 }
 
-// FindContact returns the CalendarHero contact of an id, else one that has one of the
-// e-mail addresses, else the zero Contact.
+// FindContact returns the CalendarHero contact with an id. Otherwise it returns one with
+// one of the e-mail addresses, or the zero Contact.
 func (s *Session) FindContact(ctx context.Context, id string, emails []string) (other calendarhero.Contact, err error) {
 	for _, email := range emails {
 		found, err := s.CalendarHero.SearchContacts(ctx, email)

@@ -9,19 +9,19 @@ import (
 	"milepost/internal/meeting"
 )
 
-// The list of closed requests only grows, also by each request that Milepost replaces. It
-// says how a meeting ended; that it ended, the other lists say. So Milepost gives up
-// reading it after some seconds, and does not begin again for some time.
+// The list of closed requests only grows, with each meeting that ends and each request that
+// Milepost replaces. It says how a meeting ended; the other lists already show that it
+// ended. So Milepost stops reading it after some seconds, and waits before it starts again.
 const (
 	closedListTime  = 8 * time.Second // of the 30 that a job has
 	closedListPause = 10 * time.Minute
 )
 
-// ListsFresh is how long the lists are believed for what is no answer to an event.
+// ListsFresh is how old the lists may be if they are not read because of an event.
 const ListsFresh = 30 * time.Second
 
-// lists are what the lists of a CalendarHero account showed. All jobs share them, because
-// CalendarHero returns no request by its id, and many meetings change together.
+// lists are the lists of a CalendarHero account as last read. All jobs share them, because
+// CalendarHero cannot return a request by its id, and many meetings change together.
 type lists struct {
 	open     snapshot // active and upcoming
 	closed   snapshot
@@ -44,8 +44,8 @@ func (s *Session) OpenRequests(ctx context.Context, since time.Time) (map[string
 	return open.read(ctx, s.CalendarHero, since, s.cfg.Now(), calendarhero.StateActive, calendarhero.StateUpcoming)
 }
 
-// ClosedRequests returns what is closed, read no earlier than since; nil if that takes too
-// long.
+// ClosedRequests returns the closed requests, read no earlier than since; nil if reading
+// them takes too long.
 func (s *Session) ClosedRequests(ctx context.Context, since time.Time) (map[string]meeting.Listed, error) {
 	closed, now := &s.lists.closed, s.cfg.Now()
 	closed.mu.Lock()
@@ -63,8 +63,8 @@ func (s *Session) ClosedRequests(ctx context.Context, since time.Time) (map[stri
 	return requests, err
 }
 
-// ListedRequest is what the lists, read no earlier than since, show of a request; false if
-// they do not show it.
+// ListedRequest returns a request as the lists show it, read no earlier than since; false
+// if they do not show it.
 func (s *Session) ListedRequest(ctx context.Context, id string, since time.Time) (meeting.Listed, bool, error) {
 	open, err := s.OpenRequests(ctx, since)
 	if err != nil {
@@ -115,8 +115,8 @@ func (l *snapshot) read(ctx context.Context, ch *calendarhero.Client, since, now
 	return requests, nil
 }
 
-// WhenListsAreEmpty are the times after which Milepost reads lists again that show
-// nothing of what it knows, before it believes them.
+// WhenListsAreEmpty returns the times after which Milepost reads lists again that show none
+// of the requests that it knows, before it believes them.
 func WhenListsAreEmpty() []time.Duration {
 	return []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 }

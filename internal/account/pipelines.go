@@ -7,8 +7,8 @@ import (
 	"milepost/clients/highlevel"
 )
 
-// Pipelines returns the location's pipelines. A stage that they do not know makes
-// them be read again, once for each such stage.
+// Pipelines returns the location's pipelines. If they do not contain the stage, it reads
+// them again, once for each such stage.
 func (s *Session) Pipelines(ctx context.Context, stage string) ([]highlevel.Pipeline, error) {
 	now := s.cfg.Now()
 	s.profile.mu.Lock()
@@ -40,8 +40,8 @@ func (s *Session) Pipelines(ctx context.Context, stage string) ([]highlevel.Pipe
 	return a.list, nil
 }
 
-// pipelineAnswer are a location's pipelines; known tells of each stage that was
-// looked for whether it is in one of them.
+// pipelineAnswer holds a location's pipelines. known says for each stage that was searched
+// whether a pipeline has it.
 type pipelineAnswer struct {
 	list  []highlevel.Pipeline
 	known map[string]bool
@@ -57,8 +57,8 @@ func (s *Session) OpportunityFields(ctx context.Context) ([]highlevel.CustomFiel
 	})
 }
 
-// CalendarName returns the name of a calendar; "" if it is not known, or the token may
-// not read calendars.
+// CalendarName returns the name of a calendar; "" if it is unknown, or if the token may not
+// read calendars.
 func (s *Session) CalendarName(ctx context.Context, id string) (string, error) {
 	list, err := s.Calendars(ctx)
 	for _, c := range list {
@@ -69,7 +69,7 @@ func (s *Session) CalendarName(ctx context.Context, id string) (string, error) {
 	return "", err
 }
 
-// Calendars returns the calendars of the location; none if the token may not read them.
+// Calendars returns the calendars of the location, or none if the token may not read them.
 func (s *Session) Calendars(ctx context.Context) ([]highlevel.Calendar, error) {
 	s.profile.mu.Lock()
 	defer s.profile.mu.Unlock()

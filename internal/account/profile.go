@@ -16,9 +16,9 @@ import (
 const (
 	// profileFresh is how long a value that rarely changes is believed.
 	profileFresh = 15 * time.Minute
-	// locationFresh is the same for the time zone and the custom fields of a location.
-	// They change less often still, each read counts against HighLevel's limit, and a
-	// contact with a new field has the fields read at once.
+	// locationFresh is the same for the time zone and the custom fields of a location. They
+	// rarely change, and each read counts against HighLevel's limit. If a contact has an
+	// unknown field, the fields are read at once.
 	locationFresh = time.Hour
 )
 
@@ -58,9 +58,9 @@ func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, erro
 	return v, err
 }
 
-// Location returns the location with its time zone. If HighLevel does not say it, and
-// has not said it before, the zone of the CalendarHero account is used, because the times
-// are for its calendar. The remark then says so.
+// Location returns the location with its time zone. If HighLevel has never stated a zone,
+// it uses the zone of the CalendarHero account, because the times are for that calendar.
+// The remark then says so.
 func (s *Session) Location(ctx context.Context) (mapping.Location, string, error) {
 	now := s.cfg.Now()
 	s.profile.mu.Lock()
@@ -107,16 +107,16 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 	return a.location, a.remark, err
 }
 
-// noteName keeps the location's name for those who list the connections: one of the
-// settings or of a token comes without it. No sync fails for that.
+// noteName stores the location's name for lists of connections, because connections from
+// the settings or a token come without a name. A failure fails no sync.
 func (s *Session) noteName(ctx context.Context, name string) {
 	if err := s.cfg.Store.NameConnection(ctx, s.LocationID, name); err != nil {
 		s.cfg.Logger.Warn().Err(err).Str("location", s.LocationID).Msg("could not save the name of a location")
 	}
 }
 
-// CustomFields returns the location's definitions. If a contact has a field that they do
-// not contain, they are read again, once for each such field.
+// CustomFields returns the location's definitions. If a contact has a field without a
+// definition, it reads them again, once for each such field.
 func (s *Session) CustomFields(ctx context.Context, contact highlevel.Contact) ([]highlevel.CustomField, error) {
 	now := s.cfg.Now()
 	s.profile.mu.Lock()
@@ -154,12 +154,13 @@ func (s *Session) CustomFields(ctx context.Context, contact highlevel.Contact) (
 	return fields.list, nil
 }
 
-// emptyFor is how long an empty list of definitions is not believed while contacts
-// have fields.
+// emptyFor is how long Milepost does not believe an empty list of definitions while
+// contacts have fields.
 const emptyFor = 30 * time.Minute
 
-// believed returns nil if a list of definitions may be true. Without definitions no
-// contact has a milestone, and all that was made for milestones would be removed.
+// believed returns nil if a list of definitions may be true. If Milepost wrongly believed
+// an empty list, no contact would have a milestone, and all items for milestones would be
+// removed.
 func (p *profile) believed(list []highlevel.CustomField, contact highlevel.Contact, now time.Time) error {
 	if len(list) > 0 {
 		p.noFields = time.Time{}
@@ -179,8 +180,8 @@ func (p *profile) believed(list []highlevel.CustomField, contact highlevel.Conta
 	}
 }
 
-// fieldDefinitions are a location's custom fields; known tells of each id that
-// was looked for whether it is one of them.
+// fieldDefinitions holds a location's custom fields. known says for each id that was
+// searched whether there is such a field.
 type fieldDefinitions struct {
 	list  []highlevel.CustomField
 	known map[string]bool

@@ -8,8 +8,8 @@ import (
 	"milepost/internal/connection"
 )
 
-// Rehearsing returns sessions without effect and with a memory of their own: they send
-// no call but reads, hand every other one to note, and roll back what they store.
+// Rehearsing returns sessions without effect and with their own memory. They send only
+// reads, pass every other call to note, and roll back what they store.
 func (all *Sessions) Rehearsing(note func(context.Context, clients.Rehearsed) error) *Sessions {
 	cfg := all.cfg
 	cfg.Store = cfg.Store.Rehearsing()

@@ -18,19 +18,18 @@ import (
 // up in what the lists of the account show.
 
 const (
-	// laterGenerations is how many generations beyond the last known one Milepost looks
-	// for. Each is a replacement that the database has not seen. The chance that one of so
-	// many markers belongs to another record is one in 10 million for each unlinked request.
+	// laterGenerations is how many generations beyond the last known one Milepost searches.
+	// Each is a replacement that the database has not seen. For each unlinked request, the
+	// chance is one in 10 million that one of so many markers belongs to another record.
 	laterGenerations = 100
-	// firstGenerations is the same for records without a link, when Milepost looks for the
-	// record of a request among all.
+	// firstGenerations is the same for records without a link, when Milepost searches all
+	// records for the one of a request.
 	firstGenerations = 16
 )
 
-// Unlinked are the requests with a marker that no link knows, as the lists showed them
-// before this process made its first request. Only this process and others with the same
-// database make more, and they have links. So the lists are read once for an account and
-// process.
+// Unlinked are the requests whose marker no link knows, as the lists showed them before
+// this process made its first request. Only processes with the same database make more, and
+// those have links. So the lists are read once for an account and process.
 type Unlinked struct {
 	mu         sync.Mutex
 	looked     bool      // once, and the lists showed nothing at all
@@ -51,12 +50,12 @@ type PastRequest struct {
 // Look says how to read the lists for unlinked requests.
 type Look struct {
 	Since time.Time // read no earlier
-	// Believe returns nil if lists that show no request at all may be believed.
+	// Believe returns nil if Milepost may believe lists that show no request at all.
 	Believe func(ctx context.Context, since time.Time) error
 }
 
-// UnlinkedRequests lists the unlinked requests of an item whose link has a generation,
-// the oldest first.
+// UnlinkedRequests lists the unlinked requests of an item, by the generation of its link,
+// oldest first.
 func (s *Session) UnlinkedRequests(ctx context.Context, look Look, e store.Entity, item string, generation int64) ([]PastRequest, error) {
 	u := &s.lists.unlinked
 	u.mu.Lock()
@@ -74,7 +73,7 @@ func (s *Session) UnlinkedRequests(ctx context.Context, look Look, e store.Entit
 	return found, nil
 }
 
-// Linked drops the unlinked requests of an item, which its link accounts for now.
+// Linked removes the unlinked requests of an item that now belong to its link.
 func (s *Session) Linked(e store.Entity, item string, requests []PastRequest) {
 	u := &s.lists.unlinked
 	u.mu.Lock()
@@ -110,8 +109,8 @@ func (s *Session) readUnlinked(ctx context.Context, look Look) error {
 	return nil
 }
 
-// readOpenUnlinked reads the open lists. Lists that show nothing at all are of a new
-// account, or a bad answer: they are read again for the next record.
+// readOpenUnlinked reads the open lists. Empty lists may be those of a new account, or a
+// wrong answer, so they are read again for the next record.
 func (s *Session) readOpenUnlinked(ctx context.Context, look Look) error {
 	u := &s.lists.unlinked
 	open, err := s.OpenRequests(ctx, look.Since)
@@ -150,8 +149,9 @@ func (s *Session) believeEmpty(ctx context.Context, look Look, closedRead bool) 
 	return err
 }
 
-// emptyForLong returns nil if the database knows of no meeting request of the location, or
-// if the lists, which also show how a request ended, have been empty for two hours.
+// emptyForLong returns nil if the database knows no meeting request of the location.
+// Otherwise the lists, including the list of closed requests, must have been empty for two
+// hours.
 func (s *Session) emptyForLong(ctx context.Context) error {
 	u, now := &s.lists.unlinked, s.cfg.Now()
 	known, err := s.cfg.Store.KnowsRequests(ctx, s.LocationID)
@@ -194,8 +194,7 @@ func (s *Session) withoutLink(ctx context.Context, listed map[string]meeting.Lis
 	return found, nil
 }
 
-// OwnerOf finds the record that an unlinked request was made for, among those that the
-// database knows.
+// OwnerOf finds the known record for which an unlinked request was made.
 func (s *Session) OwnerOf(ctx context.Context, look Look, marker string) (e store.Entity, found bool, err error) {
 	u := &s.lists.unlinked
 	u.mu.Lock()
@@ -210,8 +209,8 @@ func (s *Session) OwnerOf(ctx context.Context, look Look, marker string) (e stor
 	return e, found, nil
 }
 
-// findOwners computes the markers that the requests of all known records may have, unless
-// it was done. The caller holds the mutex.
+// findOwners computes, once, the markers that requests of all known records may have. The
+// caller holds the mutex.
 func (s *Session) findOwners(ctx context.Context) error {
 	u := &s.lists.unlinked
 	if u.owners != nil {
@@ -241,8 +240,8 @@ func (s *Session) findOwners(ctx context.Context) error {
 	return err
 }
 
-// Ownerless returns the markers of the open unlinked requests that were made for no record
-// that the database knows. There are none once OwnersSearched was called.
+// Ownerless returns the markers of open unlinked requests that belong to no known record.
+// After OwnersSearched there are none.
 func (s *Session) Ownerless(ctx context.Context) (map[string]bool, error) {
 	u := &s.lists.unlinked
 	u.mu.Lock()
@@ -274,7 +273,7 @@ func (s *Session) OwnersSearched() {
 	u.searched[s.LocationID] = true
 }
 
-// MayOwn reports whether one of the markers may be of a request of the record.
+// MayOwn reports whether one of the markers may belong to a request of the record.
 func (s *Session) MayOwn(e store.Entity, markers map[string]bool) bool {
 	for _, r := range s.cfg.Automations().Requests(mapping.Kind(e.Kind)) {
 		for g := int64(1); g <= firstGenerations; g++ {

@@ -17,11 +17,11 @@ import (
 	"milepost/mapping"
 )
 
-// recall updates the link of an item from the requests that were created for it before the
-// database was lost, or after the copy that it was restored from. It runs before anything
-// is created or replaced. It adopts the newest open request, and removes the other open
-// ones. If only closed ones are left, the newest says how the meeting ended. Either way
-// the link continues from the last generation that was used.
+// recall updates an item's link from requests that were created before the database was
+// lost, or after the copy from which it was restored. It runs before anything is created or
+// replaced. It adopts the newest open request, and removes the other open ones. If only
+// closed requests are left, the newest says how the meeting ended. In both cases, the link
+// continues from the highest generation.
 func (s requests) recall(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) (store.Link, error) {
 	past, err := s.conn.UnlinkedRequests(ctx, s.pastLook(), s.entity, item.Key, link.Generation)
 	if err != nil || len(past) == 0 {
@@ -123,13 +123,14 @@ func (s requests) asListedNow(ctx context.Context, r account.PastRequest, since 
 }
 
 // adopt links an open request, as if Milepost had just compared it with its record for the
-// first time. The lists show neither the description nor the place, so these count as equal.
+// first time. The lists show neither the description nor the place, so these count as
+// equal.
 //
-// If the title or the invitee differs, the record changed. If the time differs, the record
-// changed too, unless a person moved the meeting. Then the meeting's time stays and nobody
-// is mailed, even if HighLevel's changes take precedence. Milepost does not know what the
-// record asked for before. It is worse to replace a meeting that somebody agreed to than to
-// miss a change that the next edit of the record brings.
+// A different title or invitee means that the record has changed. So does a different time,
+// unless a person moved the meeting. Then the meeting keeps its time and nobody gets mail,
+// even if the rule prefers HighLevel: Milepost no longer knows what the record asked for
+// before. Replacing a meeting that somebody agreed to is worse than missing a change, which
+// the record's next edit brings.
 func (s requests) adopt(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, r account.PastRequest) (store.Link, error) {
 	// The copy may know that it was moved there: a replacement stays where its
 	// predecessor was.
@@ -199,8 +200,8 @@ func (s requests) saveAdopted(ctx context.Context, link store.Link, item mapping
 }
 
 // movedByPerson reports whether a person moved a request in CalendarHero. Otherwise the
-// record's time changed in HighLevel. Nobody moves a request that nobody answered. If
-// CalendarHero says that it is booked, and not that it was moved, the record changed.
+// record's time changed in HighLevel. A request without an answer was not moved. If
+// CalendarHero says booked, and not moved, the record changed.
 func (s requests) movedByPerson(item mapping.Item, r meeting.Listed) bool {
 	switch {
 	case r.SaysMoved():
@@ -246,9 +247,9 @@ func (s requests) removeUnlinked(ctx context.Context, r account.PastRequest, ite
 	return s.confirm(ctx, item, r.ID, time.Time{})
 }
 
-// removePast removes the requests of items that the record no longer wants and that the
-// database does not know. It does not find those of automations that are switched off or
-// deleted, unless a link is left.
+// removePast removes requests, unknown to the database, of items that the record no longer
+// wants. It does not find requests of automations that are off or deleted, unless a link is
+// left.
 func (s requests) removePast(ctx context.Context, keep map[string]bool) error {
 	var refused error
 	requests := s.automations.Requests(mapping.Kind(s.entity.Kind))
@@ -304,9 +305,10 @@ func (s *entitySync) pastLook() account.Look {
 	return account.Look{Since: s.began.Add(-account.ListsFresh), Believe: s.believable}
 }
 
-// freshFor returns since when lists are fresh enough to be believed about past requests. A
-// generation after the link's is certainly of another time. Another process with this
-// database may have replaced an earlier generation while the lists were read.
+// freshFor returns how fresh lists must be before they are believed about past requests.
+// This database did not create a request of a later generation than the link's, so older
+// lists will do. But another process with this database may have replaced a request of an
+// earlier generation while the lists were read.
 func (s requests) freshFor(link store.Link, past []account.PastRequest) time.Time {
 	if link.State != "" && past[0].Generation <= link.Generation {
 		return s.began

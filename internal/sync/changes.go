@@ -14,9 +14,9 @@ import (
 	"milepost/mapping"
 )
 
-// Changes says what a sync of a record would change now, a line each, and changes
-// nothing. If Milepost made a meeting for other records, it says what their syncs would
-// change, because they act on it. contactID is as Rehearse's.
+// Changes lists what a sync of a record would change now, one line for each, and changes
+// nothing. If the record is a meeting that Milepost made for other records, it lists what
+// their syncs would change, because those act on it. contactID is as in Rehearse.
 func (r *Syncer) Changes(ctx context.Context, e store.Entity, contactID string) ([]string, error) {
 	return r.Rehearser(r.live(), nil).Changes(ctx, e, contactID)
 }

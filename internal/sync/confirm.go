@@ -8,12 +8,12 @@ import (
 	"milepost/internal/store"
 )
 
-// unconfirmed returns nil if the result of a fetch is confirmed, else how long to wait
-// before the next one: a read may lag behind a write. A result is confirmed if it agrees
-// with the events, or if a second fetch says again that the record is gone. A record that
-// is missing without a delete event is fetched once more. So is one that is there in spite
-// of a delete event. A record that was never read is new, and HighLevel's search probably
-// does not know it yet. Milepost searches for it for ten minutes.
+// unconfirmed returns nil if the result of a fetch is confirmed. Otherwise it returns how
+// long to wait before the next fetch, because a read may lag behind a write. A result is
+// confirmed if it agrees with the events, or if a second fetch also finds no record.
+// Milepost fetches once more if a record is missing without a delete event, or exists in
+// spite of one. A record that was never read is new, and HighLevel's search probably does
+// not know it yet, so Milepost searches for ten minutes.
 func (r *Syncer) unconfirmed(state store.EntityState, gone bool) error {
 	if gone == state.DeleteAsked() || (gone && state.Fingerprint == store.FingerprintGone) {
 		return nil

@@ -39,7 +39,7 @@ func (s contacts) remove(ctx context.Context, link store.Link) error {
 
 // apply brings the CalendarHero contact of an item in step. It searches by e-mail address,
 // merges into the contact that it finds, and creates one only if it finds none. If a person
-// deleted a contact that is kept in step both ways, apply creates it again only after its
+// deleted a contact that is synced both ways, apply creates it again only after the
 // HighLevel contact changes.
 func (s contacts) apply(ctx context.Context, item mapping.Item) error {
 	if done, err := s.unchanged(ctx, item); done || err != nil {
@@ -180,8 +180,9 @@ func (s contacts) contactFound(ctx context.Context) error {
 }
 
 // leaseAddresses takes the sole right to create, adopt or remove contacts with any of the
-// e-mail addresses in the CalendarHero account, for all locations that share it. If another
-// sync has the right, it fails with a wait. Call release at the end.
+// e-mail addresses in the CalendarHero account. The right covers all locations of the
+// account. If another sync has it, leaseAddresses fails with a wait. Call release at the
+// end.
 func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (release func(), err error) {
 	holder := uuid.NewString()
 	var taken []string

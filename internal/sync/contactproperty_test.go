@@ -21,10 +21,10 @@ import (
 // usualHistories are as many as a run makes that does not ask for -rapid.checks.
 const usualHistories = 15
 
-// TestContactsEndEqualAfterEveryHistory makes up edits of the parts of contacts on
-// both sides, in many forms, with webhooks that are told twice or never, polls,
-// failures, and answers that are lost between a write and the note of it. In the
-// end both sides agree on every part, and no more was written than was edited.
+// TestContactsEndEqualAfterEveryHistory makes up edits of contacts on both sides, in many
+// forms. Webhooks arrive twice or never, polls run, calls fail, and answers are lost before
+// the write is stored. At the end, both sides agree on every part, and there were no more
+// writes than edits.
 func TestContactsEndEqualAfterEveryHistory(t *testing.T) {
 	testenv.Long(t)
 	checks := usualHistories

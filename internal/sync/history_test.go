@@ -33,10 +33,10 @@ import (
 	"milepost/mapping"
 )
 
-// history is one made-up story of a location and its CalendarHero account: what
-// people do on both sides, what becomes of the webhooks, how the vendors fail and
-// when Milepost dies. It plays River itself, one job after the other on a clock of
-// its own, so its seed tells all of it: the same seed, the same story.
+// history is a made-up story of a location and its CalendarHero account. It decides what
+// people do on both sides, what happens to the webhooks, how the vendors fail and when
+// Milepost dies. It replaces River: it runs one job after another with its own clock. So
+// the same seed always gives the same story.
 type history struct {
 	*bundle
 	rng   *rand.Rand

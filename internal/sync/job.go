@@ -74,9 +74,9 @@ func (run *syncRun) do(ctx context.Context) error {
 	return run.work(ctx, owed)
 }
 
-// work syncs the records that are owed and ready, then the records that these syncs
-// queued: what the run has read is new enough for them. A record that a new event asks for
-// waits for the next run, which reads again.
+// work syncs the owed records that are ready, then the records that these syncs queued,
+// because the run's reads are fresh enough for them. A record with a new event waits for
+// the next run, which reads again.
 func (run *syncRun) work(ctx context.Context, owed []store.EntityState) error {
 	ready := slices.DeleteFunc(owed, func(s store.EntityState) bool { return !s.Ready(run.now()) })
 	for len(ready) > 0 {
@@ -126,9 +126,9 @@ func (run *syncRun) batch(ctx context.Context, ready []store.EntityState) error 
 	return run.record(ctx)
 }
 
-// expect notes which records are about to be synced. For several of one kind, one list
-// costs fewer calls than each alone. Whatever asked for them until now is contained in
-// what the run reads from now on.
+// expect notes which records are about to be synced. For several records of a kind, one
+// list costs fewer calls than single reads. The run's later reads contain the changes of
+// all events until now.
 func (run *syncRun) expect(ready []store.EntityState) {
 	run.reads.several = map[mapping.Kind]bool{}
 	records := map[mapping.Kind]int{mapping.KindNote: 1} // a record that shows notes reads all of them

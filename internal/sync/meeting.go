@@ -16,9 +16,9 @@ import (
 	"milepost/mapping"
 )
 
-// believable returns nil unless the lists, read no earlier than since, show no meeting
-// request at all although Milepost knows requests of other records. Then it concludes
-// nothing from them. The request of this record may have been deleted.
+// believable fails if the lists, read no earlier than since, show no meeting request at all
+// although Milepost knows requests of other records. Milepost must not conclude anything
+// from such lists. The request of this record alone may have been deleted.
 func (s *entitySync) believable(ctx context.Context, since time.Time) error {
 	shown, err := s.conn.ShowAny(ctx, since)
 	if shown || err != nil {

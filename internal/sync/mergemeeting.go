@@ -85,9 +85,9 @@ func (s requests) followed(ctx context.Context, meetingID string, due time.Time)
 	return nil
 }
 
-// toFollow stores the times of a meeting before Milepost writes to the contact because of
-// it: the contact's fields may decide the item's times. Only the next read of the record
-// shows what the item will ask for. For a task that is known at once (see followed).
+// toFollow stores a meeting's times before Milepost writes them to the contact, because the
+// contact's fields may decide the item's times. Only the next read of the record shows
+// which times the item then asks for. For a task they are known at once (see followed).
 func (s *entitySync) toFollow(ctx context.Context, meetingID string) error {
 	for key, link := range s.links {
 		if meetingID == "" || link.ObjectID != meetingID || link.State != store.LinkLive {

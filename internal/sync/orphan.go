@@ -67,8 +67,9 @@ func (r *Syncer) orphanLater(e store.Entity, err error) error {
 	return fmt.Errorf("find a meeting request of %s that should not exist: %w", e, err)
 }
 
-// confirm queues the check of a delete. Or, if a request was left because it was over by
-// endsAt, it queues the checks whether that still holds: the clock may have been wrong.
+// confirm queues the check of a delete. If endsAt is set, the request was left because it
+// was over. Then confirm queues checks whether it is still over, because the clock may have
+// been wrong.
 func (s *entitySync) confirm(ctx context.Context, item, id string, endsAt time.Time) error {
 	return s.store.Confirm(ctx, store.OrphanArgs{
 		LocationID: s.entity.LocationID, RecordKind: s.entity.Kind, EntityID: s.entity.ID, Item: item,
@@ -87,8 +88,8 @@ func whenTheClockIsRight() []time.Duration {
 }
 
 // confirmDelete checks that no open list shows a request whose DELETE succeeded, because a
-// gateway may have answered. Any read of the lists since then will do. If the request is
-// still there, confirmDelete deletes it again and checks again.
+// gateway may have answered. Any read of the lists since then is enough. If the request
+// still exists, confirmDelete deletes it again and checks again.
 func (r *Syncer) confirmDelete(ctx context.Context, conn *session, of store.OrphanArgs) error {
 	if !of.EndsAt.IsZero() && !of.EndsAt.After(r.now()) {
 		if next, more := outcome.NextCheck(r.now().Sub(of.GivenUpAt), whenTheClockIsRight()...); more {

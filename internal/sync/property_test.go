@@ -29,12 +29,11 @@ import (
 //	MILEPOST_HISTORY=301 MILEPOST_HISTORIES=100 go test -run TestBothSidesEndInStep ./internal/sync  # 301 to 400
 const usualStories = 10
 
-// TestBothSidesEndInStep makes up histories: edits on both sides whose webhooks come
-// twice, late, in another order or never, vendors that fail, and a Milepost that
-// dies between any two steps. Whenever all is told and worked, both sides agree,
-// everything was made once, nobody was mailed more often than something changed,
-// a conflict ended by its rule with the loser in the timeline, and nothing more
-// is written.
+// TestBothSidesEndInStep makes up histories. Both sides are edited, webhooks come twice,
+// late, in another order or never, vendors fail, and Milepost dies between any two steps.
+// Whenever all webhooks are delivered and synced, both sides agree, and everything was made
+// once. Nobody got more mail than there were changes. Each conflict ended by its rule, with
+// the loser in the timeline, and Milepost writes nothing more.
 func TestBothSidesEndInStep(t *testing.T) {
 	stage := newStage(t)
 	first, n := uint64(number(t, "MILEPOST_HISTORY", 1)), usualStories
@@ -580,9 +579,9 @@ func (h *history) bounded() {
 	for _, n := range h.tally.crashes {
 		struck += n
 	}
-	// A change of an item costs a delete and a create. One of a contact or a note
-	// costs an update of the contact on the other side or of its tags; what happens to
-	// a meeting a note, its tags and its task.
+	// A change of an item costs a delete and a create. A change of a contact or a note
+	// costs an update of the other side's contact or its tags. A change of a meeting costs
+	// a note, tags and a task.
 	requests, over := 0, 0
 	for _, it := range l.items {
 		requests += 2 * it.revisions

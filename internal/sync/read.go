@@ -175,9 +175,9 @@ func listsAll[T any](ctx context.Context, s *entitySync, kind mapping.Kind, list
 	return nil
 }
 
-// unlisted returns a few of the contact's notes or tasks that a list should show but lacks:
-// one that was read before, and some that recent events reported. A restored database may
-// know none of them. So if a list of tasks is empty, the task search counts too.
+// unlisted returns a few of the contact's notes or tasks that a list should show but does
+// not: one that was read before, and some named by recent events. A restored database may
+// know none of them, so the task search also counts if a list of tasks is empty.
 func (s *entitySync) unlisted(ctx context.Context, kind mapping.Kind, listed map[string]bool) (ids []string, err error) {
 	seen, err := s.store.LastSeenOf(ctx, s.entity.LocationID, s.contactID, string(kind))
 	if err != nil {
@@ -242,8 +242,8 @@ func (s *entitySync) readTask(ctx context.Context) (mapping.Task, error) {
 }
 
 // taskOfContact fetches the task through its contact. If the contact is gone, the task may
-// have moved: a merge of two contacts moves the tasks of one to the other, without an
-// event. Then the task search shows the task's contact.
+// have moved: merging two contacts moves the tasks of one to the other, without an event.
+// Then the task search returns the task's contact.
 func (s *entitySync) taskOfContact(ctx context.Context) (highlevel.Task, error) {
 	said, err := s.contactLost(ctx)
 	if err != nil {

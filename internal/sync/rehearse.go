@@ -16,9 +16,9 @@ import (
 	"milepost/mapping"
 )
 
-// Rehearser runs syncs without effect: the code is that of a sync, its clients send
-// only reads, and what it stores is rolled back. So it says what a sync would do.
-// It works one record at a time.
+// Rehearser runs syncs without effect. It uses the code of a sync, but its clients send
+// only reads, and everything that it stores is rolled back. So it shows what a sync would
+// do. It syncs one record at a time.
 type Rehearser struct {
 	syncer *Syncer
 	now    *Rehearsal
@@ -58,9 +58,9 @@ type RehearsedMail struct {
 	Item string `json:"item,omitempty"`
 }
 
-// Rehearser returns a Rehearser with these automations. agreed says of which items a
-// person agrees that their requests may go from the account's owner to somebody else;
-// nil = of those that it was agreed to before.
+// Rehearser returns a Rehearser with these automations. agreed reports for which items a
+// person agrees that requests invite somebody other than the account's owner; nil = the
+// items of stored consents.
 func (r *Syncer) Rehearser(automations *mapping.Set, agreed func(item string) bool) *Rehearser {
 	h := &Rehearser{}
 	h.syncer = &Syncer{

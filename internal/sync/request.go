@@ -24,10 +24,10 @@ type requests struct{ *entitySync }
 func (requests) texts(mapping.Item) any { return nil } // a request has digests of its own
 
 // apply brings the meeting request of an event or task item in step. CalendarHero has no
-// update: for a material change, Milepost deletes the request and creates it again, which
-// mails people and undoes their answer. A change of the description alone replaces it only
-// if the invitee is the owner and has not accepted yet, and the record has been quiet for
-// a while. Else the description waits for the next material change.
+// update. For a material change, Milepost deletes the request and creates it again, which
+// mails people and loses their answer. A change of the description alone replaces the
+// request only if the invitee is the owner, has not accepted yet, and the record has been
+// quiet for a while. Otherwise the description waits for the next material change.
 func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	link, item, want, err := s.settle(ctx, item)
 	if err != nil {
@@ -62,9 +62,9 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 	return s.replace(ctx, link, item, want)
 }
 
-// settle composes the request that the item asks for, and settles its link: it adopts what
-// the database does not know, and resolves a call whose answer was lost. If the item may
-// not invite anybody else yet, the returned one invites the owner.
+// settle returns the request that the item asks for, and the item's link in a known state.
+// It adopts requests that the database does not know, and resolves a call whose answer was
+// lost. If the item may not invite others yet, the request invites the owner.
 func (s requests) settle(ctx context.Context, item mapping.Item) (link store.Link, _ mapping.Item, want meeting.Request, err error) {
 	if want, err = s.compose(ctx, item); err != nil {
 		return link, item, want, err
@@ -260,9 +260,9 @@ func (s requests) giveUp(ctx context.Context, link store.Link) (store.Link, erro
 	return link, err
 }
 
-// settled returns nil once the sync may search for the create of an uncertain link. If the
-// attempt lies in the future, because the clock was put back, it waits from now on: the
-// true age is not known.
+// settled returns nil if the sync may now search for the object of an uncertain create. If
+// the clock was put back, the attempt lies in the future. Its age is then unknown, so the
+// wait starts again.
 func (s *entitySync) settled(ctx context.Context, link store.Link) error {
 	settle := outcome.UnclearSettle
 	if link.State == store.LinkUnanswered {
@@ -376,10 +376,10 @@ func (s *entitySync) revive(ctx context.Context) error {
 // the request by itself, and a delete would mail its invitees for nothing.
 func (s *entitySync) over(link store.Link) bool { return !s.knownMeeting(link).End.After(s.now()) }
 
-// delete stores the delete of a link's object and sends it, unless the meeting is over. An
-// object that is already gone counts as deleted; missing reports that it surely was gone
-// before. After a crash or a lost answer the link stays deleting, so that Milepost believes
-// nothing else about its object.
+// delete stores that it is about to delete a link's object and then deletes it, unless the
+// meeting is over. An object that is already gone counts as deleted; missing reports that
+// it was certainly gone before. After a crash or a lost answer, the link stays deleting, so
+// Milepost assumes nothing else about the object.
 func (s requests) delete(ctx context.Context, link store.Link) (missing bool, err error) {
 	if s.over(link) {
 		return false, s.confirm(ctx, link.Item, link.ObjectID, s.knownMeeting(link).End)
@@ -422,9 +422,9 @@ func (s requests) delete(ctx context.Context, link store.Link) (missing bool, er
 	return false, err
 }
 
-// notListed checks that a request is gone if its DELETE got an answer other than 204,
-// because a gateway may answer anything. Neither open list may show the request, and
-// CalendarHero must answer for the account.
+// notListed checks that a request is gone if its DELETE got another answer than 204,
+// because a gateway may answer anything. No open list may show the request, and
+// CalendarHero itself must answer for the account.
 func (s requests) notListed(ctx context.Context, link store.Link, said error) error {
 	found, err := listed(ctx, s.conn.CalendarHero, func(r calendarhero.ListedRequest) bool { return r.ID == link.ObjectID })
 	if err != nil {

@@ -113,9 +113,9 @@ func (h *history) lie() {
 	}
 }
 
-// blindTo reports whether Milepost cannot tell an empty answer from a lie, since its
-// database went back and no longer knows a contact, a meeting or a note that must be
-// shown.
+// blindTo reports whether Milepost cannot distinguish an empty answer from a wrong one. Its
+// database was restored, and no longer knows a contact, meeting or note that an answer
+// should show.
 func (h *history) blindTo(pattern string) bool {
 	if !h.expected.forgotten {
 		return false
@@ -148,10 +148,9 @@ func (h *history) copyState() {
 	h.tell("the database is copied")
 }
 
-// restore has the process start on an older copy of its database, or on an empty
-// one. The inbox may be the current one: then its webhooks since the copy are
-// dispatched again. If it is lost as well, only a look at everything finds what
-// they told of.
+// restore starts the process on an older copy of its database, or on an empty one. If the
+// inbox is the current one, the webhooks since the copy are dispatched again. If the inbox
+// is lost as well, only a full sweep finds what those webhooks reported.
 func (h *history) restore() {
 	h.t.Helper()
 	inbox := choose(h, true, false)

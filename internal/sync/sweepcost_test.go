@@ -8,9 +8,9 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 )
 
-// TestWhatAReconciliationCosts counts the calls to HighLevel for a location of five
-// contacts with four open tasks and three notes each. A contact that changed costs
-// four, whatever changed of its records: its notes are read twice.
+// TestWhatAReconciliationCosts counts the calls to HighLevel for a location with five
+// contacts, each with four open tasks and three notes. A changed contact costs four calls,
+// regardless of which of its records changed; its notes are read twice.
 func TestWhatAReconciliationCosts(t *testing.T) {
 	b := setup(t, "")
 	var contacts []string

@@ -294,8 +294,8 @@ func (s *entitySync) applyRecord(ctx context.Context, state store.EntityState, f
 }
 
 // fetch reads the record, or returns why nothing of it may exist. While a read and the
-// events contradict each other, it fails with a wait. Once the read is confirmed, it
-// clears GoneAt of the state.
+// events contradict each other, it fails with a wait. After the read is confirmed, it
+// clears GoneAt in the state.
 func (s *entitySync) fetch(ctx context.Context, state *store.EntityState, needs mapping.Needs) (facts mapping.Facts, gone string, err error) {
 	facts, err = s.read(ctx, needs)
 	facts.Meetings = s.own
@@ -522,13 +522,13 @@ func (s *entitySync) stays(key string, keep map[string]bool) bool {
 	return keep[base] || day < s.now().In(zone).Format(time.DateOnly)
 }
 
-// findDependents lists the records whose items show something of this one: a contact's
-// tasks show its name and tags, and its requests show its notes. It also notes by what a
-// change of this record is known.
+// findDependents lists the records whose items show something of this record: a contact's
+// tasks show its name and tags, and its requests show its notes. It also notes how a change
+// of this record is recognised.
 //
-// FinishSync raises what is wanted of them in the transaction that ends this sync, and
-// the same run syncs them next. Only this counter survives a crash or a failed call: it
-// says that an item still shows what the contact was.
+// FinishSync raises their wanted counter in the transaction that ends this sync, and the
+// same run syncs them next. Only this counter survives a crash or a failed call. It says
+// that an item still shows the former state of the contact.
 func (s *entitySync) findDependents(ctx context.Context, state store.EntityState, facts mapping.Facts) (err error) {
 	kind := mapping.Kind(state.Kind)
 	switch {

@@ -1,14 +1,14 @@
-// Package sync brings CalendarHero and HighLevel in step for one contact at a time: it
-// reads the contact's records, lets the automations plan which items should exist,
-// compares them with the links that say what exists, writes the difference, and records
-// the outcome of each record.
+// Package sync brings CalendarHero and HighLevel in step for one contact at a time. It
+// reads the contact's records, lets the automations plan which items should exist, and
+// compares them with the links, which say what exists. Then it writes the difference, and
+// stores the outcome of each record.
 //
-// Guarantees: the end state follows from the records alone, whatever the order and number
-// of the webhooks. Before a sync repeats a create whose answer was lost, it searches for
-// the object, so nothing exists twice. If nothing changed, a sync writes nothing.
+// Guarantees: the end state follows from the records alone, regardless of the order and
+// number of the webhooks. Before a sync repeats a create whose answer was lost, it searches
+// for the object, so nothing exists twice. If nothing changed, a sync writes nothing.
 //
-// It must not know how webhooks arrive, how people write automations, or how Milepost
-// finds changes without a webhook.
+// The package must not know how webhooks arrive, how people write automations, or how
+// Milepost finds changes without a webhook.
 package sync
 
 import (
@@ -166,9 +166,10 @@ func (r *Syncer) skip(ctx context.Context, d store.Delivery) string {
 	return ""
 }
 
-// mayTakeAlong reports whether a delete matters even if no automation uses the kind. With
-// a contact go its tasks and its workflow records, and Milepost erases what it stored of
-// it. With a task goes what an automation made for it that is off by now.
+// mayTakeAlong reports whether a delete matters even if no automation uses the kind. A
+// deleted contact takes its tasks, its workflow records and its stored data along. A
+// deleted task takes along what an automation made for it, even if the automation is now
+// off.
 func mayTakeAlong(kind string, deleted bool) bool {
 	return deleted && (mapping.Kind(kind) == mapping.KindContact || mapping.Kind(kind) == mapping.KindTask)
 }

@@ -32,9 +32,9 @@ func (b *bundle) left(contactID string) (texts []string) {
 	return texts
 }
 
-// TestEachTriggerOfARecord plays each trigger of HighLevel's records from what a
-// person does to the note that its automation leaves; with its webhooks, twice, and,
-// where the record can be found without one, with none.
+// TestEachTriggerOfARecord plays each trigger of HighLevel's records, from what a person
+// does to the note that the automation writes. It does so with webhooks, with each webhook
+// twice, and without webhooks if Milepost can find the record without one.
 func TestEachTriggerOfARecord(t *testing.T) {
 	type place struct {
 		contact, task, note, appointment, opportunity string
