@@ -129,6 +129,11 @@ func (b *bundle) authorize(r *connection.Registry, i hlfake.Installation) (locat
 	b.must(err)
 	connections, follow, err := r.Authorized(b.t.Context(), grant)
 	b.must(err)
+	log, err := r.Store.AuditPage(b.t.Context(), 0, 1)
+	b.must(err)
+	if len(log) == 0 || log[0].What != "connected by OAuth" {
+		b.t.Errorf("the audit log does not say that somebody connected: %+v", log)
+	}
 	for _, c := range connections {
 		locations = append(locations, c.LocationID)
 	}

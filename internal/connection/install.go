@@ -28,6 +28,9 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 	}
 	if given.UserType == highlevel.UserTypeLocation {
 		c, err := r.connected(ctx, given.CompanyID, given.LocationID, given)
+		if err == nil {
+			err = r.noteInstall(ctx, "location "+given.LocationID)
+		}
 		return []store.Connection{c}, nil, err
 	}
 	secret, err := r.seal(companyGrant(given.CompanyID), grant{Grant: given, Since: r.Now()})
@@ -40,7 +43,16 @@ func (r *Registry) Authorized(ctx context.Context, given highlevel.Grant) (locat
 		return nil, nil, err
 	}
 	r.grants.drop(companyGrant(given.CompanyID))
+	if err := r.noteInstall(ctx, "agency "+given.CompanyID); err != nil {
+		return nil, nil, err
+	}
 	return r.installedAt(ctx, given.CompanyID)
+}
+
+// noteInstall notes in the audit log that somebody authorized the app in HighLevel. Who,
+// Milepost does not know: customers install it too.
+func (r *Registry) noteInstall(ctx context.Context, subject string) error {
+	return r.Store.Audit(ctx, store.AuditEntry{At: r.Now(), Who: "somebody in HighLevel", What: "connected by OAuth", Subject: subject})
 }
 
 // connected stores a location's grant and makes its connection active.

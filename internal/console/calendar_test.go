@@ -77,3 +77,9 @@ func TestTheCalendarShowsItemsOnTheirDaysInTheLocationsZone(t *testing.T) {
 		t.Error("the week does not list all items of a day")
 	}
 }
+
+func TestTheCalendarHasTheTimeZoneOfItsLocation(t *testing.T) {
+	configure, location := withFake(t)
+	d := setup(t, configure)
+	d.wants(d.page(olivia, "/console/calendar?location="+location), "time zone America/New_York") // though there is no item yet
+}

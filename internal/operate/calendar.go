@@ -24,9 +24,27 @@ type Day struct {
 // mostItems bounds how many items a calendar lists.
 const mostItems = 2000
 
-// ZoneOf is the time zone in which the calendar of a location is shown: that of its
-// items, UTC while there is none.
+// zoneWait is how long the calendar waits for HighLevel to name the time zone.
+const zoneWait = 2 * time.Second
+
+// ZoneOf is the time zone in which the calendar of a location is shown: the location's, as
+// HighLevel named it of late. If HighLevel does not answer, it is that of the newest item,
+// and UTC while there is none.
 func (d *Desk) ZoneOf(ctx context.Context, locationID string) (*time.Location, error) {
+	if conn, err := d.Connections.Lookup(ctx, locationID); err == nil {
+		known := d.choice(choiceKey{locationID, "zone"}, false, func() (c choice) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), zoneWait)
+			defer cancel()
+			location, err := conn.HighLevel.Location(ctx, locationID)
+			if c.err = err; err == nil {
+				c.zone, c.err = mapping.LoadZone(location.Timezone)
+			}
+			return c
+		})
+		if known.err == nil {
+			return known.zone, nil
+		}
+	}
 	name, err := d.Store.ZoneOf(ctx, locationID)
 	if err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ type choice struct {
 	fields  []highlevel.CustomField
 	options []catalog.Option
 	example map[string]any
+	zone    *time.Location
 	err     error
 }
 
