@@ -112,7 +112,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
 		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/birthday-to-calendar-event",
 		"/console/catalog", "/console/catalog?q=nothing+matches", "/console/catalog/highlevel.create_contact", "/console/catalog/contact.tagged",
-		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit",
+		"/console/settings/people", "/console/settings/sessions", "/console/settings/alerts", "/console/settings/audit",
 	}
 	walk := func(t *testing.T, d *desk, c *console.Console, paths ...string) {
 		t.Helper()
