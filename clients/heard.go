@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Heard is a call as it was made, for people who ask what a sync did. The texts may hold
-// personal data. No header is part of it, and no body of a call for tokens.
+// Heard is a call as it was made, so that people can see what a sync did. Its texts may
+// hold personal data. It has no headers, and no bodies of calls for tokens.
 type Heard struct {
 	API       string
 	Operation string
 	Subject   string
 	Method    string
 	Path      string // without its query
-	Writes    bool   // it is no Read
+	Writes    bool   // it is not a Read
 	Began     time.Time
-	Took      time.Duration // with its retries and waits
-	Queued    time.Duration // of it, for a turn where the API is rationed
-	Status    int           // of the last answer; 0 = none came
+	Took      time.Duration // including retries and waits
+	Queued    time.Duration // the part of Took that it waited for the rate limiter
+	Status    int           // status of the last answer; 0 = no answer
 	Request   json.RawMessage
 	Answer    []byte
 	Failed    error
@@ -38,7 +38,7 @@ type callLog struct {
 
 const (
 	mostHeard    = 30
-	longestHeard = 16 << 10 // bytes of a body; a longer one is not kept
+	longestHeard = 16 << 10 // bytes of a body; longer ones are not kept
 )
 
 type logKey struct{}
@@ -48,8 +48,8 @@ func Logging(ctx context.Context) context.Context {
 	return context.WithValue(ctx, logKey{}, &callLog{})
 }
 
-// Logged lists the calls that were made with a context of Logging, in the order in which
-// they ended, and says how many there was no room for.
+// Logged lists the calls made with a context of Logging, in the order in which they ended.
+// more is how many calls did not fit.
 func Logged(ctx context.Context) (list []Heard, more int) {
 	l, ok := ctx.Value(logKey{}).(*callLog)
 	if !ok {
@@ -83,7 +83,7 @@ func (h *Heard) said(status int, request, answer []byte) {
 	}
 }
 
-// note ends the note of a call, if somebody asks for it.
+// note completes the note of a call, if the context has a log.
 func (t *Transport) note(ctx context.Context, h *Heard, err error) {
 	l, ok := ctx.Value(logKey{}).(*callLog)
 	if !ok {
@@ -99,8 +99,8 @@ func (t *Transport) note(ctx context.Context, h *Heard, err error) {
 	l.calls = append(l.calls, *h)
 }
 
-// ForPeople returns a body of at most so many bytes for people to read, without what signs
-// somebody in. cut reports that the body is longer. A body that is no JSON is left out.
+// ForPeople returns a body for people to read, up to most bytes, without credentials. cut
+// means that the body is longer. A body that is not JSON is left out.
 func ForPeople(body []byte, most int) (text string, cut bool) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return "", false

@@ -61,28 +61,30 @@ func (d Date) day() string {
 	return d.at.Format(time.DateOnly)
 }
 
-// ParseDate reads a date in any of the forms in which HighLevel hands them out
-// (the same DATE field comes in different ones, depending on who wrote it):
+// ParseDate reads a date in any form that HighLevel sends. The same DATE field can have
+// different forms, depending on who wrote it:
 //
 //   - nil and blank text: cleared, the zero Date
 //   - 2026-12-01 (also with / . or _), 12/01/2026 (month first), and a date with
 //     its month in words in a language of HighLevel: Nov 30th 2026, 30-Nov-2026,
 //     mardi 1 décembre 2026
-//   - 2026-12-01T00:00:00Z: a date, for HighLevel stores dates at UTC midnight
+//   - 2026-12-01T00:00:00Z: a date, because HighLevel stores dates at UTC midnight
 //   - any other date with a time of day and its time zone, in the forms that
 //     programming languages print: an instant
 //   - a number, or its digits as text, since 1970: 9 or 10 digits are seconds,
-//     11 to 14 milliseconds; a date at exact UTC midnight, else an instant.
-//     Negative ones lie before 1970
+//     11 to 14 milliseconds; a date at exact UTC midnight, otherwise an instant.
+//     Negative numbers are before 1970
 //   - 2021-07-16 11:00:00, also with the other forms of a date: a local time in
-//     zone (nil is UTC). One that does not exist, because the clocks skip it,
-//     moves forward by what they skip; one that exists twice means the first
+//     zone (nil is UTC). A time that does not exist, because the clocks skip it,
+//     moves forward by the gap; a time that exists twice means the first
 //
-// A weekday decides what the date alone leaves open, as in Tue, 01 Dec 26.
-// What can still mean two things (01.12.2026, Dec 1 26, 15:00 CST outside of
-// zones that say CST), what contradicts itself (a weekday that is not the
-// date's, an offset that is not the zone's), an impossible date such as
-// 2026-02-30, and a year outside 1800 to 2999 are errors that say what was read.
+// A weekday decides between two readings, as in Tue, 01 Dec 26. ParseDate returns an
+// error, which says what it read, for:
+//
+//   - a date that can still mean two things: 01.12.2026, Dec 1 26, 15:00 CST outside of
+//     zones that use CST
+//   - a contradiction: a weekday that is not the date's, an offset that is not the zone's
+//   - an impossible date such as 2026-02-30, and a year outside 1800 to 2999
 func ParseDate(v any, zone *time.Location) (Date, error) {
 	zone = utcIfNil(zone)
 	switch v := v.(type) {

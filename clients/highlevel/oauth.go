@@ -63,11 +63,11 @@ type AppConfig struct {
 // caller at a time: see Refresh.
 //
 // Every error is a *clients.Error without code, token or secret. Its Reason is
-//   - Unauthorized: code, refresh token or company token is dead; connect again.
-//   - Inactive: the location is paused or unpaid; keep the grant and try later.
-//   - Forbidden: client id or secret, scope or user type is wrong; no new token heals it.
-//   - RateLimited, Unavailable: try later; for a refresh see Refresh.
-//   - Invalid: HighLevel refuses the request as it is.
+//   - Unauthorized: the code, refresh token or company token is no longer valid; connect again.
+//   - Inactive: the location is paused or unpaid; keep the grant and retry later.
+//   - Forbidden: client id or secret, scope or user type is wrong; a new token does not help.
+//   - RateLimited, Unavailable: retry later; for a refresh see Refresh.
+//   - Invalid: HighLevel rejects the request; the same request will never succeed.
 type App struct {
 	cfg       AppConfig
 	transport *clients.Transport

@@ -59,7 +59,7 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 	if size < 0 { // chunked
 		size = limit
 	}
-	// One byte more than the body may have shows where it ends. The buffer grows only with
+	// One byte more than the limit shows where it ends. The buffer grows only with
 	// what arrives, so a client cannot reserve much without sending.
 	buffer := make([]byte, min(size, small)+1)
 	n, ended, err := fill(in, buffer, 0)

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Alert is what people were told of one kind of fault.
+// Alert is what people know about one kind of fault.
 type Alert struct {
 	Kind    string
-	Version int64                // counts the changes; 0 = nothing was ever told
-	Told    map[string]time.Time // the key of each cause that a message named, and when it went away; zero = it is there
+	Version int64                // counts the changes; 0 = no message was ever sent
+	Told    map[string]time.Time // when each cause that a message named ended, by key; zero = it still exists
 	BeganAt time.Time
-	ToldAt  time.Time // the last message that something is wrong
+	ToldAt  time.Time // when the last message about a fault was sent
 }
 
-// AlertMessage is a message by one channel, and how it fares.
+// AlertMessage is a message in one channel, and the state of sending it.
 type AlertMessage struct {
 	ID      string // the same in each channel and each try
 	Channel string
@@ -25,12 +25,12 @@ type AlertMessage struct {
 	Body    string
 	At      time.Time
 	Tries   int64
-	NextAt  time.Time // the next try; zero = there is none
+	NextAt  time.Time // when the next try is due; zero = none
 	SentAt  time.Time // zero = not sent
-	Problem string    // of the last try
+	Problem string    // the error of the last try
 }
 
-// Alerts reads what people were told, by kind.
+// Alerts reads what people know, by kind of fault.
 func (s *Store) Alerts(ctx context.Context) (map[string]Alert, error) {
 	rows, err := s.Query(ctx, `SELECT kind, version, told, began_at, told_at FROM alerts`)
 	list, err := collect(rows, err, func(r Rows) (a Alert, err error) {
@@ -58,9 +58,9 @@ func (s *Store) Alerts(ctx context.Context) (map[string]Alert, error) {
 	return out, nil
 }
 
-// SaveAlert writes what people are told from now on, with the messages that tell it, if
-// nobody changed it since a was read; else it does nothing and saved is false. A message
-// takes the place of earlier ones of the kind that could not be sent yet.
+// SaveAlert stores what people know from now on, and the messages that say it. If the alert
+// has changed since a was read, SaveAlert does nothing and saved is false. A message
+// replaces unsent earlier messages of the same kind.
 func (s *Store) SaveAlert(ctx context.Context, a Alert, messages []AlertMessage) (saved bool, err error) {
 	keys := map[string]int64{}
 	for key, gone := range a.Told {
@@ -124,8 +124,8 @@ func (s *Store) AlertMessages(ctx context.Context, limit int) ([]AlertMessage, e
 	return list, nil
 }
 
-// TryAlertMessage notes that a message is being sent; mine is false if another process
-// does, or it is not to be sent any more. If this process dies, the next try is at next.
+// TryAlertMessage stores that a message is being sent. mine is false if another process
+// sends it, or if it need no longer be sent. If this process dies, the next try is at next.
 func (s *Store) TryAlertMessage(ctx context.Context, m AlertMessage, next time.Time) (mine bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE alert_messages SET tries = tries + 1, next_at = $4 WHERE id = $1 AND channel = $2 AND tries = $3 AND next_at <> 0`,
@@ -139,8 +139,8 @@ func (s *Store) TryAlertMessage(ctx context.Context, m AlertMessage, next time.T
 	return mine, nil
 }
 
-// SentAlertMessage notes how a try ended: by its SentAt and Problem. last says that there
-// is no other.
+// SentAlertMessage stores how a try ended, in SentAt and Problem. last means that there is
+// no further try.
 func (s *Store) SentAlertMessage(ctx context.Context, m AlertMessage, last bool) error {
 	statement := `UPDATE alert_messages SET sent_at = $3, problem = $4 WHERE id = $1 AND channel = $2`
 	if last {
@@ -156,7 +156,7 @@ func (s *Store) SentAlertMessage(ctx context.Context, m AlertMessage, last bool)
 	return nil
 }
 
-// PruneAlerts deletes messages and counts of signatures from before a time.
+// PruneAlerts deletes messages and signature counts from before a time.
 func (s *Store) PruneAlerts(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err = tx.Exec(ctx, `DELETE FROM alert_messages WHERE at < $1`, micros(before))
@@ -172,16 +172,16 @@ func (s *Store) PruneAlerts(ctx context.Context, before time.Time) (n int64, err
 	return n, nil
 }
 
-// SignatureCount is how many of HighLevel's webhooks had a valid signature in some time.
+// SignatureCount is how many of HighLevel's webhooks had a valid signature in a period.
 type SignatureCount struct {
-	At                 time.Time // when that time began
+	At                 time.Time // start of the period
 	Accepted, Rejected int64
 }
 
-// signatureEvery is how long the time of a SignatureCount is.
+// signatureEvery is the length of the period of a SignatureCount.
 const signatureEvery = 10 * time.Minute
 
-// CountSignatures adds to the count of the time that now belongs to.
+// CountSignatures adds to the count of the present period.
 func (s *Store) CountSignatures(ctx context.Context, now time.Time, accepted, rejected int64) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO signature_counts (at, accepted, rejected) VALUES ($1, $2, $3)

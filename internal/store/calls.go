@@ -17,11 +17,11 @@ type CallState string
 //
 //	sending -> sent
 //	   |-> unclear -> sent
-//	   |-> (forgotten: it surely had no effect)
+//	   |-> (forgotten: it certainly had no effect)
 //	stopped -> sending
 //
-// A request is noted before it is sent. One that is still sending after a crash is
-// sent again if it may be repeated; else it is unclear.
+// Milepost stores a request before it sends it. A request that is still sending after a
+// crash is sent again if it may be repeated. Otherwise it becomes unclear.
 const (
 	CallSending CallState = "sending" // was about to be sent; it is not known whether it was
 	CallSent    CallState = "sent"    // was answered, or settled by a person
@@ -208,9 +208,8 @@ func (s *Store) SettleCall(ctx context.Context, id int64, again bool, now time.T
 	return q, superseded, ok, nil
 }
 
-// ReleaseCalls allows an automation that was stopped to send requests again, for the record
-// of a stopped request and the records of its chain. It queues syncs for all stopped
-// requests, and returns them.
+// ReleaseCalls lets a stopped automation send requests again, for the record of a stopped
+// request and for its chain. It queues syncs for the stopped requests, and returns them.
 func (s *Store) ReleaseCalls(ctx context.Context, id int64) (stopped []Call, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		stopped = nil

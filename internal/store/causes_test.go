@@ -64,7 +64,7 @@ func TestACauseExistsWhileARecordHasIt(t *testing.T) {
 		finish("c3", store.Done, store.Cause{}, 5*time.Minute)
 		causes(1)
 
-		// The cause goes with its last record. If it returns, it begins anew.
+		// The cause is removed with its last record. If it returns, its times start again.
 		finish("c1", store.Unchanged, store.Cause{}, 6*time.Minute)
 		finish("c2", store.Skipped, store.Cause{}, 6*time.Minute)
 		causes(0)

@@ -16,9 +16,9 @@ type LinkState string
 //	gone -> creating -> live -> deleting -> gone
 //	           |-> unanswered -^
 //
-// A create and a delete are noted before they are sent. After a crash or a
-// lost answer the object of a create is looked for before it is made again,
-// and a delete is sent again before anything else is believed of its object.
+// Milepost stores a create or a delete before it sends it. After a crash or a lost answer,
+// it searches for the object of a create before it creates it again. It sends a delete
+// again before it assumes anything else about the object.
 const (
 	LinkCreating   LinkState = "creating"   // a create was about to be sent; whether the object exists is not known
 	LinkUnanswered LinkState = "unanswered" // the same, but the create timed out and may take effect late

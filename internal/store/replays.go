@@ -38,8 +38,8 @@ func ReplayOf(key string) int64 {
 	return id
 }
 
-// StartReplay stores which records to sync again because of which deliveries, queues the
-// run, and returns its number.
+// StartReplay stores the deliveries to replay and their records, queues the run, and
+// returns its number.
 func (s *Store) StartReplay(ctx context.Context, r Replay, records []Entity, deliveries []int64) (id int64, err error) {
 	if !s.CanQueue() {
 		return 0, errors.New("begin a replay: there is no queue")
