@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
 	"milepost/api"
@@ -92,6 +94,27 @@ func (d *desk) automate() {
 	d.counted(toContact)
 }
 
+// unvisited lists the pages of the router that none of the paths leads to.
+func unvisited(c *console.Console, paths []string) (pages []string) {
+	router := c.Router()
+	visited := map[string]bool{}
+	for _, path := range paths {
+		route := chi.NewRouteContext()
+		path, _, _ = strings.Cut(path, "?")
+		if router.Match(route, http.MethodGet, strings.TrimPrefix(path, "/console")) {
+			visited[route.RoutePattern()] = true
+		}
+	}
+	_ = chi.Walk(router, func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		page, ok := strings.CutPrefix(route, "/show") // every page has this twin
+		if ok && method == http.MethodPost && !visited[page] && !visited[strings.TrimSuffix(page, "/")] {
+			pages = append(pages, page)
+		}
+		return nil
+	})
+	return pages
+}
+
 func TestTheConsoleInABrowser(t *testing.T) {
 	testenv.Long(t)
 	chromium, dir := testenv.Browser(t), testenv.NodePackage(t, "../sandbox/testdata/axe")
@@ -112,14 +135,17 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		"/console/automations/contact-to-calendarhero-contact/edit", "/console/automations/contact-to-calendarhero-contact/apply",
 		"/console/recipes", "/console/recipes/milestone-to-calendar-event", "/console/recipes/birthday-to-calendar-event",
 		"/console/catalog", "/console/catalog?q=nothing+matches", "/console/catalog/highlevel.create_contact", "/console/catalog/contact.tagged",
-		"/console/settings/people", "/console/settings/sessions", "/console/settings/alerts", "/console/settings/audit",
+		"/console/settings/people", "/console/settings/sessions", "/console/settings/audit", "/console/settings/alerts",
+		"/console/connect", "/console/connections/loc/webhooks", "/console/replays",
+		"/console/automations/import", "/console/automations/new", "/console/automations/new/yaml", toContact + "/yaml", toContact + "/delete",
+		"/console/start/account", "/console/start/highlevel", "/console/start/calendarhero", "/console/start/recipe", "/console/start/preview", "/console/start/on",
 	}
 	walk := func(t *testing.T, d *desk, c *console.Console, paths ...string) {
 		t.Helper()
 		if err := d.people.Add(t.Context(), "test", "olivia", "correct horse", people.Operator); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "node", append([]string{filepath.Join(dir, "walk.mjs"), chromium, d.serve(c), "olivia", "correct horse", folder}, paths...)...)
 		cmd.WaitDelay = 10 * time.Second
@@ -138,8 +164,17 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		d.crowd()
 		d.automate()
 		concerns := d.trouble()
-		walk(t, d, c, append(lists, "/console/deliveries/1", "/console/deliveries/2", "/console/deliveries/2/replay", "/console/deliveries?q=jane",
+		run, _ := d.planned(url.Values{"which": {"selected"}, "id": {"1", "2"}})
+		if status, to := d.ask(olivia, "POST", run, url.Values{}); status != http.StatusSeeOther {
+			t.Fatalf("the replay: %d %s", status, to)
+		}
+		count, _ := d.planned(url.Values{"which": {"selected"}, "id": {"2"}})
+		paths := append(lists, "/console/replays/1", count, "/console/deliveries/1", "/console/deliveries/2", "/console/deliveries/2/replay", "/console/deliveries?q=jane",
 			"/console/contacts/loc/c1", fmt.Sprintf("/console/contacts/loc/contact%020d", 59), "/console/contacts/loc/c1/forget", "/console/settings/people/olivia",
-			concerns["invalid"], concerns["unclear"], concerns["removals"], concerns["removals"]+"/allow", "/console/attention/over")...)
+			concerns["invalid"], concerns["unclear"], concerns["removals"], concerns["removals"]+"/allow", "/console/attention/over")
+		for _, page := range unvisited(c, paths) {
+			t.Errorf("the walk leaves out the page %s: add its address", page)
+		}
+		walk(t, d, c, paths...)
 	})
 }
