@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ import (
 	"milepost/internal/outage"
 	"milepost/internal/people"
 	"milepost/internal/store"
+	"milepost/internal/tracing"
 )
 
 // App is one Milepost process. New opens it, Run works it.
@@ -42,6 +44,7 @@ type App struct {
 	queue       store.Queue
 	connections *connection.Registry
 	workers     workers
+	tracer      *tracing.Tracer
 	automations *automation.Library
 	lock        *flock.Flock // of the data directory; nil on PostgreSQL
 	claims      *claim.Keeper
@@ -135,7 +138,11 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 		}
 	}()
 	cfg.metrics = metrics.New()
-	cfg.HTTP = measured(cfg)
+	if a.tracer, err = tracing.New(ctx, os.Getenv, logger); err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	cfg.tracer = a.tracer
+	cfg.HTTP = measured(cfg, logger)
 	if err := a.openStorage(ctx, cfg, settings); err != nil {
 		return nil, err
 	}
@@ -285,7 +292,7 @@ func (a *App) Run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var background sync.WaitGroup
-	background.Go(func() { a.inbox.Dispatch(work, a.store, a.workers.syncer.Judge, a.logger) })
+	background.Go(func() { a.inbox.Dispatch(work, a.store, traceWebhooks(a.tracer, a.workers.syncer.Judge), a.logger) })
 	if a.store.File() != nil {
 		background.Go(func() { a.watchFiles(work) })
 	}
@@ -342,6 +349,7 @@ func (a *App) Run(ctx context.Context) error {
 	stopWork()
 	background.Wait()
 	err = errors.Join(err, a.stopWorkers(ctx), a.stopServing(ctx, "admin", a.admin, time.Second), a.close())
+	a.closeTracer(ctx)
 	a.logger.Info().Msg("stopped")
 	return err
 }

@@ -19,6 +19,7 @@ import (
 	"milepost/internal/inbox"
 	"milepost/internal/metrics"
 	"milepost/internal/secret"
+	"milepost/internal/tracing"
 )
 
 // Config is everything that can be set, by environment or flag. A field tagged
@@ -83,6 +84,7 @@ type Config struct {
 	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
 
 	metrics *metrics.Metrics // of this process; nil measures nothing
+	tracer  *tracing.Tracer  // of this process; nil = traces are off
 }
 
 // testOnly are read by the project's tests and by no command.

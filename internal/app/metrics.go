@@ -6,14 +6,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"milepost/clients"
 	"milepost/internal/metrics"
 	"milepost/internal/operate"
 	"milepost/internal/store"
 )
 
-// measured has the calls to both vendors measured.
-func measured(cfg Config) *http.Client {
+// measured has the calls to both vendors measured and traced.
+func measured(cfg Config, logger zerolog.Logger) *http.Client {
 	client := &http.Client{}
 	if cfg.HTTP != nil {
 		*client = *cfg.HTTP
@@ -22,7 +24,8 @@ func measured(cfg Config) *http.Client {
 	if next == nil {
 		next = clients.Pool()
 	}
-	client.Transport = cfg.metrics.Transport(next, map[string]string{"highlevel": cfg.HighLevelBaseURL, "calendarhero": cfg.CalendarHeroBaseURL})
+	operation := metrics.Operations(map[string]string{"highlevel": cfg.HighLevelBaseURL, "calendarhero": cfg.CalendarHeroBaseURL})
+	client.Transport = cfg.metrics.Transport(cfg.tracer.Transport(next, operation, logger), operation)
 	return client
 }
 

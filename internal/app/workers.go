@@ -33,7 +33,7 @@ func (s *State) newWorkers(cfg Config, logger zerolog.Logger, erasure erase.Conf
 	w.syncer = sync.New(sync.Config{
 		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Sessions: sessions, Jobs: w.jobs, Quiet: time.Duration(cfg.DescriptionAfter),
 		Checks: func(text string) []string { return s.Ring.Checks(text, "written in HighLevel") },
-		Synced: cfg.metrics.Synced,
+		Synced: cfg.metrics.Synced, Traced: s.traceSyncs(cfg.tracer),
 	})
 	w.reconciler = reconcile.New(reconcile.Config{
 		Store: s.Store, Automations: s.Automations.Set, Connections: s.Connections, Sessions: sessions, Jobs: w.jobs, Every: cfg.ReconcileEvery,

@@ -137,44 +137,53 @@ func (m *Metrics) Reminded(late time.Duration) {
 // token.
 const other = "other"
 
-// Transport measures the requests to the vendors, whose base URLs it is given by name.
-func (m *Metrics) Transport(next http.RoundTripper, vendors map[string]string) http.RoundTripper {
-	t := &transport{next: next, metrics: m}
-	for vendor, base := range vendors {
-		if u, err := url.Parse(base); err == nil {
-			t.vendors = append(t.vendors, vendorBase{vendor, u.Host, strings.TrimSuffix(u.Path, "/")})
+// Operations returns what names the vendor of a request, and the operation of the catalogue.
+// It is given the base URLs of the vendors by name. Of other requests both names are empty.
+func Operations(vendors map[string]string) func(*http.Request) (vendor, operation string) {
+	type base struct{ name, host, path string }
+	var bases []base
+	for vendor, text := range vendors {
+		if u, err := url.Parse(text); err == nil {
+			bases = append(bases, base{vendor, u.Host, strings.TrimSuffix(u.Path, "/")})
 		}
 	}
-	return t
+	return func(r *http.Request) (vendor, operation string) {
+		for _, b := range bases {
+			path, ours := strings.CutPrefix(r.URL.Path, b.path)
+			if r.URL.Host != b.host || !ours {
+				continue
+			}
+			if e, ok := catalog.Match(b.name, r.Method, path); ok {
+				return b.name, e.Name
+			}
+			return b.name, other
+		}
+		return "", ""
+	}
 }
 
-type vendorBase struct{ name, host, path string }
+// Transport measures the requests to the vendors, which operation names.
+func (m *Metrics) Transport(next http.RoundTripper, operation func(*http.Request) (vendor, name string)) http.RoundTripper {
+	return &transport{next: next, metrics: m, operation: operation}
+}
 
 type transport struct {
-	next    http.RoundTripper
-	metrics *Metrics
-	vendors []vendorBase
+	next      http.RoundTripper
+	metrics   *Metrics
+	operation func(*http.Request) (vendor, name string)
 }
 
 // RoundTrip sends a request and measures it until its headers are there.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	res, err := t.next.RoundTrip(r)
-	for _, v := range t.vendors {
-		path, ours := strings.CutPrefix(r.URL.Path, v.path)
-		if r.URL.Host != v.host || !ours {
-			continue
-		}
-		operation, code := other, 0
-		if e, ok := catalog.Match(v.name, r.Method, path); ok {
-			operation = e.Name
-		}
+	if vendor, operation := t.operation(r); vendor != "" {
+		code := 0
 		if err == nil {
 			code = res.StatusCode
 		}
-		t.metrics.calls.WithLabelValues(v.name, operation, strconv.Itoa(code)).Inc()
-		t.metrics.callTook.WithLabelValues(v.name).Observe(time.Since(start).Seconds())
-		break
+		t.metrics.calls.WithLabelValues(vendor, operation, strconv.Itoa(code)).Inc()
+		t.metrics.callTook.WithLabelValues(vendor).Observe(time.Since(start).Seconds())
 	}
 	return res, err
 }

@@ -99,6 +99,7 @@ var clients = map[string]string{
 	"clients/transport.go":          "the base URLs of the vendors, which only the environment sets",
 	"internal/app/metrics.go":       "the same ones, measured",
 	"internal/alert/mail.go":        "the mail server, which only the environment sets: often one of this machine",
+	"internal/tracing/export.go":    "the receiver of traces, which only the environment sets",
 	"cmd/milepost/health.go":        "the admin listener of this machine",
 }
 

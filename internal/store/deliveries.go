@@ -262,6 +262,25 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) (n int64,
 	return n, nil
 }
 
+// OpenDeliveries returns number and time of the deliveries that a sync of a record takes,
+// which started from wanted: the oldest ones, at most so many.
+func (s *Store) OpenDeliveries(ctx context.Context, e Entity, wanted int64, most int) ([]Delivery, error) {
+	rows, err := s.Query(ctx, listOpenDeliveries, e.LocationID, e.Kind, e.ID, wanted, most)
+	list, err := collect(rows, err, func(r Rows) (d Delivery, err error) {
+		var received int64
+		err = r.Scan(&d.ID, &received)
+		d.ReceivedAt = fromMicros(received)
+		return d, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the open deliveries of %s: %w", e, err)
+	}
+	return list, nil
+}
+
+const listOpenDeliveries = `SELECT id, received_at FROM deliveries
+	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND wanted <= $4 AND finished_at = 0 ORDER BY wanted LIMIT $5`
+
 // Backlog counts the entities that are not in step.
 func (s *Store) Backlog(ctx context.Context) (int64, error) {
 	rows, err := s.Query(ctx, countBacklog)

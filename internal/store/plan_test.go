@@ -18,6 +18,7 @@ func TestTheCostOfAQueryDoesNotGrowWithTheDatabase(t *testing.T) {
 		listDependents:      "entities_contact (location_id=? AND contact_id=?)",
 		countBacklog:        "entities_owed",
 		oldestWith:          "deliveries_outcome",
+		listOpenDeliveries:  "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
 		setDeliveryOutcomes: "deliveries_entity (entity_id=? AND location_id=? AND kind=? AND finished_at=? AND wanted<?)",
 		listForgotten:       "erasures_on_request",
 		countStanding:       "sqlite_autoindex_links_1 (location_id=? AND kind=? AND entity_id=?)",

@@ -14,6 +14,7 @@ import (
 	"milepost/internal/jobs"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
+	"milepost/internal/tracing"
 	"milepost/mapping"
 )
 
@@ -143,15 +144,18 @@ func (run *syncRun) expect(ready []store.EntityState) {
 // would fail too, they wait with it, and goOn is false.
 func (run *syncRun) one(ctx context.Context, state store.EntityState, after []store.EntityState) (goOn bool, err error) {
 	start := run.now()
-	ctx = clients.Logging(ctx)
+	ctx, ended := run.traced(clients.Logging(ctx), state)
 	run.reads.mailed = nil
 	res, err := run.syncWith(ctx, &state, run.reads)
 	if errors.Is(err, errElsewhere) {
 		run.over = true
+		ended("elsewhere", nil)
 		return false, run.store.HandOver(ctx, run.job, run.of)
 	}
 	if err != nil {
+		cause := err
 		late, others, err := run.postpone(ctx, state, err, run.reads.mailed...)
+		ended(late.Outcome, cause)
 		if err == nil && others {
 			err = run.postponeAll(ctx, after, late)
 		}
@@ -167,9 +171,10 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 		Requeue: res.requeue, Backfill: state.Backfill, Timeline: res.timeline, Erase: res.erase, Contact: res.card,
 		Calls: made(ctx, state.Entity, res.contactID, res.outcome() != store.Unchanged, run.reads.mailed),
 	})
+	ended(res.outcome(), nil)
 	took := run.now().Sub(start)
 	run.synced(state.Kind, res.outcome(), took)
-	jobs.WithEntity(run.logger.Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
+	tracing.Note(ctx, jobs.WithEntity(run.logger.Info(), state.Entity)).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", took).Msg("synced")
 	return true, nil
 }
@@ -249,13 +254,13 @@ func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next
 		if tries&(tries-1) != 0 {
 			level = zerolog.DebugLevel
 		}
-		return jobs.WithEntity(r.logger.WithLevel(level), state.Entity).Int64("attempt", tries)
+		return tracing.Note(ctx, jobs.WithEntity(r.logger.WithLevel(level), state.Entity)).Int64("attempt", tries)
 	}
 	wait := next.After.Round(time.Second).String()
 	switch next.Cause {
 	case outcome.Waits:
 		if w, _ := errors.AsType[*outcome.Wait](cause); !w.Logged && state.Outcome != store.Waiting {
-			jobs.WithEntity(r.logger.Info(), state.Entity).Str("for", wait).Str("why", w.Why).Msg("sync waits")
+			tracing.Note(ctx, jobs.WithEntity(r.logger.Info(), state.Entity)).Str("for", wait).Str("why", w.Why).Msg("sync waits")
 		}
 	case outcome.Storage:
 		r.Database.Failed(cause)
@@ -268,11 +273,11 @@ func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next
 	case outcome.Unauthorized:
 		line(zerolog.WarnLevel).Err(failed).Msg("token rejected; retrying until it works")
 	case outcome.Unclear:
-		jobs.WithEntity(r.logger.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
+		tracing.Note(ctx, jobs.WithEntity(r.logger.Warn(), state.Entity)).Err(failed).Bool("timed_out", failed.TimedOut()).
 			Msg("unknown whether a create took effect; Milepost looks for the object before it creates it again")
 	case outcome.Outage:
 		r.Outage(failed.API, state.LocationID).Failed(failed)
-		jobs.WithEntity(r.logger.Debug(), state.Entity).Int64("attempt", tries).Err(failed).Msg("call failed; retrying")
+		tracing.Note(ctx, jobs.WithEntity(r.logger.Debug(), state.Entity)).Int64("attempt", tries).Err(failed).Msg("call failed; retrying")
 	}
 }
 

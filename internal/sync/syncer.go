@@ -55,6 +55,7 @@ type Syncer struct {
 	quiet       time.Duration // as Config's
 	checksOf    func(text string) []string
 	synced      func(kind, outcome string, took time.Duration)
+	traced      func(context.Context, store.EntityState) (context.Context, func(string, error))
 
 	agreed    func(item string) bool // as Rehearser's
 	rehearser *Rehearser             // nil = what it does takes effect
@@ -89,13 +90,20 @@ type Config struct {
 	Checks func(text string) []string
 	// Synced hears of each sync of a record that ended; it may be nil.
 	Synced func(kind, outcome string, took time.Duration)
+	// Traced begins the trace of a sync, and ended ends it; nil = syncs are not traced.
+	Traced func(ctx context.Context, of store.EntityState) (traced context.Context, ended func(outcome string, err error))
 }
 
 // New makes a Syncer; Register it with River's workers.
 func New(cfg Config) *Syncer {
 	r := &Syncer{
 		Runner: cfg.Jobs, store: cfg.Store, live: cfg.Automations, connections: cfg.Connections, sessions: cfg.Sessions,
-		logger: cfg.Jobs.Logger, now: cfg.Jobs.Now, real: cfg.Jobs.Real, spread: cfg.Spread, quiet: cfg.Quiet, checksOf: cfg.Checks, synced: cfg.Synced, caches: map[string]*session{},
+		logger: cfg.Jobs.Logger, now: cfg.Jobs.Now, real: cfg.Jobs.Real, spread: cfg.Spread, quiet: cfg.Quiet, checksOf: cfg.Checks, synced: cfg.Synced, traced: cfg.Traced, caches: map[string]*session{},
+	}
+	if r.traced == nil {
+		r.traced = func(ctx context.Context, _ store.EntityState) (context.Context, func(string, error)) {
+			return ctx, func(string, error) {}
+		}
 	}
 	if r.synced == nil {
 		r.synced = func(string, string, time.Duration) {}

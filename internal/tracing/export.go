@@ -1,0 +1,207 @@
+package tracing
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+
+	"milepost/internal/outage"
+)
+
+// exporter sends spans to an OTLP receiver over HTTP, as JSON. OpenTelemetry's own brings
+// gRPC and seven MiB along: see docs/decisions/14-traces-as-json.md.
+type exporter struct {
+	endpoint string
+	header   http.Header
+	client   *http.Client
+	outages  *outage.Log
+}
+
+// exporterOf reads where spans go; nil = nowhere.
+func exporterOf(getenv func(string) string, logger zerolog.Logger) (*exporter, error) {
+	// The variable for traces goes before the one for all signals.
+	of := func(name string) string {
+		return cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_"+name), getenv("OTEL_EXPORTER_OTLP_"+name))
+	}
+	off, _ := strconv.ParseBool(getenv("OTEL_SDK_DISABLED"))
+	switch kind := getenv("OTEL_TRACES_EXPORTER"); {
+	case off, kind == "none", kind == "" && of("ENDPOINT") == "":
+		return nil, nil
+	case kind != "" && kind != "otlp":
+		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER=%s: Milepost exports traces by otlp only", kind)
+	}
+	if protocol := of("PROTOCOL"); protocol != "" && !strings.HasPrefix(protocol, "http/") {
+		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL=%s: Milepost exports traces over HTTP as JSON; set http/json, and the endpoint of OTLP over HTTP, often port 4318", protocol)
+	}
+	endpoint := getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+	if endpoint == "" {
+		endpoint = strings.TrimRight(cmp.Or(getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), "http://localhost:4318"), "/") + "/v1/traces"
+	}
+	if u, err := url.Parse(endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("OTEL_EXPORTER_OTLP_ENDPOINT must look like http://host:4318")
+	}
+	wait := 10 * time.Second
+	if ms := of("TIMEOUT"); ms != "" {
+		n, err := strconv.Atoi(ms)
+		if err != nil || n <= 0 {
+			return nil, errors.New("OTEL_EXPORTER_OTLP_TIMEOUT must be a number of milliseconds")
+		}
+		wait = time.Duration(n) * time.Millisecond
+	}
+	e := &exporter{endpoint: endpoint, header: http.Header{"Content-Type": {"application/json"}}, outages: outage.New(logger, "exporting traces", time.Now), client: &http.Client{
+		Timeout:       wait,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	for pair := range strings.SplitSeq(of("HEADERS"), ",") {
+		name, value, ok := strings.Cut(pair, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		switch {
+		case strings.TrimSpace(pair) == "":
+		case !ok, err != nil:
+			return nil, errors.New("OTEL_EXPORTER_OTLP_HEADERS must look like name=value,name=value")
+		default:
+			e.header.Set(strings.TrimSpace(name), value)
+		}
+	}
+	return e, nil
+}
+
+// ExportSpans sends spans. A batch that cannot be sent is lost, and the log says so: traces
+// never hold up work.
+func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	if err := e.send(ctx, spans); err != nil {
+		e.outages.Failed(err)
+		return nil
+	}
+	e.outages.Succeeded()
+	return nil
+}
+
+// Shutdown has nothing to do.
+func (e *exporter) Shutdown(context.Context) error { return nil }
+
+func (e *exporter) send(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	body, err := json.Marshal(message(spans))
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the endpoint of OTLP is no URL")
+	}
+	req.Header = e.header
+	res, err := e.client.Do(req)
+	if err != nil {
+		if inner, ok := errors.AsType[*url.Error](err); ok {
+			err = inner.Err // the URL may hold a password
+		}
+		return fmt.Errorf("send %d spans to the OTLP receiver: %w", len(spans), err)
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)) // so that the connection is used again
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("send %d spans to the OTLP receiver: it answered %d", len(spans), res.StatusCode)
+	}
+	return nil
+}
+
+// What follows is OTLP's JSON: ids in hex, enums as numbers, 64-bit integers as text.
+type (
+	request struct {
+		ResourceSpans []resourceSpans `json:"resourceSpans"`
+	}
+	resourceSpans struct {
+		Resource   resourceOf   `json:"resource"`
+		ScopeSpans []scopeSpans `json:"scopeSpans"`
+	}
+	resourceOf struct {
+		Attributes []keyValue `json:"attributes"`
+	}
+	scopeSpans struct {
+		Scope scope  `json:"scope"`
+		Spans []span `json:"spans"`
+	}
+	scope struct {
+		Name string `json:"name"`
+	}
+	span struct {
+		TraceID           string     `json:"traceId"`
+		SpanID            string     `json:"spanId"`
+		ParentSpanID      string     `json:"parentSpanId,omitempty"`
+		Name              string     `json:"name"`
+		Kind              int        `json:"kind"`
+		Start             int64      `json:"startTimeUnixNano,string"`
+		End               int64      `json:"endTimeUnixNano,string"`
+		Attributes        []keyValue `json:"attributes,omitempty"`
+		Links             []link     `json:"links,omitempty"`
+		DroppedLinksCount int        `json:"droppedLinksCount,omitempty"`
+		Status            *status    `json:"status,omitempty"`
+	}
+	link struct {
+		TraceID    string     `json:"traceId"`
+		SpanID     string     `json:"spanId"`
+		Attributes []keyValue `json:"attributes,omitempty"`
+	}
+	status struct {
+		Message string `json:"message,omitempty"`
+		Code    int    `json:"code"` // 2 = an error
+	}
+	keyValue struct {
+		Key   string         `json:"key"`
+		Value map[string]any `json:"value"`
+	}
+)
+
+// message returns spans of one process as OTLP.
+func message(spans []sdk.ReadOnlySpan) request {
+	out := resourceSpans{ScopeSpans: []scopeSpans{{Scope: scope{"milepost"}}}}
+	for _, s := range spans {
+		out.Resource.Attributes = attributes(s.Resource().Attributes())
+		one := span{
+			TraceID: s.SpanContext().TraceID().String(), SpanID: s.SpanContext().SpanID().String(),
+			Name: s.Name(), Kind: int(s.SpanKind()) /* numbered as in OTLP */, Start: s.StartTime().UnixNano(), End: s.EndTime().UnixNano(),
+			Attributes: attributes(s.Attributes()), DroppedLinksCount: s.DroppedLinks(),
+		}
+		if s.Parent().HasSpanID() {
+			one.ParentSpanID = s.Parent().SpanID().String()
+		}
+		for _, l := range s.Links() {
+			one.Links = append(one.Links, link{l.SpanContext.TraceID().String(), l.SpanContext.SpanID().String(), attributes(l.Attributes)})
+		}
+		if s.Status().Code == codes.Error {
+			one.Status = &status{s.Status().Description, 2}
+		}
+		out.ScopeSpans[0].Spans = append(out.ScopeSpans[0].Spans, one)
+	}
+	return request{[]resourceSpans{out}}
+}
+
+func attributes(list []attribute.KeyValue) (out []keyValue) {
+	for _, a := range list {
+		kv := keyValue{Key: string(a.Key)}
+		switch a.Value.Type() {
+		case attribute.BOOL:
+			kv.Value = map[string]any{"boolValue": a.Value.AsBool()}
+		case attribute.INT64:
+			kv.Value = map[string]any{"intValue": strconv.FormatInt(a.Value.AsInt64(), 10)}
+		default: // Milepost has no other types
+			kv.Value = map[string]any{"stringValue": a.Value.AsString()}
+		}
+		out = append(out, kv)
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package tracing
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+func env(of map[string]string) func(string) string {
+	return func(name string) string { return of[name] }
+}
+
+func TestTracesAreOffUnlessAVariableAsksForThem(t *testing.T) {
+	for _, c := range []struct {
+		env map[string]string
+		on  bool
+	}{
+		{nil, false},
+		{map[string]string{"OTEL_SERVICE_NAME": "x"}, false},
+		{map[string]string{"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, false},
+		{map[string]string{"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, false},
+		{map[string]string{"OTEL_TRACES_EXPORTER": "otlp"}, true},
+		{map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, true},
+		{map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x/v1/traces"}, true},
+	} {
+		tracer, err := New(t.Context(), env(c.env), zerolog.Nop())
+		if err != nil || (tracer != nil) != c.on {
+			t.Errorf("%v: traces are on: %v (%v), want %v", c.env, tracer != nil, err, c.on)
+		}
+		tracer.Close(t.Context())
+	}
+}
+
+func TestAMistakeInAVariableIsAnError(t *testing.T) {
+	for name, value := range map[string]string{
+		"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s",
+		"OTEL_EXPORTER_OTLP_HEADERS": "key", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318",
+	} {
+		of := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", name: value}
+		if _, err := New(t.Context(), env(of), zerolog.Nop()); err == nil {
+			t.Errorf("%s=%s is no error", name, value)
+		}
+	}
+}
+
+// The sampler decides by the id of the trace, so it says the same of a webhook and, maybe in
+// another process, of its sync.
+func TestAWebhookAndItsSyncAreSampledTogether(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	tracer, err := New(t.Context(), env(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL}), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tracer.Close(t.Context())
+	sampled := 0
+	for n := range 200 {
+		w := Webhook{ID: int64(n + 1), ReceivedAt: time.UnixMicro(1_800_000_000_000_000)}
+		root := tracer.root(t.Context(), w, "webhook").SpanContext()
+		ctx, ended := tracer.Sync(t.Context(), Record{Kind: "contact"}, []Webhook{w})
+		sync := ctx.Value(notedKey{}).(noted).trace
+		ended("done", nil)
+		if sync.IsSampled() != root.IsSampled() || sync.TraceID() != root.TraceID() {
+			t.Fatalf("the webhook is %+v, its sync %+v", root, sync)
+		}
+		if root.IsSampled() {
+			sampled++
+		}
+	}
+	if sampled < 50 || sampled > 150 {
+		t.Errorf("%d of 200 are sampled, want about half", sampled)
+	}
+}
+
+func TestTheFormOfABodyShowsNoValue(t *testing.T) {
+	for body, want := range map[string]string{
+		``:  ``,
+		`x`: `1 bytes that are not JSON`,
+		`{"contact":{"email":"a@example.com","dnd":true,"age":7,"tags":["x","y"],"none":null,"empty":[]}}`: `{"contact":{"age":"number","dnd":"true or false","email":"text","empty":[],"none":null,"tags":["text","2 in all"]}}`,
+		`{"a@example.com":1}`: `{"(a name)":"number"}`,
+		`{"4930123456":1}`:    `{"(a name)":"number"}`,
+	} {
+		if got := form([]byte(body)); got != want {
+			t.Errorf("%s has the form %s, want %s", body, got, want)
+		}
+	}
+}
+
+func TestSwitchedOffNothingIsInTheWay(t *testing.T) {
+	var tracer *Tracer
+	if got := tracer.Transport(http.DefaultTransport, nil, zerolog.Nop()); got != http.DefaultTransport {
+		t.Errorf("calls go through %T", got)
+	}
+}
