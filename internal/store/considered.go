@@ -93,6 +93,9 @@ func (tx *Tx) considered(ctx context.Context, f Finish) error {
 	return nil
 }
 
+const syncOf = `SELECT seen, synced_at, outcome, automations, calls FROM considered
+	WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND seen >= $4 `
+
 func lengthOf(conditions []Condition) (n int) {
 	for _, c := range conditions {
 		n += 32 + len(c.Text) + len(c.Saw)
@@ -107,8 +110,7 @@ func (s *Store) SyncOf(ctx context.Context, e Entity, wanted int64) (sync Sync, 
 	if wanted == 0 {
 		order = `ORDER BY seen DESC LIMIT 1`
 	}
-	rows, err := s.Query(ctx, `SELECT seen, synced_at, outcome, automations, calls FROM considered
-		WHERE location_id = $1 AND kind = $2 AND entity_id = $3 AND seen >= $4 `+order, e.LocationID, e.Kind, e.ID, wanted)
+	rows, err := s.Query(ctx, syncOf+order, e.LocationID, e.Kind, e.ID, wanted)
 	list, err := collect(rows, err, func(r Rows) (v Sync, err error) {
 		var at int64
 		var text string

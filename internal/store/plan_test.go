@@ -99,6 +99,8 @@ func TestTheCostOfAPageDoesNotGrowWithTheDatabase(t *testing.T) {
 	}
 	defer st.Close()
 	for query, want := range map[string]string{
+		listBackfills:                     "sqlite_autoindex_applies_1 (automation>? AND automation<?)",
+		syncOf:                            "sqlite_autoindex_considered_1 (location_id=? AND kind=? AND entity_id=? AND seen>?)",
 		listWaits:                         "sqlite_autoindex_waits_1 (location_id=? AND kind=? AND entity_id=? AND seen>?)",
 		listContactsByID:                  "contacts_id (id=?)",
 		listRecordsOf:                     "sqlite_autoindex_entities_1 (location_id=? AND kind=? AND id=?)",
