@@ -68,6 +68,11 @@ type concernRow struct {
 	ContactPath string // of the sample; "" = it is no contact's
 }
 
+// AtConnection reports whether the page of the connection is where to mend it.
+func (r concernRow) AtConnection() bool {
+	return r.LocationID != "" && (r.Kind == operate.ConcernConnection || r.Cause.Outcome == store.Auth)
+}
+
 func attentionURL(state, location, after string) string {
 	q := url.Values{}
 	for name, value := range map[string]string{"state": state, "location": location, "after": after} {

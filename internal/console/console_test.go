@@ -469,6 +469,10 @@ func TestContactsAreSearchedSyncedAndForgotten(t *testing.T) {
 	}
 	d.wants(d.page(olivia, "/console/contacts?q=nobody"), "No contact that Milepost has synced matches “nobody”", "/console/deliveries?q=nobody")
 	d.wants(d.page(olivia, "/console/contacts/loc/c1"), "event created", "Will be retried", "Sync now", "/console/deliveries?contact=c1&amp;location=loc", "-<img")
+	d.connect("loc", "Acme Realty")
+	for _, path := range []string{"/console/contacts", "/console/contacts/loc/c1", "/console/deliveries/1"} {
+		d.wants(d.page(olivia, path), "Acme Realty")
+	}
 	for _, path := range []string{"/console/contacts/loc/c2", "/console/contacts/other/c1", "/console/contacts/%2e%2e/%00"} {
 		if status, _ := d.ask(olivia, "GET", path, nil); status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, status)

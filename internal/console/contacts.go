@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -16,6 +18,7 @@ import (
 type contactsData struct {
 	Q        string
 	List     []store.Contact
+	Called   map[string]string // locations, by their ids
 	More     bool
 	First    bool
 	OlderURL string
@@ -35,6 +38,14 @@ func (c *Console) contactsPage(r *http.Request, v *view) error {
 		return err
 	}
 	data.List, data.More = found.List, found.More
+	data.Called = map[string]string{}
+	for _, one := range found.List {
+		if data.Called[one.LocationID] == "" {
+			if data.Called[one.LocationID], err = c.called(r.Context(), one.LocationID); err != nil {
+				return err
+			}
+		}
+	}
 	if next := found.Next; !next.ChangedAt.IsZero() {
 		data.OlderURL = Path + "contacts?" + url.Values{
 			"at": {strconv.FormatInt(next.ChangedAt.UnixMicro(), 10)}, "location": {next.LocationID}, "id": {next.ID},
@@ -45,9 +56,16 @@ func (c *Console) contactsPage(r *http.Request, v *view) error {
 	return nil
 }
 
+// called is what a location is called: its name, or its id if that is not known.
+func (c *Console) called(ctx context.Context, locationID string) (string, error) {
+	l, _, err := c.Desk.Store.Connection(ctx, locationID)
+	return cmp.Or(l.Name, locationID), err
+}
+
 type contactData struct {
 	operate.Contact
 	Path       string // of the page
+	Where      string // the location
 	HighLevel  string // address of the contact there; "" = not known
 	Deliveries string // address of the list of its deliveries
 	First      bool
@@ -89,6 +107,9 @@ func (c *Console) contactPage(r *http.Request, v *view) error {
 		v.Title = v.Person(contact.Name)
 	}
 	data := contactData{Contact: contact, Path: contactPath(location, id), First: before == 0}
+	if data.Where, err = c.called(r.Context(), location); err != nil {
+		return err
+	}
 	data.NewestURL = data.Path
 	if contact.Next > 0 {
 		data.OlderURL = data.Path + "?before=" + strconv.FormatInt(contact.Next, 10) + "#timeline"

@@ -293,6 +293,7 @@ func (c *Console) deliveryRows(ctx context.Context, list []store.Delivery) ([]de
 type deliveryData struct {
 	operate.Delivery
 	Timing  timing
+	Where   string // the location
 	Means   string
 	Replay  bool // it can be replayed
 	Changed bool // the record was synced again since
@@ -312,8 +313,12 @@ func (c *Console) deliveryPage(r *http.Request, v *view) error {
 	if !ok {
 		return errNotFound
 	}
+	where, err := c.called(r.Context(), d.Entity.LocationID)
+	if err != nil {
+		return err
+	}
 	v.Data = deliveryData{
-		Delivery: d, Timing: newTiming(d, c.Now()), Means: operate.OutcomeMeans(d.Outcome),
+		Delivery: d, Where: where, Timing: newTiming(d, c.Now()), Means: operate.OutcomeMeans(d.Outcome),
 		Replay: d.Replayable(), Changed: d.AskedSince(),
 	}
 	return nil

@@ -558,7 +558,7 @@ func (e *editForm) fill(data *formData) {
 	data.Before = e.box(top, "", "", "before")
 	data.Before.Insert, data.Tag.Must, data.Before.Must = false, true, true
 	data.Conflict = e.choose(e.box(top, "", "", "conflict"), "The newest change wins", "", optionGroup{Options: []option{
-		{Value: "newest", Name: "The newest change wins (written as newest)"}, {Value: "highlevel", Name: "HighLevel wins"}, {Value: "calendarhero", Name: "CalendarHero wins"},
+		{Value: "newest", Name: "The newest change wins"}, {Value: "highlevel", Name: "HighLevel wins"}, {Value: "calendarhero", Name: "CalendarHero wins"},
 	}})
 	data.HasMilestone, data.MustMilestone = on.HasMilestone()
 	data.Kind, data.KindWrong = e.kind, e.wrong["m.kind"]

@@ -216,6 +216,23 @@ func TestEveryRecipeOpensInTheEditorAndIsSavedAsItWas(t *testing.T) {
 	}
 }
 
+func TestTheFormSaysWhatIsNeededAndOffersNothingTwice(t *testing.T) {
+	d := setup(t)
+	const path = "/console/automations/new"
+	const usual, owner = "If empty: the task&#39;s due date", ">The owner of the CalendarHero account"
+	form := formOf(t, d.page(olivia, path))
+	form.Set("f.on", "task.changed")
+	form.Set("add", "task")
+	page, form := d.press(path, form, "action.add")
+	d.wants(page, usual)
+	if n := strings.Count(page, owner); n != 1 {
+		t.Errorf("the owner is offered %d times", n)
+	}
+	form.Set("f.on", "contact.changed")
+	page, _ = d.press(path, form, "refresh:f.on")
+	d.wants(page, "1. Task in CalendarHero", "-"+usual)
+}
+
 func TestAnAutomationIsBuiltWithoutScript(t *testing.T) {
 	var l *automation.Library
 	d := setup(t, func(cfg *console.Config) { l = cfg.Desk.Automations })

@@ -282,20 +282,30 @@ func (e *editForm) choose(b box, none string, another string, groups ...optionGr
 		return b
 	}
 	b.Control, b.Insert, b.Empty = "select", false, ""
-	known := b.Value == ""
+	known, usual := b.Value == "", true
 	var shown []optionGroup
 	for _, g := range groups {
-		g.Options = slices.Clone(g.Options)
-		for j, o := range g.Options {
+		all := g.Options
+		g.Options = nil
+		for _, o := range all {
 			o.Selected = o.Value == b.Value && !known && !e.own[b.Name]
 			known = known || o.Selected
-			g.Options[j] = o
+			if o.Name == none { // it spells out what an empty value means: offer one of the two
+				if !o.Selected {
+					continue
+				}
+				usual = false
+			}
+			g.Options = append(g.Options, o)
 		}
 		if len(g.Options) > 0 {
 			shown = append(shown, g)
 		}
 	}
-	b.Options = append([]optionGroup{{Options: []option{{Value: "", Name: none, Selected: b.Value == ""}}}}, shown...)
+	b.Options = shown
+	if usual {
+		b.Options = append([]optionGroup{{Options: []option{{Value: "", Name: none, Selected: b.Value == ""}}}}, shown...)
+	}
 	if another != "" {
 		b.Own = !known || e.own[b.Name]
 		b.Insert, b.Refresh = b.Own, true
@@ -432,6 +442,19 @@ var durations = []option{{Value: "15m", Name: "15 minutes"}, {Value: "30m", Name
 
 var reminders = []option{{Value: "1w", Name: "1 week"}, {Value: "2d", Name: "2 days"}, {Value: "1d", Name: "1 day"}, {Value: "2h", Name: "2 hours"}, {Value: "1h", Name: "1 hour"}, {Value: "30m", Name: "30 minutes"}, {Value: "15m", Name: "15 minutes"}}
 
+// needText says whether the due date or the text of an action is needed. That of a task or
+// a note comes from the record, if such a record starts the automation.
+func (e *editForm) needText(b *box, action string) {
+	switch on := mapping.Trigger(e.form.Top["on"].Text); action {
+	case "highlevel_task", "highlevel_note":
+		b.Must = true
+	case "task", "note":
+		if on != "" && string(on.Kind()) != action {
+			b.Must, b.Empty = true, ""
+		}
+	}
+}
+
 // actionBox is the box of a field of an action.
 func (e *editForm) actionBox(act mapping.FormAction, prefix, field string) box {
 	b := e.box(act.Values, prefix, act.Type, field)
@@ -439,10 +462,8 @@ func (e *editForm) actionBox(act mapping.FormAction, prefix, field string) box {
 	switch field {
 	case "title", "start":
 		b.Must = true
-	case "due":
-		b.Must = act.Type == "highlevel_task"
-	case "text":
-		b.Must = act.Type == "highlevel_note"
+	case "due", "text":
+		e.needText(&b, act.Type)
 	case "at":
 		if b.Control == "text" && (b.Value == "" || clockForm.MatchString(b.Value)) {
 			b.Control, b.Insert = "time", false
@@ -451,7 +472,7 @@ func (e *editForm) actionBox(act mapping.FormAction, prefix, field string) box {
 		return e.choose(b, "As usual ("+b.Empty+")", "Another length…", optionGroup{Options: durations})
 	case "invite":
 		return e.choose(b, "The owner of the CalendarHero account", "An e-mail address, or a text with fields…", optionGroup{Options: []option{
-			{Value: "owner", Name: "The owner of the CalendarHero account (written as owner)"}, {Value: "contact", Name: "The contact: CalendarHero mails the customer"},
+			{Value: "owner", Name: "The owner of the CalendarHero account"}, {Value: "contact", Name: "The contact: CalendarHero mails the customer"},
 		}})
 	case "type":
 		return e.choose(b, "CalendarHero's usual", other, optionGroup{Options: picked(e.choices.Options[operate.MeetingTypes], true)})
