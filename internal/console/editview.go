@@ -276,36 +276,41 @@ func (e *editForm) finish(b box) box {
 	return b
 }
 
+// usualOf is what a field does if it is empty. If the field spells that out, the choice keeps
+// what it holds.
+func usualOf(b box, none string, groups []optionGroup) option {
+	for _, g := range groups {
+		for _, o := range g.Options {
+			if o.Name == none && o.Value == b.Value {
+				o.Selected = true
+				return o
+			}
+		}
+	}
+	return option{Name: none, Selected: b.Value == ""}
+}
+
 // choose makes a box a select of groups of options, with "another" for what is none.
 func (e *editForm) choose(b box, none string, another string, groups ...optionGroup) box {
 	if b.Control != "text" || another != "" && strings.Contains(b.Value, "\n") {
 		return b
 	}
 	b.Control, b.Insert, b.Empty = "select", false, ""
-	known, usual := b.Value == "", true
+	usual := usualOf(b, none, groups)
+	known := usual.Selected
 	var shown []optionGroup
 	for _, g := range groups {
-		all := g.Options
-		g.Options = nil
-		for _, o := range all {
+		g.Options = slices.DeleteFunc(slices.Clone(g.Options), func(o option) bool { return o.Name == none })
+		for j, o := range g.Options {
 			o.Selected = o.Value == b.Value && !known && !e.own[b.Name]
 			known = known || o.Selected
-			if o.Name == none { // it spells out what an empty value means: offer one of the two
-				if !o.Selected {
-					continue
-				}
-				usual = false
-			}
-			g.Options = append(g.Options, o)
+			g.Options[j] = o
 		}
 		if len(g.Options) > 0 {
 			shown = append(shown, g)
 		}
 	}
-	b.Options = shown
-	if usual {
-		b.Options = append([]optionGroup{{Options: []option{{Value: "", Name: none, Selected: b.Value == ""}}}}, shown...)
-	}
+	b.Options = append([]optionGroup{{Options: []option{usual}}}, shown...)
 	if another != "" {
 		b.Own = !known || e.own[b.Name]
 		b.Insert, b.Refresh = b.Own, true
