@@ -66,6 +66,8 @@ func stateOf(c operate.Connection) connectionState {
 		return connectionState{"Broken", "bad", "HighLevel rejects the authorization. Connect the location again. Its links and history stay."}
 	case !c.Served:
 		return connectionState{"Not served", "bad", "Milepost cannot work for it."}
+	case c.Rejected != "":
+		return connectionState{"Rejected", "bad", c.Rejected + "."}
 	case c.Rotate, len(c.Missing) > 0:
 		return connectionState{"Works, but needs you", "wait", "Milepost keeps it in step. See below what to do."}
 	}

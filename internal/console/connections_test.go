@@ -12,6 +12,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/console"
 	"milepost/internal/sandbox"
+	"milepost/internal/store"
 )
 
 // withWorld lets a desk call the fakes of both vendors.
@@ -78,6 +79,30 @@ func TestALocationIsConnectedByTokensOnlyIfTheyWork(t *testing.T) {
 	d.wants(d.page(olivia, path), "Disconnected", "-Disconnect this location")
 	if status, _ := d.ask(olivia, "GET", "/console/connections/nobody", nil); status != http.StatusNotFound {
 		t.Errorf("a location that was never connected: %d", status)
+	}
+}
+
+func TestAConnectionWhoseTokenIsRejectedDoesNotSayThatItWorks(t *testing.T) {
+	world, configure := withWorld(t)
+	d := setup(t, configure)
+	connect := func() {
+		d.does("/console/connect", url.Values{"location": {world.Location.ID}, "highlevel": {world.HighLevelToken}, "calendarhero": {world.CalendarHeroToken}}, "/console/connections/"+world.Location.ID+"?said=connected")
+	}
+	connect()
+	e := store.Entity{LocationID: world.Location.ID, Kind: "contact", ID: "c9"}
+	d.deliver(store.Delivery{ID: 900, Type: "ContactUpdate", Entity: e, ContactID: "c9"})
+	d.now = d.now.Add(time.Minute)
+	if err := d.store.Postpone(t.Context(), store.Postponed{Entity: e, Wanted: 1, Outcome: store.Auth, Cause: store.Cause{Vendor: "HighLevel", Status: 401, Reason: "unauthorized"}, Now: d.now, NextTry: d.now.Add(time.Minute), Tries: 1}); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"/console/connections", "/console/connections/" + world.Location.ID}
+	for _, path := range paths {
+		d.wants(d.page(olivia, path), ">Rejected", "HighLevel rejects the token", "-keeps it in step")
+	}
+	d.now = d.now.Add(time.Minute)
+	connect()
+	for _, path := range paths {
+		d.wants(d.page(olivia, path), "Milepost keeps it in step", "-rejects the token")
 	}
 }
 

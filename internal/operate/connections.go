@@ -22,6 +22,8 @@ type Connection struct {
 	Served bool   // Milepost works for it
 	Todo   string // why it is not served, or what to do soon; "" = nothing
 
+	Rejected string // what a vendor rejects since it was connected, as under Attention; "" = nothing
+
 	TokenAge *time.Duration // of its Private Integration Token; nil = it has none, or its age is not known
 	Rotate   bool           // the token should be rotated
 	Granted  *connection.Granted
@@ -45,6 +47,7 @@ type vendors struct {
 	budgets map[string]store.Budget
 	called  map[string]time.Time
 	reports []connection.HookReport
+	open    []Concern
 }
 
 func (d *Desk) vendors(ctx context.Context) (v vendors, err error) {
@@ -54,7 +57,11 @@ func (d *Desk) vendors(ctx context.Context) (v vendors, err error) {
 	if v.called, err = d.Store.LastCalls(ctx); err != nil {
 		return v, err
 	}
-	v.reports, err = d.Connections.HookReports(ctx)
+	if v.reports, err = d.Connections.HookReports(ctx); err != nil {
+		return v, err
+	}
+	attention, err := d.Attention(ctx)
+	v.open = attention.Concerns
 	return v, err
 }
 
@@ -123,6 +130,12 @@ func (d *Desk) connection(ctx context.Context, c store.Connection, v vendors) (C
 	}
 	if rotate {
 		out.Todo = strings.TrimPrefix(out.Todo+"; rotate the token", "; ")
+	}
+	for _, concern := range v.open {
+		if concern.Kind == ConcernFailing && concern.LocationID == c.LocationID && concern.Cause.Outcome == store.Auth && !concern.LastAt.Before(c.UpdatedAt) {
+			out.Rejected, out.Todo = concern.What, strings.TrimPrefix(out.Todo+"; ", "; ")+concern.Todo
+			break
+		}
 	}
 	if err := d.granted(ctx, &out); err != nil {
 		return out, err
