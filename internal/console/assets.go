@@ -72,7 +72,7 @@ var functions = template.FuncMap{
 	"plural": plural, "thousands": thousands, "took": took, "indented": indented,
 	"outcome": operate.OutcomeName, "tone": outcomeTone, "kind": kindName, "job": jobName, "contactpath": contactPath, "item": itemName, "linkstate": linkState,
 	"connectionpath": connectionPath, "calendarheroapi": func() string { return "https://app.calendarhero.com/settings/user#API" },
-	"vendor": vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords, "dict": dict, "int64": func(n int) int64 { return int64(n) },
+	"ticked": ticked, "vendor": vendorName, "catalogpath": catalogPath, "recipepath": recipePath, "automationpath": automationPath, "trigger": triggerInWords, "dict": dict, "int64": func(n int) int64 { return int64(n) },
 }
 
 // dict are named values for a template that needs several.
@@ -86,6 +86,18 @@ func dict(pairs ...any) (map[string]any, error) {
 		out[name] = pairs[i+1]
 	}
 	return out, nil
+}
+
+// ticked shows what stands between backticks as a command.
+func ticked(text string) template.HTML {
+	parts := strings.Split(text, "`")
+	for i, part := range parts {
+		parts[i] = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			parts[i] = "<code>" + parts[i] + "</code>"
+		}
+	}
+	return template.HTML(strings.Join(parts, "")) //nolint:gosec // each part is escaped
 }
 
 // indented is a JSON text for people; another text stays as it is.

@@ -79,7 +79,7 @@ func TestAttentionShowsEachCauseAndWhatToDo(t *testing.T) {
 	d.wants(d.page(olivia, "/console/attention"), "Nothing needs you.", "leaves by itself")
 	pages := d.trouble()
 	d.wants(d.page(olivia, "/console/attention"), "2 records", "CalendarHero rejects what the automation Milestone &lt;i&gt;to", "cannot fill in its field start", "HighLevel rejects the token",
-		"so it is not known whether it took effect", "Many records vanished at HighLevel", "The location is not served", "North&lt;b&gt;wind", "What to do:", "Retry all", "Snooze",
+		"so it is not known whether it took effect", "Many records vanished at HighLevel", "The location is not served", "North&lt;b&gt;wind", "What to do:", "<code>milepost check</code> says", "Retry all", "Snooze",
 		`<a href="/console/connections/loc">Open the connection</a>`, `<a href="/console/connections/loc2">Open the connection</a>`, ">6<span class=\"sr\"> open", "-<script>alert", "-<i>to")
 	d.wants(d.page(olivia, "/console/attention?location=loc2"), "The location is not served", "-CalendarHero rejects")
 	d.wants(d.page(victor, "/console/attention"), "CalendarHero rejects", "-alert(1)", "-Retry all", "-Acknowledge<")
