@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/app"
+	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
@@ -86,6 +87,24 @@ func TestWhatNoWebhookToldIsFound(t *testing.T) {
 			w.eventually("the completed task is gone", func() bool { return slices.Equal(w.subjects(), []string{"Closing: Jane Doe"}) })
 		})
 	}
+}
+
+// Nothing happens in a location whose token is rejected: its reconciliation says so.
+func TestARejectedTokenOfAQuietLocationIsFound(t *testing.T) {
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.cfg.ReconcileEvery = 100 * time.Millisecond })
+	w.eventually("it has looked", w.looks(1))
+	fault := w.hl.Faults().Next("*", -1, fakehttp.FailWith(401))
+	failures := func() []store.ReconciliationFailure {
+		list, err := w.app.Store().ReconciliationFailures(t.Context())
+		w.must(err)
+		return list
+	}
+	w.eventually("the failure is noted", func() bool {
+		list := failures()
+		return len(list) == 1 && list[0].Cause.Outcome == store.Auth && list[0].Cause.LocationID == location
+	})
+	w.hl.Faults().Disarm(fault)
+	w.eventually("the failure is over", func() bool { return len(failures()) == 0 })
 }
 
 func TestAReconciliationInStepCostsAHandfulOfCalls(t *testing.T) {

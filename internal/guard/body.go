@@ -74,7 +74,7 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 		larger := make([]byte, size+1)
 		copy(larger, buffer)
 		buffer = larger
-		n, ended, err = fill(in, buffer, n)
+		n, _, err = fill(in, buffer, n)
 		if n > int(size) {
 			err = &http.MaxBytesError{Limit: size}
 		}

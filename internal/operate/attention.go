@@ -136,7 +136,7 @@ func (d *Desk) Attention(ctx context.Context) (Attention, error) {
 		}
 	}
 	v.addConnections(connections)
-	if err := errors.Join(d.quota(ctx, &v, connections), d.backup(ctx, &v, connections)); err != nil {
+	if err := errors.Join(d.reconciliations(ctx, &v, connections), d.quota(ctx, &v, connections), d.backup(ctx, &v, connections)); err != nil {
 		return v, err
 	}
 	hushes, err := d.Store.Hushes(ctx)

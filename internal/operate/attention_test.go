@@ -219,3 +219,42 @@ func TestWhatWaitsForAPersonNeedsAttention(t *testing.T) {
 		t.Errorf("a webhook that waits is %+v", c)
 	}
 }
+
+func TestARejectedTokenOfAQuietLocationIsFoundByItsReconciliation(t *testing.T) {
+	r := setup(t)
+	fails := func(outcome string, status int, reason string) {
+		t.Helper()
+		r.must(r.Store.NoteReconciliationFailure(t.Context(), store.ReconciliationFailure{
+			Cause:  store.Cause{LocationID: "loc", Outcome: outcome, Vendor: "HighLevel", Status: status, Reason: reason, Operation: "search contacts of location"},
+			Detail: "HighLevel: search contacts of location", Last: r.now,
+		}))
+	}
+	fails(store.Auth, 401, "unauthorized")
+	c := r.concerns(1, operate.ConcernOpen)[0]
+	if c.What != "HighLevel rejects the token" || c.Kind != operate.ConcernConnection || c.Location != "Northwind" || c.Detail == "" {
+		t.Errorf("it is %+v", c)
+	}
+	if v, err := r.Overview(t.Context()); err != nil || v.Concerns != 1 || v.Standing() == operate.InStep {
+		t.Errorf("the overview says %q of %d concerns: %v", v.Standing(), v.Concerns, err)
+	}
+	r.ends("c1", store.Auth, store.Cause{Vendor: "HighLevel", Status: 401, Reason: "unauthorized"})
+	if c := r.concerns(1, operate.ConcernOpen)[0]; c.Kind != operate.ConcernFailing {
+		t.Errorf("beside a sync that fails by it, it is %+v", c)
+	}
+	r.ends("c1", store.Done, store.Cause{})
+	r.connect(store.ConnectionActive) // again
+	r.concerns(0, operate.ConcernOpen)
+	fails(store.Auth, 401, "unauthorized")
+	r.concerns(1, operate.ConcernOpen)
+	r.must(r.Store.ReconciliationSucceeded(t.Context(), "loc"))
+	r.concerns(0, operate.ConcernOpen)
+	t.Run("and an outage after half an hour", func(t *testing.T) {
+		fails(store.Retry, 503, "unavailable")
+		r.concerns(0, operate.ConcernOpen)
+		r.later(30 * time.Minute)
+		fails(store.Retry, 503, "unavailable")
+		if c := r.concerns(1, operate.ConcernOpen)[0]; c.What != "Milepost cannot look for changes in the location: HighLevel fails to search contacts of location (503)" {
+			t.Errorf("it is %q", c.What)
+		}
+	})
+}

@@ -132,7 +132,7 @@ func (d *Desk) connection(ctx context.Context, c store.Connection, v vendors) (C
 		out.Todo = strings.TrimPrefix(out.Todo+"; rotate the token", "; ")
 	}
 	for _, concern := range v.open {
-		if concern.Kind == ConcernFailing && concern.LocationID == c.LocationID && concern.Cause.Outcome == store.Auth && !concern.LastAt.Before(c.UpdatedAt) {
+		if (concern.Kind == ConcernFailing || concern.Kind == ConcernConnection) && concern.LocationID == c.LocationID && concern.Cause.Outcome == store.Auth && !concern.LastAt.Before(c.UpdatedAt) {
 			out.Rejected, out.Todo = concern.What, strings.TrimPrefix(out.Todo+"; ", "; ")+concern.Todo
 			break
 		}

@@ -3,8 +3,10 @@ package operate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"milepost/internal/outcome"
 	"milepost/internal/store"
 )
 
@@ -16,9 +18,42 @@ const (
 	signaturesOver = 30 * time.Minute
 	// signaturesFew is how many it takes: now and then a stranger sends one.
 	signaturesFew = 10
+	// reconciliationOver is how long a reconciliation may fail: vendors have short outages. A
+	// rejected token does not mend itself.
+	reconciliationOver = 30 * time.Minute
 	// usualBackupAge is from when a backup is too old, unless it is set.
 	usualBackupAge = 48 * time.Hour
 )
+
+// reconciliations looks for locations that cannot be reconciled. In a quiet one, no sync
+// would meet a rejected token.
+func (d *Desk) reconciliations(ctx context.Context, v *Attention, connections []store.Connection) error {
+	failures, err := d.Store.ReconciliationFailures(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range failures {
+		i := slices.IndexFunc(connections, func(c store.Connection) bool { return c.LocationID == f.Cause.LocationID })
+		if i < 0 || connections[i].State != store.ConnectionActive || f.Last.Before(connections[i].UpdatedAt) {
+			continue
+		}
+		rejected := f.Cause.Outcome == store.Auth
+		if !rejected && f.Last.Sub(f.First) < reconciliationOver {
+			continue
+		}
+		if slices.ContainsFunc(v.Concerns, func(c Concern) bool {
+			return c.Kind == ConcernFailing && c.LocationID == f.Cause.LocationID && c.Cause.Outcome == f.Cause.Outcome && c.Cause.Vendor == f.Cause.Vendor
+		}) {
+			continue // its syncs say so
+		}
+		c := Concern{Key: keyOf(ConcernConnection, f.Cause.LocationID, "reconciliation"), Kind: ConcernConnection, LocationID: f.Cause.LocationID, FirstAt: f.First, LastAt: f.Last, Cause: f.Cause, Detail: f.Detail}
+		if c.What, c.Todo = outcome.Advice(f.Cause); !rejected {
+			c.What = "Milepost cannot look for changes in the location: " + c.What
+		}
+		v.Concerns = append(v.Concerns, c)
+	}
+	return nil
+}
 
 // quota looks for locations with few calls left. HighLevel counts by the day, in UTC.
 func (d *Desk) quota(ctx context.Context, v *Attention, connections []store.Connection) error {

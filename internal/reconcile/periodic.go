@@ -51,6 +51,9 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 	case absent:
 		return nil // no longer connected: its job comes back with it
 	case err == nil:
+		if err := r.store.ReconciliationSucceeded(ctx, id); err != nil {
+			return err
+		}
 		log.Int64("calls_per_hour", at.CallsPerHour(r.every)).Msg("reconciled")
 		return r.jobs.Snooze(min(r.due(at).Sub(r.now()), r.every))
 	case slice.Err() != nil && ctx.Err() == nil && at.Place != before:
@@ -60,6 +63,11 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return r.jobs.Snooze(wait)
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; continuing later")
+	failure := store.ReconciliationFailure{Cause: outcome.CauseOf(err), Detail: err.Error(), Last: r.now()}
+	failure.Cause.LocationID, failure.Cause.Outcome = id, outcome.Of(err, 0).Outcome
+	if err := r.store.NoteReconciliationFailure(ctx, failure); err != nil {
+		return err
+	}
 	return r.jobs.Snooze(min(r.every, outcome.LongestWait))
 }
 
