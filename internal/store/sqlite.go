@@ -22,10 +22,6 @@ type sqliteBackend struct {
 	querier // reads
 	write   *sql.DB
 	file    *SQLiteFile
-	// turn is held by the transaction that writes. Waiting transactions get it in the order
-	// in which they came. sql.DB gives its connection to any of them, so under load one
-	// could wait for half a minute.
-	turn chan struct{}
 }
 
 // OpenSQLite opens or creates the state database milepost.db in dir, and updates its
@@ -36,7 +32,7 @@ func OpenSQLite(ctx context.Context, dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{backend: &sqliteBackend{querier: sqlQuerier{file.Read}, write: file.Write, file: file, turn: make(chan struct{}, 1)}}, nil
+	return &Store{backend: &sqliteBackend{querier: sqlQuerier{file.Read}, write: file.Write, file: file}}, nil
 }
 
 // File is the file of the database, or nil on PostgreSQL.
@@ -120,18 +116,11 @@ func (b *sqliteBackend) begin(ctx context.Context) (*Tx, error) {
 	if err := b.file.Check(); err != nil {
 		return nil, err
 	}
-	select {
-	case b.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 	tx, err := b.write.BeginTx(ctx, nil)
 	if err != nil {
-		<-b.turn
 		return nil, err
 	}
 	return &Tx{querier: sqlQuerier{tx}, raw: tx, end: func(_ context.Context, commit bool) error {
-		defer func() { <-b.turn }()
 		if commit {
 			return errors.Join(tx.Commit(), b.file.Check())
 		}

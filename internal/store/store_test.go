@@ -2,14 +2,10 @@ package store_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -282,39 +278,6 @@ func TestOnlyTheOwnerMayReadADatabaseFile(t *testing.T) {
 			t.Errorf("%s is %v", e.Name(), mode)
 		}
 	}
-}
-
-// No transaction may be passed over while many wait to write.
-func TestTransactionsBeginInTheOrderInWhichTheyCame(t *testing.T) {
-	t.Parallel()
-	dir := testenv.DataDir(t)
-	synctest.Test(t, func(t *testing.T) {
-		st := must(store.OpenSQLite(t.Context(), dir))(t)
-		defer st.Close()
-		var order []int
-		var all sync.WaitGroup
-		err := st.InTx(t.Context(), func(*store.Tx) error {
-			for i := range 20 {
-				all.Go(func() {
-					err := st.InTx(t.Context(), func(*store.Tx) error { order = append(order, i); return nil })
-					if err != nil {
-						t.Error(err)
-					}
-				})
-				synctest.Wait() // until it waits
-			}
-			gone, cancel := context.WithCancel(t.Context())
-			cancel()
-			if err := st.InTx(gone, func(*store.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
-				t.Errorf("one that is cancelled while it waits ends with %v", err)
-			}
-			return nil
-		})
-		all.Wait()
-		if err != nil || len(order) != 20 || !slices.IsSorted(order) {
-			t.Errorf("%v; they began as %v", err, order)
-		}
-	})
 }
 
 // River survives a job that panics, so the job must not block writers.
