@@ -59,8 +59,8 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 	if size < 0 { // chunked
 		size = limit
 	}
-	// One byte more than the limit shows where it ends. A large buffer is made only once
-	// the body is more than small, and its memory is reserved.
+	// One byte more than the limit shows where it ends. The buffer grows only with
+	// what arrives, so a client cannot reserve much without sending.
 	buffer := make([]byte, min(size, small)+1)
 	n, ended, err := fill(in, buffer, 0)
 	if err == nil && !ended && g != nil && c != nil {
@@ -70,11 +70,11 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 			Unread(r.Context())
 		}
 	}
-	if err == nil && !ended {
-		larger := make([]byte, size+1)
+	for err == nil && !ended {
+		larger := make([]byte, min(size+1, 4*int64(len(buffer))))
 		copy(larger, buffer)
 		buffer = larger
-		n, _, err = fill(in, buffer, n)
+		n, ended, err = fill(in, buffer, n)
 		if n > int(size) {
 			err = &http.MaxBytesError{Limit: size}
 		}
@@ -104,9 +104,6 @@ func fill(in io.Reader, buffer []byte, n int) (_ int, ended bool, err error) {
 func (g *Guard) reserve(ctx context.Context, c *conn, bytes int64) error {
 	mine := &want{conn: c, bytes: bytes, granted: make(chan struct{})}
 	g.mu.Lock()
-	if !c.proven {
-		c.spared = largePatience
-	}
 	at, _ := slices.BinarySearchFunc(g.queue, bytes, func(q *want, bytes int64) int {
 		if q.bytes > bytes {
 			return 1

@@ -26,13 +26,8 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 )
 
-// How long a client may always keep the server waiting. For a large body of an unknown
-// sender it is shorter, because webhooks are small. A client whose body is not even read
-// has no such time.
-const (
-	patience      = 500 * time.Millisecond
-	largePatience = 100 * time.Millisecond
-)
+// patience is how long a client may always keep the server waiting.
+const patience = 500 * time.Millisecond
 
 // While few requests come from unknown senders, each is answered at once. Beyond that, each
 // answer waits for up to delay, so a client that sends one request after another can send
@@ -82,8 +77,7 @@ type conn struct {
 
 	// The guard's lock protects these:
 	client netip.Addr
-	since  time.Time     // when the server began to wait for the client; zero = the server is working
-	spared time.Duration // how long it is not closed from then on
+	since  time.Time // when the server began to wait for the client; zero = the server is working
 	proven bool
 	held   int64 // bytes
 }
@@ -117,7 +111,7 @@ func (l listener) Accept() (net.Conn, error) {
 	if tcp, ok := accepted.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(receiveBuffer)
 	}
-	c := &conn{Conn: accepted, guard: l.guard, since: time.Now(), spared: patience}
+	c := &conn{Conn: accepted, guard: l.guard, since: time.Now()}
 	if addr, err := netip.ParseAddrPort(accepted.RemoteAddr().String()); err == nil {
 		c.client = network(addr.Addr())
 	}
@@ -148,14 +142,14 @@ func (g *Guard) admit(c *conn) bool {
 // waits: the one that is worth least. It returns nil if there is none. The caller holds the
 // lock.
 func (g *Guard) close(weight func(*conn) int64) *conn {
-	now := time.Now()
+	late := time.Now().Add(-patience)
 	of := map[netip.Addr]int64{}
 	var least *conn
 	for c := range g.conns {
 		of[c.client] += weight(c)
 	}
 	for c := range g.conns {
-		if weight(c) == 0 || c.since.IsZero() || now.Sub(c.since) < c.spared {
+		if weight(c) == 0 || c.since.IsZero() || c.since.After(late) {
 			continue
 		}
 		if least == nil || less(c, least, of) {
@@ -234,7 +228,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		if c := connOf(r.Context()); c != nil {
 			client := network(middleware.GetClientIPAddr(r.Context()))
 			g.mu.Lock()
-			c.since, c.spared = time.Time{}, patience
+			c.since = time.Time{}
 			if client.IsValid() {
 				c.client = client
 			}
@@ -253,9 +247,6 @@ func (g *Guard) answer(ctx context.Context, c *conn) {
 	c.since = now
 	var wait time.Duration
 	if !c.proven {
-		if c.unread.Load() {
-			c.spared = 0
-		}
 		var rest time.Time
 		rest, wait = strangers.after(g.rest, now)
 		if wait <= delay {

@@ -173,32 +173,6 @@ func TestAFullServerClosesConnectionsThatKeepItWaiting(t *testing.T) {
 	}
 }
 
-func TestAnUnknownSenderOfALargeBodyMakesRoomSooner(t *testing.T) {
-	for name, c := range map[string]struct {
-		path  string
-		sends int
-		room  time.Duration
-	}{
-		"whose body is not read": {"/refuse", 1, 50 * time.Millisecond},
-		"that stalls":            {"/read", 16 << 10, 150 * time.Millisecond},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := setup(t, 3, 8<<20)
-				for range 3 {
-					b.dial("192.0.2.1").send(c.path, "", 1<<20, strings.Repeat("x", c.sends))
-				}
-				synctest.Wait()
-				start := time.Now()
-				b.dial("192.0.2.1").send("/read", "", 2, "ok").want(200)
-				if took := time.Since(start); took > c.room {
-					t.Errorf("it took %s to make room", took)
-				}
-			})
-		})
-	}
-}
-
 func TestAConnectionWithARequestInWorkIsNeverClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 2, 1<<20)
