@@ -91,7 +91,7 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url.String(), bytes.NewReader(body))
 	if err != nil {
-		return withoutURL(err)
+		return outbound.WithoutURL(err)
 	}
 	now := w.now()
 	req.Header.Set("Content-Type", "application/json")
@@ -102,9 +102,9 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 	res, err := w.client.Do(req)
 	switch {
 	case errors.Is(err, outbound.ErrForbidden):
-		return fmt.Errorf("%w; if it is yours, set MILEPOST_ALERT_PRIVATE_NETWORKS=true", withoutURL(err))
+		return fmt.Errorf("%w; if it is yours, set MILEPOST_ALERT_PRIVATE_NETWORKS=true", outbound.WithoutURL(err))
 	case err != nil:
-		return withoutURL(err)
+		return outbound.WithoutURL(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // for the next call by the connection
@@ -117,12 +117,4 @@ func (w *Webhook) Send(ctx context.Context, m Message) error {
 		return fmt.Errorf("%s answers %d", w.To(), res.StatusCode)
 	}
 	return nil
-}
-
-// withoutURL takes the address, which may be a secret, out of an error.
-func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
 }

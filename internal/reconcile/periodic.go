@@ -63,10 +63,12 @@ func (r *Reconciler) reconcileJob(ctx context.Context, job *river.Job[store.Reco
 		return r.jobs.Snooze(wait)
 	}
 	r.logger.Warn().Err(err).Str("location", id).Msg("reconciliation interrupted; continuing later")
-	failure := store.ReconciliationFailure{Cause: outcome.CauseOf(err), Detail: err.Error(), Last: r.now()}
-	failure.Cause.LocationID, failure.Cause.Outcome = id, outcome.Of(err, 0).Outcome
-	if err := r.store.NoteReconciliationFailure(ctx, failure); err != nil {
-		return err
+	if ctx.Err() == nil { // else Milepost stops, and the location has no fault
+		failure := store.ReconciliationFailure{Cause: outcome.CauseOf(err), Detail: err.Error(), Last: r.now()}
+		failure.Cause.LocationID, failure.Cause.Outcome = id, outcome.Of(err, 0).Outcome
+		if err := r.store.NoteReconciliationFailure(ctx, failure); err != nil {
+			return err
+		}
 	}
 	return r.jobs.Snooze(min(r.every, outcome.LongestWait))
 }

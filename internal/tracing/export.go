@@ -20,6 +20,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"milepost/internal/outage"
+	"milepost/internal/outbound"
 )
 
 // exporter sends spans to an OTLP receiver over HTTP, as JSON. OpenTelemetry's own brings
@@ -106,10 +107,7 @@ func (e *exporter) send(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	req.Header = e.header
 	res, err := e.client.Do(req)
 	if err != nil {
-		if inner, ok := errors.AsType[*url.Error](err); ok {
-			err = inner.Err // the URL may hold a password
-		}
-		return fmt.Errorf("send %d spans to the OTLP receiver: %w", len(spans), err)
+		return fmt.Errorf("send %d spans to the OTLP receiver: %w", len(spans), outbound.WithoutURL(err))
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<20)) // so that the connection is used again

@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,6 +21,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"milepost/internal/version"
 )
 
 // Tracer makes the spans of one process. A nil *Tracer makes none.
@@ -37,11 +38,7 @@ func New(ctx context.Context, getenv func(string) string, logger zerolog.Logger)
 	if out == nil {
 		return nil, err
 	}
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "milepost"), attribute.String("service.version", version)),
+	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "milepost"), attribute.String("service.version", version.Get().Version)),
 		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first
 	if err != nil {
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
