@@ -48,19 +48,19 @@ func (h *CalendarHeroWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request)
 	const nothing = "unknown or revoked CalendarHero webhook URL; `milepost hooks` shows what is registered"
 	event := chi.URLParam(r, "event")
 	if !slices.Contains(calendarhero.Events, event) {
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		reject(w, r, h.Rejections, http.StatusNotFound, nothing)
 		return
 	}
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
 		h.Outages.Succeeded()
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		reject(w, r, h.Rejections, http.StatusNotFound, nothing)
 		return
 	}

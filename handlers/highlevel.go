@@ -47,7 +47,7 @@ type HighLevelWebhooks struct {
 
 func (h *HighLevelWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.Keys.Check(r.Header); err != nil {
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		reject(w, r, h.Rejections, http.StatusUnauthorized, err.Error())
 		return
 	}

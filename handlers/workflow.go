@@ -45,12 +45,12 @@ func (h *WorkflowWebhooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	location, ok, err := h.Location(r.Context(), chi.URLParam(r, "key"))
 	switch {
 	case err != nil:
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		notStored(w, h.Logger, h.Outages, err)
 		return
 	case !ok:
 		h.Outages.Succeeded()
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		reject(w, r, h.Rejections, http.StatusNotFound, "unknown or revoked workflow webhook URL; `milepost workflow-key` creates one")
 		return
 	}

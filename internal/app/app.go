@@ -88,7 +88,7 @@ const (
 // What strangers can take of the memory: connections of some 20 KiB each, and
 // bodies that are larger than a webhook should be.
 const (
-	maxConnections   = 512 // unless MILEPOST_MAX_CONNECTIONS says otherwise
+	maxConnections   = 1024 // unless MILEPOST_MAX_CONNECTIONS says otherwise
 	adminConnections = 100
 	bodyBytes        = 8 << 20
 	calendarsAtOnce  = 16

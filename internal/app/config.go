@@ -34,7 +34,7 @@ type Config struct {
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"Use PostgreSQL instead of SQLite: postgres://user:password@host/database."`
 	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For Milepost believes, e.g. 10.0.0.0/8."`
-	MaxConnections int      `default:"512" env:"MILEPOST_MAX_CONNECTIONS" help:"Most connections to the public listener at once. Beyond that, Milepost closes those that keep it waiting."`
+	MaxConnections int      `default:"1024" env:"MILEPOST_MAX_CONNECTIONS" help:"Most connections to the public listener at once. Beyond that, Milepost closes those that keep it waiting."`
 	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys for stored tokens, id:base64; the first one encrypts. By default, Milepost generates one in the data directory."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"MILEPOST_INSECURE_HTTP" help:"Allow base URLs with http:// on other machines. Tokens then travel unencrypted."`

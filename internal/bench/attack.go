@@ -82,7 +82,8 @@ func (r *rig) attacked(a attack) error {
 		}
 	})
 	seconds := max(int(5*r.length.Seconds()), 1)
-	l := load{connections: 16, requests: r.requests(seconds*perSecond, r.ids), perSecond: perSecond, length: time.Duration(seconds) * time.Second}
+	time.Sleep(time.Second) // the attack is under way when the first signed webhook arrives
+	l := load{connections: 16, anew: 8, requests: r.requests(seconds*perSecond, r.ids), perSecond: perSecond, length: time.Duration(seconds) * time.Second}
 	m := r.milepost.under(l)
 	end()
 	watch.Wait()

@@ -20,6 +20,7 @@ type load struct {
 	again       bool // from the first one on, when all are sent
 	length      time.Duration
 	perSecond   int // each has its moment, and waiting for a late one counts; 0 = as fast as answers come
+	anew        int // so many of the connections serve one request each, and are then opened anew, as most proxies do
 }
 
 // loaded is the outcome of a load.
@@ -57,14 +58,15 @@ func (l load) run() (all loaded) {
 	defer cancel()
 	start := time.Now()
 	var senders sync.WaitGroup
-	for range l.connections {
+	for k := range l.connections {
 		senders.Go(func() {
-			conn, err := net.Dial("tcp", l.target)
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			answers := bufio.NewReader(conn)
+			var conn net.Conn
+			var answers *bufio.Reader
+			defer func() {
+				if conn != nil {
+					conn.Close()
+				}
+			}()
 			var own loaded
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
@@ -78,7 +80,19 @@ func (l load) run() (all loaded) {
 				} else if due.Sub(start) > l.length {
 					break
 				}
-				status, err := exchange(conn, answers, l.requests[i%len(l.requests)])
+				var status int
+				var err error
+				if conn == nil {
+					conn, err = net.Dial("tcp", l.target)
+					answers = bufio.NewReader(conn)
+				}
+				if err == nil {
+					status, err = exchange(conn, answers, l.requests[i%len(l.requests)])
+				}
+				if conn != nil && k < l.anew {
+					conn.Close()
+					conn = nil
+				}
 				if err != nil || status != http.StatusOK {
 					own.refused++
 					if err != nil {

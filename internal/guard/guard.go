@@ -26,8 +26,13 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 )
 
-// patience is how long a client may always keep the server waiting.
-const patience = 500 * time.Millisecond
+// A client may always keep the server waiting for patience. After that, its connection is
+// closed if another client needs the place. patienceWithMemory is for a client that holds
+// memory which others need: a large body takes longer to send than a header.
+const (
+	patience           = 100 * time.Millisecond
+	patienceWithMemory = 500 * time.Millisecond
+)
 
 // While few requests come from unknown senders, each is answered at once. Beyond that, each
 // answer waits for up to delay, so a client that sends one request after another can send
@@ -40,8 +45,14 @@ const delay = 250 * time.Millisecond
 // Linux takes twice as much; without this limit, it takes up to 6 MiB.
 const receiveBuffer = 64 << 10
 
+// lingerFor is how long a connection stays open after its last answer.
+const lingerFor = 500 * time.Millisecond
+
 // lookEvery is how often the guard looks for a connection to close while it needs one.
 const lookEvery = 20 * time.Millisecond
+
+// looks is how many connections the guard looks at before it tries again later.
+const looks = 16
 
 // Guard holds the limits of one listener. Safe for concurrent use; a nil
 // *Guard limits nothing.
@@ -50,14 +61,16 @@ type Guard struct {
 	maxBytes int64
 	turns    chan struct{}
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	freed chan struct{} // signals Accept that a connection was closed
-	rest  time.Time     // when the burst for strangers is full again
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	lingering int           // connections that are answered, see conn.Close
+	freed     chan struct{} // signals Accept that a connection was closed
+	rest      time.Time     // when the burst for strangers is full again
 
 	held   int64   // reserved bytes, including those of closed connections
 	queue  []*want // waiting reservations, the smallest first
 	lookUp *time.Timer
+	unused buffers
 }
 
 // New returns a Guard that keeps at most maxConns connections open, and at most maxBytes of
@@ -65,7 +78,7 @@ type Guard struct {
 func New(maxConns int, maxBytes int64) *Guard {
 	return &Guard{
 		maxConns: maxConns, maxBytes: maxBytes, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		conns: map[*conn]struct{}{}, freed: make(chan struct{}, 1),
+		conns: map[*conn]struct{}{}, freed: make(chan struct{}, 1), unused: buffers{},
 	}
 }
 
@@ -73,11 +86,13 @@ func New(maxConns int, maxBytes int64) *Guard {
 type conn struct {
 	net.Conn
 	guard  *Guard
-	unread atomic.Bool // the request is answered without its body
+	unread atomic.Bool // the request is answered without its small body
+	last   atomic.Bool // the connection ends with this answer, though the client may still be sending
 
 	// The guard's lock protects these:
 	client netip.Addr
 	since  time.Time // when the server began to wait for the client; zero = the server is working
+	asked  bool      // a request has come
 	proven bool
 	held   int64 // bytes
 }
@@ -130,7 +145,7 @@ func (l listener) Accept() (net.Conn, error) {
 func (g *Guard) admit(c *conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.conns) >= g.maxConns && g.close(func(*conn) int64 { return 1 }) == nil {
+	if len(g.conns) >= g.maxConns && g.close(patience, func(*conn) int64 { return 1 }) == nil {
 		return false
 	}
 	c.since = time.Now()
@@ -139,28 +154,39 @@ func (g *Guard) admit(c *conn) bool {
 }
 
 // close closes and returns one connection for which weight is not 0 and on which the server
-// waits: the one that is worth least. It returns nil if there is none. The caller holds the
-// lock.
-func (g *Guard) close(weight func(*conn) int64) *conn {
-	late := time.Now().Add(-patience)
+// has waited for patience: the one that is worth least. While a stranger has one, none that
+// is proven is closed. It returns nil if there is none. The caller holds the lock.
+func (g *Guard) close(patience time.Duration, weight func(*conn) int64) *conn {
+	now := time.Now()
 	of := map[netip.Addr]int64{}
-	var least *conn
+	strangers := false
 	for c := range g.conns {
-		of[c.client] += weight(c)
+		n := weight(c)
+		of[c.client] += n
+		strangers = strangers || n > 0 && !c.proven
 	}
-	for c := range g.conns {
-		if weight(c) == 0 || c.since.IsZero() || c.since.After(late) {
+	for range looks {
+		var least *conn
+		for c := range g.conns {
+			if weight(c) == 0 || c.since.IsZero() || now.Sub(c.since) < patience || strangers && c.proven {
+				continue
+			}
+			if least == nil || less(c, least, of) {
+				least = c
+			}
+		}
+		if least == nil {
+			break
+		}
+		if !least.asked && readable(least.Conn) {
+			least.since = now // the client has sent; the server is behind
 			continue
 		}
-		if least == nil || less(c, least, of) {
-			least = c
-		}
-	}
-	if least != nil {
 		delete(g.conns, least)
 		_ = least.Conn.Close() // the server's goroutine sees this, and releases what it held
+		return least
 	}
-	return least
+	return nil
 }
 
 // less reports whether a is less worth than b.
@@ -174,25 +200,44 @@ func less(a, b *conn, of map[netip.Addr]int64) bool {
 	return a.since.Before(b.since)
 }
 
-// Close closes the connection, so that another one can be accepted.
+// Close closes the connection, so that another one can be accepted. After a last answer,
+// the client has a moment to read it: closed at once, a connection with unread bytes is
+// reset, and the answer is lost.
 func (c *conn) Close() error {
 	g := c.guard
 	g.mu.Lock()
+	_, open := g.conns[c]
 	delete(g.conns, c)
+	linger := open && c.last.Load() && g.lingering < g.maxConns
+	if linger {
+		g.lingering++
+	}
 	g.mu.Unlock()
 	select {
 	case g.freed <- struct{}{}:
 	default:
 	}
-	return c.Conn.Close()
+	if !linger {
+		return c.Conn.Close()
+	}
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	time.AfterFunc(lingerFor, func() {
+		_ = c.Conn.Close()
+		g.mu.Lock()
+		g.lingering--
+		g.mu.Unlock()
+	})
+	return nil
 }
 
-// CloseWrite lets the client read the last answer before the connection is closed.
+// CloseWrite is called by the server after a last answer. The server would then sleep for
+// half a second before it calls Close. The panic, which the server expects from a handler,
+// makes it call Close now: a connection that lingers there costs no goroutine.
 func (c *conn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
+	c.last.Store(true)
+	panic(http.ErrAbortHandler)
 }
 
 // Write notes that the server waits while a client does not read.
@@ -228,7 +273,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 		if c := connOf(r.Context()); c != nil {
 			client := network(middleware.GetClientIPAddr(r.Context()))
 			g.mu.Lock()
-			c.since = time.Time{}
+			c.since, c.asked = time.Time{}, true
 			if client.IsValid() {
 				c.client = client
 			}
@@ -262,9 +307,11 @@ func (g *Guard) answer(ctx context.Context, c *conn) {
 		case <-ctx.Done():
 		}
 	}
-	if c.unread.Swap(false) {
-		// Setting it earlier would be wrong: if a deadline passes before the answer, the
-		// server treats the connection as closed.
+	// Setting a deadline earlier would be wrong: if it passes before the answer, the server
+	// treats the connection as closed.
+	if c.last.Load() {
+		_ = c.SetReadDeadline(time.Now()) // the server reads no more
+	} else if c.unread.Swap(false) {
 		_ = c.SetReadDeadline(time.Now().Add(unreadFor))
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,8 +45,10 @@ func (f from) RemoteAddr() net.Addr {
 
 // bundle is a server behind a guard.
 type bundle struct {
-	t     *testing.T
-	pipes pipes
+	t      *testing.T
+	pipes  pipes
+	mu     *sync.Mutex
+	bodies *[][]byte // what was read
 }
 
 // setup starts a server. POST /read answers how many bytes the body has, and /slow waits a
@@ -52,6 +56,7 @@ type bundle struct {
 func setup(t *testing.T, maxConns int, maxBytes int64) *bundle {
 	t.Helper()
 	g := guard.New(maxConns, maxBytes)
+	b := &bundle{t, pipes{make(chan net.Conn), make(chan struct{})}, new(sync.Mutex), new([][]byte)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/read", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Proven") != "" {
@@ -59,6 +64,9 @@ func setup(t *testing.T, maxConns int, maxBytes int64) *bundle {
 		}
 		body, done, err := g.ReadBody(w, r, 1<<20)
 		defer done()
+		b.mu.Lock()
+		*b.bodies = append(*b.bodies, body)
+		b.mu.Unlock()
 		switch _, tooLarge := errors.AsType[*http.MaxBytesError](err); {
 		case tooLarge:
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -73,10 +81,9 @@ func setup(t *testing.T, maxConns int, maxBytes int64) *bundle {
 	})
 	mux.HandleFunc("/slow", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) })
 	mux.HandleFunc("/refuse", func(w http.ResponseWriter, r *http.Request) {
-		guard.Unread(r.Context())
+		guard.Unread(w, r)
 		w.WriteHeader(http.StatusUnauthorized)
 	})
-	b := &bundle{t, pipes{make(chan net.Conn), make(chan struct{})}}
 	server := &http.Server{Handler: g.Handler(mux), ConnContext: guard.ConnContext, ReadTimeout: 15 * time.Second}
 	go func() { _ = server.Serve(g.Listener(b.pipes)) }()
 	t.Cleanup(func() {
@@ -186,6 +193,41 @@ func TestAConnectionWithARequestInWorkIsNeverClosed(t *testing.T) {
 	})
 }
 
+func TestAClientThatHasSentIsSparedWhileTheServerIsBehind(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("what waits on a connection is not known there")
+	}
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := guard.New(2, 1<<20).Listener(plain)
+	defer ln.Close()
+	accepted := func(send string) (client, server net.Conn) {
+		client, err := net.Dial("tcp", plain.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		if _, err := io.WriteString(client, send); err != nil {
+			t.Fatal(err)
+		}
+		if server, err = ln.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		return client, server
+	}
+	_, hasSent := accepted("POST / HTTP/1.1")
+	silent, _ := accepted("")
+	accepted("")
+	if _, err := silent.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the silent connection: %v, want it closed", err)
+	}
+	if n, err := hasSent.Read(make([]byte, 100)); n == 0 {
+		t.Errorf("the connection whose request is not read yet: %v, want it open", err)
+	}
+}
+
 func TestABurstFromOneAddressIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 8, 1<<20)
@@ -226,23 +268,39 @@ func TestAKnownSenderAndTheClientWithLessAreSpared(t *testing.T) {
 	})
 }
 
+func TestAKnownSenderThatWaitedLongerThanAnyStrangerIsSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, 2, 1<<20)
+		known := b.dial("192.0.2.1").send("/read", "Proven: yes\r\n", 2, "ok")
+		known.want(200)
+		time.Sleep(10 * time.Second)
+		stranger := b.dial("192.0.2.2")
+		b.dial("192.0.2.3").send("/read", "", 2, "ok").want(200)
+		if !stranger.closed() {
+			t.Error("the stranger's connection is open")
+		}
+		known.send("/read", "", 2, "ok").want(200)
+	})
+}
+
 func TestLargeBodiesWaitForMemoryAndStalledOnesLoseIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const size = 100 << 10
+		const size = 128 << 10
 		b := setup(t, 100, 3*size)
 		whole := strings.Repeat("x", size)
 		var stalled []*client
 		for range 20 {
 			stalled = append(stalled, b.dial("192.0.2.1").send("/read", "", size, whole[:size-1]))
+			synctest.Wait()
+			time.Sleep(time.Millisecond)
 		}
-		synctest.Wait()
 		start := time.Now()
 		b.dial("192.0.2.2").send("/read", "", 10, "small body").want(200)
 		if time.Since(start) > 0 {
 			t.Errorf("a small body waited %s", time.Since(start))
 		}
 		// The smallest waiting body is read first.
-		b.dial("192.0.2.2").send("/read", "", size-1, whole[:size-1]).want(200)
+		b.dial("192.0.2.2").send("/read", "", size/2, whole[:size/2]).want(200)
 		if took := time.Since(start); took > 600*time.Millisecond {
 			t.Errorf("a large body waited %s", took)
 		}
@@ -254,7 +312,7 @@ func TestLargeBodiesWaitForMemoryAndStalledOnesLoseIt(t *testing.T) {
 
 func TestALargeBodyWithoutMemoryGetsAnAnswerToRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := setup(t, 10, 50<<10)
+		b := setup(t, 10, 64<<10)
 		b.dial("192.0.2.1").send("/read", "", 100<<10, strings.Repeat("x", 100<<10)).want(429)
 		b.dial("192.0.2.1").send("/read", "", 40<<10, strings.Repeat("x", 40<<10)).want(200)
 	})
@@ -300,6 +358,54 @@ func TestARejectedClientThatGoesOnSendingIsDisconnected(t *testing.T) {
 		time.Sleep(time.Second)
 		whole.send("/read", "", 0, "").want(200) // its connection stays open
 	})
+}
+
+func TestTheAnswerToARejectedLargeBodyArrivesAndFreesThePlace(t *testing.T) {
+	for name, begin := range map[string]string{
+		"large":        "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\nhalf",
+		"chunked":      "POST /refuse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\nhalf",
+		"large header": "POST /refuse HTTP/1.1\r\nHost: x\r\nLong: " + strings.Repeat("x", 2<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t, 1, 1<<20)
+				start := time.Now()
+				rejected := b.dial("192.0.2.1")
+				go func() { _, _ = io.WriteString(rejected, begin) }()
+				if res, err := http.ReadResponse(rejected.answers, nil); err != nil || res.StatusCode != 401 && res.StatusCode != 431 {
+					t.Errorf("answered %v, %v, want 401 or 431", res, err)
+				}
+				b.dial("192.0.2.2").send("/read", "", 2, "ok").want(200)
+				if took := time.Since(start); took > 0 {
+					t.Errorf("the place is free after %s, want at once", took)
+				}
+				if rejected.closed() {
+					t.Error("the rejected connection was closed at once, so that the answer may be lost")
+				}
+				time.Sleep(time.Second)
+				_, _ = rejected.answers.Discard(rejected.answers.Buffered())
+				if !rejected.closed() {
+					t.Error("the rejected connection is open after a second")
+				}
+			})
+		})
+	}
+}
+
+func TestOnlyTheBufferOfAnUnknownSenderIsUsedAgain(t *testing.T) {
+	for name, header := range map[string]string{"unknown": "", "known": "Proven: yes\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := setup(t, 10, 2<<20)
+				first, second := strings.Repeat("a", 100<<10), strings.Repeat("b", 100<<10)
+				b.dial("192.0.2.1").send("/read", header, len(first), first).want(200)
+				b.dial("192.0.2.1").send("/read", "", len(second), second).want(200)
+				if kept := (*b.bodies)[0]; (kept[0] == 'a') != (header != "") {
+					t.Errorf("the first body now begins with %q", kept[0])
+				}
+			})
+		})
+	}
 }
 
 func TestStrangersAreSlowedDownAndAKnownSenderIsNot(t *testing.T) {
