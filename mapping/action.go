@@ -113,6 +113,7 @@ func emailAddress(s string) (string, error) {
 type noteAction struct{ text *template }
 
 func loadNote(f *fields) action {
+	f.fixedNonempty("text")
 	return &noteAction{f.templateFrom("note", "text", "{{ note.body }}")}
 }
 

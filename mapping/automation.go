@@ -61,6 +61,7 @@ func (a *Automation) needsContact() bool {
 type Set struct {
 	automations []*Automation
 	names       []mention       // names that only a location can check
+	doubts      []Mistake       // see Doubts
 	tracing     *[]Considered   // collects what was considered; nil = not traced
 	removed     map[string]bool // ids of automations that are not on, whose items may be removed
 }

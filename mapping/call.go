@@ -82,6 +82,7 @@ func loadCall(f *fields) action {
 			l.mistake(m)
 		}
 	}
+	l.fixedFields("", a.entry.Fields, written)
 	return a
 }
 

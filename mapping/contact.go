@@ -15,6 +15,7 @@ type contactAction struct {
 }
 
 func loadContact(f *fields) action {
+	f.fixedEmails("emails")
 	a := &contactAction{
 		what:         ItemContact,
 		name:         f.template("name", "{{ contact.name }}"),
@@ -30,6 +31,7 @@ func loadContact(f *fields) action {
 }
 
 func loadUpsertContact(f *fields) action {
+	f.fixedEmails("emails")
 	return &contactAction{
 		what:         ItemUpsertContact,
 		name:         f.template("name", "{{ calendarhero_contact.name }}"),
@@ -96,7 +98,7 @@ func (a *contactAction) item(_ *run, env map[string]any) (Item, error) {
 		return Item{}, err
 	}
 	for _, list := range emails {
-		for _, e := range strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(",; \t\n", r) }) {
+		for _, e := range splitEmails(list) {
 			address, err := emailAddress(e)
 			if err != nil {
 				return Item{}, fieldProblem{"emails", err.Error()}
@@ -115,6 +117,11 @@ func (a *contactAction) item(_ *run, env map[string]any) (Item, error) {
 		return Item{}, noEmail
 	}
 	return Item{Contact: c}, nil
+}
+
+// splitEmails splits a text into its addresses.
+func splitEmails(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune(",; \t\n", r) })
 }
 
 // updateContact writes fields of the contact in HighLevel.
@@ -146,8 +153,13 @@ func loadUpdateContact(f *fields) action {
 		} else {
 			a.values[key] = list.template(key, "")
 			list.refer(key, list.values[key], []mention{{kind: contactField, text: key, Line: 1}})
-			if key == "assigned_to" {
+			switch key {
+			case "assigned_to":
 				list.referTo(key, highLevelUser)
+			case "date_of_birth":
+				list.fixedDate(key, exampleDate(f))
+			case "email":
+				list.fixedEmail(key)
 			}
 		}
 	}

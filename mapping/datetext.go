@@ -354,6 +354,13 @@ func (r *dateReader) at(date Date) (Date, error) {
 	return instant(wall.Add(-offset.east), r.zone)
 }
 
+// unclearZone is a name that means no single offset in the reader's zone.
+type unclearZone struct{ name string }
+
+func (u *unclearZone) Error() string {
+	return quoteShort(u.name) + " is not the name of a time zone, or of several; expected an offset like +01:00"
+}
+
 // zoneOffset returns the offset on which all zones of the text agree, apart from the
 // region; nil if there is none.
 func (r *dateReader) zoneOffset(wall time.Time) (*zoneOffset, error) {
@@ -370,7 +377,7 @@ func (r *dateReader) zoneOffset(wall time.Time) (*zoneOffset, error) {
 	}
 	switch {
 	case len(offsets) == 0 && unknown != "" && r.region == nil:
-		return nil, fmt.Errorf("%s is not the name of a time zone, or of several; expected an offset like +01:00", quoteShort(unknown))
+		return nil, &unclearZone{unknown}
 	case len(offsets) == 0:
 		return nil, nil
 	}

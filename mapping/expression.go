@@ -94,7 +94,8 @@ func (s scope) has(name string) bool { _, ok := s.names[name]; return ok }
 type expression struct {
 	program *vm.Program
 	reads   reads
-	names   []mention // names in it, by line from 1
+	names   []mention          // names in it, by line from 1
+	doubts  []*expressionError // what fails whenever it is evaluated
 	cost    cost
 }
 
@@ -123,7 +124,7 @@ func compileExpression(source string, s scope, options ...expr.Option) (*express
 	if err != nil {
 		return nil, compileError(err)
 	}
-	return &expression{program, r.found(), r.names, costOf(source)}, nil
+	return &expression{program, r.found(), r.names, r.doubts, costOf(source)}, nil
 }
 
 func compileError(err error) error {
@@ -243,6 +244,7 @@ type reader struct {
 	keys        []string  // its fields that are named, once for each use
 	opportunity bool      // a custom field of the opportunity is named
 	names       []mention // names that only a location can check
+	doubts      []*expressionError
 	mistake     *expressionError
 }
 
@@ -266,6 +268,8 @@ func (r *reader) Visit(node *ast.Node) {
 		r.identifier(n)
 	case *ast.MemberNode:
 		r.member(n)
+	case *ast.CallNode:
+		r.fixedArguments(n)
 	case *ast.BuiltinNode:
 		if !slices.Contains(builtins, n.Name) { // expr has some even when they are disabled
 			r.fail(n, unknown("function", n.Name, functions()).Error())

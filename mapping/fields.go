@@ -300,6 +300,7 @@ func (f *fields) compile(name string, v *yaml.Node) *template {
 		return &template{}
 	}
 	f.refer(name, v, t.names)
+	f.doubted(name, v, t.doubts)
 	return t
 }
 
@@ -308,6 +309,7 @@ func (f *fields) condition(name string) *condition {
 	c := compiled(f, name, compileCondition)
 	if c != nil {
 		f.refer(name, f.values[name], c.names)
+		f.doubted(name, f.values[name], c.doubts)
 	}
 	return c
 }
@@ -322,6 +324,7 @@ func (f *fields) expression(name string) *expression {
 	})
 	if e != nil {
 		f.refer(name, f.values[name], e.names)
+		f.doubted(name, f.values[name], e.doubts)
 	}
 	return e
 }
@@ -354,10 +357,20 @@ func compiled[T any](f *fields, name string, compile func(string, scope) (*T, er
 // expressionWrong notes a mistake at its own line in an expression. The text of a block (|)
 // begins one line later.
 func (f *fields) expressionWrong(name string, v *yaml.Node, err error) {
-	line := v.Line
+	f.add(lineOf(v, err), f.prefix+name, "%v", err)
+}
+
+// doubted notes what fails whenever an expression is evaluated.
+func (f *fields) doubted(name string, v *yaml.Node, doubts []*expressionError) {
+	for _, d := range doubts {
+		f.never(lineOf(v, d), f.prefix+name, "%v", d)
+	}
+}
+
+func lineOf(v *yaml.Node, err error) int {
 	var at *expressionError
 	if errors.As(err, &at) && v.Style&yaml.LiteralStyle != 0 {
-		line += at.line
+		return v.Line + at.line
 	}
-	f.add(line, f.prefix+name, "%v", err)
+	return v.Line
 }

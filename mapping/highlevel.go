@@ -7,6 +7,7 @@ type highLevelNote struct{ text *template }
 
 func loadHighLevelNote(f *fields) action {
 	f.required("text")
+	f.fixedNonempty("text")
 	return &highLevelNote{f.template("text", "")}
 }
 
@@ -24,6 +25,7 @@ type dueDate struct {
 }
 
 func loadDueDate(f *fields, otherwise string) dueDate {
+	f.fixedDate("due", exampleDate(f))
 	return dueDate{f.template("due", otherwise), f.clock("at", "17:00")}
 }
 
@@ -46,6 +48,7 @@ type highLevelTask struct {
 
 func loadHighLevelTask(f *fields) action {
 	f.required("title")
+	f.fixedNonempty("title")
 	f.required("due")
 	f.referTo("assigned_to", highLevelUser)
 	return &highLevelTask{

@@ -25,13 +25,22 @@ const (
 // documents (---) with one each, or a mapping with the list under automations. If it has
 // mistakes, the error is a *LoadError with all of them, which shows the name file.
 func Load(file string, data []byte) (*Set, error) {
-	m := &mistakes{file: file}
+	return load(&mistakes{file: file}, data)
+}
+
+// LoadStored loads automations that are in use already. If a fixed text shows that an action
+// fails whenever it runs, LoadStored is no error: Set.Doubts lists it.
+func LoadStored(file string, data []byte) (*Set, error) {
+	return load(&mistakes{file: file, stored: true}, data)
+}
+
+func load(m *mistakes, data []byte) (*Set, error) {
 	l := loader{mistakes: m, set: &Set{}, ids: map[string]int{}, names: map[string]int{}}
 	l.load(data)
 	if err := m.err(); err != nil {
 		return nil, err
 	}
-	l.set.names = m.mentions
+	l.set.names, l.set.doubts = m.mentions, m.doubts
 	return l.set, nil
 }
 
@@ -165,10 +174,10 @@ func (l *loader) automation(node *yaml.Node) {
 	a := &Automation{Name: oneLine(f.text("name")), State: f.state()}
 	l.identify(f, a)
 	l.set.automations = append(l.set.automations, a)
-	named := len(l.mentions)
+	named, doubted := len(l.mentions), len(l.doubts)
 	defer func() {
 		if a.names = slices.Clone(l.mentions[named:]); a.State != StateOn {
-			l.mentions = l.mentions[:named]
+			l.mentions, l.doubts = l.mentions[:named], l.doubts[:doubted]
 		}
 	}()
 

@@ -18,6 +18,16 @@ func mustLoad(t testing.TB, source string) *Set {
 	return s
 }
 
+// mustLoadStored loads automations as a version before this one may have saved them.
+func mustLoadStored(t testing.TB, source string) *Set {
+	t.Helper()
+	s, err := LoadStored("test.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestAFileOfAutomationsHasOneOfThreeShapes(t *testing.T) {
 	const one = "name: One\non: note.changed\ndo: [note: {}]\n"
 	const two = "name: Two\non: note.changed\ndo: [note: {}]\n"
@@ -102,13 +112,13 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"a milestone name in braces", milestone + "milestone: {date: contact.x, name: '{{ contact.y }}'}\ndo: [contact: {}]\n", `f.yaml:3: milestone.name: "{{ contact.y }}" is neither a field of the contact (contact.<field>, without braces) nor a plain name`},
 		{"a birthday without name", milestone + "milestone: {date: contact.date_of_birth}\ndo: [contact: {}]\n", "f.yaml:3: milestone.name: is required with the date contact.date_of_birth; expected a name such as Birthday"},
 
-		{"a workflow milestone without name", workflow + "milestone: {date: custom_data.x}\ndo: [event: {title: x, start: y}]\n", "f.yaml:3: milestone.name: is required"},
-		{"a workflow milestone without date", workflow + "milestone: {name: Closing}\ndo: [event: {title: x, start: y}]\n", "f.yaml:3: milestone.date: is required"},
-		{"a workflow milestone date in braces", workflow + "milestone: {name: Closing, date: '{{ custom_data.x }}'}\ndo: [event: {title: x, start: y}]\n", `f.yaml:3: milestone.date: "{{ custom_data.x }}" is an expression already, write it without braces`},
-		{"a workflow milestone name in braces", workflow + "milestone: {name: '{{ custom_data.x }}', date: custom_data.x}\ndo: [event: {title: x, start: y}]\n", `f.yaml:3: milestone.name: "{{ custom_data.x }}" is neither an expression without braces (custom_data.milestone_title) nor a plain name`},
-		{"a slip in a workflow milestone", workflow + "milestone:\n  name: customdata.title\n  date: custom_data.x\ndo: [event: {title: x, start: y}]\n", `f.yaml:4: milestone.name: unknown name "customdata"; did you mean "custom_data"?`},
-		{"a slip in a workflow's field", workflow + "if: workflow.nam == 'x'\ndo: [event: {title: x, start: y}]\n", `f.yaml:3: if: unknown workflow field "nam"; did you mean "name"?`},
-		{"a milestone of a workflow without one", workflow + "do:\n  - event: {title: '{{ milestone.name }}', start: y}\n", `f.yaml:4: event.title: milestone is not there with "workflow.received"; known are contact, custom_data, location, workflow`},
+		{"a workflow milestone without name", workflow + "milestone: {date: custom_data.x}\ndo: [event: {title: x, start: 2026-12-01}]\n", "f.yaml:3: milestone.name: is required"},
+		{"a workflow milestone without date", workflow + "milestone: {name: Closing}\ndo: [event: {title: x, start: 2026-12-01}]\n", "f.yaml:3: milestone.date: is required"},
+		{"a workflow milestone date in braces", workflow + "milestone: {name: Closing, date: '{{ custom_data.x }}'}\ndo: [event: {title: x, start: 2026-12-01}]\n", `f.yaml:3: milestone.date: "{{ custom_data.x }}" is an expression already, write it without braces`},
+		{"a workflow milestone name in braces", workflow + "milestone: {name: '{{ custom_data.x }}', date: custom_data.x}\ndo: [event: {title: x, start: 2026-12-01}]\n", `f.yaml:3: milestone.name: "{{ custom_data.x }}" is neither an expression without braces (custom_data.milestone_title) nor a plain name`},
+		{"a slip in a workflow milestone", workflow + "milestone:\n  name: customdata.title\n  date: custom_data.x\ndo: [event: {title: x, start: 2026-12-01}]\n", `f.yaml:4: milestone.name: unknown name "customdata"; did you mean "custom_data"?`},
+		{"a slip in a workflow's field", workflow + "if: workflow.nam == 'x'\ndo: [event: {title: x, start: 2026-12-01}]\n", `f.yaml:3: if: unknown workflow field "nam"; did you mean "name"?`},
+		{"a milestone of a workflow without one", workflow + "do:\n  - event: {title: '{{ milestone.name }}', start: 2026-12-01}\n", `f.yaml:4: event.title: milestone is not there with "workflow.received"; known are contact, custom_data, location, workflow`},
 		{"Custom Data elsewhere", head + "if: custom_data.x == 1\ndo: [task: {title: x}]\n", `f.yaml:3: if: custom_data is not there with "task.changed"; known are contact, location, task`},
 
 		{"a condition that is text", head + "if: task.title\ndo: [task: {title: x}]\n", "f.yaml:3: if: a condition must be true or false, this gives string"},
@@ -152,7 +162,7 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"HighLevel's contact where there is none", arrived + "if: contact.email != nil\ndo: [upsert_contact: {}]\n", `f.yaml:3: if: contact is not there with "calendarhero.new_contact_added"; known are calendarhero_contact, location`},
 		{"a HighLevel note without text", meeting + "do:\n  - highlevel_note: {}\n", "f.yaml:4: highlevel_note.text: is required"},
 		{"a HighLevel task without due date", meeting + "do:\n  - highlevel_task: {title: x}\n", "f.yaml:4: highlevel_task.due: is required"},
-		{"a HighLevel task without title", meeting + "do:\n  - highlevel_task: {due: x}\n", "f.yaml:4: highlevel_task.title: is required"},
+		{"a HighLevel task without title", meeting + "do:\n  - highlevel_task: {due: 2026-12-01}\n", "f.yaml:4: highlevel_task.title: is required"},
 		{"a field of complete_task", meeting + "do:\n  - complete_task:\n      task: x\n", `f.yaml:5: complete_task: unknown field "task"; there are none`},
 		{"a slip in what a task moves to", meeting + "do:\n  - reschedule_task:\n      due: '{{ meeting.ends }}'\n", `f.yaml:5: reschedule_task.due: unknown meeting field "ends"; did you mean "end"?`},
 

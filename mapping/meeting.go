@@ -32,6 +32,7 @@ func loadEvent(f *fields) action {
 		clock: f.clock("at", "09:00"), length: f.duration("duration", "30m"),
 	}
 	f.required("start")
+	f.fixedDate("start", exampleDate(f))
 	return m.load(f)
 }
 
@@ -40,11 +41,13 @@ func loadTask(f *fields) action {
 		what: ItemTask, dateField: "due", date: f.templateFrom("task", "due", "{{ task.due }}"),
 		clock: f.clock("at", "17:00"), length: f.duration("duration", "15m"),
 	}
+	f.fixedDate("due", exampleDate(f))
 	return m.load(f)
 }
 
 func (m *meeting) load(f *fields) action {
 	f.required("title")
+	f.fixedNonempty("title")
 	m.title = f.template("title", "")
 	m.description = f.template("description", "")
 	m.place = f.template("place", "")
@@ -137,6 +140,7 @@ type invitation struct{ address *template }
 
 func loadInvitation(f *fields) invitation {
 	i := invitation{f.template("invite", string(InviteOwner))}
+	f.fixedNonempty("invite")
 	text, ok := i.address.literal()
 	if !ok || isInviteWord(text) {
 		return i

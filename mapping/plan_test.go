@@ -343,7 +343,7 @@ func TestADueDateAtMidnightUTCIsAnInstant(t *testing.T) {
 }
 
 func TestWhatCannotBeComputedIsAProblemOfItsItemAlone(t *testing.T) {
-	s := mustLoad(t, `
+	s := mustLoadStored(t, `
 - { name: Bad start, on: contact.changed, do: [event: { title: x, start: "2026-02-30" }, tags: { add: ok }] }
 - { name: Bad hole, on: contact.changed, do: [event: { title: "{{ contact.none + 1 }}", start: "2026-12-01" }] }
 - { name: Bad if, on: contact.changed, if: contact.none > 1, do: [contact: {}, tags: { add: x }] }

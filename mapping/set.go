@@ -33,9 +33,14 @@ func Join(parts []Part) (*Set, error) {
 			joined.automations = append(joined.automations, &versioned)
 		}
 		joined.names = append(joined.names, part.names...)
+		joined.doubts = append(joined.doubts, part.doubts...)
 	}
 	return joined, nil
 }
+
+// Doubts lists what fails whenever the automations that are on run, as their fixed texts
+// show. Only a Set from LoadStored has any.
+func (s *Set) Doubts() []Mistake { return slices.Clone(s.doubts) }
 
 // Find returns the automation with an id, or nil.
 func (s *Set) Find(id string) *Automation {

@@ -81,7 +81,7 @@ func WithState(text string, s State) (string, error) {
 	default:
 		text = splice(text, on.Line, on.Column, 0, "state: "+string(s)+"\n"+strings.Repeat(" ", on.Column-1))
 	}
-	if now, err := Load("", []byte(text)); err != nil || now.automations[0].State != s {
+	if now, err := LoadStored("", []byte(text)); err != nil || now.automations[0].State != s {
 		return "", fmt.Errorf("the state of the automation cannot be changed in its text; write state: %s into it", s)
 	}
 	return text, nil

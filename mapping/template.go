@@ -12,6 +12,7 @@ type template struct {
 	parts  []part
 	reads  reads
 	names  []mention // in its holes, by line from 1
+	doubts []*expressionError
 }
 
 // part is literal text, or a hole.
@@ -60,6 +61,9 @@ func compileTemplate(source string, s scope) (*template, error) {
 		}
 		t.parts = append(t.parts, part{hole: hole})
 		t.reads.add(hole.reads)
+		for _, d := range hole.doubts {
+			t.doubts = append(t.doubts, &expressionError{d.line + strings.Count(source[:len(source)-len(rest)], "\n"), d.message})
+		}
 		for _, n := range hole.names {
 			n.Line += strings.Count(source[:len(source)-len(rest)], "\n")
 			t.names = append(t.names, n)

@@ -62,11 +62,12 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 	if c.CalendarHeroToken != "" {
 		r.CalendarHero(ctx, c.CalendarHeroClient())
 	}
+	named, err := c.named(ctx)
+	if err != nil {
+		return err
+	}
+	r.Doubts(named)
 	if len(tokens) > 0 && c.CalendarHeroToken != "" {
-		named, err := c.named(ctx)
-		if err != nil {
-			return err
-		}
 		r.Names(ctx, named, c.HighLevelClient(tokens[0]), c.CalendarHeroClient(), c.HighLevelLocationID)
 	}
 	stored, err := c.stored(ctx, r)

@@ -66,6 +66,21 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestCheckFailsForAFixedTextThatIsNoDate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("- name: A\n  on: task.changed\n  do: [task: { title: x, due: tomorrow }]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	command := checkCmd{Config: app.Config{Automations: file}}
+	if err := command.report(t.Context(), &out); err == nil {
+		t.Error("the check passed")
+	}
+	if want := file + `:3: task.due: "tomorrow" is not a date`; !regexp.MustCompile(`(?m)^FAIL  automations .*` + regexp.QuoteMeta(want)).Match(out.Bytes()) {
+		t.Errorf("it does not say %s:\n%s", want, &out)
+	}
+}
+
 func TestCheckWarnsOfNamesThatTheLocationDoesNotHave(t *testing.T) {
 	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
 	if err != nil {

@@ -240,7 +240,7 @@ func (c *Config) parse() (s settings, err error) {
 	if c.Automations != "" {
 		source, err := os.ReadFile(c.Automations)
 		if err == nil {
-			s.file, err = automation.ReadFile(c.Automations, source)
+			s.file, err = automation.ReadUsed(c.Automations, source)
 		}
 		if err != nil {
 			problem("%w: %w", ErrAutomations, err)

@@ -7,10 +7,13 @@ import (
 	"milepost/internal/store"
 )
 
-// warnOfNames logs, once at the start, the names in the automations that a
-// connected location does not have. It stops nothing.
+// warnOfNames logs, once at the start, what in the automations fails whenever they run,
+// and the names that a connected location does not have. It stops nothing.
 func (a *App) warnOfNames(ctx context.Context) {
 	named := a.automations.Named()
+	for _, m := range named.Doubts() {
+		a.logger.Warn().Str("file", m.File).Int("line", m.Line).Str("field", m.Field).Msg(m.Message)
+	}
 	if len(named.Sets) == 0 {
 		return
 	}

@@ -178,10 +178,16 @@ func (e *editing) version(id, text string) int64 {
 
 // live makes a text the live version of an automation.
 func (e *editing) live(a store.Automation, text, what string) error {
-	p, err := compile(a.ID, 0, text)
+	p, err := compile(a.ID, 0, text, mapping.Load)
 	if err != nil {
 		return err
 	}
+	e.put(a, p, text, what)
+	return nil
+}
+
+// put makes a compiled text the live version of an automation.
+func (e *editing) put(a store.Automation, p part, text, what string) {
 	p.version = e.version(a.ID, text)
 	state := p.set.Automations()[0].State
 	a.Live, a.State, a.DeletedAt = p.version, string(state), noTime
@@ -191,7 +197,6 @@ func (e *editing) live(a store.Automation, text, what string) error {
 		e.edit.Withdrawn = append(e.edit.Withdrawn, a.ID)
 	}
 	e.changes = append(e.changes, Change{a.ID, what, state, a.Live})
-	return nil
 }
 
 // seed saves the recipes that are switched on, if nothing was ever saved.
@@ -315,7 +320,16 @@ func (l *Library) setState(ctx context.Context, id string, state mapping.State, 
 		if e.by.Why == "" {
 			e.by.Why = "state: " + string(state)
 		}
-		return e.live(a, text, "changed")
+		load := mapping.LoadStored // one with a mistake can always be stopped
+		if state == mapping.StateOn {
+			load = mapping.Load
+		}
+		p, err := compile(id, 0, text, load)
+		if err != nil {
+			return err
+		}
+		e.put(a, p, text, "changed")
+		return nil
 	}))
 }
 
@@ -441,7 +455,7 @@ func (l *Library) Save(ctx context.Context, id, text string, by By) (Change, err
 		if err != nil {
 			return err
 		}
-		p, err := compile(id, 0, text)
+		p, err := compile(id, 0, text, mapping.Load)
 		if err != nil {
 			return err
 		}

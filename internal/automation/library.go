@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ type File struct {
 func (f *File) compileAll() (map[string]part, error) {
 	parts := make(map[string]part, len(f.texts))
 	for i, a := range f.Set.Automations() {
-		p, err := compile(a.ID, 0, f.texts[i])
+		p, err := compile(a.ID, 0, f.texts[i], mapping.LoadStored)
 		if err != nil {
 			return nil, err
 		}
@@ -81,10 +82,20 @@ func (f *File) compileAll() (map[string]part, error) {
 	return parts, nil
 }
 
-// ReadFile loads a file of automations. Its error is a *mapping.LoadError if the
-// file has mistakes.
+// ReadFile loads a file of automations that a person saves or checks. Its error is a
+// *mapping.LoadError if the file has mistakes.
 func ReadFile(name string, data []byte) (*File, error) {
-	set, err := mapping.Load(name, data)
+	return readFile(name, data, mapping.Load)
+}
+
+// ReadUsed loads a file of automations that is in use. Mistakes that only show when an
+// automation runs are no error, but the doubts of its set: see mapping.LoadStored.
+func ReadUsed(name string, data []byte) (*File, error) {
+	return readFile(name, data, mapping.LoadStored)
+}
+
+func readFile(name string, data []byte, load func(string, []byte) (*mapping.Set, error)) (*File, error) {
+	set, err := load(name, data)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +249,7 @@ func (l *Library) reload(ctx context.Context, parts map[string]part) (changed bo
 // compiled compiles a stored text. One that does not compile stays as it was before,
 // if it was there.
 func (l *Library) compiled(text store.AutomationText, before part, known bool) (part, bool) {
-	p, err := compile(text.ID, text.Version, text.Text)
+	p, err := compile(text.ID, text.Version, text.Text, mapping.LoadStored)
 	if err == nil {
 		return p, true
 	}
@@ -255,9 +266,10 @@ func (s *snapshot) join() (*mapping.Set, error) {
 	return mapping.Join(parts)
 }
 
-// compile compiles the text of an automation, which must have that id.
-func compile(id string, version int64, text string) (part, error) {
-	set, err := mapping.Load("automation "+id, []byte(text))
+// compile compiles the text of an automation, which must have that id. load is
+// mapping.Load for a text that a person saves, and mapping.LoadStored for another.
+func compile(id string, version int64, text string, load func(string, []byte) (*mapping.Set, error)) (part, error) {
+	set, err := load("automation "+id, []byte(text))
 	if err != nil {
 		return part{}, err
 	}
@@ -318,6 +330,14 @@ func (l *Library) Named() Named {
 		}
 	}
 	return named
+}
+
+// Doubts lists what fails whenever the automations run: see mapping.Set.Doubts.
+func (n Named) Doubts() (all []mapping.Mistake) {
+	for _, name := range slices.Sorted(maps.Keys(n.Sets)) {
+		all = append(all, n.Sets[name].Doubts()...)
+	}
+	return all
 }
 
 // Recipe is a ready-made automation.

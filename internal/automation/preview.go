@@ -106,7 +106,7 @@ func (l *Library) with(id, text string, version int64) (*mapping.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := compile(id, version, text)
+	own, err := compile(id, version, text, mapping.LoadStored)
 	if err != nil {
 		return nil, err
 	}

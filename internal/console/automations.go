@@ -232,7 +232,17 @@ func (c *Console) setState(r *http.Request, v *view) (string, error) {
 		return automationPath(e.ID) + "/apply", c.Desk.StartPlan(context.WithoutCancel(r.Context()), e.ID)
 	}
 	_, err = c.Desk.SetState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"))
-	return automationPath(e.ID) + "?said=switched-" + string(state), editProblem(err)
+	return automationPath(e.ID) + "?said=switched-" + string(state), stateProblem(err)
+}
+
+// stateProblem says why an automation cannot be switched on: it may have a mistake that an
+// earlier version of Milepost did not find.
+func stateProblem(err error) error {
+	if wrong, ok := errors.AsType[*mapping.LoadError](err); ok {
+		first := wrong.Mistakes[0]
+		return problem("Nothing was changed. Edit the automation first: in line " + strconv.Itoa(first.Line) + ", " + first.Field + ": " + first.Message)
+	}
+	return editProblem(err)
 }
 
 func (c *Console) discardDraft(r *http.Request, v *view) (string, error) {
@@ -504,7 +514,7 @@ func (c *Console) apply(r *http.Request, v *view) (string, error) {
 		return "", problem("Nothing was applied: the automation was changed since this was counted, or it was counted too long ago. Count again.")
 	}
 	if e.State == mapping.StatePaused {
-		return automationPath(e.ID) + "?said=switched-on", editProblem(err)
+		return automationPath(e.ID) + "?said=switched-on", stateProblem(err)
 	}
 	return automationPath(e.ID) + "?said=applied", err
 }

@@ -326,7 +326,7 @@ func (c *Console) formPage(r *http.Request, v *view) error {
 			return err
 		}
 		if f.form, err = fillForm(text, e.ID); err == nil && text != "" {
-			_, err = mapping.Load("text", []byte(text))
+			_, err = mapping.LoadStored("text", []byte(text))
 		}
 		if err != nil {
 			data.NotShown = "The form cannot show this automation: " + err.Error() + "."

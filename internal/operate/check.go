@@ -31,6 +31,8 @@ type Check struct {
 	Say    func(CheckLine)
 	About  string // what is tried: see CheckLine
 	Failed bool   // something did
+
+	doubted bool // Doubts was called: it is the same for all locations
 }
 
 // CheckLocation tries everything that Milepost needs of a connected location.
@@ -68,8 +70,20 @@ func (c *Check) Warn(what, said string) {
 	c.Say(CheckLine{About: c.About, What: what, OK: true, Warning: true, Detail: said})
 }
 
+// Doubts fails for fixed texts in the automations that cannot be what their fields need.
+func (c *Check) Doubts(named automation.Named) {
+	if c.doubted {
+		return
+	}
+	c.doubted = true
+	for _, m := range named.Doubts() {
+		c.Line("automations", func() (string, error) { return "", errors.New(m.String()) })
+	}
+}
+
 // Names warns of names in the automations that a location does not have.
 func (c *Check) Names(ctx context.Context, named automation.Named, hl *highlevel.Client, ch *calendarhero.Client, location string) {
+	c.Doubts(named)
 	found, unread := automation.UnknownNames(ctx, named, hl, ch, location)
 	for _, m := range found {
 		c.Warn("automations", m.String())
