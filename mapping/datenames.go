@@ -35,7 +35,7 @@ var weekdayNames = [...]string{
 }
 
 // These words around a date or a time have no further meaning.
-const dateFillers = "t of at um uhr le à min s a las del de às alle ore om den kl klo"
+const dateFillers = "t of at um uhr le à min s a las del de às alle ore om den kl klo r"
 
 // zoneNames are names of time zones that mean the same offset everywhere, which excludes
 // CST, IST and others.

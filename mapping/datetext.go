@@ -82,14 +82,14 @@ func readDate(text string, zone *time.Location) (Date, error) {
 	return r.at(date)
 }
 
-// plainSigns replaces typographic spaces and minus signs by plain ones, and removes
+// plainSigns replaces typographic spaces, minus signs and dashes by plain ones, and removes
 // invisible marks that some browsers print.
 func plainSigns(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case unicode.IsSpace(c):
 			return ' '
-		case c == '−':
+		case c == '−', c == '–':
 			return '-'
 		case unicode.Is(unicode.Cf, c):
 			return -1
@@ -99,12 +99,16 @@ func plainSigns(s string) string {
 }
 
 // skip removes separators. After a date or a time, a hyphen is not a separator, because it
-// begins an offset.
+// begins an offset; but a hyphen with spaces around it is one between date and time.
 func (r *dateReader) skip(s string) string {
-	if r.hasDate() || r.hasClock {
+	switch {
+	case r.hasClock:
 		return strings.TrimLeft(s, " ,.[]")
+	case !r.hasDate():
+		return strings.TrimLeft(s, " ,.-/")
 	}
-	return strings.TrimLeft(s, " ,.-")
+	s = strings.TrimLeft(s, " ,.[]@|")
+	return strings.TrimLeft(strings.TrimPrefix(s, "- "), " ")
 }
 
 // piece reads one piece at the beginning of s and returns its length, 0 if there
@@ -208,7 +212,8 @@ func clockTime(m []string) (time.Duration, error) {
 			hour += 12
 		}
 	}
-	if hour > 23 || minute > 59 || second > 59 {
+	midnight := hour == 24 && minute+second+nanos == 0 && m[5] == "" // ISO 8601's end of the day
+	if !midnight && (hour > 23 || minute > 59 || second > 59) {
 		return 0, impossible
 	}
 	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second + time.Duration(nanos), nil

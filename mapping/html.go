@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// tagForm is a comment, a doctype or a well-formed tag: closing slash, name,
-// attributes.
-var tagForm = regexp.MustCompile(`(?s)<!--.*?-->|<![dD][oO][cC][tT][yY][pP][eE][^<>]*>|` +
+// tagForm is a comment, a condition or namespace as Outlook writes them, a doctype or a
+// well-formed tag: closing slash, name, attributes.
+var tagForm = regexp.MustCompile(`(?s)<!--.*?-->|<!\[(?:if [^<>\]]*|endif)\]>|<\?xml:namespace [^<>]*>|<![dD][oO][cC][tT][yY][pP][eE][^<>]*>|` +
 	`<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>` + "`" + `]+))?)*)\s*/?>`)
 
 // words is a set of names, given separated by blanks.

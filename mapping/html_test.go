@@ -147,6 +147,8 @@ var htmlTexts = []struct{ name, in, want string }{
 	{"what a browser pastes", `<meta charset='utf-8'><style>p{}</style><p>a</p>`, "a"},
 	{"a document", "<!DOCTYPE html>\n<html><head><title>T</title></head><body><p>a</p></body></html>", "a"},
 	{"Word's elements", `<p class="MsoNormal">a<o:p></o:p></p><p>b<o:p>&nbsp;</o:p></p>`, "a\nb"},
+	{"Outlook's conditions", "<!--[if gte mso 9]><xml><o:x>y</o:x></xml><![endif]--><p><![if !supportLists]><span>1. </span><![endif]>a<?xml:namespace prefix = o />" +
+		"<o:p></o:p></p><!--[if !mso]><!--><p>b</p><!--<![endif]-->", "1. a\nb"},
 	{"unclosed tags", "<p>One <b>two</p><ul><li>A<li>B</ul>", "One two\n- A\n- B"},
 	{"cut off", "<p>One<p>Two", "One\nTwo"},
 	{"a list cut off", "<ul><li>One<li>Two", "- One\n- Two"},
