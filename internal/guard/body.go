@@ -128,6 +128,9 @@ func (g *Guard) reserve(ctx context.Context, c *conn, size int64) (buffer []byte
 		g.queue[last].answer <- ErrBusy
 		g.queue = g.queue[:last]
 	}
+	if len(mine.answer) == 0 {
+		c.since = time.Time{} // the client waits for the server, until grant
+	}
 	g.mu.Unlock()
 	late := time.NewTimer(bodyWait)
 	defer late.Stop()

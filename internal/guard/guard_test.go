@@ -310,6 +310,20 @@ func TestLargeBodiesWaitForMemoryAndStalledOnesLoseIt(t *testing.T) {
 	})
 }
 
+func TestAClientThatWaitsForMemoryIsNotClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setup(t, 3, 1<<20)
+		large := strings.Repeat("x", 100<<10)
+		b.dial("192.0.2.1").send("/read", "", -1, "fffff\r\nstalls"+large) // holds all memory
+		synctest.Wait()
+		b.dial("192.0.2.2").send("/slow", "", 0, "")
+		waiting := b.dial("192.0.2.2").send("/read", "", len(large), large)
+		time.Sleep(200 * time.Millisecond)
+		b.dial("192.0.2.3").send("/read", "", 2, "ok").want(200)
+		waiting.want(200) // though its client has the most connections
+	})
+}
+
 func TestALargeBodyWithoutMemoryGetsAnAnswerToRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t, 10, 64<<10)
