@@ -616,7 +616,7 @@ func (c *checkRecipeCmd) Run(ctx context.Context) error { return c.check(ctx, os
 func (c *checkRecipeCmd) check(ctx context.Context, out io.Writer) error {
 	location := firstText(c.Location, c.HighLevelLocationID)
 	if location == "" {
-		return errors.New("no location: give --location")
+		return usageError("no location: give --location")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})

@@ -39,9 +39,9 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 	c.Location = cmp.Or(c.Location, c.HighLevelLocationID)
 	switch {
 	case c.Location == "":
-		return errors.New("no location: give --location")
+		return usageError("no location: give --location")
 	case c.JSON && !c.DryRun:
-		return errors.New("--json needs --dry-run, which lists what would change")
+		return usageError("--json needs --dry-run, which lists what would change")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		backfill, err := state.Backfill(c.Config)
@@ -226,10 +226,10 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil && t.After(now) {
-			return time.Time{}, fmt.Errorf("--since %s is in the future", text)
+			return time.Time{}, usageError(fmt.Sprintf("--since %s is in the future", text))
 		} else if err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("--since %q is not a day such as 2026-11-01, a length of time such as 90d, or all", text)
+	return time.Time{}, usageError(fmt.Sprintf("--since %q is not a day such as 2026-11-01, a length of time such as 90d, or all", text))
 }

@@ -30,24 +30,25 @@ func (c *backupCmd) Run(ctx context.Context) (err error) {
 	}
 	now := time.Now()
 	if c.File == "-" {
-		return errors.Join(backup.Write(ctx, c.DataDir, "", version.Get().Version, now, os.Stdout), c.note(ctx, now, 0))
+		if err := backup.Write(ctx, c.DataDir, "", version.Get().Version, now, os.Stdout); err != nil {
+			return err
+		}
+		return c.note(ctx, now, 0)
+	}
+	if info, err := os.Stat(c.File); err == nil && info.IsDir() {
+		return usageError(c.File + " is a folder: name the file to write in it")
 	}
 	// The archive gets its name once it is complete.
 	part, err := os.OpenFile(c.File+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write the archive: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(part.Name()))
-		}
-	}()
 	err = backup.Write(ctx, c.DataDir, filepath.Dir(c.File), version.Get().Version, now, part)
-	if err = errors.Join(err, part.Sync(), part.Close()); err != nil {
-		return err
+	if err = errors.Join(err, part.Sync(), part.Close()); err == nil {
+		err = os.Rename(part.Name(), c.File)
 	}
-	if err := os.Rename(part.Name(), c.File); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, os.Remove(part.Name()))
 	}
 	info, err := os.Stat(c.File)
 	if err != nil {

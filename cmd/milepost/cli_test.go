@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"milepost/internal/store"
 	"milepost/internal/testenv"
 )
 
@@ -79,6 +80,21 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"alerts"}, env: []string{"MILEPOST_ALERT_EMAIL=olivia@agency.example"}, status: 2, says: "MILEPOST_SMTP_URL belong together"},
 		{args: []string{"removals", "--help"}, status: 0, says: "milepost removals allow LOCATION"},
 		{args: []string{"removals", "allow", "nowhere", "--yes"}, status: 1, says: "nothing waits to be removed at location nowhere"},
+		{args: []string{"backfill", "--since", "yesterday"}, status: 2, says: "backfill --help"},
+		{args: []string{"backfill", "--since", "all"}, status: 2, says: "--location"},
+		{args: []string{"forget", "--contact", "c1"}, status: 2, says: "--location"},
+		{args: []string{"recipes", "check", "milestone-to-calendar-event"}, status: 2, says: "--location"},
+		{args: []string{"deliveries", "replay"}, status: 2, says: "replay --help"},
+		{args: []string{"deliveries", "replay", "--outcome", "great"}, status: 2, says: "there is no outcome"},
+		{args: []string{"timeline", "loc", "--limit", "0"}, status: 2, says: "at least 1"},
+		{args: []string{"connections", "set", "loc"}, status: 2, says: "--token-file"},
+		{args: []string{"people", "token", "ann"}, status: 2, says: "--label"},
+		{args: []string{"move"}, status: 2, says: "--to"},
+		{args: []string{"backup", os.TempDir()}, status: 2, says: "is a folder"},
+		{args: []string{"serve", "--listen", "8080"}, status: 2, says: "such as :8080"},
+		{args: []string{"serve", "--admin-listen", ":99999"}, status: 2, says: "MILEPOST_ADMIN_LISTEN"},
+		{args: []string{"connections"}, env: []string{"DATABASE_URL=mysql://ann:s3cret@db/x"}, status: 2, says: "postgres://", silent: "s3cret"},
+		{args: []string{"connections"}, env: []string{"MILEPOST_LOG_LEVEL=", "MILEPOST_MCP=", "MILEPOST_LISTEN=", "MILEPOST_RECONCILE_EVERY=", "MILEPOST_AUTOMATIONS="}, status: 0, says: "No location"},
 	} {
 		t.Run(strings.Join(append([]string{"milepost"}, c.args...), " "), func(t *testing.T) {
 			out, status := milepost(t, c.env, c.args...)
@@ -119,5 +135,32 @@ func TestEachCommandShowsItsOwnFlagsBeforeTheSettings(t *testing.T) {
 		if status != 0 || !apart || !strings.Contains(own, flag) || strings.Contains(own, "--data-dir") || strings.Contains(settings, flag) {
 			t.Errorf("milepost %s --help does not keep %s apart from the settings:\n%s", command, flag, out)
 		}
+	}
+}
+
+// A disk may be full, or the reader of a pipe gone.
+func TestWhatIsShownOnceIsNotLostInSilence(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no file here refuses every write:", err)
+	}
+	defer full.Close()
+	dir := testenv.DataDir(t)
+	for _, args := range []string{"keys generate", "people add ann", "people password ann", "people token ann --label ci", "version", "backup -"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
+		cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+dir, "DATABASE_URL=")
+		cmd.Stdout = full
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 {
+			t.Errorf("milepost %s > /dev/full: %v, want exit status 1", args, err)
+		}
+	}
+	st, err := store.OpenSQLite(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if at, err := st.LastBackup(t.Context()); err != nil || !at.IsZero() {
+		t.Errorf("a backup that could not be written counts as made at %s (error %v)", at, err)
 	}
 }

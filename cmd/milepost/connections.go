@@ -120,7 +120,7 @@ type setConnectionCmd struct {
 // Run stores the tokens, encrypted.
 func (c *setConnectionCmd) Run(ctx context.Context) error {
 	if c.HighLevelTokenFile == "" && c.CalendarHeroTokenFile == "" {
-		return errors.New("give --token-file, --calendarhero-file or both; milepost reads tokens from files, so that the list of processes does not show them")
+		return usageError("give --token-file, --calendarhero-file or both; milepost reads tokens from files, so that the list of processes does not show them")
 	}
 	var tokens [2]string
 	for i, path := range []string{c.HighLevelTokenFile, c.CalendarHeroTokenFile} {

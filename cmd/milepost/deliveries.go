@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +29,7 @@ func (c *listDeliveriesCmd) Run(ctx context.Context) error { return c.run(ctx, o
 
 func (c *listDeliveriesCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
 	if c.Limit < 1 {
-		return errors.New("--limit must be at least 1")
+		return usageError("--limit must be at least 1")
 	}
 	since, err := parseSince(c.Since, now)
 	if err != nil {

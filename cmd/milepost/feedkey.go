@@ -48,7 +48,9 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, link, state.Connections.Address())
+		if err := printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, link, state.Connections.Address()); err != nil {
+			return err
+		}
 		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
 		return nil
 	})

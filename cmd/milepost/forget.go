@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +32,7 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		c.Location = c.HighLevelLocationID
 	}
 	if c.Location == "" {
-		return errors.New("no location: give --location")
+		return usageError("no location: give --location")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if err := state.OpenQueue(); err != nil {

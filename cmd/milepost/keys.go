@@ -20,8 +20,8 @@ type generateKeyCmd struct{}
 
 // Run prints a key.
 func (generateKeyCmd) Run() error {
-	fmt.Println(secret.GenerateKey())
-	return nil
+	_, err := fmt.Println(secret.GenerateKey())
+	return err
 }
 
 type rotateKeysCmd struct {

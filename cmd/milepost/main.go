@@ -60,6 +60,11 @@ const (
 	exitUsage  = 2 // the command line or the environment is wrong; nothing was done
 )
 
+// usageError is a mistake of the command line that the parser does not see.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
 func main() {
 	os.Exit(run(os.Args[1:]))
 }
@@ -84,6 +89,10 @@ func run(args []string) int {
 			return exitUsage
 		}
 	}
+	if err := app.DropEmpty(os.Environ()); err != nil {
+		fmt.Fprintln(os.Stderr, "milepost:", err)
+		return exitFailed
+	}
 	command, err := parser.Parse(args)
 	switch {
 	case errors.Is(err, app.ErrAutomations):
@@ -101,8 +110,14 @@ func run(args []string) int {
 	for _, flag := range secretFlags(command) {
 		fmt.Fprintf(os.Stderr, "milepost: --%s shows a secret in the list of processes; set %s or %s_FILE instead\n", flag.Name, flag.Envs[0], flag.Envs[0])
 	}
-	if err := command.Run(); err != nil {
+	err = command.Run()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "milepost:", err)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(os.Stderr, "milepost: `milepost %s --help` lists its flags\n", command.Selected().Path())
+		return exitUsage
+	} else if err != nil {
 		return exitFailed
 	}
 	return exitOK

@@ -22,7 +22,7 @@ type moveCmd struct {
 func (c *moveCmd) Run(ctx context.Context) (err error) {
 	to := cmp.Or(c.To, c.DatabaseURL)
 	if to == "" {
-		return errors.New("say where to: --to postgres://user:password@host/database")
+		return usageError("say where to: --to postgres://user:password@host/database")
 	}
 	if _, err := os.Stat(c.DataDir); err != nil {
 		return fmt.Errorf("there is nothing to move (MILEPOST_DATA_DIR): %w", err)

@@ -120,11 +120,19 @@ func (c *addPersonCmd) run(ctx context.Context, in io.Reader, out io.Writer) err
 			return fmt.Errorf("add %s: %w", oneLine(c.Name), err)
 		}
 		fmt.Fprintf(out, "%s can sign in to the console as %s\n", c.Name, c.Role)
-		if generated {
-			fmt.Fprintf(out, "password: %s\n", password)
-		}
-		return nil
+		return showPassword(out, c.Name, password, generated)
 	})
+}
+
+// showPassword prints a generated password, which nothing shows again.
+func showPassword(out io.Writer, name, password string, generated bool) error {
+	if !generated {
+		return nil
+	}
+	if _, err := fmt.Fprintf(out, "password: %s\n", password); err != nil {
+		return fmt.Errorf("the password of %s was set but could not be shown; `milepost people password` sets another: %w", oneLine(name), err)
+	}
+	return nil
 }
 
 type removePersonCmd struct {
@@ -179,10 +187,7 @@ func (c *passwordCmd) run(ctx context.Context, in io.Reader, out io.Writer) erro
 			return err
 		}
 		fmt.Fprintf(out, "%s has a new password, and is signed out everywhere\n", c.Name)
-		if generated {
-			fmt.Fprintf(out, "password: %s\n", password)
-		}
-		return nil
+		return showPassword(out, c.Name, password, generated)
 	})
 }
 
@@ -222,12 +227,14 @@ func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
 		}
 		token, err := r.NewToken(ctx, byCommand, c.Name, c.Label)
 		if errors.Is(err, people.ErrInvalid) {
-			return fmt.Errorf("%w: add --label", err)
+			return usageError(err.Error() + ": add --label")
 		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token)
+		if _, err := fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token); err != nil {
+			return fmt.Errorf("the token was created but could not be shown; --list shows its number, --revoke ends it: %w", err)
+		}
 		return nil
 	})
 }

@@ -154,7 +154,7 @@ func configurationPage(app *kong.Application) string {
 	fmt.Fprintf(&b, "# Settings\n\n<!-- %s -->\n\n", madeBy)
 	b.WriteString("Set them in the environment, or as flags of a command. A flag goes before the environment. `milepost serve` starts with none of them.\n\n" +
 		"You can put a secret into a file and give its path as `NAME_FILE`. Do not pass secrets as flags: the list of processes shows them.\n" +
-		"Milepost rejects a variable that begins with `MILEPOST_` and that it does not know, and names the nearest one that it knows.\n\n" +
+		"Milepost rejects a variable that begins with `MILEPOST_` and that it does not know, and names the nearest one that it knows. An empty variable counts as not set.\n\n" +
 		"| variable | flag | default | meaning |\n|---|---|---|---|\n")
 	for _, f := range settings(app) {
 		names, fallback := make([]string, len(f.Envs)), ""

@@ -55,14 +55,14 @@ func (c *replayCmd) selection(now time.Time) (operate.Selection, error) {
 	filtered := c.Location+c.Record+c.Type+c.Outcome+c.Automation+c.Since != ""
 	switch {
 	case len(c.IDs) > 0 && (filtered || c.Cause != "") || c.Cause != "" && filtered:
-		return s, errors.New("give numbers, flags that filter, or --cause, and not several of them")
+		return s, usageError("give numbers, flags that filter, or --cause, and not several of them")
 	case len(c.IDs) == 0 && c.Cause == "" && !filtered:
-		return s, errors.New("give the numbers of webhooks, or flags that filter them; --since all means all")
+		return s, usageError("give the numbers of webhooks, or flags that filter them; --since all means all")
 	}
 	if c.Outcome != "" {
 		var ok bool
 		if q.Outcomes, ok = operate.Outcomes(c.Outcome); !ok {
-			return s, fmt.Errorf("--outcome: there is no outcome %q", c.Outcome)
+			return s, usageError(fmt.Sprintf("--outcome: there is no outcome %q", c.Outcome))
 		}
 	}
 	if c.Since != "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +28,7 @@ func (c *timelineCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdo
 
 func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
 	if c.Limit < 1 {
-		return errors.New("--limit must be at least 1")
+		return usageError("--limit must be at least 1")
 	}
 	since, err := parseSince(c.Since, now)
 	if err != nil {

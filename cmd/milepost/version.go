@@ -28,6 +28,6 @@ func (c versionCmd) Run() error {
 	case c.JSON:
 		return printJSON(os.Stdout, info)
 	}
-	fmt.Println("milepost", info.Version)
-	return nil
+	_, err := fmt.Println("milepost", info.Version)
+	return err
 }

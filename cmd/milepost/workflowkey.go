@@ -28,7 +28,7 @@ func (c *workflowKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.S
 
 func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
 	if c.Overlap < 0 {
-		return errors.New("--overlap must not be negative")
+		return usageError("--overlap must not be negative")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := deskOf(state)
@@ -50,7 +50,9 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		if err != nil {
 			return err
 		}
-		printURL(out, "URL for the Webhook actions of location "+c.Location, link, state.Connections.Address())
+		if err := printURL(out, "URL for the Webhook actions of location "+c.Location, link, state.Connections.Address()); err != nil {
+			return err
+		}
 		fmt.Fprintln(out, "docs/workflows.md says what else to paste. Anyone who knows this URL can send webhooks for the location.")
 		if n := len(valid(keys, now)); n > 0 && c.Rotate {
 			fmt.Fprintf(out, "The older keys stay valid until %s at the latest. Replace their URLs by then.\n", until.UTC().Format(time.RFC3339))
@@ -103,11 +105,14 @@ func revoked(out io.Writer, n int64, err error, means string) error {
 }
 
 // printURL shows a URL with a key in it, which is kept nowhere.
-func printURL(out io.Writer, what, link, publicURL string) {
-	fmt.Fprintf(out, "%s, shown this once:\n\n  %s\n\n", what, link)
+func printURL(out io.Writer, what, link, publicURL string) error {
+	if _, err := fmt.Fprintf(out, "%s, shown this once:\n\n  %s\n\n", what, link); err != nil {
+		return fmt.Errorf("the key was created but could not be shown; --list shows its id, --revoke ends it: %w", err)
+	}
 	if publicURL == "" {
 		fmt.Fprintln(out, "Replace YOUR-HOST by your own host, or set MILEPOST_PUBLIC_URL.")
 	}
+	return nil
 }
 
 // valid are the keys that still let something in.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -19,6 +20,7 @@ import (
 	"milepost/internal/inbox"
 	"milepost/internal/metrics"
 	"milepost/internal/secret"
+	"milepost/internal/store"
 	"milepost/internal/tracing"
 )
 
@@ -113,6 +115,19 @@ func SecretFiles(lookup func(string) (string, bool)) kong.Resolver {
 		}
 		return nil, nil
 	})
+}
+
+// DropEmpty removes settings with an empty value from the environment: env files and
+// docker compose write a variable that is not set in this way.
+func DropEmpty(environ []string) error {
+	var failed error
+	for _, kv := range environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if value == "" && (strings.HasPrefix(name, "MILEPOST_") || name == "DATABASE_URL") {
+			failed = errors.Join(failed, os.Unsetenv(name))
+		}
+	}
+	return failed
 }
 
 // CheckEnvironment refuses variables that begin with MILEPOST_ and mean
@@ -216,6 +231,14 @@ func (c *Config) parse() (s settings, err error) {
 		}
 		s.proxies = append(s.proxies, prefix)
 	}
+	for _, l := range [][2]string{{"MILEPOST_LISTEN", c.Listen}, {"MILEPOST_ADMIN_LISTEN", c.AdminListen}} {
+		if l[1] != "" && !isListenAddress(l[1]) {
+			problem("%s: %q is not an address such as :8080 or 127.0.0.1:8080", l[0], l[1])
+		}
+	}
+	if c.DatabaseURL != "" {
+		problems = append(problems, store.CheckPostgresURL(c.DatabaseURL))
+	}
 	if c.MaxConnections < 0 {
 		problem("MILEPOST_MAX_CONNECTIONS must be at least 1")
 	}
@@ -268,6 +291,16 @@ func (c *Config) checkTokens() (problems []error) {
 		problem("MILEPOST_HIGHLEVEL_CLIENT_SECRET is set, but MILEPOST_HIGHLEVEL_CLIENT_ID is not: OAuth needs both")
 	}
 	return problems
+}
+
+// isListenAddress reports whether s is an address to listen at. The host is checked when
+// Milepost listens there.
+func isListenAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	return err == nil && port != ""
 }
 
 // parseNetwork reads a network or a single address.

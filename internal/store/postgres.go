@@ -87,11 +87,21 @@ func MigratePostgres(ctx context.Context, url string) error {
 const endAbandoned = `SELECT set_config('idle_in_transaction_session_timeout', '10s', false),
 	set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false)`
 
+var errNoPostgresURL = errors.New("DATABASE_URL is not a PostgreSQL connection string (postgres://user:password@host:5432/database)")
+
+// CheckPostgresURL returns an error if the value of DATABASE_URL cannot be one.
+func CheckPostgresURL(url string) error {
+	if _, err := pgxpool.ParseConfig(url); err != nil {
+		return errNoPostgresURL // the parser's own error may show the password
+	}
+	return nil
+}
+
 // PostgresPool opens a pool of at most conns connections.
 func PostgresPool(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("DATABASE_URL is not a PostgreSQL connection string (postgres://user:password@host:5432/database)")
+		return nil, errNoPostgresURL
 	}
 	cfg.MaxConns = conns
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
