@@ -47,10 +47,7 @@ func setupAdmin(t *testing.T, change ...func(*api.Routes)) *admin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoints, err := adminapi.New(adminapi.Config{People: a.people, Logger: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	endpoints := adminapi.New(adminapi.Config{People: a.people, Logger: zerolog.Nop()})
 	routes := api.Routes{Ready: func(context.Context) error { return nil }, Logger: zerolog.Nop(), People: a.people, Console: pages, API: endpoints, MCP: true}
 	for _, c := range change {
 		c(&routes)

@@ -107,10 +107,8 @@ func handler(t *testing.T, cfg operate.Config, d *desk) http.Handler {
 	if d != nil {
 		c.People, c.Logger = d.people, zerolog.New(d.log)
 	}
-	api, err := adminapi.New(c)
-	must(t, err)
 	mux := chi.NewRouter()
-	mux.Mount("/api/v1", api.Router())
+	mux.Mount("/api/v1", adminapi.New(c).Router())
 	return mux
 }
 

@@ -16,10 +16,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -46,28 +46,30 @@ type Config struct {
 // API is the admin API.
 type API struct {
 	Config
-	router   chi.Router
-	huma     huma.API
-	document []byte
+	router chi.Router
+	huma   huma.API
 }
 
-// New returns the API.
-func New(cfg Config) (*API, error) {
+// New returns the API. The OpenAPI document is written when it is first asked for.
+func New(cfg Config) *API {
 	a := &API{Config: cfg, router: chi.NewRouter()}
 	a.router.Use(headers, onlyText)
 	a.huma = humachi.New(a.router, describe())
 	for _, add := range []func(){a.overview, a.attention, a.deliveries, a.replays, a.contacts, a.automations, a.preview, a.recipes, a.connections, a.backfills, a.webhooks, a.links, a.jobs, a.requests, a.removals, a.catalog, a.peopleAndAudit, a.tokens, a.sessions, a.alerts} {
 		add()
 	}
-	var err error
-	if a.document, err = json.Marshal(a.huma.OpenAPI()); err != nil {
-		return nil, fmt.Errorf("write the OpenAPI document of the admin API: %w", err)
-	}
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.huma.OpenAPI()) })
 	a.router.Get("/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		text, err := document()
+		if err != nil {
+			a.Logger.Error().Err(err).Msg("could not write the OpenAPI document of the admin API")
+			httpjson.Problem(w, http.StatusInternalServerError, "something went wrong here; the log says what")
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(a.document) // the client is gone if this fails
+		_, _ = w.Write(text) // the client is gone if this fails
 	})
-	return a, nil
+	return a
 }
 
 // Router leads to the endpoints. Its paths are below Path.

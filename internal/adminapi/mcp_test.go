@@ -25,9 +25,7 @@ type assistant struct {
 // assist connects an assistant over loopback.
 func (d *desk) assist(cfg operate.Config, who people.Identity) *assistant {
 	d.t.Helper()
-	api, err := adminapi.New(adminapi.Config{Desk: operate.New(cfg), People: d.people, Logger: zerolog.New(d.log)})
-	must(d.t, err)
-	endpoint := api.MCP()
+	endpoint := adminapi.New(adminapi.Config{Desk: operate.New(cfg), People: d.people, Logger: zerolog.New(d.log)}).MCP()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		endpoint.ServeHTTP(w, r.WithContext(people.With(r.Context(), who)))
 	}))

@@ -51,10 +51,7 @@ func (a *App) adminRoutes(cfg Config, routes api.Routes) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoints, err := adminapi.New(adminapi.Config{Desk: desk, People: a.people, Logger: a.logger})
-	if err != nil {
-		return nil, err
-	}
+	endpoints := adminapi.New(adminapi.Config{Desk: desk, People: a.people, Logger: a.logger})
 	routes.People, routes.AdminURL, routes.Console, routes.API, routes.MCP = a.people, cfg.AdminURL, pages, endpoints, cfg.MCP
 	return api.Admin(routes)
 }

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -85,29 +86,48 @@ type Console struct {
 //go:embed templates static
 var files embed.FS
 
-// New reads the templates.
+// New returns the console.
 func New(cfg Config) (*Console, error) {
-	c := &Console{Config: cfg, pages: map[string]*template.Template{}, streams: make(chan struct{}, mostStreams)}
+	pages, err := templates()
+	if err != nil {
+		return nil, err
+	}
+	c := &Console{Config: cfg, pages: pages, streams: make(chan struct{}, mostStreams)}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	return c, nil
+}
+
+// templates reads the templates, once in a process, and returns them by page. All pages
+// share the layout and its parts.
+var templates = sync.OnceValues(func() (map[string]*template.Template, error) {
+	const layout = "templates/layout.html"
+	shared, err := template.New("layout.html").Funcs(functions).ParseFS(files, layout, "templates/parts/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("read the template of the layout: %w", err)
 	}
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
+	pages := map[string]*template.Template{}
 	for _, name := range names {
-		short := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
-		if short == "layout" {
+		if name == layout {
 			continue
 		}
-		page, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts/*.html", name)
+		short := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
+		page, err := shared.Clone()
+		if err == nil {
+			page, err = page.ParseFS(files, name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read the template of the page %s: %w", short, err)
 		}
-		c.pages[short] = page
+		pages[short] = page
 	}
-	return c, nil
-}
+	return pages, nil
+})
 
 // Router leads to the pages. Its paths are below Path.
 func (c *Console) Router() chi.Router {
