@@ -112,8 +112,11 @@ func unvisited(c *console.Console, paths []string) (pages []string) {
 	return pages
 }
 
+// TestTheConsoleInABrowser opens every twelfth page in light. With MILEPOST_TEST_WALK=full,
+// as in CI, it opens all of them in light and dark, and those of an empty database.
 func TestTheConsoleInABrowser(t *testing.T) {
 	testenv.Long(t)
+	full := os.Getenv("MILEPOST_TEST_WALK") == "full"
 	chromium, dir := testenv.Browser(t), testenv.NodePackage(t, "../sandbox/testdata/axe")
 	script, err := os.ReadFile("testdata/walk.mjs")
 	if err == nil {
@@ -152,6 +155,9 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		}
 	}
 	t.Run("empty", func(t *testing.T) {
+		if !full {
+			t.Skip("it takes long: set MILEPOST_TEST_WALK=full")
+		}
 		d, c := setupConsole(t)
 		walk(t, d, c, "/console/", "/console/attention", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/calendar", "/console/connections", "/console/connect", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
 	})
@@ -172,6 +178,19 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		for _, page := range unvisited(c, paths) {
 			t.Errorf("the walk leaves out the page %s: add its address", page)
 		}
+		if !full {
+			paths = sample(paths)
+		}
 		walk(t, d, c, paths...)
 	})
+}
+
+// sample returns every twelfth path, and an editor, in which the walk makes a mistake.
+func sample(paths []string) (some []string) {
+	for i, path := range paths {
+		if i%12 == 0 || path == toContact+"/yaml" {
+			some = append(some, path)
+		}
+	}
+	return some
 }
