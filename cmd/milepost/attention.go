@@ -145,14 +145,15 @@ func (c *retryAttentionCmd) Run(ctx context.Context) error { return c.retry(ctx,
 
 func (c *retryAttentionCmd) retry(ctx context.Context, out io.Writer) error {
 	return c.run(ctx, func(desk *operate.Desk) error {
-		n, more, err := desk.Retry(ctx, byUser(), c.Key)
+		done, err := desk.Retry(ctx, byUser(), c.Key)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "a running milepost syncs %d records now\n", n)
-		if more {
-			fmt.Fprintln(out, "there are more: run this again when these are done")
+		if done.Replay > 0 {
+			fmt.Fprintf(out, "a running milepost syncs %d records, one after the other; `milepost deliveries replay --status %d` shows how far it is, and `--cancel %d` cancels it\n", done.Records, done.Replay, done.Replay)
+			return nil
 		}
+		fmt.Fprintf(out, "a running milepost syncs %d records now\n", done.Records)
 		return nil
 	})
 }

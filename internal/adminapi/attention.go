@@ -79,8 +79,8 @@ type snooze struct {
 
 // Retried says what a retry began.
 type Retried struct {
-	Records int  `json:"records" doc:"How many are in the queue."`
-	More    bool `json:"more,omitempty" doc:"There are others: retry again later."`
+	Records int64 `json:"records" doc:"How many are synced again."`
+	Replay  int64 `json:"replay,omitempty" doc:"There are many: this replay reaches them one after the other. It can be read and cancelled."`
 }
 
 func (a *API) attention() {
@@ -106,8 +106,8 @@ func (a *API) attention() {
 		func(ctx context.Context, in *OneConcern) error { return a.Desk.Reopen(ctx, who(ctx), in.Key) })
 	post(a, http.MethodPost, endpoint{id: "retry", path: one + "/retry", tag: tag, summary: "Sync its records again now"},
 		func(ctx context.Context, in *OneConcern) (out Retried, err error) {
-			out.Records, out.More, err = a.Desk.Retry(ctx, who(ctx), in.Key)
-			return out, err
+			done, err := a.Desk.Retry(ctx, who(ctx), in.Key)
+			return Retried(done), err
 		})
 }
 

@@ -250,9 +250,9 @@ func changedConcern(r *http.Request, err error, said string) (string, error) {
 }
 
 func (c *Console) retryConcern(r *http.Request, v *view) (string, error) {
-	_, more, err := c.Desk.Retry(r.Context(), v.Me.Name, chi.URLParam(r, "key"))
-	if more {
-		return changedConcern(r, err, "retried-some")
+	done, err := c.Desk.Retry(r.Context(), v.Me.Name, chi.URLParam(r, "key"))
+	if err == nil && done.Replay > 0 {
+		return replayPath(done.Replay) + "?said=retry-began", nil
 	}
 	return changedConcern(r, err, "retried")
 }

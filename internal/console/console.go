@@ -335,7 +335,7 @@ var said = map[string]string{
 
 	"over":         "Its cause is gone already. There was nothing to do.",
 	"retried":      "All of its records are in the queue. Reload the page to see what becomes of them.",
-	"retried-some": "10,000 of its records are in the queue. Retry again when these are done.",
+	"retry-began":  "The retry has begun. This page shows how far it is.",
 	"acknowledged": "You acknowledged it. It is open again only if its cause goes away and comes back.",
 	"snoozed":      "It is snoozed. It is open again after that time, or if its cause goes away and comes back.",
 	"reopened":     "It is open again.",

@@ -380,43 +380,49 @@ func (c Concern) subject() string {
 	return text
 }
 
-// mostRetried bounds how many records one Retry has synced. Those that fail by Milepost's
-// own retries are tried again anyway.
-const mostRetried = 10_000
+// mostAtOnce is how many records a retry queues by itself, which takes about 0.1 s. Ten
+// thousand would take 2 s of a core.
+const mostAtOnce = 500
 
 // ErrNoRetry means that a concern is about no records that would fare better now.
 var ErrNoRetry = errors.New("a retry would not help here")
 
-// Retry has the records of a concern synced at once, and returns how many; more reports
-// that there are others.
-func (d *Desk) Retry(ctx context.Context, who, key string) (n int, more bool, err error) {
+// Retried is what a retry began.
+type Retried struct {
+	Records int64 // that it is about
+	Replay  int64 // the run that reaches them one after the other; 0 = all are queued
+}
+
+// Retry has the records of a concern synced at once. More than a few hundred are reached by a
+// run, as a replay of many webhooks is: it can be followed and cancelled.
+func (d *Desk) Retry(ctx context.Context, who, key string) (out Retried, err error) {
 	c, err := d.Concern(ctx, key)
 	if err != nil {
-		return 0, false, err
+		return out, err
 	}
 	if !c.Retries() {
-		return 0, false, ErrNoRetry
+		return out, ErrNoRetry
 	}
-	const page = 200
-	for last := (store.Entity{}); n < mostRetried; {
-		list, err := d.Store.RecordsWith(ctx, key, last, page)
-		if err != nil {
-			return n, false, err
-		}
-		if len(list) == 0 {
-			break
-		}
-		entities := make([]store.Entity, len(list))
-		for i, s := range list {
-			entities[i] = s.Entity
-		}
-		last = list[len(list)-1].Entity
-		if err := d.Store.SyncRecordsNow(ctx, entities); err != nil {
-			return n, false, err
-		}
-		n, more = n+len(list), len(list) == page
+	list, err := d.Store.RecordsWith(ctx, key, store.Entity{}, mostAtOnce+1)
+	if err != nil {
+		return out, err
 	}
-	return n, more && n >= mostRetried, d.note(ctx, who, "retried", c.subject())
+	if len(list) > mostAtOnce {
+		r := store.Replay{What: Selection{Cause: key}.String(), Apply: store.Apply{By: who, AskedAt: d.Now()}}
+		if out.Replay, out.Records, err = d.Store.StartReplayOfCause(ctx, r, key); err != nil {
+			return out, err
+		}
+		return out, d.note(ctx, who, "retried", fmt.Sprintf("%s by replay %d", c.subject(), out.Replay))
+	}
+	entities := make([]store.Entity, len(list))
+	for i, s := range list {
+		entities[i] = s.Entity
+	}
+	if err := d.Store.SyncRecordsNow(ctx, entities); err != nil {
+		return out, err
+	}
+	out.Records = int64(len(list))
+	return out, d.note(ctx, who, "retried", c.subject())
 }
 
 // RemovalsOf lists some of the records that vanished at a vendor, for a concern.

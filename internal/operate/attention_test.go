@@ -122,9 +122,9 @@ func TestWhatFailsIsGroupedByItsCauseAndClosesItself(t *testing.T) {
 		}
 	}
 	counts(2)
-	n, more, err := r.Retry(t.Context(), "ann", key)
-	if err != nil || n != 2 || more {
-		t.Errorf("retried are %d, %t, %v", n, more, err)
+	done, err := r.Retry(t.Context(), "ann", key)
+	if err != nil || done.Records != 2 || done.Replay != 0 {
+		t.Errorf("retried are %+v, %v", done, err)
 	}
 	if s, err := r.Store.EntityState(t.Context(), contact("c1")); err != nil || s.Wanted != s.Done+1 {
 		t.Errorf("after the retry c1 is %+v, %v", s, err)
@@ -134,7 +134,7 @@ func TestWhatFailsIsGroupedByItsCauseAndClosesItself(t *testing.T) {
 	}
 	r.concerns(0, operate.ConcernOpen)
 	counts(0)
-	if _, _, err := r.Retry(t.Context(), "ann", key); !errors.Is(err, operate.ErrUnknown) {
+	if _, err := r.Retry(t.Context(), "ann", key); !errors.Is(err, operate.ErrUnknown) {
 		t.Errorf("what is over is retried: %v", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestWhatWaitsForAPersonNeedsAttention(t *testing.T) {
 	if list, err := r.RemovalsOf(t.Context(), gone, 10); err != nil || len(list) != 1 || list[0].ID != "c4" {
 		t.Errorf("it is about %+v, %v", list, err)
 	}
-	if _, _, err := r.Retry(t.Context(), "ann", gone.Key); !errors.Is(err, operate.ErrNoRetry) {
+	if _, err := r.Retry(t.Context(), "ann", gone.Key); !errors.Is(err, operate.ErrNoRetry) {
 		t.Errorf("it is retried: %v", err)
 	}
 	if n, err := r.AllowRemovals(t.Context(), "ann", "loc"); err != nil || n != 1 {

@@ -41,34 +41,57 @@ func ReplayOf(key string) int64 {
 // StartReplay stores the deliveries to replay and their records, queues the run, and
 // returns its number.
 func (s *Store) StartReplay(ctx context.Context, r Replay, records []Entity, deliveries []int64) (id int64, err error) {
+	r.Deliveries = int64(len(deliveries))
+	return s.startReplay(ctx, r, func(tx *Tx, id int64) (int64, error) {
+		for _, e := range records {
+			if _, err := tx.Exec(ctx, `INSERT INTO replay_records (replay, location_id, kind, id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, e.LocationID, e.Kind, e.ID); err != nil {
+				return 0, err
+			}
+		}
+		for _, d := range deliveries {
+			if _, err := tx.Exec(ctx, `UPDATE deliveries SET replay = $2 WHERE id = $1`, d, id); err != nil {
+				return 0, err
+			}
+		}
+		return int64(len(records)), nil
+	})
+}
+
+// StartReplayOfCause is StartReplay for all records that a cause keeps out of step. It also
+// returns how many they are.
+func (s *Store) StartReplayOfCause(ctx context.Context, r Replay, key string) (id, records int64, err error) {
+	id, err = s.startReplay(ctx, r, func(tx *Tx, id int64) (int64, error) {
+		records, err = tx.Exec(ctx, `INSERT INTO replay_records (replay, location_id, kind, id)
+			SELECT $1, location_id, kind, id FROM entities WHERE trouble <> '' AND trouble = $2`, id, key)
+		return records, err
+	})
+	return id, records, err
+}
+
+// startReplay stores a replay whose records add stores.
+func (s *Store) startReplay(ctx context.Context, r Replay, add func(tx *Tx, id int64) (records int64, err error)) (id int64, err error) {
 	if !s.CanQueue() {
 		return 0, errors.New("begin a replay: there is no queue")
 	}
 	err = s.InTx(ctx, func(tx *Tx) error {
-		rows, err := tx.Query(ctx, `INSERT INTO replays (what, deliveries) VALUES ($1, $2) RETURNING id`, r.What, len(deliveries))
+		rows, err := tx.Query(ctx, `INSERT INTO replays (what, deliveries) VALUES ($1, $2) RETURNING id`, r.What, r.Deliveries)
 		ids, err := collect(rows, err, func(r Rows) (id int64, err error) { return id, r.Scan(&id) })
 		if err != nil {
 			return err
 		}
 		id = ids[0]
-		for _, e := range records {
-			if _, err := tx.Exec(ctx, `INSERT INTO replay_records (replay, location_id, kind, id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, e.LocationID, e.Kind, e.ID); err != nil {
-				return err
-			}
-		}
-		for _, d := range deliveries {
-			if _, err := tx.Exec(ctx, `UPDATE deliveries SET replay = $2 WHERE id = $1`, d, id); err != nil {
-				return err
-			}
+		records, err := add(tx, id)
+		if err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO applies (`+applyColumns+`) VALUES ($1, $2, $3, 'running', '', $4, 0, '', '', '', 0, 0)`,
-			replayKey(id), r.By, micros(r.AskedAt), len(records)); err != nil {
+			replayKey(id), r.By, micros(r.AskedAt), records); err != nil {
 			return err
 		}
 		return s.queue.insert(ctx, tx, []river.InsertManyParams{{Args: ApplyArgs{Automation: replayKey(id)}}})
 	})
 	if err != nil {
-		return 0, fmt.Errorf("begin a replay of %d webhooks: %w", len(deliveries), err)
+		return 0, fmt.Errorf("begin the replay of %s: %w", r.What, err)
 	}
 	return id, nil
 }
