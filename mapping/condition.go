@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -41,11 +42,21 @@ func compileCondition(source string, s scope) (*condition, error) {
 		return c, nil //nolint:nilerr // it is compiled; only the explanation has less detail
 	}
 	for _, node := range conjuncts(tree.Node) {
+		if path := pathOf(node); len(path) == 2 && neverTrueOrFalse(path[0], path[1]) {
+			field := strings.Join(path, ".")
+			c.doubts = append(c.doubts, &expressionError{1, fmt.Sprintf("%s is not true or false; write not empty(%s), or compare it", field, field)})
+		}
 		if part, err := compileExpression(node.String(), s, expr.AsBool()); err == nil {
 			c.parts = append(c.parts, conditionPart{node.String(), part, fieldsIn(node)})
 		}
 	}
 	return c, nil
+}
+
+// neverTrueOrFalse reports whether a standard field never holds true or false.
+func neverTrueOrFalse(record, key string) bool {
+	t, ok := fieldType(record, key)
+	return ok && t != TypeYesNo && t != TypeOther
 }
 
 // conjuncts splits an expression at its top-level "and"s.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -137,7 +138,37 @@ func compileError(err error) error {
 	if at.Line > 0 {
 		message = fmt.Sprintf("%s (at character %d)", message, at.Column+1)
 	}
-	return &expressionError{max(1, at.Line), message}
+	return &expressionError{max(1, at.Line), message + otherSpelling(at.Message)}
+}
+
+var (
+	unexpectedToken = regexp.MustCompile(`^unexpected token \w+\("([^"]+)"\)`)
+	// spellings are how other languages write what this one can do.
+	spellings = map[string]string{
+		"=": "==", "is": "==", "equals": "==", "eq": "==", "ne": "!=", "like": "contains", "includes": "contains", "has": "contains",
+		"starts": "startsWith", "ends": "endsWith",
+	}
+)
+
+// otherSpelling says how to write what expr did not expect; "" if it is not known.
+func otherSpelling(message string) string {
+	if strings.HasPrefix(message, "unrecognized character") && strings.ContainsAny(message, "“”„‘’«»") {
+		return `; use straight quotes, as in "vip"`
+	}
+	m := unexpectedToken.FindStringSubmatch(message)
+	if m == nil {
+		return ""
+	}
+	word := strings.ToLower(m[1])
+	for _, operator := range []string{"and", "or", "not", "in", "contains", "startsWith", "endsWith", "matches"} {
+		if word == strings.ToLower(operator) && m[1] != operator {
+			return fmt.Sprintf("; did you mean %s?", operator)
+		}
+	}
+	if spelling, ok := spellings[word]; ok {
+		return fmt.Sprintf("; did you mean %s?", spelling)
+	}
+	return ""
 }
 
 // eval never panics: an error at run time is an error for people.

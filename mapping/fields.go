@@ -3,6 +3,7 @@ package mapping
 import (
 	"cmp"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -301,8 +302,19 @@ func (f *fields) compile(name string, v *yaml.Node) *template {
 	}
 	f.refer(name, v, t.names)
 	f.doubted(name, v, t.doubts)
+	if strings.Contains(v.LineComment, "{{") && v.Style == 0 && !strings.HasPrefix(v.LineComment, "# ") {
+		f.never(v.Line, f.prefix+name, "%s", commentTrap(name, v))
+	}
+	for _, p := range t.parts {
+		if m := singleBraces.FindStringSubmatch(p.text); m != nil && f.scope.has(m[1]) {
+			f.never(v.Line, f.prefix+name, "%s has single braces; write {%s}", m[0], m[0])
+		}
+	}
 	return t
 }
+
+// singleBraces finds what was meant as a hole: { contact.name }.
+var singleBraces = regexp.MustCompile(`\{\s*(\w+)\.\w+\s*\}`)
 
 // condition compiles a field that is true or false; nil if there is none.
 func (f *fields) condition(name string) *condition {

@@ -199,6 +199,11 @@ func (l *loader) automation(node *yaml.Node) {
 		f.scope = scopeFor(a.On, a.milestone.of)
 		f.scope.names["milestone"] = records["milestone"] // what the rest may use
 	}
+	for i := 0; i < len(node.Content) && !f.has("if"); i += 2 {
+		if key := node.Content[i]; key.Value == "if" {
+			f.never(key.Line, "if", "is empty, so it would hold for every record; write a condition, or remove the line")
+		}
+	}
 	if a.condition = f.condition("if"); a.condition != nil {
 		a.reads.add(a.condition.reads)
 	}

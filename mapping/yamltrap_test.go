@@ -5,6 +5,21 @@ import (
 	"testing"
 )
 
+func TestWhatOnlyLooksLikeAMistakeIsNone(t *testing.T) {
+	for _, source := range []string{
+		"- name: if\n  on: contact.changed\n  do: [contact: {}]\n",
+		"- name: A\n  on: contact.changed\n  do:\n    - event:\n        title: Call {x} {a.b} # was {{ contact.name }}\n        start: 2026-12-01\n",
+		"- name: A\n  on: contact.changed\n  if: contact.dnd and contact.my_checkbox\n  do: [contact: {}]\n",
+	} {
+		if _, err := Load("f.yaml", []byte(source)); err != nil {
+			t.Errorf("%v\n%s", err, source)
+		}
+	}
+	if set, err := LoadStored("f.yaml", []byte("- name: A\n  on: contact.changed\n  if:\n  do: [contact: {}]\n")); err != nil || len(set.Doubts()) != 1 {
+		t.Errorf("an automation in use that has an empty condition: %v", err)
+	}
+}
+
 func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 	const head = "- name: A\n  on: contact.changed\n"
 	const do = "  do:\n    - contact: {}\n"
@@ -32,6 +47,14 @@ func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 		{"not, as a sign", head + "  if: !contact.dnd\n" + do, `f.yaml:3: if: YAML does not read what begins with ! as a text; put all of it in quotes: if: '!contact.dnd'`},
 		{"not, and more", head + "  if: !contact.dnd and contact.city == 'x'\n" + do, `f.yaml:3: if: YAML does not read what begins with ! as a text; put all of it in quotes: if: "!contact.dnd and contact.city == 'x'"`},
 		{"a number sign", head + "  do:\n    - event:\n        title: Lot #{{ contact.lot }}\n        start: 2026-12-01\n", `f.yaml:5: event.title: YAML reads what follows a # after a blank as a comment; put all of it in quotes: title: 'Lot #{{ contact.lot }}'`},
+		{"a number sign before a text with a hole", head + "  do:\n    - event:\n        title: Closing #1 {{ contact.lot }}\n        start: 2026-12-01\n", `f.yaml:5: event.title: YAML reads what follows a # after a blank as a comment; put all of it in quotes: title: 'Closing #1 {{ contact.lot }}'`},
+		{"single braces", head + "  do:\n    - event:\n        title: Call { contact.name }\n        start: 2026-12-01\n", `f.yaml:5: event.title: { contact.name } has single braces; write {{ contact.name }}`},
+		{"a condition that is a comment", head + "  if: # contact.city == 'x'\n" + do, `f.yaml:3: if: is empty, so it would hold for every record; write a condition, or remove the line`},
+		{"a text as a condition", head + "  if: contact.dnd and contact.email\n" + do, `f.yaml:3: if: contact.email is not true or false; write not empty(contact.email), or compare it`},
+		{"one equals sign", head + "  if: contact.city = 'x'\n" + do, `f.yaml:3: if: unexpected token Operator("=") (at character 14); did you mean ==?`},
+		{"and in capitals", head + "  if: contact.dnd AND contact.city == 'x'\n" + do, `f.yaml:3: if: unexpected token Identifier("AND") (at character 13); did you mean and?`},
+		{"SQL", head + "  if: contact.city like 'x'\n" + do, `f.yaml:3: if: unexpected token Identifier("like") (at character 14); did you mean contains?`},
+		{"typographic quotes", head + "  if: contact.city == “x”\n" + do, `f.yaml:3: if: unrecognized character: U+201C '“' (at character 17); use straight quotes, as in "vip"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Load("f.yaml", []byte(c.source))
