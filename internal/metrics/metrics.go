@@ -18,9 +18,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"milepost/internal/catalog"
 	"milepost/internal/version"
@@ -28,66 +25,51 @@ import (
 
 // Metrics are those of one process. A nil *Metrics measures nothing.
 type Metrics struct {
-	registry  *prometheus.Registry
-	webhooks  *prometheus.CounterVec
-	ack       *prometheus.HistogramVec
-	syncs     *prometheus.CounterVec
-	syncTook  *prometheus.HistogramVec
-	reminders prometheus.Histogram
-	calls     *prometheus.CounterVec
-	callTook  *prometheus.HistogramVec
+	webhooks, ack, syncs, syncTook, reminders, calls, callTook *family
+
+	state func(context.Context) (State, error) // nil = nobody watches
 
 	accepted, rejected atomic.Int64 // webhooks of HighLevel, by their signature
 }
 
 // New returns the metrics of this process.
 func New() *Metrics {
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "milepost_webhooks_total", Help: "Webhooks by the status of the answer.",
-		}, []string{"source", "code"}),
-		ack: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "milepost_webhook_answer_seconds", Help: "Time to the answer of a webhook.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"source"}),
-		syncs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "milepost_syncs_total", Help: "Syncs of records that ended, by kind and outcome.",
-		}, []string{"kind", "outcome"}),
-		syncTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "milepost_sync_seconds", Help: "Duration of the sync of a record.",
-			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-		}, []string{"kind"}),
-		reminders: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "milepost_reminder_lag_seconds", Help: "How much later than planned a reminder was sent.",
-			Buckets: []float64{1, 5, 15, 60, 300, 900, 3600},
-		}),
-		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "milepost_vendor_requests_total", Help: "Requests to the vendors by operation of the catalogue and status; code 0 is no answer.",
-		}, []string{"vendor", "operation", "code"}),
-		callTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "milepost_vendor_request_seconds", Help: "Duration of a request to a vendor.",
-			Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"vendor"}),
+	return &Metrics{
+		webhooks: newFamily("milepost_webhooks_total", "Webhooks by the status of the answer.", nil, "code", "source"),
+		ack: newFamily("milepost_webhook_answer_seconds", "Time to the answer of a webhook.",
+			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "source"),
+		syncs: newFamily("milepost_syncs_total", "Syncs of records that ended, by kind and outcome.", nil, "kind", "outcome"),
+		syncTook: newFamily("milepost_sync_seconds", "Duration of the sync of a record.",
+			[]float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "kind"),
+		reminders: newFamily("milepost_reminder_lag_seconds", "How much later than planned a reminder was sent.",
+			[]float64{1, 5, 15, 60, 300, 900, 3600}),
+		calls: newFamily("milepost_vendor_requests_total", "Requests to the vendors by operation of the catalogue and status; code 0 is no answer.",
+			nil, "code", "operation", "vendor"),
+		callTook: newFamily("milepost_vendor_request_seconds", "Duration of a request to a vendor.",
+			[]float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "vendor"),
 	}
-	info := version.Get()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "milepost_build_info", Help: "The version of Milepost and of Go.", ConstLabels: prometheus.Labels{"version": info.Version, "goversion": info.Go},
-	})
-	build.Set(1)
-	m.registry.MustRegister(m.webhooks, m.ack, m.syncs, m.syncTook, m.reminders, m.calls, m.callTook, build,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
 }
 
 // Watch adds the gauges that say how things stand. read is asked at each scrape.
-func (m *Metrics) Watch(read func(context.Context) (State, error)) {
-	m.registry.MustRegister(&stateCollector{read: read})
-}
+func (m *Metrics) Watch(read func(context.Context) (State, error)) { m.state = read }
 
 // Handler answers Prometheus.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var p page
+		for _, f := range []*family{m.webhooks, m.ack, m.syncs, m.syncTook, m.reminders, m.calls, m.callTook} {
+			f.write(&p)
+		}
+		info := version.Get()
+		p.head("milepost_build_info", "The version of Milepost and of Go.", "gauge")
+		p.sample("milepost_build_info", 1, "goversion", info.Go, "version", info.Version)
+		if m.state != nil {
+			p.state(r.Context(), m.state)
+		}
+		p.runtime()
+		p.process()
+		p.answer(w, r)
+	})
 }
 
 // Webhooks measures a handler of webhooks. source names the kind of webhooks.
@@ -95,13 +77,13 @@ func (m *Metrics) Webhooks(source string, next http.Handler) http.Handler {
 	if m == nil {
 		return next
 	}
-	took := m.ack.WithLabelValues(source)
+	m.ack.at(values{source}) // so that it is there before the first webhook
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		next.ServeHTTP(ww, r)
-		took.Observe(time.Since(start).Seconds())
-		m.webhooks.WithLabelValues(source, strconv.Itoa(ww.Status())).Inc()
+		m.ack.observe(time.Since(start).Seconds(), values{source})
+		m.webhooks.inc(values{strconv.Itoa(ww.Status()), source})
 		switch {
 		case source != "highlevel":
 		case ww.Status() == http.StatusUnauthorized:
@@ -121,15 +103,15 @@ func (m *Metrics) Signatures() (accepted, rejected int64) {
 // Synced counts the sync of a record that ended.
 func (m *Metrics) Synced(kind, outcome string, took time.Duration) {
 	if m != nil {
-		m.syncs.WithLabelValues(kind, outcome).Inc()
-		m.syncTook.WithLabelValues(kind).Observe(took.Seconds())
+		m.syncs.inc(values{kind, outcome})
+		m.syncTook.observe(took.Seconds(), values{kind})
 	}
 }
 
 // Reminded measures how late a reminder was sent.
 func (m *Metrics) Reminded(late time.Duration) {
 	if m != nil {
-		m.reminders.Observe(max(0, late.Seconds()))
+		m.reminders.observe(max(0, late.Seconds()), values{})
 	}
 }
 
@@ -182,8 +164,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err == nil {
 			code = res.StatusCode
 		}
-		t.metrics.calls.WithLabelValues(vendor, operation, strconv.Itoa(code)).Inc()
-		t.metrics.callTook.WithLabelValues(vendor).Observe(time.Since(start).Seconds())
+		t.metrics.calls.inc(values{strconv.Itoa(code), operation, vendor})
+		t.metrics.callTook.observe(time.Since(start).Seconds(), values{vendor})
 	}
 	return res, err
 }

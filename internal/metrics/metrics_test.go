@@ -1,0 +1,129 @@
+package metrics
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// scrape reads metrics as Prometheus does.
+func scrape(t *testing.T, m *Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	problems, err := promlint.New(strings.NewReader(w.Body.String())).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v %v", problems, err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families
+}
+
+func TestMetricsAreReadAsTheyWereMeasured(t *testing.T) {
+	m := New()
+	const odd = "a \"b\" \\ c\nd"
+	m.Synced("contact", odd, 50*time.Millisecond) // on a bound
+	m.Synced("contact", odd, 2*time.Hour)         // in no bucket
+	families := scrape(t, m)
+
+	count := families["milepost_syncs_total"].Metric[0]
+	if got := count.Label[1].GetValue(); got != odd || count.GetCounter().GetValue() != 2 {
+		t.Errorf("the outcome %q was counted as %q: %v", odd, got, count)
+	}
+	h := families["milepost_sync_seconds"].Metric[0].GetHistogram()
+	if h.GetSampleCount() != 2 || math.Abs(h.GetSampleSum()-7200.05) > 1e-6 {
+		t.Errorf("the histogram is %v", h)
+	}
+	for _, b := range h.Bucket {
+		want := uint64(1)
+		switch {
+		case b.GetUpperBound() < .05:
+			want = 0
+		case math.IsInf(b.GetUpperBound(), 1):
+			want = 2
+		}
+		if b.GetCumulativeCount() != want {
+			t.Errorf("up to %v there are %d, not %d", b.GetUpperBound(), b.GetCumulativeCount(), want)
+		}
+	}
+	if families["milepost_webhooks_total"] != nil || families["milepost_reminder_lag_seconds"] == nil {
+		t.Error("a family with labels is there before its first series, or one without is not")
+	}
+}
+
+func TestTheStateIsReadAtEachScrape(t *testing.T) {
+	m := New()
+	var failed error
+	m.Watch(func(context.Context) (State, error) { return State{Owed: 7, QuotaLeft: -1}, failed })
+	families := scrape(t, m)
+	if families["milepost_records_waiting"].Metric[0].GetGauge().GetValue() != 7 || families["milepost_quota_left_ratio"] != nil {
+		t.Errorf("the state is %v", families["milepost_records_waiting"])
+	}
+	failed = errors.New("down")
+	families = scrape(t, m)
+	if families["milepost_database_up"].Metric[0].GetGauge().GetValue() != 0 || families["milepost_records_waiting"] != nil {
+		t.Errorf("without a database there are %v", families)
+	}
+}
+
+// TestNothingOfThePrometheusClientIsMissing compares what is said of Go and of the process
+// with what Prometheus' own client says.
+func TestNothingOfThePrometheusClientIsMissing(t *testing.T) {
+	theirs := prometheus.NewRegistry()
+	theirs.MustRegister(collectors.NewGoCollector())
+	if runtime.GOOS == "linux" {
+		theirs.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	want, err := theirs.Gather()
+	if err != nil || len(want) == 0 {
+		t.Fatal(want, err)
+	}
+	runtime.GC() // so that there is a pause
+	ours := scrape(t, New())
+	for _, family := range want {
+		got := ours[family.GetName()]
+		if got == nil || got.GetType() != family.GetType() || got.GetHelp() == "" || got.Metric[0].String() == "" {
+			t.Errorf("of %s (%s) there is %v", family.GetName(), family.GetType(), got)
+		}
+	}
+	for _, gauge := range []string{"go_memstats_heap_alloc_bytes", "go_gc_gomemlimit_bytes", "go_gc_gogc_percent", "go_goroutines"} {
+		for _, family := range want {
+			theirs, ours := family.Metric[0].GetGauge().GetValue(), ours[gauge].Metric[0].GetGauge().GetValue()
+			if family.GetName() == gauge && (ours < theirs/10 || ours > theirs*10) {
+				t.Errorf("%s is %v, and Prometheus' client says %v", gauge, ours, theirs)
+			}
+		}
+	}
+}
+
+func TestAScrapeIsPackedIfItMayBe(t *testing.T) {
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	New().Handler().ServeHTTP(w, r)
+	unpacked, err := gzip.NewReader(w.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(unpacked)
+	if err != nil || !strings.Contains(string(text), "go_goroutines ") || w.Header().Get("Content-Encoding") != "gzip" {
+		t.Errorf("unpacked, there is %q (%v)", text, err)
+	}
+}
