@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"milepost/internal/automation"
 	"milepost/internal/catalog"
+	"milepost/internal/mcp"
 	"milepost/internal/operate"
 	"milepost/internal/people"
 	"milepost/internal/store"
@@ -38,62 +38,36 @@ type told struct {
 // MCP is the endpoint for assistants, which speaks the Model Context Protocol. It keeps
 // no session: each request says by its token who asks.
 func (a *API) MCP() http.Handler {
-	schemas := mcp.NewSchemaCache()
-	return mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
-		return a.tools(people.From(r.Context()), schemas)
-	}, &mcp.StreamableHTTPOptions{
-		Stateless: true, JSONResponse: true, MaxRequestBodyBytes: 1 << 20,
-		DisableLocalhostProtection: true, // the gate before the listener checks the Host
-	})
-}
-
-// toolbox are the tools of somebody.
-type toolbox struct {
-	*mcp.Server
-	api   *API
-	me    people.Identity
-	names []string
-}
-
-// tools returns the server for somebody, with the tools that the person may use. The
-// calls are in the audit log, also those that fail.
-func (a *API) tools(me people.Identity, schemas *mcp.SchemaCache) *mcp.Server {
-	b := &toolbox{api: a, me: me}
-	b.Server = mcp.NewServer(&mcp.Implementation{Name: "milepost", Version: "1"}, &mcp.ServerOptions{Instructions: instructions, SchemaCache: schemas})
-	b.readers()
-	if me.Role == people.Operator {
-		b.operators()
-	}
-	b.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
-		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-			if call, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok {
-				name := call.Name
-				if !slices.Contains(b.names, name) {
-					name = "that is not there"
-				}
-				if err := a.People.Note(ctx, me.Name, "called the MCP tool", name); err != nil {
-					return nil, a.problem(ctx, "mcp", err)
-				}
-			}
-			return next(ctx, method, req)
+	reading := a.readers()
+	all := append(slices.Clone(reading), a.operators()...)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		me, tools := people.From(r.Context()), reading
+		if me.Role == people.Operator {
+			tools = all
 		}
+		server := mcp.Server{Name: "milepost", Version: "1", Instructions: instructions, Tools: tools}
+		// The calls are in the audit log, also those that fail.
+		server.Called = func(ctx context.Context, name string, exists bool) error {
+			if !exists {
+				name = "that is not there"
+			}
+			if err := a.People.Note(ctx, me.Name, "called the MCP tool", name); err != nil {
+				return a.problem(ctx, "mcp", err)
+			}
+			return nil
+		}
+		server.ServeHTTP(w, r)
 	})
-	return b.Server
 }
 
-// tool adds a tool. What it returns is marked as data.
-func tool[In any](b *toolbox, name, about string, reads bool, do func(context.Context, In) (any, error)) {
-	b.names = append(b.names, name)
-	no := false
-	mcp.AddTool(b.Server, &mcp.Tool{
-		Name: name, Description: about, Annotations: &mcp.ToolAnnotations{ReadOnlyHint: reads, DestructiveHint: &no},
-	}, func(ctx context.Context, _ *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {
-		ctx = people.With(ctx, b.me)
+// tool returns a tool. What it returns is marked as data.
+func tool[In any](a *API, name, about string, reads bool, do func(context.Context, In) (any, error)) mcp.Tool {
+	return mcp.NewTool(name, about, reads, func(ctx context.Context, in In) (any, error) {
 		data, err := do(ctx, in)
 		if err != nil {
-			return nil, nil, said(b.api.problem(ctx, name, err))
+			return nil, said(a.problem(ctx, name, err))
 		}
-		return nil, told{asData, data}, nil
+		return told{asData, data}, nil
 	})
 }
 
@@ -110,12 +84,12 @@ func said(err error) error {
 	return errors.New(strings.Join(words, "\n"))
 }
 
-// showing asks for personal data like the header of the API does.
-type showing struct {
-	Show bool `json:"show_personal_data,omitempty" jsonschema:"Viewers see personal data masked. With true they see it, and the audit log says that they looked."`
+// MayShow asks for personal data like the header of the API does.
+type MayShow struct {
+	Show bool `json:"show_personal_data,omitempty" doc:"Viewers see personal data masked. With true they see it, and the audit log says that they looked."`
 }
 
-func (s showing) of(tool string) Showing {
+func (s MayShow) of(tool string) Showing {
 	in := Showing{path: MCPPath + " (" + tool + ")"}
 	if s.Show {
 		in.Show = "personal-data"
@@ -124,10 +98,10 @@ func (s showing) of(tool string) Showing {
 }
 
 type findTimeline struct {
-	showing
-	Query    string `json:"query" jsonschema:"The id of a contact, or the beginning of its name, e-mail address or telephone number."`
-	Location string `json:"location,omitempty" jsonschema:"The id of its location, if several have a contact with this id."`
-	Cursor   string `json:"cursor,omitempty" jsonschema:"The next of an earlier answer, to read on."`
+	MayShow
+	Query    string `json:"query" doc:"The id of a contact, or the beginning of its name, e-mail address or telephone number."`
+	Location string `json:"location,omitempty" doc:"The id of its location, if several have a contact with this id."`
+	Cursor   string `json:"cursor,omitempty" doc:"The next of an earlier answer, to read on."`
 }
 
 // foundTimeline is a contact with its timeline, or several to choose from.
@@ -139,47 +113,48 @@ type foundTimeline struct {
 }
 
 type explainDelivery struct {
-	showing
-	ID int64 `json:"id" jsonschema:"The id of the delivery."`
+	MayShow
+	ID int64 `json:"id" doc:"The id of the delivery."`
 }
 
 type listAttention struct {
-	showing
-	State  string `json:"state,omitempty" jsonschema:"open, retrying, acknowledged or snoozed. Without it, all."`
-	Cursor string `json:"cursor,omitempty" jsonschema:"The next of an earlier answer, to read on."`
+	MayShow
+	State  string `json:"state,omitempty" doc:"open, retrying, acknowledged or snoozed. Without it, all."`
+	Cursor string `json:"cursor,omitempty" doc:"The next of an earlier answer, to read on."`
 }
 
 type searchCatalog struct {
-	Query  string `json:"query" jsonschema:"Words that the entry has in its name, group, summary, path or fields."`
-	Cursor string `json:"cursor,omitempty" jsonschema:"The next of an earlier answer, to read on."`
+	Query  string `json:"query" doc:"Words that the entry has in its name, group, summary, path or fields."`
+	Cursor string `json:"cursor,omitempty" doc:"The next of an earlier answer, to read on."`
 }
 
-// readers are the tools that only read what Milepost stores.
-func (b *toolbox) readers() {
-	a := b.api
-	tool(b, "find_contact_timeline", "What happened to a contact in HighLevel and CalendarHero, newest first, and what exists for it now. If several contacts match, it lists them to choose from.", true, b.findTimeline)
-	tool(b, "explain_delivery", "What became of a webhook and why: its outcome, what each automation made of it with the values that its conditions saw, what was written, and what a person can do.", true,
-		func(ctx context.Context, in explainDelivery) (any, error) {
-			return a.getDelivery(ctx, &deliveryQuery{OneDelivery{in.ID}, in.of("explain_delivery")})
-		})
-	tool(b, "list_attention", "What needs attention, grouped by its cause, with what to do about it.", true, func(ctx context.Context, in listAttention) (any, error) {
-		return a.listAttention(ctx, &attentionQuery{Paging{in.Cursor, 50}, in.of("list_attention"), in.State})
-	})
-	tool(b, "search_catalog", "Search the triggers that an automation can start from and the operations of HighLevel and CalendarHero that it can call, with their fields and examples.", true,
-		func(_ context.Context, in searchCatalog) (any, error) {
-			return pageOf(Paging{in.Cursor, 20}, catalog.Search(in.Query), func(e catalog.Entry) string { return e.Name }, asItIs)
-		})
+// readers returns the tools that only read what Milepost stores.
+func (a *API) readers() []mcp.Tool {
+	return []mcp.Tool{
+		tool(a, "find_contact_timeline", "What happened to a contact in HighLevel and CalendarHero, newest first, and what exists for it now. If several contacts match, it lists them to choose from.", true, a.findTimeline),
+		tool(a, "explain_delivery", "What became of a webhook and why: its outcome, what each automation made of it with the values that its conditions saw, what was written, and what a person can do.", true,
+			func(ctx context.Context, in explainDelivery) (any, error) {
+				return a.getDelivery(ctx, &deliveryQuery{OneDelivery{in.ID}, in.of("explain_delivery")})
+			}),
+		tool(a, "list_attention", "What needs attention, grouped by its cause, with what to do about it.", true, func(ctx context.Context, in listAttention) (any, error) {
+			return a.listAttention(ctx, &attentionQuery{Paging{in.Cursor, 50}, in.of("list_attention"), in.State})
+		}),
+		tool(a, "search_catalog", "Search the triggers that an automation can start from and the operations of HighLevel and CalendarHero that it can call, with their fields and examples.", true,
+			func(_ context.Context, in searchCatalog) (any, error) {
+				return pageOf(Paging{in.Cursor, 20}, catalog.Search(in.Query), func(e catalog.Entry) string { return e.Name }, asItIs)
+			}),
+	}
 }
 
-func (b *toolbox) findTimeline(ctx context.Context, in findTimeline) (any, error) {
+func (a *API) findTimeline(ctx context.Context, in findTimeline) (any, error) {
 	const most = 20
 	var out foundTimeline
 	show := in.of("find_contact_timeline")
-	m, err := b.api.mask(ctx, show)
+	m, err := a.mask(ctx, show)
 	if err != nil {
 		return nil, err
 	}
-	found, err := b.api.Desk.Contacts(ctx, in.Query, store.ContactCursor{}, most)
+	found, err := a.Desk.Contacts(ctx, in.Query, store.ContactCursor{}, most)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +173,7 @@ func (b *toolbox) findTimeline(ctx context.Context, in findTimeline) (any, error
 	if err != nil {
 		return nil, err
 	}
-	c, _, err := b.api.contact(ctx, &one, show, before, page.Limit)
+	c, _, err := a.contact(ctx, &one, show, before, page.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -208,49 +183,50 @@ func (b *toolbox) findTimeline(ctx context.Context, in findTimeline) (any, error
 }
 
 type previewAutomation struct {
-	Automation string `json:"automation" jsonschema:"The id of the automation."`
-	Draft      bool   `json:"draft,omitempty" jsonschema:"Take its draft."`
-	Kind       string `json:"kind" jsonschema:"What kind of record: contact, task, note, appointment, opportunity or meeting."`
-	ID         string `json:"id" jsonschema:"The id of the record."`
-	Contact    string `json:"contact,omitempty" jsonschema:"The id of the contact of a task or note that Milepost does not know."`
-	Location   string `json:"location,omitempty" jsonschema:"The id of the location, if several are connected."`
+	Automation string `json:"automation" doc:"The id of the automation."`
+	Draft      bool   `json:"draft,omitempty" doc:"Take its draft."`
+	Kind       string `json:"kind" doc:"What kind of record: contact, task, note, appointment, opportunity or meeting."`
+	ID         string `json:"id" doc:"The id of the record."`
+	Contact    string `json:"contact,omitempty" doc:"The id of the contact of a task or note that Milepost does not know."`
+	Location   string `json:"location,omitempty" doc:"The id of the location, if several are connected."`
 }
 
 type replayDelivery struct {
-	Delivery int64 `json:"delivery" jsonschema:"The id of the delivery."`
-	Confirm  bool  `json:"confirm,omitempty" jsonschema:"Replay it. Only after a person saw the dry run and agreed to what it changes and whom it mails."`
+	Delivery int64 `json:"delivery" doc:"The id of the delivery."`
+	Confirm  bool  `json:"confirm,omitempty" doc:"Replay it. Only after a person saw the dry run and agreed to what it changes and whom it mails."`
 }
 
 type draftAutomation struct {
-	Text string `json:"text" jsonschema:"YAML of the automation, as docs/automations.md describes it. With the id of one that is there, it becomes the draft of that one."`
-	Why  string `json:"why,omitempty" jsonschema:"For the history."`
+	Text string `json:"text" doc:"YAML of the automation, as docs/automations.md describes it. With the id of one that is there, it becomes the draft of that one."`
+	Why  string `json:"why,omitempty" doc:"For the history."`
 }
 
-// operators are the tools that change something, or cost calls of a location's quota.
-func (b *toolbox) operators() {
-	a := b.api
-	tool(b, "preview_automation", "What an automation would do with a record now, and whom it would mail. It reads the record from HighLevel, and sends nothing.", true,
-		func(ctx context.Context, in previewAutomation) (any, error) {
-			t := automation.TargetOf(mapping.Kind(in.Kind), in.ID, in.Contact, in.Location)
-			ctx, cancel := context.WithTimeout(ctx, vendorsAnswer)
-			defer cancel()
-			return a.Desk.PreviewAutomation(ctx, in.Automation, in.Draft, t)
-		})
-	tool(b, "replay", "Sync the record of a delivery again as it is now. Without confirm it is a dry run, which says what would change and whom it would mail.", false,
-		func(ctx context.Context, in replayDelivery) (any, error) {
-			request := &replayRequest{OneDelivery: OneDelivery{in.Delivery}}
-			request.Body.DryRun = !in.Confirm
-			return a.replay(ctx, request)
-		})
-	tool(b, "draft_automation", "Check an automation and save it as a draft. A draft does nothing until a person publishes it in the console.", false,
-		func(ctx context.Context, in draftAutomation) (any, error) {
-			made, err := a.Desk.Import(ctx, who(ctx), "draft", []byte(in.Text), true, false, in.Why)
-			if err != nil {
-				return nil, err
-			}
-			if len(made) == 0 {
-				return nil, operate.ErrUnknown
-			}
-			return made, nil
-		})
+// operators returns the tools that change something, or cost calls of a location's quota.
+func (a *API) operators() []mcp.Tool {
+	return []mcp.Tool{
+		tool(a, "preview_automation", "What an automation would do with a record now, and whom it would mail. It reads the record from HighLevel, and sends nothing.", true,
+			func(ctx context.Context, in previewAutomation) (any, error) {
+				t := automation.TargetOf(mapping.Kind(in.Kind), in.ID, in.Contact, in.Location)
+				ctx, cancel := context.WithTimeout(ctx, vendorsAnswer)
+				defer cancel()
+				return a.Desk.PreviewAutomation(ctx, in.Automation, in.Draft, t)
+			}),
+		tool(a, "replay", "Sync the record of a delivery again as it is now. Without confirm it is a dry run, which says what would change and whom it would mail.", false,
+			func(ctx context.Context, in replayDelivery) (any, error) {
+				request := &replayRequest{OneDelivery: OneDelivery{in.Delivery}}
+				request.Body.DryRun = !in.Confirm
+				return a.replay(ctx, request)
+			}),
+		tool(a, "draft_automation", "Check an automation and save it as a draft. A draft does nothing until a person publishes it in the console.", false,
+			func(ctx context.Context, in draftAutomation) (any, error) {
+				made, err := a.Desk.Import(ctx, who(ctx), "draft", []byte(in.Text), true, false, in.Why)
+				if err != nil {
+					return nil, err
+				}
+				if len(made) == 0 {
+					return nil, operate.ErrUnknown
+				}
+				return made, nil
+			}),
+	}
 }
