@@ -8,12 +8,12 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/internal/adminapi"
 	"milepost/internal/console"
 	"milepost/internal/httpjson"
+	"milepost/internal/peer"
 	"milepost/internal/people"
 )
 
@@ -98,7 +98,7 @@ func (g *gate) answersTo(host string) bool {
 // identify tells who makes a request: by the admin token, a person's token or a session.
 func (g *gate) identify(r *http.Request) (id people.Identity, ok bool, err error) {
 	if scheme, token, sent := strings.Cut(r.Header.Get("Authorization"), " "); sent && strings.EqualFold(scheme, "bearer") {
-		id, err = g.people.Bearer(r.Context(), middleware.GetClientIP(r.Context()), strings.TrimSpace(token))
+		id, err = g.people.Bearer(r.Context(), peer.Text(r.Context()), strings.TrimSpace(token))
 		return id, err == nil, err
 	}
 	token := console.SessionToken(r)
@@ -109,6 +109,6 @@ func (g *gate) identify(r *http.Request) (id people.Identity, ok bool, err error
 }
 
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
-	g.logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("admin request rejected")
+	g.logger.Warn().Int("status", status).Str("reason", reason).Str("client", peer.Text(r.Context())).Msg("admin request rejected")
 	httpjson.Problem(w, status, reason)
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/handlers"
@@ -25,6 +24,7 @@ import (
 	"milepost/internal/guard"
 	"milepost/internal/httpjson"
 	"milepost/internal/metrics"
+	"milepost/internal/peer"
 	"milepost/internal/people"
 )
 
@@ -106,15 +106,7 @@ func noMCP(w http.ResponseWriter, _ *http.Request) {
 // base answers what both listeners have in common.
 func base(routes Routes, g *guard.Guard, more ...func(http.Handler) http.Handler) *chi.Mux {
 	r := chi.NewRouter()
-	prefixes := make([]string, len(routes.TrustedProxies))
-	for i, p := range routes.TrustedProxies {
-		prefixes[i] = p.String()
-	}
-	if len(prefixes) > 0 {
-		r.Use(middleware.ClientIPFromXFF(prefixes...))
-	} else {
-		r.Use(middleware.ClientIPFromRemoteAddr)
-	}
+	r.Use(peer.Find(routes.TrustedProxies))
 	r.Use(g.Handler, logRequests(routes.Logger), recoverPanics(routes.Logger))
 	r.Use(more...)
 	r.NotFound(func(w http.ResponseWriter, _ *http.Request) {
@@ -138,10 +130,10 @@ func logRequests(logger zerolog.Logger) func(http.Handler) http.Handler {
 				return
 			}
 			start := time.Now()
-			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+			ww := &httpjson.Recorder{ResponseWriter: w}
 			next.ServeHTTP(ww, r)
 			logger.Debug().Str("method", r.Method).Str("route", chi.RouteContext(r.Context()).RoutePattern()).
-				Int("status", ww.Status()).Str("client", middleware.GetClientIP(r.Context())).
+				Int("status", ww.Status()).Str("client", peer.Text(r.Context())).
 				Dur("took", time.Since(start)).Msg("request")
 		})
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/internal/connection"
@@ -21,6 +20,7 @@ import (
 	"milepost/internal/httpjson"
 	"milepost/internal/ical"
 	"milepost/internal/outage"
+	"milepost/internal/peer"
 	"milepost/internal/store"
 	"milepost/mapping"
 )
@@ -61,7 +61,7 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.away(w, err)
 		return
 	case !ok:
-		h.Rejections.Warn().Int("status", http.StatusNotFound).Str("client", middleware.GetClientIP(r.Context())).Msg("feed requested with an unknown key")
+		h.Rejections.Warn().Int("status", http.StatusNotFound).Str("client", peer.Text(r.Context())).Msg("feed requested with an unknown key")
 		httpjson.Problem(w, http.StatusNotFound, "unknown or revoked calendar URL; `milepost feed-key` creates one")
 		return
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/clients/highlevel"
@@ -21,6 +20,7 @@ import (
 	"milepost/internal/httpjson"
 	"milepost/internal/inbox"
 	"milepost/internal/outage"
+	"milepost/internal/peer"
 	"milepost/internal/store"
 )
 
@@ -125,7 +125,7 @@ func notStored(w http.ResponseWriter, logger zerolog.Logger, outages *outage.Log
 // reject rejects a webhook and logs it, so that anyone who misses an event finds
 // the reason in the log.
 func reject(w http.ResponseWriter, r *http.Request, logger zerolog.Logger, status int, reason string) {
-	logger.Warn().Int("status", status).Str("reason", reason).Str("client", middleware.GetClientIP(r.Context())).Msg("webhook rejected")
+	logger.Warn().Int("status", status).Str("reason", reason).Str("client", peer.Text(r.Context())).Msg("webhook rejected")
 	httpjson.Problem(w, status, reason)
 }
 

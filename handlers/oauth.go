@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 
 	"milepost/clients"
@@ -21,6 +20,7 @@ import (
 	"milepost/internal/guard"
 	"milepost/internal/httpjson"
 	"milepost/internal/outage"
+	"milepost/internal/peer"
 	"milepost/internal/store"
 )
 
@@ -126,9 +126,9 @@ func (h *OAuth) Callback(w http.ResponseWriter, r *http.Request) {
 		show(w, http.StatusBadRequest, page{Title: "HighLevel sent no code", Text: "HighLevel's answer was incomplete.", Link: InstallPath, Action: "Try again"})
 		return
 	}
-	if wait := h.Rate.Take(middleware.GetClientIPAddr(r.Context())); wait > 0 {
+	if wait := h.Rate.Take(peer.Address(r.Context())); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
-		h.Rejections.Warn().Str("client", middleware.GetClientIP(r.Context())).Msg("installation rejected: too many at once")
+		h.Rejections.Warn().Str("client", peer.Text(r.Context())).Msg("installation rejected: too many at once")
 		show(w, http.StatusTooManyRequests, page{
 			Title: "Too many installations at once", Text: "Nothing was connected. Please wait a minute, then start again.",
 			Link: InstallPath, Action: "Start again",

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 
+	"milepost/internal/peer"
 	"milepost/internal/people"
 )
 
@@ -101,7 +101,7 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, err error) int
 	default:
 		return 0
 	}
-	c.Refused.Warn().Int("status", status).Str("reason", err.Error()).Str("client", middleware.GetClientIP(r.Context())).Msg("sign-in rejected")
+	c.Refused.Warn().Int("status", status).Str("reason", err.Error()).Str("client", peer.Text(r.Context())).Msg("sign-in rejected")
 	return status
 }
 
@@ -145,7 +145,7 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 }
 
 func browser(r *http.Request) people.Browser {
-	return people.Browser{Address: middleware.GetClientIP(r.Context()), Agent: r.UserAgent()}
+	return people.Browser{Address: peer.Text(r.Context()), Agent: r.UserAgent()}
 }
 
 // sentence makes a sentence of an error's words.

@@ -23,7 +23,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
+
+	"milepost/internal/peer"
 )
 
 // A client may always keep the server waiting for patience. After that, its connection is
@@ -271,7 +272,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c := connOf(r.Context()); c != nil {
-			client := network(middleware.GetClientIPAddr(r.Context()))
+			client := network(peer.Address(r.Context()))
 			g.mu.Lock()
 			c.since, c.asked = time.Time{}, true
 			if client.IsValid() {

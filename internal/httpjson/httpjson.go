@@ -30,3 +30,31 @@ func Write(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client is gone if this fails
 }
+
+// Recorder keeps the status of an answer.
+type Recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// Status returns the status of the answer, or 0 if there is none yet.
+func (r *Recorder) Status() int { return r.status }
+
+// WriteHeader keeps the first status that ends the request.
+func (r *Recorder) WriteHeader(status int) {
+	if r.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write answers with 200 if there is no status yet.
+func (r *Recorder) Write(p []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *Recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

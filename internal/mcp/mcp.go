@@ -130,39 +130,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the request is too large, or was not sent to its end", http.StatusRequestEntityTooLarge)
 		return
 	}
-	var list []request
-	many := bytes.HasPrefix(bytes.TrimSpace(body), []byte("["))
-	if many {
-		err = json.Unmarshal(body, &list)
-	} else {
-		list = make([]request, 1)
-		err = json.Unmarshal(body, &list[0])
-	}
-	if err != nil || many && version > batched || slices.ContainsFunc(list, func(q request) bool { return q.Method == "" }) {
+	list, many, err := read(body)
+	if err != nil || many && version > batched {
 		http.Error(w, "the body is no JSON-RPC request", http.StatusBadRequest)
 		return
 	}
-	status := http.StatusOK
+	status := http.StatusAccepted
 	var answers []response
 	for _, q := range list {
-		if len(q.ID) == 0 { // a notification: there is nothing to do
-			continue
+		if len(q.ID) > 0 { // in a notification, there is nothing to do
+			var a response
+			a, status = s.one(r, version, q)
+			answers = append(answers, a)
 		}
-		answer := response{Version: "2.0", ID: q.ID}
-		if err := check(r.Header, version, q); err != nil {
-			answer.Error, status = err, http.StatusBadRequest
-		} else if result, err := s.answer(r.Context(), version, q); err != nil {
-			answer.Error = err
-			if err.Code == noSuchMethod && version >= stateless {
-				status = http.StatusNotFound
-			}
-		} else {
-			answer.Result = result
-		}
-		answers = append(answers, answer)
 	}
 	if len(answers) == 0 {
-		w.WriteHeader(http.StatusAccepted)
+		w.WriteHeader(status)
 		return
 	}
 	var out any = answers
@@ -172,6 +155,39 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// read reads a body. many reports that it is a list.
+func read(body []byte) (list []request, many bool, err error) {
+	if many = bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")); many {
+		err = json.Unmarshal(body, &list)
+	} else {
+		list = make([]request, 1)
+		err = json.Unmarshal(body, &list[0])
+	}
+	if err == nil && slices.ContainsFunc(list, func(q request) bool { return q.Method == "" }) {
+		err = errors.New("there is no method")
+	}
+	return list, many, err
+}
+
+// one answers one request, with the status for HTTP.
+func (s *Server) one(r *http.Request, version string, q request) (response, int) {
+	a := response{Version: "2.0", ID: q.ID}
+	if a.Error = check(r.Header, version, q); a.Error != nil {
+		return a, http.StatusBadRequest
+	}
+	result, err := s.answer(r.Context(), version, q)
+	switch {
+	case err == nil:
+		a.Result = result
+	case err.Code == noSuchMethod && version >= stateless:
+		a.Error = err
+		return a, http.StatusNotFound
+	default:
+		a.Error = err
+	}
+	return a, http.StatusOK
 }
 
 // check compares the headers of a request with its body, which versions without a handshake

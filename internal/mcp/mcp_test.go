@@ -125,10 +125,14 @@ func TestRequestsOnTheWire(t *testing.T) {
 		"no version in the body":         {newest, `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}`, 400, "-32602"},
 		"no version in the header":       {headers(), `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{` + modern + `}}`, 400, "-32020"},
 		"another method in the header":   {newest, `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modern + `}}`, 400, "-32020"},
-		"another tool in the header": {headers("Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "shout"),
-			`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet",` + modern + `}}`, 400, "-32020"},
-		"a version to come": {headers("Mcp-Protocol-Version", "2099-01-01", "Mcp-Method", "tools/list"),
-			`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01"}}}`, 400, `"supported":["2026-07-28"`},
+		"another tool in the header": {
+			headers("Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "shout"),
+			`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet",` + modern + `}}`, 400, "-32020",
+		},
+		"a version to come": {
+			headers("Mcp-Protocol-Version", "2099-01-01", "Mcp-Method", "tools/list"),
+			`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01"}}}`, 400, `"supported":["2026-07-28"`,
+		},
 		"a method that went": {headers("Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "ping"), `{"jsonrpc":"2.0","id":1,"method":"ping","params":{` + modern + `}}`, 404, "-32601"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -116,8 +116,8 @@ func (p *page) head(name, help, kind string) {
 func (p *page) sample(name string, x float64, labels ...string) {
 	p.WriteString(name)
 	separator := "{"
-	for i := 0; i < len(labels); i += 2 {
-		p.WriteString(separator + labels[i] + `="` + escaped.Replace(labels[i+1]) + `"`)
+	for pair := range slices.Chunk(labels, 2) {
+		p.WriteString(separator + pair[0] + `="` + escaped.Replace(pair[1]) + `"`)
 		separator = ","
 	}
 	if len(labels) > 0 {

@@ -17,9 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
-
 	"milepost/internal/catalog"
+	"milepost/internal/httpjson"
 	"milepost/internal/version"
 )
 
@@ -80,7 +79,7 @@ func (m *Metrics) Webhooks(source string, next http.Handler) http.Handler {
 	m.ack.at(values{source}) // so that it is there before the first webhook
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		ww := &httpjson.Recorder{ResponseWriter: w}
 		next.ServeHTTP(ww, r)
 		m.ack.observe(time.Since(start).Seconds(), values{source})
 		m.webhooks.inc(values{strconv.Itoa(ww.Status()), source})
