@@ -31,5 +31,9 @@ if [ -n "$missing" ]; then
 	apt-get install -qy --no-install-recommends $missing >/dev/null
 fi
 
+node -e 'process.exit(parseInt(process.versions.node) < 20)' || {
+	echo "Node $(node --version) is too old for the browser tests: use Debian 13 or newer, or install Node 20 or newer from https://nodejs.org/" >&2
+	exit 1
+}
 command -v go >/dev/null || { echo "install Go 1.26 or newer from https://go.dev/dl/" >&2; exit 1; }
 echo "ready: make test, or .ci/run for everything"
