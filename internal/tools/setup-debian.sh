@@ -31,7 +31,7 @@ if [ -n "$missing" ]; then
 	apt-get install -qy --no-install-recommends $missing >/dev/null
 fi
 
-node -e 'process.exit(parseInt(process.versions.node) < 20)' || {
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || {
 	echo "Node $(node --version) is too old for the browser tests: use Debian 13 or newer, or install Node 20 or newer from https://nodejs.org/" >&2
 	exit 1
 }
