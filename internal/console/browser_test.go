@@ -112,11 +112,9 @@ func unvisited(c *console.Console, paths []string) (pages []string) {
 	return pages
 }
 
-// TestTheConsoleInABrowser opens every twelfth page in light. With MILEPOST_TEST_WALK=full,
-// as in CI, it opens all of them in light and dark, and those of an empty database.
+// TestTheConsoleInABrowser opens every twelfth page in light. In a thorough run it opens all of them in light and dark, and those of an empty database.
 func TestTheConsoleInABrowser(t *testing.T) {
 	testenv.Long(t)
-	full := os.Getenv("MILEPOST_TEST_WALK") == "full"
 	chromium, dir := testenv.Browser(t), testenv.NodePackage(t, "../sandbox/testdata/axe")
 	script, err := os.ReadFile("testdata/walk.mjs")
 	if err == nil {
@@ -155,8 +153,8 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		}
 	}
 	t.Run("empty", func(t *testing.T) {
-		if !full {
-			t.Skip("it takes long: set MILEPOST_TEST_WALK=full")
+		if !testenv.Thorough() {
+			t.Skip("it takes long: set MILEPOST_TEST_THOROUGH=1")
 		}
 		d, c := setupConsole(t)
 		walk(t, d, c, "/console/", "/console/attention", "/console/deliveries", "/console/contacts", "/console/jobs", "/console/calendar", "/console/connections", "/console/connect", "/console/automations", "/console/recipes", "/console/recipes/birthday-to-calendar-event", "/console/settings/people")
@@ -178,7 +176,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		for _, page := range unvisited(c, paths) {
 			t.Errorf("the walk leaves out the page %s: add its address", page)
 		}
-		if !full {
+		if !testenv.Thorough() {
 			paths = sample(paths)
 		}
 		walk(t, d, c, paths...)

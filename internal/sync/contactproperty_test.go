@@ -18,8 +18,9 @@ import (
 	"milepost/mapping"
 )
 
-// usualHistories are as many as a run makes that does not ask for -rapid.checks.
-const usualHistories = 15
+// usualHistories are as many as a run makes that does not ask for -rapid.checks. A thorough
+// run makes thoroughHistories.
+const usualHistories, thoroughHistories = 5, 15
 
 // TestContactsEndEqualAfterEveryHistory makes up edits of contacts on both sides, in many
 // forms. Webhooks arrive twice or never, polls run, calls fail, and answers are lost before
@@ -27,7 +28,7 @@ const usualHistories = 15
 // writes than edits.
 func TestContactsEndEqualAfterEveryHistory(t *testing.T) {
 	testenv.Long(t)
-	checks := usualHistories
+	checks := testenv.Rounds(thoroughHistories, usualHistories)
 	flag.Visit(func(f *flag.Flag) {
 		if f.Name == "rapid.checks" {
 			checks = 0

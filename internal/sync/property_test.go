@@ -15,10 +15,12 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
-// usualStories are as many as a run plays that does not ask for others:
+// usualStories are as many as a run plays that does not ask for others. A thorough run
+// plays thoroughStories.
 //
 // MILEPOST_HISTORIES_ON=postgres plays them on PostgreSQL.
 // MILEPOST_SURVIVE chooses among "lie restore jump": gateways that lie, restored or
@@ -27,7 +29,7 @@ import (
 //	MILEPOST_HISTORIES=1000 go test -run TestBothSidesEndInStep ./internal/sync
 //	MILEPOST_HISTORY=17 go test -run TestBothSidesEndInStep ./internal/sync  # the one with that seed
 //	MILEPOST_HISTORY=301 MILEPOST_HISTORIES=100 go test -run TestBothSidesEndInStep ./internal/sync  # 301 to 400
-const usualStories = 10
+const usualStories, thoroughStories = 3, 10
 
 // TestBothSidesEndInStep makes up histories. Both sides are edited, webhooks come twice,
 // late, in another order or never, vendors fail, and Milepost dies between any two steps.
@@ -36,12 +38,9 @@ const usualStories = 10
 // the loser in the timeline, and Milepost writes nothing more.
 func TestBothSidesEndInStep(t *testing.T) {
 	stage := newStage(t)
-	first, n := uint64(number(t, "MILEPOST_HISTORY", 1)), usualStories
+	first, n := uint64(number(t, "MILEPOST_HISTORY", 1)), testenv.Rounds(thoroughStories, usualStories)
 	if _, one := os.LookupEnv("MILEPOST_HISTORY"); one {
 		n = 1
-	}
-	if testing.Short() {
-		n = min(n, 2)
 	}
 	n = number(t, "MILEPOST_HISTORIES", n)
 	sum := newTally()

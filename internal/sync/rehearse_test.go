@@ -15,6 +15,7 @@ import (
 	"milepost/internal/account"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -67,12 +68,9 @@ func less(after, before map[string]int) map[string]int {
 
 // TestARehearsalSaysWhatTheSyncThenDoes changes records, automations and meetings at
 // random. Before each sync it rehearses it: the rehearsal must write nothing, and name
-// the calls and mails of the sync.
+// the calls and mails of the sync. A thorough run plays 12 seeds.
 func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
-	seeds, steps := 12, 40
-	if testing.Short() {
-		seeds = 3
-	}
+	seeds, steps := testenv.Rounds(12, 3), 40
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(seed), 1))

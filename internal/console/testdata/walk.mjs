@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 const [executablePath, address, name, password, folder, ...paths] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-const schemes = process.env.MILEPOST_TEST_WALK === "full" ? ["light", "dark"] : ["light"];
+const schemes = process.env.MILEPOST_TEST_THOROUGH ? ["light", "dark"] : ["light"];
 let where = "", passed = 0;
 const fault = (what) => { console.log(`${where}: ${what}`); process.exitCode = 1; };
 
