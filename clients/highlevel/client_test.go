@@ -16,7 +16,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 const token = "pit-secret-0123456789"
@@ -281,7 +281,7 @@ func TestNoTagsAreNoCall(t *testing.T) {
 // TestEveryCallKeepsHighLevelsContract answers as HighLevel documents, and checks requests
 // and answers against its OpenAPI.
 func TestEveryCallKeepsHighLevelsContract(t *testing.T) {
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	mux := http.NewServeMux()
 	serve := func(pattern string, status int, body string) { mux.HandleFunc(pattern, answer(status, body)) }
 	const task = `{"id":"t1","title":"Call","body":"b","assignedTo":"u1","dueDate":"2026-12-02T10:00:00.000Z","completed":false,"contactId":"c1"}`

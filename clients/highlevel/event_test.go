@@ -15,7 +15,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 func TestEventsAreReadWithTolerance(t *testing.T) {
@@ -75,7 +75,7 @@ func TestWhatIsNoObjectIsNoEvent(t *testing.T) {
 // TestHighLevelsPublishedExamplesAreUnderstood reads every example that HighLevel
 // publishes, and expects the kind and ids for its type.
 func TestHighLevelsPublishedExamplesAreUnderstood(t *testing.T) {
-	dir := testenv.Shared(t, "highlevel-webhooks")
+	dir := reference.Shared(t, "highlevel-webhooks")
 	for _, file := range []string{"events.jsonl", "events-enveloped.jsonl"} {
 		f, err := os.Open(filepath.Join(dir, file))
 		if err != nil {

@@ -20,14 +20,14 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/catalog"
 	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 const here = "loc00000000000000001"
 
 // against returns a client of a sandbox, the sandbox, and what is in it. Each call is
 // checked against HighLevel's contract.
-func against(t *testing.T) (*highlevel.Client, *hlfake.Server, *testenv.Contract) {
+func against(t *testing.T) (*highlevel.Client, *hlfake.Server, *reference.Contract) {
 	t.Helper()
 	fake := hlfake.New(hlfake.Config{
 		Clock: func() time.Time { return now }, Token: token, LocationIDs: []string{here},
@@ -43,7 +43,7 @@ func against(t *testing.T) (*highlevel.Client, *hlfake.Server, *testenv.Contract
 		})
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	cfg := config(server.URL)
 	cfg.HTTP = &http.Client{Transport: contract.Transport(nil)}
 	return highlevel.New(cfg), fake, contract

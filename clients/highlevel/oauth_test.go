@@ -18,7 +18,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 const (
@@ -70,7 +70,7 @@ func setupApp(t *testing.T, n int) (*marketplace, []hlfake.Location) {
 	t.Cleanup(server.Close)
 	m.url = server.URL
 	config := appConfig(server.URL)
-	config.HTTP = &http.Client{Transport: testenv.HighLevelContract(t).Transport(nil)}
+	config.HTTP = &http.Client{Transport: reference.HighLevelContract(t).Transport(nil)}
 	config.Now = clock
 	m.App = highlevel.NewApp(config)
 	return m, locations

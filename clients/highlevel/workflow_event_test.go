@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"milepost/clients/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 func parseWorkflow(t *testing.T, body string) highlevel.WorkflowEvent {
@@ -99,7 +99,7 @@ func TestARecordIsOneContactInOneWorkflowAndOneMilestone(t *testing.T) {
 }
 
 func TestTheExamplesOfWorkflowBodiesAreRead(t *testing.T) {
-	file, err := os.Open(filepath.Join(testenv.Shared(t, "highlevel-webhooks"), "workflow-actions.jsonl"))
+	file, err := os.Open(filepath.Join(reference.Shared(t, "highlevel-webhooks"), "workflow-actions.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"milepost/internal/catalog"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 // restricted are the fields that take fewer values than their type says.
@@ -22,7 +22,7 @@ var restricted = map[string]string{
 }
 
 func TestEveryHighLevelOperationIsAsHighLevelDocumentsIt(t *testing.T) {
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	for _, e := range operations(t, catalog.HighLevel) {
 		op := contract.Operation(e.Method, e.Path)
 		if op == nil {
@@ -66,7 +66,7 @@ func TestEveryHighLevelOperationIsAsHighLevelDocumentsIt(t *testing.T) {
 }
 
 func TestEveryOperationIsListedOrSaidToBeLeftOut(t *testing.T) {
-	documented := map[string]int{catalog.HighLevel: testenv.HighLevelContract(t).Documented(), catalog.CalendarHero: 40}
+	documented := map[string]int{catalog.HighLevel: reference.HighLevelContract(t).Documented(), catalog.CalendarHero: 40}
 	for _, l := range catalog.NotListed() {
 		if !strings.HasPrefix(l.What, "Conversations") { // an app that the contract does not cover
 			documented[l.Vendor] -= l.Operations

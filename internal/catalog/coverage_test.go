@@ -17,7 +17,7 @@ import (
 	"milepost/internal/catalog"
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 var now = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
@@ -182,7 +182,7 @@ func TestEveryOperationWorksInTheSandboxThroughTheCatalogue(t *testing.T) {
 }
 
 func TestEveryRequestAndAnswerIsAsHighLevelDocumentsIt(t *testing.T) {
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	callHighLevel(t, contract.Transport)
 }
 

@@ -15,7 +15,7 @@ import (
 	"milepost/internal/app"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 func TestARefusedWebhookChangesNothing(t *testing.T) {
@@ -149,7 +149,7 @@ func TestASecondProcessOnOneDataDirectoryIsRefused(t *testing.T) {
 
 // TestEveryPublishedEventIsAccepted sends each of HighLevel's own examples.
 func TestEveryPublishedEventIsAccepted(t *testing.T) {
-	folder := testenv.Shared(t, "highlevel-webhooks")
+	folder := reference.Shared(t, "highlevel-webhooks")
 	w := setup(t, func(w *world, _ *hlfake.Config) { w.cfg.HighLevelAppID = "" })
 	sent := 0
 	for _, name := range []string{"events.jsonl", "events-enveloped.jsonl"} {

@@ -12,7 +12,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 // onEachBackend runs a test of the whole on SQLite and on PostgreSQL.
@@ -227,7 +227,7 @@ func TestAThousandWebhooksOnOneContactCostFewFetches(t *testing.T) {
 
 func TestEveryRequestKeepsHighLevelsContract(t *testing.T) {
 	together(t)
-	w := setup(t, func(w *world, _ *hlfake.Config) { w.contract = testenv.HighLevelContract(w.t) })
+	w := setup(t, func(w *world, _ *hlfake.Config) { w.contract = reference.HighLevelContract(w.t) })
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
 	_, err := w.hl.CreateTask(hlfake.Task{ContactID: id, Title: "Call", DueDate: time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC)})

@@ -20,7 +20,7 @@ import (
 	"milepost/internal/app"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 // workflowKey makes a key as `milepost workflow-key` does beside a running Milepost.
@@ -295,7 +295,7 @@ func TestAWorkflowMaySendAFormOrABodyOfItsOwn(t *testing.T) {
 
 func TestThePublishedWorkflowBodiesAreAccepted(t *testing.T) {
 	const theirs = "CDR4h44AJ3Ic84nDuigS"
-	file, err := os.Open(filepath.Join(testenv.Shared(t, "highlevel-webhooks"), "workflow-actions.jsonl"))
+	file, err := os.Open(filepath.Join(reference.Shared(t, "highlevel-webhooks"), "workflow-actions.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}

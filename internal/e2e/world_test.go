@@ -23,6 +23,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 const (
@@ -41,11 +42,11 @@ type world struct {
 	app  *app.App
 	stop func() // drains the running Milepost
 
-	contract *testenv.Contract // holds every request to HighLevel, where it is set
-	alone    bool              // no other test runs beside this one
-	posted   atomic.Int64      // webhooks that post sent and Milepost stored
-	log      *logbook          // receives the log, where it is set
-	ahead    atomic.Int64      // how far the world's clock is ahead of the machine's
+	contract *reference.Contract // holds every request to HighLevel, where it is set
+	alone    bool                // no other test runs beside this one
+	posted   atomic.Int64        // webhooks that post sent and Milepost stored
+	log      *logbook            // receives the log, where it is set
+	ahead    atomic.Int64        // how far the world's clock is ahead of the machine's
 
 	// seed fills the fakes before Milepost starts, where it is set.
 	seed func()
@@ -130,7 +131,7 @@ func onPostgres(w *world, _ *hlfake.Config) {
 }
 
 // through passes requests on to a server, past HighLevel's published contract.
-func through(contract *testenv.Contract, server *httptest.Server) http.Handler {
+func through(contract *reference.Contract, server *httptest.Server) http.Handler {
 	target, err := url.Parse(server.URL)
 	if err != nil {
 		panic(err)

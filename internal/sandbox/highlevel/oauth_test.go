@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 const (
@@ -315,7 +315,7 @@ func TestHighLevelRefusesATokenThatIsTooOldForeignOrTooNarrow(t *testing.T) {
 
 func TestHighLevelMakesLocationTokensOfACompanyToken(t *testing.T) {
 	o := setupOAuth(t)
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	o.client = &http.Client{Transport: contract.Transport(o.client.Transport)}
 	company := o.exchangeCode(o.installApp(Installation{CompanyID: agency, Locations: []string{north}, Scopes: []string{"contacts.readonly", "oauth.write"}}))
 	status, made := o.locationToken(company, north)
@@ -345,7 +345,7 @@ func TestHighLevelMakesLocationTokensOfACompanyToken(t *testing.T) {
 
 func TestHighLevelListsWhereAnAppIsInstalled(t *testing.T) {
 	o := setupOAuth(t)
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	o.client = &http.Client{Transport: contract.Transport(o.client.Transport)}
 	company := o.exchangeCode(o.installApp(Installation{CompanyID: agency, Locations: []string{north}, Future: true}))
 	path := "/oauth/installedLocations?companyId=" + agency + "&appId=" + o.app.ID()
@@ -454,7 +454,7 @@ func TestHighLevelLimitsRequestsPerAppAndLocation(t *testing.T) {
 
 // Every route asks for the scope that HighLevel's OpenAPI gives its operation.
 func TestHighLevelAsksForTheDocumentedScopes(t *testing.T) {
-	dir := testenv.Shared(t, "highlevel-openapi")
+	dir := reference.Shared(t, "highlevel-openapi")
 	documented := map[string]string{}
 	files, err := filepath.Glob(filepath.Join(dir, "apps", "*.json"))
 	if err != nil || len(files) == 0 {

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"milepost/internal/sandbox/fakehttp/fakehttptest"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 // underContract holds every call of the fake against HighLevel's documents.
 func (h *fakeTest) underContract() {
 	h.t.Helper()
-	h.client = &http.Client{Transport: testenv.HighLevelContract(h.t).Transport(h.client.Transport)}
+	h.client = &http.Client{Transport: reference.HighLevelContract(h.t).Transport(h.client.Transport)}
 }
 
 func (h *fakeTest) pipeline() Pipeline {

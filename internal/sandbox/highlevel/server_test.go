@@ -13,7 +13,7 @@ import (
 
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/sandbox/fakehttp/fakehttptest"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/reference"
 )
 
 const (
@@ -199,7 +199,7 @@ func TestHighLevelRefusesWhatTheRealOneRefuses(t *testing.T) {
 
 func TestHighLevelKeepsItsContract(t *testing.T) {
 	h := setup(t)
-	contract := testenv.HighLevelContract(t)
+	contract := reference.HighLevelContract(t)
 	h.client = &http.Client{Transport: contract.Transport(h.client.Transport)}
 	here := `"locationId":"` + testLocation + `"`
 
