@@ -11,9 +11,6 @@ import (
 	"unicode"
 
 	"github.com/rs/zerolog"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // Transport makes a span of each request to a vendor, named as its operation, and at debug
@@ -29,17 +26,17 @@ func (t *Tracer) Transport(next http.RoundTripper, operation func(*http.Request)
 			return next.RoundTrip(r)
 		}
 		if t != nil {
-			ctx, span := t.tracer.Start(r.Context(), name, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-				attribute.String("milepost.vendor", vendor), attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname()), attribute.String("url.path", r.URL.Path)))
+			ctx, span := t.start(r.Context(), name, clientKind,
+				text("milepost.vendor", vendor), text("http.request.method", r.Method), text("server.address", r.URL.Hostname()), text("url.path", r.URL.Path))
 			r = r.WithContext(ctx)
 			defer func() {
 				if err == nil {
-					span.SetAttributes(attribute.Int("http.response.status_code", res.StatusCode))
+					span.set(number("http.response.status_code", int64(res.StatusCode)))
 				}
 				if err != nil || res.StatusCode >= 400 {
-					span.SetStatus(codes.Error, "")
+					span.failed()
 				}
-				span.End()
+				span.end()
 			}()
 		}
 		if !logged {

@@ -15,9 +15,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"milepost/internal/outage"
 	"milepost/internal/outbound"
@@ -81,22 +78,18 @@ func exporterOf(getenv func(string) string, logger zerolog.Logger) (*exporter, e
 	return e, nil
 }
 
-// ExportSpans sends spans. A batch that cannot be sent is lost, and the log says so: traces
+// export sends spans. A batch that cannot be sent is lost, and the log says so: traces
 // never hold up work.
-func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
-	if err := e.send(ctx, spans); err != nil {
+func (e *exporter) export(ctx context.Context, about resourceOf, spans []span) {
+	if err := e.send(ctx, about, spans); err != nil {
 		e.outages.Failed(err)
-		return nil
+		return
 	}
 	e.outages.Succeeded()
-	return nil
 }
 
-// Shutdown has nothing to do.
-func (e *exporter) Shutdown(context.Context) error { return nil }
-
-func (e *exporter) send(ctx context.Context, spans []sdk.ReadOnlySpan) error {
-	body, err := json.Marshal(message(spans))
+func (e *exporter) send(ctx context.Context, about resourceOf, spans []span) error {
+	body, err := json.Marshal(request{[]resourceSpans{{about, []scopeSpans{{scope{"milepost"}, spans}}}}})
 	if err != nil {
 		return err
 	}
@@ -163,43 +156,3 @@ type (
 		Value map[string]any `json:"value"`
 	}
 )
-
-// message returns spans of one process as OTLP.
-func message(spans []sdk.ReadOnlySpan) request {
-	out := resourceSpans{ScopeSpans: []scopeSpans{{Scope: scope{"milepost"}}}}
-	for _, s := range spans {
-		out.Resource.Attributes = attributes(s.Resource().Attributes())
-		one := span{
-			TraceID: s.SpanContext().TraceID().String(), SpanID: s.SpanContext().SpanID().String(),
-			Name: s.Name(), Kind: int(s.SpanKind()) /* numbered as in OTLP */, Start: s.StartTime().UnixNano(), End: s.EndTime().UnixNano(),
-			Attributes: attributes(s.Attributes()), DroppedLinksCount: s.DroppedLinks(),
-		}
-		if s.Parent().HasSpanID() {
-			one.ParentSpanID = s.Parent().SpanID().String()
-		}
-		for _, l := range s.Links() {
-			one.Links = append(one.Links, link{l.SpanContext.TraceID().String(), l.SpanContext.SpanID().String(), attributes(l.Attributes)})
-		}
-		if s.Status().Code == codes.Error {
-			one.Status = &status{s.Status().Description, 2}
-		}
-		out.ScopeSpans[0].Spans = append(out.ScopeSpans[0].Spans, one)
-	}
-	return request{[]resourceSpans{out}}
-}
-
-func attributes(list []attribute.KeyValue) (out []keyValue) {
-	for _, a := range list {
-		kv := keyValue{Key: string(a.Key)}
-		switch a.Value.Type() {
-		case attribute.BOOL:
-			kv.Value = map[string]any{"boolValue": a.Value.AsBool()}
-		case attribute.INT64:
-			kv.Value = map[string]any{"intValue": strconv.FormatInt(a.Value.AsInt64(), 10)}
-		default: // Milepost has no other types
-			kv.Value = map[string]any{"stringValue": a.Value.AsString()}
-		}
-		out = append(out, kv)
-	}
-	return out
-}

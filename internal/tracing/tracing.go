@@ -10,25 +10,25 @@ package tracing
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdk "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 
 	"milepost/internal/version"
 )
 
 // Tracer makes the spans of one process. A nil *Tracer makes none.
 type Tracer struct {
-	provider *sdk.TracerProvider
-	tracer   trace.Tracer
+	sample  sampler
+	about   resourceOf
+	out     *exporter
+	queue   chan span
+	stop    chan struct{}
+	stopped chan struct{} // closed when all is exported
+	cancel  context.CancelFunc
 }
 
 // New returns a tracer as the standard OTEL_ variables ask for, or nil if they ask for
@@ -38,20 +38,28 @@ func New(ctx context.Context, getenv func(string) string, logger zerolog.Logger)
 	if out == nil {
 		return nil, err
 	}
-	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "milepost"), attribute.String("service.version", version.Get().Version)),
-		resource.WithFromEnv()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	sample, wrongSampler := samplerOf(getenv)
+	about, wrongAbout := resourceOfEnv(getenv, version.Get().Version)
+	batches, wrongBatches := batchesOf(getenv)
+	if err := errors.Join(wrongSampler, wrongAbout, wrongBatches); err != nil {
+		return nil, err
 	}
-	// The provider reads OTEL_TRACES_SAMPLER and the limits of spans, the batcher OTEL_BSP_….
-	provider := sdk.NewTracerProvider(sdk.WithResource(about), sdk.WithIDGenerator(generator{}), sdk.WithBatcher(out))
-	return &Tracer{provider: provider, tracer: provider.Tracer("milepost")}, nil
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
+	t := &Tracer{sample: sample, about: about, out: out, queue: make(chan span, batches.queue), stop: make(chan struct{}), stopped: make(chan struct{}), cancel: cancel}
+	go t.run(ctx, batches)
+	return t, nil
 }
 
 // Close exports what is left, for as long as ctx lasts.
 func (t *Tracer) Close(ctx context.Context) {
-	if t != nil {
-		_ = t.provider.Shutdown(ctx) // the exporter logs it
+	if t == nil {
+		return
+	}
+	defer t.cancel()
+	close(t.stop)
+	select {
+	case <-t.stopped:
+	case <-ctx.Done():
 	}
 }
 
@@ -64,15 +72,8 @@ type Webhook struct {
 // Record is what a webhook or a sync is about.
 type Record struct{ Location, Kind, ID string }
 
-func (r Record) attributes(more ...attribute.KeyValue) trace.SpanStartEventOption {
-	return trace.WithAttributes(append(more, attribute.String("milepost.location", r.Location),
-		attribute.String("milepost.kind", r.Kind), attribute.String("milepost.id", r.ID))...)
-}
-
-// ids are those of a span that is known from elsewhere.
-type ids struct {
-	trace trace.TraceID
-	span  trace.SpanID
+func (r Record) attributes() []keyValue {
+	return []keyValue{text("milepost.location", r.Location), text("milepost.kind", r.Kind), text("milepost.id", r.ID)}
 }
 
 // ids derives the ids of the webhook's span.
@@ -83,69 +84,46 @@ func (w Webhook) ids() (i ids) {
 	return i
 }
 
-type idsKey struct{}
-
-// generator makes random ids, unless the context has some.
-type generator struct{}
-
-func (generator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
-	if i, ok := ctx.Value(idsKey{}).(ids); ok {
-		return i.trace, i.span
-	}
-	var i ids
-	_, _ = rand.Read(i.trace[:]) // it never fails
-	return i.trace, generator{}.NewSpanID(ctx, i.trace)
-}
-
-func (generator) NewSpanID(context.Context, trace.TraceID) (s trace.SpanID) {
-	_, _ = rand.Read(s[:])
-	return s
-}
-
-// root starts the span of a webhook.
-func (t *Tracer) root(ctx context.Context, w Webhook, name string, options ...trace.SpanStartOption) trace.Span {
-	_, span := t.tracer.Start(context.WithValue(ctx, idsKey{}, w.ids()), name,
-		append(options, trace.WithNewRoot(), trace.WithTimestamp(w.ReceivedAt), trace.WithSpanKind(trace.SpanKindConsumer))...)
-	return span
+// root returns the ids of the span of a webhook, and whether it is exported. Both follow from
+// the webhook alone.
+func (t *Tracer) root(w Webhook) ids {
+	i := w.ids()
+	i.sampled = t.sample(i.trace, false, false)
+	return i
 }
 
 // Moved makes the span of a webhook: from its arrival until it is handed to the workers.
 // To call it again for the same webhook makes the same span.
-func (t *Tracer) Moved(ctx context.Context, w Webhook, event string, of Record, skip string) {
-	span := t.root(ctx, w, "webhook "+event, of.attributes(attribute.Int64("milepost.delivery", w.ID)))
+func (t *Tracer) Moved(_ context.Context, w Webhook, event string, of Record, skip string) {
+	s := t.begin(t.root(w), "webhook "+event, consumerKind, w.ReceivedAt, append(of.attributes(), number("milepost.delivery", w.ID)))
 	if skip != "" {
-		span.SetAttributes(attribute.String("milepost.skipped", skip))
+		s.set(text("milepost.skipped", skip))
 	}
-	span.End()
+	s.end()
 }
 
 // Sync starts the span of a sync that takes these webhooks, the oldest first. It belongs to
 // the trace of the first, and has links to the others.
 func (t *Tracer) Sync(ctx context.Context, of Record, webhooks []Webhook) (context.Context, func(outcome string, err error)) {
-	options := []trace.SpanStartOption{of.attributes()}
 	note := noted{}
-	for i, w := range webhooks {
-		// Whether a webhook is sampled follows from the id of its trace. This span is not
-		// ended, and so not exported: Moved does that.
-		at := t.root(ctx, w, "").SpanContext()
-		if i == 0 {
-			note.delivery = w.ID
-			ctx = trace.ContextWithRemoteSpanContext(ctx, at)
-			continue
+	if len(webhooks) > 0 {
+		note.delivery = webhooks[0].ID
+		ctx = context.WithValue(ctx, parentKey{}, t.root(webhooks[0]))
+	}
+	ctx, s := t.start(ctx, cmp.Or("sync "+of.Kind, "sync"), internalKind, of.attributes()...)
+	if len(webhooks) > 0 {
+		s.set(number("milepost.delivery", note.delivery), number("milepost.deliveries", int64(len(webhooks))))
+		for _, w := range webhooks[1:] {
+			s.link(t.root(w), number("milepost.delivery", w.ID))
 		}
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: at, Attributes: []attribute.KeyValue{attribute.Int64("milepost.delivery", w.ID)}}))
 	}
-	if note.delivery != 0 {
-		options = append(options, trace.WithAttributes(attribute.Int64("milepost.delivery", note.delivery), attribute.Int("milepost.deliveries", len(webhooks))))
-	}
-	ctx, span := t.tracer.Start(ctx, cmp.Or("sync "+of.Kind, "sync"), options...)
-	note.trace = span.SpanContext()
+	note.ids = s.ids
 	return context.WithValue(ctx, notedKey{}, note), func(outcome string, err error) {
-		span.SetAttributes(attribute.String("milepost.outcome", outcome))
+		s.set(text("milepost.outcome", outcome))
 		if err != nil {
-			span.SetStatus(codes.Error, "") // its text may quote a record
+			s.failed() // its text may quote a record
 		}
-		span.End()
+		s.end()
 	}
 }
 
@@ -154,7 +132,7 @@ type notedKey struct{}
 // noted is what the log says of a sync.
 type noted struct {
 	delivery int64 // 0 = no webhook asked for it
-	trace    trace.SpanContext
+	ids      ids   // of the sync
 }
 
 // Note adds to a line the ids of the sync that ctx belongs to: its trace, its own, and that
@@ -167,5 +145,5 @@ func Note(ctx context.Context, line *zerolog.Event) *zerolog.Event {
 	if n.delivery != 0 {
 		line.Int64("delivery", n.delivery)
 	}
-	return line.Stringer("sync", n.trace.SpanID()).Stringer("trace", n.trace.TraceID())
+	return line.Str("sync", n.ids.spanText()).Str("trace", n.ids.traceText())
 }

@@ -37,7 +37,7 @@ func TestTracesAreOffUnlessAVariableAsksForThem(t *testing.T) {
 func TestAMistakeInAVariableIsAnError(t *testing.T) {
 	for name, value := range map[string]string{
 		"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s",
-		"OTEL_EXPORTER_OTLP_HEADERS": "key", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318",
+		"OTEL_EXPORTER_OTLP_HEADERS": "key", "OTEL_TRACES_SAMPLER": "some", "OTEL_RESOURCE_ATTRIBUTES": "key", "OTEL_BSP_SCHEDULE_DELAY": "5s", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318",
 	} {
 		of := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", name: value}
 		if _, err := New(t.Context(), env(of), zerolog.Nop()); err == nil {
@@ -49,11 +49,11 @@ func TestAMistakeInAVariableIsAnError(t *testing.T) {
 // The sampler decides by the id of the trace, so it says the same of a webhook and, maybe in
 // another process, of its sync.
 func TestAWebhookAndItsSyncAreSampledTogether(t *testing.T) {
-	t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
-	t.Setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	tracer, err := New(t.Context(), env(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL}), zerolog.Nop())
+	tracer, err := New(t.Context(), env(map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": server.URL, "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5",
+	}), zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,14 +61,14 @@ func TestAWebhookAndItsSyncAreSampledTogether(t *testing.T) {
 	sampled := 0
 	for n := range 200 {
 		w := Webhook{ID: int64(n + 1), ReceivedAt: time.UnixMicro(1_800_000_000_000_000)}
-		root := tracer.root(t.Context(), w, "webhook").SpanContext()
+		root := tracer.root(w)
 		ctx, ended := tracer.Sync(t.Context(), Record{Kind: "contact"}, []Webhook{w})
-		sync := ctx.Value(notedKey{}).(noted).trace
+		sync := ctx.Value(notedKey{}).(noted).ids
 		ended("done", nil)
-		if sync.IsSampled() != root.IsSampled() || sync.TraceID() != root.TraceID() {
+		if sync.sampled != root.sampled || sync.trace != root.trace {
 			t.Fatalf("the webhook is %+v, its sync %+v", root, sync)
 		}
-		if root.IsSampled() {
+		if root.sampled {
 			sampled++
 		}
 	}
