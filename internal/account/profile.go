@@ -10,6 +10,7 @@ import (
 	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/tracing"
 	"milepost/mapping"
 )
 
@@ -111,7 +112,7 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 // the settings or a token come without a name. A failure fails no sync.
 func (s *Session) noteName(ctx context.Context, name string) {
 	if err := s.cfg.Store.NameConnection(ctx, s.LocationID, name); err != nil {
-		s.cfg.Logger.Warn().Err(err).Str("location", s.LocationID).Msg("could not save the name of a location")
+		tracing.Log(ctx, s.cfg.Logger).Warn().Err(err).Str("location", s.LocationID).Msg("could not save the name of a location")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"milepost/internal/meeting"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
+	"milepost/internal/tracing"
 	"milepost/mapping"
 )
 
@@ -132,7 +133,7 @@ func (s *Session) readOpenUnlinked(ctx context.Context, look Look) error {
 	}
 	u.requests, u.readOpen = found, true
 	if len(found) > 0 && !u.looked { // else it may be one that this process replaced since
-		s.cfg.Logger.Warn().Str("location", s.LocationID).Int("requests", len(found)).
+		tracing.Log(ctx, s.cfg.Logger).Warn().Str("location", s.LocationID).Int("requests", len(found)).
 			Msg("CalendarHero has open meeting requests that this database does not know; Milepost adopts each when it syncs its record")
 	}
 	return nil

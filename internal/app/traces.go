@@ -27,13 +27,15 @@ func traceWebhooks(t *tracing.Tracer, judge func(context.Context, *store.Deliver
 	}
 }
 
-// traceSyncs returns what makes a span of each sync; nil if traces are off.
+// traceSyncs returns what makes a span of each sync, and has the log name it. If traces are
+// off, it does only the latter.
 func (s *State) traceSyncs(t *tracing.Tracer) func(context.Context, store.EntityState) (context.Context, func(string, error)) {
+	most := mostLinked
 	if t == nil {
-		return nil
+		most = 1
 	}
 	return func(ctx context.Context, state store.EntityState) (context.Context, func(string, error)) {
-		taken, err := s.Store.OpenDeliveries(ctx, state.Entity, state.Wanted, mostLinked)
+		taken, err := s.Store.OpenDeliveries(ctx, state.Entity, state.Wanted, most)
 		if err != nil {
 			taken = nil // the sync fails, too, and says so
 		}

@@ -62,7 +62,7 @@ func TestTheLogSaysWhyAThingDidNotArrive(t *testing.T) {
 	noMail := w.contact("Nomail", "Secretperson", "")
 	w.postSigned(event("ContactUpdate", noMail))
 	w.settle()
-	w.wantLine(`"synced"`, noMail, `"outcome":"skipped"`, "Contact to CalendarHero contact: the condition is not met")
+	w.wantLine(`"synced"`, noMail, `"outcome":"skipped"`, "Contact to CalendarHero contact: the condition is not met", `"delivery":`, `"sync":"`)
 
 	id := w.contact("Jane", "Secretperson", "jane@secret.example")
 	w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))

@@ -16,6 +16,7 @@ import (
 	"milepost/internal/jobs"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
+	"milepost/internal/tracing"
 	"milepost/mapping"
 )
 
@@ -191,7 +192,7 @@ func (s *entitySync) leaseAddresses(ctx context.Context, emails []string) (relea
 		defer cancel()
 		for _, lease := range taken {
 			if err := s.store.Release(ctx, lease, holder); err != nil {
-				s.logger.Warn().Err(err).Msg("could not release a lease; it expires by itself")
+				tracing.Log(ctx, s.logger).Warn().Err(err).Msg("could not release a lease; it expires by itself")
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/outcome"
 	"milepost/internal/store"
+	"milepost/internal/tracing"
 	"milepost/mapping"
 )
 
@@ -103,7 +104,7 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 		return err
 	}
 	if d.Begins {
-		s.logger.Warn().Str("location", s.entity.LocationID).Str("vendor", vendor).Int("records", d.Others+1).
+		tracing.Log(ctx, s.logger).Warn().Str("location", s.entity.LocationID).Str("vendor", vendor).Int("records", d.Others+1).
 			Msg("many records vanished without a delete event; Milepost removes nothing until you run `milepost removals allow`, or they exist again")
 	}
 	// Few are looked at again soon: what exists again is worked within a minute.
@@ -117,7 +118,7 @@ func (s *entitySync) vanished(ctx context.Context, vendor string, since time.Tim
 func (s *entitySync) confirmed(ctx context.Context, vendor string) error {
 	over, err := s.store.Settle(ctx, s.entity, vendor)
 	if over {
-		s.logger.Info().Str("location", s.entity.LocationID).Str("vendor", vendor).Msg("vanished records exist again; no removal waits")
+		tracing.Log(ctx, s.logger).Info().Str("location", s.entity.LocationID).Str("vendor", vendor).Msg("vanished records exist again; no removal waits")
 	}
 	return err
 }

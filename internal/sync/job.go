@@ -174,7 +174,7 @@ func (run *syncRun) one(ctx context.Context, state store.EntityState, after []st
 	ended(res.outcome(), nil)
 	took := run.now().Sub(start)
 	run.synced(state.Kind, res.outcome(), took)
-	tracing.Note(ctx, jobs.WithEntity(run.logger.Info(), state.Entity)).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
+	jobs.WithEntity(tracing.Log(ctx, run.logger).Info(), state.Entity).Str("outcome", res.outcome()).Strs("did", res.did).Strs("why", res.why()).
 		Dur("took", took).Msg("synced")
 	return true, nil
 }
@@ -250,17 +250,18 @@ func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause er
 // 2nd, 4th, 8th … try.
 func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next outcome.Next, tries int64, cause error) {
 	failed, _ := errors.AsType[*clients.Error](cause)
+	log := tracing.Log(ctx, r.logger)
 	line := func(level zerolog.Level) *zerolog.Event {
 		if tries&(tries-1) != 0 {
 			level = zerolog.DebugLevel
 		}
-		return tracing.Note(ctx, jobs.WithEntity(r.logger.WithLevel(level), state.Entity)).Int64("attempt", tries)
+		return jobs.WithEntity(log.WithLevel(level), state.Entity).Int64("attempt", tries)
 	}
 	wait := next.After.Round(time.Second).String()
 	switch next.Cause {
 	case outcome.Waits:
 		if w, _ := errors.AsType[*outcome.Wait](cause); !w.Logged && state.Outcome != store.Waiting {
-			tracing.Note(ctx, jobs.WithEntity(r.logger.Info(), state.Entity)).Str("for", wait).Str("why", w.Why).Msg("sync waits")
+			jobs.WithEntity(log.Info(), state.Entity).Str("for", wait).Str("why", w.Why).Msg("sync waits")
 		}
 	case outcome.Storage:
 		r.Database.Failed(cause)
@@ -268,16 +269,16 @@ func (r *Syncer) logPostponed(ctx context.Context, state store.EntityState, next
 		line(zerolog.ErrorLevel).Err(cause).Msg("sync failed; retrying")
 	case outcome.RateLimited:
 		if !next.Exact && r.limitBegins(ctx, state, next, failed) {
-			jobs.WithEntity(r.logger.Info(), state.Entity).Str("vendor", failed.API).Str("for", wait).Msg("rate limited; other jobs of this location wait too")
+			jobs.WithEntity(log.Info(), state.Entity).Str("vendor", failed.API).Str("for", wait).Msg("rate limited; other jobs of this location wait too")
 		}
 	case outcome.Unauthorized:
 		line(zerolog.WarnLevel).Err(failed).Msg("token rejected; retrying until it works")
 	case outcome.Unclear:
-		tracing.Note(ctx, jobs.WithEntity(r.logger.Warn(), state.Entity)).Err(failed).Bool("timed_out", failed.TimedOut()).
+		jobs.WithEntity(log.Warn(), state.Entity).Err(failed).Bool("timed_out", failed.TimedOut()).
 			Msg("unknown whether a create took effect; Milepost looks for the object before it creates it again")
 	case outcome.Outage:
 		r.Outage(failed.API, state.LocationID).Failed(failed)
-		tracing.Note(ctx, jobs.WithEntity(r.logger.Debug(), state.Entity)).Int64("attempt", tries).Err(failed).Msg("call failed; retrying")
+		jobs.WithEntity(log.Debug(), state.Entity).Int64("attempt", tries).Err(failed).Msg("call failed; retrying")
 	}
 }
 

@@ -56,7 +56,7 @@ const mostShown = 64 << 10
 // logCall sends a request, and logs the form of what was asked and answered.
 func logCall(next http.RoundTripper, r *http.Request, vendor, name string, logger zerolog.Logger) (*http.Response, error) {
 	r = r.WithContext(r.Context()) // a copy, whose body may be another
-	start, line := time.Now(), Note(r.Context(), logger.Debug()).Str("vendor", vendor).Str("operation", name).Str("method", r.Method).Str("path", r.URL.Path)
+	start, line := time.Now(), Log(r.Context(), logger).Debug().Str("vendor", vendor).Str("operation", name).Str("method", r.Method).Str("path", r.URL.Path)
 	if r.Body != nil {
 		first := peek(&r.Body)
 		line.Str("request", form(first))

@@ -10,6 +10,7 @@ package tracing
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -103,11 +104,18 @@ func (t *Tracer) Moved(_ context.Context, w Webhook, event string, of Record, sk
 }
 
 // Sync starts the span of a sync that takes these webhooks, the oldest first. It belongs to
-// the trace of the first, and has links to the others.
+// the trace of the first, and has links to the others. The lines of Log name the sync and
+// its first webhook, also if t is nil.
 func (t *Tracer) Sync(ctx context.Context, of Record, webhooks []Webhook) (context.Context, func(outcome string, err error)) {
 	note := noted{}
 	if len(webhooks) > 0 {
 		note.delivery = webhooks[0].ID
+	}
+	if t == nil {
+		_, _ = rand.Read(note.ids.span[:]) // it never fails
+		return context.WithValue(ctx, notedKey{}, note), func(string, error) {}
+	}
+	if len(webhooks) > 0 {
 		ctx = context.WithValue(ctx, parentKey{}, t.root(webhooks[0]))
 	}
 	ctx, s := t.start(ctx, cmp.Or("sync "+of.Kind, "sync"), internalKind, of.attributes()...)
@@ -135,15 +143,21 @@ type noted struct {
 	ids      ids   // of the sync
 }
 
-// Note adds to a line the ids of the sync that ctx belongs to: its trace, its own, and that
-// of the first webhook it takes.
-func Note(ctx context.Context, line *zerolog.Event) *zerolog.Event {
+// Log returns a logger whose lines name the sync that ctx belongs to, the first webhook that
+// it takes, and its trace.
+func Log(ctx context.Context, logger zerolog.Logger) *zerolog.Logger {
 	n, ok := ctx.Value(notedKey{}).(noted)
 	if !ok {
-		return line
+		return &logger
 	}
+	with := logger.With()
 	if n.delivery != 0 {
-		line.Int64("delivery", n.delivery)
+		with = with.Int64("delivery", n.delivery)
 	}
-	return line.Str("sync", n.ids.spanText()).Str("trace", n.ids.traceText())
+	with = with.Str("sync", n.ids.spanText())
+	if n.ids.trace != (ids{}).trace {
+		with = with.Str("trace", n.ids.traceText())
+	}
+	logger = with.Logger()
+	return &logger
 }

@@ -1,8 +1,10 @@
 package tracing
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"testing"
 	"time"
 
@@ -95,5 +97,22 @@ func TestSwitchedOffNothingIsInTheWay(t *testing.T) {
 	var tracer *Tracer
 	if got := tracer.Transport(http.DefaultTransport, nil, zerolog.Nop()); got != http.DefaultTransport {
 		t.Errorf("calls go through %T", got)
+	}
+}
+
+func TestTheLogNamesTheSyncAndItsDeliveryAlsoWithoutTraces(t *testing.T) {
+	var tracer *Tracer
+	var out bytes.Buffer
+	logger := zerolog.New(&out)
+	ctx, ended := tracer.Sync(t.Context(), Record{"loc", "contact", "c1"}, []Webhook{{ID: 7}})
+	Log(ctx, logger).Info().Msg("synced")
+	ended("done", nil)
+	if got := out.String(); !regexp.MustCompile(`"delivery":7,"sync":"[0-9a-f]{16}","message":"synced"`).MatchString(got) {
+		t.Errorf("the line is %s", got)
+	}
+	out.Reset()
+	Log(t.Context(), logger).Info().Msg("started")
+	if got := out.String(); got != `{"level":"info","message":"started"}`+"\n" {
+		t.Errorf("outside of a sync the line is %s", got)
 	}
 }
