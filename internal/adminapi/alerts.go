@@ -43,29 +43,31 @@ type TestedChannels struct {
 
 func (a *API) alerts() {
 	const tag = "alerts"
-	get(a, endpoint{id: "get-alerts", path: "/alerts", tag: tag, summary: "By which channels people are told what is wrong, and what they were told", operators: true},
-		func(ctx context.Context, _ *struct{}) (out Alerting, err error) {
-			found, err := a.Desk.Alerting(ctx)
-			out = Alerting{Channels: []AlertChannel{}, Messages: []AlertMessage{}}
-			for _, c := range found.Channels {
-				out.Channels = append(out.Channels, AlertChannel{c.Name, c.To})
-			}
-			for _, m := range found.Messages {
-				out.Messages = append(out.Messages, AlertMessage{m.ID, m.Channel, m.Kind, m.Status, utc(m.At), utc(m.SentAt), m.Tries, m.Problem})
-			}
-			return out, err
-		})
-	post(a, http.MethodPost, endpoint{id: "test-alerts", path: "/alerts/test", tag: tag, summary: "Send a test message by each channel at once"},
-		func(ctx context.Context, _ *struct{}) (out TestedChannels, err error) {
-			tried, err := a.Desk.TestAlerts(ctx, who(ctx))
-			out.Channels = []TestedChannel{}
-			for _, t := range tried {
-				channel := TestedChannel{AlertChannel: AlertChannel{t.Channel, t.To}}
-				if t.Err != nil {
-					channel.Problem = t.Err.Error()
-				}
-				out.Channels = append(out.Channels, channel)
-			}
-			return out, err
-		})
+	get(a, endpoint{id: "get-alerts", path: "/alerts", tag: tag, summary: "By which channels people are told what is wrong, and what they were told", operators: true}, a.getAlerts)
+	post(a, http.MethodPost, endpoint{id: "test-alerts", path: "/alerts/test", tag: tag, summary: "Send a test message by each channel at once"}, a.testAlerts)
+}
+
+func (a *API) getAlerts(ctx context.Context, _ *struct{}) (out Alerting, err error) {
+	found, err := a.Desk.Alerting(ctx)
+	out = Alerting{Channels: []AlertChannel{}, Messages: []AlertMessage{}}
+	for _, c := range found.Channels {
+		out.Channels = append(out.Channels, AlertChannel{c.Name, c.To})
+	}
+	for _, m := range found.Messages {
+		out.Messages = append(out.Messages, AlertMessage{m.ID, m.Channel, m.Kind, m.Status, utc(m.At), utc(m.SentAt), m.Tries, m.Problem})
+	}
+	return out, err
+}
+
+func (a *API) testAlerts(ctx context.Context, _ *struct{}) (out TestedChannels, err error) {
+	tried, err := a.Desk.TestAlerts(ctx, who(ctx))
+	out.Channels = []TestedChannel{}
+	for _, t := range tried {
+		channel := TestedChannel{AlertChannel: AlertChannel{t.Channel, t.To}}
+		if t.Err != nil {
+			channel.Problem = t.Err.Error()
+		}
+		out.Channels = append(out.Channels, channel)
+	}
+	return out, err
 }

@@ -124,9 +124,16 @@ type newText struct {
 type newState struct {
 	OneAutomation
 	Body struct {
-		State string `json:"state" enum:"on,paused,off"`
-		Why   string `json:"why,omitempty" maxLength:"1000" doc:"For the history."`
+		State   string `json:"state" enum:"on,paused,off"`
+		Counted string `json:"counted,omitempty" maxLength:"40" doc:"The counted of the plan, to switch a paused automation on."`
+		Why     string `json:"why,omitempty" maxLength:"1000" doc:"For the history."`
 	}
+}
+
+// StateChange is what became of a request to switch an automation.
+type StateChange struct {
+	automation.Change
+	Plan *Plan `json:"plan,omitempty" doc:"With what a paused automation catches up, and whom that mails. It is being counted, and nothing changed yet: see get-plan."`
 }
 
 type versionsQuery struct {
@@ -237,12 +244,37 @@ func (a *API) automations() {
 		})
 	post(a, http.MethodPut, endpoint{
 		id: "set-state", path: one + "/state", tag: tag, summary: "Switch an automation on, paused or off",
-		about: "What it made stays as it is. One that was paused and is on again catches up with all records. To see first what that changes, rehearse and apply it.",
-	}, func(ctx context.Context, in *newState) (automation.Change, error) {
-		return a.Desk.SetState(ctx, who(ctx), in.ID, mapping.State(in.Body.State), in.Body.Why)
-	})
+		about: "What it made stays as it is. One that is paused catches up with all records once it is on. So the first request changes nothing: it answers with a plan, " +
+			"which says with what the automation catches up and whom that mails. When the plan has ended, send the request again with its counted.",
+	}, a.setState)
 	a.history()
 	a.applies()
+}
+
+func (a *API) setState(ctx context.Context, in *newState) (out StateChange, err error) {
+	var counted time.Time
+	if in.Body.Counted != "" {
+		if counted, err = parseCounted(in.Body.Counted); err != nil {
+			return out, err
+		}
+	}
+	var counting bool
+	out.Change, counting, err = a.Desk.SwitchState(ctx, who(ctx), in.ID, mapping.State(in.Body.State), in.Body.Why, counted)
+	if err != nil || !counting {
+		return out, err
+	}
+	plan, err := a.plan(ctx, &in.OneAutomation)
+	out.Plan = &plan
+	return out, err
+}
+
+// parseCounted reads the counted of a plan.
+func parseCounted(text string) (time.Time, error) {
+	begun, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, operate.ErrNoPlan
+	}
+	return time.Unix(0, begun), nil
 }
 
 func (a *API) history() {
@@ -316,11 +348,11 @@ func (a *API) applies() {
 		id: "apply-automation", path: one + "/apply", tag: tag, summary: "Apply an automation to the records that exist, or switch a paused one on, as it was rehearsed",
 		about: "Of one that is off, it removes what it made.",
 	}, func(ctx context.Context, in *applyRequest) error {
-		begun, err := strconv.ParseInt(in.Body.Counted, 10, 64)
+		begun, err := parseCounted(in.Body.Counted)
 		if err != nil {
-			return operate.ErrNoPlan
+			return err
 		}
-		return a.Desk.ApplyCounted(ctx, who(ctx), in.ID, time.Unix(0, begun))
+		return a.Desk.ApplyCounted(ctx, who(ctx), in.ID, begun)
 	})
 	get(a, endpoint{id: "get-run", path: one + "/apply", tag: tag, summary: "How far the last run is"},
 		func(ctx context.Context, in *OneAutomation) (Run, error) {

@@ -453,6 +453,16 @@ func applies(t *testing.T) {
 	}
 	d.ask(olivia, "POST", one+"/apply", body(map[string]any{"counted": plan.field("counted")})).is(http.StatusNoContent)
 	d.get(one).has(`"state":"on"`) // it catches up
+
+	// The same in the words of its state.
+	d.ask(olivia, "PUT", one+"/state", `{"state":"paused"}`).is(http.StatusOK)
+	d.ask(olivia, "PUT", one+"/state", `{"state":"on"}`).is(http.StatusOK).has(`"what":"counting"`, `"state":"paused"`, `"plan":{"begun_at"`)
+	d.get(one).has(`"state":"paused"`)
+	for plan = d.get(one + "/plan"); plan.field("ended_at") == ""; plan = d.get(one + "/plan") {
+		runtime.Gosched()
+	}
+	d.ask(olivia, "PUT", one+"/state", `{"state":"on","counted":"1"}`).is(http.StatusConflict)
+	d.ask(olivia, "PUT", one+"/state", body(map[string]any{"state": "on", "why": "back", "counted": plan.field("counted")})).is(http.StatusOK).has(`"what":"changed"`, `"state":"on"`)
 }
 
 func inYAML(r *http.Request) { r.Header.Set("Content-Type", "application/yaml") }

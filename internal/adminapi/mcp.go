@@ -217,6 +217,10 @@ func (a *API) operators() []mcp.Tool {
 				request.Body.DryRun = !in.Confirm
 				return a.replay(ctx, request)
 			}),
+		tool(a, "list_alerts", "By which channels people are told what is wrong, and what they were told: the newest 50 messages.", true,
+			func(ctx context.Context, _ struct{}) (any, error) { return a.getAlerts(ctx, nil) }),
+		tool(a, "test_alerts", "Send a test message by each alert channel at once. It reaches the people behind the channels, so ask a person first.", false,
+			func(ctx context.Context, _ struct{}) (any, error) { return a.testAlerts(ctx, nil) }),
 		tool(a, "draft_automation", "Check an automation and save it as a draft. A draft does nothing until a person publishes it in the console.", false,
 			func(ctx context.Context, in draftAutomation) (any, error) {
 				made, err := a.Desk.Import(ctx, who(ctx), "draft", []byte(in.Text), true, false, in.Why)

@@ -100,7 +100,7 @@ func TestAnOperatorsAssistant(t *testing.T) {
 	there := connect(t)
 	d := setup(t, there.rehearsing, func(c *operate.Config) { cfg = *c })
 	a := d.assist(cfg, olivia)
-	want := []string{"draft_automation", "explain_delivery", "find_contact_timeline", "list_attention", "preview_automation", "replay", "search_catalog"}
+	want := []string{"draft_automation", "explain_delivery", "find_contact_timeline", "list_alerts", "list_attention", "preview_automation", "replay", "search_catalog", "test_alerts"}
 	if got := a.tools(); !slices.Equal(got, want) {
 		t.Errorf("the tools are %v", got)
 	}
@@ -113,6 +113,8 @@ func TestAnOperatorsAssistant(t *testing.T) {
 	a.refuses("explain_delivery", arguments{"id": "one"}, "id")
 	a.refuses("explain_delivery", arguments{"id": 1, "more": true}, "more")
 	a.says("list_attention", arguments{}, "HighLevel answered 500")
+	a.says("list_alerts", arguments{}, `"channels":[]`, `"messages":[]`)
+	a.refuses("test_alerts", arguments{}, "MILEPOST_ALERT_WEBHOOK")
 	a.says("search_catalog", arguments{"query": "contact tags"}, "highlevel.", `"example"`)
 	a.says("preview_automation", arguments{"automation": "contact-to-calendarhero-contact", "kind": "contact", "id": there.jane, "location": location}, `"applies":true`, "jane@acme.example")
 	a.refuses("preview_automation", arguments{"automation": "no-such", "kind": "contact", "id": "c1"}, "no such automation")

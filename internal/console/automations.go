@@ -228,10 +228,10 @@ func (c *Console) setState(r *http.Request, v *view) (string, error) {
 	if !slices.Contains([]mapping.State{mapping.StateOn, mapping.StatePaused, mapping.StateOff}, state) {
 		return "", problem("Choose on, paused or off.")
 	}
-	if e.State == mapping.StatePaused && state == mapping.StateOn { // it catches up: first that is counted
-		return automationPath(e.ID) + "/apply", c.Desk.StartPlan(context.WithoutCancel(r.Context()), e.ID)
+	_, counting, err := c.Desk.SwitchState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"), time.Time{})
+	if counting && err == nil {
+		return automationPath(e.ID) + "/apply", nil
 	}
-	_, err = c.Desk.SetState(r.Context(), v.Me.Name, e.ID, state, r.PostForm.Get("why"))
 	return automationPath(e.ID) + "?said=switched-" + string(state), stateProblem(err)
 }
 

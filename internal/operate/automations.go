@@ -19,6 +19,25 @@ func (d *Desk) SetState(ctx context.Context, who, id string, state mapping.State
 	return made, d.changed(ctx, who, "switched to "+string(state), err, made)
 }
 
+// SwitchState is SetState for a person who sees first what it does. A paused automation that
+// is switched on catches up with all records. So that is counted first, counting is true, and
+// nothing changes yet: counted is when the count began that the person saw, zero = none was.
+func (d *Desk) SwitchState(ctx context.Context, who, id string, state mapping.State, why string, counted time.Time) (made automation.Change, counting bool, err error) {
+	now, err := d.Automations.Show(ctx, id)
+	switch {
+	case err != nil:
+		return made, false, err
+	case now.State != mapping.StatePaused || state != mapping.StateOn:
+		made, err = d.SetState(ctx, who, id, state, why)
+		return made, false, err
+	case counted.IsZero():
+		made = automation.Change{ID: id, What: "counting", State: now.State, Version: now.Version}
+		return made, true, d.StartPlan(context.WithoutCancel(ctx), id)
+	}
+	made, err = d.applyCounted(ctx, who, id, why, counted)
+	return made, false, err
+}
+
 // changed notes changes of automations, but for those that changed nothing.
 func (d *Desk) changed(ctx context.Context, who, what string, err error, changes ...automation.Change) error {
 	if err != nil {
@@ -194,25 +213,30 @@ var ErrNoPlan = errors.New("the automation was changed since this was counted, o
 // ApplyCounted begins the run that was rehearsed at a time: see StartPlan. A paused
 // automation is switched on, and catches up.
 func (d *Desk) ApplyCounted(ctx context.Context, who, id string, begun time.Time) error {
+	_, err := d.applyCounted(ctx, who, id, "", begun)
+	return err
+}
+
+func (d *Desk) applyCounted(ctx context.Context, who, id, why string, begun time.Time) (made automation.Change, err error) {
 	p, ok, err := d.Plan(ctx, id)
 	if err != nil {
-		return err
+		return made, err
 	}
 	if !ok || p.Plan == nil || !p.Begun.Equal(begun) {
-		return ErrNoPlan
+		return made, ErrNoPlan
 	}
 	if p.State == mapping.StatePaused {
-		_, err = d.SetState(ctx, who, id, mapping.StateOn, "")
+		made, err = d.SetState(ctx, who, id, mapping.StateOn, why)
 	} else {
 		_, err = d.Apply(ctx, who, id, "")
 	}
 	if err != nil {
-		return err
+		return made, err
 	}
 	d.plans.mu.Lock()
 	delete(d.plans.of, id)
 	d.plans.mu.Unlock()
-	return nil
+	return made, nil
 }
 
 // Apply begins a run of an automation over the records that exist; location "" = of all
