@@ -20,6 +20,10 @@ const (
 	horizon = 10 * time.Minute
 	// longestPark is one day of HighLevel's.
 	longestPark = 24 * time.Hour
+	// longestAsked is how long an answer alone can stop a location. Then a call shows
+	// whether that still holds: only a used-up day takes longer, and a gateway may name any
+	// time.
+	longestAsked = 15 * time.Minute
 	// These are how long a call waits in place, by its priority. At 100 calls in 10 s, that
 	// is three, ten and twenty-eight calls of all processes together.
 	leastPatience  = 300 * time.Millisecond
@@ -152,9 +156,9 @@ func learn(s *store.Budget, location string, a highlevel.Allowance, adopt bool, 
 		until = highlevel.DayEnds(now)
 		why = fmt.Sprintf("HighLevel's daily allowance of location %s is used up; work continues at 00:00 UTC", location)
 	case a.Refused && a.RetryAfter > 0:
-		until = now.Add(a.RetryAfter)
+		until = now.Add(min(a.RetryAfter, longestAsked))
 	case a.Refused:
-		until = now.Add(a.Interval)
+		until = now.Add(min(a.Interval, longestAsked))
 	case a.Max > 0 && a.Remaining == 0:
 		until = reset
 		why = fmt.Sprintf("the allowance of location %s (%d calls in %s) is used up, by others too", location, a.Max, a.Interval)

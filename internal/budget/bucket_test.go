@@ -310,6 +310,8 @@ func TestA429ParksTheLocation(t *testing.T) {
 	}{
 		{"for the interval", highlevel.Allowance{Interval: 20 * time.Second, Remaining: -1, DailyRemaining: -1, Refused: true}, 20 * time.Second},
 		{"for as long as it asks", highlevel.Allowance{Interval: 10 * time.Second, Remaining: -1, DailyRemaining: -1, Refused: true, RetryAfter: time.Minute}, time.Minute},
+		{"but not for a day, unless its allowance is used up", highlevel.Allowance{Interval: 10 * time.Second, Remaining: -1, DailyRemaining: -1, Refused: true, RetryAfter: 24 * time.Hour}, 15 * time.Minute},
+		{"nor for a window of an hour", highlevel.Allowance{Interval: time.Hour, Remaining: -1, DailyRemaining: -1, Refused: true}, 15 * time.Minute},
 		{"until midnight when the day is used up", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 99, DailyMax: 200000, Refused: true}, 12 * time.Hour},
 		{"until midnight by the answer that used it up", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, Remaining: 99, DailyMax: 200000}, 12 * time.Hour},
 		{"until the window ends when others used it up", highlevel.Allowance{Max: 100, Interval: 10 * time.Second, DailyRemaining: -1}, 4 * time.Second},
