@@ -74,7 +74,8 @@ func startCluster() (string, error) {
 		filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), "-k", dir,
 		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400", "-c", "log_min_messages=panic")
 	if testing.Testing() { // no test pulls the plug, and no benchmark may leave it out
-		server.Args = append(server.Args, "-c", "fsync=off", "-c", "full_page_writes=off")
+		server.Args = append(server.Args, "-c", "fsync=off", "-c", "full_page_writes=off",
+			"-c", "autovacuum=off", "-c", "wal_level=minimal", "-c", "max_wal_senders=0")
 	}
 	server.SysProcAttr, server.Dir = run, dir
 	if _, err := server.StdinPipe(); err != nil {

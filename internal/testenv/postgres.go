@@ -33,7 +33,7 @@ func Postgres(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, drop, err := createDatabase(context.Background(), server, " TEMPLATE "+from)
+	url, drop, err := createDatabase(context.Background(), server, " STRATEGY FILE_COPY TEMPLATE "+from)
 	if err != nil {
 		t.Fatal(err)
 	}
