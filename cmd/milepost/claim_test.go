@@ -15,6 +15,8 @@ import (
 )
 
 func TestASecondMilepostSaysSoAndExits(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
 	const location, app = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9"
 	hl := hlfake.New(hlfake.Config{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
 	defer hl.Close()

@@ -13,11 +13,16 @@ import (
 	"milepost/internal/testenv"
 )
 
+// soonOver spares a command that is soon over the collection of its garbage, a quarter of
+// its processor time.
+const soonOver = "GOGC=off"
+
 // milepost runs the program and returns its output and exit status.
 func milepost(t *testing.T, env []string, args ...string) (out string, status int) {
 	t.Helper()
+	testenv.Long(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL="), env...)
+	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL=", soonOver), env...)
 	b, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return string(b), exit.ExitCode()
@@ -29,6 +34,7 @@ func milepost(t *testing.T, env []string, args ...string) (out string, status in
 }
 
 func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
@@ -109,13 +115,14 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 }
 
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for _, args := range []string{
 		"connections --json", "connections list --json", "removals --json", "alerts --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
-			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL=")
+			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL=", soonOver)
 			out, _ := cmd.Output() // check fails: nothing is configured
 			var v any
 			if err := json.Unmarshal(out, &v); err != nil || v == nil {

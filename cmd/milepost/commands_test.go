@@ -68,7 +68,7 @@ func (r *running) run(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 4*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), r.env...)
+	cmd.Env = append(append(os.Environ(), soonOver), r.env...)
 	out, err := cmd.CombinedOutput()
 	for _, secret := range []string{"pit-first", "pit-second", "ch-commands"} {
 		if strings.Contains(string(out), secret) {

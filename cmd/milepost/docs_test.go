@@ -160,7 +160,7 @@ CONTACT=%[3]s OTHER_TOKEN=%[4]s CALENDARHERO=%[5]s
 		script := prelude + strings.ReplaceAll(placeholders.Replace(block.text), "127.0.0.1:8081", admin)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		cmd := exec.CommandContext(ctx, "bash", "-c", script)
-		cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(os.Environ(), env...), 10*time.Second
+		cmd.Dir, cmd.Env, cmd.WaitDelay = dir, append(append(os.Environ(), soonOver), env...), 10*time.Second
 		begun := time.Now()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s:\n%s%v\n%s", block.page, block.text, err, out)

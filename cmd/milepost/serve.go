@@ -22,9 +22,12 @@ type serveCmd struct {
 	TakeOver bool `help:"Take over accounts that another Milepost works. That one stops working them."`
 }
 
+// clock is real time, unless a test sets it.
+var clock app.Clock
+
 // Run serves until the process is told to stop.
 func (c *serveCmd) Run(ctx context.Context) error {
-	c.Config.TakeOver = c.TakeOver
+	c.Config.TakeOver, c.Config.Clock = c.TakeOver, clock
 	logger := newLogger(c.LogLevel, c.LogFormat)
 	limitMemory(logger)
 	a, err := app.New(ctx, c.Config, logger)

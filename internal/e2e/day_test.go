@@ -64,13 +64,13 @@ func (t *tokenTap) RoundTrip(r *http.Request) (*http.Response, error) {
 // every location's items equal its records, nothing was there twice, and the
 // calls made are told beside those of a client that cannot be better.
 //
-// Usually it is 8 locations and 12 busy hours; MILEPOST_TEST_DAY=full plays 50
-// locations and 26 hours, in some minutes.
+// In CI it is 8 locations and 12 busy hours, in a plain run 2 and 5;
+// MILEPOST_TEST_DAY=full plays 50 locations and 26 hours, in some minutes.
 func TestADayEndsInStep(t *testing.T) {
 	if testenv.Raced {
 		t.Skip("skipped: time runs 5,000 times as fast here, and SQLite cannot follow under the race detector; .ci/run plays the day without it")
 	}
-	places, changes, speed, busy := 8, 40, 5000, 12*time.Hour
+	places, changes, speed, busy := testenv.Rounds(8, 2), 40, testenv.Rounds(5000, 10_000), time.Duration(testenv.Rounds(12, 5))*time.Hour
 	if os.Getenv("MILEPOST_TEST_DAY") == "full" {
 		places, changes, speed, busy = 50, 60, 800, 26*time.Hour
 	}

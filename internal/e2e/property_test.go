@@ -21,21 +21,20 @@ import (
 	"milepost/internal/testenv"
 )
 
-// usualHistories are as many as a run makes that does not ask for -rapid.checks.
-const usualHistories = 8
-
 // TestEveryHistoryEndsInStep makes up histories: changes in HighLevel whose
 // webhooks come twice, late, again or in another order, vendors that fail, and
 // a Milepost that is drained or dies at any moment. Once all is told and the
 // faults are over, CalendarHero holds what the final records ask for, nothing
 // was ever there twice, nobody was mailed more often than something changed,
 // and no delivery is left without its outcome.
+//
+// In CI it is 8 histories, in a plain run 3, unless -rapid.checks says how many.
 func TestEveryHistoryEndsInStep(t *testing.T) {
 	testenv.Long(t)
 	t.Parallel()
 	// A history is told in full where it fails. It does not repeat itself to the
 	// letter, for much of it happens at once, so a file to replay it is no help.
-	unlessSet(t, "rapid.checks", fmt.Sprint(usualHistories))
+	unlessSet(t, "rapid.checks", fmt.Sprint(testenv.Rounds(8, 3)))
 	unlessSet(t, "rapid.nofailfile", "true")
 	unlessSet(t, "rapid.shrinktime", "5s")
 	root := t.TempDir()

@@ -302,10 +302,12 @@ func (w *world) deliveries() []store.Delivery {
 // patience is how long a test waits for what must happen: long, for a machine may be busy.
 const patience = 5 * time.Minute
 
-// eventually polls a condition, for at most 30 s.
+// eventually polls a condition, more and more seldom, until patience ends.
 func (w *world) eventually(what string, condition func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(15 * time.Millisecond) {
+	pause := 4 * time.Millisecond
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(pause) {
+		pause = min(pause*5/4, 60*time.Millisecond)
 		if time.Now().After(deadline) {
 			w.t.Fatalf("not within %s: %s", patience, what)
 		}

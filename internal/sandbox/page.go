@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -24,7 +25,7 @@ import (
 //go:embed page.html page.css page.js
 var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(pageFiles, "page.html"))
+var pageTemplate = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(pageFiles, "page.html")) })
 
 // page serves the two columns and what a person can do in them. Every form
 // works without script; the script only keeps the page live.
@@ -381,7 +382,7 @@ func plainText(s string) string {
 
 func (w *World) showPage(rw http.ResponseWriter, status int, problem string) {
 	var b bytes.Buffer
-	if err := pageTemplate.ExecuteTemplate(&b, "page.html", w.view(problem)); err != nil {
+	if err := pageTemplate().ExecuteTemplate(&b, "page.html", w.view(problem)); err != nil {
 		http.Error(rw, "could not render the page: "+err.Error(), http.StatusInternalServerError)
 		return
 	}

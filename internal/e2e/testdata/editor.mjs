@@ -1,13 +1,13 @@
 // Builds automations in a real Chromium: node editor.mjs CHROMIUM ADDRESS FOLDER, with
 // the admin token in the environment. The first is built with the mouse, the second by
-// keyboard alone. The editor is checked with axe at 360 pixels, in light and dark. A line
-// is printed for each fault, and then the status is 1.
+// keyboard alone. The editor is checked at 360 pixels, in light and dark, with axe
+// if MILEPOST_TEST_THOROUGH is set. A line is printed for each fault, and then the status is 1.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
 const [executablePath, address, folder] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const axe = process.env.MILEPOST_TEST_THOROUGH && readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 let where = "sign-in", shots = 0;
 const fault = (what) => { console.log(`${where}: ${what}`); process.exitCode = 1; };
@@ -24,13 +24,18 @@ async function check(name) {
 	for (const colorScheme of ["dark", "light"]) {
 		await page.emulateMedia({ colorScheme });
 		if (folder !== "-") await page.screenshot({ path: `${folder}/editor_${String(++shots).padStart(2, "0")}_${name.replace(/[^a-z0-9]+/gi, "_")}_${colorScheme}.png`, fullPage: true });
-		if (!await page.evaluate(() => window.axe)) await page.evaluate(axe);
-		const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-		for (const rule of violations) for (const node of rule.nodes) fault(`${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`);
 		const wide = await page.evaluate(() => document.documentElement.scrollWidth);
 		if (wide > 360) fault(`${wide} pixels wide`);
+		if (!axe) continue;
+		if (!await page.evaluate(() => window.axe)) await page.evaluate(axe);
+		const runOnly = colorScheme === "dark" ? ["color-contrast", "link-in-text-block"] : undefined; // the dark sheet differs in colours alone
+		const { violations } = await page.evaluate((runOnly) => window.axe.run(document, { resultTypes: ["violations"], ...(runOnly && { runOnly }) }), runOnly);
+		for (const rule of violations) for (const node of rule.nodes) fault(`${rule.id}: ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`);
 	}
 }
+
+// Waits for the answers to earlier choices, which replace the editor.
+const settled = () => page.locator("#editor:not([aria-busy])").waitFor();
 
 // Goes with the tab key to what is named, and no further than a person would.
 async function tabTo(selector) {
@@ -78,7 +83,9 @@ try {
 	await page.click(step("row.add"));
 	await field("if.0.field").selectOption("contact.first_name");
 	await field("if.0.value").fill("Priya");
+	await settled();
 	await field("add").selectOption("highlevel_note");
+	await settled();
 	await page.click(step("action.add"));
 	await field("a.0.f.text").fill("Call  today");
 	await field("a.0.f.text").evaluate((t) => { t.focus(); t.setSelectionRange(5, 5); });
