@@ -95,11 +95,9 @@ func (r *release) platform(goos, arch string) error {
 		program += ".exe"
 	}
 	binary := filepath.Join(work, program)
-	const set = "-X milepost/internal/version."
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary,
-		"-ldflags=-s -w -funcalign=16 "+set+"version="+r.version+" "+set+"commit="+r.commit+" "+set+"date="+r.at.Format(time.RFC3339), "./cmd/milepost")
-	build.Dir = ".."
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+arch, "GOWORK=off")
+	build := exec.Command("make", "-C", "..", "binary", "OS="+goos, "ARCH="+arch, "OUT="+binary,
+		"VERSION="+r.version, "COMMIT="+r.commit, "DATE="+r.at.Format(time.RFC3339))
+	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false")
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, text)
 	}
