@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -142,6 +143,7 @@ func TestEveryFailureHasOneReasonAndFewTries(t *testing.T) {
 		},
 		{name: "a reset connection", handler: reset, want: passing},
 		{name: "an answer that breaks off", handler: halfAnswer, want: passing},
+		{name: "an answer whose compression is broken", handler: answer(200, "\x1f\x8b\x08\x00broken", "Content-Encoding", "gzip"), want: passing},
 		{name: "a redirect to another host", handler: answer(302, "", "Location", "http://192.0.2.1/"), want: foreign, message: ""},
 		{
 			name: "a success that is no JSON", handler: answer(200, "<html>"),
@@ -205,6 +207,19 @@ func TestAnUnknownHostSentNothing(t *testing.T) {
 	if clients.ReasonOf(err) != clients.Unavailable {
 		t.Errorf("got %v, want unavailable", err)
 	}
+}
+
+func TestACertificateThatIsNotTrustedSentNothingAndIsNamed(t *testing.T) {
+	asked := atomic.Int32{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	err := clients.NewTransport(config(server.URL)).Do(t.Context(), post)
+	if clients.ReasonOf(err) != clients.Unavailable || asked.Load() != 0 || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "check the base URL") {
+		t.Errorf("got %v after %d requests, want unavailable", err, asked.Load())
+	}
+	mustBePrivate(t, err)
 }
 
 func TestARetryThatSucceedsIsASuccess(t *testing.T) {
