@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -231,14 +232,7 @@ func (c *Config) parse() (s settings, err error) {
 		}
 		s.proxies = append(s.proxies, prefix)
 	}
-	for _, l := range [][2]string{{"MILEPOST_LISTEN", c.Listen}, {"MILEPOST_ADMIN_LISTEN", c.AdminListen}} {
-		if l[1] != "" && !isListenAddress(l[1]) {
-			problem("%s: %q is not an address such as :8080 or 127.0.0.1:8080", l[0], l[1])
-		}
-	}
-	if c.DatabaseURL != "" {
-		problems = append(problems, store.CheckPostgresURL(c.DatabaseURL))
-	}
+	problems = append(problems, c.checkPlaces())
 	if c.MaxConnections < 0 {
 		problem("MILEPOST_MAX_CONNECTIONS must be at least 1")
 	}
@@ -293,12 +287,25 @@ func (c *Config) checkTokens() (problems []error) {
 	return problems
 }
 
+// checkPlaces checks where Milepost listens and where its database is.
+func (c *Config) checkPlaces() (wrong error) {
+	for _, l := range [][2]string{{"MILEPOST_LISTEN", c.Listen}, {"MILEPOST_ADMIN_LISTEN", c.AdminListen}} {
+		if l[1] != "" && !isListenAddress(l[1]) {
+			wrong = errors.Join(wrong, fmt.Errorf("%s: %q is not an address such as :8080 or 127.0.0.1:8080", l[0], l[1]))
+		}
+	}
+	if c.DatabaseURL != "" {
+		wrong = errors.Join(wrong, store.CheckPostgresURL(c.DatabaseURL))
+	}
+	return wrong
+}
+
 // isListenAddress reports whether s is an address to listen at. The host is checked when
 // Milepost listens there.
 func isListenAddress(s string) bool {
 	_, port, err := net.SplitHostPort(s)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port)
 	}
 	return err == nil && port != ""
 }

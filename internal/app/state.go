@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -49,7 +50,9 @@ func (c *Config) openState(ctx context.Context, settings settings, logger zerolo
 		}
 	}
 	if s.Ring == nil {
-		if s.Ring, err = secret.OpenRing(filepath.Join(c.DataDir, "encryption.keys")); err != nil {
+		if s.Ring, err = secret.OpenRing(filepath.Join(c.DataDir, "encryption.keys")); errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("%w; run the command as the user that runs `milepost serve`", err)
+		} else if err != nil {
 			return nil, err
 		}
 	}

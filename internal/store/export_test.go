@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// Describe is describe.
+var Describe = describe
+
 // Freeze stops the heartbeat of a process on PostgreSQL, as if the process had died.
 func (s *Store) Freeze() {
 	p := s.backend.(*pgBackend).presence

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync/atomic"
 
@@ -32,15 +33,18 @@ func OpenSQLiteFile(ctx context.Context, path string, reads int, migrate func(co
 	f := &SQLiteFile{files: &openFiles{path: path}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(describeDamage(path, err), f.Close())
+			err = errors.Join(describe(path, err), f.Close())
 		}
 	}()
 	if f.Write, err = sqliteDB(path, 1, f.files); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, f.Write); err != nil {
-		// The error of a migration may hide that the file is damaged.
-		return nil, errors.Join(fmt.Errorf("prepare the database %s: %w", path, err), QuickCheck(ctx, f.Write))
+		err = fmt.Errorf("prepare the database %s: %w", path, err)
+		if forbidden(path, err) {
+			return nil, err
+		}
+		return nil, errors.Join(err, QuickCheck(ctx, f.Write)) // the error may hide that the file is damaged
 	}
 	if f.Read, err = sqliteDB(path, reads+1, f.files); err != nil {
 		return nil, err
@@ -87,7 +91,7 @@ func (f *SQLiteFile) Salvage(ctx context.Context) error {
 // Verify reads the whole file and returns an error if it is damaged. It reads
 // some hundred megabytes per second.
 func (f *SQLiteFile) Verify(ctx context.Context) error {
-	return describeDamage(f.files.path, integrity(ctx, f.Read, "integrity_check"))
+	return describe(f.files.path, integrity(ctx, f.Read, "integrity_check"))
 }
 
 // QuickCheck returns an error that wraps ErrDamaged if a database is damaged. It does not
@@ -190,9 +194,35 @@ func Damaged(err error) bool {
 	return false
 }
 
-// describeDamage adds to an error of a damaged file what a person can do.
-func describeDamage(path string, err error) error {
-	if !Damaged(err) {
+// forbidden reports whether a SQLite file was not opened because this user may not write it
+// or its folder. SQLite's error for that may be the same as for a damaged file.
+func forbidden(path string, err error) bool {
+	if errors.Is(err, fs.ErrPermission) {
+		return true
+	}
+	e, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_READONLY:
+		return true
+	case sqlite3.SQLITE_CANTOPEN:
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err == nil {
+			err = file.Close()
+		}
+		return errors.Is(err, fs.ErrPermission)
+	}
+	return false
+}
+
+// describe adds to an error of a file what a person can do.
+func describe(path string, err error) error {
+	switch {
+	case forbidden(path, err):
+		return fmt.Errorf("this user may not write %s or its folder; run the command as the user that runs `milepost serve`: %w", path, err)
+	case !Damaged(err):
 		return err
 	}
 	return fmt.Errorf("%s cannot be read; restore it from a copy, or see docs/restore.md for how to go on without it: %w", path, err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -52,5 +53,30 @@ func TestAFullOrDeletedDatabaseIsUnavailableAndAMistakeIsNot(t *testing.T) {
 	}
 	if store.Unavailable(context.Canceled) || store.Unavailable(nil) {
 		t.Error("a cancelled context is called an outage")
+	}
+}
+
+func TestAFileOfAnotherUserIsNotCalledDamaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	st, err := store.OpenSQLite(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	denied := st.InTx(t.Context(), func(tx *store.Tx) error {
+		if _, err := tx.Exec(t.Context(), `PRAGMA query_only = 1`); err != nil {
+			t.Fatal(err)
+		}
+		_, err := tx.Exec(t.Context(), `DELETE FROM leases`)
+		return err
+	})
+	for _, err := range []error{denied, &os.PathError{Op: "chmod", Path: dir, Err: os.ErrPermission}} {
+		if said := store.Describe(dir, err).Error(); !strings.Contains(said, "as the user that runs") || strings.Contains(said, "restore") {
+			t.Errorf("%v is explained as %s", err, said)
+		}
+	}
+	if said := store.Describe(dir, store.ErrDamaged).Error(); !strings.Contains(said, "restore it from a copy") {
+		t.Errorf("damage is explained as %s", said)
 	}
 }
