@@ -139,6 +139,7 @@ type Skipped struct {
 	Automation string
 	Reason     string // for people: "the condition is not met", "the contact has no e-mail address"; no personal data
 	Saw        string // what a condition that is not met saw: contact.city is "Boston"; personal data
+	Meeting    bool   // it was considered for a meeting of the record, not for the record itself
 }
 
 // Problem is an item that could not be computed, for example because of an impossible date.

@@ -113,7 +113,7 @@ func TestAConditionThatIsNotMetSaysWhatItSaw(t *testing.T) {
 			f := fullFacts()
 			f.Contact.Fields["city"] = "Springfield"
 			p := s.Plan(KindContact, f)
-			if len(p.Skipped) != 1 || p.Skipped[0] != (Skipped{"A", "the condition is not met", want}) {
+			if len(p.Skipped) != 1 || p.Skipped[0] != (Skipped{"A", "the condition is not met", want, false}) {
 				t.Errorf("got %+v, want %q", p, want)
 			}
 		})

@@ -101,9 +101,9 @@ func (r *run) evaluate(a *Automation, plan *Plan) {
 			}
 			plan.Items, items = append(plan.Items, item), append(items, item)
 		case errors.As(actErr, &why):
-			plan.skip(Skipped{Automation: a.Name, Reason: string(why)})
+			plan.skip(Skipped{Automation: a.Name, Reason: string(why), Meeting: r.meeting.ID != ""})
 		case errors.As(actErr, &not):
-			plan.skip(Skipped{Automation: a.Name, Reason: not.reason, Saw: not.saw})
+			plan.skip(Skipped{Automation: a.Name, Reason: not.reason, Saw: not.saw, Meeting: r.meeting.ID != ""})
 		case errors.As(actErr, &wrong):
 			plan.Problems = append(plan.Problems, Problem{key, a.Name, wrong.field, wrong.message})
 		default:

@@ -133,8 +133,8 @@ func TestTheRecipesOnAContact(t *testing.T) {
 
 func TestTheRecipesOnAnEmptyContactWantNothingAndSayWhy(t *testing.T) {
 	want := Plan{Skipped: []Skipped{
-		{"Contact to CalendarHero contact", "the condition is not met", "contact.email is empty"},
-		{"Milestone to calendar event", "this location has no custom field contact.milestone_date", ""},
+		{"Contact to CalendarHero contact", "the condition is not met", "contact.email is empty", false},
+		{"Milestone to calendar event", "this location has no custom field contact.milestone_date", "", false},
 	}}
 	if diff := cmp.Diff(want, recipeSet(t).Plan(KindContact, Facts{}), sameZone); diff != "" {
 		t.Error(diff)
@@ -193,8 +193,8 @@ func TestTheRecipesOnANote(t *testing.T) {
 	f := fullFacts()
 	f.Note.Body = "<p><br></p>"
 	want = Plan{Skipped: []Skipped{
-		{"Note to calendar note with tags", "the text is empty", ""},
-		{"Note to calendar note with tags", "there are no tags in it", ""},
+		{"Note to calendar note with tags", "the text is empty", "", false},
+		{"Note to calendar note with tags", "there are no tags in it", "", false},
 	}}
 	if diff := cmp.Diff(want, recipeSet(t).Plan(KindNote, f)); diff != "" {
 		t.Error(diff)
@@ -300,7 +300,7 @@ func TestTaggedIsWantedWhileTheContactHasTheTag(t *testing.T) {
 		t.Errorf("got %+v, want the contact", p)
 	}
 	f.Contact.Tags = []string{"buyer"}
-	want := Plan{Skipped: []Skipped{{"A", `the contact does not have the tag "vip"`, `contact.tags is "buyer"`}}}
+	want := Plan{Skipped: []Skipped{{"A", `the contact does not have the tag "vip"`, `contact.tags is "buyer"`, false}}}
 	if diff := cmp.Diff(want, s.Plan(KindContact, f)); diff != "" {
 		t.Error(diff)
 	}
@@ -309,7 +309,7 @@ func TestTaggedIsWantedWhileTheContactHasTheTag(t *testing.T) {
 func TestCompletedIsWantedWhileTheTaskIsCompleted(t *testing.T) {
 	s := mustLoad(t, "{name: A, on: task.completed, do: [tags: {add: 'done {{ task.title }}'}]}")
 	f := fullFacts()
-	want := Plan{Skipped: []Skipped{{"A", "the task is not completed", ""}}}
+	want := Plan{Skipped: []Skipped{{"A", "the task is not completed", "", false}}}
 	if diff := cmp.Diff(want, s.Plan(KindTask, f)); diff != "" {
 		t.Error(diff)
 	}

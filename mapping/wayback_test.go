@@ -119,11 +119,11 @@ func TestWhyAMeetingAsksForNothing(t *testing.T) {
 	}{
 		"it did not have the event":      {KindTask, func(f *Facts) { f.Meetings[0].Happened = happened(MeetingOver) }, nil},
 		"there is none":                  {KindTask, func(f *Facts) { f.Meetings = nil }, nil},
-		"its record has no contact":      {KindTask, func(f *Facts) { f.Contact = Contact{} }, []Skipped{{"A", "what the meeting was made for has no contact in HighLevel", ""}}},
-		"no contact has the address":     {KindMeeting, func(f *Facts) { f.Contact, f.Meetings[0].Item = Contact{}, "" }, []Skipped{{"A", "no contact in HighLevel has the e-mail address of an invitee", ""}}},
-		"it was not made for a task":     {KindContact, func(f *Facts) { f.Task = Task{} }, []Skipped{{"A", "the meeting was not made for a task", ""}}},
-		"its times are not known":        {KindTask, func(f *Facts) { f.Meetings[0].End = time.Time{} }, []Skipped{{"A", "the condition is not met", "meeting.end is empty"}}},
-		"its task was written by us too": {KindTask, func(f *Facts) { f.Task.Written = true }, []Skipped{{"A", "it was written by Milepost itself", ""}}},
+		"its record has no contact":      {KindTask, func(f *Facts) { f.Contact = Contact{} }, []Skipped{{"A", "what the meeting was made for has no contact in HighLevel", "", true}}},
+		"no contact has the address":     {KindMeeting, func(f *Facts) { f.Contact, f.Meetings[0].Item = Contact{}, "" }, []Skipped{{"A", "no contact in HighLevel has the e-mail address of an invitee", "", true}}},
+		"it was not made for a task":     {KindContact, func(f *Facts) { f.Task = Task{} }, []Skipped{{"A", "the meeting was not made for a task", "", true}}},
+		"its times are not known":        {KindTask, func(f *Facts) { f.Meetings[0].End = time.Time{} }, []Skipped{{"A", "the condition is not met", "meeting.end is empty", true}}},
+		"its task was written by us too": {KindTask, func(f *Facts) { f.Task.Written = true }, []Skipped{{"A", "it was written by Milepost itself", "", true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := meetingFacts()
@@ -252,7 +252,7 @@ func TestANewCalendarHeroContact(t *testing.T) {
 	if got := s.Needs(KindCalendarContact); got != (Needs{Any: true}) {
 		t.Errorf("it needs %+v", got)
 	}
-	want = Plan{Skipped: []Skipped{{"All", "the condition is not met", "calendarhero_contact.email is empty"}, {"Own", "the contact has no e-mail address", ""}}}
+	want = Plan{Skipped: []Skipped{{"All", "the condition is not met", "calendarhero_contact.email is empty", false}, {"Own", "the contact has no e-mail address", "", false}}}
 	if diff := cmp.Diff(want, s.Plan(KindCalendarContact, Facts{})); diff != "" {
 		t.Error(diff)
 	}
@@ -327,7 +327,7 @@ func TestATextThatMilepostWrotePlansNothing(t *testing.T) {
 	f := fullFacts()
 	f.Task.Written, f.Note.Written = true, true
 	for kind, name := range map[Kind]string{KindTask: "Task to calendar task", KindNote: "Note to calendar note with tags"} {
-		want := Plan{Skipped: []Skipped{{name, "it was written by Milepost itself", ""}}}
+		want := Plan{Skipped: []Skipped{{name, "it was written by Milepost itself", "", false}}}
 		if diff := cmp.Diff(want, s.Plan(kind, f)); diff != "" {
 			t.Error(diff)
 		}

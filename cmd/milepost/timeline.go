@@ -57,7 +57,7 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 			column[timelineRow]{"WHEN", func(r timelineRow) string { return r.At.Format(time.RFC3339) }},
 			column[timelineRow]{"CONTACT", func(r timelineRow) string { return oneLine(r.Contact) }},
 			column[timelineRow]{"RECORD", func(r timelineRow) string { return r.Kind + " " + oneLine(r.ID) }},
-			column[timelineRow]{"WHAT", func(r timelineRow) string { return r.What }},
+			column[timelineRow]{"WHAT", func(r timelineRow) string { return operate.Happening(r.What) }},
 			column[timelineRow]{"DETAIL", func(r timelineRow) string { return oneLine(r.Detail) }},
 		)
 	})

@@ -27,7 +27,7 @@ func main() {
 		return
 	}
 	postgres := flag.String("postgres", os.Getenv("DATABASE_URL"), "URL of a PostgreSQL server on which databases may be made; a throwaway one by default")
-	only := flag.String("only", "", "measure one back end, sqlite or postgres, or play the attacks of strangers: attack")
+	only := flag.String("only", "", "measure one back end, sqlite or postgres, play the attacks of strangers: attack, or measure what docs/limits.md says: limits")
 	name := flag.String("attack", "", "with -only attack: only those with this in their name")
 	check := flag.Bool("check", false, "with -only attack: fail if a webhook is not stored or memory grows without bound, however long the answers take")
 	length := flag.Duration("length", time.Second, "how long each load lasts")
@@ -48,6 +48,9 @@ func run(postgres, only, name string, stored int, b bench) (err error) {
 	}
 	if only == "attack" {
 		return b.attacks(name)
+	}
+	if only == "limits" {
+		return b.limits(cmp.Or(stored, 1_000_000))
 	}
 	if only != "postgres" {
 		if err := b.measure("sqlite", stored); err != nil || only == "sqlite" {
@@ -76,6 +79,7 @@ type bench struct {
 	length   time.Duration
 	rounds   int
 	check    bool
+	contacts int // that HighLevel has; 0 = some hundreds
 }
 
 // measure prints all figures of one back end, and with stored > 0 once more

@@ -26,6 +26,8 @@ const (
 	location = "benchLocation0000001"
 	app      = "6878cec452e7c8d29d4dd3d9"
 	contacts = 300
+
+	adminToken = "bench-token-of-the-admin-listener"
 )
 
 // rig is the fakes and the two measured processes.
@@ -36,6 +38,7 @@ type rig struct {
 	posted   chan time.Time // when CalendarHero was asked to create a request
 	milepost *process
 	baseline *process
+	admin    string        // host:port of the admin listener
 	ready    time.Duration // from the start of the process
 	stop     func()        // ends all; more than once is fine
 }
@@ -70,7 +73,7 @@ func (b *bench) start(on *storage) (_ *rig, err error) {
 	r.hl.SeedLocation(hlfake.Location{ID: location, Name: "Bench", TimeZone: "Europe/Berlin"}, nil, []hlfake.CustomField{
 		{Name: "Milestone", DataType: "TEXT"}, {Name: "Milestone Date", DataType: "DATE"},
 	})
-	for i := range contacts {
+	for i := range max(contacts, b.contacts) {
 		c, err := r.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Contact", LastName: strconv.Itoa(i), Email: fmt.Sprintf("c%d@example.com", i)})
 		if err != nil {
 			return nil, err
@@ -101,10 +104,16 @@ func (b *bench) start(on *storage) (_ *rig, err error) {
 		return nil, err
 	}
 	ln.Close()
+	adminLn, err := listen()
+	if err != nil {
+		return nil, err
+	}
+	adminLn.Close()
+	r.admin = adminLn.Addr().String()
 	r.milepost = &process{cmd: exec.Command(filepath.Join(b.dir, "milepost"), "serve"), addr: ln.Addr().String()}
 	r.milepost.cmd.Stderr = os.Stderr
 	r.milepost.cmd.Env = []string{
-		"MILEPOST_LISTEN=" + r.milepost.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + on.dir, "DATABASE_URL=" + on.url,
+		"MILEPOST_LISTEN=" + r.milepost.addr, "MILEPOST_ADMIN_LISTEN=" + r.admin, "MILEPOST_ADMIN_TOKEN=" + adminToken, "MILEPOST_DATA_DIR=" + on.dir, "DATABASE_URL=" + on.url,
 		"MILEPOST_HIGHLEVEL_BASE_URL=" + hlServer.URL, "MILEPOST_HIGHLEVEL_TOKEN=pit-bench", "MILEPOST_HIGHLEVEL_LOCATION_ID=" + location,
 		"MILEPOST_HIGHLEVEL_APP_ID=" + app, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + r.hl.PublicKeyPEM(),
 		"MILEPOST_CALENDARHERO_BASE_URL=" + chServer.URL, "MILEPOST_CALENDARHERO_TOKEN=ch-bench", "MILEPOST_LOG_LEVEL=error",

@@ -76,11 +76,12 @@ type timing struct {
 
 // step is a moment of it in words.
 type step struct {
-	At   time.Time
-	Name string
-	For  string // how long it took from there
-	Why  string // may quote the record
-	Tone string
+	At    time.Time
+	After string // how long after the arrival; "" = the page shows the time
+	Name  string
+	For   string // how long it took from there
+	Why   string // may quote the record
+	Tone  string
 }
 
 const timingWidth = 600
@@ -121,12 +122,16 @@ func newTiming(d operate.Delivery, now time.Time) timing {
 		t.Steps = append(t.Steps, step{At: w.Began, Name: name, For: took(until.Sub(w.Began)), Why: w.Detail, Tone: outcomeTone(w.Outcome)})
 	}
 	slices.SortStableFunc(t.Steps, func(a, b step) int { return a.At.Compare(b.At) })
+	if !open {
+		t.Steps = append(t.Steps, step{At: end, Name: operate.OutcomeName(d.Outcome), Tone: outcomeTone(d.Outcome)})
+	}
+	for i := range t.Steps[1:] {
+		t.Steps[i+1].After = took(t.Steps[i+1].At.Sub(d.ReceivedAt))
+	}
 	if open {
 		if next := d.State.NextTry; next.After(now) {
 			t.Steps = append(t.Steps, step{At: next, Name: "Next try", Tone: "wait"})
 		}
-	} else {
-		t.Steps = append(t.Steps, step{At: end, Name: operate.OutcomeName(d.Outcome), Tone: outcomeTone(d.Outcome)})
 	}
 	return t
 }

@@ -302,7 +302,7 @@ func TestDeliveriesAreFilteredAndFound(t *testing.T) {
 func TestADeliverySaysWhatBecameOfIt(t *testing.T) {
 	d := setup(t)
 	d.seed()
-	d.wants(d.page(olivia, "/console/deliveries/1"), "Done", "event created", "12345678901234567890", "Replay", "-<script>alert", "-<img")
+	d.wants(d.page(olivia, "/console/deliveries/1"), "Done", "Milepost created the event in CalendarHero", "12345678901234567890", "Replay", "-<script>alert", "-<img")
 	d.wants(d.page(olivia, "/console/deliveries/1"), "What the automations made of the record", "Applied, and asked for 1 item.", "birthdays", "contact.tags contains", "It saw:")
 	d.wants(d.page(olivia, "/console/deliveries/1"), "was met", "contact.city is &#34;Boston&#34;", "CalendarHero mailed an invitation to jane@acme.example", "GET /contacts/c1", "&#34;firstName&#34;: &#34;Jane&#34;",
 		"Read from HighLevel, 1 call, 1.0 s of it waiting for a turn", "Wrote to CalendarHero, 1 call")
@@ -468,7 +468,7 @@ func TestContactsAreSearchedSyncedAndForgotten(t *testing.T) {
 		d.wants(d.page(olivia, "/console/contacts"+q), `href="/console/contacts/loc/c1"`, "jane@acme.example", "-<script>alert")
 	}
 	d.wants(d.page(olivia, "/console/contacts?q=nobody"), "No contact that Milepost has synced matches “nobody”", "/console/deliveries?q=nobody")
-	d.wants(d.page(olivia, "/console/contacts/loc/c1"), "event created", "Will be retried", "Sync now", "/console/deliveries?contact=c1&amp;location=loc", "-<img")
+	d.wants(d.page(olivia, "/console/contacts/loc/c1"), "Milepost created the event in CalendarHero", "Will be retried", "Sync now", "/console/deliveries?contact=c1&amp;location=loc", "-<img")
 	d.connect("loc", "Acme Realty")
 	for _, path := range []string{"/console/contacts", "/console/contacts/loc/c1", "/console/deliveries/1"} {
 		d.wants(d.page(olivia, path), "Acme Realty")

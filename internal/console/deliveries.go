@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"milepost/clients"
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 // option is one of a select.
@@ -297,6 +299,21 @@ type deliveryData struct {
 	Means   string
 	Replay  bool // it can be replayed
 	Changed bool // the record was synced again since
+}
+
+// OfMeetings lists the automations about meetings that did not apply to the meetings of the
+// record. They say nothing about the record itself.
+func (d deliveryData) OfMeetings() []operate.Considered {
+	return slices.DeleteFunc(slices.Clone(d.Considered), func(c operate.Considered) bool { return !d.ofMeeting(c) })
+}
+
+// Own lists the other automations.
+func (d deliveryData) Own() []operate.Considered {
+	return slices.DeleteFunc(slices.Clone(d.Considered), d.ofMeeting)
+}
+
+func (d deliveryData) ofMeeting(c operate.Considered) bool {
+	return c.Meeting != "" && c.Wants == 0 && d.Entity.Kind != string(mapping.KindMeeting)
 }
 
 func (c *Console) deliveryPage(r *http.Request, v *view) error {

@@ -43,12 +43,17 @@ type Contact struct {
 	State    store.EntityState   // of the contact itself
 	Records  []store.EntityState // its tasks and notes, and what else is worked for it
 	Links    []store.Link        // what exists for it in CalendarHero and HighLevel
-	Requests []store.Meeting     // that are open
-	Erasure  *store.Erasure      // nil = nobody asked for one
-	Left     []store.Link        // what stays though it was erased
+	titles   map[store.Entity]string
+	Requests []store.Meeting // that are open
+	Erasure  *store.Erasure  // nil = nobody asked for one
+	Left     []store.Link    // what stays though it was erased
 	Timeline []store.TimelineEntry
 	Next     int64 // of the next page of the timeline; 0 = there is none
 }
+
+// Title is the title of what was made for a record of the contact; "" = not known. It may
+// quote the record.
+func (c Contact) Title(e store.Entity) string { return c.titles[e] }
 
 // Contact reads one, with limit entries of its timeline that are older than the one
 // numbered before (0 = the newest). ok is false if nothing is known of it.
@@ -83,6 +88,12 @@ func (d *Desk) Contact(ctx context.Context, locationID, id string, before int64,
 	}
 	if out.Links, err = d.Store.LinksOf(ctx, locationID, id); err != nil {
 		return out, false, err
+	}
+	out.titles = map[store.Entity]string{}
+	for _, l := range out.Links {
+		if l.Title != "" && out.titles[l.Entity] == "" {
+			out.titles[l.Entity] = l.Title
+		}
 	}
 	out.Links = slices.DeleteFunc(out.Links, func(l store.Link) bool { return l.State == store.LinkGone })
 	if out.Requests, err = d.Store.OpenRequests(ctx, locationID, id, d.Now()); err != nil {

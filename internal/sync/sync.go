@@ -419,7 +419,12 @@ func (s *entitySync) explain(plan mapping.Plan) {
 		what := fmt.Sprintf("%s: %s", p.Automation, p.Field)
 		s.cannot(what+": "+p.Message, what+" cannot be computed; the delivery's detail says why", store.Cause{Automation: p.Automation, Field: p.Field})
 	}
+	ofMeetings := map[string]bool{} // automations that say nothing about the record itself
 	for _, sk := range plan.Skipped {
+		if sk.Meeting && s.entity.Kind != string(mapping.KindMeeting) {
+			ofMeetings[sk.Automation] = true
+			continue
+		}
 		why := fmt.Sprintf("%s: %s", sk.Automation, sk.Reason)
 		s.skipped = append(s.skipped, why)
 		if sk.Saw != "" {
@@ -428,6 +433,12 @@ func (s *entitySync) explain(plan mapping.Plan) {
 			}
 			s.saw[why] = sk.Saw
 		}
+	}
+	switch n := len(ofMeetings); {
+	case n == 1:
+		s.skipped = append(s.skipped, "1 automation about meetings does not apply to its meetings")
+	case n > 1:
+		s.skipped = append(s.skipped, fmt.Sprintf("%d automations about meetings do not apply to its meetings", n))
 	}
 }
 
