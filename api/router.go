@@ -7,11 +7,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"path"
 	"strings"
 	"time"
 
@@ -50,7 +52,7 @@ type Routes struct {
 
 // Public is the surface that the vendors and the load balancer reach.
 func Public(routes Routes) http.Handler {
-	r := base(routes, routes.Guard)
+	r := base(routes, routes.Guard, withoutExtraSlashes)
 	r.Get("/", about)
 	r.Method(http.MethodPost, "/webhooks/highlevel", routes.Metrics.Webhooks("highlevel", routes.HighLevelWebhooks))
 	r.Method(http.MethodPost, handlers.WorkflowPath+"{key}", routes.Metrics.Webhooks("workflow", routes.WorkflowWebhooks))
@@ -118,6 +120,15 @@ func base(routes Routes, g *guard.Guard, more ...func(http.Handler) http.Handler
 	r.Get("/healthz", healthz)
 	r.Get("/readyz", readyz(routes.Ready))
 	return r
+}
+
+// withoutExtraSlashes routes a path with a slash too many as if it had none. People paste
+// such addresses, and HighLevel does not retry a 404.
+func withoutExtraSlashes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chi.RouteContext(r.Context()).RoutePath = path.Clean("/" + cmp.Or(r.URL.RawPath, r.URL.Path))
+		next.ServeHTTP(w, r)
+	})
 }
 
 // logRequests notes each request: refusals as warnings, the rest for debugging.

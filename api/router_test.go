@@ -31,7 +31,7 @@ func TestTheKeyInTheURLOfAWebhookIsNeverLogged(t *testing.T) {
 		{"a key that cannot be looked up", "POST", key, "{}", func(context.Context, string) (string, bool, error) { return "", false, errors.New("the disk is away") }, 429, "30"},
 		{"a panic", "POST", key, "{}", func(context.Context, string) (string, bool, error) { panic("a defect") }, 500, ""},
 		{"another method", "GET", key, "", nil, 405, ""},
-		{"a longer path", "POST", key + "/", "{}", nil, 404, ""},
+		{"a longer path", "POST", key + "/x/y", "{}", nil, 404, ""},
 	} {
 		for of, path := range map[string]string{
 			"a workflow": handlers.WorkflowPath + c.path, "CalendarHero": handlers.CalendarHeroPath + strings.Replace(c.path, key, key+"/meeting_started", 1),
@@ -52,6 +52,18 @@ func TestTheKeyInTheURLOfAWebhookIsNeverLogged(t *testing.T) {
 					t.Errorf("the log or the answer holds the key, or nothing was logged:\n%s", said)
 				}
 			})
+		}
+	}
+}
+
+func TestAnAddressWithASlashTooManyIsThatOfTheWebhooks(t *testing.T) {
+	handler := api.Public(api.Routes{HighLevelWebhooks: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })})
+	for path, status := range map[string]int{
+		"/webhooks/highlevel/": 200, "//webhooks/highlevel": 200, "/webhooks//highlevel/?a=b": 200, "/webhooks/highlevel%2F": 404, "/webhooks/": 404,
+	} {
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://milepost.example"+path, nil)); w.Code != status {
+			t.Errorf("%s is answered %d, want %d", path, w.Code, status)
 		}
 	}
 }
