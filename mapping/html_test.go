@@ -209,6 +209,9 @@ func TestEveryWordOfHTMLIsInItsText(t *testing.T) {
 }
 
 func TestAVeryLongTextIsReadInTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long: not with -short")
+	}
 	t.Parallel()
 	for _, piece := range []string{"<", "<p", "<p>", "<div><b>", "</p>", "<!--", "<a href='", "<b></i>", "<Name>", "&", "<ul><li>", "<script", "<style>", "<br> ", "<p>x</p><blockquote>", "<img>x", "<a href=//x></a>"} {
 		s := "<p>x</p>" + strings.Repeat(piece, 100_000/len(piece))

@@ -10,6 +10,9 @@ import (
 
 // strange are malicious files. Each is rejected with a mistake that contains the text.
 func TestAMaliciousFileIsRejectedWithAClearError(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long: not with -short")
+	}
 	const fine = "name: A\non: note.changed\ndo: [note: {}]\n"
 	aliases := "a: &a [x, x, x, x, x, x, x, x, x]\n"
 	for c := 'b'; c <= 'z'; c++ {

@@ -16,9 +16,11 @@ import (
 	"milepost/internal/catalog"
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestEveryEndpointAnswersAsTheDocumentSays(t *testing.T) {
+	testenv.Long(t)
 	all := t.Run("all", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T){
 			"overview": overview, "attention": attention, "deliveries": deliveries, "replays": replays, "contacts": contacts, "catalogue": catalogue, "recipes": recipes,

@@ -14,6 +14,7 @@ import (
 	"milepost/internal/adminapi"
 	"milepost/internal/operate"
 	"milepost/internal/people"
+	"milepost/internal/testenv"
 )
 
 // assistant is an assistant that somebody connected by the SDK's own client.
@@ -96,6 +97,7 @@ func (a *assistant) refuses(name string, arguments map[string]any, texts ...stri
 type arguments = map[string]any
 
 func TestAnOperatorsAssistant(t *testing.T) {
+	testenv.Long(t)
 	var cfg operate.Config
 	there := connect(t)
 	d := setup(t, there.rehearsing, func(c *operate.Config) { cfg = *c })

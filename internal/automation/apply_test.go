@@ -126,6 +126,7 @@ func runOver120(t *testing.T) (s *syncs, dir string, st *store.Store, l *Library
 }
 
 func TestARunThatIsCancelledReachesNoOtherPage(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	s, _, st, l, _ := runOver120(t)
 	if was := must(l.CancelApply(t.Context(), "mine"))(t); !was {
@@ -147,6 +148,7 @@ func TestARunThatIsCancelledReachesNoOtherPage(t *testing.T) {
 }
 
 func TestARunGoesOnAfterACrashWhereItWas(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	s, dir, _, _, stop := runOver120(t)
 	stop(true)
@@ -172,6 +174,7 @@ func TestARunGoesOnAfterACrashWhereItWas(t *testing.T) {
 }
 
 func TestAReplayIsWorkedAsARunIs(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	s := &syncs{of: map[string]int{}}
 	st, _, _ := s.running(t, testenv.DataDir(t))

@@ -12,6 +12,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/budget"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // clocked is a process whose clock differs from the others by ahead.
@@ -67,6 +68,7 @@ func mostInTenSeconds(sent []time.Time) (most int) {
 }
 
 func TestCallsContinueAfterTheClockIsPutBack(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for _, by := range []time.Duration{2 * time.Second, time.Minute, time.Hour, 48 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
@@ -120,6 +122,7 @@ func TestARowWrittenAheadOfTimeByAnEarlierVersionDoesNotStopCalls(t *testing.T) 
 }
 
 func TestAClockThatJumpsForwardAndBackKeepsThePace(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	setup(t, func(t *testing.T, b *bundle) {
 		p := b.clocked(0)
@@ -141,6 +144,7 @@ func TestAClockThatJumpsForwardAndBackKeepsThePace(t *testing.T) {
 }
 
 func TestProcessesWhoseClocksDifferShareOneBucketAndBothGetTurns(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for _, by := range []time.Duration{time.Minute, time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {

@@ -200,6 +200,7 @@ func (d *desk) press(path string, form url.Values, step string) (page string, ba
 }
 
 func TestEveryRecipeOpensInTheEditorAndIsSavedAsItWas(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	for _, r := range mapping.RecipeBook() {
 		path := "/console/automations/new"

@@ -15,6 +15,7 @@ import (
 	"milepost/internal/automation"
 	"milepost/internal/console"
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -38,6 +39,7 @@ func withFake(t *testing.T, fields ...hlfake.CustomField) (configure func(*conso
 }
 
 func TestEachRecipeHasAPage(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	gallery := d.page(victor, "/console/recipes")
 	d.wants(d.page(olivia, "/console/recipes/milestone-to-calendar-event"), "contact.milestone_date", "No location is connected")

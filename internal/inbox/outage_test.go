@@ -43,6 +43,7 @@ func big(id string) Webhook {
 }
 
 func TestAFullDiskIsNotReadyUntilAWriteSucceeds(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	in, fill, free := fullDisk(t)
 	var log bytes.Buffer

@@ -298,6 +298,7 @@ func TestAnInboxFromAnotherInstallationIsDispatched(t *testing.T) {
 }
 
 func TestAnInboxWithADamagedEndOpens(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for lost := range 5 {
 		t.Run(fmt.Sprint(lost+1, " commits"), func(t *testing.T) {
@@ -365,6 +366,7 @@ func TestAnEmptyStateWithAFullInboxNeedsADecision(t *testing.T) {
 }
 
 func TestADamagedInboxDoesNotOpen(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for name, damage := range map[string]func([]byte) []byte{
 		"the header":     func(b []byte) []byte { copy(b, "not a database"); return b },
@@ -396,6 +398,7 @@ func TestADamagedInboxDoesNotOpen(t *testing.T) {
 }
 
 func TestNothingIsAcknowledgedAfterTheInboxIsDeletedWhileRunning(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for name, do := range map[string]func(i *installation) error{
 		"deleted":        func(i *installation) error { return os.Remove(i.path("inbox.db")) },

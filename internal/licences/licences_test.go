@@ -21,6 +21,9 @@ var update = flag.Bool("update", false, "write licences.txt.gz")
 
 func TestTheLicencesAreUpToDate(t *testing.T) {
 	if testing.Short() {
+		t.Skip("it takes long: not with -short")
+	}
+	if testing.Short() {
 		t.Skip("skipped: it lists the packages of six platforms")
 	}
 	want := collect(t)

@@ -234,6 +234,7 @@ func TestALinkSignsInOnce(t *testing.T) {
 }
 
 func TestGuessingIsStoppedBeforeAPasswordIsHashed(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	b.must(b.Add(t.Context(), "cli", "olivia", good, people.Operator))
 	guess := func(address, name, password string) error {

@@ -131,6 +131,7 @@ func eventGoesBefore(t *testing.T, wait time.Duration) {
 // River makes scheduled jobs available every five seconds, and fetches available ones every
 // second.
 func TestATryThatIsDueSoonStartsOnTime(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		const wait = 300 * time.Millisecond
 		runs := make(chan time.Time, 10)

@@ -9,9 +9,11 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestANoteOnAReminderIsFoundByTheNextRun(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		st := open()
 		var runs []bool // whether each run found the note

@@ -87,6 +87,7 @@ func places(t *testing.T, path, text string) (n int) {
 }
 
 func TestScrubRemovesErasedData(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for _, mode := range []string{"OFF", "FAST", "ON"} { // earlier versions used FAST
 		t.Run(mode, func(t *testing.T) {
@@ -115,6 +116,7 @@ func TestScrubRemovesErasedData(t *testing.T) {
 }
 
 func TestScrubFailsWhileAReaderHoldsTheLog(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	path, write, read := scrubbed(t, "ON")
 	reader, err := read.BeginTx(context.Background(), &sql.TxOptions{ReadOnly: true})

@@ -91,6 +91,7 @@ func (s *source) stale() (n int) {
 // arrive while its job runs, or between its end and River's update of it. It must then lead
 // to another run, and no entity is ever worked twice at once.
 func TestNoEventIsLostWhileAJobRunsOrCompletes(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		const entities = 40
 		events := testenv.Rounds(3000, 600)

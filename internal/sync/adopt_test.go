@@ -17,6 +17,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -51,6 +52,7 @@ func (b *bundle) backedUp() (dir string) {
 func (b *bundle) listReads() int { return b.ch.Calls()["GET /meeting/tasks"] }
 
 func TestALostDatabaseMakesNothingTwice(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	var all []store.Entity
 	for i := range 25 {
@@ -112,6 +114,7 @@ func TestALostDatabaseMakesNothingTwice(t *testing.T) {
 }
 
 func TestAnOlderCopyOfTheDatabaseMakesNothingTwice(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name  string
 		since func(b *bundle, e store.Entity) // the copy, with the old process
@@ -288,6 +291,7 @@ func TestAMeetingThatIsMovedAgainAfterTheDatabaseWasLostMovesItsTask(t *testing.
 }
 
 func TestATaskFollowsAMeetingThatWasMovedBeforeTheDatabaseWasLost(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)

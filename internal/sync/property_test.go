@@ -37,6 +37,7 @@ const usualStories, thoroughStories = 3, 10
 // once. Nobody got more mail than there were changes. Each conflict ended by its rule, with
 // the loser in the timeline, and Milepost writes nothing more.
 func TestBothSidesEndInStep(t *testing.T) {
+	testenv.Long(t)
 	stage := newStage(t)
 	first, n := uint64(number(t, "MILEPOST_HISTORY", 1)), testenv.Rounds(thoroughStories, usualStories)
 	if _, one := os.LookupEnv("MILEPOST_HISTORY"); one {

@@ -10,6 +10,7 @@ import (
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -17,6 +18,7 @@ import (
 // them switched on: what a person does, on a contact of its own, must end in what the
 // recipe makes.
 func TestEachRecipeFromItsEventToItsEffect(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, strings.ReplaceAll(string(mapping.Recipes()), "enabled: false", "enabled: true"))
 	b.hl.SeedPipeline(location, hlfake.Pipeline{ID: salesPipeline, Name: "Sales", Stages: []hlfake.Stage{{ID: "stage-new", Name: "New"}, {ID: "stage-sent", Name: "Proposal sent"}}})
 	contacts := map[string]string{} // by recipe

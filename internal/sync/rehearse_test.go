@@ -70,6 +70,7 @@ func less(after, before map[string]int) map[string]int {
 // random. Before each sync it rehearses it: the rehearsal must write nothing, and name
 // the calls and mails of the sync. A thorough run plays 12 seeds.
 func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
+	testenv.Long(t)
 	seeds, steps := testenv.Rounds(12, 3), 40
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

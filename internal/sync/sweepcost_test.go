@@ -6,12 +6,14 @@ import (
 	"time"
 
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 )
 
 // TestWhatAReconciliationCosts counts the calls to HighLevel for a location with five
 // contacts, each with four open tasks and three notes. A changed contact costs four calls,
 // regardless of which of its records changed; its notes are read twice.
 func TestWhatAReconciliationCosts(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	var contacts []string
 	for i := range 5 {
