@@ -131,9 +131,24 @@ func registerParameters(types *pgtype.Map) {
 		value any
 		name  string
 	}{
-		{"", "text"}, {[]string(nil), "_text"}, {[]byte(nil), "bytea"}, {[][]byte(nil), "_bytea"}, {false, "bool"}, {[]bool(nil), "_bool"},
-		{0, "int8"}, {int64(0), "int8"}, {[]int64(nil), "_int8"}, {int32(0), "int4"}, {[]int32(nil), "_int4"}, {int16(0), "int2"}, {[]int16(nil), "_int2"},
-		{float64(0), "float8"}, {[]float64(nil), "_float8"}, {time.Time{}, "timestamptz"}, {[]time.Time(nil), "_timestamptz"}, {time.Duration(0), "interval"},
+		{"", "text"},
+		{[]string(nil), "_text"},
+		{[]byte(nil), "bytea"},
+		{[][]byte(nil), "_bytea"},
+		{false, "bool"},
+		{[]bool(nil), "_bool"},
+		{0, "int8"},
+		{int64(0), "int8"},
+		{[]int64(nil), "_int8"},
+		{int32(0), "int4"},
+		{[]int32(nil), "_int4"},
+		{int16(0), "int2"},
+		{[]int16(nil), "_int2"},
+		{float64(0), "float8"},
+		{[]float64(nil), "_float8"},
+		{time.Time{}, "timestamptz"},
+		{[]time.Time(nil), "_timestamptz"},
+		{time.Duration(0), "interval"},
 	} {
 		types.RegisterDefaultPgType(p.value, p.name)
 	}
