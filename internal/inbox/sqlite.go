@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pressly/goose/v3"
-
 	"milepost/internal/store"
 )
 
@@ -36,7 +34,7 @@ func OpenSQLite(ctx context.Context, dir string) (*Inbox, error) {
 		if err != nil {
 			return err
 		}
-		return store.Migrate(ctx, goose.DialectSQLite3, db, files)
+		return store.Migrate(ctx, store.SQLite, db, files)
 	})
 	if err != nil {
 		return nil, err

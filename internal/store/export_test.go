@@ -37,3 +37,6 @@ func (tx *Tx) Ask(ctx context.Context, e Entity, contactID string) error {
 	}
 	return tx.enqueue(ctx, []raised{v}, byEvent)
 }
+
+// MigrationsOf returns the migrations of an engine.
+var MigrationsOf = migrationsOf

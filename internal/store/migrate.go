@@ -7,16 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+)
+
+// Engine is a kind of database.
+type Engine string
+
+// The engines, named as in the names of migrations.
+const (
+	SQLite   Engine = "sqlite"
+	Postgres Engine = "postgres"
 )
 
 //go:embed migrations
@@ -25,15 +34,15 @@ var migrations embed.FS
 // migrationsOf returns the migrations of an engine. A file whose name ends with .sqlite.sql
 // or .postgres.sql is only for that engine. Any other file is for both; for PostgreSQL,
 // some of SQLite's words are replaced.
-func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
+func migrationsOf(engine Engine) (fs.FS, error) {
 	list, err := fs.ReadDir(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
 	files := fstest.MapFS{} // a file system in memory
 	for _, f := range list {
-		name, engine, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".sql"), ".")
-		if !strings.HasPrefix(string(dialect), engine) {
+		name, only, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".sql"), ".")
+		if only != "" && Engine(only) != engine {
 			continue
 		}
 		text, err := migrations.ReadFile("migrations/" + f.Name())
@@ -41,7 +50,7 @@ func migrationsOf(dialect goose.Dialect) (fs.FS, error) {
 			return nil, err
 		}
 		words := string(text)
-		if engine == "" && dialect == goose.DialectPostgres {
+		if only == "" && engine == Postgres {
 			words = postgresWords.Replace(words)
 		}
 		files[name+".sql"] = &fstest.MapFile{Data: []byte(words)}
@@ -56,16 +65,16 @@ var postgresWords = strings.NewReplacer(
 	"INTEGER PRIMARY KEY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
 )
 
-func migrateTables(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
-	files, err := migrationsOf(dialect)
+func migrateTables(ctx context.Context, engine Engine, db *sql.DB) error {
+	files, err := migrationsOf(engine)
 	if err != nil {
 		return err
 	}
-	return Migrate(ctx, dialect, db, files)
+	return Migrate(ctx, engine, db, files)
 }
 
 func migrateSQLite(ctx context.Context, db *sql.DB) error {
-	if err := migrateTables(ctx, goose.DialectSQLite3, db); err != nil {
+	if err := migrateTables(ctx, SQLite, db); err != nil {
 		return err
 	}
 	return migrateRiver(ctx, riversqlite.New(db))
@@ -88,20 +97,97 @@ func migratePostgres(ctx context.Context, pool *pgxpool.Pool) (err error) {
 	}()
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
-	if err := migrateTables(ctx, goose.DialectPostgres, db); err != nil {
+	if err := migrateTables(ctx, Postgres, db); err != nil {
 		return err
 	}
 	return migrateRiver(ctx, riverpgxv5.New(pool))
 }
 
-// Migrate brings a database up to the newest of the migrations in files.
-func Migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, files fs.FS) error {
-	provider, err := goose.NewProvider(dialect, db, files)
+// Migrate brings a database up to the newest of the migrations in files. The name of each
+// begins with its number. They run in order, each in a transaction, up to the line
+// "-- +goose Down".
+//
+// The table of the numbers is the one that goose made, which did this before.
+func Migrate(ctx context.Context, engine Engine, db *sql.DB, files fs.FS) error {
+	if _, err := db.ExecContext(ctx, numbersTable[engine]); err != nil {
+		return fmt.Errorf("make the table of migrations: %w", err)
+	}
+	names, err := fs.Glob(files, "*.sql") // sorted
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
-	return err
+	done, newest, err := migrated(ctx, db)
+	if err != nil {
+		return fmt.Errorf("read the table of migrations: %w", err)
+	}
+	if !done[0] { // by it, a former release knows that the table is there
+		if err := migrate(ctx, db, 0, ""); err != nil {
+			return fmt.Errorf("begin the table of migrations: %w", err)
+		}
+	}
+	for _, name := range names {
+		digits, _, _ := strings.Cut(name, "_")
+		number, err := strconv.ParseInt(digits, 10, 64)
+		switch {
+		case err != nil:
+			return fmt.Errorf("migration %s: the name begins with no number", name)
+		case done[number]:
+			continue
+		case number < newest:
+			return fmt.Errorf("migration %s is missing in a database that has migration %d", name, newest)
+		}
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		up, _, _ := strings.Cut(string(text), "-- +goose Down")
+		if err := migrate(ctx, db, number, up); err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// numbersTable makes the table of the migrations that a database has.
+var numbersTable = map[Engine]string{
+	SQLite: `CREATE TABLE IF NOT EXISTS goose_db_version (
+		id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`,
+	Postgres: `CREATE TABLE IF NOT EXISTS goose_db_version (
+		id integer PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now())`,
+}
+
+// migrated returns the numbers of the migrations that a database has, and the newest.
+func migrated(ctx context.Context, db *sql.DB) (done map[int64]bool, newest int64, err error) {
+	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version WHERE is_applied`)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	done = map[int64]bool{}
+	for rows.Next() {
+		var number int64
+		if err := rows.Scan(&number); err != nil {
+			return nil, 0, err
+		}
+		done[number], newest = true, max(newest, number)
+	}
+	return done, newest, rows.Err()
+}
+
+// migrate makes one migration and writes its number down.
+func migrate(ctx context.Context, db *sql.DB, number int64, up string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit, this does nothing
+	if _, err := tx.ExecContext(ctx, up); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, TRUE)`, number); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 func migrateRiver[T any](ctx context.Context, driver riverdriver.Driver[T]) error {

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/pressly/goose/v3"
 )
 
 // newestReleased is the last migration of the last release. Raise it with a release,
@@ -19,11 +17,11 @@ const newestReleased = "00023"
 // A database records the number of a migration, not its text. So if a released migration
 // changed, new databases would differ from old ones.
 func TestReleasedMigrationsDoNotChange(t *testing.T) {
-	for dialect, want := range map[goose.Dialect]string{
-		goose.DialectSQLite3:  "d2d8b4eab4dd7b01a1339c933460ce6c871c4570827b4c8d90d0bde9bf69e3c5",
-		goose.DialectPostgres: "37f0e317a30cf0aed8ceed4a2bef10ce1f103cc166b0ac73d1f11e03d27ab152",
+	for engine, want := range map[Engine]string{
+		SQLite:   "d2d8b4eab4dd7b01a1339c933460ce6c871c4570827b4c8d90d0bde9bf69e3c5",
+		Postgres: "37f0e317a30cf0aed8ceed4a2bef10ce1f103cc166b0ac73d1f11e03d27ab152",
 	} {
-		files, err := migrationsOf(dialect)
+		files, err := migrationsOf(engine)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +41,7 @@ func TestReleasedMigrationsDoNotChange(t *testing.T) {
 			fmt.Fprintf(digest, "%s\n%s\n", name, strings.Join(strings.Fields(string(text)), " "))
 		}
 		if got := hex.EncodeToString(digest.Sum(nil)); got != want {
-			t.Errorf("%s: the migrations up to %s have digest %s, want %s", dialect, newestReleased, got, want)
+			t.Errorf("%s: the migrations up to %s have digest %s, want %s", engine, newestReleased, got, want)
 		}
 	}
 }
@@ -52,7 +50,7 @@ func TestReleasedMigrationsDoNotChange(t *testing.T) {
 // tables. So a migration only adds. What the new release no longer uses goes with the
 // release after it, and is then listed here.
 func TestNewMigrationsOnlyAdd(t *testing.T) {
-	files, err := migrationsOf(goose.DialectPostgres) // SQLite has one process
+	files, err := migrationsOf(Postgres) // SQLite has one process
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,9 +132,9 @@ var (
 )
 
 func TestEachEngineHasEveryMigrationOnce(t *testing.T) {
-	numbers := map[goose.Dialect]string{}
-	for _, dialect := range []goose.Dialect{goose.DialectSQLite3, goose.DialectPostgres} {
-		files, err := migrationsOf(dialect)
+	numbers := map[Engine]string{}
+	for _, engine := range []Engine{SQLite, Postgres} {
+		files, err := migrationsOf(engine)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,10 +143,10 @@ func TestEachEngineHasEveryMigrationOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			numbers[dialect] += name[:5] + " "
+			numbers[engine] += name[:5] + " "
 		}
 	}
-	if sqlite, postgres := numbers[goose.DialectSQLite3], numbers[goose.DialectPostgres]; sqlite != postgres {
+	if sqlite, postgres := numbers[SQLite], numbers[Postgres]; sqlite != postgres {
 		t.Errorf("SQLite has the migrations %s, PostgreSQL %s", sqlite, postgres)
 	}
 }

@@ -1,0 +1,138 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"milepost/internal/store"
+	"milepost/internal/testenv"
+)
+
+// TestMigrationsAreThoseOfGoose migrates one database with goose, which releases up to now
+// used, and one with Migrate. Both must be the same, and each must accept the other's.
+func TestMigrationsAreThoseOfGoose(t *testing.T) {
+	const sqliteSchema = `SELECT coalesce(sql, name) FROM sqlite_master WHERE name NOT LIKE 'goose%' ORDER BY 1`
+	const postgresSchema = `SELECT table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') FROM information_schema.columns
+		WHERE table_schema = 'public' UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1`
+	for _, c := range []struct {
+		engine  store.Engine
+		dialect goose.Dialect
+		schema  string
+		open    func(t *testing.T) *sql.DB
+	}{
+		{store.SQLite, goose.DialectSQLite3, sqliteSchema, func(t *testing.T) *sql.DB {
+			db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "x.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}},
+		{store.Postgres, goose.DialectPostgres, postgresSchema, func(t *testing.T) *sql.DB {
+			pool, err := store.PostgresPool(t.Context(), testenv.Postgres(t), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
+			return stdlib.OpenDBFromPool(pool)
+		}},
+	} {
+		t.Run(string(c.engine), func(t *testing.T) {
+			files, err := store.MigrationsOf(c.engine)
+			if err != nil {
+				t.Fatal(err)
+			}
+			theirs := func(db *sql.DB) []*goose.MigrationResult {
+				t.Helper()
+				provider, err := goose.NewProvider(c.dialect, db, files)
+				if err != nil {
+					t.Fatal(err)
+				}
+				made, err := provider.Up(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return made
+			}
+			ours := func(db *sql.DB) {
+				t.Helper()
+				if err := store.Migrate(t.Context(), c.engine, db, files); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a, b := c.open(t), c.open(t)
+			defer a.Close()
+			defer b.Close()
+			theirs(a)
+			ours(a) // an upgrade
+			ours(b)
+			if made := theirs(b); len(made) > 0 { // back to a former release
+				t.Errorf("goose made %d migrations again", len(made))
+			}
+			if got, want := texts(t, b, c.schema), texts(t, a, c.schema); !slices.Equal(got, want) || len(got) < 50 {
+				t.Errorf("the schema is %q, and goose's %q", got, want)
+			}
+			const numbers = `SELECT CAST(version_id AS TEXT) FROM goose_db_version WHERE is_applied ORDER BY version_id`
+			if got, want := texts(t, b, numbers), texts(t, a, numbers); !slices.Equal(got, want) {
+				t.Errorf("the migrations are %q, and goose's %q", got, want)
+			}
+		})
+	}
+}
+
+func texts(t *testing.T, db *sql.DB, query string) (list []string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
+	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "x.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	files := fstest.MapFS{
+		"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (n INTEGER);\n-- +goose Down\nDROP TABLE a;")},
+		"00003_c.sql": {Data: []byte("CREATE TABLE c (n INTEGER); INSERT INTO nowhere VALUES (1);")},
+	}
+	migrate := func() error { return store.Migrate(context.Background(), store.SQLite, db, files) }
+	if err := migrate(); err == nil {
+		t.Fatal("a migration with a mistake is no error")
+	}
+	tables := `SELECT name FROM sqlite_master WHERE name IN ('a', 'b', 'c') ORDER BY 1`
+	if got := texts(t, db, tables); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("there are the tables %q", got)
+	}
+	files["00003_c.sql"] = &fstest.MapFile{Data: []byte("CREATE TABLE c (n INTEGER);")}
+	if err := migrate(); err != nil {
+		t.Fatal(err)
+	}
+	files["00002_b.sql"] = &fstest.MapFile{Data: []byte("CREATE TABLE b (n INTEGER);")}
+	if err := migrate(); err == nil {
+		t.Error("a migration below the newest is no error")
+	}
+	if got := texts(t, db, tables); !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("there are the tables %q", got)
+	}
+}
