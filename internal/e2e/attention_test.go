@@ -9,11 +9,14 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // CalendarHero rejects what it is sent: a person finds the cause under Attention. Once that is
-// put right, its records are replayed after a dry run, and it closes by itself.
+// put right, its records are replayed after a dry run, and it closes by itself. A plain run
+// leaves it to CI, and plays TestTheFirstStepsInABrowser alone.
 func TestWhatBreaksIsFoundRetriedAndCloses(t *testing.T) {
+	testenv.InCI(t)
 	s := newStage(t, connected)
 	s.world.HighLevel.SetWebhookURL(s.PublicURL() + "/webhooks/highlevel")
 	st, err := store.OpenSQLite(s.limit, s.data)

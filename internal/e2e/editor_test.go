@@ -7,11 +7,14 @@ import (
 	"time"
 
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 )
 
 // Two automations are built in a real browser, one with the mouse and one by keyboard,
-// previewed and made live. Then a tag in HighLevel makes both run.
+// previewed and made live. Then a tag in HighLevel makes both run. A plain run leaves it to
+// CI, and plays TestTheFirstStepsInABrowser alone.
 func TestAutomationsAreBuiltInABrowser(t *testing.T) {
+	testenv.InCI(t)
 	s := newStage(t, connected)
 	s.world.HighLevel.SetWebhookURL(s.PublicURL() + "/webhooks/highlevel")
 	contacts := s.world.HighLevel.Contacts()

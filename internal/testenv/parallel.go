@@ -19,6 +19,15 @@ func Long(t testing.TB) {
 // play all their rounds. A plain run, which somebody waits for, plays fewer.
 func Thorough() bool { return os.Getenv("MILEPOST_TEST_THOROUGH") != "" }
 
+// InCI skips a test in a run that is not thorough. It is for what takes seconds of processor
+// time and has a cheaper relative that every run plays.
+func InCI(t testing.TB) {
+	t.Helper()
+	if !Thorough() {
+		t.Skip("it takes long: only with MILEPOST_TEST_THOROUGH=1, as in CI")
+	}
+}
+
 // Rounds returns how many rounds of a long test to play: all in CI, else few.
 func Rounds(all, few int) int {
 	if Thorough() {
