@@ -26,7 +26,7 @@ func NodePackage(t testing.TB, src string) string {
 	p := packages.of[src]
 	if p == nil {
 		p = &nodePackage{}
-		if p.dir, p.err = os.MkdirTemp("", "milepost-node-"); p.err == nil {
+		if p.dir, p.err = os.MkdirTemp("", "milepost-node-"); p.err == nil { //nolint:usetesting // several tests share it
 			p.err = errors.Join(os.CopyFS(p.dir, os.DirFS(src)), npmCI(t.Context(), p.dir))
 		}
 		packages.of[src] = p
