@@ -14,7 +14,7 @@ ARCH ?= amd64
 # Of the last commit, so that the same source gives the same package.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 
-# How a release is built; docs/decisions/15-small-binary.md says what each part saves.
+# How a release is built; docs/decisions/16-small-binary.md says what each part saves.
 # All that ships is built by the target binary: packages, images, archives.
 OS ?= linux
 OUT ?= bin/milepost

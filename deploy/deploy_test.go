@@ -185,7 +185,7 @@ func TestPrometheusTakesTheRulesAndEachAlertFires(t *testing.T) {
 }
 
 // TestTheBinaryIsSmall looks at the binary for linux/amd64 that the package brings. If it
-// fails, find out what came in: docs/decisions/15-small-binary.md says how.
+// fails, find out what came in: docs/decisions/16-small-binary.md says how.
 func TestTheBinaryIsSmall(t *testing.T) {
 	binary := os.Getenv("MILEPOST_TEST_BINARY")
 	if binary == "" {

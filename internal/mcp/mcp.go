@@ -5,7 +5,7 @@
 // as that version says.
 //
 // It knows nothing of what the tools do, and offers nothing but tools. The official SDK
-// takes two MiB of the binary: see docs/decisions/15-small-binary.md. Its client plays the
+// takes two MiB of the binary: see docs/decisions/16-small-binary.md. Its client plays the
 // assistant in the tests.
 package mcp
 

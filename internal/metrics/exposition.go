@@ -13,7 +13,7 @@ import (
 )
 
 // This file writes the text format of Prometheus, version 0.0.4. Prometheus' own client
-// brings Protocol Buffers and two MiB along: see docs/decisions/15-small-binary.md.
+// brings Protocol Buffers and two MiB along: see docs/decisions/16-small-binary.md.
 
 // family is all series of one name: a counter, or a histogram if it has buckets.
 type family struct {

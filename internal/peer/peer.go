@@ -3,7 +3,7 @@
 // Guarantees: nobody but a trusted proxy can say that a request comes from elsewhere.
 //
 // chi's middleware does the same, but its package brings the profiler along: see
-// docs/decisions/15-small-binary.md. A test compares the two.
+// docs/decisions/16-small-binary.md. A test compares the two.
 package peer
 
 import (

@@ -17,7 +17,7 @@ import (
 )
 
 // This file does what of OpenTelemetry's SDK Milepost needs; the SDK is more than one MiB of
-// the binary: see docs/decisions/15-small-binary.md.
+// the binary: see docs/decisions/16-small-binary.md.
 
 // ids name a span, and say whether its trace is exported.
 type ids struct {
