@@ -3,11 +3,14 @@ package api_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -16,6 +19,7 @@ import (
 	"milepost/api"
 	"milepost/internal/adminapi"
 	"milepost/internal/console"
+	"milepost/internal/guard"
 	"milepost/internal/operate"
 	"milepost/internal/people"
 	"milepost/internal/store"
@@ -338,4 +342,44 @@ func TestSigningInAndOut(t *testing.T) {
 	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" || !strings.Contains(page, "Too many wrong guesses") {
 		t.Errorf("many guesses: %s", res.Status)
 	}
+}
+
+func TestTheGuardKnowsWhoIsSignedIn(t *testing.T) {
+	g := guard.New(10, 1<<20)
+	strangers, free := make(chan bool), make(chan bool)
+	a := setupAdmin(t, func(r *api.Routes) {
+		r.AdminGuard = g
+		r.Ready = func(ctx context.Context) error { // anybody may ask this
+			done := g.Turn(ctx)
+			strangers <- true
+			<-free
+			done()
+			return nil
+		}
+	})
+	a.Get("/work", func(_ http.ResponseWriter, r *http.Request) { g.Turn(r.Context())() })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: a, ConnContext: guard.ConnContext}
+	t.Cleanup(func() { server.Close() })
+	go func() { _ = server.Serve(g.Listener(ln)) }()
+	ask := func(path string) {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+ln.Addr().String()+path, http.NoBody)
+		req.Header.Set("Authorization", "Bearer "+adminToken)
+		if res, err := http.DefaultTransport.RoundTrip(req); err != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("GET %s: %v, %v", path, res, err)
+		} else {
+			res.Body.Close()
+		}
+	}
+	var waiting sync.WaitGroup
+	for range max(1, runtime.GOMAXPROCS(0)/2) { // all turns of strangers
+		waiting.Go(func() { ask("/readyz") })
+		<-strangers
+	}
+	ask("/work") // would wait for a turn forever
+	close(free)
+	waiting.Wait()
 }

@@ -12,6 +12,7 @@ import (
 
 	"milepost/internal/adminapi"
 	"milepost/internal/console"
+	"milepost/internal/guard"
 	"milepost/internal/httpjson"
 	"milepost/internal/peer"
 	"milepost/internal/people"
@@ -79,6 +80,7 @@ func (g *gate) handler(next http.Handler) http.Handler {
 		case id.Role != people.Operator && r.Method != http.MethodGet && r.Method != http.MethodHead && !console.ForViewers(r.URL.Path) && r.URL.Path != adminapi.MCPPath:
 			g.refuse(w, r, http.StatusForbidden, "viewers cannot change anything; ask an operator")
 		default:
+			guard.Proven(r.Context())
 			next.ServeHTTP(w, r.WithContext(people.With(r.Context(), id)))
 		}
 	})
