@@ -123,7 +123,7 @@ func (b *bench) start(on *storage) (_ *rig, err error) {
 		return nil, err
 	}
 	ends = append(ends, r.milepost.end)
-	for time.Since(start) < 15*time.Second {
+	for time.Since(start) < patience {
 		if res, err := http.Get("http://" + r.milepost.addr + "/readyz"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -133,8 +133,12 @@ func (b *bench) start(on *storage) (_ *rig, err error) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return nil, fmt.Errorf("milepost is not ready after 15 s")
+	return nil, fmt.Errorf("milepost is not ready after %s", patience)
 }
+
+// patience is how long a start may take. The first one on seeded files compares all webhooks
+// with their deliveries, as after a restore.
+const patience = 5 * time.Minute
 
 func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 

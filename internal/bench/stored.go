@@ -194,7 +194,8 @@ func work(ctx context.Context, queue store.Queue, st *store.Store) error {
 func seededID(n int) string { return fmt.Sprintf("seeded%014d", n) }
 
 // seed writes n webhooks, as many finished deliveries of theirs, and n entities
-// straight into the tables, received over the last 36 days.
+// straight into the tables, received over the last 36 days. A webhook and its delivery have the
+// same id, or each start would dispatch all of them again.
 func (s *storage) seed(n int) error {
 	ctx := context.Background()
 	st, in, err := s.open(ctx) // makes the tables
@@ -227,9 +228,9 @@ func (s *storage) seedSQLite(ctx context.Context, n int, oldest, step int64) err
 	}
 	return errors.Join(
 		run("inbox.db", numbers+`INSERT INTO inbox (webhook_id, type, location_id, kind, entity_id, contact_id, deleted, received_at, body)
-			SELECT hex(randomblob(16)), 'ContactUpdate', $2, 'contact', printf('seeded%014d', i), printf('seeded%014d', i), 0, $3 + i * $4, randomblob(1500) FROM numbers`),
+			SELECT printf('webhook%025d', i), 'ContactUpdate', $2, 'contact', printf('seeded%014d', i), printf('seeded%014d', i), 0, $3 + i * $4, randomblob(1500) FROM numbers`),
 		run("milepost.db", numbers+`INSERT INTO deliveries (id, webhook_id, type, location_id, kind, entity_id, received_at, wanted, outcome, detail, finished_at)
-			SELECT i + 1, hex(randomblob(16)), 'ContactUpdate', $2, 'contact', printf('seeded%014d', i), $3 + i * $4, 1, 'unchanged', '', $3 + i * $4 + 100000 FROM numbers`,
+			SELECT i + 1, printf('webhook%025d', i), 'ContactUpdate', $2, 'contact', printf('seeded%014d', i), $3 + i * $4, 1, 'unchanged', '', $3 + i * $4 + 100000 FROM numbers`,
 			numbers+`INSERT INTO entities (location_id, kind, id, contact_id, wanted, done, deleted_wanted, gone_at, fingerprint, outcome, detail, synced_at)
 			SELECT $2, 'contact', printf('seeded%014d', i), printf('seeded%014d', i), 1, 1, 0, 0, hex(randomblob(32)), 'unchanged', '', $3 + i * $4 FROM numbers`,
 			`UPDATE inbox_cursor SET id = $1`),
