@@ -10,11 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"milepost/internal/outage"
 	"milepost/internal/outbound"
@@ -29,53 +26,63 @@ type exporter struct {
 	outages  *outage.Log
 }
 
-// exporterOf reads where spans go; nil = nowhere.
-func exporterOf(getenv func(string) string, logger zerolog.Logger) (*exporter, error) {
-	// The variable for traces goes before the one for all signals.
-	of := func(name string) string {
-		return cmp.Or(getenv("OTEL_EXPORTER_OTLP_TRACES_"+name), getenv("OTEL_EXPORTER_OTLP_"+name))
+// exporterOf reads where spans go; nil = nowhere. The error is that of an endpoint or of
+// headers, for which nothing can stand in.
+func exporterOf(env variables) (*exporter, error) {
+	kind, endpoint := env.word("OTEL_TRACES_EXPORTER"), env.exporting("ENDPOINT")
+	if kind != "" && kind != "otlp" && kind != "none" {
+		env.ignore("OTEL_TRACES_EXPORTER", "be otlp or none")
+		kind = ""
 	}
-	off, _ := strconv.ParseBool(getenv("OTEL_SDK_DISABLED"))
-	switch kind := getenv("OTEL_TRACES_EXPORTER"); {
-	case off, kind == "none", kind == "" && of("ENDPOINT") == "":
+	off := env.word("OTEL_SDK_DISABLED")
+	if off != "" && off != "true" && off != "false" {
+		env.ignore("OTEL_SDK_DISABLED", "be true or false")
+	}
+	if off == "true" || kind == "none" || kind == "" && env.get(endpoint) == "" {
 		return nil, nil
-	case kind != "" && kind != "otlp":
-		return nil, fmt.Errorf("OTEL_TRACES_EXPORTER=%s: Milepost exports traces by otlp only", kind)
 	}
-	if protocol := of("PROTOCOL"); protocol != "" && !strings.HasPrefix(protocol, "http/") {
-		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL=%s: Milepost exports traces over HTTP as JSON; set http/json, and the endpoint of OTLP over HTTP, often port 4318", protocol)
+	protocol := env.exporting("PROTOCOL")
+	if p := env.word(protocol); p != "" && !strings.HasPrefix(p, "http/") {
+		env.ignore(protocol, "be http/json, and the endpoint that of OTLP over HTTP, often port 4318")
 	}
-	endpoint := getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-	if endpoint == "" {
-		endpoint = strings.TrimRight(cmp.Or(getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), "http://localhost:4318"), "/") + "/v1/traces"
+	to := env.get(endpoint)
+	if endpoint == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+		to = strings.TrimRight(cmp.Or(to, "http://localhost:4318"), "/") + "/v1/traces"
 	}
-	if u, err := url.Parse(endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("OTEL_EXPORTER_OTLP_ENDPOINT must look like http://host:4318")
+	if u, err := url.Parse(to); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%s must look like http://host:4318", endpoint)
 	}
-	wait := 10 * time.Second
-	if ms := of("TIMEOUT"); ms != "" {
-		n, err := strconv.Atoi(ms)
-		if err != nil || n <= 0 {
-			return nil, errors.New("OTEL_EXPORTER_OTLP_TIMEOUT must be a number of milliseconds")
-		}
-		wait = time.Duration(n) * time.Millisecond
+	headers := env.exporting("HEADERS")
+	given, err := pairs(env.get(headers))
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", headers, err)
 	}
-	e := &exporter{endpoint: endpoint, header: http.Header{"Content-Type": {"application/json"}}, outages: outage.New(logger, "exporting traces", time.Now), client: &http.Client{
-		Timeout:       wait,
+	header := http.Header{"Content-Type": {"application/json"}}
+	for name, value := range given {
+		header.Set(name, value)
+	}
+	return &exporter{endpoint: to, header: header, outages: outage.New(env.logger, "exporting traces", time.Now), client: &http.Client{
+		Timeout:       env.timeout(env.exporting("TIMEOUT"), 10000),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-	for pair := range strings.SplitSeq(of("HEADERS"), ",") {
-		name, value, ok := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(strings.TrimSpace(value))
-		switch {
-		case strings.TrimSpace(pair) == "":
-		case !ok, err != nil:
-			return nil, errors.New("OTEL_EXPORTER_OTLP_HEADERS must look like name=value,name=value")
-		default:
-			e.header.Set(strings.TrimSpace(name), value)
+	}}, nil
+}
+
+// pairs reads name=value,name=value.
+func pairs(text string) (map[string]string, error) {
+	found := map[string]string{}
+	for pair := range strings.SplitSeq(text, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
 		}
+		name, value, ok := strings.Cut(pair, "=")
+		name = strings.TrimSpace(name)
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		if !ok || err != nil || name == "" {
+			return nil, errors.New("must look like name=value,name=value")
+		}
+		found[name] = value
 	}
-	return e, nil
+	return found, nil
 }
 
 // export sends spans. A batch that cannot be sent is lost, and the log says so: traces

@@ -6,10 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,22 +99,26 @@ func (r *running) end() {
 // sampled what was decided there.
 type sampler func(trace [16]byte, child, sampled bool) bool
 
-func samplerOf(getenv func(string) string) (sampler, error) {
-	name := strings.ToLower(strings.TrimSpace(cmp.Or(getenv("OTEL_TRACES_SAMPLER"), "parentbased_always_on")))
-	rest, parentBased := strings.CutPrefix(name, "parentbased_")
+func samplerOf(env variables) sampler {
+	name := cmp.Or(env.word("OTEL_TRACES_SAMPLER"), "parentbased_always_on")
+	kind, parentBased := strings.CutPrefix(name, "parentbased_")
 	share := 1.0
-	switch rest {
+	switch kind {
 	case "always_on":
 	case "always_off":
 		share = 0
 	case "traceidratio":
-		var err error
-		share, err = strconv.ParseFloat(cmp.Or(strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER_ARG")), "1"), 64)
-		if err != nil || !(share >= 0 && share <= 1) {
-			return nil, errors.New("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1")
+		if text := env.get("OTEL_TRACES_SAMPLER_ARG"); text != "" {
+			x, err := strconv.ParseFloat(text, 64)
+			if err == nil && x >= 0 && x <= 1 {
+				share = x
+			} else {
+				env.ignore("OTEL_TRACES_SAMPLER_ARG", "be a number from 0 to 1")
+			}
 		}
 	default:
-		return nil, fmt.Errorf("OTEL_TRACES_SAMPLER=%s: Milepost has always_on, always_off and traceidratio, and each with parentbased_ before it", name)
+		env.ignore("OTEL_TRACES_SAMPLER", "be always_on, always_off or traceidratio, or one of them with parentbased_ before it")
+		parentBased = true
 	}
 	below := uint64(share * (1 << 63))
 	return func(trace [16]byte, child, sampled bool) bool {
@@ -125,31 +126,24 @@ func samplerOf(getenv func(string) string) (sampler, error) {
 			return sampled
 		}
 		return binary.BigEndian.Uint64(trace[8:])>>1 < below // as the SDKs of OpenTelemetry decide
-	}, nil
+	}
 }
 
 // resourceOfEnv returns what the spans say of the process.
-func resourceOfEnv(getenv func(string) string, version string) (resourceOf, error) {
+func resourceOfEnv(env variables, version string) (out resourceOf) {
 	about := map[string]string{"service.name": "milepost", "service.version": version}
-	for pair := range strings.SplitSeq(getenv("OTEL_RESOURCE_ATTRIBUTES"), ",") {
-		name, value, ok := strings.Cut(pair, "=")
-		value, err := url.PathUnescape(strings.TrimSpace(value))
-		switch {
-		case strings.TrimSpace(pair) == "":
-		case !ok, err != nil:
-			return resourceOf{}, errors.New("OTEL_RESOURCE_ATTRIBUTES must look like name=value,name=value")
-		default:
-			about[strings.TrimSpace(name)] = value
-		}
+	given, err := pairs(env.get("OTEL_RESOURCE_ATTRIBUTES"))
+	if err != nil {
+		env.ignore("OTEL_RESOURCE_ATTRIBUTES", "look like name=value,name=value")
 	}
-	if name := strings.TrimSpace(getenv("OTEL_SERVICE_NAME")); name != "" {
+	maps.Copy(about, given)
+	if name := env.get("OTEL_SERVICE_NAME"); name != "" {
 		about["service.name"] = name
 	}
-	var out resourceOf
 	for _, name := range slices.Sorted(maps.Keys(about)) {
 		out.Attributes = append(out.Attributes, text(name, about[name]))
 	}
-	return out, nil
+	return out
 }
 
 // batches says how spans are collected before they are sent.
@@ -158,18 +152,11 @@ type batches struct {
 	delay, timeout time.Duration
 }
 
-func batchesOf(getenv func(string) string) (b batches, err error) {
-	number := func(name string, otherwise int) int {
-		n, e := strconv.Atoi(cmp.Or(getenv("OTEL_BSP_"+name), strconv.Itoa(otherwise)))
-		if e != nil || n <= 0 {
-			err = fmt.Errorf("OTEL_BSP_%s must be a number, 1 or more", name)
-		}
-		return n
+func batchesOf(env variables) batches {
+	return batches{
+		queue: env.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, 2048), most: env.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, 512),
+		delay: env.delay("OTEL_BSP_SCHEDULE_DELAY", 5000), timeout: env.timeout("OTEL_BSP_EXPORT_TIMEOUT", 30000),
 	}
-	b.queue, b.most = number("MAX_QUEUE_SIZE", 2048), number("MAX_EXPORT_BATCH_SIZE", 512)
-	b.delay = time.Duration(number("SCHEDULE_DELAY", 5000)) * time.Millisecond
-	b.timeout = time.Duration(number("EXPORT_TIMEOUT", 30000)) * time.Millisecond
-	return b, err
 }
 
 // run exports spans until stop is closed, and then those that are left.

@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -33,20 +32,20 @@ type Tracer struct {
 }
 
 // New returns a tracer as the standard OTEL_ variables ask for, or nil if they ask for
-// none: unless one of them names a receiver, or OTEL_TRACES_EXPORTER is otlp.
+// none: unless one of them names a receiver, or OTEL_TRACES_EXPORTER is otlp. The log warns
+// of a value that is ignored.
 func New(ctx context.Context, getenv func(string) string, logger zerolog.Logger) (*Tracer, error) {
-	out, err := exporterOf(getenv, logger)
+	env := variables{getenv, logger}
+	out, err := exporterOf(env)
 	if out == nil {
 		return nil, err
 	}
-	sample, wrongSampler := samplerOf(getenv)
-	about, wrongAbout := resourceOfEnv(getenv, version.Get().Version)
-	batches, wrongBatches := batchesOf(getenv)
-	if err := errors.Join(wrongSampler, wrongAbout, wrongBatches); err != nil {
-		return nil, err
-	}
+	batches := batchesOf(env)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
-	t := &Tracer{sample: sample, about: about, out: out, queue: make(chan span, batches.queue), stop: make(chan struct{}), stopped: make(chan struct{}), cancel: cancel}
+	t := &Tracer{
+		sample: samplerOf(env), about: resourceOfEnv(env, version.Get().Version), out: out,
+		queue: make(chan span, batches.queue), stop: make(chan struct{}), stopped: make(chan struct{}), cancel: cancel,
+	}
 	go t.run(ctx, batches)
 	return t, nil
 }

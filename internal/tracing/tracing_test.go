@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,15 +37,52 @@ func TestTracesAreOffUnlessAVariableAsksForThem(t *testing.T) {
 	}
 }
 
-func TestAMistakeInAVariableIsAnError(t *testing.T) {
+// What OpenTelemetry says of wrong values: sdk-environment-variables.md of its specification,
+// and resource/sdk.md of the attributes.
+func TestAMistakeInAVariableIsIgnoredWithAWarning(t *testing.T) {
 	for name, value := range map[string]string{
-		"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TIMEOUT": "10s",
-		"OTEL_EXPORTER_OTLP_HEADERS": "key", "OTEL_TRACES_SAMPLER": "some", "OTEL_RESOURCE_ATTRIBUTES": "key", "OTEL_BSP_SCHEDULE_DELAY": "5s", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318",
+		"OTEL_TRACES_EXPORTER": "jaeger", "OTEL_SDK_DISABLED": "1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "10s",
+		"OTEL_TRACES_SAMPLER": "some", "OTEL_RESOURCE_ATTRIBUTES": "a=1,key", "OTEL_BSP_SCHEDULE_DELAY": "5s", "OTEL_BSP_MAX_QUEUE_SIZE": "0",
+		"OTEL_BSP_EXPORT_TIMEOUT": "-1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "99999999999",
 	} {
-		of := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", name: value}
-		if _, err := New(t.Context(), env(of), zerolog.Nop()); err == nil {
-			t.Errorf("%s=%s is no error", name, value)
+		var log bytes.Buffer
+		of := env(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", name: value})
+		tracer, err := New(t.Context(), of, zerolog.New(&log))
+		if err != nil || tracer == nil {
+			t.Errorf("%s=%s stops the start or the traces: %v", name, value, err)
+			continue
 		}
+		defer tracer.Close(t.Context())
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"level":"warn","variable":"`+name+`"`) || strings.Contains(got, value) && len(value) > 3 {
+			t.Errorf("%s=%s: the log says %s", name, value, got)
+		}
+		if got := batchesOf(variables{of, zerolog.Nop()}); got != (batches{2048, 512, 5 * time.Second, 30 * time.Second}) {
+			t.Errorf("%s=%s: spans are collected by %+v", name, value, got)
+		}
+		if len(tracer.about.Attributes) != 2 || tracer.out.client.Timeout != 10*time.Second || !tracer.sample([16]byte{8: 255}, false, false) {
+			t.Errorf("%s=%s: the tracer is %+v", name, value, tracer)
+		}
+	}
+	var log bytes.Buffer
+	samplerOf(variables{env(map[string]string{"OTEL_TRACES_SAMPLER": "TraceIDRatio", "OTEL_TRACES_SAMPLER_ARG": "NaN"}), zerolog.New(&log)})
+	if !strings.Contains(log.String(), "OTEL_TRACES_SAMPLER_ARG") {
+		t.Errorf("of a share that is no number the log says %q", log.String())
+	}
+}
+
+func TestAReceiverThatCannotBeReadIsAnError(t *testing.T) {
+	for name, value := range map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "key", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "=x", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector:4318"} {
+		of := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", name: value}
+		if _, err := New(t.Context(), env(of), zerolog.Nop()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}
+
+func TestATimeoutOfZeroIsNone(t *testing.T) {
+	got := batchesOf(variables{env(map[string]string{"OTEL_BSP_EXPORT_TIMEOUT": "0", "OTEL_BSP_SCHEDULE_DELAY": "0"}), zerolog.Nop()})
+	if got.timeout < 24*time.Hour || got.delay <= 0 {
+		t.Errorf("spans are collected by %+v", got)
 	}
 }
 
