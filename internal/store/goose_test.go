@@ -3,8 +3,10 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -135,4 +137,62 @@ func TestAMigrationThatFailsLeavesNothing(t *testing.T) {
 	if got := texts(t, db, tables); !slices.Equal(got, []string{"a", "c"}) {
 		t.Errorf("there are the tables %q", got)
 	}
+}
+
+// opening calls a function before a file is opened.
+type opening struct {
+	fs.FS
+	before func()
+}
+
+func (o opening) Open(name string) (fs.File, error) {
+	if name != "." {
+		o.before()
+	}
+	return o.FS.Open(name)
+}
+
+// TestTwoProcessesMigrateAtOnce lets a second process make the migrations while the first
+// one is about to. A command may run while serve starts.
+func TestTwoProcessesMigrateAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	var dbs [2]*sql.DB
+	for i := range dbs {
+		db, err := store.SQLiteDB(path, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		dbs[i] = db
+	}
+	files := fstest.MapFS{"00001_a.sql": {Data: []byte("CREATE TABLE a (n INTEGER);")}, "00002_b.sql": {Data: []byte("CREATE TABLE b (n INTEGER);")}}
+	second := opening{files, sync.OnceFunc(func() {
+		if err := store.Migrate(t.Context(), store.SQLite, dbs[1], files); err != nil {
+			t.Error(err)
+		}
+	})}
+	if err := store.Migrate(t.Context(), store.SQLite, dbs[0], second); err != nil {
+		t.Error(err)
+	}
+	if got := texts(t, dbs[0], `SELECT CAST(version_id AS TEXT) FROM goose_db_version ORDER BY id`); !slices.Equal(got, []string{"0", "1", "2"}) {
+		t.Errorf("the migrations are %q", got)
+	}
+}
+
+func TestTwoProcessesOpenANewFileAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			s, err := store.OpenSQLite(t.Context(), dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
@@ -77,7 +76,24 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	if err := migrateTables(ctx, SQLite, db); err != nil {
 		return err
 	}
-	return migrateRiver(ctx, riversqlite.New(db))
+	// Two processes may open a new file at once. The transaction lets one of them wait, but
+	// none waits for a file that is up to date.
+	migrator, err := rivermigrate.New(riversqlite.New(db), nil)
+	if err != nil {
+		return err
+	}
+	if now, err := migrator.Validate(ctx, nil); err != nil || now.OK {
+		return err
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit, this does nothing
+	if _, err := migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("job queue tables: %w", err)
+	}
+	return tx.Commit()
 }
 
 // migratePostgres updates the schema; one process does so at a time.
@@ -100,7 +116,14 @@ func migratePostgres(ctx context.Context, pool *pgxpool.Pool) (err error) {
 	if err := migrateTables(ctx, Postgres, db); err != nil {
 		return err
 	}
-	return migrateRiver(ctx, riverpgxv5.New(pool))
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), nil)
+	if err != nil {
+		return err
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("job queue tables: %w", err)
+	}
+	return nil
 }
 
 // Migrate brings a database up to the newest of the migrations in files. The name of each
@@ -174,13 +197,18 @@ func migrated(ctx context.Context, db *sql.DB) (done map[int64]bool, newest int6
 	return done, newest, rows.Err()
 }
 
-// migrate makes one migration and writes its number down.
+// migrate makes one migration and writes its number down, unless another process has done so
+// by now. A transaction on SQLite waits for that of the other, and migratePostgres has a lock.
 func migrate(ctx context.Context, db *sql.DB, number int64, up string) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit, this does nothing
+	var done bool
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) > 0 FROM goose_db_version WHERE version_id = $1 AND is_applied`, number).Scan(&done); err != nil || done {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, up); err != nil {
 		return err
 	}
@@ -188,15 +216,4 @@ func migrate(ctx context.Context, db *sql.DB, number int64, up string) error {
 		return err
 	}
 	return tx.Commit()
-}
-
-func migrateRiver[T any](ctx context.Context, driver riverdriver.Driver[T]) error {
-	migrator, err := rivermigrate.New(driver, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("job queue tables: %w", err)
-	}
-	return nil
 }
