@@ -74,9 +74,16 @@ type Server struct {
 
 // request is a JSON-RPC request, or a notification if it has no id.
 type request struct {
-	ID     json.RawMessage `json:"id"`
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Method  string          `json:"method"`
+	Params  json.RawMessage `json:"params"`
+}
+
+// valid reports whether it is a request as the protocol has them: an id is a text or a
+// number, and never null.
+func (q request) valid() bool {
+	return q.Version == "2.0" && q.Method != "" && (len(q.ID) == 0 || strings.IndexByte(`"-0123456789`, q.ID[0]) >= 0)
 }
 
 type response struct {
@@ -165,8 +172,8 @@ func read(body []byte) (list []request, many bool, err error) {
 		list = make([]request, 1)
 		err = json.Unmarshal(body, &list[0])
 	}
-	if err == nil && slices.ContainsFunc(list, func(q request) bool { return q.Method == "" }) {
-		err = errors.New("there is no method")
+	if err == nil && (len(list) == 0 || slices.ContainsFunc(list, func(q request) bool { return !q.valid() })) {
+		err = errors.New("it is no request")
 	}
 	return list, many, err
 }
@@ -282,7 +289,7 @@ func (s *Server) call(ctx context.Context, params json.RawMessage) (object, *rpc
 	if i < 0 {
 		return nil, refuse(wrongParams, "unknown tool %q", p.Name)
 	}
-	if len(p.Arguments) == 0 {
+	if len(p.Arguments) == 0 || string(p.Arguments) == "null" {
 		p.Arguments = json.RawMessage("{}")
 	}
 	data, err := s.Tools[i].run(ctx, p.Arguments)

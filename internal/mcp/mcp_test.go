@@ -19,7 +19,7 @@ type greeting struct {
 	Times int    `json:"times,omitempty"`
 }
 
-// setup returns a server with one tool, and notes its calls.
+// setup returns a server with two tools, and notes its calls.
 func setup() (server *mcp.Server, called *[]string) {
 	called = &[]string{}
 	return &mcp.Server{Name: "test", Version: "1", Instructions: "Be kind.", Tools: []mcp.Tool{
@@ -29,6 +29,7 @@ func setup() (server *mcp.Server, called *[]string) {
 			}
 			return map[string]any{"said": strings.Repeat("hello "+in.Name, max(1, in.Times))}, nil
 		}),
+		mcp.NewTool("list", "Lists all.", true, func(context.Context, struct{}) (any, error) { return map[string]any{"all": true}, nil }),
 	}, Called: func(_ context.Context, name string, exists bool) error {
 		if name == "forbidden" {
 			return errors.New("the audit log is full")
@@ -57,7 +58,7 @@ func TestEachVersionOfTheProtocol(t *testing.T) {
 				t.Errorf("the server says %+v", about)
 			}
 			tools, err := session.ListTools(t.Context(), nil)
-			if err != nil || len(tools.Tools) != 1 || tools.Tools[0].Description != "Says hello." || !tools.Tools[0].Annotations.ReadOnlyHint {
+			if err != nil || len(tools.Tools) != 2 || tools.Tools[0].Description != "Says hello." || !tools.Tools[0].Annotations.ReadOnlyHint {
 				t.Fatalf("the tools are %+v (%v)", tools, err)
 			}
 			schema, _ := json.Marshal(tools.Tools[0].InputSchema)
@@ -116,6 +117,13 @@ func TestRequestsOnTheWire(t *testing.T) {
 		"a notification":                 {headers(), `{"jsonrpc":"2.0","method":"notifications/initialized"}`, 202, ""},
 		"a list":                         {headers(), `[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"ping"}]`, 200, `[{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":2,"result":{}}]`},
 		"a list where there is none":     {headers("Mcp-Protocol-Version", "2025-06-18"), `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, 400, "JSON-RPC"},
+		"an empty list":                  {headers(), `[]`, 400, "JSON-RPC"},
+		"an id of null":                  {headers(), `{"jsonrpc":"2.0","id":null,"method":"ping"}`, 400, "JSON-RPC"},
+		"an id that is an object":        {headers(), `{"jsonrpc":"2.0","id":{},"method":"ping"}`, 400, "JSON-RPC"},
+		"no version of JSON-RPC":         {headers(), `{"id":1,"method":"ping"}`, 400, "JSON-RPC"},
+		"an answer":                      {headers(), `{"jsonrpc":"2.0","id":1,"result":{}}`, 400, "JSON-RPC"},
+		"a negative id":                  {headers(), `{"jsonrpc":"2.0","id":-1,"method":"ping"}`, 200, `"id":-1`},
+		"arguments of null":              {headers(), `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list","arguments":null}}`, 200, `"structuredContent":{"all":true}`},
 		"an unknown method":              {headers(), `{"jsonrpc":"2.0","id":1,"method":"resources/list"}`, 200, "-32601"},
 		"not JSON":                       {headers(), `{`, 400, "JSON-RPC"},
 		"another type":                   {http.Header{"Content-Type": {"text/plain"}}, `{}`, 415, "application/json"},
