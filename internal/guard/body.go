@@ -192,7 +192,8 @@ func rounded(size int64) int64 {
 // room bytes in all.
 func (b buffers) take(bytes, room int64) (buffer []byte) {
 	if of := b[bytes]; len(of) > 0 {
-		buffer, b[bytes] = of[len(of)-1], of[:len(of)-1]
+		last := len(of) - 1
+		buffer, of[last], b[bytes] = of[last], nil, of[:last]
 		return buffer
 	}
 	for size, of := range b {

@@ -23,7 +23,6 @@ import (
 	"sync/atomic"
 	"time"
 
-
 	"milepost/internal/peer"
 )
 

@@ -128,7 +128,7 @@ func migratePostgres(ctx context.Context, pool *pgxpool.Pool) (err error) {
 
 // Migrate brings a database up to the newest of the migrations in files. The name of each
 // begins with its number. They run in order, each in a transaction, up to the line
-// "-- +goose Down".
+// "-- +goose Down". No other word of goose has a meaning.
 //
 // The table of the numbers is the one that goose made, which did this before.
 func Migrate(ctx context.Context, engine Engine, db *sql.DB, files fs.FS) error {

@@ -123,6 +123,7 @@ func breaking(migration string) (found []string) {
 
 var (
 	sqlComment   = regexp.MustCompile(`--[^\n]*`)
+	gooseWord    = regexp.MustCompile(`(?mi)^-- *\+goose +(statement|no|env).*`) // what is neither Up nor Down
 	createdTable = regexp.MustCompile(`(?i)^CREATE TABLE (\w+)`)
 	touchedTable = regexp.MustCompile(`(?i)^(?:ALTER TABLE|CREATE UNIQUE INDEX \w+ ON|DELETE FROM) (\w+)`)
 	takesAway    = regexp.MustCompile(`(?i)^(DROP (TABLE|COLUMN|VIEW|FUNCTION|TRIGGER)|TRUNCATE|DELETE|CREATE UNIQUE INDEX|CREATE TRIGGER)\b|^ALTER TABLE .*\b(DROP|RENAME|ALTER|ADD (CONSTRAINT|CHECK|UNIQUE|FOREIGN|PRIMARY))\b`)
@@ -144,6 +145,13 @@ func TestEachEngineHasEveryMigrationOnce(t *testing.T) {
 		}
 		for _, name := range names {
 			numbers[engine] += name[:5] + " "
+			text, err := fs.ReadFile(files, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if word := strings.TrimSpace(gooseWord.FindString(string(text))); word != "" {
+				t.Errorf("%s has the line %q, which Migrate does not know", name, word)
+			}
 		}
 	}
 	if sqlite, postgres := numbers[SQLite], numbers[Postgres]; sqlite != postgres {
