@@ -89,7 +89,7 @@ func migrateSQLite(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }()                                                  // after a commit, this does nothing
+	defer func() { _ = tx.Rollback() }()
 	if _, err := migrator.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil { //nolint:staticcheck // discouraged because of PostgreSQL's enumerations
 		return fmt.Errorf("job queue tables: %w", err)
 	}
