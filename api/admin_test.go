@@ -187,6 +187,13 @@ func TestTheMCPEndpointIsOffUnlessItIsSwitchedOn(t *testing.T) {
 			if res.StatusCode != c.want {
 				t.Errorf("%s", res.Status)
 			}
+			// An assistant asks for a stream by GET, and ends a session by DELETE.
+			for _, method := range []string{"GET", "DELETE"} {
+				res := a.ask(method, "/mcp", func(r *http.Request) { r.AddCookie(victor) })
+				if c.on && (res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "POST") {
+					t.Errorf("%s: %s, allowed is %q", method, res.Status, res.Header.Get("Allow"))
+				}
+			}
 		})
 	}
 }

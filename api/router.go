@@ -94,7 +94,9 @@ func Admin(routes Routes) (chi.Router, error) {
 	r.Mount(strings.TrimSuffix(console.Path, "/"), routes.Console.Router())
 	r.Mount(strings.TrimSuffix(adminapi.Path, "/"), routes.API.Router())
 	if routes.MCP {
-		r.Method(http.MethodPost, adminapi.MCPPath, routes.API.MCP())
+		for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} { // it says that it takes only POST
+			r.Method(method, adminapi.MCPPath, routes.API.MCP())
+		}
 	} else {
 		r.Post(adminapi.MCPPath, noMCP)
 	}
