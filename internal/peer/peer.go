@@ -2,8 +2,8 @@
 //
 // Guarantees: nobody but a trusted proxy can say that a request comes from elsewhere.
 //
-// chi's middleware does the same, but its package brings the profiler along: see
-// docs/decisions/16-small-binary.md. A test compares the two.
+// chi's middleware does the same but for ports, and its package brings the profiler along:
+// see docs/decisions/16-small-binary.md. A test compares the two.
 package peer
 
 import (
@@ -52,8 +52,12 @@ func find(r *http.Request, trusted []netip.Prefix) netip.Addr {
 				continue
 			}
 			a, err := netip.ParseAddr(text)
-			if err != nil {
-				return netip.Addr{}
+			if err != nil { // some proxies add the port
+				with, err := netip.ParseAddrPort(text)
+				if err != nil {
+					return netip.Addr{}
+				}
+				a = with.Addr()
 			}
 			if a = a.Unmap().WithZone(""); !within(trusted, a) {
 				return a

@@ -27,7 +27,9 @@ func TestTheAddressIsThatOfChi(t *testing.T) {
 		"two proxies":           {"10.0.0.1:80", []string{"203.0.113.9,198.51.100.1 , 10.1.2.3"}, "198.51.100.1"},
 		"two headers":           {"10.0.0.1:80", []string{"203.0.113.9", "198.51.100.1", "10.1.2.3,"}, "198.51.100.1"},
 		"a header that is none": {"10.0.0.1:80", []string{"198.51.100.1, unknown"}, ""},
-		"a port in the header":  {"10.0.0.1:80", []string{"198.51.100.1:80"}, ""},
+		"a port in the header":  {"10.0.0.1:80", []string{"[2001:db8::2]:443, 198.51.100.1:80"}, "198.51.100.1"},
+		"a port of a proxy":     {"10.0.0.1:80", []string{"[2001:db8::2]:443, 10.0.0.2:80"}, "2001:db8::2"},
+		"no address but a port": {"10.0.0.1:80", []string{"198.51.100.1, unknown:80"}, ""},
 		"only proxies":          {"10.0.0.1:80", []string{"10.0.0.2"}, ""},
 		"no header":             {"10.0.0.1:80", nil, ""},
 		"a mapped proxy":        {"[::ffff:10.0.0.1]:80", []string{"::ffff:198.51.100.1"}, "198.51.100.1"},
@@ -49,7 +51,7 @@ func TestTheAddressIsThatOfChi(t *testing.T) {
 				prefixes = append(prefixes, p.String())
 			}
 			got, theirs := ask(peer.Find(trusted), ours), ask(middleware.ClientIPFromXFF(prefixes...), chi)
-			if got != test.want || got != theirs {
+			if port := strings.Contains(name, "a port"); got != test.want || got != theirs && !port {
 				t.Errorf("behind %s the address is %q, and chi's %q", strings.Join(prefixes, " "), got, theirs)
 			}
 			if got, theirs := ask(peer.Find(nil), ours), ask(middleware.ClientIPFromRemoteAddr, chi); got != theirs {
