@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ func TestParametersHaveATypeOfPostgreSQL(t *testing.T) {
 		for cast, value := range map[string]any{
 			"text": text, "text ": &text, "text[]": []string{"a"}, "bytea": []byte("a"), "bytea[]": [][]byte{{1}}, "bool": true, "bool[]": []bool{true},
 			"bigint": int64(1), "int": 1, "bigint[]": []int64{1}, "timestamptz": time.Now(), "timestamptz[]": []time.Time{time.Now()}, "float8": 1.5, "interval": time.Second,
+			// The inbox writes ids that may be missing, and River makes this of its JSON in these modes.
+			"text[] ": []*string{&text, nil}, "jsonb": json.RawMessage(`{}`), "jsonb[]": []json.RawMessage{json.RawMessage(`{}`)},
 		} {
 			var known bool
 			if err := pool.QueryRow(t.Context(), `SELECT ($1::`+cast+`) IS NOT NULL`, mode, value).Scan(&known); err != nil || !known {

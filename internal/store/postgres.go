@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -133,6 +134,9 @@ func registerParameters(types *pgtype.Map) {
 	}{
 		{"", "text"},
 		{[]string(nil), "_text"},
+		{[]*string(nil), "_text"},
+		{json.RawMessage(nil), "json"}, // River makes it of its []byte
+		{[]json.RawMessage(nil), "_json"},
 		{[]byte(nil), "bytea"},
 		{[][]byte(nil), "_bytea"},
 		{false, "bool"},
