@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,6 +67,31 @@ func TestMetricsAreReadAsTheyWereMeasured(t *testing.T) {
 	}
 	if families["milepost_webhooks_total"] != nil || families["milepost_reminder_lag_seconds"] == nil {
 		t.Error("a family with labels is there before its first series, or one without is not")
+	}
+}
+
+// TestAScrapeWhileItCounts is for the race detector, too.
+func TestAScrapeWhileItCounts(t *testing.T) {
+	m := New()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 500 {
+				m.Synced("contact", "done", time.Second)
+			}
+		})
+	}
+	for range 20 {
+		if family := scrape(t, m)["milepost_sync_seconds"]; family != nil {
+			h := family.Metric[0].GetHistogram()
+			if last := h.Bucket[len(h.Bucket)-1]; last.GetCumulativeCount() != h.GetSampleCount() || h.GetSampleSum() != float64(h.GetSampleCount()) {
+				t.Errorf("a histogram in the middle of an observation: %v", h)
+			}
+		}
+	}
+	all.Wait()
+	if got := scrape(t, m)["milepost_syncs_total"].Metric[0].GetCounter().GetValue(); got != 2000 {
+		t.Errorf("%v of 2000 were counted", got)
 	}
 }
 

@@ -45,12 +45,12 @@ func exporterOf(env variables) (*exporter, error) {
 	if p := env.word(protocol); p != "" && !strings.HasPrefix(p, "http/") {
 		env.ignore(protocol, "be http/json, and the endpoint that of OTLP over HTTP, often port 4318")
 	}
-	to := env.get(endpoint)
+	to, like := env.get(endpoint), "http://host:4318/v1/traces"
 	if endpoint == "OTEL_EXPORTER_OTLP_ENDPOINT" {
-		to = strings.TrimRight(cmp.Or(to, "http://localhost:4318"), "/") + "/v1/traces"
+		to, like = strings.TrimRight(cmp.Or(to, "http://localhost:4318"), "/")+"/v1/traces", "http://host:4318"
 	}
 	if u, err := url.Parse(to); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%s must look like http://host:4318", endpoint)
+		return nil, fmt.Errorf("%s must look like %s", endpoint, like)
 	}
 	headers := env.exporting("HEADERS")
 	given, err := pairs(env.get(headers))
