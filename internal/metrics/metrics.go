@@ -9,6 +9,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -80,12 +81,16 @@ func (m *Metrics) Webhooks(source string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ww := &httpjson.Recorder{ResponseWriter: w}
+		status := http.StatusInternalServerError // if next panics
+		defer func() {
+			m.ack.observe(time.Since(start).Seconds(), values{source})
+			m.webhooks.inc(values{strconv.Itoa(status), source})
+		}()
 		next.ServeHTTP(ww, r)
-		m.ack.observe(time.Since(start).Seconds(), values{source})
-		m.webhooks.inc(values{strconv.Itoa(ww.Status()), source})
+		status = cmp.Or(ww.Status(), http.StatusOK)
 		switch {
 		case source != "highlevel":
-		case ww.Status() == http.StatusUnauthorized:
+		case status == http.StatusUnauthorized:
 			m.rejected.Add(1)
 		default:
 			m.accepted.Add(1)

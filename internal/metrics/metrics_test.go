@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +69,30 @@ func TestMetricsAreReadAsTheyWereMeasured(t *testing.T) {
 	}
 	if families["milepost_webhooks_total"] != nil || families["milepost_reminder_lag_seconds"] == nil {
 		t.Error("a family with labels is there before its first series, or one without is not")
+	}
+}
+
+func TestAWebhookIsCountedAlsoIfItsHandlerPanicsOrWritesNothing(t *testing.T) {
+	m := New()
+	for path, next := range map[string]http.HandlerFunc{
+		"/panics":  func(http.ResponseWriter, *http.Request) { panic("oh") },
+		"/nothing": func(http.ResponseWriter, *http.Request) {},
+		"/early":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusEarlyHints); w.WriteHeader(429) },
+	} {
+		func() {
+			defer func() { _ = recover() }() // as the router does
+			m.Webhooks("highlevel", next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", path, nil))
+		}()
+	}
+	var codes []string
+	for _, s := range scrape(t, m)["milepost_webhooks_total"].Metric {
+		codes = append(codes, s.Label[0].GetValue())
+	}
+	if !slices.Equal(codes, []string{"200", "429", "500"}) {
+		t.Errorf("the answers are counted as %v", codes)
+	}
+	if accepted, rejected := m.Signatures(); accepted != 2 || rejected != 0 {
+		t.Errorf("%d signatures were valid, %d not", accepted, rejected)
 	}
 }
 
