@@ -24,7 +24,7 @@ DATE ?= $(shell git log -1 --format=%cI)
 TAGS = nopgxregisterdefaulttypes
 # No function is inlined in what runs for a person, or once at the start, so speed does not matter.
 COLD = milepost/cmd/... $(addprefix milepost/internal/,adminapi app automation backup console contract move operate sandbox/...) \
-	github.com/alecthomas/... github.com/danielgtaylor/... github.com/pressly/... go.yaml.in/... golang.org/x/net/... golang.org/x/text/... \
+	github.com/alecthomas/... github.com/danielgtaylor/... go.yaml.in/... golang.org/x/net/... golang.org/x/text/... \
 	$(addprefix github.com/expr-lang/expr/,checker/... compiler optimizer parser/...) \
 	archive/... encoding/xml html/template math/big mime/... text/template/...
 # Functions begin at 16 bytes, not 32.
