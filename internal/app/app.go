@@ -153,7 +153,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}
 	riverLog := outage.Thin(zerolog.NewSlogHandler(logger.Level(max(logger.GetLevel(), zerolog.WarnLevel))), time.Now)
 	if a.queue, err = a.store.NewQueue(store.QueueConfig{
-		Workers: a.workers.register(a.automations, cfg.Clock.Real), Logger: slog.New(riverLog), Real: cfg.Clock.Real,
+		Workers: a.workers.register(a.automations, cfg.Clock.Real), Logger: slog.New(riverLog), Real: cfg.Clock.Real, Poll: cfg.Poll,
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}

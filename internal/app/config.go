@@ -83,8 +83,9 @@ type Config struct {
 	// EmptyState answers for a test what a person answers with `milepost recover`.
 	EmptyState inbox.EmptyState `kong:"-"`
 
-	Clock Clock        `kong:"-"` // real time, unless a test sets it
-	HTTP  *http.Client `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
+	Clock Clock         `kong:"-"` // real time, unless a test sets it
+	Poll  time.Duration `kong:"-"` // how often the workers look for jobs that are due: each second, unless a test sets it
+	HTTP  *http.Client  `kong:"-"` // calls both vendors; their clients' own, unless a test sets it
 
 	metrics *metrics.Metrics // of this process; nil measures nothing
 	tracer  *tracing.Tracer  // of this process; nil = traces are off

@@ -75,6 +75,9 @@ func setup(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 		HighLevelAppID: hlConfig.AppID, HighLevelToken: hlToken, HighLevelLocationID: location,
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
 	}}
+	if !testenv.Raced { // where SQLite is too slow to be asked so often
+		w.cfg.Poll = 100 * time.Millisecond // a job that advance makes due is worked soon
+	}
 	hlConfig.Clock = w.now
 	w.cfg.Clock.Ahead = func() time.Duration { return time.Duration(w.ahead.Load()) }
 	for _, c := range configure {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type QueueConfig struct {
 	Workers    *river.Workers
 	MaxWorkers int // concurrent jobs in this process, without background jobs; 0 = liveWorkers
 	Logger     *slog.Logger
+	Poll       time.Duration // how often River looks for jobs of others and for those that are due; 0 = each second
 	// Real converts a wait to real time, for tests in which time runs faster; nil = no
 	// conversion.
 	Real func(time.Duration) time.Duration
@@ -94,7 +96,7 @@ func (c QueueConfig) river() *river.Config {
 		CompletedJobRetentionPeriod: completedKept,
 		DiscardedJobRetentionPeriod: -1, // a discarded job is a dead letter; a person decides
 		FetchCooldown:               fetchCooldown,
-		FetchPollInterval:           max(c.Real(time.Second), fetchCooldown),
+		FetchPollInterval:           max(c.Real(cmp.Or(c.Poll, time.Second)), fetchCooldown),
 		JobTimeout:                  jobTimeout,
 		Logger:                      c.Logger,
 		MaxAttempts:                 maxAttempts,
