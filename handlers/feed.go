@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,7 +87,7 @@ func (h *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Content-Type", "text/calendar; charset=utf-8")
 	head.Set("Content-Disposition", `inline; filename="milepost.ics"`)
 	head.Set("X-Content-Type-Options", "nosniff")
-	zipped := acceptsGzip(r.Header.Get("Accept-Encoding"))
+	zipped := httpjson.AcceptsGzip(r.Header.Get("Accept-Encoding"))
 	if zipped {
 		head.Set("Content-Encoding", "gzip")
 	}
@@ -162,20 +161,6 @@ func unchanged(r *http.Request, head http.Header) bool {
 	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
 	changed, changedErr := http.ParseTime(head.Get("Last-Modified"))
 	return err == nil && changedErr == nil && !changed.After(since)
-}
-
-// acceptsGzip reads an Accept-Encoding header (RFC 9110 12.5.3).
-func acceptsGzip(accept string) bool {
-	for coding := range strings.SplitSeq(accept, ",") {
-		name, parameter, _ := strings.Cut(coding, ";")
-		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
-			continue
-		}
-		quality, weighted := strings.CutPrefix(strings.ReplaceAll(parameter, " ", ""), "q=")
-		q, err := strconv.ParseFloat(quality, 64)
-		return !weighted || err == nil && q > 0
-	}
-	return false
 }
 
 // stream writes the calendar, a page of items at a time.

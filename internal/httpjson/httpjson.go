@@ -1,5 +1,5 @@
-// Package httpjson writes the two kinds of JSON answers: documents and problems
-// (RFC 9457).
+// Package httpjson writes the two kinds of JSON answers, documents and problems (RFC 9457),
+// and holds what else answers have in common.
 //
 // Guarantee: every endpoint answers in the same form. The package must not know which
 // endpoint answers.
@@ -8,6 +8,8 @@ package httpjson
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // Problem answers a request with an RFC 9457 problem document. detail says
@@ -58,3 +60,17 @@ func (r *Recorder) Write(p []byte) (int, error) {
 
 // Unwrap is for http.ResponseController.
 func (r *Recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// AcceptsGzip reads an Accept-Encoding header (RFC 9110 12.5.3).
+func AcceptsGzip(accept string) bool {
+	for coding := range strings.SplitSeq(accept, ",") {
+		name, parameter, _ := strings.Cut(coding, ";")
+		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
+			continue
+		}
+		quality, weighted := strings.CutPrefix(strings.ReplaceAll(parameter, " ", ""), "q=")
+		q, err := strconv.ParseFloat(quality, 64)
+		return !weighted || err == nil && q > 0
+	}
+	return false
+}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"milepost/internal/httpjson"
 )
 
 // This file writes the text format of Prometheus, version 0.0.4. Prometheus' own client
@@ -139,7 +141,7 @@ func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 // answer sends a scrape, packed if it may be.
 func (p *page) answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if !httpjson.AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 		_, _ = w.Write(p.Bytes())
 		return
 	}

@@ -179,3 +179,14 @@ func TestAScrapeIsPackedIfItMayBe(t *testing.T) {
 		t.Errorf("unpacked, there is %q (%v)", text, err)
 	}
 }
+
+func TestAScrapeIsNotPackedAgainstARefusal(t *testing.T) {
+	for _, accept := range []string{"", "gzip;q=0", "x-gzip", "br"} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+		r.Header.Set("Accept-Encoding", accept)
+		New().Handler().ServeHTTP(w, r)
+		if coding := w.Header().Get("Content-Encoding"); coding != "" || !strings.Contains(w.Body.String(), "go_goroutines ") {
+			t.Errorf("Accept-Encoding %q is answered in %q", accept, coding)
+		}
+	}
+}
