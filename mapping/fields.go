@@ -141,16 +141,22 @@ func (f *fields) flag(name string, otherwise bool) bool {
 // list reads a list; a single value is a list of one.
 func (f *fields) list(name string) []*yaml.Node {
 	v := f.values[name]
+	if v != nil && v.Kind != yaml.ScalarNode && v.Kind != yaml.SequenceNode {
+		f.wrong(name, "must be a list, this is %s", describe(v))
+		return nil
+	}
+	return entriesOf(v)
+}
+
+// entriesOf returns the entries of a list; a single value is a list of one.
+func entriesOf(v *yaml.Node) []*yaml.Node {
 	switch {
 	case v == nil:
 		return nil
-	case v.Kind == yaml.ScalarNode:
-		return []*yaml.Node{v}
 	case v.Kind == yaml.SequenceNode:
 		return v.Content
 	}
-	f.wrong(name, "must be a list, this is %s", describe(v))
-	return nil
+	return []*yaml.Node{v}
 }
 
 // mostWords limits a list of texts.

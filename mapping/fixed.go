@@ -73,14 +73,6 @@ func (f *fields) neverEmail(name string, v *yaml.Node, text string) {
 	}
 }
 
-// entriesOf returns the entries of a list; a single value is a list of one.
-func entriesOf(v *yaml.Node) []*yaml.Node {
-	if v != nil && v.Kind == yaml.SequenceNode {
-		return v.Content
-	}
-	return []*yaml.Node{v}
-}
-
 // fixedNonempty notes a fixed text that is empty, although nothing is made without it.
 func (f *fields) fixedNonempty(name string) {
 	if text, ok := fixedText(f.values[name]); ok && strings.TrimSpace(text) == "" {
@@ -164,12 +156,11 @@ func neverFits(f catalog.Field, text string) error {
 
 // exampleDate is an expression for a date of the automation's record.
 func exampleDate(f *fields) string {
-	for _, record := range []string{"milestone", "task", "meeting", "appointment", "custom_data"} {
-		if f.scope.has(record) {
-			return map[string]string{
-				"milestone": "{{ milestone.date }}", "task": "{{ task.due }}", "meeting": "{{ meeting.start }}",
-				"appointment": "{{ appointment.start }}", "custom_data": "{{ custom_data.<word> }}",
-			}[record]
+	for _, date := range []struct{ record, field string }{
+		{"milestone", "date"}, {"task", "due"}, {"meeting", "start"}, {"appointment", "start"}, {"custom_data", "<word>"},
+	} {
+		if f.scope.has(date.record) {
+			return "{{ " + date.record + "." + date.field + " }}"
 		}
 	}
 	return "{{ contact.<field> }}"

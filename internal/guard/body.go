@@ -75,7 +75,7 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 	buffer := make([]byte, min(size, small)+1)
 	n, ended, err := fill(in, buffer, 0)
 	if err == nil && !ended {
-		larger := make([]byte, 0)
+		var larger []byte
 		if g == nil || c == nil {
 			larger = make([]byte, size+1)
 		} else if larger, err = g.reserve(r.Context(), c, size); err == nil {
