@@ -90,7 +90,7 @@ const (
 const (
 	maxConnections   = 1024 // unless MILEPOST_MAX_CONNECTIONS says otherwise
 	adminConnections = 100
-	bodyBytes        = 8 << 20
+	bodyBytes        = 4 << 20
 	calendarsAtOnce  = 16
 )
 

@@ -14,6 +14,10 @@ import (
 // enough. A webhook is a few kilobytes.
 const small = 8 << 10
 
+// start is how many bytes of a larger body are read before its memory is reserved, so a
+// client that sends no body holds little.
+const start = 512
+
 // bodyWait is how long a larger body may wait for memory, and maxWaiting how many may wait.
 const (
 	bodyWait   = 5 * time.Second
@@ -71,8 +75,11 @@ func (g *Guard) ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (b
 	if size < 0 { // chunked
 		size = limit
 	}
-	// One byte more than the size shows where the body ends.
-	buffer := make([]byte, min(size, small)+1)
+	first := min(size, small)
+	if r.ContentLength > small {
+		first = start
+	}
+	buffer := make([]byte, first+1) // one byte more than the size shows where the body ends
 	n, ended, err := fill(in, buffer, 0)
 	if err == nil && !ended {
 		var larger []byte
