@@ -458,7 +458,7 @@ func applies(t *testing.T) {
 
 	// The same in the words of its state.
 	d.ask(olivia, "PUT", one+"/state", `{"state":"paused"}`).is(http.StatusOK)
-	d.ask(olivia, "PUT", one+"/state", `{"state":"on"}`).is(http.StatusOK).has(`"what":"counting"`, `"state":"paused"`, `"plan":{"begun_at"`)
+	d.ask(olivia, "PUT", one+"/state", `{"state":"on"}`).is(http.StatusOK).has(`"what":"counting"`, `"state":"paused"`, `"plan":{`, `"begun_at"`)
 	d.get(one).has(`"state":"paused"`)
 	for plan = d.get(one + "/plan"); plan.field("ended_at") == ""; plan = d.get(one + "/plan") {
 		runtime.Gosched()
