@@ -25,6 +25,7 @@ type Entry struct {
 	By       string             `json:"changed_by,omitempty"` // who made the newest version
 	At       time.Time          `json:"changed_at,omitzero"`
 	Text     string             `json:"text,omitempty"`
+	Doubts   []mapping.Mistake  `json:"-"` // what of the text in use fails whenever it runs; only from Show, and not of a file
 }
 
 // List lists the automations, without their texts, in their order.
@@ -82,6 +83,9 @@ func (l *Library) Show(ctx context.Context, id string) (Entry, error) {
 		}
 		if p, ok := l.current.Load().parts[id]; ok {
 			e.Text = p.text
+			if p.set != nil {
+				e.Doubts = p.set.Doubts()
+			}
 			return e, nil
 		}
 		v, err := l.versionText(ctx, id, max(e.Version, e.Draft))

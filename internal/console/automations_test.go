@@ -16,6 +16,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/console"
 	"milepost/internal/jobs"
+	"milepost/internal/store"
 	"milepost/internal/sync"
 	"milepost/mapping"
 )
@@ -78,6 +79,27 @@ func (d *desk) text(l *automation.Library, id string) automation.Entry {
 		d.t.Fatal(err)
 	}
 	return e
+}
+
+// An automation that an earlier version of Milepost saved may have a mistake that nobody
+// would find on its page otherwise.
+func TestAnAutomationShowsTheMistakeThatEveryRecordMeets(t *testing.T) {
+	d := setup(t)
+	n, err := d.store.AutomationChanges(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.store.EditAutomations(t.Context(), store.AutomationEdit{
+		Expect:      n,
+		Automations: []store.Automation{{ID: "mine", Position: 1, State: string(mapping.StateOn), Live: 1}},
+		Versions:    []store.AutomationVersion{{ID: "mine", Version: 1, Text: "- id: mine\n  name: Mine\n  on: task.changed\n  do:\n    - task: { title: x, due: tomorrow }\n", By: "olivia"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.wants(d.page(olivia, "/console/automations/mine"), "It has a mistake that every record meets.", "Line 5, <code>task.due</code>", "&#34;tomorrow&#34; is not a date")
+	d.wants(d.page(victor, "/console/automations/mine"), "-every record", "-tomorrow")
+	d.wants(d.page(olivia, toContact), "-every record")
 }
 
 func TestAnAutomationIsEditedComparedAndRestored(t *testing.T) {
