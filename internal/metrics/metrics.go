@@ -92,14 +92,14 @@ func (m *Metrics) Webhooks(source string, next http.Handler) http.Handler {
 		case source != "highlevel":
 		case status == http.StatusUnauthorized:
 			m.rejected.Add(1)
-		default:
+		case status == http.StatusOK: // another answer may come before the signature is checked
 			m.accepted.Add(1)
 		}
 	})
 }
 
-// Signatures is how many of HighLevel's webhooks had a valid signature, and how many had
-// not, since this process started.
+// Signatures is how many of HighLevel's webhooks were accepted since this process started,
+// and how many had no valid signature. Those that another fault stopped count as neither.
 func (m *Metrics) Signatures() (accepted, rejected int64) {
 	return m.accepted.Load(), m.rejected.Load()
 }
