@@ -229,7 +229,8 @@ func WithEntity(line *zerolog.Event, e store.Entity) *zerolog.Event {
 }
 
 // Detached returns a context that is not cancelled with its parent, to save the result
-// of a call that was already made.
+// of a call that was already made. A page of a hundred records takes some hundred
+// statements, and the database may be slow or far away.
 func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }

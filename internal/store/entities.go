@@ -216,11 +216,12 @@ func (tx *Tx) enqueue(ctx context.Context, list []raised, by asker) error {
 		all := byJob[v.job]
 		byJob[v.job] = raised{job: v.job, ready: all.ready || v.ready, expedite: all.expedite || v.expedite}
 	}
+	sorted := slices.SortedFunc(maps.Keys(byJob), Entity.Compare)
+	if err := tx.lockJobs(ctx, sorted...); err != nil {
+		return err
+	}
 	var jobs []river.InsertManyParams
-	for _, e := range slices.SortedFunc(maps.Keys(byJob), Entity.Compare) {
-		if err := tx.lockJob(ctx, e); err != nil {
-			return err
-		}
+	for _, e := range sorted {
 		v := byJob[e]
 		if v.ready && !v.expedite && e.Kind == "contact" {
 			rows, err := tx.Query(ctx, listUnready, e.LocationID, e.ID, int64(by))
@@ -251,14 +252,19 @@ const listUnready = `SELECT 1 FROM entities WHERE location_id = $1 AND sync_cont
 	UNION ALL SELECT 1 FROM entities WHERE location_id = $1 AND kind = 'contact' AND id = $2 AND wanted > done
 		AND (next_try > 0 OR (backfill > 0 AND $3 = 0)) LIMIT 1`
 
-// lockJob orders this transaction against others that queue or end the same sync job.
+// lockJobs orders this transaction against others that queue or end the same sync jobs.
 // Either the end sees the raised counter, or the queued job is a new one. Call it after
-// locking the entities' rows. SQLite needs no lock, because it has one writer.
-func (tx *Tx) lockJob(ctx context.Context, job Entity) error {
+// locking the entities' rows, with the jobs in the order of Entity.Compare. SQLite needs no
+// lock, because it has one writer.
+func (tx *Tx) lockJobs(ctx context.Context, jobs ...Entity) error {
 	if _, ok := tx.store.backend.(*sqliteBackend); ok {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, job.LocationID+" "+job.Kind+" "+job.ID)
+	keys := make([]string, len(jobs))
+	for i, job := range jobs {
+		keys[i] = job.LocationID + " " + job.Kind + " " + job.ID
+	}
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest($1::text[]) AS key`, keys)
 	return err
 }
 
@@ -448,7 +454,7 @@ func oneIf(is bool) int64 {
 
 // pendingSyncs returns the next tries of the records that a job must sync.
 func (tx *Tx) pendingSyncs(ctx context.Context, job Entity) ([]EntityState, error) {
-	if err := tx.lockJob(ctx, job); err != nil {
+	if err := tx.lockJobs(ctx, job); err != nil {
 		return nil, err
 	}
 	rows, err := tx.Query(ctx, listOwed, job.LocationID, job.Kind, job.ID)
