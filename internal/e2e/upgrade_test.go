@@ -52,6 +52,7 @@ func TestAnUpgradeWorksWhatTheReleaseBeforeLeftAndMailsNobodyElse(t *testing.T) 
 				return err == nil && n == 0
 			})
 			w.pause()
+			w.posted.Add(int64(len(w.deliveries()))) // to the release before
 			for _, c := range was.Contacts { // so that this version looks at all that was in step too
 				_, _ = w.postSigned(event("ContactUpdate", c.ID, "webhookId", "contact-"+c.ID))
 			}
