@@ -97,6 +97,7 @@ type Registry struct {
 	noted  noted
 
 	settings atomic.Pointer[storedSettings] // nil = nothing was set
+	reading  sync.Mutex                     // held from a read of the settings until they are in use
 }
 
 // known is the last read state of a location.

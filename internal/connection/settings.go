@@ -48,6 +48,14 @@ func (r *Registry) Address() string {
 
 // ReadSettings reads what a person set, here or in another process.
 func (r *Registry) ReadSettings(ctx context.Context) error {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	return r.readSettings(ctx)
+}
+
+// readSettings is ReadSettings for a caller that holds the lock. Without the lock, a read that
+// began before a change could put the former settings into use again.
+func (r *Registry) readSettings(ctx context.Context) error {
 	sealed, err := r.Store.Secret(ctx, appSettingsName)
 	if err != nil {
 		return err
@@ -73,7 +81,9 @@ var ErrOAuthPair = errors.New("OAuth needs both the client id and the client sec
 
 // SaveSettings stores what a person set; an empty field keeps what there is.
 func (r *Registry) SaveSettings(ctx context.Context, next AppSettings) error {
-	if err := r.ReadSettings(ctx); err != nil {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if err := r.readSettings(ctx); err != nil {
 		return err
 	}
 	if s := r.settings.Load(); s != nil {
@@ -94,5 +104,5 @@ func (r *Registry) SaveSettings(ctx context.Context, next AppSettings) error {
 	if err := r.Store.PutSecrets(ctx, r.Now(), sealed); err != nil {
 		return err
 	}
-	return r.ReadSettings(ctx)
+	return r.readSettings(ctx)
 }
