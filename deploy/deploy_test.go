@@ -184,15 +184,20 @@ func TestPrometheusTakesTheRulesAndEachAlertFires(t *testing.T) {
 	}
 }
 
-// TestTheBinaryIsSmall looks at the binary for linux/amd64 that the package brings. If it
-// fails, find out what came in: docs/decisions/16-small-binary.md says how.
+// TestTheBinaryIsSmall looks at the binary for linux/amd64 that the package brings. All must
+// be below 30 MiB, and those for Windows and macOS are half a MiB larger. If it fails, find
+// out what came in: docs/decisions/16-small-binary.md says how.
 func TestTheBinaryIsSmall(t *testing.T) {
 	binary := os.Getenv("MILEPOST_TEST_BINARY")
 	if binary == "" {
 		t.Skip("skipped: MILEPOST_TEST_BINARY names no binary; `make deploy-check` builds one")
 	}
-	const limit = 30 << 20
-	if info, err := os.Stat(binary); err != nil || info.Size() > limit {
-		t.Errorf("%s is larger than %d MiB (%v): %.1f MiB", binary, limit>>20, err, float64(info.Size())/(1<<20))
+	const limit = 29.5
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := float64(info.Size()) / (1 << 20); size > limit {
+		t.Errorf("%s has %.2f MiB, more than %.1f", binary, size, limit)
 	}
 }

@@ -24,6 +24,9 @@ import (
 
 const platforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64"
 
+// mostBytes is what a binary must stay below.
+const mostBytes = 30 << 20
+
 // enclosed are the files of the project that each archive brings, by their name in it.
 var enclosed = map[string]string{
 	"README.md": "README.md", "CHANGELOG.md": "CHANGELOG.md", "milepost.1": "deploy/man/milepost.1",
@@ -40,7 +43,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "release: say -version and -out")
 		os.Exit(2)
 	}
-	r := release{version: *version, out: *out}
+	r := release{version: *version, out: *out, limit: mostBytes}
 	if err := r.run(strings.Split(*list, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
@@ -50,6 +53,7 @@ func main() {
 // release is a release in the making. It runs in the folder deploy.
 type release struct {
 	version, out string
+	limit        int64 // of a binary, in bytes
 	commit       string
 	at           time.Time // of the commit
 	made         []string  // names of files
@@ -100,6 +104,11 @@ func (r *release) platform(goos, arch string) error {
 	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false")
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, text)
+	}
+	if info, err := os.Stat(binary); err != nil {
+		return err
+	} else if info.Size() >= r.limit {
+		return fmt.Errorf("the binary has %d bytes and must have less than %d: docs/decisions/16-small-binary.md says how to find out why", info.Size(), r.limit)
 	}
 	name := fmt.Sprintf("milepost_%s_%s_%s", r.version, goos, arch)
 	if _, err := output("go", "tool", "cyclonedx-gomod", "bin", "-json", "-std", "-noserial", "-notimestamp",

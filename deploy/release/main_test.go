@@ -18,7 +18,7 @@ func TestTheSameCommitGivesTheSameFiles(t *testing.T) {
 	for range 2 {
 		t.Setenv("TMPDIR", t.TempDir())
 		out := filepath.Join(t.TempDir(), "release")
-		r := release{version: "1.2.3", out: out}
+		r := release{version: "1.2.3", out: out, limit: mostBytes}
 		if err := r.run([]string{"linux/amd64"}); err != nil {
 			t.Fatal(err)
 		}
@@ -30,5 +30,16 @@ func TestTheSameCommitGivesTheSameFiles(t *testing.T) {
 	}
 	if sums[0] != sums[1] || strings.Count(sums[0], "\n") != 2 {
 		t.Errorf("two releases of the same commit differ:\n%s\n%s", sums[0], sums[1])
+	}
+}
+
+func TestABinaryThatIsTooLargeIsNotReleased(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: it links")
+	}
+	t.Chdir("..")
+	r := release{version: "1.2.3", out: t.TempDir(), limit: 1 << 20}
+	if err := r.run([]string{"linux/amd64"}); err == nil || !strings.Contains(err.Error(), "must have less than 1048576") {
+		t.Errorf("a binary of more than 1 MiB: %v", err)
 	}
 }
