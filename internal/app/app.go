@@ -334,8 +334,8 @@ func (a *App) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		a.logger.Info().Msg("draining")
 		a.draining.Store(true)
+		a.logger.Info().Msg("draining")
 		pause := time.NewTimer(a.clock.Real(drainNotice))
 		defer pause.Stop()
 		select {

@@ -17,11 +17,15 @@ import (
 
 // logbook keeps the log of a Milepost.
 type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu    sync.Mutex
+	text  bytes.Buffer
+	wrote func(line string) // is called with each line, where it is set: who logged it waits
 }
 
 func (l *logbook) Write(p []byte) (int, error) {
+	if l.wrote != nil {
+		defer l.wrote(string(p))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -284,7 +285,17 @@ func TestTwoProcessesShareOnePostgreSQL(t *testing.T) {
 }
 
 func TestDrainingFailsReadinessFirstAndKeepsWhatIsAccepted(t *testing.T) {
-	w := setup(t)
+	draining, posted := make(chan struct{}), make(chan struct{})
+	w := setup(t, func(w *world, _ *hlfake.Config) {
+		var once sync.Once
+		w.log = &logbook{wrote: func(line string) {
+			if strings.Contains(line, `"draining"`) { // Milepost waits here, however busy the machine is
+				once.Do(func() { close(draining); <-posted })
+			}
+		}}
+	})
+	goOn := sync.OnceFunc(func() { close(posted) })
+	t.Cleanup(goOn)
 	id := w.contact("Jane", "Doe", "jane@example.com")
 	hold := make(chan struct{})
 	armed := w.hl.Faults().Next("GET /contacts/{contactId}", 1, fakehttp.HoldUntil(hold))
@@ -292,17 +303,17 @@ func TestDrainingFailsReadinessFirstAndKeepsWhatIsAccepted(t *testing.T) {
 	<-armed.Hit() // a job is under way
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); w.stop() }()
-	w.eventually("readyz fails while the listener still answers", func() bool {
-		res, err := http.Get(w.app.PublicURL() + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer res.Body.Close()
-		return res.StatusCode == http.StatusServiceUnavailable
-	})
+	<-draining
+	res, err := http.Get(w.app.PublicURL() + "/readyz")
+	w.must(err)
+	res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("/readyz answers %d while draining", res.StatusCode)
+	}
 	if status, answer := w.postSigned(event("ContactUpdate", id, "webhookId", "while-draining")); status != 200 {
 		t.Errorf("a webhook while draining got %d %s, want it stored", status, answer)
 	}
+	goOn()
 	close(hold)
 	<-stopped
 	w.start()

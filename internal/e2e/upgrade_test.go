@@ -53,7 +53,7 @@ func TestAnUpgradeWorksWhatTheReleaseBeforeLeftAndMailsNobodyElse(t *testing.T) 
 			})
 			w.pause()
 			w.posted.Add(int64(len(w.deliveries()))) // to the release before
-			for _, c := range was.Contacts { // so that this version looks at all that was in step too
+			for _, c := range was.Contacts {         // so that this version looks at all that was in step too
 				_, _ = w.postSigned(event("ContactUpdate", c.ID, "webhookId", "contact-"+c.ID))
 			}
 			for _, task := range was.Tasks {
