@@ -18,6 +18,7 @@ func TestWhatABurstOnAContactCosts(t *testing.T) {
 			w.hl.Faults().Next("GET /contacts/{contactId}", 1, fakehttp.HoldUntil(stored))
 			w.must(c.Happens(w.hl, id))
 			w.must(w.hl.WaitIdle(t.Context()))
+			w.eventually("the burst is dispatched", func() bool { return len(w.deliveries()) >= w.accepted() })
 			close(stored)
 			w.settle()
 			w.hl.Faults().Clear()
