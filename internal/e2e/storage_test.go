@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,8 +88,15 @@ func TestAFileThatIsDeletedWhileMilepostRunsStopsTheAcknowledging(t *testing.T) 
 			if n := len(w.log.lines(`"level":"error"`, "webhook storage")); n != 1 {
 				t.Errorf("the outage was logged %d times, want once:\n%s", n, strings.Join(w.log.lines(`"level":"error"`), ""))
 			}
-			if n := len(w.log.lines(`"level":"error"`)); n > 3 {
-				t.Errorf("%d errors were logged:\n%s", n, strings.Join(w.log.lines(`"level":"error"`), ""))
+			told := map[string]bool{} // by whom, and what: the slower the machine, the more parts notice before they stop
+			for _, line := range w.log.lines(`"level":"error"`) {
+				var said struct{ Of, Message string }
+				w.must(json.Unmarshal([]byte(line), &said))
+				if about := said.Of + said.Message; told[about] {
+					t.Errorf("this is logged again: %s", line)
+				} else {
+					told[about] = true
+				}
 			}
 			w.stop()
 

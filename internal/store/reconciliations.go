@@ -72,23 +72,11 @@ type Found struct {
 	Open      bool   // a task that was read as open (see MissingTasks), or an opportunity that was read
 }
 
-// noteFound stores that a search read an entity, and raises its Wanted if it differs.
-func (tx *Tx) noteFound(ctx context.Context, f Found) (raised, error) {
-	wanted := int64(0) // only creates the row
-	if f.Differs {
-		wanted = 1
-	}
-	v, err := tx.raiseWanted(ctx, f.Entity, f.ContactID, wanted, 0, byBackfill)
-	if err != nil {
-		return v, err
-	}
-	_, err = tx.Exec(ctx, `UPDATE entities SET swept = $4 WHERE location_id = $1 AND kind = $2 AND id = $3`, f.LocationID, f.Kind, f.ID, f.Swept)
-	return v, err
-}
-
-// noteAllFound returns the entities that differ, and the ids that were read, by kind.
-func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised, open map[string][]string, err error) {
+// noteFound stores which entities a search read, and raises Wanted of those that differ. It
+// returns these, and the ids that were read as open, by kind.
+func (tx *Tx) noteFound(ctx context.Context, found []Found) (differ []raised, open map[string][]string, err error) {
 	open = map[string][]string{}
+	var swept []Found
 	for _, f := range found {
 		if f.Open {
 			open[f.Kind] = append(open[f.Kind], f.ID)
@@ -96,7 +84,8 @@ func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised,
 		if f.Swept == "" && !f.Differs {
 			continue
 		}
-		v, err := tx.noteFound(ctx, f)
+		swept = append(swept, f)
+		v, err := tx.raiseWanted(ctx, f.Entity, f.ContactID, oneIf(f.Differs), 0, byBackfill) // 0 only creates the row
 		if err != nil {
 			return nil, nil, err
 		}
@@ -104,7 +93,30 @@ func (tx *Tx) noteAllFound(ctx context.Context, found []Found) (differ []raised,
 			differ = append(differ, v)
 		}
 	}
-	return differ, open, nil
+	return differ, open, tx.noteSwept(ctx, swept)
+}
+
+// sweptAtOnce is how many entities one statement sets Swept of.
+const sweptAtOnce = 50
+
+var setSwept = `UPDATE entities SET swept = read.column4 FROM (VALUES ` + placeholders(sweptAtOnce, 4) + `) AS read
+	WHERE location_id = read.column1 AND kind = read.column2 AND id = read.column3`
+
+// noteSwept stores Swept of entities.
+func (tx *Tx) noteSwept(ctx context.Context, found []Found) error {
+	for len(found) > 0 {
+		n := min(len(found), sweptAtOnce)
+		args := make([]any, 0, 4*sweptAtOnce)
+		for i := range sweptAtOnce { // the last one again and again, so that the statement is always the same
+			f := found[min(i, n-1)]
+			args = append(args, f.LocationID, f.Kind, f.ID, f.Swept)
+		}
+		if _, err := tx.Exec(ctx, setSwept, args...); err != nil {
+			return fmt.Errorf("note that %d records were read: %w", n, err)
+		}
+		found = found[n:]
+	}
+	return nil
 }
 
 // SaveReconciliation stores how far a reconciliation is and what it read. In the same
@@ -126,7 +138,7 @@ func (s *Store) SaveReconciliation(ctx context.Context, v Reconciliation, found 
 			v.Calls, v.Contacts, v.ContactsTotal, v.Tasks, v.Differing, known); err != nil {
 			return err
 		}
-		differ, open, err := tx.noteAllFound(ctx, found)
+		differ, open, err := tx.noteFound(ctx, found)
 		if err != nil {
 			return err
 		}
