@@ -119,6 +119,7 @@ type listener struct {
 
 // Accept returns the next connection as soon as there is room for it.
 func (l listener) Accept() (net.Conn, error) {
+	runtime.Gosched() // a wave of connections must not keep requests under way from the processors
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
