@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,9 +115,9 @@ func (s *slowPlace) load(locationID string, n int, broken bool) (ids []string) {
 	return ids
 }
 
-func (s *slowPlace) allSynced(locationID string, ids []string) bool {
+func (w *world) allSynced(locationID string, ids []string) bool {
 	for _, id := range ids {
-		state, err := s.app.Store().EntityState(s.t.Context(), store.Entity{LocationID: locationID, Kind: "contact", ID: id})
+		state, err := w.app.Store().EntityState(w.t.Context(), store.Entity{LocationID: locationID, Kind: "contact", ID: id})
 		if err != nil || state.SyncedAt.IsZero() {
 			return false
 		}
@@ -181,7 +182,30 @@ func TestACalendarHeroAccountThatHangsHoldsUpNoOther(t *testing.T) {
 }
 
 func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
-	w := setup(t, alone, limited(100, 0))
+	var (
+		mu   sync.Mutex
+		read []string      // the contacts that were asked for, in this order
+		hold chan struct{} // none is answered until it is closed; nil = at once
+	)
+	w := setup(t, alone, limited(100, 0), func(w *world, _ *hlfake.Config) {
+		w.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			id, ok := strings.CutPrefix(r.URL.Path, "/contacts/")
+			if r.Method != http.MethodGet || !ok {
+				return false
+			}
+			mu.Lock()
+			read = append(read, id)
+			held := hold
+			mu.Unlock()
+			if held != nil {
+				select {
+				case <-held:
+				case <-r.Context().Done():
+				}
+			}
+			return false
+		}
+	})
 	var found []store.Found
 	for i := range 400 {
 		c, err := w.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Old", LastName: fmt.Sprint(i), Email: fmt.Sprintf("old%d@example.com", i)})
@@ -193,28 +217,46 @@ func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
 		live = append(live, w.contact("New", fmt.Sprint(i), fmt.Sprintf("new%d@example.com", i)))
 	}
 	w.must(w.app.Store().SaveReconciliation(t.Context(), store.Reconciliation{Name: "backfill", LocationID: location}, found))
-	synced := func() int {
-		return w.count(`SELECT count(*) FROM entities WHERE synced_at > 0`)
-	}
-	w.eventually("the backfill is at HighLevel's limit", func() bool { return synced() > 20 })
-	began := time.Now()
+	w.eventually("the backfill is at HighLevel's limit", func() bool {
+		return w.count(`SELECT count(*) FROM entities WHERE synced_at > 0`) > 20
+	})
+
+	dispatched := make(chan struct{})
+	mu.Lock()
+	hold = dispatched // however slow the machine, the backfill gets no further meanwhile
+	mu.Unlock()
 	for _, id := range live {
 		w.postSigned(event("ContactUpdate", id))
 	}
-	isDone := func(id string) bool {
-		state, err := w.app.Store().EntityState(t.Context(), store.Entity{LocationID: location, Kind: "contact", ID: id})
-		return err == nil && !state.SyncedAt.IsZero()
-	}
-	w.eventually("the live webhooks are done", func() bool {
+	w.eventually("the live webhooks are dispatched", func() bool { return w.dispatched(live) })
+	mu.Lock()
+	hold = nil
+	before := len(read)
+	mu.Unlock()
+	close(dispatched)
+
+	n := 0
+	w.eventually("the live contacts are asked for", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		last := 0
 		for _, id := range live {
-			if !isDone(id) {
+			at := slices.Index(read, id)
+			if at < 0 {
 				return false
+			}
+			last = max(last, at)
+		}
+		for _, id := range read[min(before, last):last] {
+			if !slices.Contains(live, id) {
+				n++
 			}
 		}
 		return true
 	})
-	t.Logf("8 live webhooks were done after %s, with %d of 400 of the backfill done", time.Since(began), synced()-8)
-	if n := synced(); n > 100 {
-		t.Errorf("%d of the backfill went before", n)
+	t.Logf("%d contacts of the backfill went before 8 live ones", n)
+	if n > 32 {
+		t.Errorf("%d contacts of the backfill were asked for before the last live one; no more than there are workers were under way", n)
 	}
+	w.eventually("the live webhooks are done", func() bool { return w.allSynced(location, live) })
 }
