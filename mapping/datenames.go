@@ -1,8 +1,12 @@
 package mapping
 
 import (
+	"maps"
 	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // The names of months and days in the languages of HighLevel: English, German,
@@ -12,7 +16,7 @@ import (
 var monthNames = [...]string{
 	time.January:   "january jan januar jänner jän janvier janv enero ene janeiro gennaio gen januari tammikuu tammikuuta tammi styczeń stycznia sty január",
 	time.February:  "february feb februar februari février févr febrero fevereiro fev febbraio helmikuu helmikuuta helmi luty lutego lut február febr",
-	time.March:     "march mar märz mär mars marzo março maart mrt marts maaliskuu maaliskuuta maalis marzec marca március márc",
+	time.March:     "march mar märz mär mars marzo março maerz maart mrt marts maaliskuu maaliskuuta maalis marzec marca március márc",
 	time.April:     "april apr avril avr abril abr aprile huhtikuu huhtikuuta huhti kwiecień kwietnia kwi április ápr",
 	time.May:       "may mai mayo maio maggio mag mei maj maja toukokuu toukokuuta touko május máj",
 	time.June:      "june jun juni juin junio junho giugno giu kesäkuu kesäkuuta kesä czerwiec czerwca cze június jún",
@@ -88,5 +92,20 @@ var dateWords = func() map[string]dateWord {
 		add(names, func(w *dateWord) { w.offset = &offset })
 	}
 	add(dateFillers, func(w *dateWord) { w.filler = true })
+	for name, means := range maps.Clone(words) { // people leave accents out
+		if plain := withoutAccents(name); words[plain] == (dateWord{}) {
+			words[plain] = means
+		}
+	}
 	return words
 }()
+
+func withoutAccents(s string) string {
+	letters := strings.NewReplacer("ø", "o", "ł", "l").Replace(s)
+	return strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Mn, c) {
+			return -1
+		}
+		return c
+	}, norm.NFD.String(letters))
+}

@@ -71,9 +71,10 @@ func (d Date) day() string {
 //   - 2026-12-01T00:00:00Z: a date, because HighLevel stores dates at UTC midnight
 //   - any other date with a time of day and its time zone, in the forms that
 //     programming languages print: an instant
-//   - a number, or its digits as text, since 1970: 9 or 10 digits are seconds,
-//     11 to 14 milliseconds; a date at exact UTC midnight, otherwise an instant.
+//   - a number, or the same as text, since 1970: 9 or 10 digits before the point are
+//     seconds, 11 to 14 milliseconds; a date at exact UTC midnight, otherwise an instant.
 //     Negative numbers are before 1970
+//   - eight digits that are a date: 20261201
 //   - 2021-07-16 11:00:00, also with the other forms of a date: a local time in
 //     zone (nil is UTC). A time that does not exist, because the clocks skip it,
 //     moves forward by the gap; a time that exists twice means the first
@@ -108,23 +109,21 @@ func ParseDate(v any, zone *time.Location) (Date, error) {
 	case int:
 		return ParseDate(int64(v), zone)
 	case int64:
-		d, err := epoch(strconv.FormatInt(v, 10), zone)
-		if err != nil {
-			return Date{}, fmt.Errorf("the number %d is not a date: %w", v, err)
-		}
-		return d, nil
+		return numberDate(v, strconv.FormatInt(v, 10), zone)
 	case float64:
-		if v != math.Trunc(v) || math.Abs(v) >= 1<<53 { // NaN is no whole number, Inf is too large
-			return Date{}, fmt.Errorf("the number %v is not a date: expected whole seconds or milliseconds since 1970", v)
-		}
-		return ParseDate(int64(v), zone)
+		return numberDate(v, strconv.FormatFloat(v, 'f', -1, 64), zone)
 	}
 	return Date{}, fmt.Errorf("%s is not a date: expected text or a number", quoteShort(printed(v)))
 }
 
 const dateForms = "expected a form like 2026-12-01, 2026-12-01T15:00:00Z, 12/01/2026 or Dec 1 2026"
 
-var digitsForm = regexp.MustCompile(`^-?\d+$`)
+var (
+	// numberForm leaves out 01.12, which may be a date without its year.
+	numberForm   = regexp.MustCompile(`^-?(\d+|\d{5,}[.,]\d+)$`)
+	exponentForm = regexp.MustCompile(`^-?\d\.\d+[Ee]\+?\d{1,2}$`)            // a number as Java prints it
+	millisForm   = regexp.MustCompile(`^/Date\((-?\d{1,14})([-+]\d{4})?\)/$`) // .NET's former JSON
+)
 
 func parseDateText(s string, zone *time.Location) (Date, error) {
 	switch {
@@ -132,27 +131,52 @@ func parseDateText(s string, zone *time.Location) (Date, error) {
 		return Date{}, nil
 	case len(s) > 200:
 		return Date{}, fmt.Errorf("it is too long; %s", dateForms)
-	case digitsForm.MatchString(s):
-		return epoch(s, zone)
+	case numberForm.MatchString(s):
+		return readNumber(strings.Replace(s, ",", ".", 1), zone)
+	case exponentForm.MatchString(s):
+		v, _ := strconv.ParseFloat(s, 64) // the form lets only numbers through
+		return readNumber(strconv.FormatFloat(v, 'f', -1, 64), zone)
+	}
+	if m := millisForm.FindStringSubmatch(strings.ReplaceAll(s, `\/`, "/")); m != nil {
+		n, _ := strconv.ParseInt(m[1], 10, 64)
+		return epoch(time.UnixMilli(n), zone)
 	}
 	return readDate(s, zone)
 }
 
-// epoch reads seconds or milliseconds since 1970; the number of digits decides which.
-func epoch(digits string, zone *time.Location) (Date, error) {
-	n, err := strconv.ParseInt(digits, 10, 64)
-	size := len(strings.TrimPrefix(digits, "-"))
-	var t time.Time
-	switch {
-	case size == 5:
-		return Date{}, fmt.Errorf("expected 9 or more digits, got 5; if it is a spreadsheet's day number, format the cell as text like 2026-12-01")
-	case err != nil || size > 14 || size < 9:
-		return Date{}, fmt.Errorf("expected 9 or 10 digits (seconds since 1970) or 11 to 14 (milliseconds), got %d", size)
-	case size <= 10:
-		t = time.Unix(n, 0).UTC()
-	default:
-		t = time.UnixMilli(n).UTC()
+func numberDate(v any, digits string, zone *time.Location) (Date, error) {
+	d, err := readNumber(digits, zone)
+	if err != nil {
+		return Date{}, fmt.Errorf("the number %v is not a date: %w", v, err)
 	}
+	return d, nil
+}
+
+// readNumber reads a date in eight digits, or the time since 1970: how many digits there
+// are before the point decides between seconds and milliseconds.
+func readNumber(number string, zone *time.Location) (Date, error) {
+	whole, fraction, _ := strings.Cut(number, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	part, _ := strconv.ParseFloat("0."+fraction, 64)
+	size := len(strings.TrimPrefix(whole, "-"))
+	switch {
+	case err == nil && (size == 9 || size == 10):
+		return epoch(time.Unix(n, int64(math.Copysign(part, float64(n))*1e9)), zone)
+	case err == nil && 11 <= size && size <= 14:
+		return epoch(time.UnixMilli(n), zone)
+	case size == 5:
+		return Date{}, fmt.Errorf("expected 8 or more digits, got 5; if it is a spreadsheet's day number, format the cell as text like 2026-12-01")
+	case size == 8 && whole == number:
+		if d, err := civil(int(n/1e4), int(n/100%100), int(n%100)); err == nil {
+			return d, nil
+		}
+	}
+	return Date{}, fmt.Errorf("expected 8 digits like 20261201, 9 or 10 (seconds since 1970) or 11 to 14 (milliseconds), got %d", size)
+}
+
+// epoch returns a date at exact UTC midnight, otherwise an instant.
+func epoch(t time.Time, zone *time.Location) (Date, error) {
+	t = t.UTC()
 	if t.Equal(t.Truncate(24 * time.Hour)) {
 		return civil(t.Year(), int(t.Month()), t.Day())
 	}

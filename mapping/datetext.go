@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // A text is read as pieces in any order: a date in digits, or its day, month and year; a
@@ -33,10 +35,10 @@ var datePieces = []struct {
 	{regexp.MustCompile(`^\([^()]*\)`), (*dateReader).comment},
 }
 
-// clockForm matches 15:04, 15:04:05, 15:04:05.999, 3:04 PM or 3 PM, and with other signs
-// 15.04.05 and 15 h 04 min 05.
+// clockForm matches 15:04, 15:04:05, 15:04:05.999, 3:04 PM or 3 PM, with other signs
+// 15.04.05 and 15 h 04 min 05, and 15 h or 15 Uhr.
 var clockForm = regexp.MustCompile(strings.ReplaceAll(
-	`^(\d{1,2})(?:SIGN(\d\d)(?:SIGN(\d\d)(?:[.,](\d{1,9}))?)?)?(?: ?([AaPp])\.? ?[Mm]\b)?`,
+	`^(\d{1,2})(?:SIGN(\d\d)(?:SIGN(\d\d)(?:[.,](\d{1,9}))?)?)?(?: ?([AaPp])\.? ?[Mm]\b| ?((?i:h|uhr|uur))\b)?`,
 	"SIGN", `(?:[:.]| ?(?i:h|min) ?)`))
 
 // dateReader holds the parts of a date that were read so far.
@@ -82,8 +84,8 @@ func readDate(text string, zone *time.Location) (Date, error) {
 	return r.at(date)
 }
 
-// plainSigns replaces typographic spaces, minus signs and dashes by plain ones, and removes
-// invisible marks that some browsers print.
+// plainSigns replaces typographic spaces, minus signs and dashes by plain ones, puts letters
+// and their accents together, and removes invisible marks that some browsers print.
 func plainSigns(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -95,7 +97,7 @@ func plainSigns(s string) string {
 			return -1
 		}
 		return c
-	}, s)
+	}, norm.NFC.String(s))
 }
 
 // skip removes separators. After a date or a time, a hyphen is not a separator, because it
@@ -144,7 +146,7 @@ func (r *dateReader) compact(m []string) (bool, error) {
 	if fits, err := r.yearFirst([]string{m[0], m[1], "", m[2], "", m[3]}); !fits {
 		return false, err
 	}
-	return r.timeOfDay([]string{m[0], m[4], m[5], m[6], "", ""})
+	return r.timeOfDay([]string{m[0], m[4], m[5], m[6], "", "", ""})
 }
 
 func (r *dateReader) yearFirst(m []string) (bool, error) {
@@ -179,7 +181,7 @@ func (r *dateReader) number(m []string) (bool, error) {
 }
 
 func (r *dateReader) timeOfDay(m []string) (fits bool, err error) {
-	if r.hasClock || m[2]+m[5] == "" { // a number alone
+	if r.hasClock || m[2]+m[5]+m[6] == "" { // a number alone
 		return false, nil
 	}
 	r.clock, err = clockTime(m)
@@ -190,7 +192,7 @@ func (r *dateReader) timeOfDay(m []string) (fits bool, err error) {
 // parseClock reads a time of day alone.
 func parseClock(s string) (time.Duration, error) {
 	m := clockForm.FindStringSubmatch(s)
-	if m == nil || m[0] != s || m[2]+m[5] == "" {
+	if m == nil || m[0] != s || m[2]+m[5]+m[6] == "" {
 		return 0, fmt.Errorf("cannot read the time %s, expected a form like 15:04", quoteShort(s))
 	}
 	return clockTime(m)

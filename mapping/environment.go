@@ -166,7 +166,7 @@ func taskDue(due string, zone *time.Location) any {
 		return due
 	case d.IsZero():
 		return nil
-	case d.DateOnly() && (strings.ContainsAny(due, "Tt:") || digitsForm.MatchString(due)):
+	case d.DateOnly() && (strings.ContainsAny(due, "Tt:") || numberForm.MatchString(due) && len(due) > len("20261201")):
 		d = Date{at: d.at.In(zone), kind: dateInstant}
 	}
 	return d
