@@ -68,7 +68,7 @@ type Found struct {
 	Entity
 	ContactID string // the contact it belongs to; "" = not known
 	Differs   bool   // differs from what was last seen, so it must be synced
-	Swept     string // the new LastSeen.Swept; "" = keep it
+	Swept     string // the new LastSeen.Swept; "" = keep it, or clear it if the record differs
 	Open      bool   // a task that was read as open (see MissingTasks), or an opportunity that was read
 }
 

@@ -579,6 +579,23 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 			}
 		})
 	}
+	t.Run("after the location's time zone changed, a sync moves what exists", func(t *testing.T) {
+		b := setup(t, toOwner)
+		in := func(zone string) {
+			b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: zone}, nil, []hlfake.CustomField{
+				{ID: "fieldMilestone000001", Name: "Milestone", DataType: "TEXT"}, {ID: "fieldMilestone000002", Name: "Milestone Date", DataType: "DATE"},
+			})
+		}
+		in("America/New_York")
+		e := b.jane("2030-05-02")
+		b.do(e)
+		in("America/Denver")
+		b.pass(profileFresh)
+		b.do(e)
+		if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC) {
+			t.Errorf("9:00 in Denver became %+v", r)
+		}
+	})
 	t.Run("a meeting type that the account does not have gives way to its default", func(t *testing.T) {
 		b := setup(t, strings.Replace(toOwner, "attach:", "type: brunch, attach:", 1))
 		res := b.do(b.jane("2030-05-02"))
