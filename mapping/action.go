@@ -148,6 +148,7 @@ func loadTags(f *fields) action {
 		add: f.templates("add"), remove: f.templates("remove"),
 		keywords: f.table("keywords"), keywordsOf: &template{},
 	}
+	f.referToTags("remove")
 	if f.has("hashtags_of") {
 		a.hashtagsOf = f.template("hashtags_of", "")
 	}

@@ -375,7 +375,10 @@ func (r *reader) member(n *ast.MemberNode) {
 	}
 	_, known := fields[key.Value]
 	if _, more := fields[types.Extra]; more {
-		r.opportunity = r.opportunity || !known
+		if !known {
+			r.opportunity = true
+			r.names = append(r.names, mention{kind: opportunityField, text: key.Value, Line: r.line(n)})
+		}
 		return
 	}
 	if !known {

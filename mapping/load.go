@@ -251,6 +251,7 @@ func (l *loader) tagOf(f *fields, a *Automation) {
 		f.wrong("tag", "goes with on: %s only", ContactTagged)
 	case a.On == ContactTagged:
 		f.required("tag")
+		f.referToTags("tag")
 		if a.Tag = strings.ToLower(oneLine(f.text("tag"))); f.has("tag") && a.Tag == "" {
 			f.wrong("tag", "is empty")
 		}

@@ -67,6 +67,8 @@ func milestoneOf(f *fields, t Trigger) *milestone {
 		found.after = m.duration("after", "")
 	}
 	found.of = m.kind(t)
+	m.referToTags("tag")
+	m.referToStage(found)
 	switch {
 	case m.has("tag") && m.has("stage"):
 		m.wrong("stage", "goes without tag")
@@ -143,9 +145,7 @@ func (f *fields) milestoneDate(found *milestone) {
 		f.wrong("date", "%v", unknown("appointment field", at.key, standardDates[at.record]))
 	}
 	found.date = at
-	if at.record == "contact" {
-		f.refer("date", f.values["date"], []mention{{kind: contactField, text: at.key, Line: 1}})
-	}
+	f.referToField("date", at)
 }
 
 func (f *fields) milestoneName(found *milestone) {
@@ -158,15 +158,33 @@ func (f *fields) milestoneName(found *milestone) {
 	switch {
 	case ok:
 		found.name = at
-		if at.record == "contact" {
-			f.refer("name", f.values["name"], []mention{{kind: contactField, text: at.key, Line: 1}})
-		}
+		f.referToField("name", at)
 	case strings.Contains(name, "{{") || strings.HasPrefix(name, "contact.") || strings.HasPrefix(name, record+"."):
 		f.wrong("name", "%s is neither a field of the %s (%s.<field>, without braces) nor a plain name", quoteShort(name), record, record)
 	case name == "" && record == "contact" && found.tag == "" && slices.Contains(standardDates[record], found.date.key):
 		f.wrong("name", "is required with the date %s; expected a name such as Birthday", found.date)
 	default:
 		found.literal = oneLine(name)
+	}
+}
+
+// referToField notes a field of a record that only a location can check.
+func (f *fields) referToField(field string, at reference) {
+	switch {
+	case at.record == "contact":
+		f.refer(field, f.values[field], []mention{{kind: contactField, text: at.key, Line: 1}})
+	case at.record == "opportunity" && !standardNames(at.record)[at.key]:
+		f.refer(field, f.values[field], []mention{{kind: opportunityField, text: at.key, Line: 1}})
+	}
+}
+
+// referToStage notes the stage and the pipeline of a milestone, in any case.
+func (f *fields) referToStage(found *milestone) {
+	if found.pipeline != "" {
+		f.refer("pipeline", f.values["pipeline"], []mention{{kind: pipelineName, text: found.pipeline, anyCase: true, Line: 1}})
+	}
+	if found.stage != "" {
+		f.refer("stage", f.values["stage"], []mention{{kind: stageName, text: found.stage, within: found.pipeline, anyCase: true, Line: 1}})
 	}
 }
 

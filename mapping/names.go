@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,19 +15,26 @@ import (
 
 // mention is a name of something, and its place.
 type mention struct {
-	kind  nameKind
-	text  string
-	Line  int
-	Field string
+	kind    nameKind
+	text    string
+	within  string // of a stage: its pipeline; "" = any
+	anyCase bool   // upper and lower case are the same
+	Line    int
+	Field   string
 }
 
 type nameKind string
 
 const (
-	contactField   nameKind = "contact field"
-	meetingType    nameKind = "meeting type"
-	highLevelUser  nameKind = "user"
-	automationName nameKind = "automation"
+	contactField     nameKind = "contact field"
+	opportunityField nameKind = "opportunity field"
+	pipelineName     nameKind = "pipeline"
+	stageName        nameKind = "stage"
+	calendarName     nameKind = "calendar"
+	tagName          nameKind = "tag" // that is read
+	meetingType      nameKind = "meeting type"
+	highLevelUser    nameKind = "user"
+	automationName   nameKind = "automation"
 )
 
 // refer notes the names in a field. Their lines count from 1 within its text.
@@ -50,6 +58,15 @@ func (f *fields) referTo(field string, kind nameKind) {
 	}
 }
 
+// referToTag notes a tag that a field reads or removes, in any case.
+func (f *fields) referToTags(field string) {
+	for _, v := range entriesOf(f.values[field]) {
+		if text, ok := fixedText(v); ok && oneLine(text) != "" {
+			f.refer(field, v, []mention{{kind: tagName, text: strings.ToLower(oneLine(text)), Line: 1}})
+		}
+	}
+}
+
 // referToEach notes the values of a table.
 func (f *fields) referToEach(field string, kind nameKind) {
 	v := f.values[field]
@@ -67,10 +84,18 @@ func (f *fields) referToEach(field string, kind nameKind) {
 var namesIn = map[string]nameKind{
 	"meeting.type": meetingType, "meeting.automation": automationName,
 	"contact.assigned_to": highLevelUser, "task.assigned_to": highLevelUser, "note.user_id": highLevelUser,
+	"opportunity.assigned_to": highLevelUser, "appointment.assigned_to": highLevelUser,
+	"opportunity.pipeline": pipelineName, "opportunity.stage": stageName, "appointment.calendar": calendarName,
 }
 
 var meetingStates = []MeetingState{
 	MeetingPending, MeetingBooked, MeetingRescheduled, MeetingExpired, MeetingCancelled, MeetingCompleted, MeetingGone,
+}
+
+// statuses are the values that HighLevel documents for a field.
+var statuses = map[string][]string{
+	"appointment.status": {"new", "confirmed", "cancelled", "showed", "noshow", "invalid"},
+	"opportunity.status": {"open", "won", "lost", "abandoned"},
 }
 
 // compared checks the value with which a field is compared.
@@ -100,6 +125,8 @@ func (r *reader) compared(n *ast.BinaryNode) {
 			r.names = append(r.names, mention{kind: kind, text: text.Value, Line: r.line(text)})
 		case field == "meeting.state" && !slices.Contains(meetingStates, MeetingState(text.Value)):
 			r.fail(text, unknown("state of a meeting", text.Value, meetingStates).Error())
+		case statuses[field] != nil && text.Value != "" && !slices.Contains(statuses[field], text.Value):
+			r.doubt(text, unknown("value of "+field, text.Value, statuses[field]).Error())
 		}
 	}
 }
@@ -125,9 +152,21 @@ func (r *reader) tagsCompared(n *ast.BuiltinNode) {
 func (r *reader) tags(list []*ast.StringNode) {
 	for _, text := range list {
 		if saved := strings.ToLower(oneLine(text.Value)); saved != text.Value {
-			r.fail(text, fmt.Sprintf("no tag is written %q, since HighLevel's are in lower case; did you mean %q?", text.Value, saved))
+			r.fail(text, fmt.Sprintf("no tag is written %q, since HighLevel's are in lower case%s; did you mean %q?", text.Value, blanks(text.Value), saved))
+			continue
+		}
+		if text.Value != "" {
+			r.names = append(r.names, mention{kind: tagName, text: text.Value, Line: r.line(text)})
 		}
 	}
+}
+
+// blanks adds to a mistake that a tag has no blanks around it, and one between words.
+func blanks(tag string) string {
+	if oneLine(tag) == tag {
+		return ""
+	}
+	return " and have no extra blanks"
 }
 
 // isTags reports whether an expression is a record's list of tags.
@@ -157,23 +196,48 @@ func (v visitor) Visit(node *ast.Node) { v(*node) }
 // Known is what exists in a location and its CalendarHero account. A nil list was not read,
 // so its names are not checked.
 type Known struct {
-	ContactFields []string // keys of custom fields, without "contact." in front
-	MeetingTypes  []string
-	Users         []User   // of HighLevel
-	Automations   []string // ids ids of automations outside the Set
+	ContactFields     []string // keys of custom fields, without "contact." in front
+	OpportunityFields []string // the same of opportunities
+	Pipelines         []Pipeline
+	Calendars         []string
+	Tags              []string
+	MeetingTypes      []string
+	Users             []User   // of HighLevel
+	Automations       []string // ids of automations outside the Set
 }
 
 // User is a user of HighLevel. Automations name it by its id.
 type User struct{ ID, Name, Email string }
 
-// Refers reports which lists of Known are needed by the automations that are on.
-func (s *Set) Refers() (fields, types, users bool) {
+// Pipeline is a pipeline of HighLevel with the names of its stages.
+type Pipeline struct {
+	Name   string
+	Stages []string
+}
+
+// Referred says which lists of Known are needed.
+type Referred struct{ ContactFields, OpportunityFields, Pipelines, Calendars, Tags, MeetingTypes, Users bool }
+
+// Refers adds which lists of Known are needed by the automations that are on.
+func (s *Set) Refers(to *Referred) {
 	for _, n := range s.names {
-		fields = fields || n.kind == contactField && !standardFields[n.text]
-		types = types || n.kind == meetingType
-		users = users || n.kind == highLevelUser
+		switch n.kind {
+		case contactField:
+			to.ContactFields = to.ContactFields || !standardFields[n.text]
+		case opportunityField:
+			to.OpportunityFields = true
+		case pipelineName, stageName:
+			to.Pipelines = true
+		case calendarName:
+			to.Calendars = true
+		case tagName:
+			to.Tags = true
+		case meetingType:
+			to.MeetingTypes = true
+		case highLevelUser:
+			to.Users = true
+		}
 	}
-	return fields, types, users
 }
 
 // otherNames are other names that people or HighLevel use for standard fields.
@@ -182,16 +246,9 @@ var otherNames = map[string]string{
 	"company": "company_name", "birthday": "date_of_birth", "dob": "date_of_birth", "phone_raw": "phone", "owner": "assigned_to", "tag": "tags",
 }
 
-// didYouMean suggests a similar name; "" if there is none.
-func didYouMean(form, near string) string {
-	if near == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean "+form+"?", near)
-}
-
 // Unknown lists names that do not exist in the location or its account, each with the most
-// similar existing one.
+// similar existing one. A tag counts as unknown only if a similar one exists, because a tag
+// exists from the moment when somebody gives it.
 func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 	add := func(n mention, format string, args ...any) {
 		found = append(found, Mistake{file, n.Line, n.Field, fmt.Sprintf(format, args...)})
@@ -210,7 +267,27 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 			if k.ContactFields == nil || standardFields[n.text] || slices.Contains(k.ContactFields, n.text) {
 				continue
 			}
-			add(n, "the location has no field contact.%s%s", n.text, didYouMean("contact.%s", nearestField(n.text, k.ContactFields)))
+			add(n, "the location has no field contact.%s%s", n.text, nearestField("contact", n.text, k.ContactFields, slices.Sorted(maps.Keys(standardFields))))
+		case opportunityField:
+			if k.OpportunityFields != nil && !slices.Contains(k.OpportunityFields, n.text) {
+				add(n, "the location has no field opportunity.%s%s", n.text, nearestField("opportunity", n.text, k.OpportunityFields, sortedNames(records["opportunity"])))
+			}
+		case pipelineName:
+			if k.Pipelines != nil && !n.among(pipelineNames(k.Pipelines)) {
+				add(n, "the location: %v", unknown("pipeline", n.text, pipelineNames(k.Pipelines)))
+			}
+		case stageName:
+			if in, stages := n.stages(k.Pipelines); k.Pipelines != nil && in != "" && !n.among(stages) {
+				add(n, "%s: %v", in, unknown("stage", n.text, stages))
+			}
+		case calendarName:
+			if k.Calendars != nil && !n.among(k.Calendars) {
+				add(n, "the location: %v", unknown("calendar", n.text, k.Calendars))
+			}
+		case tagName:
+			if near, ok := nearest(n.text, k.Tags); ok && !slices.Contains(k.Tags, n.text) {
+				add(n, "the location has no tag %q yet; did you mean %q?", n.text, near)
+			}
 		case meetingType:
 			if k.MeetingTypes != nil && !slices.Contains(k.MeetingTypes, n.text) {
 				add(n, "the CalendarHero account: %v", unknown("meeting type", n.text, k.MeetingTypes))
@@ -219,33 +296,82 @@ func (s *Set) Unknown(file string, k Known) (found []Mistake) {
 			if k.Users == nil || slices.ContainsFunc(k.Users, func(u User) bool { return u.ID == n.text }) {
 				continue
 			}
-			add(n, "the location has no user with this id%s", didYouMean("%q", nearestUser(n.text, k.Users)))
+			if near := nearestUser(n.text, k.Users); near != "" {
+				add(n, "the location has no user with this id; did you mean %q?", near)
+			} else {
+				add(n, "the location has no user with this id; write the id of a user, not a name")
+			}
 		}
 	}
 	return found
 }
 
-func nearestField(key string, custom []string) string {
-	standard := make([]string, 0, len(standardFields))
-	for known := range standardFields {
-		standard = append(standard, known)
-	}
-	slices.Sort(standard)
-	if near, ok := nearest(key, append(slices.Clone(custom), standard...)); ok {
-		return near
-	}
-	return otherNames[strings.ToLower(key)]
+// among reports whether a name exists.
+func (n mention) among(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return name == n.text || n.anyCase && foldWords(name) == foldWords(n.text)
+	})
 }
 
-// nearestUser returns the id of the user with this name or address, or with a similar id.
-func nearestUser(text string, users []User) string {
-	ids := make([]string, len(users))
-	for i, u := range users {
-		if strings.EqualFold(u.Name, text) || strings.EqualFold(u.Email, text) {
-			return u.ID
+// stages returns where the stage must be, and the stages that are there; "" if its pipeline
+// does not exist.
+func (n mention) stages(pipelines []Pipeline) (in string, stages []string) {
+	if n.within == "" {
+		for _, p := range pipelines {
+			stages = append(stages, p.Stages...)
 		}
-		ids[i] = u.ID
+		return "the location", stages
 	}
-	near, _ := nearest(text, ids)
-	return near
+	for _, p := range pipelines {
+		if foldWords(p.Name) == foldWords(n.within) {
+			in, stages = fmt.Sprintf("the pipeline %q", p.Name), append(stages, p.Stages...)
+		}
+	}
+	return in, stages
+}
+
+func pipelineNames(pipelines []Pipeline) (names []string) {
+	for _, p := range pipelines {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// mostNamed is how many fields of a location are listed, if none is similar.
+const mostNamed = 12
+
+// nearestField suggests the field that was meant, or says which there are.
+func nearestField(record, key string, custom, standard []string) string {
+	saved := strings.Join(strings.FieldsFunc(strings.ToLower(key), func(r rune) bool { return !isWordRune(r) }), "_")
+	near, ok := nearest(saved, append(slices.Clone(custom), standard...))
+	if other := otherNames[saved]; !ok && record == "contact" && other != "" {
+		near, ok = other, true
+	}
+	switch {
+	case ok:
+		return fmt.Sprintf("; did you mean %s.%s?", record, near)
+	case len(custom) == 0:
+		return fmt.Sprintf("; it has no custom %s fields", record)
+	}
+	some := slices.Sorted(slices.Values(custom))
+	more := ""
+	if len(some) > mostNamed {
+		some, more = some[:mostNamed], ", …"
+	}
+	return fmt.Sprintf("; its custom %s fields are %s%s", record, enumerate(some), more)
+}
+
+// nearestUser returns the id of the user with this name or address, or with a similar one.
+func nearestUser(text string, users []User) string {
+	var all []string
+	for _, of := range []func(User) string{func(u User) string { return u.ID }, func(u User) string { return u.Name }, func(u User) string { return u.Email }} {
+		for _, u := range users {
+			all = append(all, of(u))
+		}
+	}
+	near, ok := nearest(text, all)
+	if !ok {
+		return ""
+	}
+	return users[slices.Index(all, near)%len(users)].ID
 }

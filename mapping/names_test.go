@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -89,8 +90,66 @@ func TestNamesThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
 	if found := s.Unknown("f.yaml", Known{}); len(found) != 1 { // the id of an automation
 		t.Errorf("of what was not read it says %v", found)
 	}
-	if fields, types, users := recipeSet(t).Refers(); !fields || types || users {
-		t.Errorf("the recipes refer to %v, %v, %v", fields, types, users)
+	var referred Referred
+	if recipeSet(t).Refers(&referred); referred != (Referred{ContactFields: true}) {
+		t.Errorf("the recipes refer to %+v", referred)
+	}
+}
+
+func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
+	known := Known{
+		ContactFields: []string{"milestone_date"}, OpportunityFields: []string{"closing_date"},
+		Pipelines: []Pipeline{{"Sales", []string{"Viewing", "Proposal sent"}}, {"Rent", []string{"Asked"}}},
+		Calendars: []string{"Viewings"}, Tags: []string{"vip", "buyer"}, Users: []User{{"u1", "Dana Whitfield", "dana@example.com"}},
+	}
+	const stage, deal, visit = "on: milestone.changed\nmilestone: %s", "on: opportunity.changed\nif: %s", "on: appointment.changed\nif: %s"
+	for _, c := range []struct{ form, text, want string }{
+		{stage, "{ stage: proposal  Sent, pipeline: sales }", ""},
+		{stage, "{ stage: Propsal sent }", `f.yaml:3: milestone.stage: the location: unknown stage "Propsal sent"; did you mean "Proposal sent"?`},
+		{stage, "{ stage: Asked, pipeline: Sales }", `f.yaml:3: milestone.stage: the pipeline "Sales": unknown stage "Asked"; known are Viewing, Proposal sent`},
+		{stage, "{ stage: Asked, pipeline: Sale }", `f.yaml:3: milestone.pipeline: the location: unknown pipeline "Sale"; did you mean "Sales"?`},
+		{stage, "{ tag: byuer }", `f.yaml:3: milestone.tag: the location has no tag "byuer" yet; did you mean "buyer"?`},
+		{stage, "{ tag: Something new }", ""},
+		{stage, "{ date: opportunity.closing_dat }", "f.yaml:3: milestone.date: the location has no field opportunity.closing_dat; did you mean opportunity.closing_date?"},
+		{stage, "{ date: contact.customer_since }", "f.yaml:3: milestone.date: the location has no field contact.customer_since; its custom contact fields are milestone_date"},
+		{deal, `opportunity.stage == "Viewing" and opportunity.closing_date != nil`, ""},
+		{deal, `opportunity.stage in ["viewing"]`, `f.yaml:3: if: the location: unknown stage "viewing"; did you mean "Viewing"?`},
+		{deal, `opportunity.pipeline == "sales"`, `f.yaml:3: if: the location: unknown pipeline "sales"; did you mean "Sales"?`},
+		{deal, `opportunity.assigned_to == "Dana Whitfeld"`, `f.yaml:3: if: the location has no user with this id; did you mean "u1"?`},
+		{deal, `opportunity.closing != nil`, "f.yaml:3: if: the location has no field opportunity.closing; its custom opportunity fields are closing_date"},
+		{visit, `appointment.calendar == "Viewing"`, `f.yaml:3: if: the location: unknown calendar "Viewing"; did you mean "Viewings"?`},
+		{visit, `appointment.assigned_to == "x"`, "f.yaml:3: if: the location has no user with this id; write the id of a user, not a name"},
+		{visit, `'"vipp" in contact.tags'`, `f.yaml:3: if: the location has no tag "vipp" yet; did you mean "vip"?`},
+		{visit, `contact.milestoneDate != nil`, "f.yaml:3: if: the location has no field contact.milestoneDate; did you mean contact.milestone_date?"},
+		{visit, `contact["Milestone Date"] != nil`, "f.yaml:3: if: the location has no field contact.Milestone Date; did you mean contact.milestone_date?"},
+	} {
+		t.Run(c.text, func(t *testing.T) {
+			s := mustLoad(t, "name: A\n"+strings.Replace(c.form, "%s", c.text, 1)+"\ndo: [tags: {add: new}]\n")
+			var got []string
+			for _, m := range s.Unknown("f.yaml", known) {
+				got = append(got, m.String())
+			}
+			if strings.Join(got, "\n") != c.want {
+				t.Errorf("got  %v\nwant %s", got, c.want)
+			}
+			if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
+				t.Errorf("of what was not read it says %v", found)
+			}
+		})
+	}
+}
+
+func TestAStatusThatDoesNotExistIsAMistake(t *testing.T) {
+	for condition, want := range map[string]string{
+		`opportunity.status == "Won"`:             `f.yaml:3: if: unknown value of opportunity.status "Won"; did you mean "won"?`,
+		`opportunity.status in ["open", "close"]`: `f.yaml:3: if: unknown value of opportunity.status "close"; known are open, won, lost, abandoned`,
+		`"lots" != opportunity.status`:            `f.yaml:3: if: unknown value of opportunity.status "lots"; did you mean "lost"?`,
+	} {
+		source := fmt.Sprintf("name: A\non: opportunity.changed\nif: %s\ndo: [tags: {add: new}]\n", inQuotes(condition))
+		if _, err := Load("f.yaml", []byte(source)); err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+		mustLoadStored(t, source)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
 	"milepost/mapping"
@@ -35,26 +36,45 @@ func UnknownNames(ctx context.Context, named Named, hl *highlevel.Client, ch *ca
 	failed := func(what string, err error) {
 		unread = append(unread, fmt.Errorf("could not check the %s in %s: %w", what, in, err))
 	}
-	var fields, types, users bool
+	var needs mapping.Referred
 	for _, set := range named.Sets {
-		f, t, u := set.Refers()
-		fields, types, users = fields || f, types || t, users || u
+		set.Refers(&needs)
 	}
 	var err error
-	if fields {
-		list, listErr := hl.CustomFields(ctx, locationID)
-		if known.ContactFields, err = each(list, listErr, func(f highlevel.CustomField) string { return f.Key }); err != nil {
-			failed("contact fields", err)
+	if needs.ContactFields || needs.OpportunityFields {
+		list, err := hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
+		if err != nil {
+			failed("custom fields", err)
+		} else {
+			known.ContactFields, known.OpportunityFields = keysOf(list, highlevel.ContactModel), keysOf(list, highlevel.OpportunityModel)
 		}
 	}
-	if users {
+	if needs.Pipelines {
+		list, listErr := hl.Pipelines(ctx, locationID)
+		if known.Pipelines, err = each(list, listErr, pipelineOf); err != nil {
+			failed("pipelines", err)
+		}
+	}
+	if needs.Calendars {
+		list, listErr := hl.Calendars(ctx, locationID)
+		if known.Calendars, err = each(list, listErr, func(c highlevel.Calendar) string { return c.Name }); err != nil {
+			failed("calendars", err)
+		}
+	}
+	if needs.Tags { // nothing but this check reads them, so the scope may be missing
+		list, listErr := hl.LocationTags(ctx, locationID)
+		if known.Tags, err = each(list, listErr, func(t highlevel.LocationTag) string { return t.Name }); err != nil && clients.ReasonOf(err) != clients.Forbidden {
+			failed("tags", err)
+		}
+	}
+	if needs.Users {
 		list, listErr := hl.Users(ctx, locationID)
 		user := func(u highlevel.User) mapping.User { return mapping.User{ID: u.ID, Name: u.Name, Email: u.Email} }
 		if known.Users, err = each(list, listErr, user); err != nil {
 			failed("users", err)
 		}
 	}
-	if types {
+	if needs.MeetingTypes {
 		list, listErr := ch.MeetingTypes(ctx)
 		if known.MeetingTypes, err = each(list, listErr, func(t calendarhero.MeetingType) string { return t.Name }); err != nil {
 			failed("meeting types", err)
@@ -64,4 +84,23 @@ func UnknownNames(ctx context.Context, named Named, hl *highlevel.Client, ch *ca
 		found = append(found, named.Sets[file].Unknown(file, known)...)
 	}
 	return found, unread
+}
+
+// keysOf returns the keys of the fields of a model; of old definitions without a model, too.
+func keysOf(list []highlevel.CustomField, model string) []string {
+	keys := []string{}
+	for _, f := range list {
+		if f.Model == model || f.Model == "" {
+			keys = append(keys, f.Key)
+		}
+	}
+	return keys
+}
+
+func pipelineOf(p highlevel.Pipeline) mapping.Pipeline {
+	out := mapping.Pipeline{Name: p.Name}
+	for _, s := range p.Stages {
+		out.Stages = append(out.Stages, s.Name)
+	}
+	return out
 }

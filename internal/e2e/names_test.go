@@ -31,7 +31,7 @@ func TestTheStartWarnsOfNamesThatALocationDoesNotHaveAndIsStoppedByNone(t *testi
 	w.stop()
 	w.hl.Faults().Next("GET /locations/{locationId}/customFields", 1, fakehttp.Say(403, `{"statusCode":403,"message":"The token does not have access to this location."}`))
 	w.start()
-	w.wantLine(`"warn"`, location, "could not check the contact fields in "+file)
+	w.wantLine(`"warn"`, location, "could not check the custom fields in "+file)
 
 	w.postSigned(event("ContactUpdate", w.contact("Jane", "Doe", "jane@example.com")))
 	w.settle() // it works all the same
