@@ -247,63 +247,56 @@ var otherNames = map[string]string{
 }
 
 // Unknown lists names that do not exist in the location or its account, each with the most
-// similar existing one. A tag counts as unknown only if a similar one exists, because a tag
-// exists from the moment when somebody gives it.
+// similar existing one.
 func (s *Set) Unknown(file string, k Known) (found []Mistake) {
-	add := func(n mention, format string, args ...any) {
-		found = append(found, Mistake{file, n.Line, n.Field, fmt.Sprintf(format, args...)})
-	}
-	ids := slices.Clone(k.Automations)
+	k.Automations = slices.Clone(k.Automations)
 	for _, a := range s.automations {
-		ids = append(ids, a.ID)
+		k.Automations = append(k.Automations, a.ID)
 	}
 	for _, n := range s.names {
-		switch n.kind {
-		case automationName: // an automation of an earlier file may have made meetings that still exist
-			if !slices.Contains(ids, n.text) {
-				add(n, "%v", unknown("id of an automation", n.text, ids))
-			}
-		case contactField:
-			if k.ContactFields == nil || standardFields[n.text] || slices.Contains(k.ContactFields, n.text) {
-				continue
-			}
-			add(n, "the location has no field contact.%s%s", n.text, nearestField("contact", n.text, k.ContactFields, slices.Sorted(maps.Keys(standardFields))))
-		case opportunityField:
-			if k.OpportunityFields != nil && !slices.Contains(k.OpportunityFields, n.text) {
-				add(n, "the location has no field opportunity.%s%s", n.text, nearestField("opportunity", n.text, k.OpportunityFields, sortedNames(records["opportunity"])))
-			}
-		case pipelineName:
-			if k.Pipelines != nil && !n.among(pipelineNames(k.Pipelines)) {
-				add(n, "the location: %v", unknown("pipeline", n.text, pipelineNames(k.Pipelines)))
-			}
-		case stageName:
-			if in, stages := n.stages(k.Pipelines); k.Pipelines != nil && in != "" && !n.among(stages) {
-				add(n, "%s: %v", in, unknown("stage", n.text, stages))
-			}
-		case calendarName:
-			if k.Calendars != nil && !n.among(k.Calendars) {
-				add(n, "the location: %v", unknown("calendar", n.text, k.Calendars))
-			}
-		case tagName:
-			if near, ok := nearest(n.text, k.Tags); ok && !slices.Contains(k.Tags, n.text) {
-				add(n, "the location has no tag %q yet; did you mean %q?", n.text, near)
-			}
-		case meetingType:
-			if k.MeetingTypes != nil && !slices.Contains(k.MeetingTypes, n.text) {
-				add(n, "the CalendarHero account: %v", unknown("meeting type", n.text, k.MeetingTypes))
-			}
-		case highLevelUser: // it may be a person's name or address, which must not be in the log
-			if k.Users == nil || slices.ContainsFunc(k.Users, func(u User) bool { return u.ID == n.text }) {
-				continue
-			}
-			if near := nearestUser(n.text, k.Users); near != "" {
-				add(n, "the location has no user with this id; did you mean %q?", near)
-			} else {
-				add(n, "the location has no user with this id; write the id of a user, not a name")
-			}
+		if message := k.lacks(n); message != "" {
+			found = append(found, Mistake{file, n.Line, n.Field, message})
 		}
 	}
 	return found
+}
+
+// lacks says that a name does not exist; "" if it does, or if its list was not read.
+func (k Known) lacks(n mention) string {
+	switch n.kind {
+	case automationName: // an automation of an earlier file may have made meetings that still exist
+		return n.missing("", "id of an automation", k.Automations)
+	case contactField:
+		if !standardFields[n.text] {
+			return n.missingField("contact", k.ContactFields, slices.Sorted(maps.Keys(standardFields)))
+		}
+	case opportunityField:
+		return n.missingField("opportunity", k.OpportunityFields, sortedNames(records["opportunity"]))
+	case pipelineName:
+		return n.missing("the location: ", "pipeline", pipelineNames(k.Pipelines))
+	case stageName:
+		in, stages := n.stages(k.Pipelines)
+		return n.missing(in+": ", "stage", stages)
+	case calendarName:
+		return n.missing("the location: ", "calendar", k.Calendars)
+	case tagName: // a tag exists from the moment when somebody gives it, so a new one may be right
+		if near, ok := nearest(n.text, k.Tags); ok && !n.among(k.Tags) {
+			return fmt.Sprintf("the location has no tag %q yet; did you mean %q?", n.text, near)
+		}
+	case meetingType:
+		return n.missing("the CalendarHero account: ", "meeting type", k.MeetingTypes)
+	case highLevelUser:
+		return n.missingUser(k.Users)
+	}
+	return ""
+}
+
+// missing says that none of the names is this one.
+func (n mention) missing(in, what string, names []string) string {
+	if names == nil || n.among(names) {
+		return ""
+	}
+	return in + unknown(what, n.text, names).Error()
 }
 
 // among reports whether a name exists.
@@ -313,7 +306,7 @@ func (n mention) among(names []string) bool {
 	})
 }
 
-// stages returns where the stage must be, and the stages that are there; "" if its pipeline
+// stages returns where the stage must be, and the stages that are there; nil if its pipeline
 // does not exist.
 func (n mention) stages(pipelines []Pipeline) (in string, stages []string) {
 	if n.within == "" {
@@ -330,7 +323,11 @@ func (n mention) stages(pipelines []Pipeline) (in string, stages []string) {
 	return in, stages
 }
 
+// pipelineNames returns the names; nil if they were not read.
 func pipelineNames(pipelines []Pipeline) (names []string) {
+	if pipelines != nil {
+		names = []string{}
+	}
 	for _, p := range pipelines {
 		names = append(names, p.Name)
 	}
@@ -340,38 +337,45 @@ func pipelineNames(pipelines []Pipeline) (names []string) {
 // mostNamed is how many fields of a location are listed, if none is similar.
 const mostNamed = 12
 
-// nearestField suggests the field that was meant, or says which there are.
-func nearestField(record, key string, custom, standard []string) string {
-	saved := strings.Join(strings.FieldsFunc(strings.ToLower(key), func(r rune) bool { return !isWordRune(r) }), "_")
-	near, ok := nearest(saved, append(slices.Clone(custom), standard...))
-	if other := otherNames[saved]; !ok && record == "contact" && other != "" {
-		near, ok = other, true
+// missingField says that a record has no such custom field. It suggests the field that was
+// meant, or says which there are.
+func (n mention) missingField(record string, custom, standard []string) string {
+	if custom == nil || n.among(custom) {
+		return ""
 	}
-	switch {
-	case ok:
-		return fmt.Sprintf("; did you mean %s.%s?", record, near)
-	case len(custom) == 0:
-		return fmt.Sprintf("; it has no custom %s fields", record)
+	said := fmt.Sprintf("the location has no field %s.%s", record, n.text)
+	key := strings.Join(strings.FieldsFunc(strings.ToLower(n.text), func(r rune) bool { return !isWordRune(r) }), "_")
+	if near, ok := nearest(key, slices.Concat(custom, standard)); ok {
+		return fmt.Sprintf("%s; did you mean %s.%s?", said, record, near)
+	}
+	if other := otherNames[key]; record == "contact" && other != "" {
+		return fmt.Sprintf("%s; did you mean contact.%s?", said, other)
 	}
 	some := slices.Sorted(slices.Values(custom))
-	more := ""
-	if len(some) > mostNamed {
-		some, more = some[:mostNamed], ", …"
+	switch {
+	case len(some) == 0:
+		return fmt.Sprintf("%s; it has no custom %s fields", said, record)
+	case len(some) > mostNamed:
+		some = append(some[:mostNamed], "…")
 	}
-	return fmt.Sprintf("; its custom %s fields are %s%s", record, enumerate(some), more)
+	return fmt.Sprintf("%s; its custom %s fields are %s", said, record, enumerate(some))
 }
 
-// nearestUser returns the id of the user with this name or address, or with a similar one.
-func nearestUser(text string, users []User) string {
+// missingUser says that no user has this id, and suggests the one with this or a similar
+// name, address or id. It does not repeat the text, which may be a person's name or address
+// and so must not be in the log.
+func (n mention) missingUser(users []User) string {
+	if users == nil || slices.ContainsFunc(users, func(u User) bool { return u.ID == n.text }) {
+		return ""
+	}
 	var all []string
 	for _, of := range []func(User) string{func(u User) string { return u.ID }, func(u User) string { return u.Name }, func(u User) string { return u.Email }} {
 		for _, u := range users {
 			all = append(all, of(u))
 		}
 	}
-	near, ok := nearest(text, all)
-	if !ok {
-		return ""
+	if near, ok := nearest(n.text, all); ok {
+		return fmt.Sprintf("the location has no user with this id; did you mean %q?", users[slices.Index(all, near)%len(users)].ID)
 	}
-	return users[slices.Index(all, near)%len(users)].ID
+	return "the location has no user with this id; write the id of a user, not a name"
 }

@@ -12,16 +12,29 @@ import (
 	"milepost/mapping"
 )
 
-// each converts a list, unless it could not be read: then it is nil, which is not empty.
-func each[From, To any](list []From, err error, convert func(From) To) ([]To, error) {
+// read reads a list, if it is needed. It is nil if it could not be read, which is not empty.
+func read[T any](needed bool, what string, failed func(string, error), list func() ([]T, error)) []T {
+	if !needed {
+		return nil
+	}
+	all, err := list()
 	if err != nil {
-		return nil, err
+		failed(what, err)
+		return nil
+	}
+	return append([]T{}, all...)
+}
+
+// each converts a list. One that was not read stays nil.
+func each[From, To any](list []From, convert func(From) To) []To {
+	if list == nil {
+		return nil
 	}
 	out := make([]To, len(list))
 	for i, v := range list {
 		out[i] = convert(v)
 	}
-	return out, nil
+	return out
 }
 
 // UnknownNames lists the names in automations that neither a location nor its
@@ -40,46 +53,32 @@ func UnknownNames(ctx context.Context, named Named, hl *highlevel.Client, ch *ca
 	for _, set := range named.Sets {
 		set.Refers(&needs)
 	}
-	var err error
-	if needs.ContactFields || needs.OpportunityFields {
-		list, err := hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
-		if err != nil {
-			failed("custom fields", err)
-		} else {
-			known.ContactFields, known.OpportunityFields = keysOf(list, highlevel.ContactModel), keysOf(list, highlevel.OpportunityModel)
-		}
+	if list := read(needs.ContactFields || needs.OpportunityFields, "custom fields", failed, func() ([]highlevel.CustomField, error) {
+		return hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
+	}); list != nil {
+		known.ContactFields, known.OpportunityFields = keysOf(list, highlevel.ContactModel), keysOf(list, highlevel.OpportunityModel)
 	}
-	if needs.Pipelines {
-		list, listErr := hl.Pipelines(ctx, locationID)
-		if known.Pipelines, err = each(list, listErr, pipelineOf); err != nil {
-			failed("pipelines", err)
+	known.Pipelines = each(read(needs.Pipelines, "pipelines", failed, func() ([]highlevel.Pipeline, error) {
+		return hl.Pipelines(ctx, locationID)
+	}), func(p highlevel.Pipeline) mapping.Pipeline {
+		return mapping.Pipeline{Name: p.Name, Stages: each(p.Stages, func(s highlevel.Stage) string { return s.Name })}
+	})
+	known.Calendars = each(read(needs.Calendars, "calendars", failed, func() ([]highlevel.Calendar, error) {
+		return hl.Calendars(ctx, locationID)
+	}), func(c highlevel.Calendar) string { return c.Name })
+	known.Tags = each(read(needs.Tags, "tags", func(what string, err error) {
+		if clients.ReasonOf(err) != clients.Forbidden { // nothing else needs that scope
+			failed(what, err)
 		}
-	}
-	if needs.Calendars {
-		list, listErr := hl.Calendars(ctx, locationID)
-		if known.Calendars, err = each(list, listErr, func(c highlevel.Calendar) string { return c.Name }); err != nil {
-			failed("calendars", err)
-		}
-	}
-	if needs.Tags { // nothing but this check reads them, so the scope may be missing
-		list, listErr := hl.LocationTags(ctx, locationID)
-		if known.Tags, err = each(list, listErr, func(t highlevel.LocationTag) string { return t.Name }); err != nil && clients.ReasonOf(err) != clients.Forbidden {
-			failed("tags", err)
-		}
-	}
-	if needs.Users {
-		list, listErr := hl.Users(ctx, locationID)
-		user := func(u highlevel.User) mapping.User { return mapping.User{ID: u.ID, Name: u.Name, Email: u.Email} }
-		if known.Users, err = each(list, listErr, user); err != nil {
-			failed("users", err)
-		}
-	}
-	if needs.MeetingTypes {
-		list, listErr := ch.MeetingTypes(ctx)
-		if known.MeetingTypes, err = each(list, listErr, func(t calendarhero.MeetingType) string { return t.Name }); err != nil {
-			failed("meeting types", err)
-		}
-	}
+	}, func() ([]highlevel.LocationTag, error) {
+		return hl.LocationTags(ctx, locationID)
+	}), func(t highlevel.LocationTag) string { return t.Name })
+	known.Users = each(read(needs.Users, "users", failed, func() ([]highlevel.User, error) {
+		return hl.Users(ctx, locationID)
+	}), func(u highlevel.User) mapping.User { return mapping.User{ID: u.ID, Name: u.Name, Email: u.Email} })
+	known.MeetingTypes = each(read(needs.MeetingTypes, "meeting types", failed, func() ([]calendarhero.MeetingType, error) {
+		return ch.MeetingTypes(ctx)
+	}), func(t calendarhero.MeetingType) string { return t.Name })
 	for _, file := range slices.Sorted(maps.Keys(named.Sets)) {
 		found = append(found, named.Sets[file].Unknown(file, known)...)
 	}
@@ -95,12 +94,4 @@ func keysOf(list []highlevel.CustomField, model string) []string {
 		}
 	}
 	return keys
-}
-
-func pipelineOf(p highlevel.Pipeline) mapping.Pipeline {
-	out := mapping.Pipeline{Name: p.Name}
-	for _, s := range p.Stages {
-		out.Stages = append(out.Stages, s.Name)
-	}
-	return out
 }
