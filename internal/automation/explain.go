@@ -165,7 +165,7 @@ func (x *Explanation) what() {
 	x.What = map[string]string{
 		store.Pending:   "It waits for its turn.",
 		store.Done:      "Milepost wrote what had changed.",
-		store.Unchanged: "Everything was as it should be, so Milepost wrote nothing.",
+		store.Unchanged: "Milepost had nothing to write now.",
 		store.Skipped:   "No automation asked for anything, so Milepost did nothing.",
 		store.Waiting:   "Milepost waits, and tries again by itself.",
 		store.Retry:     "A call failed, and Milepost retries by itself.",

@@ -198,7 +198,8 @@ func Period(start, end time.Time, zone *time.Location) string {
 	return start.In(zone).Format("2006-01-02 15:04") + "–" + end.In(zone).Format("15:04 MST")
 }
 
-// Span writes a duration in days, hours and minutes: "1d", "1h30m".
+// Span writes a duration in days, hours and minutes: "1d", "1h30m"; less than a minute
+// in seconds.
 func Span(d time.Duration) string {
 	var b strings.Builder
 	for _, u := range []struct {
@@ -211,7 +212,7 @@ func Span(d time.Duration) string {
 		}
 	}
 	if b.Len() == 0 {
-		return "less than 1m"
+		return d.Round(time.Second).String()
 	}
 	return b.String()
 }

@@ -228,3 +228,13 @@ func TestADescriptionNeverGrowsBeyondItsBounds(t *testing.T) {
 		})
 	}
 }
+
+func TestASpanIsWrittenInTheUnitsThatItHas(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		26*time.Hour + 30*time.Minute: "1d2h30m", 90 * time.Minute: "1h30m", 5 * time.Minute: "5m", 15 * time.Second: "15s", 0: "0s",
+	} {
+		if got := Span(d); got != want {
+			t.Errorf("%s is written %q, want %q", d, got, want)
+		}
+	}
+}

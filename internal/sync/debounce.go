@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -35,11 +36,16 @@ func (s requests) debounce(ctx context.Context, link store.Link, item mapping.It
 		s.notes = append(s.notes, item.Automation+": a new description alone does not replace the request (MILEPOST_DESCRIPTION_AFTER=never); the calendar feed has it")
 		return s.endDebounce(ctx, link)
 	}
-	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s", item.Automation, meeting.Span(s.quiet)))
-	if link.Debounced == want.Content {
-		return nil // its job is queued
+	queued := link.Debounced == want.Content
+	if !queued {
+		link.Debounced, link.DebouncedSince = want.Content, s.now().Truncate(time.Microsecond)
 	}
-	link.Debounced, link.DebouncedSince = want.Content, s.now().Truncate(time.Microsecond)
+	zone := cmp.Or(item.Zone, time.UTC)
+	s.notes = append(s.notes, fmt.Sprintf("%s: the new description waits until the record has been quiet for %s: until %s, if nothing more changes",
+		item.Automation, meeting.Span(s.quiet), link.DebouncedSince.Add(s.quiet).In(zone).Format("Mon 2 Jan 15:04:05 MST")))
+	if queued {
+		return nil
+	}
 	return s.store.Debounce(ctx, link, s.now(), s.real(s.quiet))
 }
 

@@ -54,21 +54,25 @@ func (b *bundle) wantMails(n int, when string) {
 func TestABurstOfDescriptionsCostsOneReplacement(t *testing.T) {
 	b := setup(t, toOwner)
 	b.quiet = 5 * time.Minute
+	zone, err := time.LoadLocation("America/New_York")
+	b.must(err)
 	e := b.jane("2030-05-02")
 	b.do(e)
-	for i := range 8 {
+	for i := range 8 { // a sync without a change begins no wait anew
 		b.must(b.hl.AddTags(e.ID, fmt.Sprintf("tag-%d", i)))
-		if res := b.do(e); res.outcome() != store.Unchanged || !strings.Contains(res.detail(), "waits until the record has been quiet for 5m") {
-			t.Errorf("it became %s: %s", res.outcome(), res.detail())
+		b.do(e)
+		until := b.now().Add(b.quiet).In(zone).Format("Mon 2 Jan 15:04:05 MST")
+		b.pass(30 * time.Second)
+		if res := b.do(e); res.outcome() != store.Unchanged || !strings.Contains(res.detail(), "quiet for 5m: until "+until+", if") {
+			t.Errorf("it became %s: %s; want %q", res.outcome(), res.detail(), until)
 		}
-		b.do(e) // a sync without a change begins no wait anew
-		b.pass(time.Minute)
+		b.pass(30 * time.Second)
 	}
 	b.wantMails(1, "while it is edited")
 	if asked, err := b.woken(0); asked || err != nil {
 		t.Errorf("the first edit's wait asked for a sync: %v, %v", asked, err)
 	}
-	_, err := b.woken(7)
+	_, err = b.woken(7)
 	if snooze, ok := errors.AsType[*rivertype.JobSnoozeError](err); !ok || snooze.Duration != 4*time.Minute {
 		t.Errorf("the last edit's wait ended early with %v", err)
 	}
@@ -76,7 +80,9 @@ func TestABurstOfDescriptionsCostsOneReplacement(t *testing.T) {
 	if asked, err := b.woken(7); !asked || err != nil {
 		t.Errorf("the last edit's wait asked for no sync: %v, %v", asked, err)
 	}
-	b.do(e)
+	if res := b.do(e); res.detail() != "event replaced, because its description changed" {
+		t.Errorf("it says that it did %s", res.detail())
+	}
 	b.wantMails(3, "once it was quiet")
 	if r := b.ch.Requests(); len(r) != 1 || !strings.Contains(r[0].Description, "tag-7") {
 		t.Errorf("the requests are %+v", r)
@@ -94,7 +100,9 @@ func TestAMaterialChangeTakesTheDescriptionAlongAtOnce(t *testing.T) {
 	b.must(b.hl.AddTags(e.ID, "vip"))
 	b.do(e)
 	b.setDate(e, "2030-05-03")
-	b.do(e)
+	if res := b.do(e); res.detail() != "event replaced, because its time changed" {
+		t.Errorf("it says that it did %s", res.detail())
+	}
 	b.wantMails(3, "after it moved")
 	if r := b.ch.Requests(); len(r) != 1 || !strings.Contains(r[0].Description, "vip") {
 		t.Errorf("the requests are %+v", r)

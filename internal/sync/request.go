@@ -46,18 +46,19 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 			}
 		}
 		return s.endDebounce(ctx, link)
-	case meeting.Skip:
+	case meeting.Skip, meeting.Remove:
 		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
-		return nil
+		if todo == meeting.Skip {
+			return nil
+		}
+		return s.remove(ctx, link)
 	case meeting.Wait:
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, because a replacement would mail the invitee and undo an answer")
 		return nil
 	case meeting.Debounce:
 		return s.debounce(ctx, link, item, want)
 	case meeting.Create:
-		return s.create(ctx, link, item, want)
-	case meeting.Remove:
-		return s.remove(ctx, link)
+		return s.create(ctx, link, item, want, "created")
 	}
 	return s.replace(ctx, link, item, want)
 }
@@ -127,7 +128,20 @@ func (s requests) replace(ctx context.Context, link store.Link, item mapping.Ite
 	if missing && link.Material == want.Material {
 		return s.calledOff(ctx, link)
 	}
-	return s.create(ctx, link, item, want)
+	return s.create(ctx, link, item, want, "replaced, because its "+changed(link, item, want)+" changed")
+}
+
+// changed says in words what of a request is new.
+func changed(link store.Link, item mapping.Item, want meeting.Request) string {
+	switch {
+	case link.Material == want.Material:
+		return "description"
+	case link.Title != item.Title:
+		return "title"
+	case !link.SourceStart.Equal(item.Start) || !link.SourceEnd.Equal(item.End):
+		return "time"
+	}
+	return "invitee, place or meeting type"
 }
 
 // mostOften bounds how often Milepost creates requests of one record in a day. Each one
@@ -295,8 +309,9 @@ func listed(ctx context.Context, ch *calendarhero.Client, sought func(calendarhe
 }
 
 // create stores the create, sends it and stores its answer. After a crash or a lost answer
-// the link stays creating, and the next run resolves it.
-func (s requests) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request) error {
+// the link stays creating, and the next run resolves it. did says what the sync did then,
+// such as "created".
+func (s requests) create(ctx context.Context, link store.Link, item mapping.Item, want meeting.Request, did string) error {
 	if link.ObjectID != "" {
 		s.superseded[link.ObjectID] = true
 	}
@@ -319,7 +334,9 @@ func (s requests) create(ctx context.Context, link store.Link, item mapping.Item
 	}
 	s.mails("invitation", item.Key, want.ContactEmails...)
 	link.State, link.ObjectID, link.Owned = store.LinkLive, id, true
-	if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), s.tell(link.ItemKind+" created", link.Title)); err != nil {
+	created := s.tell(link.ItemKind+" created", link.Title)
+	s.did[len(s.did)-1] = link.ItemKind + " " + did
+	if err := s.store.SaveLink(ctx, link, s.now(), meeting.Reminders(link, item, s.now()), created); err != nil {
 		return err
 	}
 	if s.automations.LooksAt(mapping.NewMeetingRequest) {

@@ -279,7 +279,7 @@ func TestAnItemOfThePast(t *testing.T) {
 	}
 	t.Run("that was moved there is removed, and not made again", func(t *testing.T) {
 		b.setDate(e, "2030-04-30")
-		if res := b.do(e); !strings.Contains(res.detail(), "event removed") || b.posts() != 1 {
+		if res := b.do(e); !strings.Contains(res.detail(), "event removed; Milestone: its time has passed") || b.posts() != 1 {
 			t.Errorf("it became %s: %s, after %d POSTs", res.outcome(), res.detail(), b.posts())
 		}
 	})
