@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -25,16 +26,17 @@ type sandboxCmd struct {
 	Once        bool   `help:"Exit after the scenario; the status says whether the end state is right."`
 	Automations string `help:"Use the automations of this YAML file instead of the recipes, and show what they create for the records in the fake HighLevel. Skips the scenario." placeholder:"FILE" type:"path"`
 	FakesOnly   bool   `help:"Run only the fakes and the page, and print the settings for your own Milepost."`
-	WebhookURL  string `default:"http://127.0.0.1:8080/webhooks/highlevel" help:"With --fakes-only: where the fake HighLevel sends its webhooks." placeholder:"URL"`
+	WebhookURL  string `help:"With --fakes-only: where the fake HighLevel sends its webhooks; by default http://127.0.0.1:8080/webhooks/highlevel, of a Milepost on this machine." placeholder:"URL"`
 	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file when everything is ready." placeholder:"FILE" type:"path"`
 
-	Listen             string `default:"127.0.0.1:0" help:"Milepost's public listener."`
-	AdminListen        string `default:"127.0.0.1:0" help:"Milepost's admin listener."`
-	HighLevelListen    string `name:"highlevel-listen" default:"127.0.0.1:0" help:"The fake HighLevel."`
-	CalendarHeroListen string `name:"calendarhero-listen" default:"127.0.0.1:0" help:"The fake CalendarHero."`
-	PageListen         string `default:"127.0.0.1:0" help:"The page that shows and changes both."`
-	DataDir            string `help:"Keep Milepost's files here; a temporary folder by default." type:"path"`
-	LogLevel           string `default:"warn" enum:"debug,info,warn,error" help:"Lowest level to log: ${enum}."`
+	Listen             string   `default:"127.0.0.1:0" help:"Milepost's public listener."`
+	AdminListen        string   `default:"127.0.0.1:0" help:"Milepost's admin listener."`
+	HighLevelListen    string   `name:"highlevel-listen" default:"127.0.0.1:0" help:"The fake HighLevel."`
+	CalendarHeroListen string   `name:"calendarhero-listen" default:"127.0.0.1:0" help:"The fake CalendarHero."`
+	PageListen         string   `default:"127.0.0.1:0" help:"The page that shows and changes both."`
+	DescriptionAfter   app.Wait `default:"15s" help:"How long a record must be quiet before a new description alone replaces its meeting request: up to 24h, 0 = at once, or never. Shorter than the 5m of serve, so that you see it happen." placeholder:"TIME"`
+	DataDir            string   `help:"Keep Milepost's files here; a temporary folder by default." type:"path"`
+	LogLevel           string   `default:"warn" enum:"debug,info,warn,error" help:"Lowest level to log: ${enum}."`
 }
 
 // Run starts the fakes and Milepost, plays the scenario, and stays up.
@@ -43,8 +45,12 @@ func (c *sandboxCmd) Run(ctx context.Context) error {
 }
 
 func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
+	if err := c.usable(); err != nil {
+		return err
+	}
 	var running atomic.Pointer[app.App]
-	world, err := sandbox.Start(ctx, sandbox.WorldConfig{
+	// The fakes outlive Milepost, which ends its work with them first.
+	world, err := sandbox.Start(context.WithoutCancel(ctx), sandbox.WorldConfig{
 		Did:           c.did(&running),
 		HighLevelAddr: c.HighLevelListen, CalendarHeroAddr: c.CalendarHeroListen, PageAddr: c.PageListen,
 		HighLevel: func(cfg *hlfake.Config) { cfg.RateLimit = true },
@@ -70,7 +76,7 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		HighLevelWebhookKeys: world.HighLevel.PublicKeyPEM(),
 		HighLevelClientID:    world.App.ClientID, HighLevelClientSecret: world.App.ClientSecret,
-		HighLevelAuthorizeURL: world.HighLevelURL + "/v2/oauth/chooselocation", ReconcileEvery: 5 * time.Second, VendorsHere: true,
+		HighLevelAuthorizeURL: world.HighLevelURL + "/v2/oauth/chooselocation", ReconcileEvery: 5 * time.Second, DescriptionAfter: c.DescriptionAfter, VendorsHere: true,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
 	}, newLogger(c.LogLevel, "auto"))
 	if err != nil {
@@ -87,6 +93,9 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 	starting, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	if err := milepost.WaitReady(starting); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped
+		}
 		return fmt.Errorf("milepost did not become ready: %w", err)
 	}
 	running.Store(milepost)
@@ -108,13 +117,18 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 	}
-	show := play
+	show := func(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
+		return play(ctx, out, world, milepost, time.Duration(c.DescriptionAfter))
+	}
 	if c.Automations != "" {
 		fmt.Fprintf(out, "Milepost uses your automations from %s, so there is no scenario.\n", c.Automations)
 		show = syncSeeded
 	}
 	if err := show(ctx, out, world, milepost); err != nil {
-		if c.Once || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil && !c.Once:
+			return nil // stopped
+		case c.Once:
 			return err
 		}
 		fmt.Fprintln(out, "The end state is wrong:", err)
@@ -130,6 +144,22 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		done <- nil // for the deferred wait
 		return err
 	}
+}
+
+// usable rejects flags that would do nothing, and sets the default of the webhooks' address.
+func (c *sandboxCmd) usable() error {
+	switch {
+	case c.FakesOnly && (c.Once || c.Automations != "" || c.DataDir != ""):
+		return usageError("--fakes-only runs no Milepost; leave out --once, --automations and --data-dir, and set MILEPOST_AUTOMATIONS and MILEPOST_DATA_DIR for your own Milepost")
+	case !c.FakesOnly && c.WebhookURL != "":
+		return usageError("--webhook-url needs --fakes-only: otherwise the webhooks go to the sandbox's own Milepost")
+	case c.WebhookURL == "":
+		c.WebhookURL = "http://127.0.0.1:8080/webhooks/highlevel"
+	}
+	if u, err := url.Parse(c.WebhookURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return usageError(fmt.Sprintf("--webhook-url: %q is not a URL such as http://127.0.0.1:8080/webhooks/highlevel", c.WebhookURL))
+	}
+	return nil
 }
 
 // did asks Milepost, once it runs, what it did about a record.

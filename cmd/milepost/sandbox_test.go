@@ -79,3 +79,20 @@ func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
 		t.Errorf("the addresses are %v, %v", addresses, err)
 	}
 }
+
+func TestStoppingTheSandboxIsNoFailure(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
+	runSandbox(t, &sandboxCmd{}, "1. Milepost looks once") // in the middle of the scenario
+}
+
+func TestFlagsOfTheSandboxThatWouldDoNothingAreWrongUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"--fakes-only", "--once"}, {"--fakes-only", "--automations", "a.yaml"}, {"--fakes-only", "--data-dir", "d"},
+		{"--fakes-only", "--webhook-url", "localhost:8080/webhooks"}, {"--webhook-url", "http://127.0.0.1:9/webhooks"},
+	} {
+		if status := run(append([]string{"sandbox"}, args...)); status != exitUsage {
+			t.Errorf("milepost sandbox %s exits with %d", strings.Join(args, " "), status)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"milepost/internal/app"
+	"milepost/internal/meeting"
 	"milepost/internal/order"
 	"milepost/internal/sandbox"
 	chfake "milepost/internal/sandbox/calendarhero"
@@ -30,8 +31,9 @@ type scenario struct {
 }
 
 // play runs the scenario and tells, line by line, what arrived. It fails at the
-// first step whose end state does not come.
-func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
+// first step whose end state does not come. quiet is how long a new description alone
+// waits; if it is negative, it never goes out.
+func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App, quiet time.Duration) error {
 	s := &scenario{out: out, world: world, milepost: milepost, printed: map[string]chfake.MeetingRequest{}}
 	hl, zone := world.HighLevel, world.TimeZone
 	today := time.Now().In(zone)
@@ -112,15 +114,14 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 			s.none("Order the survey"),
 		},
 		{
-			"HighLevel: somebody writes a note: Prefers mornings, has a dog. #VIP",
+			"HighLevel: somebody writes a note: Prefers mornings, has a dog. #VIP" + quietly(quiet),
 			func() error {
 				_, err := hl.CreateNote(hlfake.Note{ContactID: s.contact.ID, Body: "<p>Prefers mornings, has a dog. #VIP</p>"})
 				return err
 			},
 			func() bool {
-				return s.one("Inspection: Nora Quist", saying("Prefers mornings, has a dog."))() &&
-					s.one("Inspection: Nora Quist", saying("Tags: vip"))() &&
-					slices.Contains(hl.Tags(s.contact.ID), "vip")
+				return slices.Contains(hl.Tags(s.contact.ID), "vip") && (quiet < 0 ||
+					s.one("Inspection: Nora Quist", saying("Prefers mornings, has a dog."))() && s.one("Inspection: Nora Quist", saying("Tags: vip"))())
 			},
 		},
 		{
@@ -140,7 +141,7 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 		if err := step.do(); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
-		err := within(ctx, stepLimit, step.want)
+		err := within(ctx, stepLimit+max(quiet, 0), step.want)
 		s.printChanges()
 		if err != nil {
 			return fmt.Errorf("step %d did not finish: %w", i+1, err)
@@ -158,6 +159,17 @@ func play(ctx context.Context, out io.Writer, world *sandbox.World, milepost *ap
 	fmt.Fprintf(out, "\nEverything arrived: %d meeting requests and %d contacts in CalendarHero, nothing twice.\n",
 		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts()))
 	return nil
+}
+
+// quietly says what becomes of a new description.
+func quietly(quiet time.Duration) string {
+	switch {
+	case quiet < 0:
+		return "\n   It reaches no request, because --description-after=never"
+	case quiet == 0:
+		return ""
+	}
+	return fmt.Sprintf("\n   Only a description changes, so Milepost waits until the contact has been quiet for %s: more notes cost no more mails", meeting.Span(quiet))
 }
 
 // syncSeeded makes Milepost sync each record that the location already has, and prints
@@ -240,7 +252,7 @@ func (s *scenario) named(subject string) (found []chfake.MeetingRequest) {
 
 func (s *scenario) printRequest(r chfake.MeetingRequest) {
 	fmt.Fprintf(s.out, "   CalendarHero  + %s, %s, %s, to %s\n", r.Subject,
-		r.Start.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"), r.End.Sub(r.Start), strings.Join(r.Invitees, ", "))
+		r.Start.In(s.world.TimeZone).Format("Mon 2 Jan 15:04 MST"), meeting.Span(r.End.Sub(r.Start)), strings.Join(r.Invitees, ", "))
 	for line := range strings.Lines(r.Description) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "[ref:") {
 			fmt.Fprintf(s.out, "                   | %s\n", line)

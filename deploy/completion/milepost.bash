@@ -10,7 +10,7 @@ _milepost() {
 	case "$at" in
 	"") words="serve sandbox connections hooks automations recipes backfill forget removals invites requests workflow-key feed-key attention alerts deliveries explain timeline catalog people keys check backup restore move recover health version help --help" ;;
 	" serve") words="--take-over --listen --admin-listen --admin-url --admin-token --mcp --public-url --data-dir --database-url --trusted-proxies --max-connections --encryption-keys --insecure-http --highlevel-base-url --highlevel-app-id --highlevel-client-id --highlevel-client-secret --highlevel-scopes --highlevel-authorize-url --highlevel-token --highlevel-location-id --highlevel-webhook-keys --calendarhero-base-url --calendarhero-token --calendarhero-auth --automations --reconcile-every --description-after --backup-age --log-level --log-format --alert-webhook --alert-webhook-secret --alert-private-networks --alert-email --alert-email-from --smtp-url --lock-dir --to --help" ;;
-	" sandbox") words="--once --automations --fakes-only --webhook-url --addresses --listen --admin-listen --highlevel-listen --calendarhero-listen --page-listen --data-dir --log-level --help" ;;
+	" sandbox") words="--once --automations --fakes-only --webhook-url --addresses --listen --admin-listen --highlevel-listen --calendarhero-listen --page-listen --description-after --data-dir --log-level --help" ;;
 	" connections") words="list set allow remove --json --help" ;;
 	" connections list") words="--json --help" ;;
 	" connections set") words="--token-file --calendarhero-file --force --help" ;;
