@@ -15,6 +15,7 @@ import (
 type condition struct {
 	*expression
 	parts []conditionPart
+	tree  ast.Node // nil if it cannot be explained
 }
 
 // conditionPart is one part of a condition, with the fields that it reads.
@@ -41,6 +42,8 @@ func compileCondition(source string, s scope) (*condition, error) {
 	if err != nil {
 		return c, nil //nolint:nilerr // it is compiled; only the explanation has less detail
 	}
+	c.tree = tree.Node
+	c.doubts = append(c.doubts, contradicted(tree.Node)...)
 	for _, node := range conjuncts(tree.Node) {
 		if path := pathOf(node); len(path) == 2 && neverTrueOrFalse(path[0], path[1]) {
 			field := strings.Join(path, ".")

@@ -8,7 +8,7 @@ import (
 )
 
 func TestATraceSaysOfEachAutomationWhatItWantsOrWhyNot(t *testing.T) {
-	set := mustLoad(t, `
+	set := mustLoadStored(t, `
 - { name: Fits, on: contact.changed, if: 'contact.city == "Oslo" and (contact.state == "x" or contact.first_name startsWith "N")', do: [contact: { name: "{{ contact.name }}", emails: n@example.com }] }
 - { name: Elsewhere, on: contact.changed, if: 'contact.city == "Oslo" and contact.country == "NO"', do: [contact: { emails: n@example.com }] }
 - { name: Tagged, on: contact.tagged, tag: vip, do: [contact: { emails: n@example.com }] }

@@ -122,6 +122,9 @@ func compileExpression(source string, s scope, options ...expr.Option) (*express
 	if r.mistake != nil {
 		return nil, r.mistake
 	}
+	if err != nil && len(r.doubts) > 0 { // it says better what is wrong
+		return nil, r.doubts[0]
+	}
 	if err != nil {
 		return nil, compileError(err)
 	}
@@ -299,6 +302,7 @@ func (r *reader) Visit(node *ast.Node) {
 		r.identifier(n)
 	case *ast.MemberNode:
 		r.member(n)
+		r.nested(n)
 	case *ast.CallNode:
 		r.fixedArguments(n)
 	case *ast.BuiltinNode:
@@ -310,6 +314,7 @@ func (r *reader) Visit(node *ast.Node) {
 		if n.Operator == ".." {
 			r.fail(n, "ranges (..) are not supported")
 		}
+		r.mistyped(n)
 		printsField(n)
 		r.compared(n)
 	case *ast.VariableDeclaratorNode:

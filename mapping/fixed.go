@@ -3,6 +3,7 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 
@@ -102,8 +103,12 @@ func (r *reader) fixedArguments(n *ast.CallNode) {
 	dates := n.Arguments
 	if callee.Value == "within" {
 		dates = dates[:1]
-		if days, ok := n.Arguments[1].(*ast.StringNode); ok {
-			r.doubt(days, fmt.Sprintf("within takes a number of days from 0 to %d, not the text %s", mostDays, quoteShort(days.Value)))
+		days := n.Arguments[1]
+		if text, ok := days.(*ast.StringNode); ok {
+			r.doubt(days, fmt.Sprintf("within takes a number of days from 0 to %d, not the text %s", mostDays, quoteShort(text.Value)))
+		}
+		if number, ok := fixedNumber(days); ok && (number < 0 || number > mostDays || number != math.Trunc(number)) {
+			r.doubt(days, fmt.Sprintf("within takes a number of days from 0 to %d, not %v", mostDays, number))
 		}
 	}
 	for _, argument := range dates {

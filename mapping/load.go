@@ -206,6 +206,7 @@ func (l *loader) automation(node *yaml.Node) {
 	}
 	if a.condition = f.condition("if"); a.condition != nil {
 		a.reads.add(a.condition.reads)
+		f.doubted("if", f.values["if"], a.neverApplies())
 	}
 	l.actions(f, a)
 	l.conflict(f, a)

@@ -168,7 +168,7 @@ func TestAConditionThatIsNotMetSaysWhatItSaw(t *testing.T) {
 		`1 > 2`:                                                      ``,
 	} {
 		t.Run(condition, func(t *testing.T) {
-			s := mustLoad(t, "name: A\non: contact.changed\nif: |\n  "+condition+"\ndo: [contact: {}]\n")
+			s := mustLoadStored(t, "name: A\non: contact.changed\nif: |\n  "+condition+"\ndo: [contact: {}]\n")
 			f := fullFacts()
 			f.Contact.Fields["city"] = "Springfield"
 			p := s.Plan(KindContact, f)
