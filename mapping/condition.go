@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func compileCondition(source string, s scope) (*condition, error) {
 	e, err := compileExpression(source, s, expr.AsBool())
 	if err != nil {
 		if kind, ok := strings.CutPrefix(err.Error(), "expected bool, but got "); ok {
-			return nil, &expressionError{1, "a condition must be true or false, this gives " + kind}
+			return nil, &expressionError{1, "a condition must be true or false, this gives " + cmp.Or(typeWords[kind], kind)}
 		}
 		return nil, err
 	}

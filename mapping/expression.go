@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -126,52 +125,9 @@ func compileExpression(source string, s scope, options ...expr.Option) (*express
 		return nil, r.doubts[0]
 	}
 	if err != nil {
-		return nil, compileError(err)
+		return nil, compileError(source, err)
 	}
 	return &expression{program, r.found(), r.names, r.doubts, costOf(source)}, nil
-}
-
-func compileError(err error) error {
-	var at *file.Error
-	if !errors.As(err, &at) {
-		message, _, _ := strings.Cut(err.Error(), "\n")
-		return &expressionError{1, message}
-	}
-	message := at.Message
-	if at.Line > 0 {
-		message = fmt.Sprintf("%s (at character %d)", message, at.Column+1)
-	}
-	return &expressionError{max(1, at.Line), message + otherSpelling(at.Message)}
-}
-
-var (
-	unexpectedToken = regexp.MustCompile(`^unexpected token \w+\("([^"]+)"\)`)
-	// spellings are how other languages write what this one can do.
-	spellings = map[string]string{
-		"=": "==", "is": "==", "equals": "==", "eq": "==", "ne": "!=", "like": "contains", "includes": "contains", "has": "contains",
-		"starts": "startsWith", "ends": "endsWith",
-	}
-)
-
-// otherSpelling says how to write what expr did not expect; "" if it is not known.
-func otherSpelling(message string) string {
-	if strings.HasPrefix(message, "unrecognized character") && strings.ContainsAny(message, "“”„‘’«»") {
-		return `; use straight quotes, as in "vip"`
-	}
-	m := unexpectedToken.FindStringSubmatch(message)
-	if m == nil {
-		return ""
-	}
-	word := strings.ToLower(m[1])
-	for _, operator := range []string{"and", "or", "not", "in", "contains", "startsWith", "endsWith", "matches"} {
-		if word == strings.ToLower(operator) && m[1] != operator {
-			return fmt.Sprintf("; did you mean %s?", operator)
-		}
-	}
-	if spelling, ok := spellings[word]; ok {
-		return fmt.Sprintf("; did you mean %s?", spelling)
-	}
-	return ""
 }
 
 // eval never panics: an error at run time is an error for people.
@@ -303,6 +259,10 @@ func (r *reader) Visit(node *ast.Node) {
 	case *ast.MemberNode:
 		r.member(n)
 		r.nested(n)
+	case *ast.StringNode:
+		if strings.Contains(n.Value, "{{") {
+			r.doubt(n, fmt.Sprintf("%s is a fixed text in an expression; write the field without quotes and braces", quoteShort(n.Value)))
+		}
 	case *ast.CallNode:
 		r.fixedArguments(n)
 	case *ast.BuiltinNode:
@@ -314,6 +274,7 @@ func (r *reader) Visit(node *ast.Node) {
 		if n.Operator == ".." {
 			r.fail(n, "ranges (..) are not supported")
 		}
+		r.hyphenated(n)
 		r.mistyped(n)
 		printsField(n)
 		r.compared(n)
@@ -351,13 +312,7 @@ func (r *reader) identifier(n *ast.IdentifierNode) {
 		r.fail(n, fmt.Sprintf("%s is not there with %q; known are %s", n.Value, r.scope.trigger, enumerate(sortedNames(r.scope.names))))
 		return
 	}
-	if near, ok := nearest(n.Value, functions()); ok {
-		if _, ok := nearest(n.Value, sortedNames(r.scope.names)); !ok {
-			r.fail(n, fmt.Sprintf("unknown name %q; did you mean %q?", n.Value, near))
-			return
-		}
-	}
-	r.fail(n, unknown("name", n.Value, sortedNames(r.scope.names)).Error())
+	r.fail(n, r.unknownName(n))
 }
 
 func (r *reader) member(n *ast.MemberNode) {

@@ -121,11 +121,11 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 		{"a milestone of a workflow without one", workflow + "do:\n  - event: {title: '{{ milestone.name }}', start: 2026-12-01}\n", `f.yaml:4: event.title: milestone is not there with "workflow.received"; known are contact, custom_data, location, workflow`},
 		{"Custom Data elsewhere", head + "if: custom_data.x == 1\ndo: [task: {title: x}]\n", `f.yaml:3: if: custom_data is not there with "task.changed"; known are contact, location, task`},
 
-		{"a condition that is text", head + "if: task.title\ndo: [task: {title: x}]\n", "f.yaml:3: if: a condition must be true or false, this gives string"},
+		{"a condition that is text", head + "if: task.title\ndo: [task: {title: x}]\n", "f.yaml:3: if: a condition must be true or false, this gives a text"},
 		{"a slip in a condition", head + "if: task.titel == ''\ndo: [task: {title: x}]\n", `f.yaml:3: if: unknown task field "titel"; did you mean "title"?`},
 		{"a slip in a block", head + "if: |\n  task.completed\n  and task.titel == ''\ndo: [task: {title: x}]\n", `f.yaml:5: if: unknown task field "titel"; did you mean "title"?`},
 		{"a condition that is a list", head + "if: []\ndo: [task: {title: x}]\n", "f.yaml:3: if: must be an expression, this is a list"},
-		{"half a condition", head + "if: task.completed and\ndo: [task: {title: x}]\n", "f.yaml:3: if: unexpected token EOF"},
+		{"half a condition", head + "if: task.completed and\ndo: [task: {title: x}]\n", "f.yaml:3: if: the expression ends too early; a value is missing behind \"and\""},
 
 		{"no actions", head, "f.yaml:1: do: there is no action; known are event, task, note, contact, tags"},
 		{"an empty list of actions", head + "do: []\n", "f.yaml:3: do: there is no action"},

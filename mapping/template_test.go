@@ -83,18 +83,18 @@ func TestMistakesInTemplatesAreFoundWhenTheyAreCompiled(t *testing.T) {
 		{"{{ location.nam }}", `did you mean "name"?`, 1},
 		{"{{ note.body }}", `note is not there with "task.changed"; known are contact, location, task`, 1},
 		{"{{ contcat.name }}", `unknown name "contcat"; did you mean "contact"?`, 1},
-		{"{{ uper(contact.name) }}", `unknown name "uper"; did you mean "upper"?`, 1},
+		{"{{ uper(contact.name) }}", `unknown function "uper"; did you mean "upper"?`, 1},
 		{"one\ntwo {{ task.titel }}", `did you mean "title"?`, 2},
 		{"one\n{{ task.title +\n task.titel }}", `did you mean "title"?`, 3},
 		{"{{ task.title", `there is a "{{" without its "}}"`, 1},
 		{"a\ntask.title }}", `there is a "}}" without its "{{"`, 1},
 		{"{{ }}", "the expression is empty", 1},
-		{"{{ 1 + }}", "unexpected token", 1},
-		{`{{ task.title * 2 }}`, "invalid operation", 1},
-		{"{{ now() }}", `unknown name "now"`, 1},
-		{`{{ date("2026-01-01", "2006-01-02", "Europe/Berlin") }}`, `unknown name "date"`, 1},
-		{`{{ repeat("x", 1000000) }}`, `unknown name "repeat"`, 1},
-		{"{{ keys(contact) }}", `unknown name "keys"`, 1}, // in any order
+		{"{{ 1 + }}", "the expression ends too early", 1},
+		{`{{ task.title * 2 }}`, "* does not go between a text and a number", 1},
+		{"{{ now() }}", `unknown function "now"`, 1},
+		{`{{ date("2026-01-01", "2006-01-02", "Europe/Berlin") }}`, `unknown function "date"`, 1},
+		{`{{ repeat("x", 1000000) }}`, `unknown function "repeat"`, 1},
+		{"{{ keys(contact) }}", `unknown function "keys"`, 1}, // in any order
 		{"{{ reduce(contact.tags, #acc + #) }}", `unknown function "reduce"`, 1},
 		{"{{ 1..1000000 }}", "ranges (..) are not supported", 1},
 		{"{{ let a = 1; a }}", "let is not supported", 1},
@@ -148,9 +148,9 @@ func TestWhatFailsAtRunTimeIsAnErrorForPeople(t *testing.T) {
 
 func TestAConditionIsTrueOrFalse(t *testing.T) {
 	for source, want := range map[string]string{
-		`task.title`:         "a condition must be true or false, this gives string",
-		`len(contact.tags)`:  "a condition must be true or false, this gives int",
-		`task.completed and`: "unexpected token",
+		`task.title`:         "a condition must be true or false, this gives a text",
+		`len(contact.tags)`:  "a condition must be true or false, this gives a number",
+		`task.completed and`: "the expression ends too early",
 	} {
 		if _, err := compileCondition(source, scopeOf(TaskChanged)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", source, err, want)

@@ -51,9 +51,9 @@ func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 		{"single braces", head + "  do:\n    - event:\n        title: Call { contact.name }\n        start: 2026-12-01\n", `f.yaml:5: event.title: { contact.name } has single braces; write {{ contact.name }}`},
 		{"a condition that is a comment", head + "  if: # contact.city == 'x'\n" + do, `f.yaml:3: if: is empty, so it would hold for every record; write a condition, or remove the line`},
 		{"a text as a condition", head + "  if: contact.dnd and contact.email\n" + do, `f.yaml:3: if: contact.email is not true or false; write not empty(contact.email), or compare it`},
-		{"one equals sign", head + "  if: contact.city = 'x'\n" + do, `f.yaml:3: if: unexpected token Operator("=") (at character 14); did you mean ==?`},
-		{"and in capitals", head + "  if: contact.dnd AND contact.city == 'x'\n" + do, `f.yaml:3: if: unexpected token Identifier("AND") (at character 13); did you mean and?`},
-		{"SQL", head + "  if: contact.city like 'x'\n" + do, `f.yaml:3: if: unexpected token Identifier("like") (at character 14); did you mean contains?`},
+		{"one equals sign", head + "  if: contact.city = 'x'\n" + do, `f.yaml:3: if: "=" does not fit here (at character 14); did you mean ==?`},
+		{"and in capitals", head + "  if: contact.dnd AND contact.city == 'x'\n" + do, `f.yaml:3: if: "AND" does not fit here (at character 13); did you mean and?`},
+		{"SQL", head + "  if: contact.city like 'x'\n" + do, `f.yaml:3: if: "like" does not fit here (at character 14); did you mean contains?`},
 		{"typographic quotes", head + "  if: contact.city == “x”\n" + do, `f.yaml:3: if: unrecognized character: U+201C '“' (at character 17); use straight quotes, as in "vip"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

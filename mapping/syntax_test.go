@@ -1,0 +1,68 @@
+package mapping
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestAnExpressionThatIsNotUnderstoodIsExplainedToOperators(t *testing.T) {
+	for condition, want := range map[string]string{
+		`contact.city === "x"`:                  `"=" does not fit here (at character 16); did you mean ==?`,
+		`contact.city !== "x"`:                  `"=" does not fit here (at character 16); did you mean !=?`,
+		`contact.city <> "x"`:                   `"<>" does not fit here (at character 15); did you mean !=?`,
+		`contact.dnd & contact.vip`:             `"&" does not fit here (at character 13); did you mean and?`,
+		`contact.dnd | contact.vip`:             `"|" does not fit here; did you mean or? (A function`,
+		`contact.email is empty`:                `"is" does not fit here (at character 15); did you mean empty(contact.email)?`,
+		`contact.email is not empty`:            `"is" does not fit here (at character 15); did you mean not empty(contact.email)?`,
+		`contact.city is not "x"`:               `"is" does not fit here (at character 14); did you mean !=?`,
+		`contact.email not empty`:               `"empty" does not fit here (at character 19); did you mean not empty(contact.email)?`,
+		`contains(contact.city, "B")`:           `"contains" does not fit here (at character 1); it goes between two values: contact.city contains "Boston"`,
+		`contact.city starts with "B"`:          `"starts" does not fit here (at character 14); did you mean startsWith?`,
+		`(contact.city == "x"`:                  `the expression ends too early; a ")" is missing`,
+		`contact.city == "x")`:                  `there is a ")" without its "(" (at character 20)`,
+		`contact.city == "x" and`:               `the expression ends too early; a value is missing behind "and"`,
+		`contact.city == "x`:                    `a text begins with a quote and does not end with one`,
+		`{{ contact.city }} == "x"`:             `a condition has no {{ }} in it; write contact.city == "Boston"`,
+		`contact.city == "{{ contact.state }}"`: `"{{ contact.state }}" is a fixed text in an expression; write the field without quotes and braces`,
+		`contact.city == Boston`:                `unknown name "Boston"; known are contact, location. If it is a text, put it in quotes: "Boston"`,
+		`email != ""`:                           `unknown name "email"; did you mean contact.email?`,
+		`contact.dnd == yes`:                    `unknown name "yes"; did you mean true?`,
+		`contact.dnd == FALSE`:                  `unknown name "FALSE"; did you mean false?`,
+		`contact.email != null`:                 `unknown name "null"; did you mean nil?`,
+		`contact.email == None`:                 `unknown name "None"; did you mean nil?`,
+		`contact.date_added > now()`:            `unknown function "now"; within(contact.closing_date, 7) asks whether`,
+		`before(contact.closing_date, today)`:   `unknown name "today"; within(contact.closing_date, 7) asks whether`,
+		`has(contact.tags, "vip")`:              `unknown function "has"; write "vip" in contact.tags`,
+		`isEmpty(contact.email)`:                `unknown function "isEmpty"; did you mean "empty"?`,
+		`colour(contact.email)`:                 `unknown function "colour"; `,
+		`contact.first-name != ""`:              `contact.first-name is read as a subtraction; did you mean contact.first_name, or contact["first-name"]?`,
+		`contct.email != ""`:                    `unknown name "contct"; did you mean "contact"?`,
+		`user.name == "x"`:                      `unknown name "user"; known are contact, location`,
+		`before(contact.closing_date)`:          `before does not go with so many values (at character 1); write it like before(contact.closing_date, "2026-12-01")`,
+		`within(contact.closing_date, 7, 8)`:    `within does not go with so many values (at character 1); write it like within(contact.closing_date, 7)`,
+		`"vip"`:                                 `a condition must be true or false, this gives a text`,
+		"contact.dnd and\ncontact.city = 'x'":   `"=" does not fit here (at character 14); did you mean ==?`,
+	} {
+		t.Run(condition, func(t *testing.T) {
+			_, err := Load("f.yaml", []byte("name: A\non: contact.changed\ndo: [tags: {add: x}]\nif: |\n  "+strings.ReplaceAll(condition, "\n", "\n  ")+"\n"))
+			if err == nil || !strings.HasPrefix(err.Error(), "f.yaml:"+string(rune('5'+strings.Count(condition, "\n")))+": if: "+want) {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+func TestAHoleThatIsNotUnderstoodIsExplainedToOperators(t *testing.T) {
+	for text, want := range map[string]string{
+		`{{ contact.name | upper }}`:            `"|" does not fit here`,
+		`{{{ contact.name }}}`:                  `there are three braces; write {{ contact.name }} with two`,
+		`{{#if contact.name}}x{{/if}}`:          `"#if contact.name" is no expression; write {{ condition ? "this" : "that" }}, or an if of the automation`,
+		`{{ first_name }}`:                      `unknown name "first_name"; did you mean contact.first_name?`,
+		`{{ contact.first_name contact.name }}`: `"contact" does not fit here (at character 21)`,
+	} {
+		_, err := Load("f.yaml", []byte("name: A\non: contact.changed\ndo: [highlevel_note: {text: '"+text+"'}]\n"))
+		if err == nil || !strings.Contains(err.Error(), "highlevel_note.text: "+want) {
+			t.Errorf("%s\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+}
