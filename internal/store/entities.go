@@ -471,6 +471,7 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 			return err
 		}
 		var next time.Time
+		priority := job.Priority
 		for _, e := range pending {
 			if again = e.Ready(now); again {
 				return nil
@@ -478,11 +479,14 @@ func (s *Store) AwaitNextTry(ctx context.Context, job *river.Job[SyncArgs], now 
 			if next.IsZero() || e.NextTry.Before(next) {
 				next = e.NextTry
 			}
+			if !e.Backfill {
+				priority = PriorityLive // perhaps by an event that came after the job began
+			}
 		}
 		if err := s.queue.complete(ctx, tx, job.JobRow); err != nil || len(pending) == 0 {
 			return err
 		}
-		return s.queue.await(ctx, tx, job.Args, job.Priority, time.Now().Add(real(next.Sub(now))))
+		return s.queue.await(ctx, tx, job.Args, priority, time.Now().Add(real(next.Sub(now))))
 	})
 	if err != nil {
 		return false, fmt.Errorf("postpone the syncs of %s: %w", job.Args.Entity(), err)
@@ -581,22 +585,25 @@ const listOwedWithoutContact = `SELECT ` + entityColumns + ` FROM entities WHERE
 
 // Postponed is a sync that has not ended yet.
 type Postponed struct {
-	Entity  Entity
-	Wanted  int64
-	Outcome string
-	Detail  string
-	Cause   Cause     // as in Finish
-	GoneAt  time.Time // as in EntityState
-	NextTry time.Time
-	Tries   int64
-	Now     time.Time
-	Calls   []byte // see SyncCalls.Packed
+	Entity   Entity
+	Wanted   int64 // the Wanted it started from
+	Backfill bool  // the sync started for a backfill alone
+	Outcome  string
+	Detail   string
+	Cause    Cause     // as in Finish
+	GoneAt   time.Time // as in EntityState
+	NextTry  time.Time
+	Tries    int64
+	Now      time.Time
+	Calls    []byte // see SyncCalls.Packed
 }
 
 // Postpone stores why a sync has not ended. A sync that waits keeps its cause, because only
-// the next try shows whether the cause is gone.
+// the next try shows whether the cause is gone. An event that came meanwhile makes it due at
+// once where the same event would after Postpone (see raiseWanted).
 func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 	e := p.Entity
+	gone := !p.GoneAt.IsZero()
 	cause, trouble := causeOf(e, p.Outcome, p.Cause)
 	if trouble != "" {
 		if err := s.noteCause(ctx, cause, trouble, p.Now); err != nil {
@@ -604,10 +611,15 @@ func (s *Store) Postpone(ctx context.Context, p Postponed) error {
 		}
 	}
 	err := s.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6, next_try = $7, tries = $8,
+		if _, err := tx.Exec(ctx, `UPDATE entities SET outcome = $4, detail = $5, gone_at = $6, tries = $8,
+				next_try = CASE
+					WHEN $10 = 1 AND deleted_wanted > $11 THEN 0
+					WHEN $12 = 1 AND backfill <> 1 THEN 0
+					ELSE CAST($7 AS BIGINT) END,
 				trouble = CASE WHEN $9 = '' THEN trouble ELSE $9 END
 			WHERE location_id = $1 AND kind = $2 AND id = $3`,
-			e.LocationID, e.Kind, e.ID, p.Outcome, p.Detail, micros(p.GoneAt), micros(p.NextTry), p.Tries, trouble); err != nil {
+			e.LocationID, e.Kind, e.ID, p.Outcome, p.Detail, micros(p.GoneAt), micros(p.NextTry), p.Tries, trouble,
+			oneIf(gone), p.Wanted, oneIf(p.Backfill && !gone)); err != nil {
 			return err
 		}
 		if err := tx.noteWait(ctx, p); err != nil {

@@ -103,3 +103,73 @@ func TestAnEventMakesAWaitingBackfillJobDue(t *testing.T) {
 		}
 	})
 }
+
+// An event may come while a sync runs that then waits. It must count as one that comes
+// after.
+func TestAnEventDuringASyncThatWaitsMakesItDue(t *testing.T) {
+	goneAt := time.Now().Add(-time.Minute)
+	for name, tt := range map[string]struct {
+		ask    func(t *testing.T, b *bundle)
+		goneAt time.Time
+		event  string
+		due    bool
+	}{
+		"a backfill's, and a change": {ask: func(t *testing.T, b *bundle) { b.backfill(t, contact1) }, event: "ContactUpdate", due: true},
+		"a backfill's that is gone":  {ask: func(t *testing.T, b *bundle) { b.backfill(t, contact1) }, goneAt: goneAt, event: "ContactUpdate"},
+		"one that is gone, and its end": {ask: func(t *testing.T, b *bundle) {
+			b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1})
+		}, goneAt: goneAt, event: "ContactDelete", due: true},
+		"one that failed, and a change": {ask: func(t *testing.T, b *bundle) {
+			b.deliver(t, store.Delivery{ID: 1, Type: "ContactUpdate", Entity: contact1})
+		}, event: "ContactUpdate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEachBackend(t, func(t *testing.T, open func() *store.Store) {
+				type ended struct {
+					again bool
+					state store.EntityState
+					err   error
+				}
+				runs, goOn, ends := make(chan bool), make(chan bool), make(chan ended, 10)
+				b := setup(t, open, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) (err error) {
+					state, err := st.EntityState(ctx, job.Args.Entity())
+					if err != nil {
+						return err
+					}
+					select {
+					case runs <- true:
+						<-goOn
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+					var end ended
+					end.err = st.Postpone(ctx, store.Postponed{
+						Entity: state.Entity, Wanted: state.Wanted, Backfill: state.Backfill, Outcome: store.Waiting, GoneAt: tt.goneAt, Now: time.Now(), NextTry: time.Now().Add(10 * time.Minute),
+					})
+					if end.err == nil {
+						end.again, end.err = st.AwaitNextTry(ctx, job, time.Now(), func(d time.Duration) time.Duration { return d })
+					}
+					if end.err == nil {
+						end.state, end.err = st.EntityState(ctx, job.Args.Entity())
+					}
+					ends <- end
+					return river.JobCancel(nil)
+				})
+				tt.ask(t, b)
+				<-runs
+				b.deliver(t, store.Delivery{ID: 2, Type: tt.event, Deleted: tt.event == "ContactDelete", Entity: contact1})
+				close(goOn)
+				end := <-ends
+				if end.err != nil {
+					t.Fatal(end.err)
+				}
+				if end.again != tt.due || end.state.NextTry.IsZero() != tt.due || end.state.Backfill {
+					t.Errorf("due at once: %v (%+v), want %v", end.again, end.state, tt.due)
+				}
+				if got := b.priorities(t); !tt.due && got[len(got)-1] != 1 {
+					t.Errorf("it waits with the priorities %v, want the event's", got)
+				}
+			})
+		})
+	}
+}

@@ -212,7 +212,7 @@ func (run *syncRun) record(ctx context.Context) error {
 func (run *syncRun) postponeAll(ctx context.Context, states []store.EntityState, late store.Postponed) error {
 	for _, s := range states {
 		if err := run.store.Postpone(ctx, store.Postponed{
-			Entity: s.Entity, Wanted: s.Wanted, Outcome: late.Outcome, Detail: late.Detail, Cause: late.Cause, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries, Now: run.now(),
+			Entity: s.Entity, Wanted: s.Wanted, Backfill: s.Backfill, Outcome: late.Outcome, Detail: late.Detail, Cause: late.Cause, GoneAt: s.GoneAt, NextTry: late.NextTry, Tries: s.Tries, Now: run.now(),
 		}); err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func (r *Syncer) postpone(ctx context.Context, state store.EntityState, cause er
 	ctx, cancel := jobs.Detached(ctx)
 	defer cancel()
 	next := outcome.Of(cause, state.Tries)
-	p = store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Outcome: next.Outcome, Detail: cause.Error(), Cause: outcome.CauseOf(cause), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now(), Calls: made(ctx, state.Entity, state.ContactID, false, mailed)}
+	p = store.Postponed{Entity: state.Entity, Wanted: state.Wanted, Backfill: state.Backfill, Outcome: next.Outcome, Detail: cause.Error(), Cause: outcome.CauseOf(cause), GoneAt: state.GoneAt, Tries: state.Tries, Now: r.now(), Calls: made(ctx, state.Entity, state.ContactID, false, mailed)}
 	if next.Failed {
 		p.Tries++
 	}
