@@ -34,6 +34,7 @@ type calendarData struct {
 	Weekdays             []string
 	Days                 []calendarDay
 	Any, More, Connected bool
+	ZoneKnown            bool
 }
 
 // itemsADay is how many items a day of a month shows.
@@ -61,7 +62,7 @@ func (c *Console) calendarPage(r *http.Request, v *view) error {
 		v.Data = data
 		return nil
 	}
-	zone, err := c.Desk.ZoneOf(r.Context(), data.Location)
+	zone, known, err := c.Desk.ZoneOf(r.Context(), data.Location)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (c *Console) calendarPage(r *http.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	data.Zone, data.More, data.Day = zone.String(), shown.More, day.Format(time.DateOnly)
+	data.Zone, data.ZoneKnown, data.More, data.Day = zone.String(), known, shown.More, day.Format(time.DateOnly)
 	for _, d := range shown.Days {
 		row := calendarDay{
 			Date: d.Start.Format(time.DateOnly), Label: d.Start.Format("Monday 2 January 2006"), Number: d.Start.Format("2"),

@@ -28,11 +28,11 @@ const mostItems = 2000
 const zoneWait = 2 * time.Second
 
 // ZoneOf is the time zone in which the calendar of a location is shown: the location's, as
-// HighLevel named it of late. If HighLevel does not answer, it is that of the newest item,
-// and UTC while there is none.
-func (d *Desk) ZoneOf(ctx context.Context, locationID string) (*time.Location, error) {
+// HighLevel named it of late. If HighLevel does not answer, it is that of the newest item.
+// While there is none, the zone is UTC and not known.
+func (d *Desk) ZoneOf(ctx context.Context, locationID string) (zone *time.Location, known bool, err error) {
 	if conn, err := d.Connections.Lookup(ctx, locationID); err == nil {
-		known := d.choice(choiceKey{locationID, "zone"}, false, func() (c choice) {
+		named := d.choice(choiceKey{locationID, "zone"}, false, func() (c choice) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), zoneWait)
 			defer cancel()
 			location, err := conn.HighLevel.Location(ctx, locationID)
@@ -41,18 +41,18 @@ func (d *Desk) ZoneOf(ctx context.Context, locationID string) (*time.Location, e
 			}
 			return c
 		})
-		if known.err == nil {
-			return known.zone, nil
+		if named.err == nil {
+			return named.zone, true, nil
 		}
 	}
 	name, err := d.Store.ZoneOf(ctx, locationID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if zone, err := mapping.LoadZone(name); err == nil {
-		return zone, nil
+		return zone, true, nil
 	}
-	return time.UTC, nil
+	return time.UTC, false, nil
 }
 
 // Calendar lists the events and tasks of a location on some days from one on. Days begin
