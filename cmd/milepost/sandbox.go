@@ -117,23 +117,10 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 	}
-	show := func(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
-		return play(ctx, out, world, milepost, time.Duration(c.DescriptionAfter))
+	if err := c.show(ctx, out, world, milepost); err != nil {
+		return err
 	}
-	if c.Automations != "" {
-		fmt.Fprintf(out, "Milepost uses your automations from %s, so there is no scenario.\n", c.Automations)
-		show = syncSeeded
-	}
-	if err := show(ctx, out, world, milepost); err != nil {
-		switch {
-		case ctx.Err() != nil && !c.Once:
-			return nil // stopped
-		case c.Once:
-			return err
-		}
-		fmt.Fprintln(out, "The end state is wrong:", err)
-	}
-	if c.Once {
+	if c.Once || ctx.Err() != nil {
 		return nil
 	}
 	fmt.Fprintf(out, "\nNow it is your turn: open %s and change something. Press Ctrl-C to stop.\n", world.PageURL)
@@ -144,6 +131,24 @@ func (c *sandboxCmd) run(ctx context.Context, out io.Writer) (err error) {
 		done <- nil // for the deferred wait
 		return err
 	}
+}
+
+// show plays the scenario, or shows what one's own automations create. With Once, it fails
+// if the end state is wrong.
+func (c *sandboxCmd) show(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) (err error) {
+	if c.Automations == "" {
+		err = play(ctx, out, world, milepost, time.Duration(c.DescriptionAfter))
+	} else {
+		fmt.Fprintf(out, "Milepost uses your automations from %s, so there is no scenario.\n", c.Automations)
+		err = syncSeeded(ctx, out, world, milepost)
+	}
+	if c.Once || err == nil {
+		return err
+	}
+	if ctx.Err() == nil { // nobody stopped it
+		fmt.Fprintln(out, "The end state is wrong:", err)
+	}
+	return nil
 }
 
 // usable rejects flags that would do nothing, and sets the default of the webhooks' address.

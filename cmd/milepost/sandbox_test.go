@@ -88,8 +88,11 @@ func TestStoppingTheSandboxIsNoFailure(t *testing.T) {
 
 func TestFlagsOfTheSandboxThatWouldDoNothingAreWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
-		{"--fakes-only", "--once"}, {"--fakes-only", "--automations", "a.yaml"}, {"--fakes-only", "--data-dir", "d"},
-		{"--fakes-only", "--webhook-url", "localhost:8080/webhooks"}, {"--webhook-url", "http://127.0.0.1:9/webhooks"},
+		{"--fakes-only", "--once"},
+		{"--fakes-only", "--automations", "a.yaml"},
+		{"--fakes-only", "--data-dir", "d"},
+		{"--fakes-only", "--webhook-url", "localhost:8080/webhooks"},
+		{"--webhook-url", "http://127.0.0.1:9/webhooks"},
 	} {
 		if status := run(append([]string{"sandbox"}, args...)); status != exitUsage {
 			t.Errorf("milepost sandbox %s exits with %d", strings.Join(args, " "), status)
