@@ -177,11 +177,20 @@ func (c *sandboxCmd) did(running *atomic.Pointer[app.App]) func(ctx context.Cont
 		if milepost == nil {
 			return sandbox.Effect{}
 		}
-		state, err := milepost.Store().EntityState(ctx, store.Entity{LocationID: locationID, Kind: kind, ID: id})
+		entity := store.Entity{LocationID: locationID, Kind: kind, ID: id}
+		state, err := milepost.Store().EntityState(ctx, entity)
 		if err != nil {
 			return sandbox.Effect{}
 		}
-		return sandbox.Effect{Outcome: state.Outcome, Detail: state.Detail, At: state.SyncedAt}
+		links, err := milepost.Store().Links(ctx, entity)
+		if err != nil {
+			return sandbox.Effect{}
+		}
+		effect := sandbox.Effect{Outcome: state.Outcome, Detail: state.Detail, At: state.SyncedAt}
+		for _, link := range links {
+			effect.Requests = append(effect.Requests, link.ObjectID) // other objects have ids of their own
+		}
+		return effect
 	}
 }
 

@@ -168,30 +168,6 @@ type fieldView struct {
 	Value string
 }
 
-// effectView is what Milepost did about a record. Its zero value shows nothing.
-type effectView struct {
-	Effect
-	What, Anchor string // the record, and where it is on the page
-}
-
-// Words says what Milepost did and why.
-func (e effectView) Words() string {
-	words := map[string]string{
-		"unchanged": "nothing to change", "skipped": "skipped", "gone": "removed", "retry": "will retry", "waiting": "waiting",
-		"auth": "no working token", "invalid": "cannot be done", "conflict": "both sides changed", "unclear": "effect unknown", "stopped": "stopped",
-	}[e.Outcome]
-	switch {
-	case e.Detail == "":
-		return words
-	case words == "":
-		return e.Detail
-	}
-	return words + ": " + e.Detail
-}
-
-// When is the time of day.
-func (e effectView) When() string { return e.At.Format("3:04:05 PM") }
-
 type taskView struct {
 	highlevel.Task
 	DueInput, DueText string
@@ -211,6 +187,7 @@ type requestView struct {
 	Month, Day, Weekday string
 	Times, Full         string
 	StartInput          string
+	From                effectView // the record that Milepost keeps it for
 }
 
 type mailView struct {
@@ -255,16 +232,29 @@ func (w *World) view(problem string) pageView {
 		v.Console = *console
 	}
 	now := w.clock()
+	live := w.CalendarHero.Requests()
+	order.By(live, func(a, b calendarhero.MeetingRequest) int { return a.Start.Compare(b.Start) })
+	from := map[string]effectView{} // by request
 	effect := func(kind, id, what, anchor string) effectView {
 		if w.did == nil {
 			return effectView{}
 		}
+		r := record{kind, id, what}
 		e := effectView{Effect: w.did(w.ctx, w.Location.ID, kind, id), What: what, Anchor: anchor}
 		if e.Outcome == "" {
 			return effectView{}
 		}
+		e.Effect = w.seen.shown(r, e.Effect)
 		e.At = e.At.In(w.TimeZone)
-		if e.Outcome != "unchanged" && (v.Latest == nil || e.At.After(v.Latest.At)) {
+		for _, request := range live {
+			if slices.Contains(e.Requests, request.ID) {
+				from[request.ID] = e
+				if e.Request == "" {
+					e.Request = request.ID
+				}
+			}
+		}
+		if e.tells() && (v.Latest == nil || e.At.After(v.Latest.At)) {
 			v.Latest = &e
 		}
 		return e
@@ -307,10 +297,13 @@ func (w *World) view(problem string) pageView {
 		slices.Reverse(view.Notes)
 		v.Contacts = append(v.Contacts, view)
 	}
-	live := w.CalendarHero.Requests()
-	order.By(live, func(a, b calendarhero.MeetingRequest) int { return a.Start.Compare(b.Start) })
+	for _, r := range w.seen.removed() {
+		effect(r.kind, r.id, r.what, "")
+	}
 	for _, r := range live {
-		v.Requests = append(v.Requests, w.requestView(r))
+		view := w.requestView(r)
+		view.From = from[r.ID]
+		v.Requests = append(v.Requests, view)
 	}
 	closed := w.CalendarHero.Closed()
 	for _, r := range slices.Backward(closed[max(0, len(closed)-50):]) {
@@ -329,7 +322,7 @@ func (w *World) requestView(r calendarhero.MeetingRequest) requestView {
 	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {
 		times = start.Format("Jan 2, 3:04 PM") + " – " + end.Format("Jan 2, 3:04 PM MST")
 	}
-	return requestView{r, start.Format("Jan"), start.Format("2"), start.Format("Mon"), times, start.Format("Monday, January 2, 2006"), start.Format("2006-01-02T15:04")}
+	return requestView{r, start.Format("Jan"), start.Format("2"), start.Format("Mon"), times, start.Format("Monday, January 2, 2006"), start.Format("2006-01-02T15:04"), effectView{}}
 }
 
 // webhookLine tells how delivery stands, so that a person sees why nothing moves.

@@ -84,14 +84,17 @@ document.addEventListener("toggle", (e) => { // closing a form gives it up
   if (e.target.open) return;
   const card = e.target.closest("[data-list] > *");
   e.target.querySelector("form")?.reset();
+  if (!away) say("");
   if (card && !card.querySelector("details[open]")) delete card.dataset.typed;
   if (skipped) refresh();
 }, true);
 document.addEventListener("submit", async (e) => {
   e.preventDefault();
-  const form = e.target, card = form.closest("[data-list] > *");
+  const form = e.target, card = form.closest("[data-list] > *"), side = form.closest(".side");
+  const cards = () => [...side.querySelectorAll("[data-list] > *")];
+  const before = new Set(cards().map((c) => c.id));
   const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
-  if (!answer) return void form.submit();
+  if (!answer) return lost(true); // what was typed stays
   const doc = parse(await answer.text());
   if (answer.ok) {
     const around = form.closest("details");
@@ -100,12 +103,35 @@ document.addEventListener("submit", async (e) => {
     form.reset();
   }
   patch(doc, true);
-  if (answer.ok) {
-    const made = answer.url.split("#")[1];
-    if (!document.activeElement || document.activeElement === document.body)
-      (document.getElementById(made) || document.getElementById("highlevel")).focus({ preventScroll: true });
-  } else document.getElementById("problem").scrollIntoView({ block: "nearest" });
+  if (!answer.ok) return;
+  const made = cards().find((c) => !before.has(c.id));
+  if (made) {
+    made.focus({ preventScroll: true });
+    made.scrollIntoView({ block: "nearest" });
+  } else if (!document.activeElement || document.activeElement === document.body) side.focus({ preventScroll: true });
 });
 
+// say shows a problem; "" takes it away.
+function say(text) {
+  const problem = document.getElementById("problem");
+  served.delete("problem"); // what the server says next is shown
+  problem.replaceChildren();
+  if (!text) return;
+  const p = problem.appendChild(document.createElement("p"));
+  p.className = "problem";
+  p.textContent = text;
+}
+
+let away = false;
+function lost(now) {
+  if (now === away) return;
+  away = now;
+  say(now ? "The sandbox does not answer, so this page may be out of date. It goes on by itself once the sandbox answers." : "");
+  if (!now) refresh();
+}
+
 remember(document);
-new EventSource("/events").addEventListener("message", refresh);
+const events = new EventSource("/events");
+events.addEventListener("message", refresh);
+events.addEventListener("open", () => lost(false));
+events.addEventListener("error", () => lost(true));

@@ -59,7 +59,18 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 		return h.AddTags(id, value(r, "tag"))
 	})
 	onContact("/tags/remove", func(r *http.Request, id string) error { return h.RemoveTags(id, value(r, "tag")) })
-	do("/contacts/{id}/delete", func(r *http.Request, id string) (string, error) { return "highlevel", h.DeleteContact(id) })
+	do("/contacts/{id}/delete", func(_ *http.Request, id string) (string, error) {
+		contact, _ := h.Contact(id)
+		tasks := h.Tasks(id)
+		if err := h.DeleteContact(id); err != nil {
+			return "", err
+		}
+		for _, t := range tasks {
+			w.seen.remove(record{"task", t.ID, "Task: " + t.Title})
+		}
+		w.seen.remove(record{"contact", id, contact.Name()})
+		return "highlevel", nil
+	})
 	onContact("/tasks", func(r *http.Request, id string) error {
 		task, err := w.readTask(r, highlevel.Task{ContactID: id, AssignedTo: w.Users[0].ID})
 		if err != nil {
@@ -83,7 +94,14 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 	onTask("/reopen", func(_ *http.Request, id string) error {
 		return h.UpdateTask(id, func(t *highlevel.Task) { t.Completed = false })
 	})
-	onTask("/delete", func(_ *http.Request, id string) error { return h.DeleteTask(id) })
+	onTask("/delete", func(_ *http.Request, id string) error {
+		task, _ := h.Task(id)
+		err := h.DeleteTask(id)
+		if err == nil {
+			w.seen.remove(record{"task", id, "Task: " + task.Title})
+		}
+		return err
+	})
 	onContact("/notes", func(r *http.Request, id string) error {
 		if value(r, "body") == "" {
 			return errors.New("A note needs some text.")
@@ -97,7 +115,15 @@ func (w *World) contactForms(do func(string, func(*http.Request, string) (string
 		}
 		return h.UpdateNote(id, func(n *highlevel.Note) { n.Body = value(r, "body") })
 	})
-	onNote("/delete", func(_ *http.Request, id string) error { return h.DeleteNote(id) })
+	onNote("/delete", func(_ *http.Request, id string) error {
+		note, _ := h.Note(id)
+		contact, _ := h.Contact(note.ContactID)
+		err := h.DeleteNote(id)
+		if err == nil {
+			w.seen.remove(record{"note", id, "A note about " + contact.Name()})
+		}
+		return err
+	})
 }
 
 // readTask takes title, description and due time (in the location's zone) from a form.

@@ -39,6 +39,7 @@ type WorldConfig struct {
 type Effect struct {
 	Outcome, Detail string
 	At              time.Time
+	Requests        []string // ids of the meeting requests that it keeps for the record
 }
 
 // World is one business in both fakes: a HighLevel location with people,
@@ -59,6 +60,7 @@ type World struct {
 	DateField      highlevel.CustomField // contact.milestone_date
 
 	did     func(ctx context.Context, locationID, kind, id string) Effect
+	seen    effects
 	console atomic.Pointer[string] // address of Milepost's console; nil until it is known
 	clock   func() time.Time
 	ctx     context.Context

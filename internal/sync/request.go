@@ -46,11 +46,11 @@ func (s requests) apply(ctx context.Context, item mapping.Item) error {
 			}
 		}
 		return s.endDebounce(ctx, link)
-	case meeting.Skip, meeting.Remove:
-		s.skipped = append(s.skipped, fmt.Sprintf("%s: its time has passed (%s)", item.Automation, want.End.Format(time.RFC3339)))
-		if todo == meeting.Skip {
-			return nil
-		}
+	case meeting.Skip:
+		s.skipped = append(s.skipped, passed(item, want))
+		return nil
+	case meeting.Remove:
+		s.notes = append(s.notes, passed(item, want))
 		return s.remove(ctx, link)
 	case meeting.Wait:
 		s.notes = append(s.notes, item.Automation+": the new description waits for the next change of title, time or invitee, because a replacement would mail the invitee and undo an answer")
@@ -129,6 +129,11 @@ func (s requests) replace(ctx context.Context, link store.Link, item mapping.Ite
 		return s.calledOff(ctx, link)
 	}
 	return s.create(ctx, link, item, want, "replaced, because its "+changed(link, item, want)+" changed")
+}
+
+// passed says in words that it is too late for a request.
+func passed(item mapping.Item, want meeting.Request) string {
+	return fmt.Sprintf("%s: its time has passed (%s)", item.Automation, meeting.Period(want.Start, want.End, item.Zone))
 }
 
 // changed says in words what of a request is new.

@@ -1,6 +1,7 @@
 package highlevel
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -29,7 +30,7 @@ func (h *Server) newContact(c Contact, tell bool) (Contact, error) {
 		return Contact{}, fmt.Errorf("create contact: %s exists", c.ID)
 	}
 	if other, by := h.duplicate(c.LocationID, c.Email, c.Phone, ""); other != nil {
-		return Contact{}, fmt.Errorf("create contact: %s has the same %s", other.ID, by)
+		return Contact{}, fmt.Errorf("create contact: %s has the same %s", cmp.Or(other.Name(), other.ID), by)
 	}
 	values := c.CustomFields
 	c.CustomFields = nil

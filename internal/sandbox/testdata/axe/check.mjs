@@ -1,6 +1,6 @@
 // Checks the page with axe on a phone: node check.mjs CHROMIUM URL
 // Each side of it is checked light, and dark if MILEPOST_TEST_THOROUGH is set, with all
-// forms open. A line is printed for each violation, and then the status is 1.
+// forms open, and that a link to a card leaves it in sight. A line is printed for each violation, and then the status is 1.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -25,6 +25,12 @@ try {
 				for (const node of rule.nodes) say(`${rule.id} (${rule.impact}): ${node.target.join(" ")}: ${node.failureSummary.replaceAll("\n", " ")}`);
 			const wide = await page.evaluate(() => document.documentElement.scrollWidth);
 			if (wide > 390) say(`${wide} pixels wide`);
+			const hidden = await page.evaluate((side) => {
+				const card = document.querySelector(`#${side} [data-list] > .card`);
+				location.hash = card.id;
+				return document.querySelector(".switch").getBoundingClientRect().bottom - card.getBoundingClientRect().top;
+			}, side);
+			if (hidden > 0) say(`${hidden} pixels of the card that the address names are under the switch`);
 			passed += passes.length;
 		}
 } finally {
