@@ -149,6 +149,7 @@ func loadTags(f *fields) action {
 		keywords: f.table("keywords"), keywordsOf: &template{},
 	}
 	f.referToTags("remove")
+	f.pointlessTags()
 	if f.has("hashtags_of") {
 		a.hashtagsOf = f.template("hashtags_of", "")
 	}
@@ -160,10 +161,30 @@ func loadTags(f *fields) action {
 	case f.has("keywords"):
 		a.keywordsOf = f.templateFrom("note", "keywords_of", "{{ note.body }}")
 	}
-	if !f.has("add") && !f.has("remove") && !f.has("hashtags_of") && !f.has("keywords") {
+	if !f.has("add") && !f.has("remove") && !f.has("hashtags_of") && !f.has("keywords") && len(f.bad) == 0 {
 		f.add(f.line, "tags", "there is nothing to add or remove; expected one of add, hashtags_of, keywords, remove")
 	}
 	return a
+}
+
+// pointlessTags notes empty tags, and those that are added and removed.
+func (f *fields) pointlessTags() {
+	added := map[string]bool{}
+	for _, name := range []string{"add", "remove"} {
+		for _, v := range entriesOf(f.values[name]) {
+			text, ok := fixedText(v)
+			switch tag := strings.ToLower(oneLine(text)); {
+			case !ok:
+			case tag == "":
+				f.never(v.Line, f.prefix+name, "is empty; write a tag, or remove the line")
+			case name == "remove" && added[tag]:
+				f.never(v.Line, f.prefix+name, "the tag %q is also added", tag)
+				delete(added, tag)
+			case name == "add":
+				added[tag] = true
+			}
+		}
+	}
 }
 
 func (a *tagsAction) kind() ItemKind { return ItemTags }

@@ -64,7 +64,7 @@ func loadCall(f *fields) action {
 		return a
 	}
 	written := map[string]any{}
-	l := callLoader{fields: f, call: a, lines: map[string]int{}}
+	l := callLoader{fields: f, call: a, lines: map[string]int{}, meant: map[string]bool{}}
 	if node := f.values["fields"]; node != nil {
 		if list := fieldsOf(f.mistakes, f.prefix+"fields.", node, f.scope, keysOf(node)...); list == nil {
 			return a
@@ -114,8 +114,9 @@ func keysOf(node *yaml.Node) (keys []string) {
 type callLoader struct {
 	*fields
 	call   *call
-	lines  map[string]int // line of each field, by its name in a catalog.Mistake
-	failed bool           // a mistake that makes further ones pointless
+	lines  map[string]int  // line of each field, by its name in a catalog.Mistake
+	failed bool            // a mistake that makes further ones pointless
+	meant  map[string]bool // fields that are misspelled
 }
 
 // object reads an object twice: with compiled templates, and as written.
@@ -167,6 +168,9 @@ func (l *callLoader) value(at string, node *yaml.Node) (compiled, written any) {
 		return value, value
 	}
 	if !strings.Contains(node.Value, "{{") {
+		if m := bareField.FindStringSubmatch(node.Value); m != nil && l.scope.has(m[2]) {
+			l.never(node.Line, l.prefix+field, "is the text %q itself, not the field; write {{ %s }}", m[1], m[1])
+		}
 		return node.Value, node.Value
 	}
 	t := l.compile(field, node)
@@ -189,9 +193,16 @@ func (l *callLoader) mistake(m catalog.Mistake) {
 			break
 		}
 	}
+	if l.meant[m.Field] { // it is misspelled, which is said already
+		return
+	}
 	message := m.Message
 	if m.Known != nil {
-		message = unknown("field", lastPart(m.Field), m.Known).Error()
+		name := lastPart(m.Field)
+		message = unknown("field", name, m.Known).Error()
+		if meant, ok := meantName(name, m.Known); ok {
+			l.meant[strings.TrimSuffix(m.Field, name)+meant] = true
+		}
 	}
 	l.add(line, l.prefix+"fields."+m.Field, "%s", message)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const longestDuration = 2 * 366 * 24 * time.Hour
 // calendar day.
 func parseDuration(s string) (time.Duration, error) {
 	m := durationForm.FindStringSubmatch(s)
+	if meant := meantDuration(s); m == nil && meant != "" {
+		return 0, fmt.Errorf("%s is not a duration; did you mean %s?", quoteShort(s), meant)
+	}
 	if m == nil || s == "" {
 		return 0, fmt.Errorf("%s is not a duration; expected a form like 30m, 1h30m, 1d or 2w", quoteShort(s))
 	}
@@ -28,6 +32,61 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is out of range; expected at least 1m and at most two years", s)
 	}
 	return sum, nil
+}
+
+var (
+	durationWords = regexp.MustCompile(`^-?\s*(\d{1,4}(?:[.,]5)?)\s*([A-Za-z]*)(?:\s*(\d{1,2})\s*([A-Za-z]*))?(?: before)?$`)
+	hoursForm     = regexp.MustCompile(`^(\d{1,2}):(\d\d)$`)
+	unitWords     = []string{"minutes", "minute", "mins", "min", "m", "hours", "hour", "hrs", "hr", "h", "days", "day", "d", "weeks", "week", "wks", "wk", "w"}
+	halves        = map[string]string{"h": "30m", "d": "12h"}
+)
+
+// meantDuration writes 5 minuets as 5m, 1.5h as 1h30m and -3d as 3d; "" if it is not clear
+// what was meant.
+func meantDuration(s string) string {
+	if m := hoursForm.FindStringSubmatch(s); m != nil {
+		return strings.TrimPrefix(strings.TrimPrefix(m[1], "0")+"h", "h") + strings.TrimPrefix(m[2], "0") + "m"
+	}
+	m := durationWords.FindStringSubmatch(s)
+	if m == nil || m[3] == "" && m[4] != "" {
+		return ""
+	}
+	meant := ""
+	for i, unit := range []string{m[2], m[4]} {
+		number, half, split := strings.Cut(strings.ReplaceAll(m[1+2*i], ",", "."), ".")
+		short := unitOf(unit, i, m[2])
+		switch {
+		case number == "":
+			continue
+		case short == "", split && (half != "5" || halves[short] == ""):
+			return ""
+		case split && number != "0":
+			meant += number + short + halves[short]
+		case split:
+			meant += halves[short]
+		default:
+			meant += number + short
+		}
+	}
+	if !durationForm.MatchString(meant) {
+		return ""
+	}
+	return meant
+}
+
+// unitOf returns the letter of a unit; "" if it is not clear. A number alone is in minutes.
+func unitOf(word string, part int, before string) string {
+	if word == "" && (part == 0 || strings.HasPrefix(strings.ToLower(before), "h")) {
+		return "m"
+	}
+	if word == "M" { // or months
+		return ""
+	}
+	near, ok := nearest(strings.ToLower(word), unitWords)
+	if !ok {
+		return ""
+	}
+	return near[:1]
 }
 
 // Before returns when a reminder d before an instant is due, in UTC. Each full 24 hours of

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +69,21 @@ func TestAReminderIsBeforeAndNearItsTime(t *testing.T) {
 			t.Fatalf("%s before %s is %s, which is %s off", d, at, due, off)
 		}
 	})
+}
+
+func TestADurationThatIsMisspelledIsSuggestedAsItWasMeant(t *testing.T) {
+	for text, want := range map[string]string{
+		"5 minuets": "5m", "30 min": "30m", "30": "30m", "1.5h": "1h30m", "1,5 hours": "1h30m", "0.5h": "30m", "1h30": "1h30m", "1 hour 30 minutes": "1h30m",
+		"-3d": "3d", "- 1 day": "1d", "2hr": "2h", "1 wek": "1w", "3 dayz": "3d", "3 days before": "3d", "0:30": "30m", "1:30": "1h30m", "0.5d": "12h",
+		"1M": "", "1 month": "", "soon": "", "long": "", "1.25h": "", "": "", "five minutes": "", "2 years": "",
+	} {
+		_, err := parseDuration(text)
+		if err == nil {
+			t.Errorf("%q is a duration", text)
+			continue
+		}
+		if meant := "did you mean " + want + "?"; want != "" && !strings.HasSuffix(err.Error(), meant) || want == "" && strings.Contains(err.Error(), "did you mean") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package mapping
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,18 @@ type fields struct {
 	scope  scope // what the expressions in it may use
 	keys   []string
 	values map[string]*yaml.Node
+	bad    map[string]bool // what is wrong with these is said already
+
+	flow     bool              // they are in braces
+	comments map[string]string // those behind the names
+}
+
+// isBad keeps the other checks of a field quiet.
+func (f *fields) isBad(name string) {
+	if f.bad == nil {
+		f.bad = map[string]bool{}
+	}
+	f.bad[name] = true
 }
 
 // fieldsOf reads a node as a mapping that may have these keys. It returns nil if the node
@@ -32,21 +45,50 @@ func fieldsOf(m *mistakes, prefix string, node *yaml.Node, s scope, allowed ...s
 	f.scope = s
 	for _, key := range f.keys {
 		if !slices.Contains(allowed, key) {
-			m.add(f.values[key].Line, strings.TrimSuffix(prefix, "."), "%v", unknown("field", key, allowed))
+			f.unknownField(key, allowed)
 		}
 	}
 	for key, v := range f.values {
 		if isNull(v) {
+			f.cutToNothing(key, v)
 			delete(f.values, key)
 		}
 	}
 	return f
 }
 
+// cutToNothing notes a value that YAML takes for a comment: add: #vip.
+func (f *fields) cutToNothing(key string, v *yaml.Node) {
+	if comment := f.comments[key]; cutOff.MatchString(comment) {
+		f.never(v.Line, f.prefix+key, "%s", commentTrap(key, &yaml.Node{LineComment: comment}))
+		f.isBad(key)
+	}
+}
+
+// unknownField notes a field that does not exist. The one that was meant is not missing as
+// well.
+func (f *fields) unknownField(key string, allowed []string) {
+	name, v := strings.TrimSuffix(f.prefix, "."), f.values[key]
+	if before := slices.Index(f.keys, key) - 1; isNull(v) && before >= 0 && durationForm.MatchString(key) {
+		list := f.keys[before]
+		f.add(v.Line, name, "%q is no field; put a list in brackets: %s: [%s, %s]", key, list, f.values[list].Value, key)
+		return
+	} else if _, known := meantName(key, allowed); isNull(v) && before >= 0 && f.flow && !known {
+		text := f.keys[before]
+		f.add(v.Line, name, "%s is no field; a text with a comma needs quotes: %s: %s", quoteShort(key), text, inQuotes(f.values[text].Value+", "+key))
+		return
+	}
+	f.add(v.Line, name, "%v", unknown("field", key, allowed))
+	if meant, ok := meantName(key, allowed); ok && f.values[meant] == nil {
+		f.values[meant] = v
+		f.isBad(meant)
+	}
+}
+
 // openFields reads a node as a mapping with any keys.
 func openFields(m *mistakes, prefix string, node *yaml.Node) *fields {
 	name := strings.TrimSuffix(prefix, ".")
-	f := &fields{mistakes: m, prefix: prefix, line: node.Line, values: map[string]*yaml.Node{}}
+	f := &fields{mistakes: m, prefix: prefix, line: node.Line, flow: node.Style&yaml.FlowStyle != 0, values: map[string]*yaml.Node{}, comments: map[string]string{}}
 	if isNull(node) {
 		return f
 	}
@@ -63,6 +105,7 @@ func openFields(m *mistakes, prefix string, node *yaml.Node) *fields {
 			m.add(key.Line, prefix+key.Value, "is there twice")
 		default:
 			f.keys = append(f.keys, key.Value)
+			f.comments[key.Value] = key.LineComment
 			f.values[key.Value] = value
 		}
 	}
@@ -92,6 +135,9 @@ func (f *fields) has(name string) bool { return f.values[name] != nil }
 
 // wrong notes a mistake in the field.
 func (f *fields) wrong(name, format string, args ...any) {
+	if f.bad[name] {
+		return
+	}
 	line := f.line
 	if v := f.values[name]; v != nil {
 		line = v.Line
@@ -109,15 +155,16 @@ func (f *fields) required(name string) {
 // text reads a text, number or boolean as written; "" if the field is missing.
 func (f *fields) text(name string) string {
 	v := f.values[name]
-	if v == nil {
+	if v == nil || f.bad[name] {
 		return ""
 	}
-	if said := trap(name, v); said != "" {
+	said := trap(name, v)
+	if said == "" && v.Kind != yaml.ScalarNode {
+		said = "must be text, this is " + describe(v)
+	}
+	if said != "" {
 		f.wrong(name, "%s", said)
-		return ""
-	}
-	if v.Kind != yaml.ScalarNode {
-		f.wrong(name, "must be text, this is %s", describe(v))
+		f.isBad(name)
 		return ""
 	}
 	return v.Value
@@ -250,7 +297,11 @@ func (f *fields) clock(name, otherwise string) time.Duration {
 	}
 	d, err := parseClock(text)
 	if err != nil {
-		f.wrong(name, "%s is not a time of day; expected one from 00:00 to 23:59", quoteShort(text))
+		hint := ""
+		if hour, err := parseClock(text + ":00"); err == nil {
+			hint = fmt.Sprintf("; did you mean \"%02d:00\"?", int(hour.Hours()))
+		}
+		f.wrong(name, "%s is not a time of day; expected one from 00:00 to 23:59%s", quoteShort(text), hint)
 	}
 	return d
 }
@@ -308,19 +359,40 @@ func (f *fields) compile(name string, v *yaml.Node) *template {
 	}
 	f.refer(name, v, t.names)
 	f.doubted(name, v, t.doubts)
-	if strings.Contains(v.LineComment, "{{") && v.Style == 0 && !strings.HasPrefix(v.LineComment, "# ") {
-		f.never(v.Line, f.prefix+name, "%s", commentTrap(name, v))
+	if v.Style == 0 && v.Value != "" && cutOff.MatchString(v.LineComment) {
+		f.never(v.Line, f.prefix+name, "%s. If it is a comment, write a blank after the #", commentTrap(name, v))
 	}
-	for _, p := range t.parts {
-		if m := singleBraces.FindStringSubmatch(p.text); m != nil && f.scope.has(m[1]) {
-			f.never(v.Line, f.prefix+name, "%s has single braces; write {%s}", m[0], m[0])
-		}
-	}
+	f.meantAsHole(name, v, t)
 	return t
 }
 
-// singleBraces finds what was meant as a hole: { contact.name }.
-var singleBraces = regexp.MustCompile(`\{\s*(\w+)\.\w+\s*\}`)
+var (
+	// singleBraces finds what was meant as a hole: { contact.name }.
+	singleBraces = regexp.MustCompile(`\{\s*(\w+)\.\w+\s*\}`)
+	// otherMarks finds the holes of other tools: [[contact.name]], %contact.name%, <contact.name>.
+	otherMarks = regexp.MustCompile(`(?:\[\[|%|<|\{%|\(\()\s*((\w+)\.\w+)\s*(?:\]\]|%\}?|>|\)\))`)
+	// cutOff is a comment that was meant as text: Lot #5, Lot #{{ contact.lot }}.
+	cutOff = regexp.MustCompile(`^#[^\s#!-]|^#[^ ].*\{\{`)
+	// bareField is a text that is only the name of a field.
+	bareField = regexp.MustCompile(`^\s*((\w+)\.[a-z]\w*)\s*$`)
+)
+
+// meantAsHole notes a text that names a field without {{ }}.
+func (f *fields) meantAsHole(name string, v *yaml.Node, t *template) {
+	for _, p := range t.parts {
+		if m := singleBraces.FindStringSubmatch(p.text); m != nil && f.scope.has(m[1]) {
+			f.never(v.Line, f.prefix+name, "%s has single braces; write {%s}", m[0], m[0])
+		} else if m := otherMarks.FindStringSubmatch(p.text); m != nil && f.scope.has(m[2]) {
+			f.never(v.Line, f.prefix+name, "%s is not filled in; write {{ %s }}", m[0], m[1])
+		}
+	}
+	if text, ok := t.literal(); ok {
+		if m := bareField.FindStringSubmatch(text); m != nil && f.scope.has(m[2]) {
+			f.never(v.Line, f.prefix+name, "is the text %q itself, not the field; write {{ %s }}", m[1], m[1])
+			f.isBad(name)
+		}
+	}
+}
 
 // condition compiles a field that is true or false; nil if there is none.
 func (f *fields) condition(name string) *condition {

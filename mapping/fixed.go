@@ -40,7 +40,7 @@ func fixedText(v *yaml.Node) (text string, ok bool) {
 // fixedDate notes a fixed text that is no date. The example is an expression that would be.
 func (f *fields) fixedDate(name, example string) {
 	text, ok := fixedText(f.values[name])
-	if !ok {
+	if !ok || f.bad[name] {
 		return
 	}
 	if strings.TrimSpace(text) == "" {
@@ -53,7 +53,7 @@ func (f *fields) fixedDate(name, example string) {
 // fixedEmails notes fixed texts in a list that hold something other than e-mail addresses.
 func (f *fields) fixedEmails(name string) {
 	for _, v := range entriesOf(f.values[name]) {
-		if text, ok := fixedText(v); ok {
+		if text, ok := fixedText(v); ok && !f.bad[name] {
 			for _, one := range splitEmails(text) {
 				f.neverEmail(name, v, one)
 			}
@@ -63,7 +63,7 @@ func (f *fields) fixedEmails(name string) {
 
 // fixedEmail is fixedEmails for one address.
 func (f *fields) fixedEmail(name string) {
-	if text, ok := fixedText(f.values[name]); ok && strings.TrimSpace(text) != "" {
+	if text, ok := fixedText(f.values[name]); ok && strings.TrimSpace(text) != "" && !f.bad[name] {
 		f.neverEmail(name, f.values[name], text)
 	}
 }
@@ -71,6 +71,15 @@ func (f *fields) fixedEmail(name string) {
 func (f *fields) neverEmail(name string, v *yaml.Node, text string) {
 	if _, err := emailAddress(text); err != nil {
 		f.never(v.Line, f.prefix+name, "%v; expected an address, or an expression like {{ contact.email }}", err)
+		return
+	}
+	f.neverDomain(name, v, text)
+}
+
+// neverDomain notes an address at a domain that no mail reaches: ana@example.
+func (f *fields) neverDomain(name string, v *yaml.Node, text string) {
+	if _, domain, ok := strings.Cut(text, "@"); ok && !strings.Contains(strings.Trim(domain, "."), ".") {
+		f.never(v.Line, f.prefix+name, "%s is not an e-mail address: behind the @ a part such as .com is missing", quoteShort(text))
 	}
 }
 

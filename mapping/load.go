@@ -200,7 +200,7 @@ func (l *loader) automation(node *yaml.Node) {
 		f.scope.names["milestone"] = records["milestone"] // what the rest may use
 	}
 	for i := 0; i < len(node.Content) && !f.has("if"); i += 2 {
-		if key := node.Content[i]; key.Value == "if" {
+		if key := node.Content[i]; key.Value == "if" && !f.bad["if"] {
 			f.never(key.Line, "if", "is empty, so it would hold for every record; write a condition, or remove the line")
 		}
 	}
@@ -220,6 +220,9 @@ func (l *loader) identify(f *fields, a *Automation) {
 	}
 	if r, ok := unseen(f.text("name")); ok {
 		f.wrong("name", "holds the character U+%04X, which cannot be seen and could make a screen show something else", r)
+	}
+	if v := f.values["name"]; v != nil && v.Style == 0 && cutOff.MatchString(v.LineComment) {
+		f.never(v.Line, "name", "%s. If it is a comment, write a blank after the #", commentTrap("name", v))
 	}
 	if len([]rune(a.Name)) > longestName {
 		f.wrong("name", "is longer than %d characters", longestName)
@@ -319,6 +322,32 @@ var actionNames = []string{
 	"update_contact", "upsert_contact", "request",
 }
 
+// notIndented returns the action if its fields stand beside it.
+func notIndented(one *fields) (name string, ok bool) {
+	if len(one.keys) < 2 {
+		return "", false
+	}
+	name = one.keys[0]
+	return name, isNull(one.values[name]) && slices.Contains(actionTypes[name].fields, one.keys[1])
+}
+
+// namesOfTags returns the tags if an action has them without add.
+func namesOfTags(body *yaml.Node) string {
+	if body.Kind == yaml.ScalarNode && !isNull(body) {
+		return body.Value
+	}
+	var tags []string
+	for _, v := range body.Content {
+		if body.Kind == yaml.SequenceNode && v.Kind == yaml.ScalarNode {
+			tags = append(tags, v.Value)
+		}
+	}
+	if tags == nil {
+		return ""
+	}
+	return "[" + strings.Join(tags, ", ") + "]"
+}
+
 func (l *loader) actions(f *fields, a *Automation) {
 	list := f.values["do"]
 	if list == nil || list.Kind == yaml.SequenceNode && len(list.Content) == 0 {
@@ -334,31 +363,48 @@ func (l *loader) actions(f *fields, a *Automation) {
 			l.add(entry.Line, "do", "there are more than %d actions", mostActions)
 			return
 		}
-		one := openFields(l.mistakes, "do.", entry)
-		if one == nil {
-			continue
+		l.action(f, a, entry)
+	}
+}
+
+// action reads one entry of do.
+func (l *loader) action(f *fields, a *Automation, entry *yaml.Node) {
+	if bare := entry.Value; entry.Kind == yaml.ScalarNode && slices.Contains(actionNames, bare) {
+		l.add(entry.Line, "do", "must be a list of fields (name: value); write %s: {}", bare)
+		return
+	}
+	one := openFields(l.mistakes, "do.", entry)
+	if one == nil {
+		return
+	}
+	if name, ok := notIndented(one); ok {
+		l.add(one.values[one.keys[1]].Line, "do", "%q belongs to %s; indent it by two more blanks than %s", one.keys[1], name, name)
+		return
+	}
+	if len(one.keys) != 1 {
+		l.add(entry.Line, "do", "must have one action in each entry, this has %d", len(one.keys))
+		return
+	}
+	name := one.keys[0]
+	known, ok := actionTypes[name]
+	switch {
+	case !ok:
+		l.add(entry.Line, "do", "%v", unknown("action", name, actionNames))
+	case !slices.Contains(known.on.triggers, a.On):
+		l.add(entry.Line, "do", "%q does not go with on: %s; it goes with %s", name, a.On, known.on.said)
+	default:
+		body := one.values[name]
+		if body.Line == 0 {
+			body.Line = entry.Line
 		}
-		if len(one.keys) != 1 {
-			l.add(entry.Line, "do", "must have one action in each entry, this has %d", len(one.keys))
-			continue
+		if texts := namesOfTags(body); name == "tags" && texts != "" {
+			l.add(body.Line, name, "must be a list of fields; did you mean { add: %s }?", texts)
+			return
 		}
-		name := one.keys[0]
-		known, ok := actionTypes[name]
-		switch {
-		case !ok:
-			l.add(entry.Line, "do", "%v", unknown("action", name, actionNames))
-		case !slices.Contains(known.on.triggers, a.On):
-			l.add(entry.Line, "do", "%q does not go with on: %s; it goes with %s", name, a.On, known.on.said)
-		default:
-			body := one.values[name]
-			if body.Line == 0 {
-				body.Line = entry.Line
-			}
-			if fields := fieldsOf(l.mistakes, name+".", body, f.scope, known.fields...); fields != nil {
-				act := known.load(fields)
-				a.actions = append(a.actions, act)
-				a.reads.add(act.reads())
-			}
+		if fields := fieldsOf(l.mistakes, name+".", body, f.scope, known.fields...); fields != nil {
+			act := known.load(fields)
+			a.actions = append(a.actions, act)
+			a.reads.add(act.reads())
 		}
 	}
 }

@@ -56,6 +56,7 @@ func (m *meeting) load(f *fields) action {
 	m.types = f.table("types")
 	f.referTo("type", meetingType)
 	f.referToEach("types", meetingType)
+	f.referToKeys("types", tagName)
 	m.invite = loadInvitation(f)
 	for _, v := range f.words("attach") {
 		switch v.Value {
@@ -148,6 +149,8 @@ func loadInvitation(f *fields) invitation {
 	if _, err := emailAddress(text); err != nil && text != "" {
 		what := unknown("invitee", text, []InviteWho{InviteOwner, InviteContact})
 		f.wrong("invite", "%v (or an e-mail address)", what)
+	} else if text != "" && f.has("invite") {
+		f.neverDomain("invite", f.values["invite"], text)
 	}
 	return i
 }

@@ -1,11 +1,14 @@
 package mapping
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // milestone says where a milestone's name and date are. HighLevel has no milestone object.
@@ -56,6 +59,10 @@ func milestoneOf(f *fields, t Trigger) *milestone {
 		if has {
 			f.wrong("milestone", "goes with on: %s, %s and %s only", MilestoneChanged, MilestoneApproaching, WorkflowReceived)
 		}
+		return nil
+	}
+	if v := f.values["milestone"]; v.Kind == yaml.ScalarNode && anyField.MatchString(v.Value) {
+		f.wrong("milestone", "must be a list of fields; did you mean { date: %s }?", anyField.FindStringSubmatch(v.Value)[1])
 		return nil
 	}
 	m := fieldsOf(f.mistakes, "milestone.", f.values["milestone"], f.scope, "name", "date", "tag", "stage", "pipeline", "yearly", "after")
@@ -135,10 +142,8 @@ func (f *fields) milestoneDate(found *milestone) {
 		standard = standardNames(at.record)
 	}
 	switch {
-	case !ok && record == "contact":
-		f.wrong("date", "%s is not a field of the contact; expected contact.<field>, without braces", quoteShort(text))
 	case !ok:
-		f.wrong("date", "%s is not a field of the %s; expected %s.<field>, without braces", quoteShort(text), record, record)
+		f.wrong("date", "%s is not a field of the %s; %s", quoteShort(text), record, meantField(record, text))
 	case standard[at.key] && !slices.Contains(standardDates[at.record], at.key):
 		f.wrong("date", "%s holds no date; expected a custom field or %s", at, enumerate(standardDates[at.record]))
 	case !standard[at.key] && at.record == "appointment":
@@ -146,6 +151,22 @@ func (f *fields) milestoneDate(found *milestone) {
 	}
 	found.date = at
 	f.referToField("date", at)
+}
+
+var (
+	anyField = regexp.MustCompile(`^\{*\s*((?:contact|opportunity|appointment|custom_data)\.\w+)\s*\}*$`)
+	keyForm  = regexp.MustCompile(`^[a-z]\w*$`)
+)
+
+// meantField says which field of a record a text may mean.
+func meantField(record, text string) string {
+	if m := anyField.FindStringSubmatch(text); m != nil && strings.HasPrefix(m[1], record+".") {
+		return fmt.Sprintf("did you mean %s, without braces?", m[1])
+	}
+	if keyForm.MatchString(text) {
+		return fmt.Sprintf("did you mean %s.%s?", record, text)
+	}
+	return fmt.Sprintf("expected %s.<field>, without braces", record)
 }
 
 func (f *fields) milestoneName(found *milestone) {

@@ -67,6 +67,19 @@ func (f *fields) referToTags(field string) {
 	}
 }
 
+// referToKeys notes the keys of a table, in any case.
+func (f *fields) referToKeys(field string, kind nameKind) {
+	v := f.values[field]
+	if v == nil || v.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(v.Content); i += 2 {
+		if key := v.Content[i]; foldWords(key.Value) != "" {
+			f.refer(field, key, []mention{{kind: kind, text: foldWords(key.Value), Line: 1}})
+		}
+	}
+}
+
 // referToEach notes the values of a table.
 func (f *fields) referToEach(field string, kind nameKind) {
 	v := f.values[field]

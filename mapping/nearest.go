@@ -2,12 +2,40 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
+// synonyms are what people write for a name that is spelled otherwise. The first of them
+// that exists is meant.
+var synonyms = map[string][]string{
+	"trigger": {"on"}, "event": {"on"}, "when": {"if", "start"}, "condition": {"if"}, "conditions": {"if"}, "filter": {"if"},
+	"action": {"do"}, "actions": {"do"}, "then": {"do"}, "steps": {"do"}, "status": {"state"}, "title": {"name"},
+	"date": {"start", "due"}, "time": {"at", "start"}, "start": {"due"}, "due_date": {"due"}, "duedate": {"due"}, "due": {"start"}, "begin": {"start"},
+	"end": {"duration"}, "length": {"duration"}, "location": {"place"}, "address": {"place"}, "where": {"place"},
+	"invitee": {"invite"}, "invitees": {"invite"}, "attendees": {"invite"}, "guests": {"invite"}, "subject": {"title"}, "name": {"title"},
+	"body": {"text", "description"}, "description": {"text", "body"}, "note": {"text"}, "content": {"text"}, "notes": {"description", "text"},
+	"user": {"assigned_to"}, "assignee": {"assigned_to"}, "owner": {"assigned_to"}, "alarm": {"reminders"}, "remind": {"reminders"},
+	"tags": {"add"}, "tag": {"add"}, "company": {"organization"}, "email": {"emails"}, "phone": {"phones"},
+	"customer": {"contact"}, "client": {"contact"}, "lead": {"contact"}, "me": {"owner"}, "user_email": {"owner"}, "contact.email": {"contact"},
+	"create_event": {"event"}, "meeting": {"event"}, "create_task": {"highlevel_task"}, "create_note": {"highlevel_note"}, "add_note": {"highlevel_note"},
+	"add_tag": {"tags"}, "remove_tag": {"tags"}, "add_tags": {"tags"}, "create_contact": {"upsert_contact"}, "http": {"request"}, "webhook": {"request"},
+	"canceled": {"cancelled"}, "no_show": {"noshow"}, "confirm": {"confirmed"}, "closed": {"won"},
+}
+
+// meant returns the known name that was meant by another one.
+func meantName[S ~string](name string, known []S) (S, bool) {
+	for _, other := range synonyms[strings.ToLower(name)] {
+		if slices.Contains(known, S(other)) {
+			return S(other), true
+		}
+	}
+	return nearest(name, known)
+}
+
 // unknown returns an error about an unknown name, with a suggestion.
 func unknown[S ~string](what, name string, known []S) error {
-	if near, ok := nearest(name, known); ok {
+	if near, ok := meantName(name, known); ok {
 		return fmt.Errorf("unknown %s %q; did you mean %q?", what, name, near)
 	}
 	if len(known) == 0 {

@@ -183,6 +183,8 @@ func (r *reader) unknownName(n *ast.IdentifierNode) string {
 	switch {
 	case slices.Contains([]string{"now", "today", "tomorrow", "yesterday"}, word):
 		return said + "; within(contact.closing_date, 7) asks whether a date is today or in the next 7 days"
+	case slices.Contains([]string{"user", "custom_values", "right_now", "message", "campaign", "calendar", "invoice", "account"}, word):
+		return fmt.Sprintf("%s; HighLevel fills it in only in its own messages. Known are %s", said, enumerate(known))
 	case called && otherFunctions[word] != "":
 		return fmt.Sprintf("%s; write %s", said, otherFunctions[word])
 	case called:

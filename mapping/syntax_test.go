@@ -37,7 +37,7 @@ func TestAnExpressionThatIsNotUnderstoodIsExplainedToOperators(t *testing.T) {
 		`colour(contact.email)`:                 `unknown function "colour"; `,
 		`contact.first-name != ""`:              `contact.first-name is read as a subtraction; did you mean contact.first_name, or contact["first-name"]?`,
 		`contct.email != ""`:                    `unknown name "contct"; did you mean "contact"?`,
-		`user.name == "x"`:                      `unknown name "user"; known are contact, location`,
+		`user.name == "x"`:                      `unknown name "user"; HighLevel fills it in only in its own messages. Known are contact, location`,
 		`before(contact.closing_date)`:          `before does not go with so many values (at character 1); write it like before(contact.closing_date, "2026-12-01")`,
 		`within(contact.closing_date, 7, 8)`:    `within does not go with so many values (at character 1); write it like within(contact.closing_date, 7)`,
 		`"vip"`:                                 `a condition must be true or false, this gives a text`,

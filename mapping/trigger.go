@@ -1,6 +1,11 @@
 package mapping
 
-import "slices"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // Trigger is what makes an automation read a record. Every sync reads the present record,
 // so a trigger also says how long an item is wanted: with TaskCompleted, as long as the
@@ -175,5 +180,52 @@ func parseTrigger(text string) (Trigger, error) {
 	if slices.Contains(triggers, Trigger(text)) {
 		return Trigger(text), nil
 	}
+	if slices.Contains([]string{"on", "off", "yes", "no", "true", "false"}, strings.ToLower(text)) {
+		return "", fmt.Errorf("%q is no trigger; on names what starts the automation, such as contact.changed (to switch it, write state: on, paused or off)", text)
+	}
+	if meant := meantTrigger(text); meant != "" {
+		return "", fmt.Errorf("unknown trigger %s; did you mean %q?", quoteShort(text), meant)
+	}
 	return "", unknown("trigger", text, triggers)
+}
+
+// triggerWords are other words for what happens to a record; those of HighLevel's events,
+// such as ContactTagUpdate, are among them.
+var triggerWords = map[string][]string{
+	"changed":          {"update", "updated", "edited", "modified", "change", "create", "created", "add", "added", "new"},
+	"created":          {"create", "added", "add", "new"},
+	"deleted":          {"delete", "removed", "remove", "trashed"},
+	"tagged":           {"tag", "tag_update", "tag_added", "tag_changed", "tags_changed"},
+	"dnd_changed":      {"dnd", "dnd_update", "dnd_updated"},
+	"completed":        {"complete", "done", "closed", "finished"},
+	"stage_changed":    {"stage", "stage_update", "stage_updated", "moved"},
+	"status_changed":   {"status", "status_update", "status_updated", "won", "lost"},
+	"value_changed":    {"value", "monetary_value_update", "value_update", "amount_changed"},
+	"assignee_changed": {"assigned", "assigned_to_update", "assigned_to_changed", "owner_changed"},
+	"approaching":      {"before", "due", "upcoming", "near"},
+	"received":         {"triggered", "webhook", "started", "run"},
+}
+
+var newWord = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// meantTrigger returns the trigger that another name for it means; "" if none does.
+func meantTrigger(text string) Trigger {
+	name := strings.ToLower(newWord.ReplaceAllString(text, "${1}_${2}"))
+	at := strings.IndexAny(name, "._- :")
+	if at < 0 {
+		return ""
+	}
+	record, word := name[:at], strings.ReplaceAll(name[at+1:], "-", "_")
+	for _, exact := range []string{"created", "deleted", "changed"} { // before those that only hold it, too
+		if slices.Contains(triggerWords[exact], word) && slices.Contains(triggers, Trigger(record+"."+exact)) {
+			return Trigger(record + "." + exact)
+		}
+	}
+	for _, known := range triggers {
+		of, what, _ := strings.Cut(string(known), ".")
+		if of == record && (word == what || slices.Contains(triggerWords[what], word)) {
+			return known
+		}
+	}
+	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/parser"
 	"go.yaml.in/yaml/v3"
@@ -66,6 +67,10 @@ func badLine(data []byte, reported int) int {
 // make it valid, it says which value.
 func explainSyntax(data []byte, err error) (line int, message string) {
 	reported, message := syntaxError(err)
+	if !utf8.Valid(data) {
+		good := len(data) - len(bytes.TrimLeftFunc(data, func(r rune) bool { return r != utf8.RuneError }))
+		return 1 + bytes.Count(data[:good], []byte("\n")), "this is not YAML: a character is not in UTF-8; save the file as UTF-8"
+	}
 	line = badLine(data, reported)
 	message = "this is not YAML: " + message
 	if len(data) > mostExplained {
@@ -77,6 +82,9 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 	}
 	if indent := lines[line-1][:len(lines[line-1])-len(strings.TrimLeft(lines[line-1], " \t"))]; strings.Contains(indent, "\t") {
 		return line, "this is not YAML: the line is indented with a tab; use blanks"
+	}
+	if closed := withEnd(lines[line-1]); closed != "" {
+		return line, "the quote that begins this value has no end; write " + closed
 	}
 	for n := line; n <= min(line+within, len(lines)); n++ {
 		for _, form := range quotedForms(strings.TrimSuffix(lines[n-1], "\r")) {
@@ -91,7 +99,56 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 			return n, "YAML cannot read this value as it is written; put all of it in quotes: " + form.entry
 		}
 	}
+	if misplaced.MatchString(message) {
+		if said := indentation(lines[:line]); said != "" {
+			return line, "this is not YAML: " + said
+		}
+	}
+	if strings.Contains(message, "expected ','") {
+		return line, "this is not YAML: a [ or { has no end, or a comma is missing"
+	}
 	return line, message
+}
+
+// withEnd returns an entry whose value begins with a quote, with that quote at its end, too;
+// "" if it is there.
+func withEnd(line string) string {
+	m := blockEntry.FindStringSubmatch(strings.TrimSuffix(line, "\r"))
+	if m == nil || m[2] == "" && !strings.Contains(m[1], "-") || strings.Count(m[3], m[3][:1]) != 1 || m[3][0] != '"' && m[3][0] != '\'' {
+		return ""
+	}
+	return m[2] + strings.TrimRight(m[3], " ") + m[3][:1]
+}
+
+// misplaced matches what the parser says of a line in the wrong column.
+var misplaced = regexp.MustCompile(`mapping values are not allowed|did not find expected key|expected '-' indicator`)
+
+var keyLine = regexp.MustCompile(`^\s*(?:- +)*[\w.-]+:(?:\s|$)`)
+
+// indentation says why the last of the lines does not begin where it should; "" if that is
+// not the mistake.
+func indentation(lines []string) string {
+	column := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	last := lines[len(lines)-1]
+	if !keyLine.MatchString(last) {
+		return ""
+	}
+	columns := map[int]bool{}
+	for i := len(lines) - 2; i >= 0; i-- {
+		above := lines[i]
+		if strings.TrimSpace(above) == "" || strings.HasPrefix(strings.TrimSpace(above), "#") {
+			continue
+		}
+		fields := strings.TrimLeft(above, " -") // a field behind a dash begins behind it
+		if begins := len(above) - len(fields); len(columns) == 0 && column(last) > begins && !strings.HasSuffix(strings.TrimSpace(above), ":") {
+			return "this line begins further to the right than the one above, which has a value already; let it begin in the column of the field that it belongs to"
+		}
+		columns[column(above)], columns[len(above)-len(fields)] = true, true
+	}
+	if len(columns) > 0 && !columns[column(last)] {
+		return "this line begins in a column in which no line above it begins; let it begin in the column of the fields or actions that it belongs to"
+	}
+	return ""
 }
 
 // quotedForm is a line with one of its values in quotes, and that entry alone.
@@ -100,6 +157,7 @@ type quotedForm struct{ line, entry string }
 var (
 	blockEntry = regexp.MustCompile(`^(\s*(?:- +)*)((?:[\w.-]+: +)?)(\S.*)$`)
 	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`) // the beginning of a list or mapping, not of a text
+	hashEntry  = regexp.MustCompile(`([\w.-]+: +)(#[^\s,{}\[\]"']+)`)
 	flowEntry  = regexp.MustCompile(`([\w.-]+: +)((?:"[^"]*"|'[^']*'|\{\{[^{}]*\}\}|[^,{}\[\]"'#])+)`)
 )
 
@@ -110,6 +168,10 @@ func quotedForms(line string) (forms []quotedForm) {
 		value, comment := cutComment(m[3])
 		entry := m[2] + inQuotes(meant(m[2], value))
 		forms = append(forms, quotedForm{m[1] + entry + comment, entry})
+	}
+	if m := hashEntry.FindStringSubmatchIndex(line); m != nil {
+		entry := line[m[2]:m[3]] + inQuotes(line[m[4]:m[5]])
+		forms = append(forms, quotedForm{line[:m[2]] + entry + line[m[5]:], entry})
 	}
 	for _, at := range flowEntry.FindAllStringSubmatchIndex(line, -1) {
 		value := strings.TrimSpace(line[at[4]:at[5]])
@@ -180,5 +242,5 @@ func trap(name string, v *yaml.Node) string {
 var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!binary", "!!merge"}
 
 func commentTrap(name string, v *yaml.Node) string {
-	return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(v.Value+" "+v.LineComment))
+	return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(strings.TrimSpace(v.Value+" "+v.LineComment)))
 }
