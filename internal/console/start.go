@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 
@@ -81,12 +80,15 @@ func capitals(name string) string {
 	if name != strings.ToLower(name) {
 		return name
 	}
-	words := strings.Fields(name)
-	for i, word := range words {
-		first, size := utf8.DecodeRuneInString(word)
-		words[i] = string(unicode.ToUpper(first)) + word[size:]
-	}
-	return strings.Join(words, " ")
+	before := ' '
+	return strings.Map(func(r rune) rune {
+		if before == ' ' || before == '-' {
+			before = r
+			return unicode.ToUpper(r)
+		}
+		before = r
+		return r
+	}, strings.Join(strings.Fields(name), " "))
 }
 
 // foundContact is a contact that HighLevel found.

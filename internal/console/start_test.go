@@ -50,21 +50,27 @@ func TestTheFirstStepsLeadFromNothingToAContact(t *testing.T) {
 	d.refuses("/console/start/highlevel", url.Values{"typed": {world.Location.ID}}, "Paste the Private Integration Token")
 	d.does("/console/start/highlevel", url.Values{"typed": {world.Location.ID}, "highlevel": {world.HighLevelToken}}, "/console/start/calendarhero?location="+world.Location.ID+"&said=connected")
 	leads(olivia, "calendarhero")
+	d.wants(d.page(olivia, "/console/start/calendarhero"), "the automations that are on act on each record that changes from then on")
 	d.refuses("/console/start/calendarhero", url.Values{"location": {world.Location.ID}, "calendarhero": {"wrong"}}, "Nothing was stored", "-wrong\"")
 	d.does("/console/start/calendarhero", url.Values{"location": {world.Location.ID}, "calendarhero": {world.CalendarHeroToken}}, "/console/start/recipe?location="+world.Location.ID+"&said=connected")
 	leads(olivia, "recipe")
-	d.wants(d.page(olivia, "/console/start/recipe"), "Milestone to calendar event", "the owner of the CalendarHero account")
+	d.wants(d.page(olivia, "/console/start/recipe"), `Milestone to calendar event</strong> <span class="badge good">on</span>`, "the owner of the CalendarHero account")
 	const milestone = "milestone-to-calendar-event"
 	choice := url.Values{"location": {world.Location.ID}, "recipe": {milestone}}
-	d.wants(d.page(olivia, "/console/start/recipe?"+choice.Encode()), "contact.milestone_date", "The location has it", "Go on to the preview")
+	d.wants(d.page(olivia, "/console/start/recipe?"+choice.Encode()), "contact.milestone_date", "The location has it", "Unknown: the token does not tell", "Go on to the preview")
 	d.does("/console/start/choose", choice, "/console/start/preview?"+choice.Encode())
 	list := d.page(olivia, "/console/start/preview?"+choice.Encode())
 	contact := regexp.MustCompile(`contact=([A-Za-z0-9]+)&amp;location`).FindStringSubmatch(list)
 	if contact == nil {
 		t.Fatalf("no contact to choose:\n%s", list)
 	}
+	d.wants(list, "José Álvarez-Montenegro")
 	choice.Set("contact", contact[1])
-	d.wants(d.page(olivia, "/console/start/preview?"+choice.Encode()), "This is what “Milestone to calendar event” would do", "Switch it on and sync this contact")
+	d.wants(d.page(olivia, "/console/start/preview?"+choice.Encode()), "This is what “Milestone to calendar event” would do", ">Sync this contact<")
+	other := url.Values{"location": {world.Location.ID}, "recipe": {"birthday-to-calendar-event"}}
+	d.does("/console/start/choose", other, "/console/start/preview?"+other.Encode())
+	other.Set("contact", contact[1])
+	d.wants(d.page(olivia, "/console/start/preview?"+other.Encode()), "Switch it on and sync this contact")
 	if state, err := d.store.EntityState(t.Context(), store.Entity{LocationID: world.Location.ID, Kind: "contact", ID: contact[1]}); err != nil || state.Wanted != 0 {
 		t.Errorf("the preview asked for a sync: %+v, %v", state, err)
 	}

@@ -15,6 +15,9 @@ type Recipe struct {
 	Added *automation.Entry // nil = it was not added
 }
 
+// On reports whether the recipe acts on what changes.
+func (r Recipe) On() bool { return r.Added != nil && r.Added.State == mapping.StateOn }
+
 // Recipes lists the recipes in the order of their groups.
 func (d *Desk) Recipes(ctx context.Context) ([]Recipe, error) {
 	entries, err := d.Automations.List(ctx)

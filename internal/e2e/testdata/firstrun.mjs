@@ -79,7 +79,7 @@ try {
 	await page.waitForURL("**contact=*");
 	await check("preview");
 	if (!(await page.textContent("main")).includes("Home inspection: Priya Raman")) fault("the preview does not name the event");
-	await press("button", "Switch it on and sync this contact");
+	await press("button", "Sync this contact");
 	await page.waitForURL("**/start/on*");
 	for (let i = 0; i < 100 && !(await page.textContent("h2")).includes("is in step"); i++) { await page.waitForTimeout(100); await page.reload(); }
 	await check("on");
