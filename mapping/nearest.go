@@ -94,3 +94,9 @@ func distance(a, b string) int {
 	}
 	return d[len(s)][len(t)]
 }
+
+// Nearest returns the known name that a person probably meant; "" if none is similar.
+func Nearest(name string, known []string) string {
+	near, _ := nearest(name, known)
+	return near
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // locations have time zones; the machine may know none
 
@@ -80,7 +81,7 @@ func run(args []string) int {
 		args = []string{"--help"}
 	case args[0] == "help":
 		args = append(args[1:], "--help")
-	case args[0] == "--version":
+	case args[0] == "--version", len(args) == 1 && strings.EqualFold(args[0], "-v"):
 		args = []string{"version"}
 	}
 	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
@@ -99,11 +100,8 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "milepost:", err)
 		return exitFailed
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "milepost:", err)
-		if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil && parse.Context.Selected() != nil {
-			fmt.Fprintf(os.Stderr, "milepost: `milepost %s --help` lists its flags\n", parse.Context.Selected().Path())
-		} else {
-			fmt.Fprintln(os.Stderr, "milepost: `milepost help` lists the commands")
+		for _, line := range wrongUsage(parser, args, err) {
+			fmt.Fprintln(os.Stderr, "milepost:", line)
 		}
 		return exitUsage
 	}

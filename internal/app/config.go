@@ -157,6 +157,10 @@ func CheckEnvironment(model *kong.Application, environ []string) error {
 			slices.ContainsFunc(testOnly, func(p string) bool { return strings.HasPrefix(name, p) }):
 		default:
 			nearest := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(unlike(name, a), unlike(name, b)) })
+			if unlike(name, nearest) > 4*(len(name)-len("MILEPOST_"))/3 { // more than a third of its letters
+				problems = append(problems, fmt.Errorf("unknown environment variable %s; docs/configuration.md lists them", name))
+				continue
+			}
 			problems = append(problems, fmt.Errorf("unknown environment variable %s; did you mean %s?", name, nearest))
 		}
 	}
@@ -288,8 +292,11 @@ func (c *Config) checkTokens() (problems []error) {
 	return problems
 }
 
-// checkPlaces checks where Milepost listens and where its database is.
+// checkPlaces checks where Milepost listens, where its database is, and how often it looks.
 func (c *Config) checkPlaces() (wrong error) {
+	if c.ReconcileEvery < 0 {
+		wrong = errors.New("MILEPOST_RECONCILE_EVERY must not be negative; 0 = never")
+	}
 	for _, l := range [][2]string{{"MILEPOST_LISTEN", c.Listen}, {"MILEPOST_ADMIN_LISTEN", c.AdminListen}} {
 		if l[1] != "" && !isListenAddress(l[1]) {
 			wrong = errors.Join(wrong, fmt.Errorf("%s: %q is not an address such as :8080 or 127.0.0.1:8080", l[0], l[1]))
