@@ -66,7 +66,7 @@ func TestTheSandboxTriesAutomationsOfOnesOwn(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	out := runSandbox(t, &sandboxCmd{Automations: file, Addresses: path, Once: true}, "The page shows beside each record")
-	if !strings.Contains(out, "CalendarHero  + Confirm the inspector [") || strings.Contains(out, "Home inspection") {
+	if !strings.Contains(out, "CalendarHero  + Confirm the inspector [") || !strings.Contains(out, "HighLevel: 6. Contacts: 1.") || strings.Contains(out, "Home inspection") {
 		t.Errorf("it does not show what the automations make:\n%s", out)
 	}
 	b, err := os.ReadFile(path)

@@ -176,6 +176,7 @@ func quietly(quiet time.Duration) string {
 // what arrived.
 func syncSeeded(ctx context.Context, out io.Writer, world *sandbox.World, milepost *app.App) error {
 	s := &scenario{out: out, world: world, milepost: milepost}
+	before := len(world.CalendarHero.Contacts())
 	if err := s.lookAtAll(ctx); err != nil {
 		return err
 	}
@@ -184,8 +185,8 @@ func syncSeeded(ctx context.Context, out io.Writer, world *sandbox.World, milepo
 	if err != nil {
 		return fmt.Errorf("the records were not synced: %w", err)
 	}
-	fmt.Fprintf(out, "They created %d meeting requests and %d contacts for the records in HighLevel. The page shows beside each record what Milepost did and why.\n",
-		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts()))
+	fmt.Fprintf(out, "Meeting requests created for the records in HighLevel: %d. Contacts: %d. The page shows beside each record what Milepost did and why.\n",
+		len(world.CalendarHero.Requests()), len(world.CalendarHero.Contacts())-before)
 	return nil
 }
 

@@ -32,7 +32,9 @@ func (e effectView) Words() string {
 func (e effectView) When() string { return e.At.Format("3:04:05 PM") }
 
 // tells reports whether it is more than a look that found nothing to do.
-func (e Effect) tells() bool { return e.Outcome != "unchanged" || e.Detail != "" }
+func (e Effect) tells() bool {
+	return e.Detail != "" || e.Outcome != "unchanged" && e.Outcome != "skipped"
+}
 
 // record is one of HighLevel's.
 type record struct{ kind, id, what string }

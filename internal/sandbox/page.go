@@ -328,7 +328,7 @@ func (w *World) requestView(r calendarhero.MeetingRequest) requestView {
 // webhookLine tells how delivery stands, so that a person sees why nothing moves.
 func (w *World) webhookLine() string {
 	sent := w.HighLevel.Sent()
-	waiting, failed, accepted := 0, 0, 0
+	waiting, failed, accepted, why := 0, 0, 0, ""
 	for _, s := range sent {
 		switch {
 		case s.LastStatus >= 200 && s.LastStatus < 300:
@@ -337,6 +337,11 @@ func (w *World) webhookLine() string {
 			failed++
 		case !s.Done:
 			waiting++
+			if s.LastStatus != 0 {
+				why = fmt.Sprintf("Milepost answered %d", s.LastStatus)
+			} else if s.LastError != "" {
+				why = "Milepost does not answer"
+			}
 		}
 	}
 	switch {
@@ -348,6 +353,9 @@ func (w *World) webhookLine() string {
 	line := plural(accepted, "webhook") + " accepted"
 	if waiting > 0 {
 		line += fmt.Sprintf(", %d waiting", waiting)
+		if why != "" {
+			line += ", because " + why + ". HighLevel sends them again"
+		}
 	}
 	if failed > 0 {
 		line += fmt.Sprintf(", %d given up", failed)

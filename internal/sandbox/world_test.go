@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,5 +354,30 @@ func TestACustomFieldIsAddedAndFilledOnThePage(t *testing.T) {
 	id := w.HighLevel.Contacts()[0].ID
 	if status, page := submit(t, w, "/contacts/"+id+"/fields", url.Values{"field": {"contact.renewal_date"}, "value": {"2027-02-03"}}); status != 200 || !strings.Contains(page, "2027-02-03") {
 		t.Errorf("filling it answers %d", status)
+	}
+}
+
+func TestThePageSaysWhyWebhooksWait(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	var silent atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		if silent.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		rw.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer server.Close()
+	w.HighLevel.SetWebhookURL(server.URL)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, want := range []string{"Milepost answered 401", "Milepost does not answer"} {
+		fakehttptest.Must(t, w.HighLevel.AddTags(w.HighLevel.Contacts()[0].ID, want))
+		if err := w.WaitFor(ctx, func() bool {
+			return strings.Contains(w.webhookLine(), "waiting, because "+want+". HighLevel sends them again")
+		}); err != nil {
+			t.Errorf("%v: the page says %q, want %q", err, w.webhookLine(), want)
+		}
+		silent.Store(true)
 	}
 }
