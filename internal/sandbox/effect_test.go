@@ -35,6 +35,13 @@ func TestARecordAndItsRequestLeadToEachOther(t *testing.T) {
 	}
 }
 
+func TestThePageOfTheFakesAloneHasNoEmptyStrip(t *testing.T) {
+	t.Parallel()
+	if _, page := get(t, startWorld(t).PageURL+"/"); !strings.Contains(page, `<div id="latest" class="latest" data-live role="status"></div>`) {
+		t.Error("the strip of what is latest is not empty, so it is shown")
+	}
+}
+
 func TestWhatMilepostDidIsNotHiddenByTheLookAfterIt(t *testing.T) {
 	var s effects
 	r, at := record{"task", "t1", "Task"}, time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC)
