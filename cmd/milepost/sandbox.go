@@ -206,6 +206,7 @@ export MILEPOST_HIGHLEVEL_APP_ID=%s
 export MILEPOST_HIGHLEVEL_WEBHOOK_KEYS='%s'
 export MILEPOST_CALENDARHERO_BASE_URL=%s
 export MILEPOST_CALENDARHERO_TOKEN=%s
+export MILEPOST_RECONCILE_EVERY=15s   # with the default, what you do in CalendarHero takes up to 5 minutes, an edited task 15
 
 Webhooks go to %s (--webhook-url). The page is at %s. Press Ctrl-C to stop.
 `, world.HighLevelURL, world.HighLevelToken, world.Location.ID, world.HighLevel.AppID(), strings.TrimSpace(world.HighLevel.PublicKeyPEM()),

@@ -49,7 +49,7 @@ func TestTheFakesRunAloneForAMilepostOfOnesOwn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	out := runSandbox(t, &sandboxCmd{FakesOnly: true, Addresses: path, WebhookURL: "http://127.0.0.1:1/webhooks/highlevel"}, "Press Ctrl-C to stop")
-	for _, name := range []string{"MILEPOST_HIGHLEVEL_BASE_URL", "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS", "MILEPOST_CALENDARHERO_TOKEN"} {
+	for _, name := range []string{"MILEPOST_HIGHLEVEL_BASE_URL", "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS", "MILEPOST_CALENDARHERO_TOKEN", "MILEPOST_RECONCILE_EVERY"} {
 		if !strings.Contains(out, "export "+name+"=") {
 			t.Errorf("%s is not printed:\n%s", name, out)
 		}
