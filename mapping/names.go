@@ -381,14 +381,27 @@ func (n mention) missingUser(users []User) string {
 	if users == nil || slices.ContainsFunc(users, func(u User) bool { return u.ID == n.text }) {
 		return ""
 	}
+	if near := NearestUser(n.text, users); near != "" {
+		return fmt.Sprintf("the location has no user with this id; did you mean %q?", near)
+	}
+	return "the location has no user with this id; write the id of a user, not a name"
+}
+
+// NearestUser returns the id of the user with a similar id, name, first name or address; ""
+// if there is none.
+func NearestUser(text string, users []User) string {
 	var all []string
-	for _, of := range []func(User) string{func(u User) string { return u.ID }, func(u User) string { return u.Name }, func(u User) string { return u.Email }} {
+	for _, of := range []func(User) string{
+		func(u User) string { return u.ID }, func(u User) string { return u.Name }, func(u User) string { return u.Email },
+		func(u User) string { first, _, _ := strings.Cut(u.Name, " "); return first },
+	} {
 		for _, u := range users {
 			all = append(all, of(u))
 		}
 	}
-	if near, ok := nearest(n.text, all); ok {
-		return fmt.Sprintf("the location has no user with this id; did you mean %q?", users[slices.Index(all, near)%len(users)].ID)
+	near, ok := nearest(text, all)
+	if !ok {
+		return ""
 	}
-	return "the location has no user with this id; write the id of a user, not a name"
+	return users[slices.Index(all, near)%len(users)].ID
 }

@@ -598,10 +598,8 @@ func (c *showRecipeCmd) Run() error {
 			return err
 		}
 	}
-	return errNoRecipe
+	return errors.New(automation.NoRecipe(c.ID))
 }
-
-var errNoRecipe = errors.New("no recipe has this id; `milepost recipes list` shows them")
 
 type checkRecipeCmd struct {
 	ID       string `arg:"" help:"Id of the recipe."`
@@ -622,7 +620,7 @@ func (c *checkRecipeCmd) check(ctx context.Context, out io.Writer) error {
 		desk := operate.New(operate.Config{Store: state.Store, Automations: state.Automations, Connections: state.Connections})
 		r, err := desk.Recipe(ctx, c.ID)
 		if errors.Is(err, operate.ErrUnknown) {
-			return errNoRecipe
+			return errors.New(automation.NoRecipe(c.ID))
 		} else if err != nil {
 			return err
 		}

@@ -44,6 +44,9 @@ func (c *backfillCmd) run(ctx context.Context, out io.Writer, terminal bool) err
 		return usageError("--json needs --dry-run, which lists what would change")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if err := deskOf(state).KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+			return err
+		}
 		backfill, err := state.Backfill(c.Config)
 		if err != nil {
 			return err

@@ -37,6 +37,8 @@ func (c *backupCmd) Run(ctx context.Context) (err error) {
 	}
 	if info, err := os.Stat(c.File); err == nil && info.IsDir() {
 		return usageError(c.File + " is a folder: name the file to write in it")
+	} else if err == nil && info.Size() > 0 && !backup.IsArchive(c.File) {
+		return fmt.Errorf("%s is there and is no archive of `milepost backup`: name another file, or move it away", c.File)
 	}
 	// The archive gets its name once it is complete.
 	part, err := os.OpenFile(c.File+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -55,6 +55,20 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"--version"}, status: 0, says: "milepost "},
 		{args: []string{"nonsense"}, status: 2, says: "milepost help"},
 		{args: []string{"-v"}, status: 0, says: "milepost "},
+		{args: []string{"deliveries", "nowhere"}, status: 1, says: "location nowhere is not connected"},
+		{args: []string{"deliveries", "--outcome", "dropped"}, status: 2, says: "did you mean stopped?"},
+		{args: []string{"feed-key", "nowhere", "--list"}, status: 1, says: "location nowhere is not connected"},
+		{args: []string{"workflow-key", "nowhere", "--list"}, status: 1, says: "location nowhere is not connected"},
+		{args: []string{"workflow-key", "loc", "--dry-run"}, status: 2, says: "--dry-run goes with --revoke"},
+		{args: []string{"hooks", "release", "nowhere"}, status: 1, says: "location nowhere is not connected"},
+		{args: []string{"hooks", "take", "loc", "--event", "meeting_start"}, status: 2, says: "did you mean meeting_started?"},
+		{args: []string{"forget", "--contact", "c1", "--location", "nowhere"}, status: 1, says: "location nowhere is not connected"},
+		{args: []string{"backfill", "--since", "all", "--location", "nowhere"}, status: 1, says: "location nowhere is not connected"},
+		{args: []string{"recipes", "show", "milestone-to-calendar-evnt"}, status: 1, says: "did you mean milestone-to-calendar-event?"},
+		{args: []string{"automations", "show", "task-to-calendar-tsk"}, status: 1, says: "did you mean task-to-calendar-task?"},
+		{args: []string{"people", "remove", "ann"}, status: 1, says: `no person is called "ann"`},
+		{args: []string{"keys", "drop", "--dry-run"}, status: 0, says: "Nothing was changed."},
+		{args: []string{"backup", broken}, status: 1, says: "is no archive of `milepost backup`"},
 		{args: []string{"chekc"}, status: 2, says: "unknown command \"chekc\"; did you mean `milepost check`?"},
 		{args: []string{"connections", "remov", "loc"}, status: 2, says: "did you mean `milepost connections remove`?"},
 		{args: []string{"connections", "bogus"}, status: 2, says: "`milepost connections` has list, set, allow, remove"},
@@ -135,7 +149,7 @@ func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	testenv.Long(t)
 	t.Parallel()
 	for _, args := range []string{
-		"connections --json", "connections list --json", "removals --json", "alerts --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json", "feed-key loc --list --json", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
+		"connections --json", "connections list --json", "removals --json", "alerts --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "feed-key loc --list --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

@@ -7,11 +7,13 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"milepost/internal/app"
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 type listDeliveriesCmd struct {
@@ -35,7 +37,15 @@ func (c *listDeliveriesCmd) run(ctx context.Context, out io.Writer, now time.Tim
 	if err != nil {
 		return err
 	}
+	if _, ok := operate.Outcomes(c.Outcome); !ok && c.Outcome != "" {
+		return usageError(noOutcome(c.Outcome))
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if c.Location != "" {
+			if err := deskOf(state).KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+				return err
+			}
+		}
 		rows, err := c.newest(ctx, state.Store, since)
 		if err != nil {
 			return err
@@ -54,6 +64,15 @@ func (c *listDeliveriesCmd) run(ctx context.Context, out io.Writer, now time.Tim
 			column[deliveryRow]{"WHY", func(r deliveryRow) string { return inOneLine(r.Detail) }},
 		)
 	})
+}
+
+// noOutcome says that there is no such outcome, and which was meant.
+func noOutcome(name string) string {
+	said := fmt.Sprintf("--outcome: there is no outcome %q", name)
+	if near := mapping.Nearest(name, store.AllOutcomes); near != "" {
+		return said + "; did you mean " + near + "?"
+	}
+	return said + "; there are " + strings.Join(store.AllOutcomes, ", ")
 }
 
 // deliveryRow is one webhook and what became of it, oldest first.

@@ -18,6 +18,7 @@ type feedKeyCmd struct {
 	User     string `xor:"whose" placeholder:"ID" help:"Only records assigned to this HighLevel user."`
 	List     bool   `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
+	consent
 	Force      bool   `help:"Create the key even if HighLevel does not find the contact or user."`
 	Revoke     string `xor:"what" placeholder:"ID" help:"Revoke a key now: the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
@@ -27,8 +28,14 @@ type feedKeyCmd struct {
 func (c *feedKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
 
 func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
+	if c.DryRun && c.Revoke == "" {
+		return usageError("--dry-run goes with --revoke")
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := deskOf(state)
+		if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+			return err
+		}
 		switch {
 		case c.List:
 			keys, err := state.Store.FeedKeys(ctx, c.Location)
@@ -37,8 +44,7 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 			}
 			return listFeedKeys(out, c.asJSON, c.Location, keys)
 		case c.Revoke != "":
-			n, err := desk.EndFeedLinks(ctx, byCommand, c.Location, c.Revoke)
-			return revoked(out, n, err, "requests for these calendars get 404")
+			return c.revoke(ctx, desk, out)
 		}
 		feed := store.Feed{LocationID: c.Location, ContactID: c.Contact, AssignedTo: c.User}
 		link, err := desk.NewFeedLink(ctx, byCommand, feed, c.Force)
@@ -54,6 +60,19 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
 		return nil
 	})
+}
+
+// revoke asks, and revokes keys.
+func (c *feedKeyCmd) revoke(ctx context.Context, desk *operate.Desk, out io.Writer) error {
+	keys, err := desk.FeedLinks(ctx, c.Location, c.Revoke)
+	if err != nil {
+		return revoked(out, 0, err, "")
+	}
+	if goOn, err := c.ask(out, fmt.Sprintf("%d feed keys of location %s would stop working now.", len(keys), c.Location), "Calendars that subscribe to these URLs would get no more changes. Nobody would get mail."); err != nil || !goOn {
+		return err
+	}
+	n, err := desk.EndFeedLinks(ctx, byCommand, c.Location, c.Revoke)
+	return revoked(out, n, err, "requests for these calendars get 404")
 }
 
 // feedOwner names the records that a feed shows.

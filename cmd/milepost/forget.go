@@ -38,7 +38,10 @@ func (c *forgetCmd) run(ctx context.Context, out io.Writer) error {
 		if err := state.OpenQueue(); err != nil {
 			return err
 		}
-		desk := operate.New(operate.Config{Store: state.Store})
+		desk := deskOf(state)
+		if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+			return err
+		}
 		if c.Undo {
 			return c.undo(ctx, desk, out)
 		}
@@ -105,6 +108,9 @@ func (c *forgetCmd) consequences(ctx context.Context, desk *operate.Desk) ([]str
 	would := []string{
 		fmt.Sprintf("Contact %s of location %s would be deleted in CalendarHero, and all data that Milepost stores about it erased.", c.Contact, c.Location),
 		"It stays in HighLevel, and Milepost does not sync it until `milepost forget --undo`.",
+	}
+	if known, err := desk.KnowsContact(ctx, c.Location, c.Contact); err == nil && !known {
+		would = append(would, "Milepost knows nothing about this contact now: check its id.")
 	}
 	for _, r := range requests {
 		would = append(would, fmt.Sprintf("The meeting request %q, %s, would be cancelled. CalendarHero mails %s.",

@@ -16,6 +16,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 type hooksCmd struct {
@@ -153,7 +154,10 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 	events := calendarhero.Events
 	switch {
 	case c.Event != "" && !slices.Contains(events, c.Event):
-		return fmt.Errorf("%q is not a CalendarHero event; the events are %s", c.Event, strings.Join(events, ", "))
+		if near := mapping.Nearest(c.Event, events); near != "" {
+			return usageError(fmt.Sprintf("%q is not a CalendarHero event; did you mean %s?", c.Event, near))
+		}
+		return usageError(fmt.Sprintf("%q is not a CalendarHero event; the events are %s", c.Event, strings.Join(events, ", ")))
 	case c.Event != "":
 		events = []string{c.Event}
 	}
@@ -178,7 +182,8 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 type releaseHooksCmd struct {
 	app.Config `embed:"" group:"Settings"`
 	Location   string `arg:"" help:"Id of a HighLevel location that uses the CalendarHero account."`
-	Yes        bool   `help:"Also delete webhooks that Milepost cannot read and that may belong to another tool by now."`
+	DryRun     bool   `help:"Show what would happen, and change nothing."`
+	Yes        bool   `help:"Do not ask. Also delete webhooks that Milepost cannot read and that may belong to another tool by now."`
 }
 
 // Run deletes Milepost's webhooks.
@@ -186,7 +191,16 @@ func (c *releaseHooksCmd) Run(ctx context.Context) error { return c.release(ctx,
 
 func (c *releaseHooksCmd) release(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		hooks, unread, err := deskOf(state).ReleaseHooks(ctx, byCommand, c.Location, c.Yes)
+		desk := deskOf(state)
+		if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+			return err
+		}
+		if goOn, err := (consent{DryRun: c.DryRun, Yes: c.Yes}).ask(out,
+			fmt.Sprintf("Milepost's webhooks at the CalendarHero account of location %s would be deleted, and Milepost would poll the account instead.", c.Location),
+			"Items in CalendarHero would stay, and nobody would get mail."); err != nil || !goOn {
+			return err
+		}
+		hooks, unread, err := desk.ReleaseHooks(ctx, byCommand, c.Location, c.Yes)
 		would := "receives"
 		if err != nil {
 			would = "would receive"

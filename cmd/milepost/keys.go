@@ -51,12 +51,22 @@ func (c *rotateKeysCmd) rotate(ctx context.Context, out io.Writer) error {
 }
 
 type dropKeysCmd struct {
+	consent
 	app.Config `embed:"" group:"Settings"`
 }
 
 // Run drops what nobody can read any more.
 func (c *dropKeysCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
+		lost, err := state.Connections.Lost(ctx)
+		if err != nil {
+			return err
+		}
+		if goOn, err := c.ask(os.Stdout,
+			fmt.Sprintf("%d stored tokens whose key is not among the encryption keys would be deleted, and their locations would have to be connected again.", len(lost)),
+			"If you have the key, put it into MILEPOST_ENCRYPTION_KEYS or the data directory instead. Nobody would get mail."); err != nil || !goOn {
+			return err
+		}
 		n, locations, err := state.Connections.DropLost(ctx)
 		fmt.Printf("deleted %d stored tokens whose key is lost\n", n)
 		for _, id := range locations {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/people"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 type peopleCmd struct {
@@ -117,7 +119,7 @@ func (c *addPersonCmd) run(ctx context.Context, in io.Reader, out io.Writer) err
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if err := registry(state).Add(ctx, byCommand, c.Name, password, people.Role(c.Role)); err != nil {
-			return fmt.Errorf("add %s: %w", oneLine(c.Name), err)
+			return fmt.Errorf("add %q: %w", oneLine(c.Name), err)
 		}
 		fmt.Fprintf(out, "%s can sign in to the console as %s\n", c.Name, c.Role)
 		return showPassword(out, c.Name, password, generated)
@@ -144,28 +146,39 @@ type removePersonCmd struct {
 // Run removes the person.
 func (c *removePersonCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if err := c.exists(ctx, state.Store); err != nil {
+			return err
+		}
 		if goOn, err := c.ask(os.Stdout, fmt.Sprintf("%s would be signed out everywhere, and could not sign in again.", c.Name)); err != nil || !goOn {
 			return err
 		}
 		if err := registry(state).Remove(ctx, byCommand, c.Name); err != nil {
-			return c.named(ctx, state.Store, err)
+			return err
 		}
 		fmt.Printf("%s is removed\n", c.Name)
 		return nil
 	})
 }
 
-// named says who there is if nobody has the name.
-func (c *removePersonCmd) named(ctx context.Context, st *store.Store, err error) error {
-	list, listErr := st.People(ctx)
-	if !errors.Is(err, people.ErrNobody) || listErr != nil || len(list) == 0 {
+// exists says who there is if nobody has the name.
+func (c *removePersonCmd) exists(ctx context.Context, st *store.Store) error {
+	list, err := st.People(ctx)
+	if err != nil {
 		return err
 	}
 	names := make([]string, len(list))
 	for i, p := range list {
 		names[i] = p.Name
 	}
-	return fmt.Errorf("%w; these can sign in: %s", err, strings.Join(names, ", "))
+	switch near := mapping.Nearest(c.Name, names); {
+	case slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, c.Name) }):
+		return nil
+	case len(names) == 0:
+		return fmt.Errorf("no person is called %q, and nobody can sign in by password", c.Name)
+	case near != "":
+		return fmt.Errorf("no person is called %q; did you mean %s?", c.Name, near)
+	}
+	return fmt.Errorf("no person is called %q; these can sign in: %s", c.Name, strings.Join(names, ", "))
 }
 
 type passwordCmd struct {

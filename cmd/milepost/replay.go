@@ -62,7 +62,7 @@ func (c *replayCmd) selection(now time.Time) (operate.Selection, error) {
 	if c.Outcome != "" {
 		var ok bool
 		if q.Outcomes, ok = operate.Outcomes(c.Outcome); !ok {
-			return s, usageError(fmt.Sprintf("--outcome: there is no outcome %q", c.Outcome))
+			return s, usageError(noOutcome(c.Outcome))
 		}
 	}
 	if c.Since != "" {

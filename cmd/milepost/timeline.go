@@ -35,19 +35,19 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 		return err
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
-		entries, err := operate.New(operate.Config{Store: state.Store}).Timeline(ctx, c.Location, c.Contact, since, c.Limit)
+		desk := deskOf(state)
+		entries, err := desk.Timeline(ctx, c.Location, c.Contact, since, c.Limit)
 		if err != nil {
 			return err
 		}
 		slices.Reverse(entries)
 		if len(entries) == 0 {
-			if err := c.known(ctx, state); err != nil {
+			if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
 				return err
 			}
 		}
 		if len(entries) == 0 && !c.JSON {
-			fmt.Fprintf(out, "nothing has happened in location %s\n", c.Location)
-			return nil
+			return c.nothing(ctx, desk, out)
 		}
 		rows := make([]timelineRow, len(entries))
 		for i, e := range entries {
@@ -63,23 +63,21 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 	})
 }
 
-// known fails if the location was never connected: then the id is mistyped, most likely.
-func (c *timelineCmd) known(ctx context.Context, state *app.State) error {
-	list, err := state.Store.Connections(ctx)
+// nothing says that nothing has happened, and whether the contact's id may be mistyped.
+func (c *timelineCmd) nothing(ctx context.Context, desk *operate.Desk, out io.Writer) error {
+	if c.Contact == "" {
+		fmt.Fprintf(out, "nothing has happened in location %s\n", c.Location)
+		return nil
+	}
+	known, err := desk.KnowsContact(ctx, c.Location, c.Contact)
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(list))
-	for i, conn := range list {
-		ids[i] = conn.LocationID
+	fmt.Fprintf(out, "nothing has happened to contact %s in location %s\n", c.Contact, c.Location)
+	if !known {
+		fmt.Fprintln(out, "Milepost has never heard of it: check the id, which ends the address of the contact's page in HighLevel.")
 	}
-	if c.Location == c.HighLevelLocationID || slices.Contains(ids, c.Location) {
-		return nil
-	}
-	if len(ids) == 0 {
-		return fmt.Errorf("location %s is not connected, and no other is", c.Location)
-	}
-	return fmt.Errorf("location %s is not connected; these are: %s", c.Location, strings.Join(ids, ", "))
+	return nil
 }
 
 // timelineRow is one entry, oldest first.

@@ -19,6 +19,7 @@ type workflowKeyCmd struct {
 	Overlap  time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s revokes them now."`
 	List     bool          `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
+	consent
 	Revoke     string `xor:"what" placeholder:"ID" help:"Revoke a key now: the id that --list shows, or all."`
 	app.Config `embed:"" group:"Settings"`
 }
@@ -30,8 +31,14 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 	if c.Overlap < 0 {
 		return usageError("--overlap must not be negative")
 	}
+	if c.DryRun && c.Revoke == "" {
+		return usageError("--dry-run goes with --revoke")
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := deskOf(state)
+		if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+			return err
+		}
 		keys, err := state.Store.WorkflowKeys(ctx, c.Location)
 		switch {
 		case err != nil:
@@ -39,8 +46,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		case c.List:
 			return listWorkflowKeys(out, c.asJSON, c.Location, keys, now)
 		case c.Revoke != "":
-			n, err := desk.EndWorkflowLinks(ctx, byCommand, c.Location, c.Revoke)
-			return revoked(out, n, err, "Milepost rejects webhooks to these URLs")
+			return c.revoke(ctx, desk, out)
 		}
 		var until time.Time
 		if c.Rotate {
@@ -61,6 +67,19 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		}
 		return nil
 	})
+}
+
+// revoke asks, and revokes keys.
+func (c *workflowKeyCmd) revoke(ctx context.Context, desk *operate.Desk, out io.Writer) error {
+	ending, err := desk.WorkflowLinks(ctx, c.Location, c.Revoke)
+	if err != nil {
+		return revoked(out, 0, err, "")
+	}
+	if goOn, err := c.ask(out, fmt.Sprintf("%d workflow keys of location %s would stop working now.", len(ending), c.Location), "Milepost would reject the webhooks that workflows send to these URLs, and what they ask for would not happen. Nobody would get mail."); err != nil || !goOn {
+		return err
+	}
+	n, err := desk.EndWorkflowLinks(ctx, byCommand, c.Location, c.Revoke)
+	return revoked(out, n, err, "Milepost rejects webhooks to these URLs")
 }
 
 func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.WorkflowKey, now time.Time) error {

@@ -19,7 +19,7 @@ _milepost() {
 	" hooks") words="list take release --json --help" ;;
 	" hooks list") words="--json --help" ;;
 	" hooks take") words="--event --yes --help" ;;
-	" hooks release") words="--yes --help" ;;
+	" hooks release") words="--dry-run --yes --help" ;;
 	" automations") words="list show export import publish discard enable disable pause history diff restore test apply delete --json --help" ;;
 	" automations list") words="--json --help" ;;
 	" automations show") words="--draft --json --help" ;;
@@ -53,8 +53,8 @@ _milepost() {
 	" requests list") words="--json --help" ;;
 	" requests settle") words="--sent --again --help" ;;
 	" requests release") words="--help" ;;
-	" workflow-key") words="--rotate --overlap --list --json --revoke --help" ;;
-	" feed-key") words="--contact --user --list --json --force --revoke --help" ;;
+	" workflow-key") words="--rotate --overlap --list --json --dry-run --yes --revoke --help" ;;
+	" feed-key") words="--contact --user --list --json --dry-run --yes --force --revoke --help" ;;
 	" attention") words="list retry ack snooze reopen --all --json --help" ;;
 	" attention list") words="--all --json --help" ;;
 	" attention retry") words="--help" ;;
@@ -79,7 +79,7 @@ _milepost() {
 	" people token") words="--label --list --json --revoke --help" ;;
 	" keys") words="generate drop rotate --help" ;;
 	" keys generate") words="--help" ;;
-	" keys drop") words="--help" ;;
+	" keys drop") words="--dry-run --yes --help" ;;
 	" keys rotate") words="--help" ;;
 	" check") words="--contact --live --report --location --json --help" ;;
 	" backup") words="--help" ;;

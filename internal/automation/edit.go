@@ -151,6 +151,9 @@ func unknown(id string, ids []string) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("%w: %q; there is none yet (see `milepost recipes list`)", ErrUnknown, id)
 	}
+	if near := mapping.Nearest(id, ids); near != "" {
+		return fmt.Errorf("%w: %q; did you mean %s?", ErrUnknown, id, near)
+	}
 	const most = 20
 	if len(ids) > most {
 		return fmt.Errorf("%w: %q; `milepost automations list` shows all %d", ErrUnknown, id, len(ids))
@@ -526,11 +529,24 @@ func (l *Library) DiscardDraft(ctx context.Context, id string, by By) (Change, e
 	}))
 }
 
+// NoRecipe says that no recipe has an id, and which was probably meant.
+func NoRecipe(id string) string {
+	var ids []string
+	for _, r := range recipes() {
+		ids = append(ids, r.ID)
+	}
+	said := fmt.Sprintf("no recipe has the id %q; ", id)
+	if near := mapping.Nearest(id, ids); near != "" {
+		return said + "did you mean " + near + "?"
+	}
+	return said + "`milepost recipes list` shows them"
+}
+
 // AddRecipe saves a recipe as an automation, in that state.
 func (l *Library) AddRecipe(ctx context.Context, id string, state mapping.State, by By) (Change, error) {
 	r, ok := findRecipe(id)
 	if !ok {
-		return Change{}, refused("no recipe has the id %q; `milepost recipes list` shows them", id)
+		return Change{}, refused("%s", NoRecipe(id))
 	}
 	text, err := mapping.WithState(r.Text, state)
 	if err != nil {

@@ -59,6 +59,22 @@ func Restore(ctx context.Context, archive io.Reader, dir string) (madeAt time.Ti
 	return m.MadeAt, m.Version, syncDir(dir)
 }
 
+// IsArchive reports whether a file is an archive of any format that Write has written. Its
+// first file is the manifest.
+func IsArchive(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	zip, err := gzip.NewReader(file)
+	if err != nil {
+		return false
+	}
+	header, err := tar.NewReader(zip).Next()
+	return err == nil && header.Name == manifestName
+}
+
 // unpack writes what the manifest names into dir, and nothing else.
 func unpack(r io.Reader, dir string) (m manifest, err error) {
 	zip, err := gzip.NewReader(r)

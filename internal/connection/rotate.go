@@ -56,24 +56,32 @@ func (r *Registry) EncryptAgain(ctx context.Context) (n int, err error) {
 	}
 }
 
+// Lost lists the secrets whose key is lost.
+func (r *Registry) Lost(ctx context.Context) (names []string, err error) {
+	const all = 1 << 20
+	list, err := r.Store.SecretsNotUnder(ctx, "", all)
+	for _, s := range list {
+		if !r.Ring.Has(secret.KeyID(s.Sealed)) {
+			names = append(names, s.Name)
+		}
+	}
+	return names, err
+}
+
 // DropLost drops every secret whose key is lost, and returns how many, and the
 // locations that have to be connected again because of it.
 func (r *Registry) DropLost(ctx context.Context) (n int, locations []string, err error) {
-	const all = 1 << 20
-	list, err := r.Store.SecretsNotUnder(ctx, "", all)
+	names, err := r.Lost(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
-	for _, s := range list {
-		if r.Ring.Has(secret.KeyID(s.Sealed)) {
-			continue
-		}
-		if err := r.Store.DropSecret(ctx, s.Name); err != nil {
+	for _, name := range names {
+		if err := r.Store.DropSecret(ctx, name); err != nil {
 			return n, locations, err
 		}
 		n++
-		id := path.Base(s.Name)
-		if s.Name == appSettingsName || s.Name == companyGrant(id) || s.Name == hookName(id) || slices.Contains(locations, id) {
+		id := path.Base(name)
+		if name == appSettingsName || name == companyGrant(id) || name == hookName(id) || slices.Contains(locations, id) {
 			continue
 		}
 		locations = append(locations, id)

@@ -14,6 +14,7 @@ import (
 	"milepost/internal/connection"
 	"milepost/internal/secret"
 	"milepost/internal/store"
+	"milepost/mapping"
 )
 
 // Connection is a location that was ever connected, and how it is served.
@@ -212,8 +213,8 @@ func (d *Desk) AllowAgency(ctx context.Context, who, companyID string) error {
 
 // WouldDisconnect says what Disconnect would do, a line each.
 func (d *Desk) WouldDisconnect(ctx context.Context, locationID string) (would []string, err error) {
-	if _, ok, err := d.Store.Connection(ctx, locationID); err != nil || !ok {
-		return nil, errors.Join(err, fmt.Errorf("location %s is not connected", locationID))
+	if err := d.KnowsLocation(ctx, locationID); err != nil {
+		return nil, err
 	}
 	feeds, err := d.Store.FeedKeys(ctx, locationID)
 	if err != nil {
@@ -358,13 +359,19 @@ func (d *Desk) NewWorkflowLink(ctx context.Context, who, locationID string, othe
 	return d.Connections.URL(connection.WorkflowPath + key), d.note(ctx, who, what, locationName(locationID))
 }
 
-// EndWorkflowLinks revokes a location's workflow URL by its id, or all, and returns how many.
-func (d *Desk) EndWorkflowLinks(ctx context.Context, who, locationID, id string) (int64, error) {
+// WorkflowLinks returns the digests of a location's workflow URL by its id, or of all. It
+// fails with *NoKey if there is none.
+func (d *Desk) WorkflowLinks(ctx context.Context, locationID, id string) ([]string, error) {
 	keys, err := d.Store.WorkflowKeys(ctx, locationID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	digests, err := named(keys, workflowDigest, id)
+	return named(keys, workflowDigest, id)
+}
+
+// EndWorkflowLinks revokes a location's workflow URL by its id, or all, and returns how many.
+func (d *Desk) EndWorkflowLinks(ctx context.Context, who, locationID, id string) (int64, error) {
+	digests, err := d.WorkflowLinks(ctx, locationID, id)
 	if err != nil {
 		return 0, err
 	}
@@ -412,12 +419,17 @@ func (d *Desk) findOwner(ctx context.Context, feed store.Feed) error {
 	if err != nil {
 		return err
 	}
-	for _, u := range users {
-		if u.ID == feed.AssignedTo {
+	known := make([]mapping.User, len(users))
+	for i, u := range users {
+		if known[i] = (mapping.User{ID: u.ID, Name: u.Name, Email: u.Email}); u.ID == feed.AssignedTo {
 			return nil
 		}
 	}
-	return &connection.NotConnected{Why: fmt.Sprintf("location %s has no user %s", feed.LocationID, feed.AssignedTo)}
+	why := fmt.Sprintf("location %s has no user with the id %s", feed.LocationID, feed.AssignedTo)
+	if near := mapping.NearestUser(feed.AssignedTo, known); near != "" {
+		why += "; did you mean " + near + "?"
+	}
+	return &connection.NotConnected{Why: why}
 }
 
 // RotateFeedLink makes a new URL for the calendar that has a URL of that id. The old
@@ -442,13 +454,19 @@ func (d *Desk) RotateFeedLink(ctx context.Context, who, locationID, id string) (
 	return d.Connections.URL(connection.CalendarPath + key + ".ics"), d.note(ctx, who, "rotated the calendar link "+KeyID(digests[0])+" of", locationName(locationID))
 }
 
-// EndFeedLinks revokes a location's calendar URL by its id, or all, and returns how many.
-func (d *Desk) EndFeedLinks(ctx context.Context, who, locationID, id string) (int64, error) {
+// FeedLinks returns the digests of a location's calendar URL by its id, or of all. It fails
+// with *NoKey if there is none.
+func (d *Desk) FeedLinks(ctx context.Context, locationID, id string) ([]string, error) {
 	keys, err := d.Store.FeedKeys(ctx, locationID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	digests, err := named(keys, feedDigest, id)
+	return named(keys, feedDigest, id)
+}
+
+// EndFeedLinks revokes a location's calendar URL by its id, or all, and returns how many.
+func (d *Desk) EndFeedLinks(ctx context.Context, who, locationID, id string) (int64, error) {
+	digests, err := d.FeedLinks(ctx, locationID, id)
 	if err != nil {
 		return 0, err
 	}
