@@ -110,3 +110,16 @@ func TestAFormThatIsNotTakenLeavesThePageAtItsPlaceWithoutScript(t *testing.T) {
 		}
 	}
 }
+
+func TestThePageCountsMoreMailsThanItLists(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	for range 26 {
+		r, err := w.CalendarHero.Request("Closing", []string{"ann@lee.example"}, time.Now().Add(time.Hour), time.Now().Add(2*time.Hour))
+		fakehttptest.Must(t, err)
+		fakehttptest.Must(t, w.CalendarHero.Cancel(r.ID))
+	}
+	if _, page := get(t, w.PageURL+"/"); !strings.Contains(page, "Mails sent: 52<") || strings.Count(page, `class="kind `) != 50 {
+		t.Error("the page does not count 52 mails and list 50")
+	}
+}

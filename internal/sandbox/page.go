@@ -147,8 +147,9 @@ type pageView struct {
 	Requests     []requestView
 	Closed       []requestView
 	HeroContacts []calendarhero.Contact
-	Mails        []mailView
-	Webhooks     string // one line about delivery
+	Mails        []mailView // the newest
+	Sent         int        // mails in all
+	Webhooks     string     // one line about delivery
 }
 
 type contactView struct {
@@ -310,6 +311,7 @@ func (w *World) view(problem string) pageView {
 		v.Closed = append(v.Closed, w.requestView(r))
 	}
 	mails := w.CalendarHero.Mails()
+	v.Sent = len(mails)
 	for _, m := range slices.Backward(mails[max(0, len(mails)-50):]) {
 		v.Mails = append(v.Mails, mailView{m, m.At.In(w.TimeZone).Format("Jan 2, 3:04:05 PM")})
 	}
