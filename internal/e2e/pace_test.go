@@ -190,7 +190,7 @@ func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
 	w := setup(t, alone, limited(30, 0), func(w *world, _ *hlfake.Config) {
 		w.before = func(_ http.ResponseWriter, r *http.Request) bool {
 			id, ok := strings.CutPrefix(r.URL.Path, "/contacts/")
-			if r.Method != http.MethodGet || !ok {
+			if r.Method != http.MethodGet || !ok || strings.Contains(id, "/") {
 				return false
 			}
 			mu.Lock()
@@ -213,12 +213,12 @@ func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
 		found = append(found, store.Found{Entity: store.Entity{LocationID: location, Kind: "contact", ID: c.ID}, ContactID: c.ID, Differs: true})
 	}
 	live := []string{found[399].ID} // it waits as the backfill's already
-	for i := range 7 {
+	for i := range 3 {
 		live = append(live, w.contact("New", fmt.Sprint(i), fmt.Sprintf("new%d@example.com", i)))
 	}
 	w.must(w.app.Store().SaveReconciliation(t.Context(), store.Reconciliation{Name: "backfill", LocationID: location}, found))
 	w.eventually("the backfill is at HighLevel's limit", func() bool {
-		return w.count(`SELECT count(*) FROM entities WHERE synced_at > 0`) > 10
+		return w.count(`SELECT count(*) FROM entities WHERE synced_at > 0`) > 5
 	})
 
 	dispatched := make(chan struct{})
@@ -254,8 +254,8 @@ func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
 		}
 		return true
 	})
-	t.Logf("%d contacts of the backfill went before 8 live ones", n)
-	if n > 60 { // on a slow machine 30 calls are free again by then, and a job waits seconds for its lane
+	t.Logf("%d contacts of the backfill went before the live ones", n)
+	if n > 50 { // on a slow machine 30 calls are free again by then, and a job waits seconds for its lane
 		t.Errorf("%d of 400 contacts of the backfill were asked for before the last live one", n)
 	}
 	w.eventually("the live webhooks are done", func() bool { return w.allSynced(location, live) })
