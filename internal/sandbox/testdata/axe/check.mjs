@@ -1,6 +1,7 @@
 // Checks the page with axe on a phone: node check.mjs CHROMIUM URL
 // Each side of it is checked light, and dark if MILEPOST_TEST_THOROUGH is set, with all
-// forms open, and that a link to a card leaves it in sight. A line is printed for each violation, and then the status is 1.
+// forms open, and what a link or Tab leads to must be in sight. A line is printed for
+// each violation, and then the status is 1.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -31,6 +32,15 @@ try {
 				return document.querySelector(".switch").getBoundingClientRect().bottom - card.getBoundingClientRect().top;
 			}, side);
 			if (hidden > 0) say(`${hidden} pixels of the card that the address names are under the switch`);
+			for (let i = 0; i < 40; i++) {
+				await page.keyboard.press("Tab");
+				const focused = await page.evaluate(() => {
+					const at = document.activeElement.getBoundingClientRect(), edge = (part) => document.querySelector(part).getBoundingClientRect();
+					const hidden = document.activeElement.closest("main") && (at.bottom < edge(".switch").bottom || at.top > edge("#latest").top);
+					return hidden ? document.activeElement.outerHTML.slice(0, 100) : "";
+				});
+				if (focused) say(`the focus is not in sight: ${focused}`);
+			}
 			passed += passes.length;
 		}
 } finally {
