@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,6 +29,15 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 	t.Cleanup(world.Close)
 	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	t.Cleanup(silent.Close)
+	limited := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/"+world.Location.ID) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"location":{"id":%q,"name":"Northwind","timezone":"America/New_York"}}`, world.Location.ID)
+			return
+		}
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(limited.Close)
 	good := app.Config{
 		HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
@@ -44,6 +54,7 @@ func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
 		{"a token of another location", func(c *app.Config) { c.HighLevelLocationID = "elsewhere0000000001" }, 1, "403"},
 		{"a wrong CalendarHero token", func(c *app.Config) { c.CalendarHeroToken = "wrong" }, 1, "CalendarHero"},
 		{"a vendor that hangs up", func(c *app.Config) { c.CalendarHeroBaseURL = silent.URL }, 1, "EOF"},
+		{"a location that others call, too", func(c *app.Config) { c.HighLevelBaseURL = limited.URL }, 1, "wait ten seconds and check again"},
 		{"nothing set", func(c *app.Config) { c.HighLevelToken, c.HighLevelLocationID, c.CalendarHeroToken = "", "", "" }, 2, "MILEPOST_CALENDARHERO_TOKEN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -61,6 +61,9 @@ func (c *Check) Line(what string, try func() (string, error)) (pointless bool) {
 	if err != nil {
 		c.Failed, said = true, err.Error()
 	}
+	if clients.ReasonOf(err) == clients.RateLimited {
+		said += ": something else calls for this location, too; wait ten seconds and check again"
+	}
 	c.Say(CheckLine{About: c.About, What: what, OK: err == nil, Detail: said})
 	return hopeless(err)
 }
@@ -140,7 +143,7 @@ func hopeless(err error) bool {
 		return false
 	}
 	switch failed.Reason {
-	case clients.Unauthorized, clients.Unavailable, clients.Inactive:
+	case clients.Unauthorized, clients.Unavailable, clients.Inactive, clients.RateLimited:
 		return true
 	case clients.Forbidden:
 		return failed.Status == http.StatusForbidden
@@ -153,13 +156,23 @@ func (c *Check) HighLevel(ctx context.Context, hl *highlevel.Client, location, c
 	if c.Line("HighLevel location", func() (string, error) { return checkLocation(ctx, hl, location) }) {
 		return
 	}
-	c.Line("HighLevel users", func() (string, error) {
+	limited := false
+	line := func(what string, try func() (string, error)) {
+		if !limited {
+			c.Line(what, func() (string, error) {
+				said, err := try()
+				limited = clients.ReasonOf(err) == clients.RateLimited
+				return said, err
+			})
+		}
+	}
+	line("HighLevel users", func() (string, error) {
 		users, err := hl.Users(ctx, location)
 		return fmt.Sprintf("%d users", len(users)), err
 	})
-	c.Line("HighLevel contacts", func() (string, error) { return checkContact(ctx, hl, contact) })
-	c.Line("HighLevel custom fields", func() (string, error) { return checkFields(ctx, hl, location) })
-	c.Line("HighLevel task search", func() (string, error) {
+	line("HighLevel contacts", func() (string, error) { return checkContact(ctx, hl, contact) })
+	line("HighLevel custom fields", func() (string, error) { return checkFields(ctx, hl, location) })
+	line("HighLevel task search", func() (string, error) {
 		_, err := hl.SearchTasks(ctx, location, highlevel.TaskSearch{Limit: 1})
 		return "tasks can be searched", err
 	})
