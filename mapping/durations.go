@@ -17,6 +17,9 @@ const longestDuration = 2 * 366 * 24 * time.Hour
 // calendar day.
 func parseDuration(s string) (time.Duration, error) {
 	m := durationForm.FindStringSubmatch(s)
+	if first, _, more := strings.Cut(s, ","); more && durationForm.MatchString(strings.TrimSpace(first)) {
+		return 0, fmt.Errorf("%s is not a duration; put a list in brackets: [%s]", quoteShort(s), s)
+	}
 	if meant := meantDuration(s); m == nil && meant != "" {
 		return 0, fmt.Errorf("%s is not a duration; did you mean %s?", quoteShort(s), meant)
 	}
@@ -83,7 +86,7 @@ func unitOf(word string, part int, before string) string {
 		return ""
 	}
 	near, ok := nearest(strings.ToLower(word), unitWords)
-	if !ok {
+	if !ok || len(word) < 3 && near != strings.ToLower(word) { // 3y is not 3m
 		return ""
 	}
 	return near[:1]

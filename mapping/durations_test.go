@@ -75,7 +75,7 @@ func TestADurationThatIsMisspelledIsSuggestedAsItWasMeant(t *testing.T) {
 	for text, want := range map[string]string{
 		"5 minuets": "5m", "30 min": "30m", "30": "30m", "1.5h": "1h30m", "1,5 hours": "1h30m", "0.5h": "30m", "1h30": "1h30m", "1 hour 30 minutes": "1h30m",
 		"-3d": "3d", "- 1 day": "1d", "2hr": "2h", "1 wek": "1w", "3 dayz": "3d", "3 days before": "3d", "0:30": "30m", "1:30": "1h30m", "0.5d": "12h",
-		"1M": "", "1 month": "", "soon": "", "long": "", "1.25h": "", "": "", "five minutes": "", "2 years": "",
+		"1M": "", "1 month": "", "soon": "", "long": "", "1.25h": "", "": "", "five minutes": "", "2 years": "", "3y": "", "2q": "",
 	} {
 		_, err := parseDuration(text)
 		if err == nil {

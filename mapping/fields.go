@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/expr-lang/expr/parser"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -436,7 +437,7 @@ func compiled[T any](f *fields, name string, compile func(string, scope) (*T, er
 	if err == nil {
 		return e
 	}
-	if _, whole := compile(v.Value+" "+v.LineComment, f.scope); whole == nil && v.LineComment != "" {
+	if _, whole := parser.Parse(v.Value + " " + v.LineComment); whole == nil && v.LineComment != "" {
 		f.wrong(name, "%s", commentTrap(name, v))
 	} else {
 		f.expressionWrong(name, v, err)

@@ -69,6 +69,9 @@ func (f *fields) fixedEmail(name string) {
 }
 
 func (f *fields) neverEmail(name string, v *yaml.Node, text string) {
+	if m := bareField.FindStringSubmatch(text); m != nil && f.scope.has(m[2]) {
+		return // meantAsHole says so
+	}
 	if _, err := emailAddress(text); err != nil {
 		f.never(v.Line, f.prefix+name, "%v; expected an address, or an expression like {{ contact.email }}", err)
 		return
@@ -110,6 +113,12 @@ func (r *reader) fixedArguments(n *ast.CallNode) {
 		return
 	}
 	dates := n.Arguments
+	_, first := dates[0].(*ast.StringNode)
+	_, second := dates[1].(*ast.StringNode)
+	if _, number := fixedNumber(dates[0]); number || first && second {
+		r.doubt(n, fmt.Sprintf("%s begins with the field of a date; write it like %s", callee.Value, usages[callee.Value]))
+		return
+	}
 	if callee.Value == "within" {
 		dates = dates[:1]
 		days := n.Arguments[1]

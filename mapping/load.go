@@ -234,7 +234,11 @@ func (l *loader) identify(f *fields, a *Automation) {
 			f.wrong("id", "is required, for the name has no letters or digits")
 		}
 	case !idForm.MatchString(a.ID) || len([]rune(a.ID)) > longestName:
-		f.wrong("id", "%s is not an id; expected lower-case letters and digits with single hyphens between, at most %d characters", quoteShort(a.ID), longestName)
+		hint := ""
+		if meant := slug(a.ID); idForm.MatchString(meant) && len([]rune(meant)) <= longestName {
+			hint = "; did you mean " + meant + "?"
+		}
+		f.wrong("id", "%s is not an id; expected lower-case letters and digits with single hyphens between, at most %d characters%s", quoteShort(a.ID), longestName, hint)
 	}
 	folded := strings.ToLower(a.Name)
 	if line, taken := l.names[folded]; taken && a.Name != "" {

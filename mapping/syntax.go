@@ -76,6 +76,12 @@ func said(source, before, message string) string {
 		return `"|" does not fit here; did you mean or? (A function is written with parentheses: upper(contact.name).)`
 	case strings.HasPrefix(message, "unrecognized character") && strings.ContainsAny(message, "“”„‘’«»"):
 		return message + `; use straight quotes, as in "vip"`
+	case strings.HasPrefix(message, "unrecognized character"):
+		return message + "; delete it, or write the plain sign"
+	case strings.HasPrefix(message, "invalid operation: not (mismatched type"):
+		return `not goes before what is true or false; write "vip" not in contact.tags, or not (contact.city == "Boston")`
+	case strings.HasPrefix(message, "bad number syntax"):
+		return strings.Replace(message, "bad number syntax:", "not a number:", 1) + "; write digits alone, such as 5000"
 	case strings.HasPrefix(message, "literal not terminated"):
 		return "a text begins with a quote and does not end with one"
 	}
@@ -129,6 +135,18 @@ func meantOperator(source, before, token string) string {
 	}
 	field := lastWord(before)
 	switch {
+	case slices.Contains([]string{"NOT", "Not"}, field):
+		return fmt.Sprintf("; did you mean not instead of %s?", field)
+	case word == "notin":
+		return "; did you mean not in?"
+	case word == "between":
+		return `; write after(contact.closing_date, "2026-12-01") and before(contact.closing_date, "2026-12-31")`
+	case word == "," && strings.HasSuffix(strings.TrimRight(before, "0123456789"), " ") && strings.TrimRight(before, "0123456789") != before, word == "," && strings.Contains(before, "$"):
+		return "; write numbers without commas and currency: 5000"
+	case word == "," && strings.Contains(before, " in ("):
+		return `; a list is in brackets: in ["a", "b"]`
+	case word == ",":
+		return "; did you mean and?"
 	case word == "is" && next == "empty", word == "is" && next == "null", word == "is" && next == "nil":
 		return fmt.Sprintf("; did you mean empty(%s)?", field)
 	case word == "is" && next == "not" && len(after) > 2 && slices.Contains([]string{"empty", "null", "nil"}, strings.ToLower(after[2])):

@@ -21,6 +21,9 @@ func (r *reader) mistyped(n *ast.BinaryNode) {
 		r.aloneText(n)
 		return
 	case "==", "!=", "<", ">", "<=", ">=":
+		if r.notTooEarly(n) || r.wrongCase(n) {
+			return
+		}
 		if fixed(left) && fixed(right) {
 			r.doubt(n, "compares two fixed values; write the name of a field without quotes, such as contact.city")
 			return
@@ -58,6 +61,36 @@ func (r *reader) aloneText(n *ast.BinaryNode) {
 		}
 		r.fail(text, fmt.Sprintf("the text %q stands alone; %s", text.Value, hint))
 	}
+}
+
+// notTooEarly finds not contact.city == "a", which asks whether "not contact.city" is "a".
+func (r *reader) notTooEarly(n *ast.BinaryNode) bool {
+	not, ok := n.Left.(*ast.UnaryNode)
+	if !ok || not.Operator != "not" && not.Operator != "!" {
+		return false
+	}
+	_, isText := n.Right.(*ast.StringNode)
+	_, kind := typedField(not.Node)
+	if kind == TypeYesNo || !isText && kind == TypeOther || len(pathOf(not.Node)) < 2 {
+		return false
+	}
+	r.doubt(n, fmt.Sprintf("not belongs to the field alone here; write not (%s %s %s)", not.Node, n.Operator, n.Right))
+	return true
+}
+
+// wrongCase finds lower(contact.city) == "Boston".
+func (r *reader) wrongCase(n *ast.BinaryNode) bool {
+	call, ok := n.Left.(*ast.BuiltinNode)
+	text, isText := n.Right.(*ast.StringNode)
+	if !ok || !isText {
+		return false
+	}
+	change := map[string]func(string) string{"lower": strings.ToLower, "upper": strings.ToUpper}[call.Name]
+	if change == nil || change(text.Value) == text.Value {
+		return false
+	}
+	r.doubt(n, fmt.Sprintf("%s never gives %q; did you mean %q?", call.Name, text.Value, change(text.Value)))
+	return true
 }
 
 // typedField returns the name and the type of a standard field; "" for anything else.

@@ -55,6 +55,12 @@ func TestAComparisonThatNeverSaysWhatWasMeantIsAMistake(t *testing.T) {
 		{"contact.changed", `"vip" == "contact.type"`, `compares two fixed values; write the name of a field without quotes, such as contact.city`},
 		{"contact.changed", `contact.city == "Boston" or "New York"`, `the text "New York" stands alone; write contact.city in ["Boston", "New York"]`},
 		{"contact.changed", `contact.dnd and "vip"`, `the text "vip" stands alone; compare it with a field, too`},
+		{"contact.changed", `not contact.city == "Boston"`, `not belongs to the field alone here; write not (contact.city == "Boston")`},
+		{"contact.changed", `not contact.vip == "yes"`, `not belongs to the field alone here; write not (contact.vip == "yes")`},
+		{"contact.changed", `lower(contact.city) == "Boston"`, `lower never gives "Boston"; did you mean "boston"?`},
+		{"contact.changed", `upper(contact.city) != "Boston"`, `upper never gives "Boston"; did you mean "BOSTON"?`},
+		{"contact.changed", `within(30, contact.date_of_birth)`, `within begins with the field of a date; write it like within(contact.closing_date, 7)`},
+		{"contact.changed", `before("2026-12-01", "2026-12-31")`, `before begins with the field of a date; write it like before(`},
 		{"task.changed", `within(task.due, -7)`, `within takes a number of days from 0 to 3660, not -7`},
 		{"task.changed", `within(task.due, 1.5)`, `within takes a number of days from 0 to 3660, not 1.5`},
 		{"task.changed", `within(task.due, 99999)`, `within takes a number of days from 0 to 3660, not 99999`},
@@ -113,6 +119,9 @@ func TestARightConditionIsNoMistake(t *testing.T) {
 		`milestone.date != nil and milestone.name != ""`:                           "milestone.changed",
 		`"closing" in contact.tags and "sold" not in contact.tags`:                 "milestone.changed",
 		`location.timezone == "America/New_York" ? contact.dnd : true`:             "contact.changed",
+		`not contact.dnd == true and not contact.vip == false`:                     "contact.changed",
+		`lower(contact.city) == "boston" and upper(contact.state) == "MA"`:         "contact.changed",
+		`before("2026-12-01", contact.closing_date)`:                               "contact.changed",
 		`true`: "contact.changed",
 	} {
 		if _, err := Load("f.yaml", conditionFile(on, condition)); err != nil {
