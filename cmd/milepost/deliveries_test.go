@@ -20,6 +20,11 @@ func TestTheDeliveriesSayWhatBecameOfEachWebhook(t *testing.T) {
 		if _, err := state.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 			return err
 		}
+		for _, location := range []string{"loc", "other", "quiet"} {
+			if err := state.Store.SaveConnection(t.Context(), store.Connection{LocationID: location, Source: "token", State: store.ConnectionRemoved}, now); err != nil {
+				return err
+			}
+		}
 		_, err := state.Store.Dispatch(t.Context(), func(context.Context, *store.Tx) ([]store.Delivery, error) {
 			return []store.Delivery{
 				{ID: 1, Type: "ContactUpdate", Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: "c1"}, ReceivedAt: now.AddDate(0, 0, -8), Skip: "old"},
@@ -56,8 +61,8 @@ func TestTheDeliveriesSayWhatBecameOfEachWebhook(t *testing.T) {
 		"an outcome": {func(c *listDeliveriesCmd) { c.Outcome = store.Pending }, "t1"},
 		"all":        {func(c *listDeliveriesCmd) { c.Since, c.Record = "all", "c1" }, "old"},
 		"the newest": {func(c *listDeliveriesCmd) { c.Limit = 1 }, "t1"},
-		"none":       {func(c *listDeliveriesCmd) { c.Location = "nowhere" }, "no such webhook"},
-		"JSON":       {func(c *listDeliveriesCmd) { c.Location, c.JSON = "nowhere", true }, "[]"},
+		"none":       {func(c *listDeliveriesCmd) { c.Location = "quiet" }, "no such webhook"},
+		"JSON":       {func(c *listDeliveriesCmd) { c.Location, c.JSON = "quiet", true }, "[]"},
 	} {
 		if said := run(c.change); !strings.Contains(said, c.shows) || strings.Count(said, "\n") > 2 {
 			t.Errorf("%s: %s", what, said)

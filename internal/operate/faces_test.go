@@ -34,7 +34,7 @@ var without = map[string]map[string][]string{
 	"the console": {
 		inside:  {"Faults"},
 		counts:  {"Apply", "NoteBackfill", "PlanReplay"},
-		another: {"Backfills", "LocationOf", "NewestDeliveries", "OpenCalls", "PreviewAutomation", "Publish", "SetState", "Timeline"},
+		another: {"Backfills", "FeedLinks", "KnowsContact", "KnowsLocation", "LocationOf", "NewestDeliveries", "OpenCalls", "PreviewAutomation", "Publish", "SetState", "Timeline", "WorkflowLinks"},
 	},
 	"the admin API": {
 		inside:     {"AutomationID", "Faults", "Mailed", "Synced", "ZoneOf"},
@@ -42,7 +42,7 @@ var without = map[string]map[string][]string{
 		editor:     {"Choices", "Example", "FindInHighLevel"},
 		firstSteps: {"Begin", "FirstRecipes", "FirstRun", "SetApp", "TryOut"},
 		page:       {"Activity", "Calendar", "WouldDisconnect"},
-		another:    {"NewestDeliveries", "Requests", "SetState", "SyncRecordNow", "Timeline"},
+		another:    {"FeedLinks", "KnowsContact", "KnowsLocation", "NewestDeliveries", "Requests", "SetState", "SyncRecordNow", "Timeline", "WorkflowLinks"},
 		agency:     {"AllowAgency", "Install"},
 	},
 	"the commands": {
