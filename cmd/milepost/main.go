@@ -105,6 +105,10 @@ func run(args []string) int {
 		}
 		return exitUsage
 	}
+	if name := emptyArgument(command); name != "" {
+		fmt.Fprintf(os.Stderr, "milepost: the argument <%s> is empty; perhaps a variable of the shell is not set\n", name)
+		return exitUsage
+	}
 	for _, flag := range secretFlags(command) {
 		fmt.Fprintf(os.Stderr, "milepost: --%s shows a secret in the list of processes; set %s or %s_FILE instead\n", flag.Name, flag.Envs[0], flag.Envs[0])
 	}

@@ -146,7 +146,7 @@ type removePersonCmd struct {
 // Run removes the person.
 func (c *removePersonCmd) Run(ctx context.Context) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
-		if err := c.exists(ctx, state.Store); err != nil {
+		if err := personExists(ctx, state.Store, c.Name); err != nil {
 			return err
 		}
 		if goOn, err := c.ask(os.Stdout, fmt.Sprintf("%s would be signed out everywhere, and could not sign in again.", c.Name)); err != nil || !goOn {
@@ -160,8 +160,8 @@ func (c *removePersonCmd) Run(ctx context.Context) error {
 	})
 }
 
-// exists says who there is if nobody has the name.
-func (c *removePersonCmd) exists(ctx context.Context, st *store.Store) error {
+// personExists says who there is if nobody has the name.
+func personExists(ctx context.Context, st *store.Store, called string) error {
 	list, err := st.People(ctx)
 	if err != nil {
 		return err
@@ -170,15 +170,15 @@ func (c *removePersonCmd) exists(ctx context.Context, st *store.Store) error {
 	for i, p := range list {
 		names[i] = p.Name
 	}
-	switch near := mapping.Nearest(c.Name, names); {
-	case slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, c.Name) }):
+	switch near := mapping.Nearest(called, names); {
+	case slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, called) }):
 		return nil
 	case len(names) == 0:
-		return fmt.Errorf("no person is called %q, and nobody can sign in by password", c.Name)
+		return fmt.Errorf("no person is called %q, and nobody can sign in by password", called)
 	case near != "":
-		return fmt.Errorf("no person is called %q; did you mean %s?", c.Name, near)
+		return fmt.Errorf("no person is called %q; did you mean %s?", called, near)
 	}
-	return fmt.Errorf("no person is called %q; these can sign in: %s", c.Name, strings.Join(names, ", "))
+	return fmt.Errorf("no person is called %q; these can sign in: %s", called, strings.Join(names, ", "))
 }
 
 type passwordCmd struct {
@@ -196,6 +196,9 @@ func (c *passwordCmd) run(ctx context.Context, in io.Reader, out io.Writer) erro
 		return err
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if err := personExists(ctx, state.Store, c.Name); err != nil {
+			return err
+		}
 		if err := registry(state).SetPassword(ctx, byCommand, c.Name, password); err != nil {
 			return err
 		}
@@ -227,6 +230,11 @@ type tokenRow struct {
 
 func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if c.List || c.Revoke != 0 {
+			if err := personExists(ctx, state.Store, c.Name); err != nil {
+				return err
+			}
+		}
 		r := registry(state)
 		switch {
 		case c.List:

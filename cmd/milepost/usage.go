@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,6 +36,9 @@ func wrongUsage(parser *kong.Kong, args []string, err error) []string {
 		at = parse.Context.Selected()
 	}
 	message := err.Error()
+	if strings.TrimSpace(message) == "unexpected argument" {
+		return []string{"an argument is empty; perhaps a variable of the shell is not set", listed(at)}
+	}
 	if m := unexpectedArgument.FindStringSubmatch(message); m != nil {
 		if group, next := groupOf(parser.Model.Node, args); next == m[1] && len(group.Children) > 0 {
 			return []string{unknownCommand(parser.Model.Node, group, m[1]), listed(group)}
@@ -133,4 +137,14 @@ func unexpected(at *kong.Node, argument string) string {
 		}
 	}
 	return message
+}
+
+// emptyArgument returns the name of an argument that is an empty text; "" if there is none.
+func emptyArgument(command *kong.Context) string {
+	for _, part := range command.Path {
+		if at := part.Positional; at != nil && at.Target.Kind() == reflect.String && at.Target.String() == "" {
+			return at.Name
+		}
+	}
+	return ""
 }
