@@ -52,7 +52,7 @@ func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 		says  string
 	}{
 		{[]string{"feed-key", place, "--contact", "nobody00000000000001"}, false, "nobody00000000000001"},
-		{[]string{"feed-key", place, "--user", "nobody"}, false, "has no user nobody"},
+		{[]string{"feed-key", place, "--user", "nobody"}, false, "has no user with the id nobody"},
 		{[]string{"feed-key", place, "--contact", "nobody00000000000001", "--force"}, true, "/calendars/"},
 		{[]string{"feed-key", place, "--contact", id}, true, "/calendars/"},
 		{[]string{"timeline", "nowhere"}, false, "these are: " + place},
