@@ -217,8 +217,8 @@ func TestLiveWebhooksGoBeforeABackfill(t *testing.T) {
 		live = append(live, w.contact("New", fmt.Sprint(i), fmt.Sprintf("new%d@example.com", i)))
 	}
 	w.must(w.app.Store().SaveReconciliation(t.Context(), store.Reconciliation{Name: "backfill", LocationID: location}, found))
-	w.eventually("the backfill is at HighLevel's limit", func() bool {
-		return w.count(`SELECT count(*) FROM entities WHERE synced_at > 0`) > 5
+	w.eventually("the backfill waits for HighLevel's limit", func() bool {
+		return w.count(`SELECT count(*) FROM river_job WHERE state = 'scheduled' AND kind = 'sync'`) > 300
 	})
 
 	dispatched := make(chan struct{})
