@@ -22,9 +22,9 @@ COMMIT ?= $(shell git rev-parse HEAD)
 DATE ?= $(shell git log -1 --format=%cI)
 # pgx does not register a PostgreSQL type for every Go type: internal/store/postgres.go does for those in use.
 TAGS = nopgxregisterdefaulttypes
-# No function is inlined in what runs for a person, once at the start, or once for a call to a vendor, so speed does not matter.
-COLD = milepost/cmd/... $(addprefix milepost/internal/,account adminapi alert app automation backup catalog claim connection console contract \
-	erase mcp move operate outbound people reconcile sandbox/...) \
+# No function is inlined in what runs for a person, once at the start, or once for a sync or a call to a vendor, so speed does not matter.
+COLD = milepost/cmd/... milepost/clients/... milepost/mapping $(addprefix milepost/internal/,account adminapi alert app automation backup \
+	catalog claim connection console contract erase ical mcp meeting move operate outage outbound outcome people reconcile sandbox/...) \
 	github.com/alecthomas/... github.com/danielgtaylor/... go.yaml.in/... golang.org/x/net/... golang.org/x/text/... \
 	$(addprefix github.com/expr-lang/expr/,checker/... compiler optimizer parser/...) \
 	archive/... crypto/tls crypto/x509 encoding/asn1 encoding/pem encoding/xml html/template math/big mime/... net/mail net/smtp text/template/...
