@@ -120,7 +120,11 @@ func migratePostgres(ctx context.Context, pool *pgxpool.Pool) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+	err = untilKept(ctx, func() error {
+		_, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("job queue tables: %w", err)
 	}
 	return nil
@@ -164,7 +168,8 @@ func Migrate(ctx context.Context, engine Engine, db *sql.DB, files fs.FS) error 
 			return err
 		}
 		up, _, _ := strings.Cut(string(text), "-- +goose Down")
-		if err := migrate(ctx, db, number, up); err != nil {
+		// An older process that works meanwhile locks tables in its own order.
+		if err := untilKept(ctx, func() error { return migrate(ctx, db, number, up) }); err != nil {
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
 	}

@@ -75,9 +75,14 @@ func (s *Store) Rehearsing() *Store {
 // aborts it to end a deadlock, fn runs again. Deadlocks happen because River locks the rows
 // of several jobs in its own order.
 func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
+	return untilKept(ctx, func() error { return s.inTx(ctx, fn) })
+}
+
+// untilKept runs a transaction again if PostgreSQL aborts it in favour of another.
+func untilKept(ctx context.Context, transaction func() error) error {
 	const tries = 5
 	for try := 1; ; try++ {
-		err := s.inTx(ctx, fn)
+		err := transaction()
 		if try == tries || !givenUp(err) || ctx.Err() != nil {
 			return err
 		}
