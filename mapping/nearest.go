@@ -95,6 +95,15 @@ func distance(a, b string) int {
 	return d[len(s)][len(t)]
 }
 
+// DidYouMean asks about the known name that a person probably meant. If none is similar, it
+// says something else.
+func DidYouMean(name string, known []string, otherwise string) string {
+	if near, ok := nearest(name, known); ok {
+		return "did you mean " + near + "?"
+	}
+	return otherwise
+}
+
 // Nearest returns the known name that a person probably meant; "" if none is similar.
 func Nearest(name string, known []string) string {
 	near, _ := nearest(name, known)

@@ -68,11 +68,7 @@ func (c *listDeliveriesCmd) run(ctx context.Context, out io.Writer, now time.Tim
 
 // noOutcome says that there is no such outcome, and which was meant.
 func noOutcome(name string) string {
-	said := fmt.Sprintf("--outcome: there is no outcome %q", name)
-	if near := mapping.Nearest(name, store.AllOutcomes); near != "" {
-		return said + "; did you mean " + near + "?"
-	}
-	return said + "; there are " + strings.Join(store.AllOutcomes, ", ")
+	return fmt.Sprintf("--outcome: there is no outcome %q; %s", name, mapping.DidYouMean(name, store.AllOutcomes, "there are "+strings.Join(store.AllOutcomes, ", ")))
 }
 
 // deliveryRow is one webhook and what became of it, oldest first.

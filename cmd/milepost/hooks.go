@@ -154,10 +154,7 @@ func (c *takeHooksCmd) take(ctx context.Context, out io.Writer) error {
 	events := calendarhero.Events
 	switch {
 	case c.Event != "" && !slices.Contains(events, c.Event):
-		if near := mapping.Nearest(c.Event, events); near != "" {
-			return usageError(fmt.Sprintf("%q is not a CalendarHero event; did you mean %s?", c.Event, near))
-		}
-		return usageError(fmt.Sprintf("%q is not a CalendarHero event; the events are %s", c.Event, strings.Join(events, ", ")))
+		return usageError(fmt.Sprintf("%q is not a CalendarHero event; %s", c.Event, mapping.DidYouMean(c.Event, events, "the events are "+strings.Join(events, ", "))))
 	case c.Event != "":
 		events = []string{c.Event}
 	}

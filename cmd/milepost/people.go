@@ -170,15 +170,13 @@ func personExists(ctx context.Context, st *store.Store, called string) error {
 	for i, p := range list {
 		names[i] = p.Name
 	}
-	switch near := mapping.Nearest(called, names); {
+	switch {
 	case slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, called) }):
 		return nil
 	case len(names) == 0:
 		return fmt.Errorf("no person is called %q, and nobody can sign in by password", called)
-	case near != "":
-		return fmt.Errorf("no person is called %q; did you mean %s?", called, near)
 	}
-	return fmt.Errorf("no person is called %q; these can sign in: %s", called, strings.Join(names, ", "))
+	return fmt.Errorf("no person is called %q; %s", called, mapping.DidYouMean(called, names, "these can sign in: "+strings.Join(names, ", ")))
 }
 
 type passwordCmd struct {

@@ -151,14 +151,12 @@ func unknown(id string, ids []string) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("%w: %q; there is none yet (see `milepost recipes list`)", ErrUnknown, id)
 	}
-	if near := mapping.Nearest(id, ids); near != "" {
-		return fmt.Errorf("%w: %q; did you mean %s?", ErrUnknown, id, near)
-	}
 	const most = 20
+	all := "these are there: " + strings.Join(ids, ", ")
 	if len(ids) > most {
-		return fmt.Errorf("%w: %q; `milepost automations list` shows all %d", ErrUnknown, id, len(ids))
+		all = fmt.Sprintf("`milepost automations list` shows all %d", len(ids))
 	}
-	return fmt.Errorf("%w: %q; these are there: %s", ErrUnknown, id, strings.Join(ids, ", "))
+	return fmt.Errorf("%w: %q; %s", ErrUnknown, id, mapping.DidYouMean(id, ids, all))
 }
 
 // save notes the state of an automation.
@@ -535,11 +533,7 @@ func NoRecipe(id string) string {
 	for _, r := range recipes() {
 		ids = append(ids, r.ID)
 	}
-	said := fmt.Sprintf("no recipe has the id %q; ", id)
-	if near := mapping.Nearest(id, ids); near != "" {
-		return said + "did you mean " + near + "?"
-	}
-	return said + "`milepost recipes list` shows them"
+	return fmt.Sprintf("no recipe has the id %q; %s", id, mapping.DidYouMean(id, ids, "`milepost recipes list` shows them"))
 }
 
 // AddRecipe saves a recipe as an automation, in that state.

@@ -23,17 +23,16 @@ func (d *Desk) KnowsLocation(ctx context.Context, locationID string, also ...str
 	for i, conn := range list {
 		ids[i] = conn.LocationID
 	}
-	switch near := mapping.Nearest(locationID, ids); {
+	all := "these are: " + strings.Join(ids, ", ")
+	switch {
 	case slices.Contains(ids, locationID), slices.Contains(also, locationID):
 		return nil
 	case len(ids) == 0:
 		return fmt.Errorf("location %s is not connected, and no other is", locationID)
-	case near != "":
-		return fmt.Errorf("location %s is not connected; did you mean %s?", locationID, near)
 	case len(ids) > mostListed:
-		return fmt.Errorf("location %s is not connected; `milepost connections` lists the %d that are", locationID, len(ids))
+		all = fmt.Sprintf("`milepost connections` lists the %d that are", len(ids))
 	}
-	return fmt.Errorf("location %s is not connected; these are: %s", locationID, strings.Join(ids, ", "))
+	return fmt.Errorf("location %s is not connected; %s", locationID, mapping.DidYouMean(locationID, ids, all))
 }
 
 // KnowsContact reports whether Milepost has a record of a contact.
