@@ -15,7 +15,6 @@ import (
 
 	"milepost/clients/calendarhero"
 	"milepost/internal/fingerprint"
-	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -38,15 +37,6 @@ func Parse(stored string) Base {
 		return Base{}
 	}
 	return base
-}
-
-// LastSyncedOf is what both sides had when the contact of a link was last in step; empty
-// if the link was of another contact.
-func LastSyncedOf(link store.Link, objectID string) Base {
-	if link.ObjectID != objectID {
-		return Base{}
-	}
-	return Parse(link.Base)
 }
 
 // String is the stored form of a base.

@@ -81,7 +81,7 @@ func (r *Reconciler) PollContacts(ctx context.Context, locationID string, limit 
 			}
 			err := errors.Join(failed, note())
 			return looked, differing, err
-		case contactmerge.LastSyncedOf(link, have.ID).ChangedThere(have):
+		case contactmerge.Parse(link.BaseOf(have.ID)).ChangedThere(have):
 			differ = append(differ, link)
 		default:
 			same = append(same, link)

@@ -62,6 +62,14 @@ type Link struct {
 	Left           string // why the object stays although its entity is gone; "" = it does not stay. No personal data
 }
 
+// BaseOf returns the link's Base if the link is of this object, else "".
+func (l Link) BaseOf(objectID string) string {
+	if l.ObjectID != objectID {
+		return ""
+	}
+	return l.Base
+}
+
 func scanLink(r Rows) (l Link, err error) {
 	var owned, start, end, attempted, sourceStart, sourceEnd, followedStart, followedEnd, resting int64
 	err = r.Scan(&l.Entity.LocationID, &l.Entity.Kind, &l.Entity.ID, &l.Item, &l.ItemKind, &l.Automation, &l.State,

@@ -112,7 +112,7 @@ func (s contacts) unchanged(ctx context.Context, item mapping.Item) (bool, error
 		return false, nil
 	case err != nil:
 		return false, err
-	case contactmerge.LastSyncedOf(link, have.ID).InStep(want, have):
+	case contactmerge.Parse(link.BaseOf(have.ID)).InStep(want, have):
 		return true, s.contactFound(ctx)
 	}
 	return false, nil

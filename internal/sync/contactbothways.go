@@ -38,7 +38,7 @@ func (s contacts) bothWays(ctx context.Context, item mapping.Item, link store.Li
 	if err != nil {
 		return err
 	}
-	merged := contactmerge.Merge(want, have, contactmerge.LastSyncedOf(last, have.ID), contactmerge.Rules{Shared: shared, Conflict: item.Conflict, CalendarHeroNewer: newer})
+	merged := contactmerge.Merge(want, have, contactmerge.Parse(last.BaseOf(have.ID)), contactmerge.Rules{Shared: shared, Conflict: item.Conflict, CalendarHeroNewer: newer})
 	if err := s.reportConflicts(ctx, link, last, merged); err != nil {
 		return err
 	}
