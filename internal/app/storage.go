@@ -27,6 +27,11 @@ func (a *App) openStorage(ctx context.Context, cfg Config, settings settings) (e
 	}
 	a.state = state
 	a.store, a.connections, a.automations = state.Store, state.Connections, state.Automations
+	if file := a.store.File(); file != nil {
+		if err := file.OpenReads(ctx); err != nil {
+			return err
+		}
+	}
 	if err := a.store.SetAutomationsFile(ctx, a.automations.Source()); err != nil {
 		return err
 	}

@@ -39,6 +39,9 @@ func OpenSQLite(ctx context.Context, dir string) (*Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := file.OpenReads(ctx); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	l := &sqliteLog{file: file}
 	const into, values = `INSERT INTO inbox (webhook_id, type, location_id, kind, entity_id, contact_id, deleted, received_at, body`,
 		`VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9`

@@ -28,7 +28,7 @@ type SQLiteFile struct {
 }
 
 // OpenSQLiteFile opens or creates the database at path, lets migrate bring its
-// schema up to date, and opens a pool of at most reads connections.
+// schema up to date, and opens a pool of at most reads connections. See OpenReads.
 func OpenSQLiteFile(ctx context.Context, path string, reads int, migrate func(context.Context, *sql.DB) error) (_ *SQLiteFile, err error) {
 	f := &SQLiteFile{files: &openFiles{path: path}}
 	defer func() {
@@ -49,32 +49,38 @@ func OpenSQLiteFile(ctx context.Context, path string, reads int, migrate func(co
 	if f.Read, err = sqliteDB(path, reads+1, f.files); err != nil {
 		return nil, err
 	}
-	if err := f.connect(ctx, reads+1); err != nil {
+	if f.keep, err = f.Read.Conn(ctx); err == nil {
+		err = look(ctx, f.keep)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the database %s: %w", path, err)
 	}
 	return f, f.files.remember()
 }
 
-// connect opens all n read connections, and holds one. After a file is deleted, no new
-// connection could be opened, but open ones can still read it.
-func (f *SQLiteFile) connect(ctx context.Context, n int) (err error) {
-	conns := make([]*sql.Conn, 0, n)
-	for len(conns) < n && err == nil {
+// OpenReads opens all read connections. After a file is deleted, no new connection can be
+// opened, but open ones can still read it. A process that serves calls it when it starts;
+// for others, each connection costs a few milliseconds that few of them need.
+func (f *SQLiteFile) OpenReads(ctx context.Context) (err error) {
+	free := f.Read.Stats().MaxOpenConnections - 1 // without keep
+	conns := make([]*sql.Conn, 0, free)
+	for len(conns) < free && err == nil {
 		var conn *sql.Conn
 		if conn, err = f.Read.Conn(ctx); err == nil {
 			conns = append(conns, conn)
-			var tables int // a read makes the connection hold the write-ahead log
-			err = conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
+			err = look(ctx, conn)
 		}
 	}
-	for i, conn := range conns {
-		if i == 0 {
-			f.keep = conn
-		} else {
-			err = errors.Join(err, conn.Close())
-		}
+	for _, conn := range conns {
+		err = errors.Join(err, conn.Close())
 	}
-	return err
+	return describe(f.files.path, err)
+}
+
+// look reads, which makes the connection hold the write-ahead log.
+func look(ctx context.Context, conn *sql.Conn) error {
+	var tables int
+	return conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
 }
 
 // Check returns an error that wraps ErrFileLost if a file of the database is no
