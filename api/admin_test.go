@@ -24,6 +24,7 @@ import (
 	"milepost/internal/people"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 const (
@@ -41,7 +42,7 @@ type admin struct {
 func setupAdmin(t *testing.T, change ...func(*api.Routes)) *admin {
 	t.Helper()
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +122,7 @@ func forViewers(path string) bool {
 }
 
 func TestEveryAdminRouteNeedsASessionOrTheToken(t *testing.T) {
+	testenv.Long(t)
 	a := setupAdmin(t)
 	a.eachRoute(func(method, path string) {
 		if isOpen(path) {
@@ -172,6 +174,7 @@ func TestAViewerCanChangeNothing(t *testing.T) {
 }
 
 func TestTheMCPEndpointIsOffUnlessItIsSwitchedOn(t *testing.T) {
+	testenv.Long(t)
 	for name, c := range map[string]struct {
 		on   bool
 		want int
@@ -199,6 +202,7 @@ func TestTheMCPEndpointIsOffUnlessItIsSwitchedOn(t *testing.T) {
 }
 
 func TestATokenOfAPersonMayDoWhatThePersonMay(t *testing.T) {
+	testenv.Long(t)
 	a := setupAdmin(t)
 	bearer := func(name string) func(*http.Request) {
 		token, err := a.people.NewToken(t.Context(), "test", name, "reports")
@@ -234,6 +238,7 @@ func TestATokenOfAPersonMayDoWhatThePersonMay(t *testing.T) {
 }
 
 func TestAnotherOriginCanChangeNothing(t *testing.T) {
+	testenv.Long(t)
 	a := setupAdmin(t, func(r *api.Routes) { r.AdminURL = "https://milepost.internal.example" })
 	olivia := a.session("olivia")
 	for name, change := range map[string]func(*http.Request){
@@ -278,6 +283,7 @@ func TestAnotherOriginCanChangeNothing(t *testing.T) {
 }
 
 func TestSigningInAndOut(t *testing.T) {
+	testenv.Long(t)
 	a := setupAdmin(t)
 	post := func(path string, form url.Values, cookie *http.Cookie) (*http.Response, string) {
 		res := a.ask("POST", path, func(r *http.Request) {
@@ -352,6 +358,7 @@ func TestSigningInAndOut(t *testing.T) {
 }
 
 func TestTheGuardKnowsWhoIsSignedIn(t *testing.T) {
+	testenv.Long(t)
 	g := guard.New(10, 1<<20)
 	strangers, free := make(chan bool), make(chan bool)
 	a := setupAdmin(t, func(r *api.Routes) {

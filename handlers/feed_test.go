@@ -20,6 +20,7 @@ import (
 	"milepost/handlers"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // feedKey opens the location's feed in these tests; "c" and "u" in its place,
@@ -30,7 +31,7 @@ const feedKey = "all"
 // contacts and two users.
 func calendars(t testing.TB, n int) (*store.Store, *httptest.Server, func(time.Time)) {
 	t.Helper()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +108,7 @@ func ask(t testing.TB, method, url string, headers ...string) (*http.Response, s
 }
 
 func TestACalendarHoldsAllItemsOfItsFeed(t *testing.T) {
+	testenv.Long(t)
 	_, server, _ := calendars(t, 1234) // three pages
 	for key, want := range map[string]int{feedKey: 1234, "c": 123, "u": 617} {
 		res, body := ask(t, "GET", server.URL+handlers.CalendarPath+key+".ics")
@@ -289,7 +291,7 @@ func BenchmarkUnchanged(b *testing.B) {
 
 func TestCalendarsBeyondThoseAtOnceAreAskedForAgain(t *testing.T) {
 	streams := make(chan struct{}, 1)
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

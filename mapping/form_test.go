@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"milepost/internal/testenv"
 )
 
 // writtenTexts are the automations of the recipes and of the documentation, one text each.
@@ -55,6 +57,7 @@ func readTheForm(t *testing.T, text string) Form {
 }
 
 func TestAWrittenTextOpensInTheFormAndIsSavedUnchanged(t *testing.T) {
+	testenv.Long(t)
 	for _, text := range writtenTexts(t) {
 		f := readTheForm(t, text)
 		for _, act := range f.Actions {
@@ -136,6 +139,7 @@ var hardTexts = []string{
 }
 
 func TestWritingAFormAndReadingItGivesTheSameForm(t *testing.T) {
+	testenv.Long(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	pick := func(list []string) string { return list[rng.IntN(len(list))] }
 	value := func(kind FieldKind) FormValue {

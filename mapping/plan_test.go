@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"milepost/internal/testenv"
 )
 
 var sameZone = cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
@@ -532,6 +534,7 @@ func drawFacts(t *rapid.T) Facts {
 }
 
 func TestEqualFactsGiveEqualPlansInWhateverOrderTheyCome(t *testing.T) {
+	testenv.Long(t)
 	sets := []*Set{mustLoad(t, everything), recipeSet(t)}
 	rapid.Check(t, func(rt *rapid.T) {
 		f := drawFacts(rt)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"milepost/internal/testenv"
 )
 
 // strange are malicious files. Each is rejected with a mistake that contains the text.
@@ -83,6 +85,7 @@ func manyExpressions() string {
 }
 
 func TestAMaliciousExpressionIsLimitedInTimeAndMemory(t *testing.T) {
+	testenv.Long(t)
 	long := strings.Repeat("word ", 200_000) // 1 MB
 	tags := make([]string, 5000)
 	for i := range tags {

@@ -16,6 +16,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/testenv"
 	"milepost/internal/testenv/reference"
 )
 
@@ -281,6 +282,7 @@ func TestNoTagsAreNoCall(t *testing.T) {
 // TestEveryCallKeepsHighLevelsContract answers as HighLevel documents, and checks requests
 // and answers against its OpenAPI.
 func TestEveryCallKeepsHighLevelsContract(t *testing.T) {
+	testenv.Long(t)
 	contract := reference.HighLevelContract(t)
 	mux := http.NewServeMux()
 	serve := func(pattern string, status int, body string) { mux.HandleFunc(pattern, answer(status, body)) }

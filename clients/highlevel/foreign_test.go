@@ -8,6 +8,7 @@ import (
 	"milepost/clients"
 	"milepost/clients/highlevel"
 	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/testenv"
 )
 
 // reads are the calls that check whether a record exists.
@@ -27,6 +28,7 @@ func reads(t *testing.T) map[string]func(*highlevel.Client) error {
 }
 
 func TestWhatIsNotHighLevelsOwnAnswerSaysNothingOfARecord(t *testing.T) {
+	testenv.Long(t)
 	answers := append(fakehttp.GatewayAnswers(),
 		fakehttp.GatewayAnswer{Status: 404, Body: `{"message":"The requested URL /contacts/X1 was not found on this server."}`},
 		fakehttp.GatewayAnswer{Status: 404, Body: `{"path":"/contacts/X1","message":"No message available","error":"Not Found","status":404}`},

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"milepost/clients/highlevel"
+	"milepost/internal/testenv"
 )
 
 // signer has a key pair of each kind, and both public keys as PEM.
@@ -71,6 +72,7 @@ func mustParse(t testing.TB, text string) highlevel.Keys {
 }
 
 func TestVerifyTrustsTheRightHeaderOnly(t *testing.T) {
+	testenv.Long(t)
 	s, other := newSigner(t), newSigner(t)
 	const body = `{"type":"ContactUpdate"}`
 	good, legacy := s.sign(body), s.signRSA(t, body)
@@ -114,6 +116,7 @@ func TestVerifyTrustsTheRightHeaderOnly(t *testing.T) {
 // The digest comes from HighLevel's documentation, because nothing else would notice a
 // wrong key.
 func TestThePublishedKeyIsThePublishedOne(t *testing.T) {
+	testenv.Long(t)
 	s := newSigner(t)
 	if err := highlevel.PublishedKeys().Verify(http.Header{"X-Wh-Signature": {s.signRSA(t, "x")}}, []byte("x")); err != highlevel.ErrNoSignature {
 		t.Errorf("the legacy signature is on by default: %v", err)
@@ -126,6 +129,7 @@ func TestThePublishedKeyIsThePublishedOne(t *testing.T) {
 }
 
 func TestParseKeysSaysWhatIsWrong(t *testing.T) {
+	testenv.Long(t)
 	s := newSigner(t)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(s.private)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/highlevel"
+	"milepost/internal/testenv"
 )
 
 func TestAWriteHoldsWhatIsSetAndNothingElse(t *testing.T) {
@@ -261,6 +262,7 @@ func contactPages(t *testing.T, n, capped int) http.HandlerFunc {
 }
 
 func TestAllContactsGoesOnBeyondTheReachOfPages(t *testing.T) {
+	testenv.Long(t)
 	for _, n := range []int{0, 1, 10_000, 10_501} {
 		client, tries := setup(t, contactPages(t, n, 500))
 		seen := 0

@@ -9,10 +9,12 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestWhatNeedsAttentionIsListedAndActedOn(t *testing.T) {
-	dir := testenv.DataDir(t)
+	testenv.Long(t)
+	dir := testdb.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

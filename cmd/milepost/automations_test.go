@@ -13,13 +13,13 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/automation"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 	"milepost/mapping"
 )
 
 func TestAutomationsByCommand(t *testing.T) {
 	t.Parallel()
-	ctx, cfg := t.Context(), app.Config{DataDir: testenv.DataDir(t)}
+	ctx, cfg := t.Context(), app.Config{DataDir: testdb.DataDir(t)}
 	file := filepath.Join(t.TempDir(), "mine.yaml")
 	const mine = "# Mine\n- id: mine\n  name: Mine\n  on: note.changed\n  do: [note: {}] # the end\n"
 	if err := os.WriteFile(file, []byte(mine), 0o600); err != nil {
@@ -127,7 +127,7 @@ func audited(t *testing.T, cfg app.Config) (list []string) {
 
 func TestAChangeBesideAFileOfTheRunningMilepostSaysSo(t *testing.T) {
 	t.Parallel()
-	cfg := app.Config{DataDir: testenv.DataDir(t)}
+	cfg := app.Config{DataDir: testdb.DataDir(t)}
 	for _, file := range []string{"/etc/milepost/automations.yaml", ""} {
 		err := withState(t.Context(), cfg, func(state *app.State) error {
 			if err := state.Store.SetAutomationsFile(t.Context(), file); err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"milepost/internal/sandbox/calendarhero"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // TestABackupUnderLoadIsRestoredAndNothingIsMadeTwice makes a backup while webhooks come
@@ -121,7 +121,7 @@ func TestABackupUnderLoadIsRestoredAndNothingIsMadeTwice(t *testing.T) {
 // things, and lets it work on.
 func TestAMoveToPostgreSQLGoesOnWhereTheFilesStopped(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	r := setupCommands(t)
 	r.connect()
 	id := r.contact("Ann")

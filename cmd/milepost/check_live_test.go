@@ -10,7 +10,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
 	"milepost/internal/sandbox/fakehttp"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
@@ -67,7 +67,7 @@ func TestCheckLiveWritesAReportAndChangesNothing(t *testing.T) {
 	if err := command.reportLive(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "token") {
 		t.Errorf("a wrong token: %v", err)
 	}
-	command.CalendarHeroToken, command.DataDir = "", testenv.DataDir(t)
+	command.CalendarHeroToken, command.DataDir = "", testdb.DataDir(t)
 	if err := command.reportLive(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "MILEPOST_CALENDARHERO_TOKEN") {
 		t.Errorf("no token: %v", err)
 	}

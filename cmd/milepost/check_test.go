@@ -17,10 +17,12 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 	"milepost/mapping"
 )
 
 func TestCheckSaysOfEachTokenWhatIsWrong(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
 	if err != nil {
@@ -138,7 +140,7 @@ func TestTheSandboxPlaysItsScenarioOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "addresses.json")
 	command := sandboxCmd{
-		Once: true, Addresses: path, LogLevel: "error", DataDir: testenv.DataDir(t),
+		Once: true, Addresses: path, LogLevel: "error", DataDir: testdb.DataDir(t),
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", HighLevelListen: "127.0.0.1:0", CalendarHeroListen: "127.0.0.1:0", PageListen: "127.0.0.1:0",
 	}
 	var out bytes.Buffer

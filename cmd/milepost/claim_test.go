@@ -12,6 +12,7 @@ import (
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestASecondMilepostSaysSoAndExits(t *testing.T) {
@@ -27,7 +28,7 @@ func TestASecondMilepostSaysSoAndExits(t *testing.T) {
 	defer hlServer.Close()
 	defer chServer.Close()
 	p := &process{t: t, addr: freeAddress(t)}
-	p.between(hl, hlServer.URL, chServer.URL, testenv.DataDir(t), location, app)
+	p.between(hl, hlServer.URL, chServer.URL, testdb.DataDir(t), location, app)
 	p.start()
 	second := slices.DeleteFunc(slices.Clone(p.env), func(kv string) bool { return strings.HasPrefix(kv, "MILEPOST_DATA_DIR=") })
 	out, status := milepost(t, append(second, "MILEPOST_LISTEN=127.0.0.1:0"), "serve")

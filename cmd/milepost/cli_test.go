@@ -11,6 +11,7 @@ import (
 
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // soonOver spares a command that is soon over the collection of its garbage, a quarter of
@@ -22,7 +23,7 @@ func milepost(t *testing.T, env []string, args ...string) (out string, status in
 	t.Helper()
 	testenv.Long(t)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL=", soonOver), env...)
+	cmd.Env = append(append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testdb.DataDir(t), "DATABASE_URL=", soonOver), env...)
 	b, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return string(b), exit.ExitCode()
@@ -156,7 +157,7 @@ func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
-			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testenv.DataDir(t), "DATABASE_URL=", soonOver)
+			cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+testdb.DataDir(t), "DATABASE_URL=", soonOver)
 			out, _ := cmd.Output() // check fails: nothing is configured
 			var v any
 			if err := json.Unmarshal(out, &v); err != nil || v == nil {
@@ -181,13 +182,14 @@ func TestEachCommandShowsItsOwnFlagsBeforeTheSettings(t *testing.T) {
 
 // A disk may be full, or the reader of a pipe gone.
 func TestWhatIsShownOnceIsNotLostInSilence(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip("no file here refuses every write:", err)
 	}
 	defer full.Close()
-	dir := testenv.DataDir(t)
+	dir := testdb.DataDir(t)
 	for _, args := range []string{"keys generate", "people add ann", "people password ann", "people token ann --label ci", "version", "backup -"} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)
 		cmd.Env = append(os.Environ(), "MILEPOST_TEST_AS_MAIN=1", "MILEPOST_DATA_DIR="+dir, "DATABASE_URL=")

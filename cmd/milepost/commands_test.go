@@ -20,6 +20,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/secret"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // running is a milepost that serves, and the commands an operator types beside it.
@@ -50,7 +51,7 @@ func setupCommands(t *testing.T, env ...string) *running {
 	})
 	r.hl.AddToken("pit-first", place)
 	r.env = append([]string{
-		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + r.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + testenv.DataDir(t),
+		"MILEPOST_TEST_AS_MAIN=1", "MILEPOST_LISTEN=" + r.addr, "MILEPOST_ADMIN_LISTEN=127.0.0.1:0", "MILEPOST_DATA_DIR=" + testdb.DataDir(t),
 		"MILEPOST_HIGHLEVEL_BASE_URL=" + hl.URL, "MILEPOST_HIGHLEVEL_WEBHOOK_KEYS=" + r.hl.PublicKeyPEM(),
 		"MILEPOST_CALENDARHERO_BASE_URL=" + ch.URL, "MILEPOST_LOG_LEVEL=error", "MILEPOST_RECONCILE_EVERY=0", "DATABASE_URL=",
 	}, env...)

@@ -30,6 +30,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // process is a milepost of its own, with the fakes in this one.
@@ -134,7 +135,7 @@ func TestKilledAtAnyMomentNothingIsLostOrDoubled(t *testing.T) {
 		}
 		ids[i] = c.ID
 	}
-	dir := testenv.DataDir(t)
+	dir := testdb.DataDir(t)
 	p := &process{t: t, addr: freeAddress(t)}
 	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.env = append(p.env, variable)

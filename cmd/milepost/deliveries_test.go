@@ -11,10 +11,12 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestTheDeliveriesSayWhatBecameOfEachWebhook(t *testing.T) {
-	config := app.Config{DataDir: testenv.DataDir(t), CalendarHeroAuth: "raw"}
+	testenv.Long(t)
+	config := app.Config{DataDir: testdb.DataDir(t), CalendarHeroAuth: "raw"}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	err := withState(t.Context(), config, func(state *app.State) error {
 		if _, err := state.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 )
 
 // shellBlock is a block of commands on a page. The words after `sh` say why it is not
@@ -79,6 +80,7 @@ func shellBlocks(t *testing.T) (list []shellBlock) {
 // TestTheCommandsOfTheDocumentationExist parses each command that a page names, in a
 // block or in a sentence, without running it.
 func TestTheCommandsOfTheDocumentationExist(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	seen := 0
 	parser := kong.Must(&cli{}, kong.Name("milepost"), kong.BindTo(t.Context(), (*context.Context)(nil)))

@@ -12,10 +12,12 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestInvitesShowsWhatWaitsAndLetsItGoOnce(t *testing.T) {
-	dir := testenv.DataDir(t)
+	testenv.Long(t)
+	dir := testdb.DataDir(t)
 	file := filepath.Join(dir, "mine.yaml")
 	if err := os.WriteFile(file, []byte("- { id: closing, name: Closing day, on: contact.changed, do: [event: { title: x, start: '{{ contact.closing }}', invite: contact }] }\n"), 0o600); err != nil {
 		t.Fatal(err)

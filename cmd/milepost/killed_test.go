@@ -14,7 +14,7 @@ import (
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // TestWhatAKilledProcessOnPostgreSQLHeldIsDoneWithin30s kills one of two processes
@@ -25,7 +25,7 @@ func TestWhatAKilledProcessOnPostgreSQLHeldIsDoneWithin30s(t *testing.T) {
 		t.Skip("skipped: a process is found dead after 17 s")
 	}
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	const location, app, contacts = "crashLocation00000001", "6878cec452e7c8d29d4dd3d9", 3
 	hl := hlfake.New(hlfake.Config{AppID: app, Token: "pit-crash", LocationIDs: []string{location}})
 	defer hl.Close()
@@ -52,7 +52,7 @@ func TestWhatAKilledProcessOnPostgreSQLHeldIsDoneWithin30s(t *testing.T) {
 	var processes [2]*process
 	for i := range processes {
 		p := &process{t: t, addr: freeAddress(t)}
-		p.between(hl, hlServer.URL, chServer.URL, testenv.DataDir(t), location, app)
+		p.between(hl, hlServer.URL, chServer.URL, testdb.DataDir(t), location, app)
 		p.env = append(p.env, "DATABASE_URL="+url, "MILEPOST_RECONCILE_EVERY=0",
 			"MILEPOST_ENCRYPTION_KEYS=k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
 		processes[i] = p

@@ -8,11 +8,13 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/people"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestPeopleAreAddedByCommand(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
-	config := app.Config{DataDir: testenv.DataDir(t), CalendarHeroAuth: "raw"}
+	config := app.Config{DataDir: testdb.DataDir(t), CalendarHeroAuth: "raw"}
 	var out bytes.Buffer
 	list := listPeopleCmd{Config: config}
 	if err := list.list(t.Context(), &out); err != nil || !strings.Contains(out.String(), "milepost people add") {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // proxies are the servers whose settings lie in deploy/. Each gets the file that we
@@ -130,7 +131,7 @@ func TestBehindEachProxyThatWeShipSettingsFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			admin := freeAddress(t)
-			p := proxied{dir: testenv.DataDir(t), https: freeAddress(t), admin: admin}
+			p := proxied{dir: testdb.DataDir(t), https: freeAddress(t), admin: admin}
 			host, _, _ := net.SplitHostPort(p.https) // a host of this test's own
 			p.http = net.JoinHostPort(host, "1080")
 			p.certify(t)

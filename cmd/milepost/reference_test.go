@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"milepost/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write the pages and files that are made from the commands")
@@ -462,6 +464,7 @@ func TestTheShellsComplete(t *testing.T) {
 }
 
 func TestManReadsTheManPage(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	out := shell(t, "man", "--warnings", "-l", "-P", "cat", "../../deploy/man/milepost.1")
 	if strings.Contains(out, "warning") || !strings.Contains(out, "MILEPOST_DATA_DIR") {

@@ -16,6 +16,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // TestKilledWhileAReminderIsMailedItIsNotMailedAgain kills Milepost between
@@ -49,7 +50,7 @@ func TestKilledWhileAReminderIsMailedItIsNotMailedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := testenv.DataDir(t)
+	dir := testdb.DataDir(t)
 	p.between(hl, hlServer.URL, chServer.URL, dir, location, app)
 	p.start()
 	// Time enough for the request to be made before the reminder's moment.

@@ -6,11 +6,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestRemovalsThatWaitAreAllowed(t *testing.T) {
-	dir := testenv.DataDir(t)
+	dir := testdb.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -9,11 +9,11 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestRequestsAreListedSettledAndReleased(t *testing.T) {
-	dir := testenv.DataDir(t)
+	dir := testdb.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

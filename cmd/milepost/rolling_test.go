@@ -19,6 +19,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // pair is two processes that share a PostgreSQL database, between the two fakes.
@@ -248,7 +249,7 @@ func (p *pair) mailed(want ...chfake.MailKind) {
 // milestones move.
 func TestARollingRestartLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	p := setupPair(t, testenv.Postgres(t))
+	p := setupPair(t, testdb.Postgres(t))
 	for _, one := range p.processes {
 		one.start()
 	}
@@ -273,12 +274,12 @@ func TestAnOlderVersionServesBesideANewer(t *testing.T) {
 		t.Skip("MILEPOST_TEST_OLDER is not set; make upgrade-check builds an older version and sets it")
 	}
 	t.Parallel()
-	testenv.Postgres(t) // skips the test if there is none
-	server, err := testenv.PostgresServer()
+	testdb.Postgres(t) // skips the test if there is none
+	server, err := testdb.PostgresServer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, drop, err := testenv.CreateDatabase(context.Background(), server) // the older version makes the tables
+	url, drop, err := testdb.CreateDatabase(context.Background(), server) // the older version makes the tables
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,7 @@ func TestStoppingTheSandboxIsNoFailure(t *testing.T) {
 }
 
 func TestFlagsOfTheSandboxThatWouldDoNothingAreWrongUsage(t *testing.T) {
+	testenv.Long(t)
 	for _, args := range [][]string{
 		{"--fakes-only", "--once"},
 		{"--fakes-only", "--automations", "a.yaml"},

@@ -11,18 +11,20 @@ import (
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // The location that the settings name is connected once serve has run, and not
 // if somebody removed it.
 func TestCommandsSayWhatBecomesOfTheLocationOfTheSettings(t *testing.T) {
+	testenv.Long(t)
 	world, err := sandbox.Start(t.Context(), sandbox.WorldConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(world.Close)
 	config := app.Config{
-		DataDir: testenv.DataDir(t), HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
+		DataDir: testdb.DataDir(t), HighLevelBaseURL: world.HighLevelURL, HighLevelToken: world.HighLevelToken, HighLevelLocationID: world.Location.ID,
 		CalendarHeroBaseURL: world.CalendarHeroURL, CalendarHeroToken: world.CalendarHeroToken, CalendarHeroAuth: "raw",
 	}
 	var said bytes.Buffer

@@ -9,12 +9,12 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestTheTimelineIsReadableAndItsNewestIsLast(t *testing.T) {
 	t.Parallel()
-	config := app.Config{DataDir: testenv.DataDir(t), CalendarHeroAuth: "raw", HighLevelLocationID: "loc", HighLevelToken: "pit-test", CalendarHeroToken: "ch-test"}
+	config := app.Config{DataDir: testdb.DataDir(t), CalendarHeroAuth: "raw", HighLevelLocationID: "loc", HighLevelToken: "pit-test", CalendarHeroToken: "ch-test"}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	if err := withState(t.Context(), config, func(state *app.State) error {
 		if _, err := state.Store.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)}); err != nil {

@@ -9,12 +9,14 @@ import (
 
 	"milepost/internal/app"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestAWorkflowKeyIsShownOnceRotatedListedAndRevoked(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	config := app.Config{
-		DataDir: testenv.DataDir(t), PublicURL: "https://milepost.example.com/", CalendarHeroAuth: "raw",
+		DataDir: testdb.DataDir(t), PublicURL: "https://milepost.example.com/", CalendarHeroAuth: "raw",
 		HighLevelToken: "pit-test", HighLevelLocationID: "loc1", CalendarHeroToken: "calendarhero-test",
 	}
 	now := time.Now().UTC().Truncate(time.Second)

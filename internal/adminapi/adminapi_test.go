@@ -26,7 +26,7 @@ import (
 	"milepost/internal/operate"
 	"milepost/internal/people"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // desk is the API on a store, without the gate before it. Each request and each answer
@@ -68,7 +68,7 @@ func (p *preview) Changes(context.Context, store.Entity, string) ([]string, erro
 func setup(t *testing.T, configure ...func(*operate.Config)) *desk {
 	t.Helper()
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,6 +75,7 @@ func deliveries(t *testing.T) {
 }
 
 func TestWhatIsNotInTheDocumentIsRejectedWithItsPlace(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	for name, c := range map[string]struct{ method, path, body, place string }{
 		"an unknown parameter": {"GET", "/deliveries?outcom=failed", "", "query.outcom"},
@@ -106,6 +107,7 @@ func TestWhatIsNotInTheDocumentIsRejectedWithItsPlace(t *testing.T) {
 }
 
 func TestViewersSeePersonalDataOnceTheyAskAndTheAuditLogSaysSo(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	const name, detail, body = "Jane Doe", "Closing of Jane", "12345678901234567890"
 	for path, personal := range map[string][]string{
@@ -128,6 +130,7 @@ func TestViewersSeePersonalDataOnceTheyAskAndTheAuditLogSaysSo(t *testing.T) {
 }
 
 func TestEveryOutcomeCanBeAskedFor(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	for _, outcome := range store.AllOutcomes {
 		d.get("/deliveries?outcome=" + outcome)

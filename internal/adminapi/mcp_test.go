@@ -141,6 +141,7 @@ func TestAnOperatorsAssistant(t *testing.T) {
 }
 
 func TestAViewersAssistantOnlyReads(t *testing.T) {
+	testenv.Long(t)
 	var cfg operate.Config
 	d := setup(t, func(c *operate.Config) { cfg = *c })
 	a := d.assist(cfg, victor)

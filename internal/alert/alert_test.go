@@ -19,7 +19,7 @@ import (
 
 	"milepost/internal/alert"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // desk is an alerter on a store, with a receiver of webhooks and a clock that stands.
@@ -34,7 +34,7 @@ type desk struct {
 func setup(t *testing.T) *desk {
 	t.Helper()
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func TestTheClockThatWasPutBackSilencesNothing(t *testing.T) {
 // Of several processes on one PostgreSQL one sends each message, whoever comes first.
 func TestOfTwoProcessesOneSends(t *testing.T) {
 	t.Parallel()
-	database := testenv.Postgres(t)
+	database := testdb.Postgres(t)
 	d := &desk{t: t, now: time.Date(2026, 11, 20, 12, 30, 0, 0, time.UTC), inbox: newReceiver(t)}
 	var processes []*alert.Alerter
 	for range 4 {

@@ -13,6 +13,7 @@ import (
 
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // syncs works the syncs of a run, as a process does.
@@ -102,7 +103,7 @@ func await(t *testing.T, what string, done func() bool) {
 // is under way.
 func runOver120(t *testing.T) (s *syncs, dir string, st *store.Store, l *Library, stop func(crash bool)) {
 	t.Helper()
-	dir = testenv.DataDir(t)
+	dir = testdb.DataDir(t)
 	s = &syncs{of: map[string]int{}, held: make(chan struct{}), holds: map[int]chan struct{}{}}
 	st, l, stop = s.running(t, dir)
 	must(l.Import(t.Context(), "one.yaml", []byte("name: Mine\non: contact.changed\ndo: [contact: {}]\n"), true, dana))(t)
@@ -177,7 +178,7 @@ func TestAReplayIsWorkedAsARunIs(t *testing.T) {
 	testenv.Long(t)
 	t.Parallel()
 	s := &syncs{of: map[string]int{}}
-	st, _, _ := s.running(t, testenv.DataDir(t))
+	st, _, _ := s.running(t, testdb.DataDir(t))
 	var list []store.Delivery
 	var records []store.Entity
 	for i := range applyPage + 10 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -28,6 +29,7 @@ func (b *bundle) stored(t *testing.T, text string, state mapping.State) {
 }
 
 func TestAStoredAutomationWithAFixedTextThatIsNoDateStaysInUse(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t)
 	b.stored(t, doubtful, mapping.StateOn)
 	l := b.again(t)

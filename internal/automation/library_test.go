@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 	"milepost/mapping"
 )
 
@@ -29,7 +29,7 @@ var dana = By{Who: "dana", Why: "a reason"}
 
 func setup(t *testing.T, file ...string) *bundle {
 	t.Helper()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

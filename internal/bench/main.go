@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func main() {
@@ -58,7 +58,7 @@ func run(postgres, only, name string, stored int, b bench) (err error) {
 		}
 	}
 	if b.postgres = postgres; postgres == "" {
-		if b.postgres, err = testenv.PostgresServer(); err != nil {
+		if b.postgres, err = testdb.PostgresServer(); err != nil {
 			fmt.Println("\npostgres: not measured:", err)
 			return nil
 		}

@@ -17,7 +17,7 @@ import (
 
 	"milepost/internal/inbox"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // storage is a data directory or a database, made for one measurement.
@@ -34,7 +34,7 @@ func (b *bench) storage(name string) (*storage, error) {
 		return nil, err
 	}
 	if b.postgres != "" {
-		url, drop, err := testenv.CreateDatabase(context.Background(), b.postgres)
+		url, drop, err := testdb.CreateDatabase(context.Background(), b.postgres)
 		if err != nil {
 			return nil, err
 		}

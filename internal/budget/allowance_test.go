@@ -23,6 +23,7 @@ import (
 	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // realTime makes the measurement over real HTTP and a real clock, e.g.
@@ -172,14 +173,15 @@ func simulate(t *testing.T, test func(t *testing.T, length time.Duration)) {
 }
 
 func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutA429(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	backends := map[string]func(t *testing.T) func(context.Context) (*store.Store, error){
 		"SQLite": func(t *testing.T) func(context.Context) (*store.Store, error) {
-			dir := testenv.DataDir(t)
+			dir := testdb.DataDir(t)
 			return func(ctx context.Context) (*store.Store, error) { return store.OpenSQLite(ctx, dir) }
 		},
 		"PostgreSQL": func(t *testing.T) func(context.Context) (*store.Store, error) {
-			url := testenv.Postgres(t)
+			url := testdb.Postgres(t)
 			return func(ctx context.Context) (*store.Store, error) { return store.OpenPostgres(ctx, url) }
 		},
 	}
@@ -233,7 +235,7 @@ func TestSteadyBackfillGetsNineTenthsOfTheAllowanceWithoutA429(t *testing.T) {
 
 func TestWebhooksGoAheadOfABackfillOfThreeProcesses(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	simulate(t, func(t *testing.T, length time.Duration) {
 		v := newVendor(t, nil)
 		defer v.Close()

@@ -16,7 +16,7 @@ import (
 	"milepost/clients/highlevel"
 	"milepost/internal/budget"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // bundle is a state database with the budgets of several processes, in simulated time.
@@ -27,7 +27,7 @@ type bundle struct {
 }
 
 func setup(t *testing.T, test func(t *testing.T, b *bundle)) {
-	dir := testenv.DataDir(t)
+	dir := testdb.DataDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		s, err := store.OpenSQLite(t.Context(), dir)
 		if err != nil {

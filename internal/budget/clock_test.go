@@ -221,6 +221,7 @@ func TestAWindowSeenByAClockAheadIsWaitedForOnce(t *testing.T) {
 
 // A clock that is ahead makes recent calls look old, so they could be forgotten too early.
 func TestAClockThatIsAheadDoesNotSendASecondAllowance(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for name, another := range map[string]bool{"another process": true, "a jump": false} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"milepost/internal/catalog"
+	"milepost/internal/testenv"
 	"milepost/internal/testenv/reference"
 )
 
@@ -22,6 +23,7 @@ var restricted = map[string]string{
 }
 
 func TestEveryHighLevelOperationIsAsHighLevelDocumentsIt(t *testing.T) {
+	testenv.Long(t)
 	contract := reference.HighLevelContract(t)
 	for _, e := range operations(t, catalog.HighLevel) {
 		op := contract.Operation(e.Method, e.Path)
@@ -66,6 +68,7 @@ func TestEveryHighLevelOperationIsAsHighLevelDocumentsIt(t *testing.T) {
 }
 
 func TestEveryOperationIsListedOrSaidToBeLeftOut(t *testing.T) {
+	testenv.Long(t)
 	documented := map[string]int{catalog.HighLevel: reference.HighLevelContract(t).Documented(), catalog.CalendarHero: 40}
 	for _, l := range catalog.NotListed() {
 		if !strings.HasPrefix(l.What, "Conversations") { // an app that the contract does not cover

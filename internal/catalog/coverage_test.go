@@ -17,6 +17,7 @@ import (
 	"milepost/internal/catalog"
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 	"milepost/internal/testenv/reference"
 )
 
@@ -182,6 +183,7 @@ func TestEveryOperationWorksInTheSandboxThroughTheCatalogue(t *testing.T) {
 }
 
 func TestEveryRequestAndAnswerIsAsHighLevelDocumentsIt(t *testing.T) {
+	testenv.Long(t)
 	contract := reference.HighLevelContract(t)
 	callHighLevel(t, contract.Transport)
 }

@@ -21,6 +21,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 const (
@@ -80,7 +81,7 @@ func (w *world) new(st *store.Store, machine string, configure func(*claim.Confi
 // database returns a new database.
 func (w *world) database() *store.Store {
 	w.Helper()
-	st, err := store.OpenSQLite(w.Context(), testenv.DataDir(w))
+	st, err := store.OpenSQLite(w.Context(), testdb.DataDir(w))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -121,6 +122,7 @@ func (m *milepost) isRefused() {
 }
 
 func TestASecondMilepostOnAnotherMachineMustNotStart(t *testing.T) {
+	testenv.Long(t)
 	w := setup(t)
 	first := w.new(w.database(), t.TempDir(), nil)
 	first.starts()
@@ -298,6 +300,7 @@ func TestNothingIsWrittenBeforeTheFirstCheckAtHighLevel(t *testing.T) {
 }
 
 func TestOfTwoClaimsAtOnceOneWins(t *testing.T) {
+	testenv.Long(t)
 	w := setup(t)
 	for range 10 {
 		both := []*milepost{w.new(w.database(), t.TempDir(), nil), w.new(w.database(), t.TempDir(), nil)}
@@ -381,7 +384,7 @@ func TestTheCheckCostsFewCalls(t *testing.T) {
 
 func TestProcessesOfOnePostgreSQLAreOneMilepost(t *testing.T) {
 	w := setup(t)
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	open := func() *store.Store {
 		st, err := store.OpenPostgres(t.Context(), url)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"milepost/internal/connection"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 const (
@@ -71,6 +72,7 @@ func TestAnotherAgencyThanTheFirstIsRefusedUntilTheOperatorAllowsIt(t *testing.T
 }
 
 func TestOfTwoAgenciesThatComeFirstAtOnceOneIsAllowed(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		processes := []*connection.Registry{b.process(), b.process()}
 		b.stranger()
@@ -87,6 +89,7 @@ func TestOfTwoAgenciesThatComeFirstAtOnceOneIsAllowed(t *testing.T) {
 }
 
 func TestTheAgencyOfALocationThatATokenConnectsIsTheFirst(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.stranger()
@@ -103,6 +106,7 @@ func TestTheAgencyOfALocationThatATokenConnectsIsTheFirst(t *testing.T) {
 }
 
 func TestWhatWaitedForItsAuthorizationIsTakenBackWhenAnotherAgencyIsServed(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.stranger()

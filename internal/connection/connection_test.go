@@ -23,6 +23,7 @@ import (
 	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 const (
@@ -57,12 +58,12 @@ func onEachBackend(t *testing.T, test func(t *testing.T, b *bundle)) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		dir := testenv.DataDir(t)
+		dir := testdb.DataDir(t)
 		test(t, setup(t, func() (*store.Store, error) { return store.OpenSQLite(t.Context(), dir) }))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		url := testenv.Postgres(t)
+		url := testdb.Postgres(t)
 		test(t, setup(t, func() (*store.Store, error) { return store.OpenPostgres(t.Context(), url) }))
 	})
 }
@@ -214,6 +215,7 @@ func TestAnExpiredTokenIsRefreshedOnceByManyProcessesAtOnce(t *testing.T) {
 }
 
 func TestATokenThatIsRefusedBeforeItsTimeIsRefreshedAndTheCallRepeated(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
@@ -242,6 +244,7 @@ func (b *bundle) accessToken(r *connection.Registry, location string) string {
 }
 
 func TestAPausedLocationKeepsItsGrantAndComesBack(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
@@ -268,6 +271,7 @@ func TestAPausedLocationKeepsItsGrantAndComesBack(t *testing.T) {
 }
 
 func TestALostGrantIsMintedAnewFromTheAgency(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.connectAgency(r, north)
@@ -289,6 +293,7 @@ func (b *bundle) connectAgency(r *connection.Registry, locations ...string) {
 }
 
 func TestARefusedGrantWithoutAnAgencyIsBrokenAndSaysWhatToDo(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
@@ -308,6 +313,7 @@ func TestARefusedGrantWithoutAnAgencyIsBrokenAndSaysWhatToDo(t *testing.T) {
 }
 
 func TestAnAgencysLocationsAreConnectedWhicheverComesFirst(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		event := highlevel.Event{Type: "INSTALL", LocationID: north, CompanyID: agency}
@@ -379,6 +385,7 @@ func TestAnUninstallDropsTheTokensAndAnOldOneNothing(t *testing.T) {
 }
 
 func TestTokensAreRotatedWithOverlapAndTheirAgeIsTold(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.hl.AddToken("pit-old", north)
@@ -409,6 +416,7 @@ func TestTokensAreRotatedWithOverlapAndTheirAgeIsTold(t *testing.T) {
 }
 
 func TestALocationHasACalendarHeroAccountOfItsOwnOrTheOneOfAll(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process(func(c *connection.Config) { c.Settings.CalendarHeroToken = "" })
 		b.hl.AddToken("pit", north)
@@ -494,6 +502,7 @@ func TestNoTokenIsReadableInTheDatabase(t *testing.T) {
 }
 
 func TestARenewedPairThatCannotBeStoredIsKeptAndStoredLater(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
@@ -524,6 +533,7 @@ func TestARenewedPairThatCannotBeStoredIsKeptAndStoredLater(t *testing.T) {
 }
 
 func TestALocationThatIsRemovedDuringARefreshStaysRemoved(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
@@ -544,6 +554,7 @@ func TestALocationThatIsRemovedDuringARefreshStaysRemoved(t *testing.T) {
 }
 
 func TestAnInstallThatIsToldTwiceAtOnceLeavesAConnectedLocationConnected(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.connectAgency(r, north)

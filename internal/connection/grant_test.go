@@ -10,6 +10,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // alter changes the schema under a running process.
@@ -50,6 +51,7 @@ func TestARenewedGrantThatCannotBeStoredIsKeptUntilItCan(t *testing.T) {
 }
 
 func TestARefusedRenewalDoesNotBreakWhatWasRemovedMeanwhile(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.authorize(r, hlfake.Installation{Locations: []string{north}})
@@ -77,6 +79,7 @@ func TestARefusedRenewalDoesNotBreakWhatWasRemovedMeanwhile(t *testing.T) {
 }
 
 func TestAConnectThatDiesMidwayIsEndedByAJob(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		r := b.process()
 		b.hl.Faults().Next("GET /oauth/installedLocations", -1, fakehttp.FailWith(503))

@@ -17,6 +17,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/secret"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 const (
@@ -193,6 +194,7 @@ func TestEachAccountIsRegisteredOnceUnderItsOwnKey(t *testing.T) {
 }
 
 func TestAWebhookThatVanishedIsRepairedAndAnOlderURLReplaced(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		for name, config := range map[string]chfake.Config{"an empty answer": {}, "404": {NoHook404: true}} {
 			h := b.heroes(config, "ch")
@@ -229,6 +231,7 @@ func TestAWebhookThatVanishedIsRepairedAndAnOlderURLReplaced(t *testing.T) {
 }
 
 func TestAnotherToolsWebhookIsLeftAloneUntilItMayBeTaken(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		ch := h.of["ch"]
@@ -278,6 +281,7 @@ func TestAnotherToolsWebhookIsLeftAloneUntilItMayBeTaken(t *testing.T) {
 }
 
 func TestAnAnswerThatCannotBeReadIsTakenForSomebodys(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
@@ -307,6 +311,7 @@ func TestAnAnswerThatCannotBeReadIsTakenForSomebodys(t *testing.T) {
 }
 
 func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
@@ -352,6 +357,7 @@ func TestWhereNothingCanBeReadItIsRegisteredOnceADay(t *testing.T) {
 }
 
 func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
@@ -410,6 +416,7 @@ func TestWhatCanNeverBeReadIsToldOnceAndRegisteredOnlyWhenTaken(t *testing.T) {
 }
 
 func TestWhatFailedIsTriedAgainSoonAndThenEverMoreRarely(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch", "ch-busy")
 		now := h.clock.now().Truncate(time.Second) // which the test alone moves
@@ -470,6 +477,7 @@ func TestWhatFailedIsTriedAgainSoonAndThenEverMoreRarely(t *testing.T) {
 }
 
 func TestAFailedCallDisturbsNoOtherAndABadTokenIsOneWarning(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		r := h.process()
@@ -511,6 +519,7 @@ func TestAFailedCallDisturbsNoOtherAndABadTokenIsOneWarning(t *testing.T) {
 }
 
 func TestTheLastLocationOfAnAccountTakesItsWebhooksAlong(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch", "ch-next")
 		ch := h.of["ch"]
@@ -557,6 +566,7 @@ func TestTheLastLocationOfAnAccountTakesItsWebhooksAlong(t *testing.T) {
 }
 
 func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		ch := h.of["ch"]
@@ -593,6 +603,7 @@ func TestWhatIsReleasedIsNotRegisteredUntilItIsTaken(t *testing.T) {
 }
 
 func TestTwoTokensOfOneAccountDoNotDisplaceEachOther(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		h := b.heroes(chfake.Config{}, "ch")
 		h.of["Bearer ch"] = h.of["ch"] // which the fake takes too
@@ -622,6 +633,7 @@ func TestWithoutAPublicURLNothingIsRegistered(t *testing.T) {
 }
 
 func TestTheKeysOfWebhooksAreEncryptedAgainAndTheirLossIsNoLocations(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		ring := func(keys ...string) *secret.Ring {
 			ring, err := secret.ParseRing(strings.Join(keys, ","))

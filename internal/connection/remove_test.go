@@ -10,6 +10,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/secret"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestWhatTheOperatorRemovedComesBackByNoInstallAndNoCommand(t *testing.T) {
@@ -57,6 +58,7 @@ func TestANameThatWouldSteerATerminalIsPlain(t *testing.T) {
 }
 
 func TestTwoProcessesWithTwoKeysAreToldSoBeforeAnythingIsEncrypted(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		b.process() // nothing is encrypted yet
 		if strings.Contains(b.log.String(), "other encryption keys") {

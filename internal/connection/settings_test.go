@@ -7,11 +7,13 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/connection"
+	"milepost/internal/testenv"
 )
 
 // A process looks again and again for settings that another one changed. A look that began
 // before somebody saved new ones must not put the former ones into use again.
 func TestSettingsThatAreSavedDuringALookAreInUse(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, b *bundle) {
 		named := map[*highlevel.App]string{}
 		var r *connection.Registry

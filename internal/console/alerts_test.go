@@ -11,6 +11,7 @@ import (
 	"milepost/internal/alert"
 	"milepost/internal/console"
 	"milepost/internal/operate"
+	"milepost/internal/testenv"
 )
 
 // channel is one that takes messages, or does not.
@@ -26,6 +27,7 @@ func (c channel) To() string { return c.to }
 func (c channel) Send(context.Context, alert.Message) error { return c.err }
 
 func TestAlertsAreTestedAndShown(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t, func(cfg *console.Config) {
 		cfg.Desk = operate.New(operate.Config{Store: cfg.Desk.Store, Now: cfg.Now, Alerts: alert.New(alert.Config{Store: cfg.Desk.Store, Now: cfg.Now, Channels: []alert.Channel{
 			channel{"webhook", "alerts.example", nil}, channel{"e-mail", "olivia@agency.example", errors.New("535 <b>wrong</b> password")},
@@ -49,6 +51,7 @@ func TestAlertsAreTestedAndShown(t *testing.T) {
 }
 
 func TestAConsoleWithoutAChannelSaysHowToSetOne(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	if page := d.page(olivia, "/console/settings/alerts"); !strings.Contains(page, "MILEPOST_SMTP_URL") {
 		t.Errorf("the page is\n%s", page)

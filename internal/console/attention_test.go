@@ -10,6 +10,7 @@ import (
 
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // trouble has one thing of each kind that needs attention, and returns their pages by
@@ -75,6 +76,7 @@ func (d *desk) attention() operate.Attention {
 }
 
 func TestAttentionShowsEachCauseAndWhatToDo(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	d.wants(d.page(olivia, "/console/attention"), "Nothing needs you.", "leaves by itself")
 	pages := d.trouble()

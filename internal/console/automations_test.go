@@ -18,6 +18,7 @@ import (
 	"milepost/internal/jobs"
 	"milepost/internal/store"
 	"milepost/internal/sync"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -84,6 +85,7 @@ func (d *desk) text(l *automation.Library, id string) automation.Entry {
 // An automation that an earlier version of Milepost saved may have a mistake that nobody
 // would find on its page otherwise.
 func TestAnAutomationShowsTheMistakeThatEveryRecordMeets(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	n, err := d.store.AutomationChanges(t.Context())
 	if err != nil {
@@ -169,6 +171,7 @@ func (d *desk) counted(path string) (page, token string) {
 }
 
 func TestAnAutomationIsAppliedAfterACount(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t, rehearsing)
 	d.seed()
 	d.wants(d.page(olivia, toContact), "Count what applying it would do", "-A run is under way")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // item notes an item of a contact.
@@ -79,6 +80,7 @@ func TestTheCalendarShowsItemsOnTheirDaysInTheLocationsZone(t *testing.T) {
 }
 
 func TestTheCalendarHasTheTimeZoneOfItsLocation(t *testing.T) {
+	testenv.Long(t)
 	configure, location := withFake(t)
 	d := setup(t, configure)
 	page := ""

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"milepost/internal/catalog"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -21,6 +22,7 @@ func TestTheCatalogueIsSearchedAndFiltered(t *testing.T) {
 }
 
 func TestEachEntryOfTheCatalogueHasAPage(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	for _, e := range catalog.Entries() {
 		d.wants(d.page(victor, "/console/catalog/"+e.Name), "Can it be repeated?", "-ZgotmplZ")
@@ -40,6 +42,7 @@ func (d *desk) pasted(name string) string {
 }
 
 func TestTheExamplesOfTheCatalogueCanBePasted(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	for _, e := range catalog.Entries() {
 		text := d.pasted(e.Name)

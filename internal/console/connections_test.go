@@ -13,6 +13,7 @@ import (
 	"milepost/internal/console"
 	"milepost/internal/sandbox"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // withWorld lets a desk call the fakes of both vendors.
@@ -83,6 +84,7 @@ func TestALocationIsConnectedByTokensOnlyIfTheyWork(t *testing.T) {
 }
 
 func TestAConnectionWhoseTokenIsRejectedDoesNotSayThatItWorks(t *testing.T) {
+	testenv.Long(t)
 	world, configure := withWorld(t)
 	d := setup(t, configure)
 	connect := func() {
@@ -107,6 +109,7 @@ func TestAConnectionWhoseTokenIsRejectedDoesNotSayThatItWorks(t *testing.T) {
 }
 
 func TestTheLinksOfALocationAreShownOnce(t *testing.T) {
+	testenv.Long(t)
 	world, configure := withWorld(t)
 	d := setup(t, configure)
 	path := "/console/connections/" + world.Location.ID
@@ -162,6 +165,7 @@ func TestTheLinksOfALocationAreShownOnce(t *testing.T) {
 }
 
 func TestTheWebhooksOfAnAccountAreRegisteredAndReleased(t *testing.T) {
+	testenv.Long(t)
 	world, configure := withWorld(t)
 	d := setup(t, configure)
 	path := "/console/connections/" + world.Location.ID

@@ -28,6 +28,7 @@ import (
 	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // desk is the console's pages on a store, without the gate before them.
@@ -76,7 +77,7 @@ func setup(t *testing.T, configure ...func(*console.Config)) *desk {
 func setupConsole(t *testing.T, configure ...func(*console.Config)) (*desk, *console.Console) {
 	t.Helper()
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,6 +318,7 @@ func TestADeliverySaysWhatBecameOfIt(t *testing.T) {
 }
 
 func TestAReplayIsPreviewedAndThenQueued(t *testing.T) {
+	testenv.Long(t)
 	dry := &preview{lines: []string{`create event "Closing", which mails ann@example.com`}}
 	d := setup(t, func(c *console.Config) { c.Desk.Preview = dry })
 	d.seed()
@@ -391,6 +393,7 @@ func TestPersonalDataIsMaskedForViewersUntilTheyAskForIt(t *testing.T) {
 }
 
 func TestPeopleAreManagedOnAPage(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	d.wants(d.page(olivia, "/console/settings/people"), "Nobody can sign in with a password yet.")
 	add := func(form url.Values) (int, string) {
@@ -528,7 +531,7 @@ func TestJobsShowWhatIsNotInStep(t *testing.T) {
 
 func TestThePagesAreTheSameOnPostgreSQL(t *testing.T) {
 	t.Parallel()
-	st, err := store.OpenPostgres(t.Context(), testenv.Postgres(t))
+	st, err := store.OpenPostgres(t.Context(), testdb.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}

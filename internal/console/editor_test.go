@@ -82,6 +82,7 @@ func (d *desk) upload(path, name, text string) (int, string) {
 }
 
 func TestAutomationsAreImportedAsDrafts(t *testing.T) {
+	testenv.Long(t)
 	var l *automation.Library
 	d := setup(t, func(cfg *console.Config) { l = cfg.Desk.Automations })
 	const path = "/console/automations/import"
@@ -109,6 +110,7 @@ func TestAutomationsAreImportedAsDrafts(t *testing.T) {
 }
 
 func TestAutomationsAreFilteredAndPaged(t *testing.T) {
+	testenv.Long(t)
 	var l *automation.Library
 	d := setup(t, func(cfg *console.Config) { l = cfg.Desk.Automations })
 	var text strings.Builder
@@ -235,6 +237,7 @@ func TestTheFormSaysWhatIsNeededAndOffersNothingTwice(t *testing.T) {
 }
 
 func TestAnAutomationIsBuiltWithoutScript(t *testing.T) {
+	testenv.Long(t)
 	var l *automation.Library
 	d := setup(t, func(cfg *console.Config) { l = cfg.Desk.Automations })
 	const path = "/console/automations/new"
@@ -330,6 +333,7 @@ func (d *desk) wantsSaid(path string, form url.Values, why ...string) {
 }
 
 func TestWhatTheFormCannotShowIsEditedAsYAML(t *testing.T) {
+	testenv.Long(t)
 	var l *automation.Library
 	d := setup(t, func(cfg *console.Config) { l = cfg.Desk.Automations })
 	odd := "- name: Odd\n  on: contact.changed\n  do:\n    - highlevel_note: {text: !!str x}\n"
@@ -361,6 +365,7 @@ func TestWhatTheFormCannotShowIsEditedAsYAML(t *testing.T) {
 }
 
 func TestTheListSaysWhatEachAutomationDidOfLate(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	d.seed()
 	did := []store.Considered{{Automation: "contact-to-calendarhero-contact", Wants: 1}, {Automation: "task-to-calendar-task", Reason: "no"}}

@@ -53,6 +53,7 @@ func TestEachRecipeHasAPage(t *testing.T) {
 }
 
 func TestARecipeIsAdded(t *testing.T) {
+	testenv.Long(t)
 	const on, off = "/console/recipes/birthday-to-calendar-event", "/console/recipes/birthday-to-highlevel-task"
 	d, _ := setupConsole(t)
 	d.wants(d.page(olivia, on), "Add it, on", "Add it, off", "the owner of the CalendarHero account")
@@ -76,6 +77,7 @@ func TestARecipeIsAdded(t *testing.T) {
 }
 
 func TestAFileOfAutomationsIsTheirOnlySource(t *testing.T) {
+	testenv.Long(t)
 	file, err := automation.ReadFile("mine.yaml", []byte("- {id: mine, name: Mine, on: contact.changed, do: [contact: {}]}\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +97,7 @@ func TestAFileOfAutomationsIsTheirOnlySource(t *testing.T) {
 }
 
 func TestWhatARecipeNeedsIsCheckedAndCreated(t *testing.T) {
+	testenv.Long(t)
 	fake, location := withFake(t)
 	d := setup(t, fake)
 	const path = "/console/recipes/milestone-to-calendar-event"

@@ -11,6 +11,7 @@ import (
 
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // planned asks for a replay, and returns the page of its dry run once it has ended.
@@ -30,6 +31,7 @@ func (d *desk) planned(form url.Values) (path, page string) {
 }
 
 func TestManyWebhooksAreReplayedAfterADryRun(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t, rehearsing)
 	d.wants(d.page(olivia, "/console/replays"), "Nothing was replayed yet.")
 	d.seed()
@@ -83,6 +85,7 @@ func TestManyWebhooksAreReplayedAfterADryRun(t *testing.T) {
 }
 
 func TestAReplayLeavesOutWhatNoLongerMatches(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t, rehearsing)
 	pages := d.trouble()
 	key := strings.TrimPrefix(pages["invalid"], "/console/attention/")
@@ -114,6 +117,7 @@ func causeOf(d *desk, key string) store.Cause {
 }
 
 func TestDeliveriesAreFilteredByAutomation(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	d.seed()
 	if err := d.store.SaveLink(t.Context(), store.Link{Entity: jane, Item: "contact-to-calendarhero-contact/1", ItemKind: "contact", State: store.LinkLive}, d.now, nil); err != nil {

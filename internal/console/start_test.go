@@ -16,11 +16,13 @@ import (
 	"milepost/internal/people"
 	"milepost/internal/store"
 	"milepost/internal/sync"
+	"milepost/internal/testenv"
 )
 
 var firstRun = people.Identity{Name: people.FirstRunName, Role: people.Operator}
 
 func TestTheFirstStepsLeadFromNothingToAContact(t *testing.T) {
+	testenv.Long(t)
 	world, configure := withWorld(t)
 	d := setup(t, configure, func(cfg *console.Config) {
 		st, set := cfg.Desk.Store, cfg.Desk.Automations.Set

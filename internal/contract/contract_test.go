@@ -17,6 +17,7 @@ import (
 	"milepost/clients/calendarhero"
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/testenv"
 )
 
 const token = "eyJhbGciOiJIUzI1NiJ9.secret"
@@ -124,6 +125,7 @@ func description(t *testing.T, client *calendarhero.Client, change func(paths, d
 }
 
 func TestADifferenceFromTheDescriptionIsFound(t *testing.T) {
+	testenv.Long(t)
 	type m = map[string]any
 	properties := func(definitions m, model string) m { return definitions[model].(m)["properties"].(m) }
 	for _, tc := range []struct {

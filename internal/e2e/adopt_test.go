@@ -13,7 +13,7 @@ import (
 
 	"milepost/internal/app"
 	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // backfill looks at all records of the location, as the command does.
@@ -38,7 +38,7 @@ func TestADatabaseThatIsLostRestoredOrReplacedMakesNothingTwice(t *testing.T) {
 	for name, start := range map[string]func(w *world, old string){
 		"an empty database":            func(w *world, _ string) { w.cfg.DataDir = w.t.TempDir() },
 		"an older copy":                func(w *world, old string) { w.cfg.DataDir = old },
-		"PostgreSQL instead of SQLite": func(w *world, _ string) { w.cfg.DatabaseURL = testenv.Postgres(w.t) },
+		"PostgreSQL instead of SQLite": func(w *world, _ string) { w.cfg.DatabaseURL = testdb.Postgres(w.t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := setup(t)

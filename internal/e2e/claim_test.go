@@ -10,7 +10,7 @@ import (
 
 	"milepost/internal/app"
 	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // ready asks the running Milepost for its readiness.
@@ -29,7 +29,7 @@ func TestASecondMilepostStopsUnlessItTakesOver(t *testing.T) {
 	first, stopFirst := w.app, w.stop
 
 	own := w.cfg
-	w.cfg.DataDir = testenv.DataDir(t)
+	w.cfg.DataDir = testdb.DataDir(t)
 	if _, err := app.New(t.Context(), w.cfg, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), "another Milepost works location "+location) || !strings.Contains(err.Error(), own.DataDir) {
 		t.Fatalf("a second Milepost starts on the same accounts: %v", err)
 	}

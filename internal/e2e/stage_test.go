@@ -14,6 +14,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/sandbox"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // stageToken signs in to the console on a stage that is connected.
@@ -36,7 +37,7 @@ func newStage(t *testing.T, more func(*sandbox.World, *app.Config)) *stage {
 	t.Helper()
 	testenv.Long(t)
 	t.Parallel()
-	s := &stage{t: t, chromium: testenv.Browser(t), dir: testenv.NodePackage(t, "../sandbox/testdata/axe"), data: testenv.DataDir(t)}
+	s := &stage{t: t, chromium: testenv.Browser(t), dir: testenv.NodePackage(t, "../sandbox/testdata/axe"), data: testdb.DataDir(t)}
 	var err error
 	if s.world, err = sandbox.Start(t.Context(), sandbox.WorldConfig{}); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,14 @@ func TestAMilestoneBecomesOneMeetingRequestHoweverOftenItIsTold(t *testing.T) {
 		if contacts := w.contacts("jane@example.com"); len(contacts) != 1 {
 			t.Errorf("%d contacts in CalendarHero, want 1: %+v", len(contacts), contacts)
 		}
+	})
+}
 
+func TestADateThatMovesReplacesItsRequestAndAClearedOneRemovesIt(t *testing.T) {
+	onEachBackend(t, func(t *testing.T, w *world) {
+		id := w.contact("Jane", "Doe", "jane@example.com")
+		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone": "Closing", "contact.milestone_date": "2030-05-02"}))
+		w.settle()
 		w.ch.ResetCalls()
 		w.must(w.hl.SetCustomFields(id, map[string]any{"contact.milestone_date": "2030-06-03"}))
 		w.settle()

@@ -22,7 +22,7 @@ import (
 	"milepost/internal/app"
 	chfake "milepost/internal/sandbox/calendarhero"
 	hlfake "milepost/internal/sandbox/highlevel"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // vendors is what both vendors had when the release before stopped.
@@ -124,8 +124,8 @@ func (w *world) restore(engine string) (v vendors) {
 // that was dumped.
 func (w *world) database(dump string) (url string) {
 	w.t.Helper()
-	server := testenv.Postgres(w.t) // skips the test if there is none
-	url, drop, err := testenv.CreateDatabase(context.Background(), server)
+	server := testdb.Postgres(w.t) // skips the test if there is none
+	url, drop, err := testdb.CreateDatabase(context.Background(), server)
 	w.must(err)
 	w.t.Cleanup(func() { w.must(drop()) })
 	conn, err := pgx.Connect(context.Background(), url)

@@ -24,6 +24,7 @@ import (
 	"milepost/internal/store"
 	"milepost/internal/testenv"
 	"milepost/internal/testenv/reference"
+	"milepost/internal/testenv/testdb"
 )
 
 const (
@@ -71,7 +72,7 @@ func setup(t *testing.T, configure ...func(*world, *hlfake.Config)) *world {
 		WebhookBackoff: func(int) time.Duration { return 50 * time.Millisecond },
 	}
 	w := &world{t: t, cfg: app.Config{
-		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: testenv.DataDir(t), LockDir: t.TempDir(),
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", DataDir: testdb.DataDir(t), LockDir: t.TempDir(),
 		HighLevelAppID: hlConfig.AppID, HighLevelToken: hlToken, HighLevelLocationID: location,
 		CalendarHeroToken: chToken, CalendarHeroAuth: "raw",
 	}}
@@ -130,7 +131,7 @@ func alone(w *world, _ *hlfake.Config) { w.alone = true }
 
 // onPostgres makes setup use a PostgreSQL database.
 func onPostgres(w *world, _ *hlfake.Config) {
-	w.cfg.DatabaseURL = testenv.Postgres(w.t)
+	w.cfg.DatabaseURL = testdb.Postgres(w.t)
 }
 
 // through passes requests on to a server, past HighLevel's published contract.

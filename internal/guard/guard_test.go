@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"milepost/internal/guard"
+	"milepost/internal/testenv"
 )
 
 // pipes is a listener without a network, so a test can control time.
@@ -194,6 +195,7 @@ func TestAConnectionWithARequestInWorkIsNeverClosed(t *testing.T) {
 }
 
 func TestAClientThatHasSentIsSparedWhileTheServerIsBehind(t *testing.T) {
+	testenv.Long(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("what waits on a connection is not known there")
 	}

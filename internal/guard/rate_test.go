@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"milepost/internal/guard"
+	"milepost/internal/testenv"
 )
 
 func TestRateLimitsEachClientAndAllClientsTogether(t *testing.T) {
@@ -35,6 +36,7 @@ func TestRateLimitsEachClientAndAllClientsTogether(t *testing.T) {
 }
 
 func TestRateBoundsItsListOfClients(t *testing.T) {
+	testenv.Long(t)
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	r := guard.NewRate(guard.Limit{Burst: 1, Every: time.Second}, guard.Limit{Burst: 1 << 20, Every: time.Millisecond}, func() time.Time { return now })
 	addr := netip.MustParseAddr("10.0.0.0")

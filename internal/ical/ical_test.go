@@ -164,6 +164,7 @@ func TestOtherImplementationsReadTheRightTimes(t *testing.T) {
 }
 
 func TestOtherImplementationsReadEveryKindOfComponent(t *testing.T) {
+	testenv.Long(t)
 	loc := zone(t, "America/New_York")
 	at := time.Date(2026, 11, 2, 9, 0, 0, 0, loc)
 	want := []ical.Component{

@@ -14,7 +14,7 @@ import (
 
 	"milepost/internal/inbox"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // bundle is an inbox with the store that it dispatches into. No worker runs.
@@ -31,7 +31,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		dir := testenv.DataDir(t)
+		dir := testdb.DataDir(t)
 		test(t, func() *bundle {
 			st, err := store.OpenSQLite(t.Context(), dir)
 			if err != nil {
@@ -43,7 +43,7 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *bundle)) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		url := testenv.Postgres(t)
+		url := testdb.Postgres(t)
 		test(t, func() *bundle {
 			st, err := store.OpenPostgres(t.Context(), url)
 			if err != nil {

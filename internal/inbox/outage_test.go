@@ -16,6 +16,7 @@ import (
 	"milepost/internal/outage"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // fullDisk opens a real inbox, and returns functions that fill its disk and free it again.
@@ -144,7 +145,7 @@ func (lostLog) claim(context.Context, *store.Tx, int) ([]store.Delivery, error) 
 
 func TestAWebhookThatCannotBeReadBackIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

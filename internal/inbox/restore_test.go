@@ -18,6 +18,7 @@ import (
 	"milepost/internal/inbox"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // installation is a data directory. A test copies, deletes and damages its two files.
@@ -29,7 +30,7 @@ type installation struct {
 	sent   int
 }
 
-func installed(t *testing.T) *installation { return &installation{T: t, dir: testenv.DataDir(t)} }
+func installed(t *testing.T) *installation { return &installation{T: t, dir: testdb.DataDir(t)} }
 
 // start opens the files as `milepost serve` does.
 func (i *installation) start() (*bundle, error) {
@@ -179,6 +180,7 @@ func (i *installation) continues(found string) {
 }
 
 func TestWebhooksAreDispatchedAfterAnOlderInboxIsRestored(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	i := installed(t)
 	i.work(20)
@@ -189,6 +191,7 @@ func TestWebhooksAreDispatchedAfterAnOlderInboxIsRestored(t *testing.T) {
 }
 
 func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	i := installed(t)
 	i.work(40)
@@ -213,6 +216,7 @@ func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
 }
 
 func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for _, first := range []string{"inbox.db", "milepost.db"} { // either copy may be older
 		t.Run(first, func(t *testing.T) {
@@ -233,6 +237,7 @@ func TestWebhooksAreDispatchedAfterBothAreRestored(t *testing.T) {
 }
 
 func TestWaitingWebhooksAreDispatchedAfterAnyRestore(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	i := installed(t)
 	i.work(20)
@@ -270,6 +275,7 @@ func TestWaitingWebhooksAreDispatchedAfterAnyRestore(t *testing.T) {
 }
 
 func TestAnInboxFromAnotherInstallationIsDispatched(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	i, other := installed(t), installed(t)
 	i.work(40)
@@ -336,6 +342,7 @@ func TestAnInboxWithADamagedEndOpens(t *testing.T) {
 }
 
 func TestAnEmptyStateWithAFullInboxNeedsADecision(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	for _, choice := range []inbox.EmptyState{inbox.Replay, inbox.Skip} {
 		t.Run(string(choice), func(t *testing.T) {
@@ -454,7 +461,7 @@ func replace(path, with string) error {
 
 func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	open := func() *bundle {
 		st, err := store.OpenPostgres(t.Context(), url)
 		if err != nil {
@@ -489,6 +496,7 @@ func TestOnPostgreSQLNumbersStayAboveThoseOfTheDeliveries(t *testing.T) {
 }
 
 func TestTheStatusShowsPresentAndPastMismatches(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	i := installed(t)
 	status := func() (string, error) {
@@ -517,7 +525,7 @@ func TestTheStatusShowsPresentAndPastMismatches(t *testing.T) {
 
 func TestAReadOnlyPostgreSQLIsNotReadyUntilItTakesWritesAgain(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	st, err := store.OpenPostgres(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

@@ -16,13 +16,13 @@ import (
 
 	"milepost/internal/inbox"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // filled makes a data directory with rows in every table, and n in the large ones.
 func filled(t *testing.T, n int) (dir string) {
 	t.Helper()
-	dir = testenv.DataDir(t)
+	dir = testdb.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func config(dir, to string) Config {
 // TestEverythingIsMoved moves a database with rows in every table. With
 // MILEPOST_TEST_MOVE=100000 it moves so many deliveries, and says how long that takes.
 func TestEverythingIsMoved(t *testing.T) {
-	to := testenv.Postgres(t)
+	to := testdb.Postgres(t)
 	n, _ := strconv.Atoi(os.Getenv("MILEPOST_TEST_MOVE"))
 	n = max(n, 50)
 	dir := filled(t, n)
@@ -156,7 +156,7 @@ func TestEverythingIsMoved(t *testing.T) {
 }
 
 func TestAMoveThatWasInterruptedGoesOn(t *testing.T) {
-	to, dir := testenv.Postgres(t), filled(t, 50)
+	to, dir := testdb.Postgres(t), filled(t, 50)
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := config(dir, to)
 	cfg.Progress = func(table string, _ int64) {

@@ -9,7 +9,7 @@ import (
 
 	"milepost/internal/operate"
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // room is a desk on a store, with a clock that stands.
@@ -23,7 +23,7 @@ type room struct {
 func setup(t *testing.T) *room {
 	t.Helper()
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

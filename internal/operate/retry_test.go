@@ -7,9 +7,11 @@ import (
 
 	"milepost/internal/operate"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestARetryOfManyRecordsIsARunThatCanBeCancelled(t *testing.T) {
+	testenv.Long(t)
 	r := setup(t)
 	const n = 501
 	list := make([]store.Delivery, n)

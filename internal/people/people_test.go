@@ -9,6 +9,7 @@ import (
 	"milepost/internal/people"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 type bundle struct {
@@ -21,7 +22,7 @@ type bundle struct {
 func setup(t *testing.T, token string) *bundle {
 	t.Helper()
 	t.Parallel()
-	st, err := store.OpenSQLite(t.Context(), testenv.DataDir(t))
+	st, err := store.OpenSQLite(t.Context(), testdb.DataDir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +44,7 @@ var laptop = people.Browser{Address: "192.0.2.1", Agent: "Firefox"}
 const good = "correct horse"
 
 func TestAPersonSignsInWithThePasswordAlone(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	b.must(b.Add(t.Context(), "cli", " Olivia ", good, people.Viewer))
 	if err := b.Add(t.Context(), "cli", "olivia", good, people.Viewer); !errors.Is(err, people.ErrTaken) {
@@ -92,6 +94,7 @@ func TestAPersonSignsInWithThePasswordAlone(t *testing.T) {
 }
 
 func TestASessionEndsByItselfAndOnRequest(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	b.must(b.Add(t.Context(), "cli", "olivia", good, people.Operator))
 	signIn := func() string {

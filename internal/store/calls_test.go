@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // callBundle is a store with calls.
@@ -103,6 +104,7 @@ func TestAnUnclearCallIsSettledOnce(t *testing.T) {
 }
 
 func TestTooManyCallsAreStoppedForAnHourOrUntilAPersonReleasesThem(t *testing.T) {
+	testenv.Long(t)
 	onCalls(t, func(b *callBundle) {
 		// A contact, its note, and a contact that its call created are one chain.
 		jane, note, made := contactOf("jane"), store.Entity{LocationID: "loc", Kind: "note", ID: "n1"}, contactOf("made")

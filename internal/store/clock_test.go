@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestALeaseTakenByAClockAheadEndsAfterOneLeaseTime(t *testing.T) {
@@ -35,6 +36,7 @@ func TestALeaseTakenByAClockAheadEndsAfterOneLeaseTime(t *testing.T) {
 }
 
 func TestOnlyJobsScheduledByAClockAheadAreMadeDue(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		for i := range 4 {

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestAConnectionKeepsFieldsLearntAtDifferentTimes(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		save := func(c store.Connection, at int64, secrets ...store.Secret) {
@@ -85,6 +87,7 @@ func TestASecretIsReplacedOnlyIfItIsUnchanged(t *testing.T) {
 }
 
 func TestATokensAgeCountsFromTheFirstTimeItWasSeen(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		for _, now := range []int64{100, 200} {

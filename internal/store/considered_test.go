@@ -9,9 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestConsideredAutomationsAreBoundedAndPruned(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		ctx, at := t.Context(), time.UnixMicro(1_800_000_000_000_000).UTC()

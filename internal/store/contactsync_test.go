@@ -12,6 +12,7 @@ import (
 
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func taskOf(contact, id string) store.Delivery {
@@ -175,7 +176,7 @@ func TestATryThatIsDueSoonStartsOnTime(t *testing.T) {
 // new job exists.
 func TestNoEventIsLostWhileTheJobOfItsContactEnds(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t) // SQLite has one writer
+	url := testdb.Postgres(t) // SQLite has one writer
 	began, asked, ended := make(chan bool), make(chan bool), make(chan bool, 10)
 	var runs atomic.Int64
 	b := setup(t, func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) }, func(ctx context.Context, st *store.Store, job *river.Job[store.SyncArgs]) error {

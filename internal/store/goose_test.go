@@ -15,11 +15,13 @@ import (
 
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // TestMigrationsAreThoseOfGoose migrates one database with goose, which releases up to now
 // used, and one with Migrate. Both must be the same, and each must accept the other's.
 func TestMigrationsAreThoseOfGoose(t *testing.T) {
+	testenv.Long(t)
 	const sqliteSchema = `SELECT coalesce(sql, name) FROM sqlite_master WHERE name NOT LIKE 'goose%' ORDER BY 1`
 	const postgresSchema = `SELECT table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || coalesce(column_default, '') FROM information_schema.columns
 		WHERE table_schema = 'public' UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1`
@@ -37,7 +39,7 @@ func TestMigrationsAreThoseOfGoose(t *testing.T) {
 			return db
 		}},
 		{store.Postgres, goose.DialectPostgres, postgresSchema, func(t *testing.T) *sql.DB {
-			pool, err := store.PostgresPool(t.Context(), testenv.Postgres(t), 2)
+			pool, err := store.PostgresPool(t.Context(), testdb.Postgres(t), 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,6 +182,7 @@ func TestTwoProcessesMigrateAtOnce(t *testing.T) {
 }
 
 func TestTwoProcessesOpenANewFileAtOnce(t *testing.T) {
+	testenv.Long(t)
 	dir := t.TempDir()
 	var all sync.WaitGroup
 	for range 4 {
@@ -201,7 +204,7 @@ func TestTwoProcessesOpenANewFileAtOnce(t *testing.T) {
 // migration. PostgreSQL then aborts one of the two. Here it does so at the first try: a
 // sequence counts also what is rolled back.
 func TestAMigrationThatADeadlockEndsIsMadeAgain(t *testing.T) {
-	db, err := sql.Open("pgx", testenv.Postgres(t))
+	db, err := sql.Open("pgx", testdb.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}

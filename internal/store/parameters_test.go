@@ -8,14 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // TestParametersHaveATypeOfPostgreSQL sends parameters as pgx does if a connection string
 // sets default_query_exec_mode: without asking the server for their types. A build without
 // the tag of releases (TAGS in the Makefile) knows them anyway.
 func TestParametersHaveATypeOfPostgreSQL(t *testing.T) {
-	pool, err := store.PostgresPool(t.Context(), testenv.Postgres(t), 1)
+	pool, err := store.PostgresPool(t.Context(), testdb.Postgres(t), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

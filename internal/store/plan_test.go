@@ -3,10 +3,13 @@ package store
 import (
 	"strings"
 	"testing"
+
+	"milepost/internal/testenv"
 )
 
 // Each of these queries once read every entity of a location, or every delivery.
 func TestTheCostOfAQueryDoesNotGrowWithTheDatabase(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
@@ -47,6 +50,7 @@ func TestTheCostOfAQueryDoesNotGrowWithTheDatabase(t *testing.T) {
 // The index alone shows whether a feed has changed, and a page is read in the index's
 // order.
 func TestAFeedIsReadByItsIndex(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {
@@ -93,6 +97,7 @@ func explain(t *testing.T, st *Store, query string) string {
 
 // Indexes serve the pages of the console.
 func TestTheCostOfAPageDoesNotGrowWithTheDatabase(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	st, err := OpenSQLite(t.Context(), t.TempDir())
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestAnotherProcessTakesOverTheJobsOfADeadOne(t *testing.T) {
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	open := func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) }
 	pool := must(store.PostgresPool(t.Context(), url, 2))(t)
 	defer pool.Close()

@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // backfill asks for entities as a reconciliation does.
@@ -68,6 +69,7 @@ func TestSyncsForEventsGoBeforeSyncsForABackfill(t *testing.T) {
 }
 
 func TestAnEventMakesAWaitingBackfillJobDue(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		waits, done := make(chan bool, 1), make(chan bool, 10)
 		first := true
@@ -107,6 +109,7 @@ func TestAnEventMakesAWaitingBackfillJobDue(t *testing.T) {
 // An event may come while a sync runs that then waits. It must count as one that comes
 // after.
 func TestAnEventDuringASyncThatWaitsMakesItDue(t *testing.T) {
+	testenv.Long(t)
 	goneAt := time.Now().Add(-time.Minute)
 	for name, tt := range map[string]struct {
 		ask    func(t *testing.T, b *bundle)

@@ -8,9 +8,11 @@ import (
 	"github.com/riverqueue/river"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestAReplayQueuesItsRecordsPageByPage(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

@@ -15,6 +15,7 @@ import (
 
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // scrubbed is a database with rows of every size that grew and moved, and whose texts were
@@ -140,7 +141,7 @@ func TestScrubFailsWhileAReaderHoldsTheLog(t *testing.T) {
 
 func TestScrubReclaimsTheDeadRowsOfPostgreSQL(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := testdb.Postgres(t)
 	st := must(store.OpenPostgres(t.Context(), url))(t)
 	defer st.Close()
 	b := setup(t, func() *store.Store { return st }, nil)

@@ -12,6 +12,7 @@ import (
 
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // onEachBackend runs a test on SQLite and on PostgreSQL.
@@ -20,12 +21,12 @@ func onEachBackend(t *testing.T, test func(t *testing.T, open func() *store.Stor
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		dir := testenv.DataDir(t)
+		dir := testdb.DataDir(t)
 		test(t, func() *store.Store { return must(store.OpenSQLite(t.Context(), dir))(t) })
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		url := testenv.Postgres(t)
+		url := testdb.Postgres(t)
 		test(t, func() *store.Store { return must(store.OpenPostgres(t.Context(), url))(t) })
 	})
 }
@@ -242,6 +243,7 @@ func TestTheLastLinkOfASharedObjectOwnsIt(t *testing.T) {
 }
 
 func TestOldDeliveriesArePrunedInBatches(t *testing.T) {
+	testenv.Long(t)
 	onEachBackend(t, func(t *testing.T, open func() *store.Store) {
 		b := setup(t, open, nil)
 		var list []store.Delivery
@@ -265,6 +267,7 @@ func TestOldDeliveriesArePrunedInBatches(t *testing.T) {
 }
 
 func TestOnlyTheOwnerMayReadADatabaseFile(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "milepost.db"), nil, 0o644); err != nil { // as an older version created it

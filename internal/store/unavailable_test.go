@@ -12,9 +12,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestAFullOrDeletedDatabaseIsUnavailableAndAMistakeIsNot(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	st, err := store.OpenSQLite(t.Context(), dir)
@@ -57,6 +59,7 @@ func TestAFullOrDeletedDatabaseIsUnavailableAndAMistakeIsNot(t *testing.T) {
 }
 
 func TestAFileOfAnotherUserIsNotCalledDamaged(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	st, err := store.OpenSQLite(t.Context(), dir)

@@ -196,6 +196,7 @@ func (b *bundle) polls() {
 }
 
 func TestARecordOfALostDatabaseThatWantsNothingIsRemoved(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
 	b.do(e)
@@ -212,6 +213,7 @@ func TestARecordOfALostDatabaseThatWantsNothingIsRemoved(t *testing.T) {
 }
 
 func TestASecondRequestIsRemoved(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
 	at := time.Date(2030, 6, 2, 13, 0, 0, 0, time.UTC)
@@ -245,6 +247,7 @@ func TestATaskThatIsMadeAfterTheBackfillOfALostDatabaseIsFound(t *testing.T) {
 }
 
 func TestAListThatLacksWhatIsThereMakesNothingTwice(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, strings.Replace(wayBack, ", attach: [notes]", "", 1))
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	_, err := b.hl.CreateNote(hlfake.Note{ContactID: contact, Body: "Prefers mornings"})
@@ -273,6 +276,7 @@ func TestAListThatLacksWhatIsThereMakesNothingTwice(t *testing.T) {
 }
 
 func TestAMeetingThatIsMovedAgainAfterTheDatabaseWasLostMovesItsTask(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
@@ -306,6 +310,7 @@ func TestATaskFollowsAMeetingThatWasMovedBeforeTheDatabaseWasLost(t *testing.T) 
 }
 
 func TestAListThatShowsNothingAtAllIsNotBelieved(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	other, err := b.hl.SeedContact(hlfake.Contact{
@@ -350,6 +355,7 @@ func TestListsThatShowNothingThatCalendarHeroToldOfAreNotBelievedAtOnce(t *testi
 }
 
 func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
 	b.do(e)
@@ -391,6 +397,7 @@ func TestListsThatShowNotEvenTheRecordsOwnRequestsAreNotBelievedAtOnce(t *testin
 }
 
 func TestTheRequestOfATaskIsRemovedThatWasCompletedUnknownToTheDatabase(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	look := func() {
 		t.Helper()
@@ -417,6 +424,7 @@ func TestTheRequestOfATaskIsRemovedThatWasCompletedUnknownToTheDatabase(t *testi
 }
 
 func TestATaskSearchThatShowsNothingRemovesNoRequestOfALostDatabase(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, _ := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
@@ -435,6 +443,7 @@ func TestATaskSearchThatShowsNothingRemovesNoRequestOfALostDatabase(t *testing.T
 }
 
 func TestAPreviewOnALostDatabaseSaysWhatIsAdopted(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
 	b.do(e)

@@ -16,6 +16,7 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 	"milepost/mapping"
 )
 
@@ -45,7 +46,7 @@ const sourceOnce = `
 func onEachEngine(t *testing.T, automations string, test func(b *bundle)) {
 	t.Run("SQLite", func(t *testing.T) { test(setup(t, automations)) })
 	t.Run("PostgreSQL", func(t *testing.T) {
-		url := testenv.Postgres(t)
+		url := testdb.Postgres(t)
 		b := setup(t, automations)
 		st, err := store.OpenPostgres(t.Context(), url)
 		b.must(err)
@@ -119,6 +120,7 @@ func TestARequestIsSentOnceForEachChangeOfItsFields(t *testing.T) {
 }
 
 func TestALostAnswerOfARequestIsSettledByAPerson(t *testing.T) {
+	testenv.Long(t)
 	for _, tc := range []struct {
 		name  string
 		fault fakehttp.Fault
@@ -177,6 +179,7 @@ func TestALostAnswerOfARequestIsSettledByAPerson(t *testing.T) {
 }
 
 func TestACrashWhileARequestIsSentCountsAsALostAnswer(t *testing.T) {
+	testenv.Long(t)
 	for _, tc := range []struct{ name, automation, operation string }{
 		{"only once", noteOnce, "POST /contacts/{contactId}/notes"},
 		{"safe to repeat", sourceOnce, "PUT /contacts/{contactId}"},
@@ -220,6 +223,7 @@ func TestACrashWhileARequestIsSentCountsAsALostAnswer(t *testing.T) {
 }
 
 func TestAFailedRequestIsRetriedIfItSurelyHadNoEffectOrMayRunTwice(t *testing.T) {
+	testenv.Long(t)
 	for _, tc := range []struct {
 		name, automation, operation string
 		fault                       fakehttp.Fault
@@ -281,6 +285,7 @@ func TestADeleteOfWhatIsGoneIsDone(t *testing.T) {
 }
 
 func TestAutomationsThatAnswerEachOtherAreStopped(t *testing.T) {
+	testenv.Long(t)
 	onEachEngine(t, `
 - name: Ping
   on: contact.changed
@@ -322,6 +327,7 @@ func TestAutomationsThatAnswerEachOtherAreStopped(t *testing.T) {
 
 // A chain of new records has no record that is changed often.
 func TestRequestsThatMakeNewRecordsWithoutEndAreStopped(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, `
 - name: Twin
   on: contact.changed
@@ -345,6 +351,7 @@ func TestRequestsThatMakeNewRecordsWithoutEndAreStopped(t *testing.T) {
 }
 
 func TestEachEffectOfEachVendorIsCalled(t *testing.T) {
+	testenv.Long(t)
 	for _, tc := range []struct{ operation, fields, call string }{
 		{"highlevel.get_contact", `contactId: "{{ contact.id }}"`, "GET /contacts/{contactId}"},
 		{"highlevel.add_tags", `contactId: "{{ contact.id }}", tags: [a, "{{ contact.first_name }}"]`, "POST /contacts/{contactId}/tags"},

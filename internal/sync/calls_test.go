@@ -17,12 +17,14 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
 // TestWhatAChangeOfAContactCosts counts the calls to HighLevel for what happens to a
 // contact with ten open tasks and three notes. HighLevel allows 100 in 10 s.
 func TestWhatAChangeOfAContactCosts(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	other, err := b.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Joe", LastName: "Roe"})
 	b.must(err)
@@ -110,6 +112,7 @@ func (b *bundle) workAll() {
 // The version before had a job for each record. Its jobs are worked, and nobody is
 // mailed for it.
 func TestAnUpgradeMailsNobody(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	contact := b.jane("2030-05-09").ID
 	b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
@@ -147,6 +150,7 @@ func TestAnUpgradeMailsNobody(t *testing.T) {
 
 // A record that fails holds up none of its contact's.
 func TestARecordThatFailsHoldsUpNoOther(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	contact := b.jane("").ID
 	b.must(b.hl.UpdateContact(contact, func(c *hlfake.Contact) { c.FirstName = "Janet" }))
@@ -165,6 +169,7 @@ func TestARecordThatFailsHoldsUpNoOther(t *testing.T) {
 }
 
 func TestTheSettingsOfALocationAreReadOnceAnHour(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
 	for i, c := range []struct {

@@ -11,9 +11,11 @@ import (
 	"milepost/internal/outcome"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestALostCreateSettlesOnceThoughTheClockIsPutBack(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	e := b.jane("2030-06-02")
 	b.must(b.store.Requeue(t.Context(), []store.Entity{e}, false))
@@ -47,6 +49,7 @@ func (b *bundle) twoDaysAhead(do func()) {
 }
 
 func TestADateThatTheClockTookForPastIsAskedForAgain(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-05-02")
 	b.do(e)
@@ -68,6 +71,7 @@ func TestADateThatTheClockTookForPastIsAskedForAgain(t *testing.T) {
 }
 
 func TestARequestIsNotLeftForGoodBecauseTheClockWasAhead(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name        string
 		meanwhile   string // the date that the record asks for while the clock is ahead

@@ -7,6 +7,7 @@ import (
 
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -44,6 +45,7 @@ func (b *bundle) mailed(since *int) string {
 }
 
 func TestRequestsThatAreOpenStayWithTheOwnerUntilSomebodyAgrees(t *testing.T) {
+	testenv.Long(t)
 	const owned, customer = ownerMail, "jane@example.com"
 	for _, c := range []struct {
 		name   string
@@ -130,6 +132,7 @@ func TestAnAutomationThatInvitesTheCustomerInvitesThemToNewRequests(t *testing.T
 }
 
 func TestWhatWasAgreedToHoldsUntilTheOwnerIsInvitedAgain(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e, mails := b.jane("2030-05-02"), 0
 	b.do(e)

@@ -19,6 +19,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -131,6 +132,7 @@ func (p pair) told() string {
 }
 
 func TestWhatChangedInCalendarHeroIsWrittenBackAlone(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name    string
 		edit    func(*chfake.Contact)
@@ -215,6 +217,7 @@ func (p pair) setTitle(v string) {
 }
 
 func TestBothChangedAndTheRuleDecides(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		rule, order string // which side changed last
 		want        string
@@ -266,6 +269,7 @@ func TestBothChangedAndTheRuleDecides(t *testing.T) {
 }
 
 func TestAnAddressThatAnotherContactHasIsRefusedOnce(t *testing.T) {
+	testenv.Long(t)
 	p := paired(t, bothWays("newest"))
 	other, err := p.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "Other", Email: "taken@example.com"})
 	p.must(err)
@@ -295,6 +299,7 @@ func TestAnAddressThatAnotherContactHasIsRefusedOnce(t *testing.T) {
 }
 
 func TestAContactDeletedInCalendarHeroComesBackWithTheNextChangeInHighLevel(t *testing.T) {
+	testenv.Long(t)
 	p := paired(t, bothWays("newest"))
 	p.must(p.conn().CalendarHero.DeleteContact(t.Context(), p.hero().ID))
 	if !p.asked() {
@@ -319,6 +324,7 @@ func TestAContactDeletedInCalendarHeroComesBackWithTheNextChangeInHighLevel(t *t
 }
 
 func TestAServerThatHasOnlyTheSearch(t *testing.T) {
+	testenv.Long(t)
 	p := paired(t, bothWays("newest"))
 	p.ch.Faults().Next("GET /contact/{id}", -1, fakehttp.FailWith(404))
 	if p.asked() {
@@ -341,6 +347,7 @@ func TestAServerThatHasOnlyTheSearch(t *testing.T) {
 }
 
 func TestTwoHighLevelContactsWithOneInCalendarHeroDoNotFight(t *testing.T) {
+	testenv.Long(t)
 	for _, rule := range []string{"newest", "highlevel", "calendarhero"} {
 		t.Run(rule, func(t *testing.T) {
 			p := paired(t, bothWays(rule))
@@ -398,6 +405,7 @@ func TestAContactThatChangesWhileItIsWrittenBackIsReadAgain(t *testing.T) {
 }
 
 func TestThePollLooksAtTheOldestAndStopsWhereItIsAskedTo(t *testing.T) {
+	testenv.Long(t)
 	p := paired(t, bothWays("newest"))
 	for i := range 4 {
 		c, err := p.hl.SeedContact(hlfake.Contact{LocationID: location, FirstName: "P", Email: fmt.Sprintf("p%d@example.com", i)})
@@ -435,6 +443,7 @@ func TestThePollLooksAtTheOldestAndStopsWhereItIsAskedTo(t *testing.T) {
 }
 
 func TestASideThatKeepsAValueInAFormOfItsOwnIsNotWrittenAgain(t *testing.T) {
+	testenv.Long(t)
 	p := paired(t, bothWays("newest"))
 	p.through(func(r *http.Request, body []byte) []byte {
 		return bytes.ReplaceAll(body, []byte("smith"), []byte("Smith"))

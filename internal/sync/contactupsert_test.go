@@ -12,6 +12,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -105,6 +106,7 @@ func TestAContactOfALinkIsAddedOnceInHighLevelAndLinked(t *testing.T) {
 }
 
 func TestAContactThatHighLevelHasIsOnlyFilled(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name string
 		have hlfake.Contact

@@ -13,6 +13,7 @@ import (
 
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // resting are the jobs that end the waits of new descriptions.
@@ -93,6 +94,7 @@ func TestABurstOfDescriptionsCostsOneReplacement(t *testing.T) {
 }
 
 func TestAMaterialChangeTakesTheDescriptionAlongAtOnce(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	b.quiet = 5 * time.Minute
 	e := b.jane("2030-05-02")
@@ -114,6 +116,7 @@ func TestAMaterialChangeTakesTheDescriptionAlongAtOnce(t *testing.T) {
 }
 
 func TestADescriptionThatBecomesWhatItWasCostsNothing(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	b.quiet = 5 * time.Minute
 	e := b.jane("2030-05-02")
@@ -132,6 +135,7 @@ func TestADescriptionThatBecomesWhatItWasCostsNothing(t *testing.T) {
 }
 
 func TestDescriptionsAloneReplaceNothingIfTheSettingSaysSo(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-05-02")
 	b.do(e)
@@ -158,6 +162,7 @@ func TestDescriptionsAloneReplaceNothingIfTheSettingSaysSo(t *testing.T) {
 }
 
 func TestNothingIsWaitedForOnceTheRequestIsRemoved(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	b.quiet = 5 * time.Minute
 	e := b.jane("2030-05-02")
@@ -174,6 +179,7 @@ func TestNothingIsWaitedForOnceTheRequestIsRemoved(t *testing.T) {
 }
 
 func TestAWaitThatBeganInTheFutureIsOver(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	b.quiet = 5 * time.Minute
 	e := b.jane("2030-05-03")

@@ -12,6 +12,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -78,6 +79,7 @@ func TestFewRecordsThatVanishedWithoutAnEventAreRemovedAfterASecondLook(t *testi
 }
 
 func TestManyRecordsThatVanishWithoutAnEventWaitForAPerson(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	all := b.people(6)
 	gone := all[:store.RemovalsAtOnce+1]
@@ -104,6 +106,7 @@ func TestManyRecordsThatVanishWithoutAnEventWaitForAPerson(t *testing.T) {
 }
 
 func TestTheBrakeEndsWhereTheRecordsExistAgain(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	all := b.people(6)
 	b.must(b.hl.DeleteContact(all[0].ID))
@@ -129,6 +132,7 @@ func TestTheBrakeEndsWhereTheRecordsExistAgain(t *testing.T) {
 }
 
 func TestNothingIsBelievedToBeGoneWhileTheLocationDoesNotAnswer(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.people(1)[0]
 	b.must(b.hl.DeleteContact(e.ID))
@@ -147,6 +151,7 @@ func TestNothingIsBelievedToBeGoneWhileTheLocationDoesNotAnswer(t *testing.T) {
 }
 
 func TestContactsThatVanishInCalendarHeroAreNotMadeAgain(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, `
 - name: Contacts
   on: contact.changed
@@ -173,6 +178,7 @@ func TestContactsThatVanishInCalendarHeroAreNotMadeAgain(t *testing.T) {
 }
 
 func TestADeleteThatAGatewayAnswersIsNotDone(t *testing.T) {
+	testenv.Long(t)
 	for _, a := range []fakehttp.GatewayAnswer{
 		{Status: 404, Body: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`}, {Status: 404}, {Status: 200, Body: `{}`}, {Status: 200, Body: "<html>"},
 	} {
@@ -194,6 +200,7 @@ func TestADeleteThatAGatewayAnswersIsNotDone(t *testing.T) {
 // A gateway in a vendor's place may refuse everything in the vendor's own form, or
 // answer everything with the status of a success.
 func TestWhatAGatewayAnswersToEverythingIsNeitherDoneNorRefused(t *testing.T) {
+	testenv.Long(t)
 	for _, a := range []struct {
 		vendor string
 		fakehttp.GatewayAnswer
@@ -226,6 +233,7 @@ func TestWhatAGatewayAnswersToEverythingIsNeitherDoneNorRefused(t *testing.T) {
 }
 
 func TestAnEmptyListOfCustomFieldsRemovesNothing(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	all := b.people(2)
 	b.startsOn(b.backedUp()) // the list is read again
@@ -248,6 +256,7 @@ func TestAnEmptyListOfCustomFieldsRemovesNothing(t *testing.T) {
 }
 
 func TestALocationThatIsRefusedForAWhileKeepsItsTimeZone(t *testing.T) {
+	testenv.Long(t)
 	for _, a := range []fakehttp.Fault{
 		fakehttp.Say(403, `{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}`),
 		fakehttp.Say(200, `{"location":{"id":"`+location+`","name":"Northwind"}}`),

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestTheCallsOfASyncAndItsMailsAreKept(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	e := b.jane("2030-06-01")
 	kept := func() store.SyncCalls {

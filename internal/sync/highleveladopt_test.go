@@ -10,6 +10,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -50,6 +51,7 @@ func (b *bundle) heardOf(kind mapping.Kind, id, contactID string) store.Entity {
 }
 
 func TestANoteProvesItselfThoughTheDatabaseAndItsRecordAreLost(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	task, contact := b.booked()
 	b.must(b.hl.DeleteTask(task.ID))
@@ -69,6 +71,7 @@ func TestANoteProvesItselfThoughTheDatabaseAndItsRecordAreLost(t *testing.T) {
 }
 
 func TestACheckOfAnotherMarkerProvesNothing(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	_, contact := b.booked()
 	_, check := mapping.WrittenMarker(b.hl.Notes(contact)[0].Body)
@@ -84,6 +87,7 @@ func TestACheckOfAnotherMarkerProvesNothing(t *testing.T) {
 }
 
 func TestAnEmptyListOfTasksIsDoubtedWhenItDisprovesANote(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	task, contact := b.booked()
 	b.asFormerly(contact)

@@ -12,6 +12,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -71,6 +72,7 @@ func (b *bundle) all() {
 }
 
 func TestAMovedMeetingMovesItsTask(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
 	e, contact := b.task(due)
@@ -100,6 +102,7 @@ func TestAMovedMeetingMovesItsTask(t *testing.T) {
 }
 
 func TestAMeetingThatIsMovedWhileItIsReplacedMovesItsTask(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
@@ -158,6 +161,7 @@ func TestWhatIsWrittenInHighLevelIsWrittenOnceAndComesNotBack(t *testing.T) {
 }
 
 func TestALostAnswerOfANoteMakesNoSecondOne(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
@@ -171,6 +175,7 @@ func TestALostAnswerOfANoteMakesNoSecondOne(t *testing.T) {
 }
 
 func TestALostNoteIsNotMadeAgainWhileAGatewayShowsNone(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
@@ -203,6 +208,7 @@ func TestALostNoteIsNotMadeAgainWhileAGatewayShowsNone(t *testing.T) {
 }
 
 func TestALostNoteIsNotMadeAgainIfItsWebhookWaits(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack)
 	e, contact := b.task(time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC))
 	b.ask(e)
@@ -227,6 +233,7 @@ func TestALostNoteIsNotMadeAgainIfItsWebhookWaits(t *testing.T) {
 }
 
 func TestAMeetingThatPeopleMadeIsNotedAtItsContact(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	jane := b.jane("")
 	_, err := b.ch.Request("Before", []string{"jane@example.com"}, movedTo, movedTo.Add(time.Hour))
@@ -251,6 +258,7 @@ func TestAMeetingThatPeopleMadeIsNotedAtItsContact(t *testing.T) {
 }
 
 func TestWhoBooksBeforeTheyAreAContactHasItInTheirNotes(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	b.settle()
 	_, err := b.ch.BookByLink(chfake.Contact{Name: "Jane Doe", Email: []string{"jane@example.com"}}, "Consultation", movedTo, movedTo.Add(time.Hour))
@@ -264,6 +272,7 @@ func TestWhoBooksBeforeTheyAreAContactHasItInTheirNotes(t *testing.T) {
 }
 
 func TestAMilestoneFollowsItsMeetingHoweverOftenItMoves(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner+`
 - name: Follow
   on: calendarhero.meeting_rescheduled
@@ -293,6 +302,7 @@ func TestAMilestoneFollowsItsMeetingHoweverOftenItMoves(t *testing.T) {
 }
 
 func TestAMeetingThatNoListShowsAfterItsEndDidNotTakePlace(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, wayBack, func(c *chfake.Config) { c.ForgetDeleted = true })
 	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
 	e, contact := b.task(due)

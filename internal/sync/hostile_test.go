@@ -9,6 +9,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -16,6 +17,7 @@ import (
 // what they write in forms.
 
 func TestATitleHidesNotThatMilepostWroteTheNote(t *testing.T) {
+	testenv.Long(t)
 	for _, title := range []string{"Hello #vip <title>", "Hello #vip <p><!--", "Hello #vip <b><script>", "Hello #vip"} {
 		b := setup(t, "")
 		jane := b.jane("")
@@ -32,6 +34,7 @@ func TestATitleHidesNotThatMilepostWroteTheNote(t *testing.T) {
 }
 
 func TestWhatLooksLikeAMarkerIsNone(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	due := time.Date(2030, 6, 3, 19, 0, 0, 0, time.UTC)
 	e, contact := b.task(due)
@@ -72,6 +75,7 @@ func TestListsThatLieLeaveNoSecondRequest(t *testing.T) {
 }
 
 func TestMadeUpIDsCostLittleAndAreForgotten(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	for i := range 120 {
 		r, err := b.ch.Request(fmt.Sprint("old ", i), []string{"x@example.com"}, movedTo, movedTo.Add(time.Hour))
@@ -92,6 +96,7 @@ func TestMadeUpIDsCostLittleAndAreForgotten(t *testing.T) {
 }
 
 func TestNothingPersonalIsKeptOfAMeetingThatIsNoContacts(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	jane := b.jane("")
 	for _, title := range []string{"Found", "Later"} {
@@ -118,6 +123,7 @@ func TestNothingPersonalIsKeptOfAMeetingThatIsNoContacts(t *testing.T) {
 }
 
 func TestAMovedEventOfATaskMovesItOnce(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, `
 - name: Task
   on: task.changed
@@ -146,6 +152,7 @@ func TestAMovedEventOfATaskMovesItOnce(t *testing.T) {
 }
 
 func TestAutomationsThatAnswerEachOtherComeToAnEnd(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, `
 - name: Milestone
   on: milestone.changed

@@ -7,9 +7,11 @@ import (
 
 	"milepost/clients"
 	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/testenv"
 )
 
 func TestACommandWaitsAtTheRateLimitAndSaysSo(t *testing.T) {
+	testenv.Long(t)
 	for _, dry := range []bool{false, true} {
 		b := setup(t, "")
 		b.Real = func(time.Duration) time.Duration { return 0 }

@@ -13,6 +13,7 @@ import (
 	"milepost/internal/sandbox/fakehttp"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -99,6 +100,7 @@ func (b *bundle) request() chfake.MeetingRequest {
 }
 
 func TestAMoveIsNotUndoneWhileAGatewayShowsNoMeetings(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, "")
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -178,6 +180,7 @@ func count(list []string, s string) (n int) {
 var movedTo = time.Date(2030, 6, 4, 19, 0, 0, 0, time.UTC)
 
 func TestAMeetingThatWasMovedInCalendarHeroStaysThere(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -213,6 +216,7 @@ func TestAMeetingThatWasMovedInCalendarHeroStaysThere(t *testing.T) {
 }
 
 func TestAMeetingThatEndedIsMadeAgainOnlyForAChangeOfTheRecord(t *testing.T) {
+	testenv.Long(t)
 	for state, end := range map[string]func(*bundle, string){
 		"cancelled": func(b *bundle, id string) { b.must(b.ch.Cancel(id)) },
 		"expired":   func(b *bundle, _ string) { b.set(time.Date(2030, 6, 3, 14, 0, 0, 0, time.UTC)) },
@@ -249,6 +253,7 @@ func TestAMeetingThatEndedIsMadeAgainOnlyForAChangeOfTheRecord(t *testing.T) {
 }
 
 func TestAMeetingThatEndedIsMadeAgainAfterThePastWasAskedFor(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -264,6 +269,7 @@ func TestAMeetingThatEndedIsMadeAgainAfterThePastWasAskedFor(t *testing.T) {
 }
 
 func TestAMeetingThatNoListShowedForLongIsRemovedWithItsRecord(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -280,6 +286,7 @@ func TestAMeetingThatNoListShowedForLongIsRemovedWithItsRecord(t *testing.T) {
 }
 
 func TestAMeetingThatNoListShowsIsGone(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner, func(c *chfake.Config) { c.ForgetDeleted = true })
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -322,6 +329,7 @@ func TestBothSidesChangeTheTime(t *testing.T) {
 }
 
 func TestABookedMeetingIsNotUndoneForADescription(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -341,6 +349,7 @@ func TestABookedMeetingIsNotUndoneForADescription(t *testing.T) {
 }
 
 func TestARequestThatWasCancelledIsNotMadeAgainForADescription(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner, func(c *chfake.Config) { c.ForgetDeleted = true })
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -364,6 +373,7 @@ func TestARequestThatWasCancelledIsNotMadeAgainForADescription(t *testing.T) {
 }
 
 func TestALostAnswerOfADeleteIsNoCancellation(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -378,6 +388,7 @@ func TestALostAnswerOfADeleteIsNoCancellation(t *testing.T) {
 
 // A person who reads the deliveries learns why an event of CalendarHero did nothing.
 func TestAnEventOnARequestThatMilepostMadeSaysWhyItDoesNothing(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)
@@ -396,6 +407,7 @@ func TestAnEventOnARequestThatMilepostMadeSaysWhyItDoesNothing(t *testing.T) {
 }
 
 func TestAPreviewOfAMeetingThatMilepostMadeIsThatOfItsRecord(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-03")
 	b.ask(e)

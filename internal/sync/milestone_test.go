@@ -7,6 +7,7 @@ import (
 	"time"
 
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 )
 
 // askDue does what the App does every second.
@@ -101,6 +102,7 @@ func TestAnApproachingMilestone(t *testing.T) {
 }
 
 func TestABirthdayComesEveryYear(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, `
 - name: Party
   on: milestone.changed
@@ -144,6 +146,7 @@ func TestABirthdayComesEveryYear(t *testing.T) {
 }
 
 func TestTheOtherWaysToKeepAMilestone(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, `
 - name: Tag
   on: milestone.changed

@@ -12,6 +12,7 @@ import (
 	"milepost/internal/outcome"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // confirms works the jobs that confirm deletes, as they are due after a minute, and
@@ -43,6 +44,7 @@ func (b *bundle) confirms() (left int) {
 }
 
 func TestADeleteThatAGatewayAnsweredIsSentAgain(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct{ name, date string }{{"of a request that is replaced", "2030-06-09"}, {"of a request that is removed", ""}} {
 		t.Run(c.name, func(t *testing.T) {
 			b := setup(t, toOwner)
@@ -81,6 +83,7 @@ func TestARequestThatWasMovedUnseenIsNotLeftAsOver(t *testing.T) {
 }
 
 func TestADeleteIsConfirmedByAnyLookSinceThen(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-06-02")
 	b.do(e)

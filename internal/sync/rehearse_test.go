@@ -140,6 +140,7 @@ func TestARehearsalSaysWhatTheSyncThenDoes(t *testing.T) {
 }
 
 func TestARehearsalOfWhatIsNotThereSaysWhoseItIs(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, automationsOf(mapping.NewestWins))
 	jane := b.jane("2030-05-02")
 	b.do(jane)

@@ -19,6 +19,7 @@ import (
 	chfake "milepost/internal/sandbox/calendarhero"
 	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -130,6 +131,7 @@ func TestAReminderIsMailedAtItsMoment(t *testing.T) {
 }
 
 func TestALateReminderIsSentOnlyWhereItIsStillOfUse(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name   string
 		at     time.Time
@@ -169,6 +171,7 @@ func TestALateReminderIsSentOnlyWhereItIsStillOfUse(t *testing.T) {
 }
 
 func TestAReminderNudgesOnlyWhatIsStillOpen(t *testing.T) {
+	testenv.Long(t)
 	const closed = "reminder dropped: 1h before Closing: CalendarHero says that the meeting request is no longer open"
 	seen := func(state mapping.MeetingState) func(*bundle, store.Entity) {
 		return func(b *bundle, e store.Entity) {
@@ -216,6 +219,7 @@ func TestAReminderNudgesOnlyWhatIsStillOpen(t *testing.T) {
 }
 
 func TestAReminderThatWasRefusedIsSentWhileItIsOfUse(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name  string
 		fault fakehttp.Fault
@@ -270,6 +274,7 @@ func TestAReminderSleepsOnWhereTheClockWasPutBack(t *testing.T) {
 }
 
 func TestAReminderIsMailedOnceWhereverMilepostDies(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name  string
 		fault func(until <-chan struct{}) fakehttp.Fault

@@ -18,7 +18,7 @@ import (
 	"modernc.org/sqlite"
 
 	"milepost/internal/store"
-	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 // shelf keeps the databases of histories, on one engine.
@@ -143,7 +143,7 @@ const immortal = int64(1) << 40
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{url: testenv.Postgres(t)} // what administers the others
+	s := &server{url: testdb.Postgres(t)} // what administers the others
 	s.made = s.create(t, "template1")
 	st, err := store.OpenPostgres(t.Context(), s.of(s.made))
 	if err != nil {

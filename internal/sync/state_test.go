@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -26,6 +27,7 @@ func (b *bundle) open() string {
 }
 
 func TestWhatAnAutomationMadeStaysAsItIsWhileItIsNotOn(t *testing.T) {
+	testenv.Long(t)
 	const gone = `- { name: Another, on: note.changed, do: [note: {}] }`
 	for name, after := range map[string]string{
 		"paused": switched(toOwner, "paused"), "off": switched(toOwner, "off"), "off, as it was written before": strings.Replace(toOwner, "  on:", "  enabled: false\n  on:", 1),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 )
 
 const visitNote = `
@@ -18,6 +19,7 @@ const visitNote = `
 // A new appointment leaves its contact as it is, so only its calendar shows one whose
 // webhook was lost.
 func TestASweepFindsANewAppointmentWhoseWebhookWasLost(t *testing.T) {
+	testenv.Long(t)
 	for _, calendars := range []int{1, 25} {
 		t.Run(fmt.Sprint(calendars, " calendars"), func(t *testing.T) {
 			b := setup(t, visitNote)

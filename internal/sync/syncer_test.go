@@ -31,6 +31,7 @@ import (
 	"milepost/internal/secret"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 	"milepost/mapping"
 )
 
@@ -81,7 +82,7 @@ func setup(t *testing.T, automations string, configure ...func(*chfake.Config)) 
 	hl, ch := httptest.NewServer(b.hl), httptest.NewServer(b.ch)
 	t.Cleanup(hl.Close)
 	t.Cleanup(ch.Close)
-	b.state = testenv.DataDir(t)
+	b.state = testdb.DataDir(t)
 	st, err := store.OpenSQLite(t.Context(), b.state)
 	b.must(err)
 	t.Cleanup(func() { _ = st.Close() })
@@ -295,6 +296,7 @@ func TestAnItemOfThePast(t *testing.T) {
 }
 
 func TestAGuestIsNotMailedForADescription(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, strings.Replace(toOwner, "attach:", "invite: contact, attach:", 1))
 	e := b.jane("2030-05-02")
 	b.do(e)
@@ -317,6 +319,7 @@ func TestAGuestIsNotMailedForADescription(t *testing.T) {
 }
 
 func TestAnUnclearCreateIsLookedForBeforeItIsRepeated(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name    string
 		fault   fakehttp.Fault
@@ -388,6 +391,7 @@ func TestACrashAnywhereInACreateLeavesOneRequest(t *testing.T) {
 }
 
 func TestOnlyTheRecordItselfCanBeGone(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name string
 		arm  func(b *bundle)
@@ -421,6 +425,7 @@ func TestOnlyTheRecordItselfCanBeGone(t *testing.T) {
 }
 
 func TestGoneIsBelievedTheSecondTime(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, toOwner)
 	e := b.jane("2030-05-02")
 	b.known(e)
@@ -452,6 +457,7 @@ func TestGoneIsBelievedTheSecondTime(t *testing.T) {
 }
 
 func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name    string
 		fault   fakehttp.Fault
@@ -543,6 +549,7 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 }
 
 func TestWhatIsReadBesideTheRecord(t *testing.T) {
+	testenv.Long(t)
 	t.Run("the calendar's time zone stands in for one that HighLevel will not tell", func(t *testing.T) {
 		b := setup(t, toOwner)
 		b.hl.Faults().Next("GET /locations/{locationId}", -1, fakehttp.FailWith(403))
@@ -621,6 +628,7 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 }
 
 func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
+	testenv.Long(t)
 	const contacts = `
 - name: Contacts
   on: contact.changed
@@ -738,6 +746,7 @@ func TestTheContactIsFoundMergedAndSpared(t *testing.T) {
 }
 
 func TestARecordThatWasSyncedIsNoNewOneThoughNoFingerprintWasKept(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct {
 		name  string
 		state store.EntityState

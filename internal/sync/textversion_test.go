@@ -7,6 +7,7 @@ import (
 	"milepost/internal/fingerprint"
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -79,6 +80,7 @@ func (b *bundle) allWrites() (n int) {
 }
 
 func TestAnUpgradeOfTheRulesForTextsWritesNothing(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, textsOfATask)
 	e := b.taskWithTexts()
 	if r := b.ch.Requests(); len(r) != 2 || !strings.Contains(r[0].Description+r[1].Description, "the plan (https://x.example/1)") {
@@ -105,6 +107,7 @@ func TestAnUpgradeOfTheRulesForTextsWritesNothing(t *testing.T) {
 
 // The link is all that is added, and the former rules would not have seen it.
 func TestAChangeAfterTheUpgradeIsOne(t *testing.T) {
+	testenv.Long(t)
 	for _, c := range []struct{ name, body string }{
 		{"of words", strings.Replace(bodyOfATask, "One", "Two", 1)},
 		{"of a link", strings.Replace(bodyOfATask, "example/1", "example/2", 1)},
@@ -128,6 +131,7 @@ func TestAChangeAfterTheUpgradeIsOne(t *testing.T) {
 }
 
 func TestAChangeDuringTheUpgradeIsOne(t *testing.T) {
+	testenv.Long(t)
 	b := setup(t, textsOfATask)
 	e := b.taskWithTexts()
 	b.beforeTextVersion2(e)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	hlfake "milepost/internal/sandbox/highlevel"
+	"milepost/internal/testenv"
 	"milepost/mapping"
 )
 
@@ -36,6 +37,7 @@ func (b *bundle) left(contactID string) (texts []string) {
 // does to the note that the automation writes. It does so with webhooks, with each webhook
 // twice, and without webhooks if Milepost can find the record without one.
 func TestEachTriggerOfARecord(t *testing.T) {
+	testenv.Long(t)
 	type place struct {
 		contact, task, note, appointment, opportunity string
 	}

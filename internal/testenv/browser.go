@@ -14,6 +14,6 @@ func Browser(t testing.TB) string {
 			return path
 		}
 	}
-	missing(t, "MILEPOST_REQUIRE_BROWSER", "no Chromium is installed (Debian: apt-get install chromium)")
+	Missing(t, "MILEPOST_REQUIRE_BROWSER", "no Chromium is installed (Debian: apt-get install chromium)")
 	return ""
 }

@@ -44,7 +44,7 @@ func NodePackage(t testing.TB, src string) string {
 		}
 	})
 	if p.err != nil {
-		missing(t, "MILEPOST_REQUIRE_NODE", "no Node packages of "+filepath.Base(src)+": "+p.err.Error())
+		Missing(t, "MILEPOST_REQUIRE_NODE", "no Node packages of "+filepath.Base(src)+": "+p.err.Error())
 	}
 	return p.dir
 }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Long skips a test in a short run.
+// Long skips a test in a short run. That plays the main case of each part, and what costs
+// little: a test that takes more than some 30 ms of processor time is long.
 func Long(t testing.TB) {
 	t.Helper()
 	if testing.Short() {

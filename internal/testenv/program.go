@@ -13,7 +13,7 @@ func Program(t testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil { // not on everybody's path
-			missing(t, "MILEPOST_REQUIRE_PROGRAMS", name+" is not installed (Debian: apt-get install "+name+")")
+			Missing(t, "MILEPOST_REQUIRE_PROGRAMS", name+" is not installed (Debian: apt-get install "+name+")")
 		}
 	}
 	return path

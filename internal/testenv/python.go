@@ -14,7 +14,7 @@ func Python(t testing.TB, module string) string {
 	t.Helper()
 	python := cmp.Or(os.Getenv("MILEPOST_TEST_PYTHON"), "/usr/bin/python3")
 	if err := exec.CommandContext(t.Context(), python, "-c", "import "+module).Run(); err != nil {
-		missing(t, "MILEPOST_REQUIRE_PYTHON", "no Python with the module "+module+" (Debian: python3-"+module+"): "+err.Error())
+		Missing(t, "MILEPOST_REQUIRE_PYTHON", "no Python with the module "+module+" (Debian: python3-"+module+"): "+err.Error())
 	}
 	return python
 }

@@ -1,5 +1,5 @@
-// Package testenv finds what some tests need beyond Go: a PostgreSQL server, Node
-// packages, a browser and Python modules.
+// Package testenv finds what some tests need beyond Go: programs, Node packages, a browser
+// and Python modules. Package testdb makes databases.
 //
 // Guarantee: if something is missing, the test is skipped and says why; in CI the
 // matching MILEPOST_REQUIRE_… variable turns that skip into a failure.
@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// missing skips the test for the given reason, or fails it where the
+// Missing skips the test for the given reason, or fails it where the
 // environment variable require is set.
-func missing(t testing.TB, require, why string) {
+func Missing(t testing.TB, require, why string) {
 	t.Helper()
 	if os.Getenv(require) != "" {
 		t.Fatalf("%s, and %s is set", why, require)

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"milepost/internal/sandbox/fakehttp/fakehttptest"
+	"milepost/internal/testenv"
 )
 
 func TestAppointmentsKeepTheirContractAndSendTheirEvents(t *testing.T) {
+	testenv.Long(t)
 	r := &fakehttptest.Receiver{}
 	h := setup(t, into(r))
 	h.underContract()

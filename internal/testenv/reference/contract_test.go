@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"milepost/internal/testenv"
 )
 
 // A recorder is a testing.TB that keeps what would have failed the test.
@@ -21,6 +23,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 
 func TestContractReportsWhatBreaksIt(t *testing.T) {
+	testenv.Long(t)
 	for _, tc := range []struct {
 		name, method, path, body string
 		noVersion                bool

@@ -1,4 +1,9 @@
-package testenv
+// Package testdb gives a test a database of its own with Milepost's tables: SQLite, or
+// PostgreSQL where one is found. It is apart from testenv because to link both engines takes
+// a test program most of a second.
+//
+// Only tests import it.
+package testdb
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package testenv
+package testdb
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 // Postgres returns the URL of a new PostgreSQL database that is dropped after the
@@ -24,10 +25,10 @@ import (
 // MILEPOST_REQUIRE_POSTGRES is set.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	Long(t)
+	testenv.Long(t)
 	server, err := PostgresServer()
 	if err != nil {
-		missing(t, "MILEPOST_REQUIRE_POSTGRES", "no PostgreSQL: "+err.Error())
+		testenv.Missing(t, "MILEPOST_REQUIRE_POSTGRES", "no PostgreSQL: "+err.Error())
 	}
 	from, err := migrated()
 	if err != nil {
