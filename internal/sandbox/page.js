@@ -60,6 +60,19 @@ function patch(doc, submitted) {
   }
 }
 
+// released waits until nothing is pressed: a button that is replaced between the press and
+// the release gets no click. A list may take the release for itself.
+let held = Promise.resolve(), release = () => {};
+for (const press of ["pointerdown", "keydown"]) document.addEventListener(press, (event) => {
+  if (event.target.closest?.("select")) return;
+  release();
+  held = new Promise((done) => { release = done; setTimeout(done, 2000); }); // the release may be outside the page
+}, true);
+for (const end of ["pointerup", "pointercancel", "keyup"]) addEventListener(end, () => setTimeout(release), true); // after the click
+async function released() {
+  for (let last; last !== held; await last) last = held;
+}
+
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
 async function refresh() {
@@ -70,7 +83,10 @@ async function refresh() {
     while (wanted) {
       wanted = false;
       const answer = await fetch("/", { cache: "no-store" });
-      if (answer.ok) patch(parse(await answer.text()));
+      if (!answer.ok) continue;
+      const doc = parse(await answer.text());
+      await released();
+      patch(doc);
     }
   } catch { /* the server is away; the event stream says when it is back */ } finally { running = false; }
 }

@@ -37,6 +37,21 @@ async function check(name) {
 // Waits for the answers to earlier choices, which replace the editor.
 const settled = () => page.locator("#editor:not([aria-busy])").waitFor();
 
+// Makes a choice whose answer is kept back. What it returns lets the answer come.
+async function late(choose) {
+	let release;
+	const kept = new Promise((resolve) => { release = resolve; });
+	await page.route("**/automations/new", async (route) => { await kept; await route.continue(); }, { times: 1 });
+	await choose();
+	await page.locator("#editor[aria-busy]").waitFor();
+	return async () => {
+		const answer = page.waitForResponse("**/automations/new");
+		release();
+		await (await answer).finished();
+		await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+	};
+}
+
 // Goes with the tab key to what is named, and no further than a person would.
 async function tabTo(selector) {
 	for (let i = 0; i < 150; i++) {
@@ -86,20 +101,21 @@ try {
 	await settled();
 	await field("add").selectOption("highlevel_note");
 	await settled();
-	await page.click(step("action.add"));
+	// The answer to an earlier choice comes while the button is pressed, and replaces it.
+	const answer = await late(() => field("if.0.field").selectOption("contact.first_name"));
+	await page.locator(step("action.add")).hover();
+	await page.mouse.down();
+	await answer();
+	await page.mouse.up();
 	await field("a.0.f.text").fill("Call  today");
 	await field("a.0.f.text").evaluate((t) => { t.focus(); t.setSelectionRange(5, 5); });
 	// The answer to an earlier choice comes late: the list of fields stays open.
-	let release;
-	const late = new Promise((resolve) => { release = resolve; });
-	await page.route("**/automations/new", async (route) => { await late; await route.continue(); }, { times: 1 });
-	await field("if.0.field").selectOption("contact.first_name");
-	await page.locator("#editor[aria-busy]").waitFor();
+	const shown = await late(() => field("if.0.field").selectOption("contact.first_name"));
 	await field("a.0.f.text").evaluate((t) => { t.focus(); t.setSelectionRange(5, 5); });
 	await page.click(step("pick:a.0.f.text"));
 	await field("pick.path").selectOption("contact.first_name");
-	release();
-	await page.locator("#editor:not([aria-busy])").waitFor();
+	await shown();
+	await settled();
 	await check("a list of fields");
 	where = "with the mouse";
 	await page.click("[data-put]");

@@ -1,7 +1,8 @@
 // Checks the page with axe on a phone: node check.mjs CHROMIUM URL
 // Each side of it is checked light, and dark if MILEPOST_TEST_THOROUGH is set, with all
-// forms open, and what a link or Tab leads to must be in sight. A line is printed for
-// each violation, and then the status is 1.
+// forms open, and what a link or Tab leads to must be in sight. Before that, a press must
+// count though the page changes meanwhile. A line is printed for each violation, and then
+// the status is 1.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -13,6 +14,19 @@ let passed = 0;
 try {
 	const page = await browser.newPage({ viewport: { width: 390, height: 844 }, reducedMotion: "reduce" });
 	await page.goto(address);
+
+	// A card changes while somebody presses something in it: the press counts.
+	const changed = page.locator("#contacts > .card").first(), form = changed.locator("details").first();
+	await form.locator("summary").hover();
+	await page.mouse.down();
+	const answer = page.waitForResponse((r) => new URL(r.url()).pathname === "/" && r.request().method() === "GET");
+	await page.request.post(new URL((await changed.getAttribute("id")).replace("contact-", "/contacts/") + "/tags", address).href, { form: { tag: "pressed" } });
+	await (await answer).finished();
+	await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+	await page.mouse.up();
+	if (!await form.evaluate((d) => d.open)) { console.log("a press while the card changes is lost"); process.exitCode = 1; }
+	await changed.getByText("pressed").first().waitFor();
+
 	await page.evaluate(axe);
 	await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
 	for (const side of ["highlevel", "calendarhero"])
