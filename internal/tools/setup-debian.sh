@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs on Debian what the tests need besides Go: PostgreSQL, Node, Chromium, Python's
-# icalendar, nginx, Caddy, systemd and promtool. Run it as root. It asks apt only for
-# what is missing, so running it again costs nothing.
+# icalendar, nginx, Caddy, systemd, promtool, man, zsh and fish. Run it as root. It asks apt
+# only for what is missing, so running it again costs nothing.
 set -eu
 
 missing=""
@@ -22,6 +22,9 @@ need nginx-light sh -c 'command -v nginx || ls /usr/sbin/nginx'
 need caddy command -v caddy
 need systemd command -v systemd-analyze
 need prometheus command -v promtool
+need man-db command -v man
+need zsh command -v zsh
+need fish command -v fish
 
 if [ -n "$missing" ]; then
 	echo "installing$missing"
