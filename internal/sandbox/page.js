@@ -60,17 +60,9 @@ function patch(doc, submitted) {
   }
 }
 
-// released waits until nothing is pressed: a button that is replaced between the press and
-// the release gets no click. A list may take the release for itself.
-let held = Promise.resolve(), release = () => {};
-for (const press of ["pointerdown", "keydown"]) document.addEventListener(press, (event) => {
-  if (event.target.closest?.("select")) return;
-  release();
-  held = new Promise((done) => { release = done; setTimeout(done, 2000); }); // the release may be outside the page
-}, true);
-for (const end of ["pointerup", "pointercancel", "keyup"]) addEventListener(end, () => setTimeout(release), true); // after the click
+// released waits until no button is pressed: one that is replaced before the release gets no click.
 async function released() {
-  for (let last; last !== held; await last) last = held;
+  while (document.querySelector(":is(button, summary, a, label, input):active")) await new Promise(requestAnimationFrame);
 }
 
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
