@@ -410,14 +410,7 @@ end
 // shell runs a script, or skips the test if the shell is missing; in CI it fails it.
 func shell(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("MILEPOST_REQUIRE_PROGRAMS") != "" {
-			t.Fatalf("%s is not installed, and MILEPOST_REQUIRE_PROGRAMS is set", name)
-		}
-		t.Skipf("skipped: %s is not installed", name)
-	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), testenv.Program(t, name), args...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
