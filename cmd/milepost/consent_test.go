@@ -56,6 +56,8 @@ func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 		{[]string{"feed-key", place, "--contact", "nobody00000000000001", "--force"}, true, "/calendars/"},
 		{[]string{"feed-key", place, "--contact", id}, true, "/calendars/"},
 		{[]string{"timeline", "nowhere"}, false, "these are: " + place},
+		{[]string{"timeline", place, "--contact", "nobody00000000000001"}, false, "knows nothing about contact nobody00000000000001"},
+		{[]string{"timeline", place, "--contact", "nobody00000000000001", "--json"}, false, "knows nothing about"},
 		{[]string{"connections", "set", place, "--token-file", r.token("pit-wrong")}, false, "--force"},
 		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong")}, false, "CalendarHero"},
 		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong"), "--force"}, true, "is connected"},

@@ -42,12 +42,13 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 		}
 		slices.Reverse(entries)
 		if len(entries) == 0 {
-			if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+			if err := c.known(ctx, desk); err != nil {
 				return err
 			}
 		}
 		if len(entries) == 0 && !c.JSON {
-			return c.nothing(ctx, desk, out)
+			fmt.Fprintln(out, "nothing has happened")
+			return nil
 		}
 		rows := make([]timelineRow, len(entries))
 		for i, e := range entries {
@@ -63,21 +64,16 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 	})
 }
 
-// nothing says that nothing has happened, and whether the contact's id may be mistyped.
-func (c *timelineCmd) nothing(ctx context.Context, desk *operate.Desk, out io.Writer) error {
-	if c.Contact == "" {
-		fmt.Fprintf(out, "nothing has happened in location %s\n", c.Location)
-		return nil
-	}
-	known, err := desk.KnowsContact(ctx, c.Location, c.Contact)
-	if err != nil {
+// known fails if the id of the location or of the contact is mistyped, most likely.
+func (c *timelineCmd) known(ctx context.Context, desk *operate.Desk) error {
+	if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil || c.Contact == "" {
 		return err
 	}
-	fmt.Fprintf(out, "nothing has happened to contact %s in location %s\n", c.Contact, c.Location)
-	if !known {
-		fmt.Fprintln(out, "Milepost has never heard of it: check the id, which ends the address of the contact's page in HighLevel.")
+	known, err := desk.KnowsContact(ctx, c.Location, c.Contact)
+	if err == nil && !known {
+		err = fmt.Errorf("Milepost knows nothing about contact %s in location %s: check the id, which ends the address of the contact's page in HighLevel", c.Contact, c.Location)
 	}
-	return nil
+	return err
 }
 
 // timelineRow is one entry, oldest first.
