@@ -26,8 +26,9 @@ TAGS = nopgxregisterdefaulttypes
 COLD = milepost/cmd/... milepost/clients/... milepost/mapping $(addprefix milepost/internal/,account adminapi alert app automation backup \
 	catalog claim connection console contract erase ical mcp meeting move operate outage outbound outcome people reconcile sandbox/...) \
 	github.com/alecthomas/... github.com/danielgtaylor/... go.yaml.in/... golang.org/x/net/... golang.org/x/text/... \
-	$(addprefix github.com/expr-lang/expr/,checker/... compiler optimizer parser/...) \
-	archive/... crypto/tls crypto/x509 encoding/asn1 encoding/pem encoding/xml html/template math/big mime/... net/mail net/smtp text/template/...
+	github.com/expr-lang/expr/... $(addprefix github.com/riverqueue/river/,internal/leadership internal/maintenance rivermigrate rivershared/riversharedmaintenance) golang.org/x/oauth2/... \
+	archive/... crypto/tls crypto/x509 encoding/asn1 encoding/csv encoding/pem encoding/xml flag html/template log/slog/... math/big mime/... net/http/httputil net/mail net/smtp \
+	os/exec os/user regexp/syntax text/tabwriter text/template/...
 # Functions begin at 16 bytes, not 32.
 LDFLAGS = -s -w -funcalign=16 $(foreach kv,version=$(VERSION) commit=$(COMMIT) date=$(DATE),-X milepost/internal/version.$(kv))
 
