@@ -72,9 +72,10 @@ func (d Date) day() string {
 //   - any other date with a time of day and its time zone, in the forms that
 //     programming languages print: an instant
 //   - a number, or the same as text, since 1970: 9 or 10 digits before the point are
-//     seconds, 11 to 14 milliseconds; a date at exact UTC midnight, otherwise an instant.
+//     seconds, 11 to 13 milliseconds; a date at exact UTC midnight, otherwise an instant.
 //     Negative numbers are before 1970
-//   - eight digits that are a date: 20261201
+//   - eight digits that are a date: 20261201; fourteen that are a date and a time:
+//     20261201150000, a local time
 //   - 2021-07-16 11:00:00, also with the other forms of a date: a local time in
 //     zone (nil is UTC). A time that does not exist, because the clocks skip it,
 //     moves forward by the gap; a time that exists twice means the first
@@ -82,8 +83,8 @@ func (d Date) day() string {
 // A weekday decides between two readings, as in Tue, 01 Dec 26. ParseDate returns an
 // error, which says what it read, for:
 //
-//   - a date that can still mean two things: 01.12.2026, Dec 1 26, 15:00 CST outside of
-//     zones that use CST
+//   - a date that can still mean two things: 01.12.2026, Dec 1 26, 202612011500, 15:00 CST
+//     outside of zones that use CST
 //   - a contradiction: a weekday that is not the date's, an offset that is not the zone's
 //   - an impossible date such as 2026-02-30, and a year outside 1800 to 2999
 func ParseDate(v any, zone *time.Location) (Date, error) {
@@ -152,8 +153,9 @@ func numberDate(v any, digits string, zone *time.Location) (Date, error) {
 	return d, nil
 }
 
-// readNumber reads a date in eight digits, or the time since 1970: how many digits there
-// are before the point decides between seconds and milliseconds.
+// readNumber reads a date in eight digits, with its time in fourteen, or the time since
+// 1970: how many digits there are before the point decides between seconds and
+// milliseconds.
 func readNumber(number string, zone *time.Location) (Date, error) {
 	whole, fraction, _ := strings.Cut(number, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
@@ -162,8 +164,16 @@ func readNumber(number string, zone *time.Location) (Date, error) {
 	switch {
 	case err == nil && (size == 9 || size == 10):
 		return epoch(time.Unix(n, int64(math.Copysign(part, float64(n))*1e9)), zone)
-	case err == nil && 11 <= size && size <= 14:
-		return epoch(time.UnixMilli(n), zone)
+	case err == nil && 11 <= size && size <= 13:
+		d, err := epoch(time.UnixMilli(n), zone)
+		if written, is := writtenOut(whole, zone); is && err == nil && !d.DateOnly() {
+			return Date{}, fmt.Errorf("it can mean %s, or the milliseconds of %s; write it as one of these", written, d)
+		}
+		return d, err
+	case size == 14 && whole == number:
+		if d, is := writtenOut(whole, zone); is {
+			return d, nil
+		}
 	case size == 5:
 		return Date{}, fmt.Errorf("expected 8 or more digits, got 5; if it is a spreadsheet's day number, format the cell as text like 2026-12-01")
 	case size == 8 && whole == number:
@@ -171,7 +181,18 @@ func readNumber(number string, zone *time.Location) (Date, error) {
 			return d, nil
 		}
 	}
-	return Date{}, fmt.Errorf("expected 8 digits like 20261201, 9 or 10 (seconds since 1970) or 11 to 14 (milliseconds), got %d", size)
+	return Date{}, fmt.Errorf("expected 8 digits like 20261201, 9 or 10 (seconds since 1970), 11 to 13 (milliseconds) or 14 like 20261201150000, got %d", size)
+}
+
+// writtenOut reads the digits of a date and a local time: 20261201150000, 202612011500.
+func writtenOut(digits string, zone *time.Location) (d Date, is bool) {
+	for _, layout := range []string{"20060102150405", "200601021504"} {
+		if at, err := time.Parse(layout, digits); err == nil {
+			d, err = instant(local(at, zone), zone)
+			return d, err == nil
+		}
+	}
+	return Date{}, false
 }
 
 // epoch returns a date at exact UTC midnight, otherwise an instant.

@@ -24,21 +24,23 @@ var datePieces = []struct {
 	form *regexp.Regexp
 	read func(r *dateReader, m []string) (bool, error)
 }{
-	{regexp.MustCompile(`^(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(\d\d)?`), (*dateReader).compact},
+	{regexp.MustCompile(`^(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(?:(\d\d)(?:[.,](\d{1,9}))?)?`), (*dateReader).compact},
 	{regexp.MustCompile(`^(\d{4})(\. ?|[-/_])(\d{1,2})(\. ?|[-/_])(\d{1,2})`), (*dateReader).yearFirst},
 	{regexp.MustCompile(`^(\d{1,2})([-/._])(\d{1,2})([-/._])(\d{4}|\d\d)`), (*dateReader).yearLast},
 	{clockForm, (*dateReader).timeOfDay},
-	{regexp.MustCompile(`^(\d{1,4})(?i:st|nd|rd|th|er|º)?`), (*dateReader).number},
+	{regexp.MustCompile(`^(\d{1,4})(?i:st|nd|rd|th|er?|º|°|:[ae])?`), (*dateReader).number},
+	{utcForm, (*dateReader).utc},
 	{regexp.MustCompile(`^(?i:(GMT|UTC?) ?)?([-+])(\d{1,2})(?::?(\d\d))?`), (*dateReader).offset},
 	{regexp.MustCompile(`^[A-Z][A-Za-z_]+/[\w/+-]+`), (*dateReader).zoneOfRegion},
-	{regexp.MustCompile(`^\p{L}+(?i:-feira)?`), (*dateReader).word},
+	{regexp.MustCompile(`^(?i:a la\b|\p{L}+(?:-feira)?)`), (*dateReader).word},
+	{regexp.MustCompile(`^m=[-+]\d+\.\d+$`), (*dateReader).monotonic},
 	{regexp.MustCompile(`^\([^()]*\)`), (*dateReader).comment},
 }
 
 // clockForm matches 15:04, 15:04:05, 15:04:05.999, 3:04 PM or 3 PM, with other signs
-// 15.04.05 and 15 h 04 min 05, and 15 h or 15 Uhr.
+// 15.04.05 and 15 h 04 min 05, and 15 h, 15 Uhr or 15 horas.
 var clockForm = regexp.MustCompile(strings.ReplaceAll(
-	`^(\d{1,2})(?:SIGN(\d\d)(?:SIGN(\d\d)(?:[.,](\d{1,9}))?)?)?(?: ?([AaPp])\.? ?[Mm]\b| ?((?i:h|uhr|uur))\b)?`,
+	`^(\d{1,2})(?:SIGN(\d\d)(?:SIGN(\d\d)(?:[.,](\d{1,9}))?(?: ?(?i:s)\b)?)?)?(?: ?([AaPp])\.? ?[Mm]\b| ?((?i:hrs?|h|uhr|uur|horas?|heures?))\b)?`,
 	"SIGN", `(?:[:.]| ?(?i:h|min) ?)`))
 
 // dateReader holds the parts of a date that were read so far.
@@ -52,6 +54,7 @@ type dateReader struct {
 
 	hasClock bool
 	clock    time.Duration
+	marked   bool     // the clock has "pm", "h" or the like
 	zones    []string // CET, UTC
 	offsets  []zoneOffset
 	region   *time.Location
@@ -91,7 +94,7 @@ func plainSigns(s string) string {
 		switch {
 		case unicode.IsSpace(c):
 			return ' '
-		case c == '−', c == '–':
+		case c == '−', c == '–', c == '\u2010', c == '\u2011':
 			return '-'
 		case unicode.Is(unicode.Cf, c):
 			return -1
@@ -109,7 +112,7 @@ func (r *dateReader) skip(s string) string {
 	case !r.hasDate():
 		return strings.TrimLeft(s, " ,.-/")
 	}
-	s = strings.TrimLeft(s, " ,.[]@|")
+	s = strings.TrimLeft(s, " ,.:[]@|")
 	return strings.TrimLeft(strings.TrimPrefix(s, "- "), " ")
 }
 
@@ -138,7 +141,7 @@ func (r *dateReader) hasDate() bool {
 	return r.year != "" && r.day != "" && (r.month != "" || r.march > 0)
 }
 
-// compact reads 20261201T150405, as iCalendar writes it.
+// compact reads 20261201T150405, as iCalendar writes it, also with a fraction.
 func (r *dateReader) compact(m []string) (bool, error) {
 	if r.hasClock {
 		return false, nil
@@ -146,7 +149,7 @@ func (r *dateReader) compact(m []string) (bool, error) {
 	if fits, err := r.yearFirst([]string{m[0], m[1], "", m[2], "", m[3]}); !fits {
 		return false, err
 	}
-	return r.timeOfDay([]string{m[0], m[4], m[5], m[6], "", "", ""})
+	return r.timeOfDay([]string{m[0], m[4], m[5], m[6], m[7], "", ""})
 }
 
 func (r *dateReader) yearFirst(m []string) (bool, error) {
@@ -185,7 +188,7 @@ func (r *dateReader) timeOfDay(m []string) (fits bool, err error) {
 		return false, nil
 	}
 	r.clock, err = clockTime(m)
-	r.hasClock = err == nil
+	r.hasClock, r.marked = err == nil, m[5]+m[6] != ""
 	return r.hasClock, err
 }
 
@@ -248,24 +251,55 @@ func (r *dateReader) zoneOfRegion(m []string) (fits bool, err error) {
 	return err == nil, err
 }
 
+// utc reads the name of UTC in words.
+func (r *dateReader) utc([]string) (bool, error) {
+	if !r.hasClock {
+		return false, nil
+	}
+	r.zones = append(r.zones, "UTC")
+	return true, nil
+}
+
+// monotonic skips what Go prints after the time of a running process.
+func (r *dateReader) monotonic([]string) (bool, error) { return r.hasClock, nil }
+
 func (r *dateReader) word(m []string) (bool, error) {
 	text := m[0]
+	capitals := strings.ToUpper(text) == text
 	word := dateWords[strings.ToLower(text)]
 	switch {
-	case word.filler:
+	case r.hasClock && (strings.EqualFold(text, "a") || strings.EqualFold(text, "p")):
+		return r.halfDay(strings.ToLower(text)), nil
+	case r.hasClock && capitals && len(text) == 1 && text != "Z": // a zone of the military
+		return false, nil
+	case word.filler, text == "a la", r.hasClock && !r.hasDate() && text == "on":
 	case word.month != 0 && word.weekday != nil && r.march < 2:
 		r.march++
 	case word.month != 0 && r.month == "":
 		r.month = strconv.Itoa(int(word.month))
-	case word.weekday != nil && r.weekday == nil:
+	case word.weekday != nil && r.weekday == nil && (len(text) > 2 || r.day == "" || r.hasDate() && !r.hasClock): // not "3 to 14", "15:00 PT"
 		r.weekday = word.weekday
-	case r.hasClock && strings.ToUpper(text) == text && 2 <= len(text) && len(text) <= 5,
+	case r.hasClock && capitals && 2 <= len(text) && len(text) <= 5,
 		word.offset != nil && (r.hasDate() || r.hasClock):
 		r.zones = append(r.zones, text)
 	default:
 		return false, nil
 	}
 	return true, nil
+}
+
+// halfDay reads the A or P that Excel writes after a time.
+func (r *dateReader) halfDay(mark string) bool {
+	const noon = 12 * time.Hour
+	if r.marked || r.clock < time.Hour || r.clock >= noon+time.Hour {
+		return false
+	}
+	r.marked = true
+	r.clock %= noon
+	if mark == "p" {
+		r.clock += noon
+	}
+	return true
 }
 
 // comment skips the text after a zone that JavaScript and mails write, as in GMT+0100
