@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"encoding/json"
 	"html"
 	"regexp"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // tagForm is a comment, a condition or namespace as Outlook writes them, a doctype or a
 // well-formed tag: closing slash, name, attributes.
 var tagForm = regexp.MustCompile(`(?s)<!--.*?-->|<!\[(?:if [^<>\]]*|endif)\]>|<\?xml:namespace [^<>]*>|<![dD][oO][cC][tT][yY][pP][eE][^<>]*>|` +
-	`<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>` + "`" + `]+))?)*)\s*/?>`)
+	`<(/?)([a-zA-Z][a-zA-Z0-9:-]*)((?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>` + "`" + `][^\s"'<>` + "`" + `]*))?)*)\s*/?>`)
 
 // words is a set of names, given separated by blanks.
 func words(s string) map[string]bool {
@@ -30,8 +31,15 @@ var (
 	// documentBlocks also begin HTML, if they are closed. Unclosed, they may be a
 	// placeholder in a text: <address>.
 	documentBlocks = words("html body head section article header footer main aside nav figure figcaption address details summary dl dt dd form fieldset caption")
+	tableParts     = words("thead tbody tfoot tr td th")
 	voidElements   = words("area base br col embed hr img input link meta param source track wbr")
 	hiddenElements = words("script style title template")
+	// otherElements are in HTML as well, so what has them is no other XML.
+	otherElements = words("abbr bdi bdo button canvas cite colgroup data dfn dialog iframe kbd label legend main map menu meter noscript object optgroup option " +
+		"output picture progress q ruby samp search select svg textarea time tt var video audio mention")
+	// flags are the attributes without a value that pages use.
+	flags = words("allowfullscreen async autoplay checked compact contenteditable controls default defer disabled download hidden loop multiple muted nowrap noshade open " +
+		"readonly required reversed selected")
 )
 
 func isEditors(name string) bool { return editorBlocks[name] || editorInline[name] }
@@ -62,6 +70,9 @@ func tagsOf(s string) []tag {
 			t.name, t.attributes, t.closes = strings.ToLower(s[at+m[4]:at+m[5]]), s[at+m[6]:at+m[7]], m[2] < m[3]
 		}
 		at = t.to
+		if hasStrangeFlag(t.attributes) {
+			continue
+		}
 		i := len(tags)
 		switch {
 		case t.name == "" || voidElements[t.name]:
@@ -88,6 +99,15 @@ func tagsOf(s string) []tag {
 	}
 }
 
+// hasStrangeFlag reports whether attributes are words without a value that no page has as
+// an attribute: "a<b && c>d" is no tag.
+func hasStrangeFlag(attributes string) bool {
+	return !strings.Contains(attributes, "=") && slices.ContainsFunc(strings.Fields(attributes), func(name string) bool {
+		name = strings.ToLower(name)
+		return !flags[name] && !strings.HasPrefix(name, "data-")
+	})
+}
+
 // indexFold is strings.Index without regard to the case of ASCII letters.
 func indexFold(s, lower string) int {
 	for i := 0; i+len(lower) <= len(s); i++ {
@@ -109,14 +129,18 @@ func indexFold(s, lower string) int {
 // an editor (contenteditable). A text about tags, or with placeholders in angle brackets,
 // is neither.
 func htmlSource(s string) (string, bool) {
-	if !strings.Contains(s, "<") {
+	if !strings.Contains(s, "<") || strings.ContainsAny(s[:1], "{[") && json.Valid([]byte(s)) {
 		return "", false
 	}
 	tags := tagsOf(s)
-	if !beginsWithBlock(s, tags) && !isInlineHTML(s, tags) {
+	begins := beginsWithBlock(s, tags)
+	if !begins && !isInlineHTML(s, tags) {
 		return "", false
 	}
 	var out strings.Builder
+	if begins && tableParts[tags[0].name] {
+		out.WriteString("<table>") // it was not copied, and the parser would drop the cells
+	}
 	at := 0
 	for i := 0; i < len(tags); i++ {
 		t := tags[i]
@@ -124,12 +148,15 @@ func htmlSource(s string) (string, bool) {
 		at = t.to
 		switch {
 		case t.name == "":
+		case hiddenElements[t.name] && !followsTag(s, t) && isMention(s, t) && (t.mate < 0 || isMention(s, tags[t.mate])),
+			editorInline[t.name] && !voidElements[t.name] && t.mate < 0 && isMention(s, t):
+			out.WriteString(escapeText(s[t.from:t.to])) // "use <script> here", "the <code> is 5"
 		case hiddenElements[t.name] && t.mate > i:
 			i = t.mate
 			at = tags[i].to
 		case t.name == "script" && !t.closes: // an unclosed script covers the rest
 			return out.String(), true
-		case isEditors(t.name), t.mate >= 0, voidElements[t.name] && t.attributes != "":
+		case isEditors(t.name), t.mate >= 0 && !hiddenElements[t.name], t.name == "col", voidElements[t.name] && t.attributes != "":
 			out.WriteString(escapeAmpersands(s[t.from:t.to]))
 		default: // <ann@example.com>, <Name>
 			out.WriteString(escapeText(s[t.from:t.to]))
@@ -159,8 +186,10 @@ func beginsWithBlock(s string, tags []tag) bool {
 			continue
 		case t.closes:
 			return false
+		case t.mate >= 0 && (documentBlocks[t.name] || t.name == "table"):
+			return !holdsXML(tags[i+1 : t.mate])
 		case t.mate >= 0:
-			return editorBlocks[t.name] || documentBlocks[t.name]
+			return editorBlocks[t.name]
 		case t.name == "hr":
 			return slices.ContainsFunc(tags, func(t tag) bool { return editorBlocks[t.name] && t.mate >= 0 })
 		}
@@ -168,6 +197,17 @@ func beginsWithBlock(s string, tags []tag) bool {
 		return editorBlocks[t.name] && (unicode.IsLetter(next) || unicode.IsDigit(next) || i+1 < len(tags) && tags[i+1].from == at)
 	}
 	return false
+}
+
+// holdsXML reports whether the first closed element is none of HTML, as in an <address>
+// of XML.
+func holdsXML(tags []tag) bool {
+	first := slices.IndexFunc(tags, func(t tag) bool { return t.mate >= 0 })
+	if first < 0 {
+		return false
+	}
+	name := tags[first].name
+	return !isEditors(name) && !documentBlocks[name] && !hiddenElements[name] && !otherElements[name] && !strings.ContainsAny(name, ":-")
 }
 
 // isVoid reports whether an element of editors has no end tag.
@@ -178,26 +218,40 @@ func followsBreak(s string, tags []tag, i int) bool {
 	return i > 0 && breaksLine(tags[i-1]) && strings.TrimSpace(s[tags[i-1].to:tags[i].from]) == ""
 }
 
-// isMention reports whether a tag is used as a word of the text.
+// isMention reports whether a tag is used as a word of the text, also in quotes or before
+// a comma.
 func isMention(s string, t tag) bool {
-	return t.attributes == "" && blankBefore(s, t.from) && blankAfter(s, t.to)
-}
-
-// arePair reports whether a tag and its end tag are used as words of the text.
-func arePair(s string, t, mate tag) bool {
-	return isMention(s, t) && blankBefore(s, mate.from) && blankAfter(s, mate.to)
+	switch {
+	case t.attributes != "":
+		return false
+	case blankBefore(s, t.from):
+		return blankAfter(s, t.to) || strings.IndexByte(".,:;!?)", s[t.to]) >= 0
+	case t.to == len(s) || !blankBefore(s, t.from-1):
+		return false
+	}
+	quotes := s[t.from-1:t.from] + s[t.to:t.to+1]
+	return quotes == "``" || quotes == `""` || quotes == "''" || quotes == "()"
 }
 
 // isMentioned reports whether two tags are words of the text, judged by what is between
-// them.
+// them: nothing, an ellipsis or separate words.
 func isMentioned(inner string) bool {
-	return strings.TrimSpace(inner) == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner))
+	return strings.Trim(inner, " \t\n.…*") == "" || blankAfter(inner, 0) && blankBefore(inner, len(inner))
 }
+
+// followsTag reports whether only blanks are between a tag and the one before it.
+func followsTag(s string, t tag) bool {
+	return strings.HasSuffix(strings.TrimRight(s[:t.from], " \t\n"), ">")
+}
+
+// brokenLines matches the <br> that PHP's nl2br puts before each line end.
+var brokenLines = regexp.MustCompile(`<br ?/?>\n`)
 
 // isInlineHTML reports whether a text has markup, and only markup of an editor.
 func isInlineHTML(s string, tags []tag) bool {
 	at, found := 0, false
 	nothingElse := strings.TrimSpace(tagForm.ReplaceAllString(s, "")) == ""
+	endLines := len(brokenLines.FindAllString(s, 2)) == 2
 	for i, t := range tags {
 		if t.from < at { // in a script
 			continue
@@ -208,7 +262,7 @@ func isInlineHTML(s string, tags []tag) bool {
 		at = t.to
 		switch {
 		case t.name == "":
-		case isVoid(t.name) && !nothingElse && !followsBreak(s, tags, i) && isMention(s, t):
+		case isVoid(t.name) && !nothingElse && !endLines && !followsBreak(s, tags, i) && isMention(s, t):
 			return false // "the <br> tag"
 		case isVoid(t.name):
 			found = true
@@ -216,12 +270,13 @@ func isInlineHTML(s string, tags []tag) bool {
 			at = tags[t.mate].to
 		case !isEditors(t.name) || t.mate < 0:
 			return false
+		case t.mate > i && isMention(s, t) && isMention(s, tags[t.mate]):
+			return false // "use <p> and </p> for it"
 		case t.mate > i && editorInline[t.name] && t.attributes == "":
 			if isMentioned(s[t.to:tags[t.mate].from]) {
 				return false // "between <b> and </b>"
 			}
-		case t.mate > i && arePair(s, t, tags[t.mate]):
-			return false // "use <p> and </p> for it"
+			found = true
 		default:
 			found = true
 		}

@@ -243,7 +243,7 @@ func (w *htmlWriter) list(n *xhtml.Node) (lines []string) {
 	if hasAttribute(n, "reversed") {
 		next[0], step = countItems(n), -1
 	}
-	if start, err := strconv.Atoi(attribute(n, "start")); err == nil {
+	if start, err := strconv.Atoi(strings.TrimSpace(attribute(n, "start"))); err == nil {
 		next[0] = start
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
@@ -262,7 +262,7 @@ func (w *htmlWriter) list(n *xhtml.Node) (lines []string) {
 			next = append(next, 1)
 		}
 		next = next[:level+1]
-		if value, err := strconv.Atoi(attribute(c, "value")); err == nil {
+		if value, err := strconv.Atoi(strings.TrimSpace(attribute(c, "value"))); err == nil {
 			next[level] = value
 		}
 		marker := "- "

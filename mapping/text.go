@@ -56,7 +56,7 @@ func unseen(s string) (rune, bool) {
 // other body keeps every printable character, including entities and angle brackets. Do not
 // apply it to its own result, because that text may look like HTML.
 func PlainText(s string) string {
-	s = printable(s)
+	s = strings.TrimPrefix(printable(s), "\ufeff")
 	if source, ok := htmlSource(s); ok {
 		if text, ok := htmlText(source); ok {
 			s = text
@@ -78,7 +78,7 @@ func tidy(s string) string {
 	}
 }
 
-var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
 
 // printable removes characters that databases and calendars reject, such as NUL, and writes
 // each line end as "\n".
