@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -29,6 +30,7 @@ type profile struct {
 	location cached[locationAnswer]
 	fields   cached[fieldDefinitions]
 	noFields time.Time // since when the list of definitions is empty, though contacts have fields
+	stated   string    // last time zone that HighLevel stated to this process; "" = none
 	owner    cached[calendarhero.User]
 
 	pipelines         cached[pipelineAnswer]
@@ -59,9 +61,10 @@ func (c *cached[T]) get(now time.Time, fresh time.Duration, load func() (T, erro
 	return v, err
 }
 
-// Location returns the location with its time zone. If HighLevel has never stated a zone,
-// it uses the zone of the CalendarHero account, because the times are for that calendar.
-// The remark then says so.
+// Location returns the location with its time zone. If HighLevel states none, it is the
+// last one that it stated, because another would move all meetings, and mail everybody. If
+// it never stated one, it is the zone of the CalendarHero account, because the times are
+// for that calendar. The remark then says so.
 func (s *Session) Location(ctx context.Context) (mapping.Location, string, error) {
 	now := s.cfg.Now()
 	s.profile.mu.Lock()
@@ -78,41 +81,53 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 			if err != nil {
 				return locationAnswer{}, err
 			}
-			s.noteName(ctx, l.Name)
-			if zone, err := mapping.LoadZone(l.Timezone); err == nil {
+			zone, err := mapping.LoadZone(l.Timezone)
+			if err == nil {
+				s.profile.stated = zone.String()
+				s.note(ctx, l.Name, zone.String())
 				return locationAnswer{location: mapping.Location{ID: s.LocationID, Name: l.Name, Zone: zone}}, nil
 			}
+			s.note(ctx, l.Name, "")
 			problem = fmt.Sprintf("location %s has no known time zone (%q)", s.LocationID, l.Timezone)
 		case clients.Forbidden, clients.NotFound, clients.Invalid:
 			problem = err.Error()
 		default:
 			return locationAnswer{}, err
 		}
-		if last.location.Zone != nil && last.remark == "" {
-			return last, nil // another zone would move all meetings, and mail everybody
-		}
-		owner, err := s.ownerLocked(ctx)
+		stored, _, err := s.cfg.Store.Connection(ctx, s.LocationID)
 		if err != nil {
 			return locationAnswer{}, err
 		}
-		zone, err := mapping.LoadZone(owner.Timezone)
-		whose := fmt.Sprintf("%s, the time zone of the CalendarHero account", zone)
-		if err != nil {
-			zone, whose = time.UTC, fmt.Sprintf("UTC, because the time zone of the CalendarHero account is unknown too (%q)", owner.Timezone)
-		}
+		zone, whose, err := s.otherZone(ctx, cmp.Or(s.profile.stated, stored.Zone))
 		return locationAnswer{
-			location: mapping.Location{ID: s.LocationID, Name: l.Name, Zone: zone},
+			location: mapping.Location{ID: s.LocationID, Name: cmp.Or(l.Name, stored.Name), Zone: zone},
 			remark:   fmt.Sprintf("Milepost reads dates in %s: %s", whose, problem),
-		}, nil
+		}, err
 	})
 	return a.location, a.remark, err
 }
 
-// noteName stores the location's name for lists of connections, because connections from
-// the settings or a token come without a name. A failure fails no sync.
-func (s *Session) noteName(ctx context.Context, name string) {
-	if err := s.cfg.Store.NameConnection(ctx, s.LocationID, name); err != nil {
-		tracing.Log(ctx, s.cfg.Logger).Warn().Err(err).Str("location", s.LocationID).Msg("could not save the name of a location")
+// otherZone returns the zone for a location for which HighLevel states none now, and says
+// whose it is. stated is the last one that it stated.
+func (s *Session) otherZone(ctx context.Context, stated string) (zone *time.Location, whose string, err error) {
+	if zone, err := mapping.LoadZone(stated); err == nil {
+		return zone, fmt.Sprintf("%s, the last time zone that HighLevel stated", zone), nil
+	}
+	owner, err := s.ownerLocked(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if zone, err := mapping.LoadZone(owner.Timezone); err == nil {
+		return zone, fmt.Sprintf("%s, the time zone of the CalendarHero account", zone), nil
+	}
+	return time.UTC, fmt.Sprintf("UTC, because the time zone of the CalendarHero account is unknown too (%q)", owner.Timezone), nil
+}
+
+// note stores the location's name, because connections from the settings or a token come
+// without one, and the time zone that HighLevel states. A failure fails no sync.
+func (s *Session) note(ctx context.Context, name, zone string) {
+	if err := s.cfg.Store.NoteLocation(ctx, s.LocationID, name, zone); err != nil {
+		tracing.Log(ctx, s.cfg.Logger).Warn().Err(err).Str("location", s.LocationID).Msg("could not save the name and the time zone of a location")
 	}
 }
 

@@ -187,7 +187,7 @@ func (d *Desk) ConnectByTokens(ctx context.Context, who, locationID, highLevel, 
 	if err := d.Connections.Set(ctx, locationID, highLevel, calendarHero); err != nil {
 		return err
 	}
-	if err := d.Store.NameConnection(ctx, locationID, name); err != nil {
+	if err := d.Store.NoteLocation(ctx, locationID, name, ""); err != nil {
 		return err
 	}
 	var what []string

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type Connection struct {
 	LocationID string
 	CompanyID  string // the agency; "" until known
 	Name       string // name for people; "" until known
+	Zone       string // last time zone that HighLevel stated, by its IANA name; "" until known
 	Source     string // settings, oauth or token
 	State      ConnectionState
 	Problem    string // why it is not active, and what to do
@@ -34,11 +36,11 @@ type Connection struct {
 	UpdatedAt  time.Time
 }
 
-const connectionColumns = `location_id, company_id, name, source, state, problem, created_at, updated_at, by_operator`
+const connectionColumns = `location_id, company_id, name, source, state, problem, created_at, updated_at, by_operator, zone`
 
 func scanConnection(r Rows) (c Connection, err error) {
 	var created, updated, byOperator int64
-	err = r.Scan(&c.LocationID, &c.CompanyID, &c.Name, &c.Source, &c.State, &c.Problem, &created, &updated, &byOperator)
+	err = r.Scan(&c.LocationID, &c.CompanyID, &c.Name, &c.Source, &c.State, &c.Problem, &created, &updated, &byOperator, &c.Zone)
 	c.ByOperator = byOperator == 1
 	c.CreatedAt, c.UpdatedAt = fromMicros(created), fromMicros(updated)
 	return c, err
@@ -74,7 +76,7 @@ func (s *Store) Connections(ctx context.Context) ([]Connection, error) {
 func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time, secrets ...Secret) error {
 	err := s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, '')
 			ON CONFLICT (location_id) DO UPDATE SET
 				company_id = CASE WHEN excluded.company_id = '' THEN connections.company_id ELSE excluded.company_id END,
 				name = CASE WHEN excluded.name = '' THEN connections.name ELSE excluded.name END,
@@ -90,19 +92,20 @@ func (s *Store) SaveConnection(ctx context.Context, c Connection, now time.Time,
 	return nil
 }
 
-// NameConnection stores the name of a connected location, if it has changed.
-func (s *Store) NameConnection(ctx context.Context, locationID, name string) error {
-	name = printable(name)
+// NoteLocation stores what HighLevel says of a connected location, if it has changed: its
+// name and its time zone. "" leaves what is stored.
+func (s *Store) NoteLocation(ctx context.Context, locationID, name, zone string) error {
 	c, ok, err := s.Connection(ctx, locationID)
-	if err != nil || !ok || name == "" || c.Name == name {
+	name, zone = cmp.Or(printable(name), c.Name), cmp.Or(zone, c.Zone)
+	if err != nil || !ok || c.Name == name && c.Zone == zone {
 		return err
 	}
 	err = s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE connections SET name = $2 WHERE location_id = $1`, locationID, name)
+		_, err := tx.Exec(ctx, `UPDATE connections SET name = $2, zone = $3 WHERE location_id = $1`, locationID, name, zone)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("save the name of location %s: %w", locationID, err)
+		return fmt.Errorf("save the name and the time zone of location %s: %w", locationID, err)
 	}
 	return nil
 }
@@ -210,7 +213,7 @@ func (s *Store) MoveConnection(ctx context.Context, m Move, now time.Time) (chan
 func (s *Store) SavePending(ctx context.Context, c Connection, now time.Time) (pending bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		n, err := tx.Exec(ctx, `INSERT INTO connections (`+connectionColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, '')
 			ON CONFLICT (location_id) DO UPDATE SET
 				company_id = CASE WHEN excluded.company_id = '' THEN connections.company_id ELSE excluded.company_id END,
 				name = CASE WHEN excluded.name = '' THEN connections.name ELSE excluded.name END,

@@ -1,8 +1,6 @@
 package store_test
 
 import (
-	"cmp"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,13 +29,13 @@ func TestAConnectionKeepsFieldsLearntAtDifferentTimes(t *testing.T) {
 		if err != nil || !ok || c != want {
 			t.Errorf("read back %+v, %v, %v; want %+v", c, ok, err, want)
 		}
-		for _, name := range []string{"", "Northwind\x1b Realty"} { // an answer without a name does not delete the name
-			if err := b.NameConnection(t.Context(), "l1", name); err != nil {
+		// An answer without a name or a zone does not delete what is known.
+		for _, said := range []struct{ name, zone, is, in string }{{"", "Europe/Berlin", "Northwind", "Europe/Berlin"}, {"Northwind\x1b Realty", "", "Northwind Realty", "Europe/Berlin"}} {
+			if err := b.NoteLocation(t.Context(), "l1", said.name, said.zone); err != nil {
 				t.Fatal(err)
 			}
-			want := strings.ReplaceAll(cmp.Or(name, "Northwind"), "\x1b", "")
-			if c, _, err := b.Connection(t.Context(), "l1"); err != nil || c.Name != want || c.UpdatedAt.Unix() != 2 {
-				t.Errorf("named %q it is %+v, %v", name, c, err)
+			if c, _, err := b.Connection(t.Context(), "l1"); err != nil || c.Name != said.is || c.Zone != said.in || c.UpdatedAt.Unix() != 2 {
+				t.Errorf("after %+v it is %+v, %v", said, c, err)
 			}
 		}
 		if sealed := must(b.Secret(t.Context(), "grant/location/l1"))(t); sealed != "k1:aaaa" {

@@ -586,6 +586,32 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a time zone that HighLevel stated once stays, also after a restart", func(t *testing.T) {
+		b := setup(t, toOwner)
+		b.must(b.cfg.Store.SaveConnection(t.Context(), store.Connection{LocationID: location, Source: "settings", State: store.ConnectionActive}, b.cfg.Now()))
+		in := func(zone string) {
+			b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: zone}, nil, []hlfake.CustomField{
+				{ID: "fieldMilestone000001", Name: "Milestone", DataType: "TEXT"}, {ID: "fieldMilestone000002", Name: "Milestone Date", DataType: "DATE"},
+			})
+		}
+		in("America/Denver")
+		e := b.jane("2030-05-02")
+		b.do(e)
+		in("Local")
+		for _, restart := range []bool{false, true} {
+			if restart {
+				b.start()
+			}
+			b.pass(profileFresh)
+			res := b.do(e)
+			if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC) {
+				t.Errorf("9:00 in Denver became %+v", r)
+			}
+			if want := "Milepost reads dates in America/Denver, the last time zone that HighLevel stated: location "; !strings.Contains(res.detail(), want) {
+				t.Errorf("the outcome is %q, want %q in it", res.detail(), want)
+			}
+		}
+	})
 	t.Run("after the location's time zone changed, a sync moves what exists", func(t *testing.T) {
 		b := setup(t, toOwner)
 		in := func(zone string) {
