@@ -35,7 +35,7 @@ var (
 	voidElements   = words("area base br col embed hr img input link meta param source track wbr")
 	hiddenElements = words("script style title template")
 	// otherElements are in HTML as well, so what has them is no other XML.
-	otherElements = words("abbr bdi bdo button canvas cite colgroup data dfn dialog iframe kbd label legend main map menu meter noscript object optgroup option " +
+	otherElements = words("abbr bdi bdo button canvas cite colgroup data dfn dialog hgroup iframe kbd label legend main map menu meter nobr noscript object optgroup option " +
 		"output picture progress q ruby samp search select svg textarea time tt var video audio mention")
 	// flags are the attributes without a value that pages use.
 	flags = words("allowfullscreen async autoplay checked compact contenteditable controls default defer disabled download hidden loop multiple muted nowrap noshade open " +
@@ -61,18 +61,11 @@ func tagsOf(s string) []tag {
 	waiting := map[string]int{}
 	endless := map[string]bool{} // names without a closing tag in the rest
 	for at := 0; ; {
-		m := tagForm.FindStringSubmatchIndex(s[at:])
-		if m == nil {
+		t, found := nextTag(s, at)
+		if !found {
 			return tags
 		}
-		t := tag{from: at + m[0], to: at + m[1], mate: -1}
-		if m[4] >= 0 {
-			t.name, t.attributes, t.closes = strings.ToLower(s[at+m[4]:at+m[5]]), s[at+m[6]:at+m[7]], m[2] < m[3]
-		}
 		at = t.to
-		if hasStrangeFlag(t.attributes) {
-			continue
-		}
 		i := len(tags)
 		switch {
 		case t.name == "" || voidElements[t.name]:
@@ -96,6 +89,24 @@ func tagsOf(s string) []tag {
 			}
 		}
 		tags = append(tags, t)
+	}
+}
+
+// nextTag finds the first tag from position at on.
+func nextTag(s string, at int) (t tag, found bool) {
+	for {
+		m := tagForm.FindStringSubmatchIndex(s[at:])
+		if m == nil {
+			return tag{}, false
+		}
+		t = tag{from: at + m[0], to: at + m[1], mate: -1}
+		if m[4] >= 0 {
+			t.name, t.attributes, t.closes = strings.ToLower(s[at+m[4]:at+m[5]]), s[at+m[6]:at+m[7]], m[2] < m[3]
+		}
+		if !hasStrangeFlag(t.attributes) {
+			return t, true
+		}
+		at = t.to
 	}
 }
 
