@@ -161,6 +161,7 @@ func TestEveryAdminRouteNeedsASessionOrTheToken(t *testing.T) {
 }
 
 func TestAViewerCanChangeNothing(t *testing.T) {
+	testenv.Long(t)
 	a := setupAdmin(t)
 	victor := a.session("victor")
 	a.eachRoute(func(method, path string) {

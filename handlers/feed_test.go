@@ -14,9 +14,9 @@ import (
 	"time"
 
 	parser "github.com/emersion/go-ical"
+	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
-	"milepost/api"
 	"milepost/handlers"
 	"milepost/internal/store"
 	"milepost/internal/testenv"
@@ -41,16 +41,17 @@ func calendars(t testing.TB, n int) (*store.Store, *httptest.Server, func(time.T
 	set := func(at time.Time) { now.Store(at.UnixNano()) }
 	set(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC))
 	logger := zerolog.Nop()
-	server := httptest.NewServer(api.Public(api.Routes{
-		HighLevelWebhooks: http.NotFoundHandler(), WorkflowWebhooks: http.NotFoundHandler(), Ready: func(context.Context) error { return nil }, Logger: logger,
-		Calendars: &handlers.Feed{
-			Store: st, Logger: logger, Rejections: logger, Now: func() time.Time { return time.Unix(0, now.Load()) },
-			Feed: func(_ context.Context, key string) (store.Feed, string, bool, error) {
-				feed, ok := map[string]store.Feed{feedKey: {LocationID: "loc"}, "c": {LocationID: "loc", ContactID: "c7"}, "u": {LocationID: "loc", AssignedTo: "u1"}}[key]
-				return feed, "Northwind Realty", ok, nil
-			},
+	feed := &handlers.Feed{
+		Store: st, Logger: logger, Rejections: logger, Now: func() time.Time { return time.Unix(0, now.Load()) },
+		Feed: func(_ context.Context, key string) (store.Feed, string, bool, error) {
+			feed, ok := map[string]store.Feed{feedKey: {LocationID: "loc"}, "c": {LocationID: "loc", ContactID: "c7"}, "u": {LocationID: "loc", AssignedTo: "u1"}}[key]
+			return feed, "Northwind Realty", ok, nil
 		},
-	}))
+	}
+	router := chi.NewRouter()
+	router.Method(http.MethodGet, handlers.CalendarPath+"{key}.ics", feed)
+	router.Method(http.MethodHead, handlers.CalendarPath+"{key}.ics", feed)
+	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
 	return st, server, set
 }

@@ -19,6 +19,7 @@ import (
 
 	"milepost/clients"
 	"milepost/clients/calendarhero"
+	"milepost/internal/testenv"
 )
 
 const (
@@ -324,6 +325,7 @@ func requestPages(n, capped int, ignoring bool) http.HandlerFunc {
 }
 
 func TestAllPagesAreListedOnce(t *testing.T) {
+	testenv.Long(t)
 	for _, n := range []int{0, 1, 9, 10, 11, 25, 100, 101, 250, 900} {
 		for _, capped := range []int{10, 15, 100} {
 			client, _ := setup(t, requestPages(n, capped, false))

@@ -166,6 +166,7 @@ func TestParseKeysSaysWhatIsWrong(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
+	testenv.Long(f)
 	s := newSigner(f)
 	keys := mustParse(f, s.ed+s.old)
 	f.Add(s.sign("body"), "", "body")

@@ -138,6 +138,7 @@ func TestEveryOutcomeCanBeAskedFor(t *testing.T) {
 }
 
 func TestPagesGoThroughAllDeliveries(t *testing.T) {
+	testenv.Long(t)
 	d := setup(t)
 	seen := map[string]bool{}
 	for next, pages := "", 0; ; pages++ {

@@ -202,6 +202,7 @@ func TestWebhooksAreDispatchedAfterTheInboxIsDeleted(t *testing.T) {
 }
 
 func TestWebhooksAreDispatchedAfterAnOlderStateIsRestored(t *testing.T) {
+	testenv.Long(t)
 	t.Parallel()
 	i := installed(t)
 	i.work(20)

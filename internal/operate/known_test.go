@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"milepost/internal/store"
+	"milepost/internal/testenv"
 )
 
 func TestAMistypedLocationIsSaidWithTheNearest(t *testing.T) {
@@ -25,6 +26,7 @@ func TestAMistypedLocationIsSaidWithTheNearest(t *testing.T) {
 }
 
 func TestAContactIsKnownOnceAWebhookTellsOfIt(t *testing.T) {
+	testenv.Long(t)
 	r := setup(t)
 	r.ends("jane", store.Done, store.Cause{})
 	for id, want := range map[string]bool{"jane": true, "nobody": false} {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"milepost/internal/sandbox/fakehttp/fakehttptest"
+	"milepost/internal/testenv"
 )
 
 func TestBulkTagsChangeTheContactsOfTheLocationAndNameTheOthers(t *testing.T) {
@@ -60,6 +61,7 @@ func TestContactsOfABusinessAreLinkedWithoutAWebhook(t *testing.T) {
 }
 
 func TestEnrolmentsFollowersAndTheTagDictionaryKeepTheirContract(t *testing.T) {
+	testenv.Long(t)
 	h := setup(t)
 	h.underContract()
 	me := "/contacts/" + h.contact.ID
