@@ -143,7 +143,7 @@ func (r *reader) doubt(n ast.Node, message string) {
 }
 
 // fixedFields checks the fixed values of a call. The catalogue's examples show which fields
-// are dates and time zones.
+// are dates and time zones, and its lists which are ids.
 func (l *callLoader) fixedFields(at string, fields catalog.Fields, written map[string]any) {
 	for _, f := range fields {
 		switch value := written[f.Name].(type) {
@@ -153,8 +153,30 @@ func (l *callLoader) fixedFields(at string, fields catalog.Fields, written map[s
 			if err := neverFits(f, value); err != nil {
 				l.never(l.lines[at+f.Name], l.prefix+"fields."+at+f.Name, "%v", err)
 			}
+			l.referToID(at, f, value, written)
+		case []any:
+			for _, one := range value {
+				if text, ok := one.(string); ok {
+					l.referToID(at, f, text, written)
+				}
+			}
 		}
 	}
+}
+
+// referToID notes a fixed id of something in the location.
+func (l *callLoader) referToID(at string, f catalog.Field, text string, written map[string]any) {
+	n := mention{kind: idsIn[f.Pick], text: text, Line: 1}
+	if n.kind == "" || strings.TrimSpace(text) == "" || strings.Contains(text, "{{") {
+		return
+	}
+	if n.kind == pipelineID && strings.Contains(strings.ToLower(f.Name), "stage") {
+		n.kind = stageID
+		if within, _ := written["pipelineId"].(string); !strings.Contains(within, "{{") {
+			n.within = within
+		}
+	}
+	l.refer("fields."+at+f.Name, &yaml.Node{Line: l.lines[at+f.Name]}, []mention{n})
 }
 
 var isoDay = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)

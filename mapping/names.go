@@ -8,6 +8,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"go.yaml.in/yaml/v3"
+
+	"milepost/internal/catalog"
 )
 
 // Names must exist in HighLevel or CalendarHero. A few mistakes are visible in the file
@@ -17,7 +19,8 @@ import (
 type mention struct {
 	kind    nameKind
 	text    string
-	within  string // of a stage: its pipeline; "" = any
+	within  string // of a stage: the name or id of its pipeline; "" = any
+	named   string // of an id: the field that holds the name; "" = none
 	anyCase bool   // upper and lower case are the same
 	Line    int
 	Field   string
@@ -34,6 +37,9 @@ const (
 	tagName          nameKind = "tag" // that is read
 	meetingType      nameKind = "meeting type"
 	highLevelUser    nameKind = "user"
+	pipelineID       nameKind = "pipeline id"
+	stageID          nameKind = "stage id"
+	calendarID       nameKind = "calendar id"
 	automationName   nameKind = "automation"
 )
 
@@ -93,12 +99,18 @@ func (f *fields) referToEach(field string, kind nameKind) {
 	}
 }
 
-// namesIn are the fields of records whose values are names of something.
+// namesIn are the fields of records whose values are names or ids of something.
 var namesIn = map[string]nameKind{
 	"meeting.type": meetingType, "meeting.automation": automationName,
 	"contact.assigned_to": highLevelUser, "task.assigned_to": highLevelUser, "note.user_id": highLevelUser,
 	"opportunity.assigned_to": highLevelUser, "appointment.assigned_to": highLevelUser,
 	"opportunity.pipeline": pipelineName, "opportunity.stage": stageName, "appointment.calendar": calendarName,
+	"opportunity.pipeline_id": pipelineID, "opportunity.stage_id": stageID, "appointment.calendar_id": calendarID,
+}
+
+// idsIn are the kinds of the ids that a list in the catalogue offers.
+var idsIn = map[string]nameKind{
+	"highlevel.list_pipelines": pipelineID, "highlevel.list_calendars": calendarID, "highlevel.search_users": highLevelUser,
 }
 
 var meetingStates = []MeetingState{
@@ -135,7 +147,7 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	for _, text := range literals(right) {
 		switch {
 		case named && text.Value != "":
-			r.names = append(r.names, mention{kind: kind, text: text.Value, Line: r.line(text)})
+			r.names = append(r.names, mention{kind: kind, text: text.Value, named: strings.TrimSuffix(field, "_id"), Line: r.line(text)})
 		case field == "meeting.state" && !slices.Contains(meetingStates, MeetingState(text.Value)):
 			r.fail(text, unknown("state of a meeting", text.Value, meetingStates).Error())
 		case statuses[field] != nil && text.Value != "" && !slices.Contains(statuses[field], text.Value):
@@ -209,10 +221,10 @@ func (v visitor) Visit(node *ast.Node) { v(*node) }
 // Known is what exists in a location and its CalendarHero account. A nil list was not read,
 // so its names are not checked.
 type Known struct {
-	ContactFields     []string // keys of custom fields, without "contact." in front
-	OpportunityFields []string // the same of opportunities
-	Pipelines         []Pipeline
-	Calendars         []string
+	ContactFields     []string         // keys of custom fields, without "contact." in front
+	OpportunityFields []string         // the same of opportunities
+	Pipelines         []catalog.Option // with their stages
+	Calendars         []catalog.Option
 	Tags              []string
 	MeetingTypes      []string
 	Users             []User   // of HighLevel
@@ -221,12 +233,6 @@ type Known struct {
 
 // User is a user of HighLevel. Automations name it by its id.
 type User struct{ ID, Name, Email string }
-
-// Pipeline is a pipeline of HighLevel with the names of its stages.
-type Pipeline struct {
-	Name   string
-	Stages []string
-}
 
 // Referred says which lists of Known are needed.
 type Referred struct{ ContactFields, OpportunityFields, Pipelines, Calendars, Tags, MeetingTypes, Users bool }
@@ -239,9 +245,9 @@ func (s *Set) Refers(to *Referred) {
 			to.ContactFields = to.ContactFields || !standardFields[n.text]
 		case opportunityField:
 			to.OpportunityFields = true
-		case pipelineName, stageName:
+		case pipelineName, stageName, pipelineID, stageID:
 			to.Pipelines = true
-		case calendarName:
+		case calendarName, calendarID:
 			to.Calendars = true
 		case tagName:
 			to.Tags = true
@@ -286,12 +292,19 @@ func (k Known) lacks(n mention) string {
 	case opportunityField:
 		return n.missingField("opportunity", k.OpportunityFields, sortedNames(records["opportunity"]))
 	case pipelineName:
-		return n.missing("the location: ", "pipeline", pipelineNames(k.Pipelines))
+		return n.missing("the location: ", "pipeline", optionNames(k.Pipelines))
+	case pipelineID:
+		return n.missingID("the location", "pipeline", k.Pipelines)
 	case stageName:
 		in, stages := n.stages(k.Pipelines)
-		return n.missing(in+": ", "stage", stages)
+		return n.missing(in+": ", "stage", optionNames(stages))
+	case stageID:
+		in, stages := n.stages(k.Pipelines)
+		return n.missingID(in, "stage", stages)
 	case calendarName:
-		return n.missing("the location: ", "calendar", k.Calendars)
+		return n.missing("the location: ", "calendar", optionNames(k.Calendars))
+	case calendarID:
+		return n.missingID("the location", "calendar", k.Calendars)
 	case tagName: // a tag exists from the moment when somebody gives it, so a new one may be right
 		if near, ok := nearest(n.text, k.Tags); ok && !n.among(k.Tags) {
 			return fmt.Sprintf("the location has no tag %q yet; did you mean %q?", n.text, near)
@@ -321,33 +334,57 @@ func (n mention) among(names []string) bool {
 
 // stages returns where the stage must be, and the stages that are there; nil if its pipeline
 // does not exist.
-func (n mention) stages(pipelines []Pipeline) (in string, stages []string) {
-	if n.within == "" {
-		for _, p := range pipelines {
-			stages = append(stages, p.Stages...)
-		}
-		return "the location", stages
-	}
+func (n mention) stages(pipelines []catalog.Option) (in string, stages []catalog.Option) {
+	in = "the location"
 	for _, p := range pipelines {
-		if foldWords(p.Name) == foldWords(n.within) {
-			in, stages = fmt.Sprintf("the pipeline %q", p.Name), append(stages, p.Stages...)
+		switch {
+		case n.within == "":
+		case p.ID == n.within, foldWords(p.Name) == foldWords(n.within):
+			in = fmt.Sprintf("the pipeline %q", p.Name)
+		default:
+			continue
 		}
+		stages = append(stages, p.Options...)
 	}
 	return in, stages
 }
 
-// pipelineNames returns the names; nil if they were not read.
-func pipelineNames(pipelines []Pipeline) (names []string) {
-	if pipelines != nil {
+// optionNames returns the names; nil if they were not read.
+func optionNames(list []catalog.Option) (names []string) {
+	if list != nil {
 		names = []string{}
 	}
-	for _, p := range pipelines {
-		names = append(names, p.Name)
+	for _, o := range list {
+		names = append(names, o.Name)
 	}
 	return names
 }
 
-// mostNamed is how many fields of a location are listed, if none is similar.
+// missingID says that nothing has this id. It suggests the field that holds the name or the
+// id that was meant, or says which there are.
+func (n mention) missingID(in, what string, list []catalog.Option) string {
+	if list == nil || slices.ContainsFunc(list, func(o catalog.Option) bool { return o.ID == n.text }) {
+		return ""
+	}
+	said := fmt.Sprintf("%s has no %s with the id %q", in, what, n.text)
+	like, some := make([]User, len(list)), []string{}
+	for i, o := range list {
+		like[i] = User{ID: o.ID, Name: o.Name}
+		some = append(some, fmt.Sprintf("%s (%s)", o.ID, o.Name))
+	}
+	_, named := nearest(n.text, optionNames(list))
+	switch near := NearestUser(n.text, like); {
+	case named && n.named != "":
+		return fmt.Sprintf("%s; did you mean %s, which holds the name?", said, n.named)
+	case near != "":
+		return fmt.Sprintf("%s; did you mean %q?", said, near)
+	case len(some) == 0:
+		return said + "; there are none"
+	}
+	return said + "; known are " + enumerate(atMost(some))
+}
+
+// mostNamed is how many fields or ids of a location are listed, if none is similar.
 const mostNamed = 12
 
 // missingField says that a record has no such custom field. It suggests the field that was
@@ -364,14 +401,18 @@ func (n mention) missingField(record string, custom, standard []string) string {
 	if other := otherNames[key]; record == "contact" && other != "" {
 		return fmt.Sprintf("%s; did you mean contact.%s?", said, other)
 	}
-	some := slices.Sorted(slices.Values(custom))
-	switch {
-	case len(some) == 0:
+	if len(custom) == 0 {
 		return fmt.Sprintf("%s; it has no custom %s fields", said, record)
-	case len(some) > mostNamed:
-		some = append(some[:mostNamed], "…")
 	}
-	return fmt.Sprintf("%s; its custom %s fields are %s", said, record, enumerate(some))
+	return fmt.Sprintf("%s; its custom %s fields are %s", said, record, enumerate(atMost(slices.Sorted(slices.Values(custom)))))
+}
+
+// atMost shortens a long list.
+func atMost(names []string) []string {
+	if len(names) > mostNamed {
+		return append(names[:mostNamed], "…")
+	}
+	return names
 }
 
 // missingUser says that no user has this id, and suggests the one with this or a similar
