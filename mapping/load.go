@@ -181,6 +181,7 @@ func (l *loader) automation(node *yaml.Node) {
 		}
 	}()
 
+	l.anchors(node, node, "")
 	f.required("on")
 	if f.has("on") {
 		var err error

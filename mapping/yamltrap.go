@@ -244,3 +244,28 @@ var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!tim
 func commentTrap(name string, v *yaml.Node) string {
 	return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(strings.TrimSpace(v.Value+" "+v.LineComment)))
 }
+
+// anchors notes texts of which YAML takes the first word for an anchor, and so leaves it
+// out. An anchor that the automation refers to was meant as one.
+func (l *loader) anchors(automation, node *yaml.Node, field string) {
+	key := ""
+	for i, n := range node.Content {
+		if node.Kind == yaml.MappingNode && i%2 == 0 {
+			key = n.Value
+			continue
+		}
+		at, entry := field, ""
+		if key != "" {
+			at, entry = strings.TrimPrefix(field+"."+key, "."), key+": "
+		}
+		if n.Kind == yaml.ScalarNode && n.Anchor != "" && !refersTo(automation, n) {
+			l.never(n.Line, strings.TrimPrefix(at, "do."), "YAML leaves out a first word that begins with &; put all of it in quotes: %s%s", entry, inQuotes(strings.TrimSpace("&"+n.Anchor+" "+n.Value)))
+		}
+		l.anchors(automation, n, at)
+	}
+}
+
+// refersTo reports whether a node has an alias of another one.
+func refersTo(node, other *yaml.Node) bool {
+	return node.Alias == other || slices.ContainsFunc(node.Content, func(n *yaml.Node) bool { return refersTo(n, other) })
+}
