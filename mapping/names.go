@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -132,16 +133,21 @@ func (r *reader) compared(n *ast.BinaryNode) {
 			left, right = right, left
 		}
 	case "in":
-		if isTags(right) {
+		if lowerList(right) != "" {
 			left, right = right, left
 		}
+	case "contains", "startsWith", "endsWith":
+		r.inLower(partOfLower(left), literals(right), false)
+		return
 	default:
 		return
 	}
 	if isTags(left) {
-		r.tags(literals(right))
+		r.tags(literals(right), true)
 		return
 	}
+	_, all := left.(*ast.CallNode) // all of them in a text
+	r.inLower(cmp.Or(lowerList(left), partOfLower(left)), literals(right), !all)
 	field := strings.Join(pathOf(left), ".")
 	kind, named := namesIn[field]
 	for _, text := range literals(right) {
@@ -156,34 +162,99 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	}
 }
 
-// tagsCompared checks the value with which each tag of a list is compared:
-// any(contact.tags, # == "vip").
-func (r *reader) tagsCompared(n *ast.BuiltinNode) {
-	if len(n.Arguments) < 2 || !isTags(n.Arguments[0]) {
+// entriesCompared checks the value with which each entry of a list is compared:
+// any(contact.tags, # == "vip"), any(["vip", "gold"], # in contact.tags).
+func (r *reader) entriesCompared(n *ast.BuiltinNode) {
+	if len(n.Arguments) < 2 {
 		return
 	}
 	ast.Walk(&n.Arguments[1], visitor(func(node ast.Node) {
-		if b, ok := node.(*ast.BinaryNode); ok {
-			if _, each := b.Left.(*ast.PointerNode); each {
-				r.tags(literals(b.Right))
-			} else if _, each := b.Right.(*ast.PointerNode); each {
-				r.tags(literals(b.Left))
-			}
+		b, ok := node.(*ast.BinaryNode)
+		if !ok {
+			return
 		}
+		value := b.Right
+		if _, each := b.Left.(*ast.PointerNode); !each {
+			if _, each = b.Right.(*ast.PointerNode); !each {
+				return
+			}
+			value = b.Left
+		}
+		whole := slices.Contains([]string{"==", "!=", "in"}, b.Operator)
+		if isTags(n.Arguments[0]) {
+			r.tags(literals(value), whole)
+			return
+		}
+		r.inLower(lowerList(n.Arguments[0]), literals(value), whole)
+		r.inLower(lowerList(value), literals(n.Arguments[0]), whole)
 	}))
 }
 
-// tags checks texts that are compared with tags, which are always in lower case.
-func (r *reader) tags(list []*ast.StringNode) {
+// tags checks texts that are compared with tags, which are always in lower case. They are
+// whole tags, or parts of some.
+func (r *reader) tags(list []*ast.StringNode, whole bool) {
 	for _, text := range list {
 		if saved := strings.ToLower(oneLine(text.Value)); saved != text.Value {
 			r.fail(text, fmt.Sprintf("no tag is written %q, since HighLevel's are in lower case%s; did you mean %q?", text.Value, blanks(text.Value), saved))
 			continue
 		}
-		if text.Value != "" {
+		if text.Value != "" && whole {
 			r.names = append(r.names, mention{kind: tagName, text: text.Value, Line: r.line(text)})
 		}
 	}
+}
+
+// lowerLists are the lists whose entries are always in lower case, and what is said of a
+// text that is not.
+var lowerLists = map[string]string{
+	"contact.tags":   "no tag is written %q, since HighLevel's are in lower case; did you mean %q?",
+	"workflow.tags":  "no tag is written %q, since HighLevel's are in lower case; did you mean %q?",
+	"meeting.emails": "no address is written %q, since those of a meeting are in lower case; did you mean %q?",
+}
+
+// inLower doubts texts with capitals that are compared with entries of one of the lowerLists.
+func (r *reader) inLower(list string, texts []*ast.StringNode, whole bool) {
+	if list == "" {
+		return
+	}
+	for _, text := range texts {
+		if lower := strings.ToLower(text.Value); lower != text.Value {
+			r.doubt(text, fmt.Sprintf(lowerLists[list], text.Value, lower))
+		} else if list != "meeting.emails" && text.Value != "" && whole {
+			r.names = append(r.names, mention{kind: tagName, text: text.Value, Line: r.line(text)})
+		}
+	}
+}
+
+// lowerList returns which of the lowerLists an expression is; "" if none.
+func lowerList(n ast.Node) string {
+	path := strings.Join(pathOf(n), ".")
+	if lowerLists[path] == "" {
+		return ""
+	}
+	return path
+}
+
+// partOfLower returns of which of the lowerLists an expression is one entry, or the text of
+// all: first(contact.tags), contact.tags[0], join(contact.tags, ","); "" if none.
+func partOfLower(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.ChainNode:
+		return partOfLower(n.Node)
+	case *ast.MemberNode:
+		if pathOf(n) == nil {
+			return lowerList(n.Node)
+		}
+	case *ast.BuiltinNode:
+		if slices.Contains([]string{"first", "last", "find"}, n.Name) && len(n.Arguments) > 0 {
+			return lowerList(n.Arguments[0])
+		}
+	case *ast.CallNode:
+		if name := n.Callee.String(); (name == "join" || name == "string") && len(n.Arguments) > 0 {
+			return lowerList(n.Arguments[0])
+		}
+	}
+	return ""
 }
 
 // blanks adds to a mistake that a tag has no blanks around it, and one between words.

@@ -130,6 +130,8 @@ func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 		{deal, `opportunity.stage_id != "nope"`, `f.yaml:3: if: the location has no stage with the id "nope"; known are s1 (Viewing), s2 (Proposal sent), s3 (Asked)`},
 		{visit, `appointment.calendar_id == "BqTwX8QF"`, ""},
 		{visit, `appointment.calendar_id == "BqTwX8Qf"`, `f.yaml:3: if: the location has no calendar with the id "BqTwX8Qf"; did you mean "BqTwX8QF"?`},
+		{visit, `first(contact.tags) == "vipp"`, `f.yaml:3: if: the location has no tag "vipp" yet; did you mean "vip"?`},
+		{visit, `'any(contact.tags, # startsWith "buye") or join(contact.tags) == "vipp"'`, ""},
 		{visit, `contact.milestoneDate != nil`, "f.yaml:3: if: the location has no field contact.milestoneDate; did you mean contact.milestone_date?"},
 		{visit, `contact["Milestone Date"] != nil`, "f.yaml:3: if: the location has no field contact.Milestone Date; did you mean contact.milestone_date?"},
 	} {
