@@ -85,6 +85,8 @@ func TestWhatOnlyLooksLikeASlipIsNone(t *testing.T) {
 		contact + "highlevel_note: { text: 'a < b, x > y and {curly} [[link]]' }\n",
 		contact + "event: { title: a, start: 2026-12-01, at: 9am, duration: 90m, reminders: [1d, 1h30m], invite: ana@example.com }\n",
 		contact + "tags: { add: [a, b], remove: c }\n",
+		contact + "tags:\n      add: [\n        a, b]\n",
+		contact + "event:\n      title: See http://x.example:80 at\n        once\n      start: 2026-12-01\n",
 		contact + "highlevel_note: { text: 'Bring Tom & Co', }\n",
 		contact + "highlevel_note: &note { text: '&Co offer' }\n",
 		"\ufeffname: A\r\non: contact.changed\r\ndo:\r\n  - tags: { add: x }\r\n",

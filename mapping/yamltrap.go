@@ -86,17 +86,16 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 	if closed := withEnd(lines[line-1]); closed != "" {
 		return line, "the quote that begins this value has no end; write " + closed
 	}
+	for n := max(1, line-1); n <= line; n++ {
+		if form, said := colonForm(strings.TrimSuffix(lines[n-1], "\r")); form != "" && readsOn(lines, n, form, line) {
+			return n, "this is not YAML: " + said
+		}
+	}
 	for n := line; n <= min(line+within, len(lines)); n++ {
 		for _, form := range quotedForms(strings.TrimSuffix(lines[n-1], "\r")) {
-			patched := append([]string(nil), lines...)
-			patched[n-1] = form.line
-			again := []byte(strings.Join(patched, "\n"))
-			if err := parseError(again); err != nil {
-				if reported, _ := syntaxError(err); badLine(again, reported) <= n {
-					continue
-				}
+			if readsOn(lines, n, form.line, n) {
+				return n, "YAML cannot read this value as it is written; put all of it in quotes: " + form.entry
 			}
-			return n, "YAML cannot read this value as it is written; put all of it in quotes: " + form.entry
 		}
 	}
 	if misplaced.MatchString(message) {
@@ -108,6 +107,37 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 		return line, "this is not YAML: a [ or { has no end, or a comma is missing"
 	}
 	return line, message
+}
+
+// readsOn reports whether YAML reads beyond a line if line n is written in another form.
+func readsOn(lines []string, n int, form string, beyond int) bool {
+	patched := slices.Clone(lines)
+	patched[n-1] = form
+	again := []byte(strings.Join(patched, "\n"))
+	err := parseError(again)
+	if err == nil {
+		return true
+	}
+	reported, _ := syntaxError(err)
+	return badLine(again, reported) > beyond
+}
+
+var (
+	noBlank = regexp.MustCompile(`^(\s*(?:- +)*)([\w.-]+:)(?:\x{a0}\s*)?([^\s\x{a0}].*)$`)
+	noColon = regexp.MustCompile(`^(\s*(?:- +)*)([a-z]\w*)\s*$`)
+)
+
+// colonForm returns a line with the colon or the blank behind it that a person may have
+// left out, and says so; "" if the line has both.
+func colonForm(line string) (form, said string) {
+	if m := noBlank.FindStringSubmatch(line); m != nil {
+		entry := m[2] + " " + m[3]
+		return m[1] + entry, "write a blank after the colon: " + entry
+	}
+	if m := noColon.FindStringSubmatch(line); m != nil {
+		return m[1] + m[2] + ":", "a colon is missing; write " + m[2] + ":"
+	}
+	return "", ""
 }
 
 // withEnd returns an entry whose value begins with a quote, with that quote at its end, too;
@@ -156,7 +186,8 @@ type quotedForm struct{ line, entry string }
 
 var (
 	blockEntry = regexp.MustCompile(`^(\s*(?:- +)*)((?:[\w.-]+: +)?)(\S.*)$`)
-	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`) // the beginning of a list or mapping, not of a text
+	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`)                           // the beginning of a list or mapping, not of a text
+	inBrackets = regexp.MustCompile(`^(?:\[+[^\[\]]*\]+|\{[^{}:]*\})\s*[^\s,#\]}]`) // a text that begins with words in brackets
 	hashEntry  = regexp.MustCompile(`([\w.-]+: +)(#[^\s,{}\[\]"']+)`)
 	flowEntry  = regexp.MustCompile(`([\w.-]+: +)((?:"[^"]*"|'[^']*'|\{\{[^{}]*\}\}|[^,{}\[\]"'#])+)`)
 )
@@ -164,7 +195,7 @@ var (
 // quotedForms returns what a person may have meant by a line, each with one value in
 // quotes.
 func quotedForms(line string) (forms []quotedForm) {
-	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && !brackets.MatchString(m[3]) {
+	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && (!brackets.MatchString(m[3]) || inBrackets.MatchString(m[3])) {
 		value, comment := cutComment(m[3])
 		entry := m[2] + inQuotes(meant(m[2], value))
 		forms = append(forms, quotedForm{m[1] + entry + comment, entry})
