@@ -48,14 +48,28 @@ const (
 func (f *fields) refer(field string, v *yaml.Node, names []mention) {
 	for _, n := range names {
 		line := v.Line
-		if v.Style&yaml.LiteralStyle != 0 {
+		switch {
+		case v.Style&yaml.LiteralStyle != 0:
 			line += n.Line
+		case strings.Contains(v.Value, n.text):
+			line = f.lineWith(line, n.text)
 		}
 		n.Line, n.Field = max(1, line), f.prefix+field
 		if !slices.Contains(f.mistakes.mentions, n) {
 			f.mistakes.mentions = append(f.mistakes.mentions, n)
 		}
 	}
+}
+
+// lineWith returns the line of a value that has the text, if the value begins in line first
+// and may have more lines.
+func (m *mistakes) lineWith(first int, text string) int {
+	for n := max(1, first); n <= len(m.lines) && (n <= first || !keyLine.MatchString(m.lines[n-1])); n++ {
+		if strings.Contains(m.lines[n-1], text) {
+			return n
+		}
+	}
+	return first
 }
 
 // referTo notes a field that is itself a name, unless it has holes.

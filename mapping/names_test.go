@@ -132,6 +132,9 @@ func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 		{visit, `appointment.calendar_id == "BqTwX8Qf"`, `f.yaml:3: if: the location has no calendar with the id "BqTwX8Qf"; did you mean "BqTwX8QF"?`},
 		{visit, `first(contact.tags) == "vipp"`, `f.yaml:3: if: the location has no tag "vipp" yet; did you mean "vip"?`},
 		{visit, `'any(contact.tags, # startsWith "buye") or join(contact.tags) == "vipp"'`, ""},
+		{deal, ">\n  contact.dnd and\n  opportunity.closing != nil", "f.yaml:5: if: the location has no field opportunity.closing; its custom opportunity fields are closing_date"},
+		{deal, "contact.dnd and\n    opportunity.stage ==\n    'Vewing'", `f.yaml:5: if: the location: unknown stage "Vewing"; did you mean "Viewing"?`},
+		{deal, "\"contact.dnd and\n    opportunity.stage == 'V\\x65wing'\"", `f.yaml:3: if: the location: unknown stage "Vewing"; did you mean "Viewing"?`},
 		{visit, `contact.milestoneDate != nil`, "f.yaml:3: if: the location has no field contact.milestoneDate; did you mean contact.milestone_date?"},
 		{visit, `contact["Milestone Date"] != nil`, "f.yaml:3: if: the location has no field contact.Milestone Date; did you mean contact.milestone_date?"},
 	} {
