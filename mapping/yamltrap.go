@@ -40,9 +40,6 @@ func parseError(data []byte) error {
 // badLine finds the line, from 1, at which a text stops being valid YAML. The parser often
 // reports only the beginning of the block with that line.
 func badLine(data []byte, reported int) int {
-	if len(data) > mostExplained {
-		return reported
-	}
 	ends := []int{0} // end of each line; the first entry is the start of the text
 	for i, c := range data {
 		if c == '\n' || i == len(data)-1 {
@@ -63,6 +60,33 @@ func badLine(data []byte, reported int) int {
 	return last + 1
 }
 
+// inAutomations finds how the entries of automations: begin.
+var inAutomations = regexp.MustCompile(`(?m)^automations:\s*\n( *- )`)
+
+// badEntry returns the first automation of a file that is not valid YAML by itself, and the
+// number of lines before it. It reads the file once, so a long file takes no longer.
+func badEntry(data []byte) (before int, entry []byte, err error) {
+	dash := []byte("- ")
+	if m := inAutomations.FindSubmatch(data); m != nil {
+		dash = m[1]
+	}
+	start, line := 0, 0
+	for at := 0; at < len(data); line++ {
+		if begins := data[at:]; at > start && (bytes.HasPrefix(begins, dash) || bytes.HasPrefix(begins, []byte("---"))) {
+			if err := parseError(data[start:at]); err != nil {
+				return before, data[start:at], err
+			}
+			start, before = at, line
+		}
+		next := bytes.IndexByte(data[at:], '\n')
+		if next < 0 {
+			break
+		}
+		at += next + 1
+	}
+	return before, data[start:], parseError(data[start:])
+}
+
 // explainSyntax says in which line a text is not valid YAML. If quotes around a value would
 // make it valid, it says which value.
 func explainSyntax(data []byte, err error) (line int, message string) {
@@ -71,11 +95,15 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 		good := len(data) - len(bytes.TrimLeftFunc(data, func(r rune) bool { return r != utf8.RuneError }))
 		return 1 + bytes.Count(data[:good], []byte("\n")), "this is not YAML: a character is not in UTF-8; save the file as UTF-8"
 	}
-	line = badLine(data, reported)
 	message = "this is not YAML: " + message
 	if len(data) > mostExplained {
-		return line, message
+		if before, entry, err := badEntry(data); err != nil && len(entry) <= mostExplained {
+			line, message = explainSyntax(entry, err)
+			return before + line, message
+		}
+		return reported, message
 	}
+	line = badLine(data, reported)
 	lines := strings.Split(string(data), "\n")
 	if line > len(lines) {
 		return reported, message

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -73,5 +74,40 @@ func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAMistakeInALongFileIsExplainedAsInAShortOne(t *testing.T) {
+	const good = "- name: A%d\n  on: contact.changed\n  do:\n    - tags: { add: x }\n"
+	const bad = "- name: B\n  on: contact.changed\n  if: \"vip\" in contact.tags\n  do:\n    - tags: { add: x }\n"
+	const want = `f.yaml:%d: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`
+	all := func(n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf(good, i)
+		}
+		return text
+	}
+	documents := func(list string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(list, "\n  ", "\n"), "- name", "---\nname")
+	}
+	indented := func(list string) string { return "automations:\n" + strings.ReplaceAll("\n"+list, "\n", "\n  ")[1:] }
+	const n = 1500
+	for name, c := range map[string]struct {
+		source string
+		line   int
+	}{
+		"a list":                {all(n) + bad + all(n), 4*n + 3},
+		"the last":              {all(n) + bad, 4*n + 3},
+		"documents":             {documents(all(n) + bad + all(n)), 5*n + 4},
+		"a list in automations": {indented(all(n) + bad + all(n)), 4*n + 4},
+	} {
+		_, err := Load("f.yaml", []byte(c.source))
+		if want := fmt.Sprintf(want, c.line); err == nil || err.Error() != want {
+			t.Errorf("%s: got  %v\nwant %s", name, err, want)
+		}
+	}
+	_, err := Load("f.yaml", []byte(all(n)+"- name: B\n  on: contact.changed\n  if: \"contact.dnd\n  do: [contact: {}]\n"+all(n)))
+	if want := fmt.Sprintf("f.yaml:%d: the quote that begins this value has no end; write if: \"contact.dnd\"", 4*n+3); err == nil || err.Error() != want {
+		t.Errorf("a quote without end: got  %v\nwant %s", err, want)
 	}
 }
