@@ -86,6 +86,14 @@ func (f *fields) neverDomain(name string, v *yaml.Node, text string) {
 	}
 }
 
+// fixedZone notes a fixed text that is no time zone.
+func (f *fields) fixedZone(name string) {
+	text, ok := fixedText(f.values[name])
+	if _, err := LoadZone(strings.TrimSpace(text)); ok && strings.TrimSpace(text) != "" && err != nil {
+		f.never(f.values[name].Line, f.prefix+name, "%v", err)
+	}
+}
+
 // fixedNonempty notes a fixed text that is empty, although nothing is made without it.
 func (f *fields) fixedNonempty(name string) {
 	if text, ok := fixedText(f.values[name]); ok && strings.TrimSpace(text) == "" {

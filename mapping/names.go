@@ -168,6 +168,10 @@ func (r *reader) compared(n *ast.BinaryNode) {
 		switch {
 		case named && text.Value != "":
 			r.names = append(r.names, mention{kind: kind, text: text.Value, named: strings.TrimSuffix(field, "_id"), Line: r.line(text)})
+		case text.Value != "" && (field == "contact.timezone" || field == "location.timezone"):
+			if _, err := LoadZone(text.Value); err != nil {
+				r.doubt(text, err.Error())
+			}
 		case field == "meeting.state" && !slices.Contains(meetingStates, MeetingState(text.Value)):
 			r.fail(text, unknown("state of a meeting", text.Value, meetingStates).Error())
 		case statuses[field] != nil && text.Value != "" && !slices.Contains(statuses[field], text.Value):
