@@ -23,6 +23,7 @@ type mention struct {
 	within  string // of a stage: the name or id of its pipeline; "" = any
 	named   string // of an id: the field that holds the name; "" = none
 	anyCase bool   // upper and lower case are the same
+	part    string // it is only a part of the name: contains, startsWith or endsWith
 	Line    int
 	Field   string
 }
@@ -140,7 +141,7 @@ var statuses = map[string][]string{
 
 // compared checks the value with which a field is compared.
 func (r *reader) compared(n *ast.BinaryNode) {
-	left, right := n.Left, n.Right
+	left, right, part := n.Left, n.Right, ""
 	switch n.Operator {
 	case "==", "!=":
 		if len(literals(left)) > 0 {
@@ -151,23 +152,32 @@ func (r *reader) compared(n *ast.BinaryNode) {
 			left, right = right, left
 		}
 	case "contains", "startsWith", "endsWith":
-		r.inLower(partOfLower(left), literals(right), false)
-		return
+		part = n.Operator
 	default:
 		return
+	}
+	if lowerList(left) != "" && part != "" {
+		return // mistyped says so
 	}
 	if isTags(left) {
 		r.tags(literals(right), true)
 		return
 	}
 	_, all := left.(*ast.CallNode) // all of them in a text
-	r.inLower(cmp.Or(lowerList(left), partOfLower(left)), literals(right), !all)
+	r.inLower(cmp.Or(lowerList(left), partOfLower(left)), literals(right), part == "" && !all)
+	call, anyCase := left.(*ast.BuiltinNode)
+	if anyCase = anyCase && (call.Name == "lower" || call.Name == "upper"); anyCase {
+		left = call.Arguments[0]
+	}
 	field := strings.Join(pathOf(left), ".")
 	kind, named := namesIn[field]
+	if (anyCase || part != "") && !slices.Contains([]nameKind{pipelineName, stageName, calendarName, meetingType}, kind) {
+		return
+	}
 	for _, text := range literals(right) {
 		switch {
 		case named && text.Value != "":
-			r.names = append(r.names, mention{kind: kind, text: text.Value, named: strings.TrimSuffix(field, "_id"), Line: r.line(text)})
+			r.names = append(r.names, mention{kind: kind, text: text.Value, anyCase: anyCase, part: part, named: strings.TrimSuffix(field, "_id"), Line: r.line(text)})
 		case text.Value != "" && (field == "contact.timezone" || field == "location.timezone"):
 			if _, err := LoadZone(text.Value); err != nil {
 				r.doubt(text, err.Error())
@@ -176,6 +186,28 @@ func (r *reader) compared(n *ast.BinaryNode) {
 			r.fail(text, unknown("state of a meeting", text.Value, meetingStates).Error())
 		case statuses[field] != nil && text.Value != "" && !slices.Contains(statuses[field], text.Value):
 			r.doubt(text, unknown("value of "+field, text.Value, statuses[field]).Error())
+		}
+	}
+}
+
+// stagesIn notes the pipeline of the stages in a condition that holds for one pipeline only.
+func (e *expression) stagesIn(condition ast.Node) {
+	for _, node := range conjuncts(condition) {
+		n, ok := node.(*ast.BinaryNode)
+		if !ok || n.Operator != "==" {
+			continue
+		}
+		field, value := n.Left, literals(n.Right)
+		if len(value) == 0 {
+			field, value = n.Right, literals(n.Left)
+		}
+		if kind := namesIn[strings.Join(pathOf(field), ".")]; len(value) != 1 || kind != pipelineName && kind != pipelineID {
+			continue
+		}
+		for i := range e.names {
+			if kind := e.names[i].kind; kind == stageName || kind == stageID {
+				e.names[i].within = value[0].Value
+			}
 		}
 	}
 }
@@ -408,16 +440,35 @@ func (k Known) lacks(n mention) string {
 
 // missing says that none of the names is this one.
 func (n mention) missing(in, what string, names []string) string {
-	if names == nil || n.among(names) {
+	switch {
+	case names == nil || n.among(names):
 		return ""
+	case n.part == "":
+		return in + unknown(what, n.text, names).Error()
 	}
-	return in + unknown(what, n.text, names).Error()
+	said := fmt.Sprintf("%sno %s %s %q", in, what, n.part, n.text)
+	if near, ok := nearest(n.text, strings.Fields(strings.Join(names, " "))); ok && near != n.text {
+		return fmt.Sprintf("%s; did you mean %q?", said, near)
+	}
+	return fmt.Sprintf("%s; known are %s", said, enumerate(names))
 }
 
 // among reports whether a name exists.
 func (n mention) among(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
-		return name == n.text || n.anyCase && foldWords(name) == foldWords(n.text)
+		text := n.text
+		if n.anyCase {
+			name, text = foldWords(name), foldWords(text)
+		}
+		switch n.part {
+		case "contains":
+			return strings.Contains(name, text)
+		case "startsWith":
+			return strings.HasPrefix(name, text)
+		case "endsWith":
+			return strings.HasSuffix(name, text)
+		}
+		return name == text
 	})
 }
 
