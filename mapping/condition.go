@@ -44,6 +44,7 @@ func compileCondition(source string, s scope) (*condition, error) {
 		return c, nil //nolint:nilerr // it is compiled; only the explanation has less detail
 	}
 	c.tree = tree.Node
+	c.stagesIn(tree.Node)
 	c.doubts = append(c.doubts, contradicted(tree.Node)...)
 	for _, node := range conjuncts(tree.Node) {
 		if path := pathOf(node); len(path) == 2 && neverTrueOrFalse(path[0], path[1]) {

@@ -158,6 +158,8 @@ func loadUpdateContact(f *fields) action {
 				list.referTo(key, highLevelUser)
 			case "date_of_birth":
 				list.fixedDate(key, exampleDate(f))
+			case "timezone":
+				list.fixedZone(key)
 			case "email":
 				list.fixedEmail(key)
 			}

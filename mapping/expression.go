@@ -269,15 +269,15 @@ func (r *reader) Visit(node *ast.Node) {
 		if !slices.Contains(builtins, n.Name) { // expr has some even when they are disabled
 			r.fail(n, unknown("function", n.Name, functions()).Error())
 		}
-		r.tagsCompared(n)
+		r.entriesCompared(n)
 	case *ast.BinaryNode:
 		if n.Operator == ".." {
 			r.fail(n, "ranges (..) are not supported")
 		}
 		r.hyphenated(n)
 		r.mistyped(n)
-		printsField(n)
 		r.compared(n)
+		printsField(n)
 	case *ast.VariableDeclaratorNode:
 		r.mistake = nil // the function's own name was not known
 		r.fail(n, "let is not supported")

@@ -24,8 +24,8 @@ type fields struct {
 	values map[string]*yaml.Node
 	bad    map[string]bool // what is wrong with these is said already
 
-	flow     bool              // they are in braces
-	comments map[string]string // those behind the names
+	flow  bool                  // they are in braces
+	named map[string]*yaml.Node // the names
 }
 
 // isBad keeps the other checks of a field quiet.
@@ -60,8 +60,8 @@ func fieldsOf(m *mistakes, prefix string, node *yaml.Node, s scope, allowed ...s
 
 // cutToNothing notes a value that YAML takes for a comment: add: #vip.
 func (f *fields) cutToNothing(key string, v *yaml.Node) {
-	if comment := f.comments[key]; cutOff.MatchString(comment) {
-		f.never(v.Line, f.prefix+key, "%s", commentTrap(key, &yaml.Node{LineComment: comment}))
+	if as := f.named[key]; as != nil && cutOff.MatchString(as.LineComment) {
+		f.never(v.Line, f.prefix+key, "%s", commentTrap(key, &yaml.Node{LineComment: as.LineComment}))
 		f.isBad(key)
 	}
 }
@@ -69,17 +69,17 @@ func (f *fields) cutToNothing(key string, v *yaml.Node) {
 // unknownField notes a field that does not exist. The one that was meant is not missing as
 // well.
 func (f *fields) unknownField(key string, allowed []string) {
-	name, v := strings.TrimSuffix(f.prefix, "."), f.values[key]
+	name, v, line := strings.TrimSuffix(f.prefix, "."), f.values[key], f.named[key].Line
 	if before := slices.Index(f.keys, key) - 1; isNull(v) && before >= 0 && durationForm.MatchString(key) {
 		list := f.keys[before]
-		f.add(v.Line, name, "%q is no field; put a list in brackets: %s: [%s, %s]", key, list, f.values[list].Value, key)
+		f.add(line, name, "%q is no field; put a list in brackets: %s: [%s, %s]", key, list, f.values[list].Value, key)
 		return
 	} else if _, known := meantName(key, allowed); isNull(v) && before >= 0 && f.flow && !known {
 		text := f.keys[before]
-		f.add(v.Line, name, "%s is no field; a text with a comma needs quotes: %s: %s", quoteShort(key), text, inQuotes(f.values[text].Value+", "+key))
+		f.add(line, name, "%s is no field; a text with a comma needs quotes: %s: %s", quoteShort(key), text, inQuotes(f.values[text].Value+", "+key))
 		return
 	}
-	f.add(v.Line, name, "%v", unknown("field", key, allowed))
+	f.add(line, name, "%v", unknown("field", key, allowed))
 	if meant, ok := meantName(key, allowed); ok && f.values[meant] == nil {
 		f.values[meant] = v
 		f.isBad(meant)
@@ -89,7 +89,7 @@ func (f *fields) unknownField(key string, allowed []string) {
 // openFields reads a node as a mapping with any keys.
 func openFields(m *mistakes, prefix string, node *yaml.Node) *fields {
 	name := strings.TrimSuffix(prefix, ".")
-	f := &fields{mistakes: m, prefix: prefix, line: node.Line, flow: node.Style&yaml.FlowStyle != 0, values: map[string]*yaml.Node{}, comments: map[string]string{}}
+	f := &fields{mistakes: m, prefix: prefix, line: node.Line, flow: node.Style&yaml.FlowStyle != 0, values: map[string]*yaml.Node{}, named: map[string]*yaml.Node{}}
 	if isNull(node) {
 		return f
 	}
@@ -106,7 +106,7 @@ func openFields(m *mistakes, prefix string, node *yaml.Node) *fields {
 			m.add(key.Line, prefix+key.Value, "is there twice")
 		default:
 			f.keys = append(f.keys, key.Value)
-			f.comments[key.Value] = key.LineComment
+			f.named[key.Value] = key
 			f.values[key.Value] = value
 		}
 	}
@@ -142,6 +142,9 @@ func (f *fields) wrong(name, format string, args ...any) {
 	line := f.line
 	if v := f.values[name]; v != nil {
 		line = v.Line
+		if as := f.named[name]; as != nil && v.Kind != yaml.ScalarNode {
+			line = as.Line
+		}
 	}
 	f.add(line, f.prefix+name, format, args...)
 }

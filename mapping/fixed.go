@@ -86,6 +86,14 @@ func (f *fields) neverDomain(name string, v *yaml.Node, text string) {
 	}
 }
 
+// fixedZone notes a fixed text that is no time zone.
+func (f *fields) fixedZone(name string) {
+	text, ok := fixedText(f.values[name])
+	if _, err := LoadZone(strings.TrimSpace(text)); ok && strings.TrimSpace(text) != "" && err != nil {
+		f.never(f.values[name].Line, f.prefix+name, "%v", err)
+	}
+}
+
 // fixedNonempty notes a fixed text that is empty, although nothing is made without it.
 func (f *fields) fixedNonempty(name string) {
 	if text, ok := fixedText(f.values[name]); ok && strings.TrimSpace(text) == "" {
@@ -143,7 +151,7 @@ func (r *reader) doubt(n ast.Node, message string) {
 }
 
 // fixedFields checks the fixed values of a call. The catalogue's examples show which fields
-// are dates and time zones.
+// are dates and time zones, and its lists which are ids.
 func (l *callLoader) fixedFields(at string, fields catalog.Fields, written map[string]any) {
 	for _, f := range fields {
 		switch value := written[f.Name].(type) {
@@ -153,8 +161,30 @@ func (l *callLoader) fixedFields(at string, fields catalog.Fields, written map[s
 			if err := neverFits(f, value); err != nil {
 				l.never(l.lines[at+f.Name], l.prefix+"fields."+at+f.Name, "%v", err)
 			}
+			l.referToID(at, f, value, written)
+		case []any:
+			for _, one := range value {
+				if text, ok := one.(string); ok {
+					l.referToID(at, f, text, written)
+				}
+			}
 		}
 	}
+}
+
+// referToID notes a fixed id of something in the location.
+func (l *callLoader) referToID(at string, f catalog.Field, text string, written map[string]any) {
+	n := mention{kind: idsIn[f.Pick], text: text, Line: 1}
+	if n.kind == "" || strings.TrimSpace(text) == "" || strings.Contains(text, "{{") {
+		return
+	}
+	if n.kind == pipelineID && strings.Contains(strings.ToLower(f.Name), "stage") {
+		n.kind = stageID
+		if within, _ := written["pipelineId"].(string); !strings.Contains(within, "{{") {
+			n.within = within
+		}
+	}
+	l.refer("fields."+at+f.Name, &yaml.Node{Line: l.lines[at+f.Name]}, []mention{n})
 }
 
 var isoDay = regexp.MustCompile(`^\d{4}-\d\d-\d\d`)

@@ -59,6 +59,7 @@ func (l *loader) load(data []byte) {
 		l.add(line, "", "the file has more than %d expressions", mostExpressions)
 		return
 	}
+	l.lines = strings.Split(string(data), "\n")
 	documents := 0
 	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var document yaml.Node
@@ -181,6 +182,7 @@ func (l *loader) automation(node *yaml.Node) {
 		}
 	}()
 
+	l.anchors(node, node, "")
 	f.required("on")
 	if f.has("on") {
 		var err error

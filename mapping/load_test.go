@@ -129,7 +129,7 @@ func TestEveryMistakeIsNamedWithItsPlace(t *testing.T) {
 
 		{"no actions", head, "f.yaml:1: do: there is no action; known are event, task, note, contact, tags"},
 		{"an empty list of actions", head + "do: []\n", "f.yaml:3: do: there is no action"},
-		{"actions that are no list", head + "do:\n  task: {title: x}\n", "f.yaml:4: do: must be a list of actions (- event: …), this is a list of fields"},
+		{"actions that are no list", head + "do:\n  task: {title: x}\n", "f.yaml:3: do: must be a list of actions (- event: …), this is a list of fields"},
 		{"an unknown action", head + "do:\n  - tsak: {title: x}\n", `f.yaml:4: do: unknown action "tsak"; did you mean "task"?`},
 		{"two actions in one entry", head + "do:\n  - task: {title: x}\n    tags: {add: x}\n", "f.yaml:4: do: must have one action in each entry, this has 2"},
 		{"an action that is text", head + "do:\n  - task\n", `f.yaml:4: do: must be a list of fields (name: value); write task: {}`},

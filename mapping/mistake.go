@@ -42,7 +42,8 @@ const mostMistakes = 100
 // mistakes collects mistakes, so that a person sees all of them at once.
 type mistakes struct {
 	file     string
-	stored   bool // the automations are in use: see never
+	lines    []string // of the file
+	stored   bool     // the automations are in use: see never
 	found    []Mistake
 	doubts   []Mistake // mistakes of automations in use that show when they run
 	mentions []mention // names that only a location or the whole file can check

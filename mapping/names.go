@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"go.yaml.in/yaml/v3"
+
+	"milepost/internal/catalog"
 )
 
 // Names must exist in HighLevel or CalendarHero. A few mistakes are visible in the file
@@ -17,8 +20,10 @@ import (
 type mention struct {
 	kind    nameKind
 	text    string
-	within  string // of a stage: its pipeline; "" = any
+	within  string // of a stage: the name or id of its pipeline; "" = any
+	named   string // of an id: the field that holds the name; "" = none
 	anyCase bool   // upper and lower case are the same
+	part    string // it is only a part of the name: contains, startsWith or endsWith
 	Line    int
 	Field   string
 }
@@ -34,6 +39,9 @@ const (
 	tagName          nameKind = "tag" // that is read
 	meetingType      nameKind = "meeting type"
 	highLevelUser    nameKind = "user"
+	pipelineID       nameKind = "pipeline id"
+	stageID          nameKind = "stage id"
+	calendarID       nameKind = "calendar id"
 	automationName   nameKind = "automation"
 )
 
@@ -41,14 +49,28 @@ const (
 func (f *fields) refer(field string, v *yaml.Node, names []mention) {
 	for _, n := range names {
 		line := v.Line
-		if v.Style&yaml.LiteralStyle != 0 {
+		switch {
+		case v.Style&yaml.LiteralStyle != 0:
 			line += n.Line
+		case strings.Contains(v.Value, n.text):
+			line = f.lineWith(line, n.text)
 		}
 		n.Line, n.Field = max(1, line), f.prefix+field
 		if !slices.Contains(f.mistakes.mentions, n) {
 			f.mistakes.mentions = append(f.mistakes.mentions, n)
 		}
 	}
+}
+
+// lineWith returns the line of a value that has the text, if the value begins in line first
+// and may have more lines.
+func (m *mistakes) lineWith(first int, text string) int {
+	for n := max(1, first); n <= len(m.lines) && (n <= first || !keyLine.MatchString(m.lines[n-1])); n++ {
+		if strings.Contains(m.lines[n-1], text) {
+			return n
+		}
+	}
+	return first
 }
 
 // referTo notes a field that is itself a name, unless it has holes.
@@ -93,12 +115,18 @@ func (f *fields) referToEach(field string, kind nameKind) {
 	}
 }
 
-// namesIn are the fields of records whose values are names of something.
+// namesIn are the fields of records whose values are names or ids of something.
 var namesIn = map[string]nameKind{
 	"meeting.type": meetingType, "meeting.automation": automationName,
 	"contact.assigned_to": highLevelUser, "task.assigned_to": highLevelUser, "note.user_id": highLevelUser,
 	"opportunity.assigned_to": highLevelUser, "appointment.assigned_to": highLevelUser,
 	"opportunity.pipeline": pipelineName, "opportunity.stage": stageName, "appointment.calendar": calendarName,
+	"opportunity.pipeline_id": pipelineID, "opportunity.stage_id": stageID, "appointment.calendar_id": calendarID,
+}
+
+// idsIn are the kinds of the ids that a list in the catalogue offers.
+var idsIn = map[string]nameKind{
+	"highlevel.list_pipelines": pipelineID, "highlevel.list_calendars": calendarID, "highlevel.search_users": highLevelUser,
 }
 
 var meetingStates = []MeetingState{
@@ -113,29 +141,47 @@ var statuses = map[string][]string{
 
 // compared checks the value with which a field is compared.
 func (r *reader) compared(n *ast.BinaryNode) {
-	left, right := n.Left, n.Right
+	left, right, part := n.Left, n.Right, ""
 	switch n.Operator {
 	case "==", "!=":
 		if len(literals(left)) > 0 {
 			left, right = right, left
 		}
 	case "in":
-		if isTags(right) {
+		if lowerList(right) != "" {
 			left, right = right, left
 		}
+	case "contains", "startsWith", "endsWith":
+		part = n.Operator
 	default:
 		return
 	}
+	if lowerList(left) != "" && part != "" {
+		return // mistyped says so
+	}
 	if isTags(left) {
-		r.tags(literals(right))
+		r.tags(literals(right), true)
 		return
+	}
+	_, all := left.(*ast.CallNode) // all of them in a text
+	r.inLower(cmp.Or(lowerList(left), partOfLower(left)), literals(right), part == "" && !all)
+	call, anyCase := left.(*ast.BuiltinNode)
+	if anyCase = anyCase && (call.Name == "lower" || call.Name == "upper"); anyCase {
+		left = call.Arguments[0]
 	}
 	field := strings.Join(pathOf(left), ".")
 	kind, named := namesIn[field]
+	if (anyCase || part != "") && !slices.Contains([]nameKind{pipelineName, stageName, calendarName, meetingType}, kind) {
+		return
+	}
 	for _, text := range literals(right) {
 		switch {
 		case named && text.Value != "":
-			r.names = append(r.names, mention{kind: kind, text: text.Value, Line: r.line(text)})
+			r.names = append(r.names, mention{kind: kind, text: text.Value, anyCase: anyCase, part: part, named: strings.TrimSuffix(field, "_id"), Line: r.line(text)})
+		case text.Value != "" && (field == "contact.timezone" || field == "location.timezone"):
+			if _, err := LoadZone(text.Value); err != nil {
+				r.doubt(text, err.Error())
+			}
 		case field == "meeting.state" && !slices.Contains(meetingStates, MeetingState(text.Value)):
 			r.fail(text, unknown("state of a meeting", text.Value, meetingStates).Error())
 		case statuses[field] != nil && text.Value != "" && !slices.Contains(statuses[field], text.Value):
@@ -144,34 +190,121 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	}
 }
 
-// tagsCompared checks the value with which each tag of a list is compared:
-// any(contact.tags, # == "vip").
-func (r *reader) tagsCompared(n *ast.BuiltinNode) {
-	if len(n.Arguments) < 2 || !isTags(n.Arguments[0]) {
+// stagesIn notes the pipeline of the stages in a condition that holds for one pipeline only.
+func (e *expression) stagesIn(condition ast.Node) {
+	for _, node := range conjuncts(condition) {
+		n, ok := node.(*ast.BinaryNode)
+		if !ok || n.Operator != "==" {
+			continue
+		}
+		field, value := n.Left, literals(n.Right)
+		if len(value) == 0 {
+			field, value = n.Right, literals(n.Left)
+		}
+		if kind := namesIn[strings.Join(pathOf(field), ".")]; len(value) != 1 || kind != pipelineName && kind != pipelineID {
+			continue
+		}
+		for i := range e.names {
+			if kind := e.names[i].kind; kind == stageName || kind == stageID {
+				e.names[i].within = value[0].Value
+			}
+		}
+	}
+}
+
+// entriesCompared checks the value with which each entry of a list is compared:
+// any(contact.tags, # == "vip"), any(["vip", "gold"], # in contact.tags).
+func (r *reader) entriesCompared(n *ast.BuiltinNode) {
+	if len(n.Arguments) < 2 {
 		return
 	}
 	ast.Walk(&n.Arguments[1], visitor(func(node ast.Node) {
-		if b, ok := node.(*ast.BinaryNode); ok {
-			if _, each := b.Left.(*ast.PointerNode); each {
-				r.tags(literals(b.Right))
-			} else if _, each := b.Right.(*ast.PointerNode); each {
-				r.tags(literals(b.Left))
-			}
+		b, ok := node.(*ast.BinaryNode)
+		if !ok {
+			return
 		}
+		value := b.Right
+		if _, each := b.Left.(*ast.PointerNode); !each {
+			if _, each = b.Right.(*ast.PointerNode); !each {
+				return
+			}
+			value = b.Left
+		}
+		whole := slices.Contains([]string{"==", "!=", "in"}, b.Operator)
+		if isTags(n.Arguments[0]) {
+			r.tags(literals(value), whole)
+			return
+		}
+		r.inLower(lowerList(n.Arguments[0]), literals(value), whole)
+		r.inLower(lowerList(value), literals(n.Arguments[0]), whole)
 	}))
 }
 
-// tags checks texts that are compared with tags, which are always in lower case.
-func (r *reader) tags(list []*ast.StringNode) {
+// tags checks texts that are compared with tags, which are always in lower case. They are
+// whole tags, or parts of some.
+func (r *reader) tags(list []*ast.StringNode, whole bool) {
 	for _, text := range list {
 		if saved := strings.ToLower(oneLine(text.Value)); saved != text.Value {
 			r.fail(text, fmt.Sprintf("no tag is written %q, since HighLevel's are in lower case%s; did you mean %q?", text.Value, blanks(text.Value), saved))
 			continue
 		}
-		if text.Value != "" {
+		if text.Value != "" && whole {
 			r.names = append(r.names, mention{kind: tagName, text: text.Value, Line: r.line(text)})
 		}
 	}
+}
+
+// lowerLists are the lists whose entries are always in lower case, and what is said of a
+// text that is not.
+var lowerLists = map[string]string{
+	"contact.tags":   "no tag is written %q, since HighLevel's are in lower case; did you mean %q?",
+	"workflow.tags":  "no tag is written %q, since HighLevel's are in lower case; did you mean %q?",
+	"meeting.emails": "no address is written %q, since those of a meeting are in lower case; did you mean %q?",
+}
+
+// inLower doubts texts with capitals that are compared with entries of one of the lowerLists.
+func (r *reader) inLower(list string, texts []*ast.StringNode, whole bool) {
+	if list == "" {
+		return
+	}
+	for _, text := range texts {
+		if lower := strings.ToLower(text.Value); lower != text.Value {
+			r.doubt(text, fmt.Sprintf(lowerLists[list], text.Value, lower))
+		} else if list != "meeting.emails" && text.Value != "" && whole {
+			r.names = append(r.names, mention{kind: tagName, text: text.Value, Line: r.line(text)})
+		}
+	}
+}
+
+// lowerList returns which of the lowerLists an expression is; "" if none.
+func lowerList(n ast.Node) string {
+	path := strings.Join(pathOf(n), ".")
+	if lowerLists[path] == "" {
+		return ""
+	}
+	return path
+}
+
+// partOfLower returns of which of the lowerLists an expression is one entry, or the text of
+// all: first(contact.tags), contact.tags[0], join(contact.tags, ","); "" if none.
+func partOfLower(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.ChainNode:
+		return partOfLower(n.Node)
+	case *ast.MemberNode:
+		if pathOf(n) == nil {
+			return lowerList(n.Node)
+		}
+	case *ast.BuiltinNode:
+		if slices.Contains([]string{"first", "last", "find"}, n.Name) && len(n.Arguments) > 0 {
+			return lowerList(n.Arguments[0])
+		}
+	case *ast.CallNode:
+		if name := n.Callee.String(); (name == "join" || name == "string") && len(n.Arguments) > 0 {
+			return lowerList(n.Arguments[0])
+		}
+	}
+	return ""
 }
 
 // blanks adds to a mistake that a tag has no blanks around it, and one between words.
@@ -209,10 +342,10 @@ func (v visitor) Visit(node *ast.Node) { v(*node) }
 // Known is what exists in a location and its CalendarHero account. A nil list was not read,
 // so its names are not checked.
 type Known struct {
-	ContactFields     []string // keys of custom fields, without "contact." in front
-	OpportunityFields []string // the same of opportunities
-	Pipelines         []Pipeline
-	Calendars         []string
+	ContactFields     []string         // keys of custom fields, without "contact." in front
+	OpportunityFields []string         // the same of opportunities
+	Pipelines         []catalog.Option // with their stages
+	Calendars         []catalog.Option
 	Tags              []string
 	MeetingTypes      []string
 	Users             []User   // of HighLevel
@@ -221,12 +354,6 @@ type Known struct {
 
 // User is a user of HighLevel. Automations name it by its id.
 type User struct{ ID, Name, Email string }
-
-// Pipeline is a pipeline of HighLevel with the names of its stages.
-type Pipeline struct {
-	Name   string
-	Stages []string
-}
 
 // Referred says which lists of Known are needed.
 type Referred struct{ ContactFields, OpportunityFields, Pipelines, Calendars, Tags, MeetingTypes, Users bool }
@@ -239,9 +366,9 @@ func (s *Set) Refers(to *Referred) {
 			to.ContactFields = to.ContactFields || !standardFields[n.text]
 		case opportunityField:
 			to.OpportunityFields = true
-		case pipelineName, stageName:
+		case pipelineName, stageName, pipelineID, stageID:
 			to.Pipelines = true
-		case calendarName:
+		case calendarName, calendarID:
 			to.Calendars = true
 		case tagName:
 			to.Tags = true
@@ -286,12 +413,19 @@ func (k Known) lacks(n mention) string {
 	case opportunityField:
 		return n.missingField("opportunity", k.OpportunityFields, sortedNames(records["opportunity"]))
 	case pipelineName:
-		return n.missing("the location: ", "pipeline", pipelineNames(k.Pipelines))
+		return n.missing("the location: ", "pipeline", optionNames(k.Pipelines))
+	case pipelineID:
+		return n.missingID("the location", "pipeline", k.Pipelines)
 	case stageName:
 		in, stages := n.stages(k.Pipelines)
-		return n.missing(in+": ", "stage", stages)
+		return n.missing(in+": ", "stage", optionNames(stages))
+	case stageID:
+		in, stages := n.stages(k.Pipelines)
+		return n.missingID(in, "stage", stages)
 	case calendarName:
-		return n.missing("the location: ", "calendar", k.Calendars)
+		return n.missing("the location: ", "calendar", optionNames(k.Calendars))
+	case calendarID:
+		return n.missingID("the location", "calendar", k.Calendars)
 	case tagName: // a tag exists from the moment when somebody gives it, so a new one may be right
 		if near, ok := nearest(n.text, k.Tags); ok && !n.among(k.Tags) {
 			return fmt.Sprintf("the location has no tag %q yet; did you mean %q?", n.text, near)
@@ -306,48 +440,91 @@ func (k Known) lacks(n mention) string {
 
 // missing says that none of the names is this one.
 func (n mention) missing(in, what string, names []string) string {
-	if names == nil || n.among(names) {
+	switch {
+	case names == nil || n.among(names):
 		return ""
+	case n.part == "":
+		return in + unknown(what, n.text, names).Error()
 	}
-	return in + unknown(what, n.text, names).Error()
+	said := fmt.Sprintf("%sno %s %s %q", in, what, n.part, n.text)
+	if near, ok := nearest(n.text, strings.Fields(strings.Join(names, " "))); ok && near != n.text {
+		return fmt.Sprintf("%s; did you mean %q?", said, near)
+	}
+	return fmt.Sprintf("%s; known are %s", said, enumerate(names))
 }
 
 // among reports whether a name exists.
 func (n mention) among(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
-		return name == n.text || n.anyCase && foldWords(name) == foldWords(n.text)
+		text := n.text
+		if n.anyCase {
+			name, text = foldWords(name), foldWords(text)
+		}
+		switch n.part {
+		case "contains":
+			return strings.Contains(name, text)
+		case "startsWith":
+			return strings.HasPrefix(name, text)
+		case "endsWith":
+			return strings.HasSuffix(name, text)
+		}
+		return name == text
 	})
 }
 
 // stages returns where the stage must be, and the stages that are there; nil if its pipeline
 // does not exist.
-func (n mention) stages(pipelines []Pipeline) (in string, stages []string) {
-	if n.within == "" {
-		for _, p := range pipelines {
-			stages = append(stages, p.Stages...)
-		}
-		return "the location", stages
-	}
+func (n mention) stages(pipelines []catalog.Option) (in string, stages []catalog.Option) {
+	in = "the location"
 	for _, p := range pipelines {
-		if foldWords(p.Name) == foldWords(n.within) {
-			in, stages = fmt.Sprintf("the pipeline %q", p.Name), append(stages, p.Stages...)
+		switch {
+		case n.within == "":
+		case p.ID == n.within, foldWords(p.Name) == foldWords(n.within):
+			in = fmt.Sprintf("the pipeline %q", p.Name)
+		default:
+			continue
 		}
+		stages = append(stages, p.Options...)
 	}
 	return in, stages
 }
 
-// pipelineNames returns the names; nil if they were not read.
-func pipelineNames(pipelines []Pipeline) (names []string) {
-	if pipelines != nil {
+// optionNames returns the names; nil if they were not read.
+func optionNames(list []catalog.Option) (names []string) {
+	if list != nil {
 		names = []string{}
 	}
-	for _, p := range pipelines {
-		names = append(names, p.Name)
+	for _, o := range list {
+		names = append(names, o.Name)
 	}
 	return names
 }
 
-// mostNamed is how many fields of a location are listed, if none is similar.
+// missingID says that nothing has this id. It suggests the field that holds the name or the
+// id that was meant, or says which there are.
+func (n mention) missingID(in, what string, list []catalog.Option) string {
+	if list == nil || slices.ContainsFunc(list, func(o catalog.Option) bool { return o.ID == n.text }) {
+		return ""
+	}
+	said := fmt.Sprintf("%s has no %s with the id %q", in, what, n.text)
+	like, some := make([]User, len(list)), []string{}
+	for i, o := range list {
+		like[i] = User{ID: o.ID, Name: o.Name}
+		some = append(some, fmt.Sprintf("%s (%s)", o.ID, o.Name))
+	}
+	_, named := nearest(n.text, optionNames(list))
+	switch near := NearestUser(n.text, like); {
+	case named && n.named != "":
+		return fmt.Sprintf("%s; did you mean %s, which holds the name?", said, n.named)
+	case near != "":
+		return fmt.Sprintf("%s; did you mean %q?", said, near)
+	case len(some) == 0:
+		return said + "; there are none"
+	}
+	return said + "; known are " + enumerate(atMost(some))
+}
+
+// mostNamed is how many fields or ids of a location are listed, if none is similar.
 const mostNamed = 12
 
 // missingField says that a record has no such custom field. It suggests the field that was
@@ -364,14 +541,18 @@ func (n mention) missingField(record string, custom, standard []string) string {
 	if other := otherNames[key]; record == "contact" && other != "" {
 		return fmt.Sprintf("%s; did you mean contact.%s?", said, other)
 	}
-	some := slices.Sorted(slices.Values(custom))
-	switch {
-	case len(some) == 0:
+	if len(custom) == 0 {
 		return fmt.Sprintf("%s; it has no custom %s fields", said, record)
-	case len(some) > mostNamed:
-		some = append(some[:mostNamed], "…")
 	}
-	return fmt.Sprintf("%s; its custom %s fields are %s", said, record, enumerate(some))
+	return fmt.Sprintf("%s; its custom %s fields are %s", said, record, enumerate(atMost(slices.Sorted(slices.Values(custom)))))
+}
+
+// atMost shortens a long list.
+func atMost(names []string) []string {
+	if len(names) > mostNamed {
+		return append(names[:mostNamed], "…")
+	}
+	return names
 }
 
 // missingUser says that no user has this id, and suggests the one with this or a similar

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"milepost/internal/catalog"
 )
 
 func TestNamesThatAreWrongInEveryLocationAreErrors(t *testing.T) {
@@ -99,8 +101,11 @@ func TestNamesThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
 func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 	known := Known{
 		ContactFields: []string{"milestone_date"}, OpportunityFields: []string{"closing_date"},
-		Pipelines: []Pipeline{{"Sales", []string{"Viewing", "Proposal sent"}}, {"Rent", []string{"Asked"}}},
-		Calendars: []string{"Viewings"}, Tags: []string{"vip", "buyer"}, Users: []User{{"u1", "Dana Whitfield", "dana@example.com"}},
+		Pipelines: []catalog.Option{
+			{ID: "p1", Name: "Sales", Options: []catalog.Option{{ID: "s1", Name: "Viewing"}, {ID: "s2", Name: "Proposal sent"}}},
+			{ID: "p2", Name: "Rent", Options: []catalog.Option{{ID: "s3", Name: "Asked"}}},
+		},
+		Calendars: []catalog.Option{{ID: "BqTwX8QF", Name: "Viewings"}}, Tags: []string{"vip", "buyer"}, Users: []User{{"u1", "Dana Whitfield", "dana@example.com"}},
 	}
 	const stage, deal, visit = "on: milestone.changed\nmilestone: %s", "on: opportunity.changed\nif: %s", "on: appointment.changed\nif: %s"
 	for _, c := range []struct{ form, text, want string }{
@@ -115,11 +120,30 @@ func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 		{deal, `opportunity.stage == "Viewing" and opportunity.closing_date != nil`, ""},
 		{deal, `opportunity.stage in ["viewing"]`, `f.yaml:3: if: the location: unknown stage "viewing"; did you mean "Viewing"?`},
 		{deal, `opportunity.pipeline == "sales"`, `f.yaml:3: if: the location: unknown pipeline "sales"; did you mean "Sales"?`},
+		{deal, `opportunity.pipeline == "Sales" and opportunity.stage in ["Viewing", "Proposal sent"]`, ""},
+		{deal, `opportunity.pipeline == "Sales" and opportunity.stage == "Asked"`, `f.yaml:3: if: the pipeline "Sales": unknown stage "Asked"; known are Viewing, Proposal sent`},
+		{deal, `opportunity.stage_id == "s3" and "p1" == opportunity.pipeline_id`, `f.yaml:3: if: the pipeline "Sales" has no stage with the id "s3"; did you mean "s1"?`},
+		{deal, `opportunity.pipeline == "Sales" or opportunity.stage == "Asked"`, ""},
+		{deal, `opportunity.pipeline != "Sales" and opportunity.stage == "Asked"`, ""},
+		{deal, `opportunity.stage contains "Propsal"`, `f.yaml:3: if: the location: no stage contains "Propsal"; did you mean "Proposal"?`},
+		{deal, `opportunity.stage startsWith "sent"`, `f.yaml:3: if: the location: no stage startsWith "sent"; known are Viewing, Proposal sent, Asked`},
+		{deal, `lower(opportunity.stage) == "vewing"`, `f.yaml:3: if: the location: unknown stage "vewing"; did you mean "Viewing"?`},
+		{deal, `opportunity.stage contains "Prop" and lower(opportunity.stage) == "proposal sent" and upper(opportunity.stage) contains "SENT" and opportunity.assigned_to startsWith "u"`, ""},
 		{deal, `opportunity.assigned_to == "Dana Whitfeld"`, `f.yaml:3: if: the location has no user with this id; did you mean "u1"?`},
 		{deal, `opportunity.closing != nil`, "f.yaml:3: if: the location has no field opportunity.closing; its custom opportunity fields are closing_date"},
 		{visit, `appointment.calendar == "Viewing"`, `f.yaml:3: if: the location: unknown calendar "Viewing"; did you mean "Viewings"?`},
 		{visit, `appointment.assigned_to == "x"`, "f.yaml:3: if: the location has no user with this id; write the id of a user, not a name"},
 		{visit, `'"vipp" in contact.tags'`, `f.yaml:3: if: the location has no tag "vipp" yet; did you mean "vip"?`},
+		{deal, `opportunity.pipeline_id == "p1" and opportunity.stage_id in ["s1", "s2"]`, ""},
+		{deal, `opportunity.pipeline_id == "Sales"`, `f.yaml:3: if: the location has no pipeline with the id "Sales"; did you mean opportunity.pipeline, which holds the name?`},
+		{deal, `opportunity.stage_id != "nope"`, `f.yaml:3: if: the location has no stage with the id "nope"; known are s1 (Viewing), s2 (Proposal sent), s3 (Asked)`},
+		{visit, `appointment.calendar_id == "BqTwX8QF"`, ""},
+		{visit, `appointment.calendar_id == "BqTwX8Qf"`, `f.yaml:3: if: the location has no calendar with the id "BqTwX8Qf"; did you mean "BqTwX8QF"?`},
+		{visit, `first(contact.tags) == "vipp"`, `f.yaml:3: if: the location has no tag "vipp" yet; did you mean "vip"?`},
+		{visit, `'any(contact.tags, # startsWith "buye") or join(contact.tags) == "vipp"'`, ""},
+		{deal, ">\n  contact.dnd and\n  opportunity.closing != nil", "f.yaml:5: if: the location has no field opportunity.closing; its custom opportunity fields are closing_date"},
+		{deal, "contact.dnd and\n    opportunity.stage ==\n    'Vewing'", `f.yaml:5: if: the location: unknown stage "Vewing"; did you mean "Viewing"?`},
+		{deal, "\"contact.dnd and\n    opportunity.stage == 'V\\x65wing'\"", `f.yaml:3: if: the location: unknown stage "Vewing"; did you mean "Viewing"?`},
 		{visit, `contact.milestoneDate != nil`, "f.yaml:3: if: the location has no field contact.milestoneDate; did you mean contact.milestone_date?"},
 		{visit, `contact["Milestone Date"] != nil`, "f.yaml:3: if: the location has no field contact.Milestone Date; did you mean contact.milestone_date?"},
 	} {
@@ -131,6 +155,50 @@ func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 			}
 			if strings.Join(got, "\n") != c.want {
 				t.Errorf("got  %v\nwant %s", got, c.want)
+			}
+			if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
+				t.Errorf("of what was not read it says %v", found)
+			}
+		})
+	}
+}
+
+func TestIDsInARequestThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
+	known := Known{
+		Pipelines: []catalog.Option{
+			{ID: "p1", Name: "Sales", Options: []catalog.Option{{ID: "s1", Name: "Viewing"}}},
+			{ID: "p2", Name: "Rent", Options: []catalog.Option{{ID: "s2", Name: "Asked"}}},
+		},
+		Calendars: []catalog.Option{{ID: "BqTwX8QF", Name: "Viewings"}}, Users: []User{{"u1", "Dana Whitfield", "dana@example.com"}},
+	}
+	const update, follow = "update_opportunity, fields: { id: o, ", "upsert_opportunity, fields: { pipelineId: p1, isRemoveAllFollowers: false, followersActionType: add, "
+	const appointment = `create_appointment, fields: { contactId: c, startTime: "2026-12-04T10:00:00Z", `
+	for _, c := range []struct{ request, want string }{
+		{update + "pipelineId: p1, pipelineStageId: s1, assignedTo: u1", ""},
+		{update + "pipelineId: '{{ contact.pipeline }}', pipelineStageId: s2, assignedTo: '{{ contact.assigned_to }}'", ""},
+		{update + "pipelineId: Sales", `pipelineId: the location has no pipeline with the id "Sales"; did you mean "p1"?`},
+		{update + "pipelineStageId: nope", `pipelineStageId: the location has no stage with the id "nope"; known are s1 (Viewing), s2 (Asked)`},
+		{update + "pipelineId: p1, pipelineStageId: s2", `pipelineStageId: the pipeline "Sales" has no stage with the id "s2"; did you mean "s1"?`},
+		{update + "assignedTo: Dana", `assignedTo: the location has no user with this id; did you mean "u1"?`},
+		{follow + "followers: [u1, '{{ contact.assigned_to }}']", ""},
+		{follow + "followers: [u1, nobody]", `followers: the location has no user with this id; write the id of a user, not a name`},
+		{appointment + "calendarId: BqTwX8QF, assignedUserId: u1", ""},
+		{appointment + "calendarId: viewings", `calendarId: the location has no calendar with the id "viewings"; did you mean "BqTwX8QF"?`},
+	} {
+		t.Run(c.request, func(t *testing.T) {
+			s := mustLoad(t, "name: A\non: contact.changed\ndo:\n  - request: { operation: highlevel."+c.request+" } }\n")
+			want := ""
+			if c.want != "" {
+				want = "f.yaml:4: request.fields." + c.want
+			}
+			var got []string
+			for _, m := range s.Unknown("f.yaml", known) {
+				if !strings.Contains(m.Message, "contact.pipeline") {
+					got = append(got, m.String())
+				}
+			}
+			if strings.Join(got, "\n") != want {
+				t.Errorf("got  %v\nwant %s", got, want)
 			}
 			if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
 				t.Errorf("of what was not read it says %v", found)

@@ -25,6 +25,9 @@ var synonyms = map[string][]string{
 
 // meant returns the known name that was meant by another one.
 func meantName[S ~string](name string, known []S) (S, bool) {
+	if before, _, ok := strings.Cut(name, ":"); ok && slices.Contains(known, S(before)) {
+		return S(before), true
+	}
 	for _, other := range synonyms[strings.ToLower(name)] {
 		if slices.Contains(known, S(other)) {
 			return S(other), true
@@ -35,7 +38,11 @@ func meantName[S ~string](name string, known []S) (S, bool) {
 
 // unknown returns an error about an unknown name, with a suggestion.
 func unknown[S ~string](what, name string, known []S) error {
-	if near, ok := meantName(name, known); ok {
+	near, ok := meantName(name, known)
+	if after, cut := strings.CutPrefix(name, string(near)+":"); ok && cut && (what == "field" || what == "action") {
+		return fmt.Errorf("unknown %s %q; write a blank after the colon: %s: %s", what, name, near, after)
+	}
+	if ok {
 		return fmt.Errorf("unknown %s %q; did you mean %q?", what, name, near)
 	}
 	if len(known) == 0 {

@@ -166,7 +166,15 @@ func meantOperator(source, before, token string) string {
 			return fmt.Sprintf("; did you mean %s?", operator)
 		}
 	}
-	if spelling, ok := spellings[word]; ok {
+	spelling, ok := spellings[word]
+	if list := strings.TrimLeft(field, "("); TypeOf(list) == TypeList && (spelling == "contains" || spelling == "==") {
+		value := `"vip"`
+		if next := strings.Join(after[min(1, len(after)):], " "); quotedParts.MatchString(next) && strings.HasPrefix(next, quotedParts.FindString(next)) {
+			value = quotedParts.FindString(next)
+		}
+		return fmt.Sprintf("; write %s in %s", value, list)
+	}
+	if ok {
 		return fmt.Sprintf("; did you mean %s?", spelling)
 	}
 	return ""

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,20 +202,37 @@ func dateCompared(field string, text *ast.StringNode, operator string) string {
 	return said + fmt.Sprintf("before(%s, %q) or after(%s, %q)", field, example, field, example)
 }
 
+var (
+	// dateLike matches a date whose form may not be readable, such as 31/12/2026.
+	dateLike = regexp.MustCompile(`^\s*(?:\d{4}[./-]\d\d?[./-]\d\d?|\d\d?[./-]\d\d?[./-]\d{4}|\d\d?/\d\d?/\d\d|\d\d\.\d\d\.\d\d)\b`)
+	// nearDay matches a day that depends on the present one.
+	nearDay = regexp.MustCompile(`(?i)^\s*(?:now|today|tomorrow|yesterday)\s*$`)
+)
+
 // datesAsTexts says that < and > compare the letters of dates, unless both begin with the
 // year.
 func datesAsTexts(field, text, operator string) string {
-	if operator == "==" || operator == "!=" || isoDay.MatchString(text) || neverDate(text) != nil || strings.TrimSpace(text) == "" {
+	if operator == "==" || operator == "!=" || strings.TrimSpace(text) == "" {
 		return ""
 	}
 	if _, err := strconv.ParseFloat(text, 64); err == nil {
+		return ""
+	}
+	said := fmt.Sprintf("%s compares the letters of %q, not the date; ", operator, text)
+	wrong := neverDate(text) != nil
+	switch {
+	case nearDay.MatchString(text):
+		return said + fmt.Sprintf("within(%s, 7) asks whether it is today or in the next 7 days", field)
+	case wrong && dateLike.MatchString(text):
+		text = "2026-12-01"
+	case wrong, isoDay.MatchString(text):
 		return ""
 	}
 	function := "before"
 	if strings.HasPrefix(operator, ">") {
 		function = "after"
 	}
-	return fmt.Sprintf("%s compares the letters of %q, not the date; write %s(%s, %q)", operator, text, function, field, text)
+	return said + fmt.Sprintf("write %s(%s, %q)", function, field, text)
 }
 
 // wrongIn says why "in" never holds, or never can be asked.

@@ -40,9 +40,6 @@ func parseError(data []byte) error {
 // badLine finds the line, from 1, at which a text stops being valid YAML. The parser often
 // reports only the beginning of the block with that line.
 func badLine(data []byte, reported int) int {
-	if len(data) > mostExplained {
-		return reported
-	}
 	ends := []int{0} // end of each line; the first entry is the start of the text
 	for i, c := range data {
 		if c == '\n' || i == len(data)-1 {
@@ -63,6 +60,33 @@ func badLine(data []byte, reported int) int {
 	return last + 1
 }
 
+// inAutomations finds how the entries of automations: begin.
+var inAutomations = regexp.MustCompile(`(?m)^automations:\s*\n( *- )`)
+
+// badEntry returns the first automation of a file that is not valid YAML by itself, and the
+// number of lines before it. It reads the file once, so a long file takes no longer.
+func badEntry(data []byte) (before int, entry []byte, err error) {
+	dash := []byte("- ")
+	if m := inAutomations.FindSubmatch(data); m != nil {
+		dash = m[1]
+	}
+	start, line := 0, 0
+	for at := 0; at < len(data); line++ {
+		if begins := data[at:]; at > start && (bytes.HasPrefix(begins, dash) || bytes.HasPrefix(begins, []byte("---"))) {
+			if err := parseError(data[start:at]); err != nil {
+				return before, data[start:at], err
+			}
+			start, before = at, line
+		}
+		next := bytes.IndexByte(data[at:], '\n')
+		if next < 0 {
+			break
+		}
+		at += next + 1
+	}
+	return before, data[start:], parseError(data[start:])
+}
+
 // explainSyntax says in which line a text is not valid YAML. If quotes around a value would
 // make it valid, it says which value.
 func explainSyntax(data []byte, err error) (line int, message string) {
@@ -71,11 +95,15 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 		good := len(data) - len(bytes.TrimLeftFunc(data, func(r rune) bool { return r != utf8.RuneError }))
 		return 1 + bytes.Count(data[:good], []byte("\n")), "this is not YAML: a character is not in UTF-8; save the file as UTF-8"
 	}
-	line = badLine(data, reported)
 	message = "this is not YAML: " + message
 	if len(data) > mostExplained {
-		return line, message
+		if before, entry, err := badEntry(data); err != nil && len(entry) <= mostExplained {
+			line, message = explainSyntax(entry, err)
+			return before + line, message
+		}
+		return reported, message
 	}
+	line = badLine(data, reported)
 	lines := strings.Split(string(data), "\n")
 	if line > len(lines) {
 		return reported, message
@@ -86,17 +114,16 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 	if closed := withEnd(lines[line-1]); closed != "" {
 		return line, "the quote that begins this value has no end; write " + closed
 	}
+	for n := max(1, line-1); n <= line; n++ {
+		if form, said := colonForm(strings.TrimSuffix(lines[n-1], "\r")); form != "" && readsOn(lines, n, form, line) {
+			return n, "this is not YAML: " + said
+		}
+	}
 	for n := line; n <= min(line+within, len(lines)); n++ {
 		for _, form := range quotedForms(strings.TrimSuffix(lines[n-1], "\r")) {
-			patched := append([]string(nil), lines...)
-			patched[n-1] = form.line
-			again := []byte(strings.Join(patched, "\n"))
-			if err := parseError(again); err != nil {
-				if reported, _ := syntaxError(err); badLine(again, reported) <= n {
-					continue
-				}
+			if readsOn(lines, n, form.line, n) {
+				return n, "YAML cannot read this value as it is written; put all of it in quotes: " + form.entry
 			}
-			return n, "YAML cannot read this value as it is written; put all of it in quotes: " + form.entry
 		}
 	}
 	if misplaced.MatchString(message) {
@@ -108,6 +135,37 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 		return line, "this is not YAML: a [ or { has no end, or a comma is missing"
 	}
 	return line, message
+}
+
+// readsOn reports whether YAML reads beyond a line if line n is written in another form.
+func readsOn(lines []string, n int, form string, beyond int) bool {
+	patched := slices.Clone(lines)
+	patched[n-1] = form
+	again := []byte(strings.Join(patched, "\n"))
+	err := parseError(again)
+	if err == nil {
+		return true
+	}
+	reported, _ := syntaxError(err)
+	return badLine(again, reported) > beyond
+}
+
+var (
+	noBlank = regexp.MustCompile(`^(\s*(?:- +)*)([\w.-]+:)(?:\x{a0}\s*)?([^\s\x{a0}].*)$`)
+	noColon = regexp.MustCompile(`^(\s*(?:- +)*)([a-z]\w*)\s*$`)
+)
+
+// colonForm returns a line with the colon or the blank behind it that a person may have
+// left out, and says so; "" if the line has both.
+func colonForm(line string) (form, said string) {
+	if m := noBlank.FindStringSubmatch(line); m != nil {
+		entry := m[2] + " " + m[3]
+		return m[1] + entry, "write a blank after the colon: " + entry
+	}
+	if m := noColon.FindStringSubmatch(line); m != nil {
+		return m[1] + m[2] + ":", "a colon is missing; write " + m[2] + ":"
+	}
+	return "", ""
 }
 
 // withEnd returns an entry whose value begins with a quote, with that quote at its end, too;
@@ -156,7 +214,8 @@ type quotedForm struct{ line, entry string }
 
 var (
 	blockEntry = regexp.MustCompile(`^(\s*(?:- +)*)((?:[\w.-]+: +)?)(\S.*)$`)
-	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`) // the beginning of a list or mapping, not of a text
+	brackets   = regexp.MustCompile(`^(?:\[|\{[^{]|\{$)`)                           // the beginning of a list or mapping, not of a text
+	inBrackets = regexp.MustCompile(`^(?:\[+[^\[\]]*\]+|\{[^{}:]*\})\s*[^\s,#\]}]`) // a text that begins with words in brackets
 	hashEntry  = regexp.MustCompile(`([\w.-]+: +)(#[^\s,{}\[\]"']+)`)
 	flowEntry  = regexp.MustCompile(`([\w.-]+: +)((?:"[^"]*"|'[^']*'|\{\{[^{}]*\}\}|[^,{}\[\]"'#])+)`)
 )
@@ -164,7 +223,7 @@ var (
 // quotedForms returns what a person may have meant by a line, each with one value in
 // quotes.
 func quotedForms(line string) (forms []quotedForm) {
-	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && !brackets.MatchString(m[3]) {
+	if m := blockEntry.FindStringSubmatch(line); m != nil && (m[2] != "" || strings.Contains(m[1], "-")) && (!brackets.MatchString(m[3]) || inBrackets.MatchString(m[3])) {
 		value, comment := cutComment(m[3])
 		entry := m[2] + inQuotes(meant(m[2], value))
 		forms = append(forms, quotedForm{m[1] + entry + comment, entry})
@@ -243,4 +302,29 @@ var plainTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!tim
 
 func commentTrap(name string, v *yaml.Node) string {
 	return fmt.Sprintf("YAML reads what follows a # after a blank as a comment; put all of it in quotes: %s: %s", name, inQuotes(strings.TrimSpace(v.Value+" "+v.LineComment)))
+}
+
+// anchors notes texts of which YAML takes the first word for an anchor, and so leaves it
+// out. An anchor that the automation refers to was meant as one.
+func (l *loader) anchors(automation, node *yaml.Node, field string) {
+	key := ""
+	for i, n := range node.Content {
+		if node.Kind == yaml.MappingNode && i%2 == 0 {
+			key = n.Value
+			continue
+		}
+		at, entry := field, ""
+		if key != "" {
+			at, entry = strings.TrimPrefix(field+"."+key, "."), key+": "
+		}
+		if n.Kind == yaml.ScalarNode && n.Anchor != "" && !refersTo(automation, n) {
+			l.never(n.Line, strings.TrimPrefix(at, "do."), "YAML leaves out a first word that begins with &; put all of it in quotes: %s%s", entry, inQuotes(strings.TrimSpace("&"+n.Anchor+" "+n.Value)))
+		}
+		l.anchors(automation, n, at)
+	}
+}
+
+// refersTo reports whether a node has an alias of another one.
+func refersTo(node, other *yaml.Node) bool {
+	return node.Alias == other || slices.ContainsFunc(node.Content, func(n *yaml.Node) bool { return refersTo(n, other) })
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,17 @@ func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 		{"a colon", head + "  if: contact.city == \"x\"\n  do:\n    - event:\n        title: Closing: soon\n        start: 2026-12-01\n", `f.yaml:6: YAML cannot read this value as it is written; put all of it in quotes: title: 'Closing: soon'`},
 		{"a hole and more", head + "  do:\n    - event:\n        title: {{ contact.name }} closes\n        start: 2026-12-01\n", `f.yaml:5: YAML cannot read this value as it is written; put all of it in quotes: title: '{{ contact.name }} closes'`},
 		{"a sign that YAML keeps for itself", head + "  do:\n    - event:\n        title: '@'\n        start: @x\n", `f.yaml:6: YAML cannot read this value as it is written; put all of it in quotes: start: '@x'`},
+		{"words in brackets", head + "  do:\n    - event:\n        title: [Offer] {{ contact.name }}\n        start: 2026-12-01\n", `f.yaml:5: YAML cannot read this value as it is written; put all of it in quotes: title: '[Offer] {{ contact.name }}'`},
+		{"words in braces", head + "  do:\n    - event:\n        title: {Offer} call\n        start: 2026-12-01\n", `f.yaml:5: YAML cannot read this value as it is written; put all of it in quotes: title: '{Offer} call'`},
+		{"no blank after a colon", "- name: A\n  on:contact.changed\n" + do, `f.yaml:2: this is not YAML: write a blank after the colon: on: contact.changed`},
+		{"a non-breaking space after a colon", "- name: A\n  on:\u00a0contact.changed\n" + do, `f.yaml:2: this is not YAML: write a blank after the colon: on: contact.changed`},
+		{"no blank in the first line", "- name:A\n  on: contact.changed\n" + do, `f.yaml:1: this is not YAML: write a blank after the colon: name: A`},
+		{"no blank before a brace", head + "  do:\n    - highlevel_note:{text: 'Hi'}\n", `f.yaml:4: this is not YAML: write a blank after the colon: highlevel_note: {text: 'Hi'}`},
+		{"no blank before a brace with one", head + "  do:\n    - highlevel_note:{ text: Hi }\n", `f.yaml:4: do: unknown action "highlevel_note:{ text"; write a blank after the colon: highlevel_note: { text`},
+		{"no blank in braces", head + "  do:\n    - highlevel_note: {text:'Hi'}\n", `f.yaml:4: highlevel_note: unknown field "text:'Hi'"; write a blank after the colon: text: 'Hi'`},
+		{"no colon", head + "  do:\n    - event\n      title: Hi\n      start: 2026-12-01\n", `f.yaml:4: this is not YAML: a colon is missing; write event:`},
+		{"no colon, and deeper lines", head + "  do:\n    - event\n        title: Hi\n        start: 2026-12-01\n", `f.yaml:4: this is not YAML: a colon is missing; write event:`},
+		{"no colon before a list", head + "  do\n    - contact: {}\n", `f.yaml:3: this is not YAML: a colon is missing; write do:`},
 		{"a tab", head + "\tif: contact.dnd\n" + do, "f.yaml:3: this is not YAML: the line is indented with a tab; use blanks"},
 		{"Windows' line ends", strings.ReplaceAll(head+`  if: "vip" in contact.tags`+"\n"+do, "\n", "\r\n"), `f.yaml:3: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`},
 
@@ -62,5 +74,40 @@ func TestMisreadYAMLIsExplainedWithTheFormThatWorks(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAMistakeInALongFileIsExplainedAsInAShortOne(t *testing.T) {
+	const good = "- name: A%d\n  on: contact.changed\n  do:\n    - tags: { add: x }\n"
+	const bad = "- name: B\n  on: contact.changed\n  if: \"vip\" in contact.tags\n  do:\n    - tags: { add: x }\n"
+	const want = `f.yaml:%d: YAML cannot read this value as it is written; put all of it in quotes: if: '"vip" in contact.tags'`
+	all := func(n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf(good, i)
+		}
+		return text
+	}
+	documents := func(list string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(list, "\n  ", "\n"), "- name", "---\nname")
+	}
+	indented := func(list string) string { return "automations:\n" + strings.ReplaceAll("\n"+list, "\n", "\n  ")[1:] }
+	const n = 1500
+	for name, c := range map[string]struct {
+		source string
+		line   int
+	}{
+		"a list":                {all(n) + bad + all(n), 4*n + 3},
+		"the last":              {all(n) + bad, 4*n + 3},
+		"documents":             {documents(all(n) + bad + all(n)), 5*n + 4},
+		"a list in automations": {indented(all(n) + bad + all(n)), 4*n + 4},
+	} {
+		_, err := Load("f.yaml", []byte(c.source))
+		if want := fmt.Sprintf(want, c.line); err == nil || err.Error() != want {
+			t.Errorf("%s: got  %v\nwant %s", name, err, want)
+		}
+	}
+	_, err := Load("f.yaml", []byte(all(n)+"- name: B\n  on: contact.changed\n  if: \"contact.dnd\n  do: [contact: {}]\n"+all(n)))
+	if want := fmt.Sprintf("f.yaml:%d: the quote that begins this value has no end; write if: \"contact.dnd\"", 4*n+3); err == nil || err.Error() != want {
+		t.Errorf("a quote without end: got  %v\nwant %s", err, want)
 	}
 }

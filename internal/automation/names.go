@@ -9,6 +9,7 @@ import (
 	"milepost/clients"
 	"milepost/clients/calendarhero"
 	"milepost/clients/highlevel"
+	"milepost/internal/catalog"
 	"milepost/mapping"
 )
 
@@ -60,12 +61,14 @@ func UnknownNames(ctx context.Context, named Named, hl *highlevel.Client, ch *ca
 	}
 	known.Pipelines = each(read(needs.Pipelines, "pipelines", failed, func() ([]highlevel.Pipeline, error) {
 		return hl.Pipelines(ctx, locationID)
-	}), func(p highlevel.Pipeline) mapping.Pipeline {
-		return mapping.Pipeline{Name: p.Name, Stages: each(p.Stages, func(s highlevel.Stage) string { return s.Name })}
+	}), func(p highlevel.Pipeline) catalog.Option {
+		return catalog.Option{ID: p.ID, Name: p.Name, Options: each(p.Stages, func(s highlevel.Stage) catalog.Option {
+			return catalog.Option{ID: s.ID, Name: s.Name}
+		})}
 	})
 	known.Calendars = each(read(needs.Calendars, "calendars", failed, func() ([]highlevel.Calendar, error) {
 		return hl.Calendars(ctx, locationID)
-	}), func(c highlevel.Calendar) string { return c.Name })
+	}), func(c highlevel.Calendar) catalog.Option { return catalog.Option{ID: c.ID, Name: c.Name} })
 	known.Tags = each(read(needs.Tags, "tags", func(what string, err error) {
 		if clients.ReasonOf(err) != clients.Forbidden { // nothing else needs that scope
 			failed(what, err)
