@@ -237,7 +237,7 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 	if err != nil {
 		return err
 	}
-	return withState(ctx, c.Config, func(state *app.State) error {
+	return withNewState(ctx, c.Config, func(state *app.State) error {
 		changes, err := deskOf(state).Import(ctx, byUser(), c.File, data, c.Draft, c.Replace, c.Why)
 		if err != nil {
 			return err
@@ -652,12 +652,16 @@ func (c *addRecipeCmd) Run(ctx context.Context) error {
 	if c.Off {
 		state = mapping.StateOff
 	}
-	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
+	add := func(d *operate.Desk) (automation.Change, error) {
 		return d.AddRecipe(ctx, byUser(), c.ID, state, c.Why)
-	}, func(made automation.Change) string {
+	}
+	tell := func(made automation.Change) string {
 		if c.Off {
 			return fmt.Sprintf("%s is off (version %d). `milepost automations enable %s` switches it on.", made.ID, made.Version, made.ID)
 		}
 		return fmt.Sprintf("%s is %s (version %d). It follows each record when that changes next; to reach all of them now, run: milepost automations apply %s", made.ID, made.State, made.Version, made.ID)
+	}
+	return withNewState(ctx, c.Config, func(state *app.State) error {
+		return c.change(ctx, state, os.Stdout, add, tell)
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -96,7 +95,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 // stored tries the locations that were connected by OAuth or by command, and
 // returns how many there are. Where Milepost never ran there are none.
 func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error) {
-	if !c.everRan() {
+	if c.FindData("milepost.db") != nil {
 		return 0, nil // nothing is stored yet, and this makes nothing
 	}
 	return n, withState(ctx, c.Config, func(state *app.State) error {
@@ -143,7 +142,7 @@ func (c *checkCmd) named(ctx context.Context) (named automation.Named, err error
 	switch file, err := c.AutomationFile(); {
 	case file != nil:
 		return file.Named(), err
-	case err != nil, !c.everRan():
+	case err != nil, c.FindData("milepost.db") != nil:
 		return named, err
 	}
 	return named, withState(ctx, c.Config, func(state *app.State) error {
@@ -160,12 +159,6 @@ func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkRe
 			row.Location, row.Requests, row.Name, row.Requests, row.Automation))
 	}
 	return err
-}
-
-// everRan reports whether there is a database to look into.
-func (c *checkCmd) everRan() bool {
-	_, err := os.Stat(filepath.Join(c.DataDir, "milepost.db"))
-	return err == nil || c.DatabaseURL != ""
 }
 
 // checkReport prints what was tried, a line each, and keeps it if rows is not nil.

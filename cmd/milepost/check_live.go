@@ -76,7 +76,7 @@ func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client
 	if c.Location == "" && c.CalendarHeroToken != "" {
 		return do(c.CalendarHeroClient())
 	}
-	if !c.everRan() {
+	if c.FindData("milepost.db") != nil {
 		return errNoAccount
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {

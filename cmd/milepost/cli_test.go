@@ -156,6 +156,35 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 	}
 }
 
+func TestAFolderWithoutDataIsSaidAndStaysEmpty(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
+	token := filepath.Join(t.TempDir(), "token")
+	mine := filepath.Join(t.TempDir(), "mine.yaml")
+	for path, text := range map[string]string{token: "ch-token", mine: "- name: Mine\n  on: task.changed\n  do:\n    - task:\n        title: X\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args  string
+		first bool // it may come before the first `milepost serve`
+	}{
+		{args: "attention"}, {args: "invites"}, {args: "timeline loc"}, {args: "automations pause task-to-calendar-task"}, {args: "backfill --since all --location loc"},
+		{args: "automations"}, {args: "deliveries"}, {args: "people"}, {args: "keys rotate"}, {args: "connections"}, {args: "recover --skip"},
+		{args: "people add ann", first: true}, {args: "connections set loc --force --calendarhero-file " + token, first: true}, {args: "connections allow company", first: true},
+		{args: "recipes add milestone-to-calendar-event", first: true}, {args: "automations import " + mine, first: true},
+	} {
+		dir := filepath.Join(t.TempDir(), "data")
+		out, status := milepost(t, []string{"MILEPOST_DATA_DIR=" + dir}, strings.Fields(c.args)...)
+		_, err := os.Stat(dir)
+		none := strings.Contains(out, "there is no Milepost data in "+dir) && strings.Contains(out, "set MILEPOST_DATA_DIR")
+		if c.first && (none || err != nil) || !c.first && (status != 1 || !none || err == nil) {
+			t.Errorf("milepost %s in a folder without data: status %d, the folder: %v\n%s", c.args, status, err, out)
+		}
+	}
+}
+
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	testenv.Long(t)
 	t.Parallel()

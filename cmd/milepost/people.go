@@ -117,7 +117,7 @@ func (c *addPersonCmd) run(ctx context.Context, in io.Reader, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	return withState(ctx, c.Config, func(state *app.State) error {
+	return withNewState(ctx, c.Config, func(state *app.State) error {
 		if err := registry(state).Add(ctx, byCommand, c.Name, password, people.Role(c.Role)); err != nil {
 			return fmt.Errorf("add %q: %w", oneLine(c.Name), err)
 		}

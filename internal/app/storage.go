@@ -165,6 +165,9 @@ func Recover(ctx context.Context, cfg Config, choice inbox.EmptyState) (webhooks
 	if cfg.DatabaseURL != "" {
 		return 0, errors.New("PostgreSQL holds the webhooks and the state in one database; there is nothing to decide")
 	}
+	if err := cfg.FindData("inbox.db"); err != nil {
+		return 0, err
+	}
 	lock, err := LockDataDir(cfg.DataDir)
 	if err != nil {
 		return 0, err
