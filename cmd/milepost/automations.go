@@ -59,6 +59,7 @@ func (c changing) run(ctx context.Context, out io.Writer, change func(*operate.D
 }
 
 func (c changing) change(ctx context.Context, state *app.State, out io.Writer, change func(*operate.Desk) (automation.Change, error), tell func(automation.Change) string) error {
+	before := state.Automations.Set()
 	made, err := change(deskOf(state))
 	if err != nil {
 		return err
@@ -68,7 +69,15 @@ func (c changing) change(ctx context.Context, state *app.State, out io.Writer, c
 	} else {
 		_, err = fmt.Fprintln(out, tell(made))
 	}
-	return errors.Join(err, besideFile(ctx, state, os.Stderr))
+	return errors.Join(err, c.afterwards(ctx, state, out, before))
+}
+
+// afterwards says what a person should know of a change. Programs read nothing of it.
+func (c changing) afterwards(ctx context.Context, state *app.State, out io.Writer, before *mapping.Set) error {
+	if c.JSON {
+		out = os.Stderr
+	}
+	return errors.Join(newlyInvited(ctx, state, out, before), besideFile(ctx, state, os.Stderr))
 }
 
 // deskOf is where a command reads and changes things, as the console does.
@@ -238,6 +247,7 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 		return err
 	}
 	return withNewState(ctx, c.Config, func(state *app.State) error {
+		before := state.Automations.Set()
 		changes, err := deskOf(state).Import(ctx, byUser(), c.File, data, c.Draft, c.Replace, c.Why)
 		if err != nil {
 			return err
@@ -257,7 +267,7 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 		default:
 			fmt.Fprintln(out, "\n"+nothingYet)
 		}
-		return besideFile(ctx, state, os.Stderr)
+		return c.afterwards(ctx, state, out, before)
 	})
 }
 
