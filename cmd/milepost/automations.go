@@ -74,10 +74,7 @@ func (c changing) change(ctx context.Context, state *app.State, out io.Writer, c
 
 // afterwards says what a person should know of a change. Programs read nothing of it.
 func (c changing) afterwards(ctx context.Context, state *app.State, out io.Writer, before *mapping.Set) error {
-	if c.JSON {
-		out = os.Stderr
-	}
-	return errors.Join(newlyInvited(ctx, state, out, before), besideFile(ctx, state, os.Stderr))
+	return errors.Join(newlyInvited(ctx, state, c.prose(out), before), besideFile(ctx, state, os.Stderr))
 }
 
 // deskOf is where a command reads and changes things, as the console does.
@@ -233,6 +230,7 @@ type importAutomationsCmd struct {
 	File    string `arg:"" help:"The YAML file; - reads standard input."`
 	Draft   bool   `help:"Keep them as drafts. What is live stays as it is." xor:"import"`
 	Replace bool   `help:"Delete the automations that are not in the file." xor:"import"`
+	consent
 	changing
 }
 
@@ -242,11 +240,19 @@ func (c *importAutomationsCmd) Run(ctx context.Context) error {
 }
 
 func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io.Writer) error {
+	if c.DryRun && !c.Replace {
+		return usageError("--dry-run goes with --replace")
+	}
 	data, err := c.read(in)
 	if err != nil {
 		return err
 	}
 	return withNewState(ctx, c.Config, func(state *app.State) error {
+		if c.Replace {
+			if goOn, err := c.agreed(ctx, state, data, out); err != nil || !goOn {
+				return err
+			}
+		}
 		before := state.Automations.Set()
 		changes, err := deskOf(state).Import(ctx, byUser(), c.File, data, c.Draft, c.Replace, c.Why)
 		if err != nil {
@@ -269,6 +275,42 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 		}
 		return c.afterwards(ctx, state, out, before)
 	})
+}
+
+// agreed asks before an import deletes automations.
+func (c *importAutomationsCmd) agreed(ctx context.Context, state *app.State, data []byte, out io.Writer) (goOn bool, err error) {
+	if state.Automations.Source() != "" {
+		return false, automation.ErrReadOnly
+	}
+	file, err := automation.ReadFile(c.File, data)
+	if err != nil {
+		return false, err
+	}
+	list, err := state.Automations.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	var gone []string
+	for _, e := range list {
+		if file.Set.Find(e.ID) == nil {
+			gone = append(gone, oneLine(e.ID))
+		}
+	}
+	switch {
+	case len(gone) > 0:
+		return c.ask(c.prose(out), wouldDelete(gone...)...)
+	case c.DryRun:
+		return c.ask(c.prose(out), "No automation would be deleted.")
+	}
+	return true, nil
+}
+
+// wouldDelete says what it means to delete automations.
+func wouldDelete(ids ...string) []string {
+	return []string{
+		"These automations would be deleted: " + strings.Join(ids, ", ") + ".",
+		"What they made would stay, and nobody would get mail. `milepost automations restore` brings one back, switched off.",
+	}
 }
 
 // nothingYet is said after a change that could concern what exists.
@@ -512,16 +554,30 @@ func (c *restoreVersionCmd) Run(ctx context.Context) error {
 
 type deleteAutomationCmd struct {
 	ID string `arg:"" help:"Id of the automation."`
+	consent
 	changing
 }
 
 // Run deletes an automation.
-func (c *deleteAutomationCmd) Run(ctx context.Context) error {
-	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
-		return d.Delete(ctx, byUser(), c.ID, c.Why)
-	}, func(made automation.Change) string {
-		return fmt.Sprintf("%s is deleted. What it made stays as it is; to see and then remove it, run: milepost automations apply %s\n`milepost automations restore %s %d` brings it back.",
-			made.ID, made.ID, made.ID, made.Version)
+func (c *deleteAutomationCmd) Run(ctx context.Context) error { return c.delete(ctx, os.Stdout) }
+
+func (c *deleteAutomationCmd) delete(ctx context.Context, out io.Writer) error {
+	return withQueue(ctx, c.Config, func(state *app.State) error {
+		if state.Automations.Source() != "" {
+			return automation.ErrReadOnly
+		}
+		if _, err := state.Automations.Show(ctx, c.ID); err != nil {
+			return err
+		}
+		if goOn, err := c.ask(c.prose(out), wouldDelete(c.ID)...); err != nil || !goOn {
+			return err
+		}
+		return c.change(ctx, state, out, func(d *operate.Desk) (automation.Change, error) {
+			return d.Delete(ctx, byUser(), c.ID, c.Why)
+		}, func(made automation.Change) string {
+			return fmt.Sprintf("%s is deleted. What it made stays as it is; to see and then remove it, run: milepost automations apply %s\n`milepost automations restore %s %d` brings it back.",
+				made.ID, made.ID, made.ID, made.Version)
+		})
 	})
 }
 

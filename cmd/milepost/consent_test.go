@@ -3,8 +3,14 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestOnlyYesIsYes(t *testing.T) {
@@ -38,6 +44,42 @@ func TestWhatRemovesSomethingFirstSaysWhatAndWhoIsMailed(t *testing.T) {
 	}
 	if n := len(r.subjects()); n != 2 {
 		t.Errorf("%d requests after dry runs, want 2", n)
+	}
+}
+
+func TestWhatEndsSomethingHasADryRun(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
+	env := []string{"MILEPOST_DATA_DIR=" + testdb.DataDir(t)}
+	mine := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(mine, []byte("- { id: mine, name: Mine, on: note.changed, do: [note: {}] }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"people", "add", "dana"}, 0, "dana can sign in"},
+		{[]string{"people", "token", "dana", "--label", "ci"}, 0, "token of dana"},
+		{[]string{"people", "token", "dana", "--revoke", "1", "--dry-run"}, 0, "(ci) would stop working now"},
+		{[]string{"people", "token", "dana", "--list"}, 0, "ci"},
+		{[]string{"people", "token", "dana", "--list", "--dry-run"}, 2, "--dry-run goes with --revoke"},
+		{[]string{"people", "token", "dana", "--revoke", "1", "--yes"}, 0, "token 1 of dana is revoked"},
+		{[]string{"automations", "import", mine, "--dry-run"}, 2, "--dry-run goes with --replace"},
+		{[]string{"automations", "import", mine}, 0, "added"},
+		{[]string{"automations", "import", mine, "--replace", "--dry-run"}, 0, "These automations would be deleted: contact-to-calendarhero-contact, "},
+		{[]string{"automations", "show", "milestone-to-calendar-event"}, 0, "milestone"},
+		{[]string{"automations", "import", mine, "--replace", "-y"}, 0, "deleted"},
+		{[]string{"automations", "import", mine, "--replace", "--dry-run"}, 0, "No automation would be deleted."},
+		{[]string{"automations", "delete", "mine", "--dry-run"}, 0, "These automations would be deleted: mine."},
+		{[]string{"automations", "show", "mine"}, 0, "mine"},
+		{[]string{"automations", "delete", "nobodys", "--dry-run"}, 1, "nobodys"},
+		{[]string{"automations", "delete", "mine", "-y"}, 0, "mine is deleted"},
+	} {
+		if out, status := milepost(t, env, c.args...); status != c.status || !strings.Contains(out, c.says) || slices.Contains(c.args, "--dry-run") && status == 0 && !strings.Contains(out, "Nothing was changed.") {
+			t.Errorf("milepost %s: status %d, want %d with %q:\n%s", strings.Join(c.args, " "), status, c.status, c.says, out)
+		}
 	}
 }
 
