@@ -21,7 +21,7 @@ import (
 type checkCmd struct {
 	Contact  string `help:"Id of a contact to read. Without it, the check asks for a contact that does not exist, which shows the same." placeholder:"ID"`
 	Live     bool   `help:"Read CalendarHero's API, compare it with what Milepost relies on, and write a report without any value of the account. Changes nothing."`
-	Report   string `help:"With --live: the file for the report." default:"milepost-check-live.md" placeholder:"FILE"`
+	Report   string `help:"With --live: the file for the report; milepost-check-live.md by default." placeholder:"FILE"`
 	Location string `help:"With --live: read the CalendarHero account of this connected location." placeholder:"ID"`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
@@ -29,7 +29,12 @@ type checkCmd struct {
 
 // Run tries what a running Milepost needs of both vendors, and changes nothing.
 func (c *checkCmd) Run(ctx context.Context) error {
-	if c.Live {
+	switch {
+	case !c.Live && (c.Report != "" || c.Location != ""):
+		return usageError("--report and --location go with --live; without it, the check tests all locations")
+	case c.Live && (c.JSON || c.Contact != ""):
+		return usageError("--json and --contact do not go with --live, which writes a report to a file")
+	case c.Live:
 		return c.reportLive(ctx, os.Stdout)
 	}
 	return c.report(ctx, os.Stdout)

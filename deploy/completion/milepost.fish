@@ -305,7 +305,7 @@ complete -c milepost -n '__milepost_at " keys drop"' -l dry-run -d 'Show what wo
 complete -c milepost -n '__milepost_at " keys drop"' -l yes -d 'Do not ask for confirmation.'
 complete -c milepost -n '__milepost_at " check"' -l contact -r -d 'Id of a contact to read. Without it, the check asks for a contact that does not exist, which shows the same.'
 complete -c milepost -n '__milepost_at " check"' -l live -d 'Read CalendarHero'\''s API, compare it with what Milepost relies on, and write a report without any value of the account. Changes nothing.'
-complete -c milepost -n '__milepost_at " check"' -l report -r -d 'With --live: the file for the report.'
+complete -c milepost -n '__milepost_at " check"' -l report -r -d 'With --live: the file for the report; milepost-check-live.md by default.'
 complete -c milepost -n '__milepost_at " check"' -l location -r -d 'With --live: read the CalendarHero account of this connected location.'
 complete -c milepost -n '__milepost_at " check"' -l json -d 'Print JSON for programs instead of a table for people.'
 complete -c milepost -n '__milepost_at " recover"' -l replay -d 'The state was lost: process the webhooks in inbox.db again.'
