@@ -136,8 +136,14 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 		}
 	}
 	return withNewState(ctx, c.Config, func(state *app.State) error {
-		err := deskOf(state).ConnectByTokens(ctx, byCommand, c.Location, tokens[0], tokens[1], c.Force)
-		if _, rejected := errors.AsType[*connection.Rejected](err); rejected {
+		connect := func(force bool) error {
+			return deskOf(state).ConnectByTokens(ctx, byCommand, c.Location, tokens[0], tokens[1], force)
+		}
+		err := connect(false)
+		if _, rejected := errors.AsType[*connection.Rejected](err); rejected && c.Force {
+			fmt.Fprintf(os.Stderr, "milepost: the tokens do not work now; --force stores them anyway: %v\n", err)
+			err = connect(true)
+		} else if rejected {
 			return fmt.Errorf("%w\nnothing was stored; to store the tokens anyway, add --force", err)
 		}
 		if err != nil {

@@ -103,6 +103,7 @@ func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", "nobody"}, false, "nobody"},
 		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", "nobody", "--json"}, false, "nobody"},
 		{[]string{"connections", "set", otherPlace, "--token-file", r.token("pit-wrong"), "--calendarhero-file", r.token("ch-commands"), "--force"}, true, "is connected"},
+		{[]string{"connections", "set", otherPlace, "--token-file", r.token("pit-first"), "--force"}, true, "the tokens do not work now; --force stores them anyway: HighLevel: get location " + otherPlace},
 		{[]string{"connections", "remove", otherPlace}, true, "is removed"},
 		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", id, "--location", otherPlace}, false, "the record could not be read"},
 		{[]string{"automations", "test", "task-to-calendar-task", "--task", "task0000000000000001", "--location", otherPlace, "--json"}, false, "the record could not be read"},
