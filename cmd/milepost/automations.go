@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/automation"
 	"milepost/internal/operate"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -69,12 +71,49 @@ func (c changing) change(ctx context.Context, state *app.State, out io.Writer, c
 	} else {
 		_, err = fmt.Fprintln(out, tell(made))
 	}
-	return errors.Join(err, c.afterwards(ctx, state, out, before))
+	return errors.Join(err, c.afterwards(ctx, state, out, before, made))
 }
 
-// afterwards says what a person should know of a change. Programs read nothing of it.
-func (c changing) afterwards(ctx context.Context, state *app.State, out io.Writer, before *mapping.Set) error {
-	return errors.Join(newlyInvited(ctx, state, c.prose(out), before), besideFile(ctx, state, os.Stderr))
+// afterwards says what a person should know of changes. Programs read nothing of it.
+func (c changing) afterwards(ctx context.Context, state *app.State, out io.Writer, before *mapping.Set, made ...automation.Change) error {
+	return errors.Join(newlyInvited(ctx, state, c.prose(out), before), besideFile(ctx, state, os.Stderr), unknownNames(ctx, state, os.Stderr, made))
+}
+
+// namesWait is how long a change of automations waits until their names are compared.
+const namesWait = 5 * time.Second
+
+// unknownNames warns of names in changed automations that a connected location does not
+// have, as `milepost check` does. It is silent about a vendor that does not answer.
+func unknownNames(ctx context.Context, state *app.State, out io.Writer, made []automation.Change) error {
+	named := state.Automations.Named()
+	maps.DeleteFunc(named.Sets, func(_ string, set *mapping.Set) bool {
+		return !slices.ContainsFunc(made, func(c automation.Change) bool {
+			return c.State == mapping.StateOn && slices.Contains([]string{"added", "changed", "restored"}, c.What) && set.Find(c.ID) != nil
+		})
+	})
+	if len(named.Sets) == 0 {
+		return nil
+	}
+	list, err := state.Store.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesWait)
+	defer cancel()
+	for _, conn := range list {
+		if live, err := state.Connections.Lookup(ctx, conn.LocationID); err == nil && conn.State == store.ConnectionActive {
+			check := operate.Check{Say: func(line operate.CheckLine) {
+				if ctx.Err() == nil {
+					fmt.Fprintf(out, "milepost: location %s: %s\n", conn.LocationID, inOneLine(line.Detail))
+				}
+			}}
+			check.Names(ctx, named, live.HighLevel, live.CalendarHero, conn.LocationID)
+		}
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(out, "milepost: the vendors did not answer in time; to compare the names in the automations with the locations, run: milepost check")
+	}
+	return nil
 }
 
 // deskOf is where a command reads and changes things, as the console does.
@@ -273,7 +312,7 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 		default:
 			fmt.Fprintln(out, "\n"+nothingYet)
 		}
-		return c.afterwards(ctx, state, out, before)
+		return c.afterwards(ctx, state, out, before, changes...)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"milepost/internal/sandbox/fakehttp"
 	"milepost/internal/testenv"
 	"milepost/internal/testenv/testdb"
 )
@@ -81,6 +82,35 @@ func TestWhatEndsSomethingHasADryRun(t *testing.T) {
 			t.Errorf("milepost %s: status %d, want %d with %q:\n%s", strings.Join(c.args, " "), status, c.status, c.says, out)
 		}
 	}
+}
+
+func TestAnImportWarnsOfNamesThatTheLocationLacks(t *testing.T) {
+	t.Parallel()
+	r := setupCommands(t)
+	r.connect()
+	imports := func(field string, flags ...string) string {
+		path := filepath.Join(t.TempDir(), "mine.yaml")
+		if err := os.WriteFile(path, []byte("- { id: mine, name: Mine, on: contact.changed, do: [event: { title: x, start: '{{ contact."+field+" }}' }] }\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return r.must(append([]string{"automations", "import", path}, flags...)...)
+	}
+	warns := func(said string, want bool) {
+		t.Helper()
+		if strings.Contains(said, "milepost: location "+place+": automation mine:1: event.start: the location has no field contact.milestone_dat") != want {
+			t.Errorf("it warns: %t, want %t:\n%s", !want, want, said)
+		}
+	}
+	said := imports("milestone_datee")
+	if warns(said, true); !strings.Contains(said, "did you mean contact.milestone_date?") {
+		t.Errorf("it does not say which field was meant:\n%s", said)
+	}
+	warns(imports("milestone_datee"), false) // unchanged
+	warns(imports("milestone_date"), false)
+	warns(imports("milestone_dat", "--draft"), false)
+	warns(r.must("automations", "publish", "mine"), true)
+	r.hl.Faults().Next("*", 20, fakehttp.FailWith(503)) // an import does not need HighLevel
+	warns(imports("milestone_datx"), false)
 }
 
 func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
