@@ -116,6 +116,7 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"check", "--report", missing}, status: 2, says: "--report and --location go with --live"},
 		{args: []string{"check", "--live", "--json"}, status: 2, says: "--json and --contact do not go with --live"},
 		{args: []string{"check"}, status: 1, says: "MILEPOST_CALENDARHERO_TOKEN"},
+		{args: []string{"version", "--licences", "--json"}, status: 2, says: "--json does not go with --licences"},
 		{args: []string{"removals"}, status: 0, says: "Nothing waits to be removed."},
 		{args: []string{"invites"}, status: 0, says: "No request waits for you to agree."},
 		{args: []string{"invites", "allow", "nonsense", "--yes"}, status: 1, says: `no switched-on automation "nonsense"`},
@@ -196,6 +197,7 @@ func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{
 		"connections --json", "connections list --json", "removals --json", "alerts --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "feed-key loc --list --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
+		"alerts --channels --json", "workflow-key loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "feed-key loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

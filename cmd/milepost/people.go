@@ -251,7 +251,12 @@ func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token); err != nil {
+		if c.JSON {
+			err = printJSON(out, map[string]string{"name": c.Name, "label": c.Label, "token": token})
+		} else {
+			_, err = fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token)
+		}
+		if err != nil {
 			return fmt.Errorf("the token was created but could not be shown; --list shows its number, --revoke ends it: %w", err)
 		}
 		return nil
@@ -268,11 +273,14 @@ func (c *personTokenCmd) revoke(ctx context.Context, out io.Writer, r *people.Re
 	if at < 0 {
 		return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), people.ErrNoSuchToken)
 	}
-	if goOn, err := c.ask(out, fmt.Sprintf("The token %d of %s (%s) would stop working now. Programs that use it would get 401.", c.Revoke, c.Name, oneLine(list[at].Label))); err != nil || !goOn {
+	if goOn, err := c.ask(c.prose(out), fmt.Sprintf("The token %d of %s (%s) would stop working now. Programs that use it would get 401.", c.Revoke, c.Name, oneLine(list[at].Label))); err != nil || !goOn {
 		return err
 	}
 	if err := r.RevokeToken(ctx, byCommand, c.Name, c.Revoke); err != nil {
 		return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), err)
+	}
+	if c.JSON {
+		return printJSON(out, map[string]int{"revoked": 1})
 	}
 	fmt.Fprintf(out, "token %d of %s is revoked\n", c.Revoke, c.Name)
 	return nil

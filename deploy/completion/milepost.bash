@@ -61,8 +61,8 @@ _milepost() {
 	" attention ack") words="--help" ;;
 	" attention snooze") words="--for --help" ;;
 	" attention reopen") words="--help" ;;
-	" alerts") words="list test secret --json --help" ;;
-	" alerts list") words="--json --help" ;;
+	" alerts") words="list test secret --channels --json --help" ;;
+	" alerts list") words="--channels --json --help" ;;
 	" alerts test") words="--help" ;;
 	" alerts secret") words="--help" ;;
 	" deliveries") words="list replay --record --outcome --since --limit --json --help" ;;
