@@ -37,6 +37,7 @@ func withAlerts(ctx context.Context, cfg app.Config, do func(*operate.Desk) erro
 }
 
 type listAlertsCmd struct {
+	Channels bool `help:"Show only the channels."`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
@@ -60,6 +61,11 @@ func (c *listAlertsCmd) list(ctx context.Context, out io.Writer) error {
 		found, err := desk.Alerting(ctx)
 		if err != nil {
 			return err
+		}
+		if c.Channels {
+			return printList(out, c.asJSON, found.Channels,
+				column[operate.AlertChannel]{"CHANNEL", func(c operate.AlertChannel) string { return c.Name }},
+				column[operate.AlertChannel]{"TO", func(c operate.AlertChannel) string { return c.To }})
 		}
 		var rows []alertRow
 		for _, m := range found.Messages {

@@ -28,6 +28,9 @@ func TestATestMessageIsSentByTheChannelsThatAreSet(t *testing.T) {
 	if out, status := milepost(t, env, "alerts", "test"); status != 1 || !strings.Contains(out, "MILEPOST_ALERT_PRIVATE_NETWORKS") || strings.Contains(out, "hush") {
 		t.Errorf("to this machine, it ends with %d:\n%s", status, out)
 	}
+	if out, _ := milepost(t, env, "alerts", "--channels", "--json"); !strings.Contains(out, `"name": "webhook"`) || strings.Contains(out, "hush") {
+		t.Errorf("for programs, the channels are:\n%s", out)
+	}
 	if out, status := milepost(t, append(env, "MILEPOST_ALERT_PRIVATE_NETWORKS=true"), "alerts", "test"); status != 0 || !strings.Contains(out, "taken") || strings.Contains(out, "hush") {
 		t.Fatalf("where it is allowed, it ends with %d:\n%s", status, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"milepost/internal/app"
 	"milepost/internal/automation"
 	"milepost/internal/operate"
+	"milepost/internal/store"
 	"milepost/mapping"
 )
 
@@ -59,6 +61,7 @@ func (c changing) run(ctx context.Context, out io.Writer, change func(*operate.D
 }
 
 func (c changing) change(ctx context.Context, state *app.State, out io.Writer, change func(*operate.Desk) (automation.Change, error), tell func(automation.Change) string) error {
+	before := state.Automations.Set()
 	made, err := change(deskOf(state))
 	if err != nil {
 		return err
@@ -68,7 +71,49 @@ func (c changing) change(ctx context.Context, state *app.State, out io.Writer, c
 	} else {
 		_, err = fmt.Fprintln(out, tell(made))
 	}
-	return errors.Join(err, besideFile(ctx, state, os.Stderr))
+	return errors.Join(err, c.afterwards(ctx, state, out, before, made))
+}
+
+// afterwards says what a person should know of changes. Programs read nothing of it.
+func (c changing) afterwards(ctx context.Context, state *app.State, out io.Writer, before *mapping.Set, made ...automation.Change) error {
+	return errors.Join(newlyInvited(ctx, state, c.prose(out), before), besideFile(ctx, state, os.Stderr), unknownNames(ctx, state, os.Stderr, made))
+}
+
+// namesWait is how long a change of automations waits until their names are compared.
+const namesWait = 5 * time.Second
+
+// unknownNames warns of names in changed automations that a connected location does not
+// have, as `milepost check` does. It is silent about a vendor that does not answer.
+func unknownNames(ctx context.Context, state *app.State, out io.Writer, made []automation.Change) error {
+	named := state.Automations.Named()
+	maps.DeleteFunc(named.Sets, func(_ string, set *mapping.Set) bool {
+		return !slices.ContainsFunc(made, func(c automation.Change) bool {
+			return c.State == mapping.StateOn && slices.Contains([]string{"added", "changed", "restored"}, c.What) && set.Find(c.ID) != nil
+		})
+	})
+	if len(named.Sets) == 0 {
+		return nil
+	}
+	list, err := state.Store.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesWait)
+	defer cancel()
+	for _, conn := range list {
+		if live, err := state.Connections.Lookup(ctx, conn.LocationID); err == nil && conn.State == store.ConnectionActive {
+			check := operate.Check{Say: func(line operate.CheckLine) {
+				if ctx.Err() == nil {
+					fmt.Fprintf(out, "milepost: location %s: %s\n", conn.LocationID, inOneLine(line.Detail))
+				}
+			}}
+			check.Names(ctx, named, live.HighLevel, live.CalendarHero, conn.LocationID)
+		}
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(out, "milepost: the vendors did not answer in time; to compare the names in the automations with the locations, run: milepost check")
+	}
+	return nil
 }
 
 // deskOf is where a command reads and changes things, as the console does.
@@ -224,6 +269,7 @@ type importAutomationsCmd struct {
 	File    string `arg:"" help:"The YAML file; - reads standard input."`
 	Draft   bool   `help:"Keep them as drafts. What is live stays as it is." xor:"import"`
 	Replace bool   `help:"Delete the automations that are not in the file." xor:"import"`
+	consent
 	changing
 }
 
@@ -233,11 +279,20 @@ func (c *importAutomationsCmd) Run(ctx context.Context) error {
 }
 
 func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io.Writer) error {
+	if c.DryRun && !c.Replace {
+		return usageError("--dry-run goes with --replace")
+	}
 	data, err := c.read(in)
 	if err != nil {
 		return err
 	}
-	return withState(ctx, c.Config, func(state *app.State) error {
+	return withNewState(ctx, c.Config, func(state *app.State) error {
+		if c.Replace {
+			if goOn, err := c.agreed(ctx, state, data, out); err != nil || !goOn {
+				return err
+			}
+		}
+		before := state.Automations.Set()
 		changes, err := deskOf(state).Import(ctx, byUser(), c.File, data, c.Draft, c.Replace, c.Why)
 		if err != nil {
 			return err
@@ -257,8 +312,44 @@ func (c *importAutomationsCmd) imports(ctx context.Context, in io.Reader, out io
 		default:
 			fmt.Fprintln(out, "\n"+nothingYet)
 		}
-		return besideFile(ctx, state, os.Stderr)
+		return c.afterwards(ctx, state, out, before, changes...)
 	})
+}
+
+// agreed asks before an import deletes automations.
+func (c *importAutomationsCmd) agreed(ctx context.Context, state *app.State, data []byte, out io.Writer) (goOn bool, err error) {
+	if state.Automations.Source() != "" {
+		return false, automation.ErrReadOnly
+	}
+	file, err := automation.ReadFile(c.File, data)
+	if err != nil {
+		return false, err
+	}
+	list, err := state.Automations.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	var gone []string
+	for _, e := range list {
+		if file.Set.Find(e.ID) == nil {
+			gone = append(gone, oneLine(e.ID))
+		}
+	}
+	switch {
+	case len(gone) > 0:
+		return c.ask(c.prose(out), wouldDelete(gone...)...)
+	case c.DryRun:
+		return c.ask(c.prose(out), "No automation would be deleted.")
+	}
+	return true, nil
+}
+
+// wouldDelete says what it means to delete automations.
+func wouldDelete(ids ...string) []string {
+	return []string{
+		"These automations would be deleted: " + strings.Join(ids, ", ") + ".",
+		"What they made would stay, and nobody would get mail. `milepost automations restore` brings one back, switched off.",
+	}
 }
 
 // nothingYet is said after a change that could concern what exists.
@@ -502,16 +593,30 @@ func (c *restoreVersionCmd) Run(ctx context.Context) error {
 
 type deleteAutomationCmd struct {
 	ID string `arg:"" help:"Id of the automation."`
+	consent
 	changing
 }
 
 // Run deletes an automation.
-func (c *deleteAutomationCmd) Run(ctx context.Context) error {
-	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
-		return d.Delete(ctx, byUser(), c.ID, c.Why)
-	}, func(made automation.Change) string {
-		return fmt.Sprintf("%s is deleted. What it made stays as it is; to see and then remove it, run: milepost automations apply %s\n`milepost automations restore %s %d` brings it back.",
-			made.ID, made.ID, made.ID, made.Version)
+func (c *deleteAutomationCmd) Run(ctx context.Context) error { return c.delete(ctx, os.Stdout) }
+
+func (c *deleteAutomationCmd) delete(ctx context.Context, out io.Writer) error {
+	return withQueue(ctx, c.Config, func(state *app.State) error {
+		if state.Automations.Source() != "" {
+			return automation.ErrReadOnly
+		}
+		if _, err := state.Automations.Show(ctx, c.ID); err != nil {
+			return err
+		}
+		if goOn, err := c.ask(c.prose(out), wouldDelete(c.ID)...); err != nil || !goOn {
+			return err
+		}
+		return c.change(ctx, state, out, func(d *operate.Desk) (automation.Change, error) {
+			return d.Delete(ctx, byUser(), c.ID, c.Why)
+		}, func(made automation.Change) string {
+			return fmt.Sprintf("%s is deleted. What it made stays as it is; to see and then remove it, run: milepost automations apply %s\n`milepost automations restore %s %d` brings it back.",
+				made.ID, made.ID, made.ID, made.Version)
+		})
 	})
 }
 
@@ -652,12 +757,16 @@ func (c *addRecipeCmd) Run(ctx context.Context) error {
 	if c.Off {
 		state = mapping.StateOff
 	}
-	return c.run(ctx, os.Stdout, func(d *operate.Desk) (automation.Change, error) {
+	add := func(d *operate.Desk) (automation.Change, error) {
 		return d.AddRecipe(ctx, byUser(), c.ID, state, c.Why)
-	}, func(made automation.Change) string {
+	}
+	tell := func(made automation.Change) string {
 		if c.Off {
 			return fmt.Sprintf("%s is off (version %d). `milepost automations enable %s` switches it on.", made.ID, made.Version, made.ID)
 		}
 		return fmt.Sprintf("%s is %s (version %d). It follows each record when that changes next; to reach all of them now, run: milepost automations apply %s", made.ID, made.State, made.Version, made.ID)
+	}
+	return withNewState(ctx, c.Config, func(state *app.State) error {
+		return c.change(ctx, state, os.Stdout, add, tell)
 	})
 }

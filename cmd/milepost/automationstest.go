@@ -23,11 +23,11 @@ type testAutomationCmd struct {
 	Draft       bool   `help:"Test its draft instead of what is live."`
 	Location    string `placeholder:"ID" help:"The HighLevel location of the record, if Milepost does not know the record yet and several locations are connected."`
 	Contact     string `placeholder:"ID" help:"Test with this contact; beside --task or --note, the contact that it belongs to."`
-	Task        string `placeholder:"ID" help:"Test with this task."`
-	Note        string `placeholder:"ID" help:"Test with this note."`
-	Appointment string `placeholder:"ID" help:"Test with this appointment."`
-	Opportunity string `placeholder:"ID" help:"Test with this opportunity."`
-	Meeting     string `placeholder:"ID" help:"Test with this meeting request of CalendarHero."`
+	Task        string `xor:"record" placeholder:"ID" help:"Test with this task."`
+	Note        string `xor:"record" placeholder:"ID" help:"Test with this note."`
+	Appointment string `xor:"record" placeholder:"ID" help:"Test with this appointment."`
+	Opportunity string `xor:"record" placeholder:"ID" help:"Test with this opportunity."`
+	Meeting     string `xor:"record" placeholder:"ID" help:"Test with this meeting request of CalendarHero."`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
 }
@@ -41,23 +41,38 @@ mailed. It runs the code of a sync, but sends nothing and stores nothing. The au
 // Run tests an automation with a record.
 func (c *testAutomationCmd) Run(ctx context.Context) error { return c.test(ctx, os.Stdout) }
 
+// errUnread makes the exit status follow what was read.
+var errUnread = errors.New("the record could not be read, so the automation was not tested")
+
 func (c *testAutomationCmd) test(ctx context.Context, out io.Writer) error {
+	target := automation.Target{Contact: c.Contact, Task: c.Task, Note: c.Note, Appointment: c.Appointment, Opportunity: c.Opportunity, Meeting: c.Meeting}
+	if target == (automation.Target{}) {
+		return usageError("no record: give --contact, --task, --note, --appointment, --opportunity or --meeting")
+	}
+	target.Location = firstText(c.Location, c.HighLevelLocationID)
 	return withState(ctx, c.Config, func(state *app.State) error {
+		if c.Location != "" {
+			if err := deskOf(state).KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+				return err
+			}
+		}
 		backfill, err := state.Backfill(c.Config)
 		if err != nil {
 			return err
 		}
-		p, err := state.Automations.Preview(ctx, backfill.Syncer, c.ID, c.Draft, automation.Target{
-			Location: firstText(c.Location, c.HighLevelLocationID), Contact: c.Contact, Task: c.Task, Note: c.Note, Appointment: c.Appointment, Opportunity: c.Opportunity, Meeting: c.Meeting,
-		})
+		p, err := state.Automations.Preview(ctx, backfill.Syncer, c.ID, c.Draft, target)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			return printJSON(out, p)
+			err = printJSON(out, p)
+		} else {
+			tellPreview(out, p)
 		}
-		tellPreview(out, p)
-		return nil
+		if err == nil && len(p.Record) == 0 && p.Waits == "" {
+			err = errUnread
+		}
+		return err
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 type checkCmd struct {
 	Contact  string `help:"Id of a contact to read. Without it, the check asks for a contact that does not exist, which shows the same." placeholder:"ID"`
 	Live     bool   `help:"Read CalendarHero's API, compare it with what Milepost relies on, and write a report without any value of the account. Changes nothing."`
-	Report   string `help:"With --live: the file for the report." default:"milepost-check-live.md" placeholder:"FILE"`
+	Report   string `help:"With --live: the file for the report; milepost-check-live.md by default." placeholder:"FILE"`
 	Location string `help:"With --live: read the CalendarHero account of this connected location." placeholder:"ID"`
 	asJSON
 	app.Config `embed:"" group:"Settings"`
@@ -30,7 +29,12 @@ type checkCmd struct {
 
 // Run tries what a running Milepost needs of both vendors, and changes nothing.
 func (c *checkCmd) Run(ctx context.Context) error {
-	if c.Live {
+	switch {
+	case !c.Live && (c.Report != "" || c.Location != ""):
+		return usageError("--report and --location go with --live; without it, the check tests all locations")
+	case c.Live && (c.JSON || c.Contact != ""):
+		return usageError("--json and --contact do not go with --live, which writes a report to a file")
+	case c.Live:
 		return c.reportLive(ctx, os.Stdout)
 	}
 	return c.report(ctx, os.Stdout)
@@ -96,7 +100,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 // stored tries the locations that were connected by OAuth or by command, and
 // returns how many there are. Where Milepost never ran there are none.
 func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error) {
-	if !c.everRan() {
+	if c.FindData("milepost.db") != nil {
 		return 0, nil // nothing is stored yet, and this makes nothing
 	}
 	return n, withState(ctx, c.Config, func(state *app.State) error {
@@ -143,7 +147,7 @@ func (c *checkCmd) named(ctx context.Context) (named automation.Named, err error
 	switch file, err := c.AutomationFile(); {
 	case file != nil:
 		return file.Named(), err
-	case err != nil, !c.everRan():
+	case err != nil, c.FindData("milepost.db") != nil:
 		return named, err
 	}
 	return named, withState(ctx, c.Config, func(state *app.State) error {
@@ -160,12 +164,6 @@ func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkRe
 			row.Location, row.Requests, row.Name, row.Requests, row.Automation))
 	}
 	return err
-}
-
-// everRan reports whether there is a database to look into.
-func (c *checkCmd) everRan() bool {
-	_, err := os.Stat(filepath.Join(c.DataDir, "milepost.db"))
-	return err == nil || c.DatabaseURL != ""
 }
 
 // checkReport prints what was tried, a line each, and keeps it if rows is not nil.

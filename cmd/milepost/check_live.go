@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ func (c *checkCmd) reportLive(ctx context.Context, out io.Writer) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	c.Report = cmp.Or(c.Report, "milepost-check-live.md")
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	var report contract.Report
@@ -76,7 +78,7 @@ func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client
 	if c.Location == "" && c.CalendarHeroToken != "" {
 		return do(c.CalendarHeroClient())
 	}
-	if !c.everRan() {
+	if c.FindData("milepost.db") != nil {
 		return errNoAccount
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {

@@ -70,6 +70,13 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"people", "token", "ann", "--list"}, status: 1, says: `no person is called "ann"`},
 		{args: []string{"deliveries", ""}, status: 2, says: "the argument <location> is empty; perhaps a variable of the shell is not set"},
 		{args: []string{"timeline", "loc", ""}, status: 2, says: "an argument is empty"},
+		{args: []string{"feed-key", "loc", "--user", ""}, status: 2, says: "--user is empty; perhaps a variable of the shell is not set"},
+		{args: []string{"feed-key", "loc", "--contact="}, status: 2, says: "--contact is empty"},
+		{args: []string{"workflow-key", "loc", "--revoke", ""}, status: 2, says: "--revoke is empty"},
+		{args: []string{"forget", "--location", "loc", "--contact", ""}, status: 2, says: "--contact is empty"},
+		{args: []string{"timeline", "loc", "--contact", ""}, status: 2, says: "--contact is empty"},
+		{args: []string{"connections", "set", "loc", "--token-file", ""}, status: 2, says: "--token-file"},
+		{args: []string{"connections", "--calendarhero-token", "", "--public-url="}, status: 0, says: "No location"},
 		{args: []string{"people", "remove", "ann"}, status: 1, says: `no person is called "ann"`},
 		{args: []string{"keys", "drop", "--dry-run"}, status: 0, says: "Nothing was changed."},
 		{args: []string{"backup", broken}, status: 1, says: "is no archive of `milepost backup`"},
@@ -105,7 +112,11 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"connections", "--calendarhero-token=s3cret"}, status: 0, says: "MILEPOST_CALENDARHERO_TOKEN_FILE", silent: "s3cret"},
 		{args: []string{"connections"}, env: []string{"MILEPOST_CALENDARHERO_TOKEN=s3cret"}, status: 0, says: "No location", silent: "list of processes"},
 		{args: []string{"connections", "remove", "nowhere"}, status: 1, says: "not connected"},
+		{args: []string{"check", "--location", "nowhere"}, status: 2, says: "--report and --location go with --live"},
+		{args: []string{"check", "--report", missing}, status: 2, says: "--report and --location go with --live"},
+		{args: []string{"check", "--live", "--json"}, status: 2, says: "--json and --contact do not go with --live"},
 		{args: []string{"check"}, status: 1, says: "MILEPOST_CALENDARHERO_TOKEN"},
+		{args: []string{"version", "--licences", "--json"}, status: 2, says: "--json does not go with --licences"},
 		{args: []string{"removals"}, status: 0, says: "Nothing waits to be removed."},
 		{args: []string{"invites"}, status: 0, says: "No request waits for you to agree."},
 		{args: []string{"invites", "allow", "nonsense", "--yes"}, status: 1, says: `no switched-on automation "nonsense"`},
@@ -124,6 +135,9 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"backfill", "--since", "yesterday"}, status: 2, says: "backfill --help"},
 		{args: []string{"backfill", "--since", "all"}, status: 2, says: "--location"},
 		{args: []string{"forget", "--contact", "c1"}, status: 2, says: "--location"},
+		{args: []string{"automations", "test", "task-to-calendar-task"}, status: 2, says: "no record: give --contact"},
+		{args: []string{"automations", "test", "task-to-calendar-task", "--task", "t1", "--note", "n1"}, status: 2, says: "--task and --note can't be used together"},
+		{args: []string{"automations", "test", "task-to-calendar-task", "--task", "t1", "--location", "nowhere"}, status: 1, says: "location nowhere is not connected"},
 		{args: []string{"recipes", "check", "milestone-to-calendar-event"}, status: 2, says: "--location"},
 		{args: []string{"deliveries", "replay"}, status: 2, says: "replay --help"},
 		{args: []string{"deliveries", "replay", "--outcome", "great"}, status: 2, says: "there is no outcome"},
@@ -149,11 +163,41 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 	}
 }
 
+func TestAFolderWithoutDataIsSaidAndStaysEmpty(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
+	token := filepath.Join(t.TempDir(), "token")
+	mine := filepath.Join(t.TempDir(), "mine.yaml")
+	for path, text := range map[string]string{token: "ch-token", mine: "- name: Mine\n  on: task.changed\n  do:\n    - task:\n        title: X\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args  string
+		first bool // it may come before the first `milepost serve`
+	}{
+		{args: "attention"}, {args: "invites"}, {args: "timeline loc"}, {args: "automations pause task-to-calendar-task"}, {args: "backfill --since all --location loc"},
+		{args: "automations"}, {args: "deliveries"}, {args: "people"}, {args: "keys rotate"}, {args: "connections"}, {args: "recover --skip"},
+		{args: "people add ann", first: true}, {args: "connections set loc --force --calendarhero-file " + token, first: true}, {args: "connections allow company", first: true},
+		{args: "recipes add milestone-to-calendar-event", first: true}, {args: "automations import " + mine, first: true},
+	} {
+		dir := filepath.Join(t.TempDir(), "data")
+		out, status := milepost(t, []string{"MILEPOST_DATA_DIR=" + dir}, strings.Fields(c.args)...)
+		_, err := os.Stat(dir)
+		none := strings.Contains(out, "there is no Milepost data in "+dir) && strings.Contains(out, "set MILEPOST_DATA_DIR")
+		if c.first && (none || err != nil) || !c.first && (status != 1 || !none || err == nil) {
+			t.Errorf("milepost %s in a folder without data: status %d, the folder: %v\n%s", c.args, status, err, out)
+		}
+	}
+}
+
 func TestEverythingThatListsPrintsJSON(t *testing.T) {
 	testenv.Long(t)
 	t.Parallel()
 	for _, args := range []string{
 		"connections --json", "connections list --json", "removals --json", "alerts --json", "invites --json", "requests --json", "hooks --json", "workflow-key loc --list --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "feed-key loc --list --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "timeline loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "check --json", "version --json",
+		"alerts --channels --json", "workflow-key loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t", "feed-key loc --json --highlevel-location-id loc --highlevel-token t --calendarhero-token t",
 	} {
 		t.Run(args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)

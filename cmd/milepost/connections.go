@@ -135,9 +135,15 @@ func (c *setConnectionCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("%s must contain exactly one token", path)
 		}
 	}
-	return withState(ctx, c.Config, func(state *app.State) error {
-		err := deskOf(state).ConnectByTokens(ctx, byCommand, c.Location, tokens[0], tokens[1], c.Force)
-		if _, rejected := errors.AsType[*connection.Rejected](err); rejected {
+	return withNewState(ctx, c.Config, func(state *app.State) error {
+		connect := func(force bool) error {
+			return deskOf(state).ConnectByTokens(ctx, byCommand, c.Location, tokens[0], tokens[1], force)
+		}
+		err := connect(false)
+		if _, rejected := errors.AsType[*connection.Rejected](err); rejected && c.Force {
+			fmt.Fprintf(os.Stderr, "milepost: the tokens do not work now; --force stores them anyway: %v\n", err)
+			err = connect(true)
+		} else if rejected {
 			return fmt.Errorf("%w\nnothing was stored; to store the tokens anyway, add --force", err)
 		}
 		if err != nil {
@@ -156,7 +162,7 @@ type allowAgencyCmd struct {
 
 // Run allows the agency.
 func (c *allowAgencyCmd) Run(ctx context.Context) error {
-	return withState(ctx, c.Config, func(state *app.State) error {
+	return withNewState(ctx, c.Config, func(state *app.State) error {
 		if goOn, err := c.ask(os.Stdout,
 			fmt.Sprintf("Agency %s could connect all of its locations. Locations without their own CalendarHero account would use the one of MILEPOST_CALENDARHERO_TOKEN.", c.Company),
 			"No command revokes the permission. Nobody gets mail now. Once a location is connected, its automations mail the people that they invite.",
@@ -200,8 +206,18 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 	})
 }
 
-// withState opens the state for the length of a command.
-func withState(ctx context.Context, cfg app.Config, do func(*app.State) error) (err error) {
+// withState opens the state for the length of a command. It fails, and creates nothing, if
+// there is none.
+func withState(ctx context.Context, cfg app.Config, do func(*app.State) error) error {
+	if err := cfg.FindData("milepost.db"); err != nil {
+		return err
+	}
+	return withNewState(ctx, cfg, do)
+}
+
+// withNewState is withState for commands that may come before the first `milepost serve`: it
+// creates the data if there is none.
+func withNewState(ctx context.Context, cfg app.Config, do func(*app.State) error) (err error) {
 	state, err := app.OpenState(ctx, cfg, zerolog.Nop())
 	if err != nil {
 		return err

@@ -3,8 +3,15 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"milepost/internal/sandbox/fakehttp"
+	"milepost/internal/testenv"
+	"milepost/internal/testenv/testdb"
 )
 
 func TestOnlyYesIsYes(t *testing.T) {
@@ -41,6 +48,71 @@ func TestWhatRemovesSomethingFirstSaysWhatAndWhoIsMailed(t *testing.T) {
 	}
 }
 
+func TestWhatEndsSomethingHasADryRun(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
+	env := []string{"MILEPOST_DATA_DIR=" + testdb.DataDir(t)}
+	mine := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(mine, []byte("- { id: mine, name: Mine, on: note.changed, do: [note: {}] }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"people", "add", "dana"}, 0, "dana can sign in"},
+		{[]string{"people", "token", "dana", "--label", "ci"}, 0, "token of dana"},
+		{[]string{"people", "token", "dana", "--revoke", "1", "--dry-run"}, 0, "(ci) would stop working now"},
+		{[]string{"people", "token", "dana", "--list"}, 0, "ci"},
+		{[]string{"people", "token", "dana", "--list", "--dry-run"}, 2, "--dry-run goes with --revoke"},
+		{[]string{"people", "token", "dana", "--revoke", "1", "--yes"}, 0, "token 1 of dana is revoked"},
+		{[]string{"automations", "import", mine, "--dry-run"}, 2, "--dry-run goes with --replace"},
+		{[]string{"automations", "import", mine}, 0, "added"},
+		{[]string{"automations", "import", mine, "--replace", "--dry-run"}, 0, "These automations would be deleted: contact-to-calendarhero-contact, "},
+		{[]string{"automations", "show", "milestone-to-calendar-event"}, 0, "milestone"},
+		{[]string{"automations", "import", mine, "--replace", "-y"}, 0, "deleted"},
+		{[]string{"automations", "import", mine, "--replace", "--dry-run"}, 0, "No automation would be deleted."},
+		{[]string{"automations", "delete", "mine", "--dry-run"}, 0, "These automations would be deleted: mine."},
+		{[]string{"automations", "show", "mine"}, 0, "mine"},
+		{[]string{"automations", "delete", "nobodys", "--dry-run"}, 1, "nobodys"},
+		{[]string{"automations", "delete", "mine", "-y"}, 0, "mine is deleted"},
+	} {
+		if out, status := milepost(t, env, c.args...); status != c.status || !strings.Contains(out, c.says) || slices.Contains(c.args, "--dry-run") && status == 0 && !strings.Contains(out, "Nothing was changed.") {
+			t.Errorf("milepost %s: status %d, want %d with %q:\n%s", strings.Join(c.args, " "), status, c.status, c.says, out)
+		}
+	}
+}
+
+func TestAnImportWarnsOfNamesThatTheLocationLacks(t *testing.T) {
+	t.Parallel()
+	r := setupCommands(t)
+	r.connect()
+	imports := func(field string, flags ...string) string {
+		path := filepath.Join(t.TempDir(), "mine.yaml")
+		if err := os.WriteFile(path, []byte("- { id: mine, name: Mine, on: contact.changed, do: [event: { title: x, start: '{{ contact."+field+" }}' }] }\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return r.must(append([]string{"automations", "import", path}, flags...)...)
+	}
+	warns := func(said string, want bool) {
+		t.Helper()
+		if strings.Contains(said, "milepost: location "+place+": automation mine:1: event.start: the location has no field contact.milestone_dat") != want {
+			t.Errorf("it warns: %t, want %t:\n%s", !want, want, said)
+		}
+	}
+	said := imports("milestone_datee")
+	if warns(said, true); !strings.Contains(said, "did you mean contact.milestone_date?") {
+		t.Errorf("it does not say which field was meant:\n%s", said)
+	}
+	warns(imports("milestone_datee"), false) // unchanged
+	warns(imports("milestone_date"), false)
+	warns(imports("milestone_dat", "--draft"), false)
+	warns(r.must("automations", "publish", "mine"), true)
+	r.hl.Faults().Next("*", 20, fakehttp.FailWith(503)) // an import does not need HighLevel
+	warns(imports("milestone_datx"), false)
+}
+
 func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 	t.Parallel()
 	r := setupCommands(t)
@@ -58,6 +130,14 @@ func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 		{[]string{"timeline", "nowhere"}, false, "these are: " + place},
 		{[]string{"timeline", place, "--contact", "nobody00000000000001"}, false, "knows nothing about contact nobody00000000000001"},
 		{[]string{"timeline", place, "--contact", "nobody00000000000001", "--json"}, false, "knows nothing about"},
+		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", "nobody"}, false, "nobody"},
+		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", "nobody", "--json"}, false, "nobody"},
+		{[]string{"connections", "set", otherPlace, "--token-file", r.token("pit-wrong"), "--calendarhero-file", r.token("ch-commands"), "--force"}, true, "is connected"},
+		{[]string{"connections", "set", otherPlace, "--token-file", r.token("pit-first"), "--force"}, true, "the tokens do not work now; --force stores them anyway: HighLevel: get location " + otherPlace},
+		{[]string{"connections", "remove", otherPlace}, true, "is removed"},
+		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", id, "--location", otherPlace}, false, "the record could not be read"},
+		{[]string{"automations", "test", "task-to-calendar-task", "--task", "task0000000000000001", "--location", otherPlace, "--json"}, false, "the record could not be read"},
+		{[]string{"automations", "test", "milestone-to-calendar-event", "--contact", id}, true, "Nothing was sent."},
 		{[]string{"connections", "set", place, "--token-file", r.token("pit-wrong")}, false, "--force"},
 		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong")}, false, "CalendarHero"},
 		{[]string{"connections", "set", place, "--calendarhero-file", r.token("ch-wrong"), "--force"}, true, "is connected"},

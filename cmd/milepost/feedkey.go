@@ -54,7 +54,8 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if err := printURL(out, "Calendar of "+feedOwner(feed)+" of location "+c.Location, link, state.Connections.Address()); err != nil {
+		made := newURL{URL: link, Location: c.Location, Contact: c.Contact, User: c.User}
+		if err := printURL(out, c.asJSON, "Calendar of "+feedOwner(feed)+" of location "+c.Location, made, state.Connections.Address()); err != nil || c.JSON {
 			return err
 		}
 		fmt.Fprintln(out, "docs/feed.md says how to subscribe. Anyone who knows this URL can read the names, dates and notes in it.")
@@ -66,13 +67,13 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 func (c *feedKeyCmd) revoke(ctx context.Context, desk *operate.Desk, out io.Writer) error {
 	keys, err := desk.FeedLinks(ctx, c.Location, c.Revoke)
 	if err != nil {
-		return revoked(out, 0, err, "")
+		return revoked(out, c.asJSON, 0, err, "")
 	}
-	if goOn, err := c.ask(out, fmt.Sprintf("%d feed keys of location %s would stop working now.", len(keys), c.Location), "Calendars that subscribe to these URLs would get no more changes. Nobody would get mail."); err != nil || !goOn {
+	if goOn, err := c.ask(c.prose(out), fmt.Sprintf("%d feed keys of location %s would stop working now.", len(keys), c.Location), "Calendars that subscribe to these URLs would get no more changes. Nobody would get mail."); err != nil || !goOn {
 		return err
 	}
 	n, err := desk.EndFeedLinks(ctx, byCommand, c.Location, c.Revoke)
-	return revoked(out, n, err, "requests for these calendars get 404")
+	return revoked(out, c.asJSON, n, err, "requests for these calendars get 404")
 }
 
 // feedOwner names the records that a feed shows.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +86,15 @@ func TestAFeedKeyIsShownOnceListedAndRevoked(t *testing.T) {
 	}
 	if _, ok := all(); !ok {
 		t.Error("another key was revoked with it")
+	}
+	said, err := run(func(c *feedKeyCmd) { c.JSON, c.User, c.Force = true, "u1", true })
+	if made := (newURL{}); json.Unmarshal([]byte(said), &made) != nil || !url.MatchString(made.URL+"\n") || made.User != "u1" {
+		t.Errorf("%v, for programs: %s", err, said)
+	}
+	lines := strings.Fields(list())
+	id := lines[slices.Index(lines, "user")-2]
+	if said, err := run(func(c *feedKeyCmd) { c.JSON, c.Revoke = true, id }); err != nil || said != "{\n  \"revoked\": 1\n}\n" {
+		t.Errorf("%v, a revocation for programs: %s", err, said)
 	}
 	for what, change := range map[string]func(*feedKeyCmd){
 		"an id that is not there":  func(c *feedKeyCmd) { c.Revoke = "00000000" },

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -133,6 +134,40 @@ func heldInvites(ctx context.Context, state *app.State, requests []mapping.Reque
 	}
 	held, err := state.Store.HeldInvites(ctx, items, time.Now())
 	return inviteRows(held, names), err
+}
+
+// newlyInvited says which automations invite others than the account's owner since a change,
+// and how many open requests stay with the owner.
+func newlyInvited(ctx context.Context, state *app.State, out io.Writer, before *mapping.Set) error {
+	set, was := state.Automations.Set(), before.InvitesOthers()
+	requests := slices.DeleteFunc(set.InvitesOthers(), func(r mapping.Request) bool {
+		return slices.ContainsFunc(was, func(w mapping.Request) bool { return w.Key == r.Key })
+	})
+	rows, err := heldInvites(ctx, state, requests)
+	if err != nil {
+		return err
+	}
+	told := ""
+	for _, r := range requests {
+		id, held := automationOf(r.Key), 0
+		if id == told {
+			continue
+		}
+		told = id
+		who := slices.DeleteFunc(set.Find(id).Mails(), func(m mapping.Mailed) bool {
+			return m.Maybe || m.Operation != "" || m.Who == mapping.InviteOwner
+		})
+		fmt.Fprintf(out, "New requests of %s invite %s, and CalendarHero mails the invitations.\n", id, mailedText(who))
+		for _, row := range rows {
+			if row.Automation == id {
+				held += row.Requests
+			}
+		}
+		if held > 0 {
+			fmt.Fprintf(out, "Its %d open requests stay with the account's owner until you run: milepost invites allow %s\n", held, id)
+		}
+	}
+	return nil
 }
 
 // inviteRows puts the items of an automation together.

@@ -22,24 +22,7 @@ func TestInvitesShowsWhatWaitsAndLetsItGoOnce(t *testing.T) {
 	if err := os.WriteFile(file, []byte("- { id: closing, name: Closing day, on: contact.changed, do: [event: { title: x, start: '{{ contact.closing }}', invite: contact }] }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.OpenSQLite(t.Context(), dir)
-	if err == nil {
-		_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range []string{"jane", "john"} {
-		if err := st.SaveLink(t.Context(), store.Link{
-			Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: id}, Item: "closing/1", ItemKind: "event", State: store.LinkLive,
-			ObjectID: id, Invited: "owner", Meeting: "pending", End: time.Now().Add(time.Hour),
-		}, time.Now(), nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := st.Close(); err != nil {
-		t.Fatal(err)
-	}
+	openRequests(t, dir)
 	cfg := app.Config{DataDir: dir, Automations: file}
 	list := func() string {
 		var out bytes.Buffer
@@ -75,4 +58,73 @@ func TestInvitesShowsWhatWaitsAndLetsItGoOnce(t *testing.T) {
 	if said := list(); said != "No request waits for you to agree.\n" {
 		t.Errorf("it still shows:\n%s", said)
 	}
+}
+
+// openRequests leaves two open requests of the automation closing, both with the owner.
+func openRequests(t *testing.T, dir string) {
+	t.Helper()
+	st, err := store.OpenSQLite(t.Context(), dir)
+	if err == nil {
+		_, err = st.NewQueue(store.QueueConfig{Logger: slog.New(slog.DiscardHandler)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"jane", "john"} {
+		if err := st.SaveLink(t.Context(), store.Link{
+			Entity: store.Entity{LocationID: "loc", Kind: "contact", ID: id}, Item: "closing/1", ItemKind: "event", State: store.LinkLive,
+			ObjectID: id, Invited: "owner", Meeting: "pending", End: time.Now().Add(time.Hour),
+		}, time.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAChangeThatInvitesOthersSaysSo(t *testing.T) {
+	testenv.Long(t)
+	t.Parallel()
+	dir := testdb.DataDir(t)
+	openRequests(t, dir)
+	cfg := changing{Config: app.Config{DataDir: dir}}
+	imports := func(invite, state string, draft bool) string {
+		file := filepath.Join(t.TempDir(), "mine.yaml")
+		text := "- { id: closing, name: Closing day, state: " + state + ", on: contact.changed, do: [event: { title: x, start: '{{ contact.closing }}', invite: " + invite + " }] }\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := (&importAutomationsCmd{File: file, Draft: draft, changing: cfg}).imports(t.Context(), nil, &out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	const warning = "New requests of closing invite the contact, and CalendarHero mails the invitations.\nIts 2 open requests stay with the account's owner until you run: milepost invites allow closing\n"
+	expect := func(said string, want bool) {
+		t.Helper()
+		if strings.Contains(said, warning) != want {
+			t.Errorf("it warns: %t, want %t:\n%s", !want, want, said)
+		}
+	}
+	expect(imports("owner", "on", false), false)
+	expect(imports("contact", "on", false), true)
+	expect(imports("contact", "on", false), false) // it did so before
+	expect(imports("owner", "on", false), false)
+	expect(imports("contact", "on", true), false) // a draft
+	var out bytes.Buffer
+	if err := (&publishDraftCmd{ID: "closing", changing: cfg}).publish(t.Context(), &out); err != nil {
+		t.Error(err)
+	}
+	expect(out.String(), true)
+	expect(imports("contact", "off", false), false)
+	out.Reset()
+	if err := (&enableAutomationCmd{ID: "closing", changing: cfg}).enable(t.Context(), &out, false); err != nil {
+		t.Error(err)
+	}
+	expect(out.String(), true)
+	cfg.JSON = true
+	imports("owner", "on", false)
+	expect(imports("contact", "on", false), false) // it goes to standard error
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,6 +13,15 @@ import (
 // asJSON is the flag of every command that lists something.
 type asJSON struct {
 	JSON bool `name:"json" help:"Print JSON for programs instead of a table for people."`
+}
+
+// prose is where a command tells people something beside its output: out, unless programs
+// read that.
+func (a asJSON) prose(out io.Writer) io.Writer {
+	if a.JSON {
+		return os.Stderr
+	}
+	return out
 }
 
 // printJSON writes v indented. A nil slice is an empty array.

@@ -105,8 +105,8 @@ func run(args []string) int {
 		}
 		return exitUsage
 	}
-	if name := emptyArgument(command); name != "" {
-		fmt.Fprintf(os.Stderr, "milepost: the argument <%s> is empty; perhaps a variable of the shell is not set\n", name)
+	if empty := emptyArgument(command); empty != "" {
+		fmt.Fprintf(os.Stderr, "milepost: %s is empty; perhaps a variable of the shell is not set\n", empty)
 		return exitUsage
 	}
 	for _, flag := range secretFlags(command) {

@@ -117,7 +117,7 @@ func (c *addPersonCmd) run(ctx context.Context, in io.Reader, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	return withState(ctx, c.Config, func(state *app.State) error {
+	return withNewState(ctx, c.Config, func(state *app.State) error {
 		if err := registry(state).Add(ctx, byCommand, c.Name, password, people.Role(c.Role)); err != nil {
 			return fmt.Errorf("add %q: %w", oneLine(c.Name), err)
 		}
@@ -210,6 +210,7 @@ type personTokenCmd struct {
 	Label string `xor:"what" placeholder:"TEXT" help:"What the token is for."`
 	List  bool   `xor:"what" help:"List the person's tokens instead of creating one. Only their numbers and labels are stored, not the tokens."`
 	asJSON
+	consent
 	Revoke     int64 `xor:"what" placeholder:"NUMBER" help:"Revoke a token now: the number that --list shows."`
 	app.Config `embed:"" group:"Settings"`
 }
@@ -227,6 +228,9 @@ type tokenRow struct {
 }
 
 func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
+	if c.DryRun && c.Revoke == 0 {
+		return usageError("--dry-run goes with --revoke")
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		if c.List || c.Revoke != 0 {
 			if err := personExists(ctx, state.Store, c.Name); err != nil {
@@ -238,11 +242,7 @@ func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
 		case c.List:
 			return c.list(ctx, out, r)
 		case c.Revoke != 0:
-			if err := r.RevokeToken(ctx, byCommand, c.Name, c.Revoke); err != nil {
-				return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), err)
-			}
-			fmt.Fprintf(out, "token %d of %s is revoked\n", c.Revoke, c.Name)
-			return nil
+			return c.revoke(ctx, out, r)
 		}
 		token, err := r.NewToken(ctx, byCommand, c.Name, c.Label)
 		if errors.Is(err, people.ErrInvalid) {
@@ -251,11 +251,39 @@ func (c *personTokenCmd) run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token); err != nil {
+		if c.JSON {
+			err = printJSON(out, map[string]string{"name": c.Name, "label": c.Label, "token": token})
+		} else {
+			_, err = fmt.Fprintf(out, "token of %s, which is not shown again: %s\n", c.Name, token)
+		}
+		if err != nil {
 			return fmt.Errorf("the token was created but could not be shown; --list shows its number, --revoke ends it: %w", err)
 		}
 		return nil
 	})
+}
+
+// revoke asks, and revokes a token.
+func (c *personTokenCmd) revoke(ctx context.Context, out io.Writer, r *people.Registry) error {
+	list, err := r.Tokens(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(list, func(t store.PersonToken) bool { return t.ID == c.Revoke })
+	if at < 0 {
+		return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), people.ErrNoSuchToken)
+	}
+	if goOn, err := c.ask(c.prose(out), fmt.Sprintf("The token %d of %s (%s) would stop working now. Programs that use it would get 401.", c.Revoke, c.Name, oneLine(list[at].Label))); err != nil || !goOn {
+		return err
+	}
+	if err := r.RevokeToken(ctx, byCommand, c.Name, c.Revoke); err != nil {
+		return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), err)
+	}
+	if c.JSON {
+		return printJSON(out, map[string]int{"revoked": 1})
+	}
+	fmt.Fprintf(out, "token %d of %s is revoked\n", c.Revoke, c.Name)
+	return nil
 }
 
 func (c *personTokenCmd) list(ctx context.Context, out io.Writer, r *people.Registry) error {

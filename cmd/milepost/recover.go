@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"milepost/internal/app"
 	"milepost/internal/inbox"
 )
 
 type recoverCmd struct {
-	Replay     bool `xor:"choice" required:"" help:"The state was lost: process the webhooks in inbox.db again."`
-	Skip       bool `xor:"choice" required:"" help:"Start over: skip the webhooks in inbox.db, and process only those that arrive from now on."`
+	Replay bool `xor:"choice" required:"" help:"The state was lost: process the webhooks in inbox.db again."`
+	Skip   bool `xor:"choice" required:"" help:"Start over: skip the webhooks in inbox.db, and process only those that arrive from now on."`
+	consent
 	app.Config `embed:"" group:"Settings"`
 }
 
@@ -23,6 +25,19 @@ func (c *recoverCmd) decide(ctx context.Context, out io.Writer) error {
 	choice, what := inbox.Replay, "will be processed again"
 	if c.Skip {
 		choice, what = inbox.Skip, "will be skipped"
+	}
+	if c.Skip || c.DryRun {
+		n, err := app.Recover(ctx, c.Config, inbox.AskFirst)
+		if err != nil {
+			return err
+		}
+		would := []string{fmt.Sprintf("%d webhooks in inbox.db %s.", n, strings.Replace(what, "will", "would", 1))}
+		if c.Skip {
+			would = append(would, "What they tell would reach CalendarHero only when their records change again, or by `milepost backfill`. Nobody would get mail.")
+		}
+		if goOn, err := c.ask(out, would...); err != nil || !goOn {
+			return err
+		}
 	}
 	n, err := app.Recover(ctx, c.Config, choice)
 	if err != nil {

@@ -60,6 +60,9 @@ func TestAfterTheStateIsLostAPersonSaysWhatBecomesOfTheWebhooks(t *testing.T) {
 			if out, err := r.run("recover"); err == nil {
 				t.Errorf("recover decided by itself:\n%s", out)
 			}
+			if out := r.must("recover", choice, "--dry-run"); !strings.Contains(out, "1 webhooks in inbox.db would be ") || !strings.Contains(out, "Nothing was changed.") {
+				t.Errorf("recover --dry-run said %q", out)
+			}
 			if out := r.must("recover", choice); !strings.Contains(out, "webhooks in inbox.db") {
 				t.Errorf("recover said %q", out)
 			}

@@ -139,11 +139,15 @@ func unexpected(at *kong.Node, argument string) string {
 	return message
 }
 
-// emptyArgument returns the name of an argument that is an empty text; "" if there is none.
+// emptyArgument names an argument or flag of the command line that is an empty text; "" if
+// there is none. An empty setting counts as not set, as it does in the environment.
 func emptyArgument(command *kong.Context) string {
 	for _, part := range command.Path {
-		if at := part.Positional; at != nil && at.Target.Kind() == reflect.String && at.Target.String() == "" {
-			return at.Name
+		switch at, flag := part.Positional, part.Flag; {
+		case at != nil && at.Target.Kind() == reflect.String && at.Target.String() == "":
+			return "the argument <" + at.Name + ">"
+		case flag != nil && !part.Resolved && len(flag.Envs) == 0 && flag.Target.Kind() == reflect.String && flag.Target.String() == "":
+			return "--" + flag.Name
 		}
 	}
 	return ""

@@ -18,6 +18,8 @@ type versionCmd struct {
 func (c versionCmd) Run() error {
 	info := version.Get()
 	switch {
+	case c.Licences && c.JSON:
+		return usageError("--json does not go with --licences, which prints a text")
 	case c.Licences:
 		text, err := licences.Text()
 		if err != nil {

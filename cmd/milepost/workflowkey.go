@@ -56,7 +56,8 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		if err != nil {
 			return err
 		}
-		if err := printURL(out, "URL for the Webhook actions of location "+c.Location, link, state.Connections.Address()); err != nil {
+		made := newURL{URL: link, Location: c.Location, OlderUntil: moment(until)}
+		if err := printURL(out, c.asJSON, "URL for the Webhook actions of location "+c.Location, made, state.Connections.Address()); err != nil || c.JSON {
 			return err
 		}
 		fmt.Fprintln(out, "docs/workflows.md says what else to paste. Anyone who knows this URL can send webhooks for the location.")
@@ -73,13 +74,13 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 func (c *workflowKeyCmd) revoke(ctx context.Context, desk *operate.Desk, out io.Writer) error {
 	ending, err := desk.WorkflowLinks(ctx, c.Location, c.Revoke)
 	if err != nil {
-		return revoked(out, 0, err, "")
+		return revoked(out, c.asJSON, 0, err, "")
 	}
-	if goOn, err := c.ask(out, fmt.Sprintf("%d workflow keys of location %s would stop working now.", len(ending), c.Location), "Milepost would reject the webhooks that workflows send to these URLs, and what they ask for would not happen. Nobody would get mail."); err != nil || !goOn {
+	if goOn, err := c.ask(c.prose(out), fmt.Sprintf("%d workflow keys of location %s would stop working now.", len(ending), c.Location), "Milepost would reject the webhooks that workflows send to these URLs, and what they ask for would not happen. Nobody would get mail."); err != nil || !goOn {
 		return err
 	}
 	n, err := desk.EndWorkflowLinks(ctx, byCommand, c.Location, c.Revoke)
-	return revoked(out, n, err, "Milepost rejects webhooks to these URLs")
+	return revoked(out, c.asJSON, n, err, "Milepost rejects webhooks to these URLs")
 }
 
 func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.WorkflowKey, now time.Time) error {
@@ -113,9 +114,12 @@ func listWorkflowKeys(out io.Writer, as asJSON, location string, keys []store.Wo
 }
 
 // revoked says how many keys were revoked, and what that means.
-func revoked(out io.Writer, n int64, err error, means string) error {
+func revoked(out io.Writer, as asJSON, n int64, err error, means string) error {
 	if _, ok := errors.AsType[*operate.NoKey](err); ok {
 		return fmt.Errorf("%w; --list shows the ids", err)
+	}
+	if err == nil && as.JSON {
+		return printJSON(out, map[string]int64{"revoked": n})
 	}
 	if err == nil {
 		fmt.Fprintf(out, "%d revoked: %s from now on\n", n, means)
@@ -123,13 +127,27 @@ func revoked(out io.Writer, n int64, err error, means string) error {
 	return err
 }
 
+// newURL is a URL with a key in it, for programs.
+type newURL struct {
+	URL        string     `json:"url"`
+	Location   string     `json:"location"`
+	Contact    string     `json:"contact,omitempty"`
+	User       string     `json:"user,omitempty"`
+	OlderUntil *time.Time `json:"older_valid_until,omitempty"` // the older keys, with --rotate
+}
+
 // printURL shows a URL with a key in it, which is kept nowhere.
-func printURL(out io.Writer, what, link, publicURL string) error {
-	if _, err := fmt.Fprintf(out, "%s, shown this once:\n\n  %s\n\n", what, link); err != nil {
+func printURL(out io.Writer, as asJSON, what string, made newURL, publicURL string) (err error) {
+	if as.JSON {
+		err = printJSON(out, made)
+	} else {
+		_, err = fmt.Fprintf(out, "%s, shown this once:\n\n  %s\n\n", what, made.URL)
+	}
+	if err != nil {
 		return fmt.Errorf("the key was created but could not be shown; --list shows its id, --revoke ends it: %w", err)
 	}
 	if publicURL == "" {
-		fmt.Fprintln(out, "Replace YOUR-HOST by your own host, or set MILEPOST_PUBLIC_URL.")
+		fmt.Fprintln(as.prose(out), "Replace YOUR-HOST by your own host, or set MILEPOST_PUBLIC_URL.")
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ _milepost() {
 	" automations list") words="--json --help" ;;
 	" automations show") words="--draft --json --help" ;;
 	" automations export") words="--json --help" ;;
-	" automations import") words="--draft --replace --why --json --help" ;;
+	" automations import") words="--draft --replace --dry-run --yes --why --json --help" ;;
 	" automations publish") words="--why --json --help" ;;
 	" automations discard") words="--why --json --help" ;;
 	" automations enable") words="--dry-run --yes --why --json --help" ;;
@@ -35,7 +35,7 @@ _milepost() {
 	" automations restore") words="--why --json --help" ;;
 	" automations test") words="--draft --location --contact --task --note --appointment --opportunity --meeting --json --help" ;;
 	" automations apply") words="--dry-run --yes --location --status --cancel --wait --json --help" ;;
-	" automations delete") words="--why --json --help" ;;
+	" automations delete") words="--dry-run --yes --why --json --help" ;;
 	" recipes") words="list show check add --json --help" ;;
 	" recipes list") words="--json --help" ;;
 	" recipes show") words="--json --help" ;;
@@ -61,8 +61,8 @@ _milepost() {
 	" attention ack") words="--help" ;;
 	" attention snooze") words="--for --help" ;;
 	" attention reopen") words="--help" ;;
-	" alerts") words="list test secret --json --help" ;;
-	" alerts list") words="--json --help" ;;
+	" alerts") words="list test secret --channels --json --help" ;;
+	" alerts list") words="--channels --json --help" ;;
 	" alerts test") words="--help" ;;
 	" alerts secret") words="--help" ;;
 	" deliveries") words="list replay --record --outcome --since --limit --json --help" ;;
@@ -76,7 +76,7 @@ _milepost() {
 	" people add") words="--role --password-file --help" ;;
 	" people remove") words="--dry-run --yes --help" ;;
 	" people password") words="--password-file --help" ;;
-	" people token") words="--label --list --json --revoke --help" ;;
+	" people token") words="--label --list --json --dry-run --yes --revoke --help" ;;
 	" keys") words="generate drop rotate --help" ;;
 	" keys generate") words="--help" ;;
 	" keys drop") words="--dry-run --yes --help" ;;
@@ -85,7 +85,7 @@ _milepost() {
 	" backup") words="--help" ;;
 	" restore") words="--help" ;;
 	" move") words="--help" ;;
-	" recover") words="--replay --skip --help" ;;
+	" recover") words="--replay --skip --dry-run --yes --help" ;;
 	" health") words="--help" ;;
 	" version") words="--json --licences --help" ;;
 	" help") words="--help" ;;

@@ -33,6 +33,22 @@ type State struct {
 	BackupAge   time.Duration // from which the last backup needs attention
 }
 
+// FindData fails if the data directory lacks one of Milepost's files: then it is not the
+// one that `milepost serve` works, most likely. PostgreSQL needs none of them.
+func (c *Config) FindData(file string) error {
+	if c.DatabaseURL != "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(c.DataDir, file)); !errors.Is(err, fs.ErrNotExist) {
+		return nil // opening it says what else is wrong
+	}
+	dir := c.DataDir
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return fmt.Errorf("there is no Milepost data in %s (no %s): set MILEPOST_DATA_DIR to the folder that `milepost serve` uses, or start that first", dir, file)
+}
+
 // OpenState opens the state that the configuration names. Close its Store.
 func OpenState(ctx context.Context, cfg Config, logger zerolog.Logger) (*State, error) {
 	settings, err := cfg.parse()

@@ -160,10 +160,14 @@ func (a *App) lostFile() error {
 }
 
 // Recover decides what becomes of the webhooks in an inbox beside an empty state
-// database, which keeps Milepost from starting. It returns how many there are.
+// database, which keeps Milepost from starting. It returns how many there are. With
+// inbox.AskFirst it decides nothing.
 func Recover(ctx context.Context, cfg Config, choice inbox.EmptyState) (webhooks int64, err error) {
 	if cfg.DatabaseURL != "" {
 		return 0, errors.New("PostgreSQL holds the webhooks and the state in one database; there is nothing to decide")
+	}
+	if err := cfg.FindData("inbox.db"); err != nil {
+		return 0, err
 	}
 	lock, err := LockDataDir(cfg.DataDir)
 	if err != nil {

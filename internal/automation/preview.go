@@ -341,18 +341,18 @@ func recordOf(f mapping.Facts, kind mapping.Kind) map[string]any {
 		}
 		out["contact"] = contact
 	}
-	switch kind {
-	case mapping.KindTask:
+	switch { // one without an id was not read
+	case kind == mapping.KindTask && f.Task.ID != "":
 		t := f.Task
 		out["task"] = map[string]any{"id": t.ID, "title": t.Title, "body": t.Body, "due": t.Due, "completed": t.Completed, "assigned_to": t.AssignedTo}
-	case mapping.KindNote:
+	case kind == mapping.KindNote && f.Note.ID != "":
 		out["note"] = map[string]any{"id": f.Note.ID, "title": f.Note.Title, "body": f.Note.Body, "user_id": f.Note.UserID, "date_added": f.Note.DateAdded}
-	case mapping.KindWorkflow:
+	case kind == mapping.KindWorkflow && f.Contact.ID != "":
 		out["workflow"] = map[string]any{"id": f.Workflow.ID, "name": f.Workflow.Name, "fields": f.Workflow.Fields, "tags": f.Workflow.Tags}
 		out["custom_data"] = f.Workflow.CustomData
-	case mapping.KindAppointment:
+	case kind == mapping.KindAppointment && f.Appointment.ID != "":
 		out["appointment"] = f.Appointment
-	case mapping.KindOpportunity:
+	case kind == mapping.KindOpportunity && f.Opportunity.ID != "":
 		out["opportunity"] = f.Opportunity
 	}
 	for _, m := range f.Meetings {

@@ -50,10 +50,11 @@ func (in *Inbox) Join(ctx context.Context, st *store.Store, cfg JoinConfig) erro
 }
 
 // Decide resolves ErrEmptyState with a person's choice of what happens to the webhooks. It
-// returns how many there are, and an error if the state database is not empty.
+// returns how many there are, and an error if the state database is not empty. With AskFirst
+// it only counts them.
 func (in *Inbox) Decide(ctx context.Context, st *store.Store, choice EmptyState, now func() time.Time) (webhooks int64, err error) {
 	l, ok := in.log.(*sqliteLog)
-	if !ok || choice == AskFirst {
+	if !ok {
 		return 0, errors.New("there is nothing to decide")
 	}
 	bound, err := st.InboxBinding(ctx)
@@ -65,6 +66,9 @@ func (in *Inbox) Decide(ctx context.Context, st *store.Store, choice EmptyState,
 	}
 	if !empty(bound) || webhooks == 0 {
 		return 0, errors.New("there is nothing to decide, because milepost.db is not empty, or inbox.db is; start `milepost serve`")
+	}
+	if choice == AskFirst {
+		return webhooks, nil
 	}
 	return webhooks, in.Join(ctx, st, JoinConfig{Logger: zerolog.Nop(), Now: now, EmptyState: choice})
 }

@@ -39,7 +39,10 @@ func (d *Desk) Faults(ctx context.Context) ([]alert.Fault, error) {
 }
 
 // AlertChannel is a way by which people are told.
-type AlertChannel struct{ Name, To string }
+type AlertChannel struct {
+	Name string `json:"name"`
+	To   string `json:"to"`
+}
 
 // Alerting says by which channels people are told, and what they were told of late.
 type Alerting struct {
