@@ -138,6 +138,9 @@ func TestTheCommandsOfTheDocumentationRun(t *testing.T) {
 	r.hl.SeedLocation(hlfake.Location{ID: otherPlace, Name: "Other", TimeZone: "Europe/Berlin"}, nil, nil)
 	r.hl.AddToken("pit-second", otherPlace)
 
+	jane := r.contact("Jane")
+	r.must("backfill", "--since", "all", "--wait") // so that Milepost knows her
+
 	alerts := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(alerts.Close)
 	dir := t.TempDir()
@@ -151,7 +154,7 @@ milepost() {
 }
 age() { cat; }
 CONTACT=%[3]s OTHER_TOKEN=%[4]s CALENDARHERO=%[5]s
-`, dir, os.Args[0], r.contact("Jane"), r.token("pit-second"), r.token("ch-commands"))
+`, dir, os.Args[0], jane, r.token("pit-second"), r.token("ch-commands"))
 	env := append(r.env, "MILEPOST_ALERT_WEBHOOK="+alerts.URL, "MILEPOST_ALERT_WEBHOOK_SECRET=whsec_"+strings.Repeat("c2Vj", 8), "MILEPOST_ALERT_PRIVATE_NETWORKS=true", "MILEPOST_INSECURE_HTTP=true")
 	ran := 0
 	for _, block := range shellBlocks(t) {
