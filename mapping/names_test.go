@@ -210,8 +210,12 @@ func TestIDsInARequestThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.
 func TestAUseThatDoesNotGoWithACustomFieldIsFound(t *testing.T) {
 	known := Known{
 		ContactFields: []CustomDefinition{
-			{"milestone", "SINGLE_OPTIONS", []string{"Closing", "Inspection"}}, {"extras", "MULTIPLE_OPTIONS", []string{"Pool", "Garage"}},
-			{"slot", "RADIO", []string{"2026-12-01", "2026-12-08"}}, {"milestone_date", "DATE", nil}, {"remarks", "TEXT", nil}, {"plan", "FILE_UPLOAD", []string{".pdf"}},
+			{"milestone", "SINGLE_OPTIONS", []string{"Closing", "Inspection"}},
+			{"extras", "MULTIPLE_OPTIONS", []string{"Pool", "Garage"}},
+			{"slot", "RADIO", []string{"2026-12-01", "2026-12-08"}},
+			{"milestone_date", "DATE", nil},
+			{"remarks", "TEXT", nil},
+			{"plan", "FILE_UPLOAD", []string{".pdf"}},
 		},
 		OpportunityFields: []CustomDefinition{{"level", "RADIO", []string{"Gold"}}},
 	}

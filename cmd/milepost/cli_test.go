@@ -61,6 +61,11 @@ func TestTheExitStatusSaysWhetherTheUsageWasWrong(t *testing.T) {
 		{args: []string{"feed-key", "nowhere", "--list"}, status: 1, says: "location nowhere is not connected"},
 		{args: []string{"workflow-key", "nowhere", "--list"}, status: 1, says: "location nowhere is not connected"},
 		{args: []string{"workflow-key", "loc", "--dry-run"}, status: 2, says: "--dry-run goes with --revoke"},
+		{args: []string{"workflow-key", "loc", "--overlap", "1h"}, status: 2, says: "--overlap goes with --rotate"},
+		{args: []string{"feed-key", "loc", "--list", "--user", "u1"}, status: 2, says: "--contact and --user are for a new key"},
+		{args: []string{"sandbox", "--fakes-only", "--listen", "127.0.0.1:1"}, status: 2, says: "--fakes-only runs no Milepost"},
+		{args: []string{"deliveries", "replay", "abc"}, status: 2, says: `<number> is a whole number, not "abc"`},
+		{args: []string{"deliveries", "replay", "--location", "nowhere", "--dry-run"}, status: 1, says: "location nowhere is not connected"},
 		{args: []string{"hooks", "release", "nowhere"}, status: 1, says: "location nowhere is not connected"},
 		{args: []string{"hooks", "take", "loc", "--event", "meeting_start"}, status: 2, says: "did you mean meeting_started?"},
 		{args: []string{"forget", "--contact", "c1", "--location", "nowhere"}, status: 1, says: "location nowhere is not connected"},
@@ -183,10 +188,22 @@ func TestAFolderWithoutDataIsSaidAndStaysEmpty(t *testing.T) {
 		args  string
 		first bool // it may come before the first `milepost serve`
 	}{
-		{args: "attention"}, {args: "invites"}, {args: "timeline loc"}, {args: "automations pause task-to-calendar-task"}, {args: "backfill --since all --location loc"},
-		{args: "automations"}, {args: "deliveries"}, {args: "people"}, {args: "keys rotate"}, {args: "connections"}, {args: "recover --skip"},
-		{args: "people add ann", first: true}, {args: "connections set loc --force --calendarhero-file " + token, first: true}, {args: "connections allow company", first: true},
-		{args: "recipes add milestone-to-calendar-event", first: true}, {args: "automations import " + mine, first: true},
+		{args: "attention"},
+		{args: "invites"},
+		{args: "timeline loc"},
+		{args: "automations pause task-to-calendar-task"},
+		{args: "backfill --since all --location loc"},
+		{args: "automations"},
+		{args: "deliveries"},
+		{args: "people"},
+		{args: "keys rotate"},
+		{args: "connections"},
+		{args: "recover --skip"},
+		{args: "people add ann", first: true},
+		{args: "connections set loc --force --calendarhero-file " + token, first: true},
+		{args: "connections allow company", first: true},
+		{args: "recipes add milestone-to-calendar-event", first: true},
+		{args: "automations import " + mine, first: true},
 	} {
 		dir := filepath.Join(t.TempDir(), "data")
 		out, status := milepost(t, []string{"MILEPOST_DATA_DIR=" + dir}, strings.Fields(c.args)...)

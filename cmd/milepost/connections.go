@@ -163,10 +163,11 @@ type allowAgencyCmd struct {
 // Run allows the agency.
 func (c *allowAgencyCmd) Run(ctx context.Context) error {
 	return withNewState(ctx, c.Config, func(state *app.State) error {
-		if goOn, err := c.ask(os.Stdout,
-			fmt.Sprintf("Agency %s could connect all of its locations. Locations without their own CalendarHero account would use the one of MILEPOST_CALENDARHERO_TOKEN.", c.Company),
-			"No command revokes the permission. Nobody gets mail now. Once a location is connected, its automations mail the people that they invite.",
-		); err != nil || !goOn {
+		would, err := deskOf(state).WouldAllow(ctx, c.Company)
+		if err != nil {
+			return err
+		}
+		if goOn, err := c.ask(os.Stdout, would...); err != nil || !goOn {
 			return err
 		}
 		if err := deskOf(state).AllowAgency(ctx, byCommand, c.Company); err != nil {

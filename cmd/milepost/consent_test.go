@@ -127,6 +127,8 @@ func TestWhatCannotWorkIsRefusedUnlessForced(t *testing.T) {
 		{[]string{"feed-key", place, "--user", "nobody"}, false, "has no user with the id nobody"},
 		{[]string{"feed-key", place, "--contact", "nobody00000000000001", "--force"}, true, "/calendars/"},
 		{[]string{"feed-key", place, "--contact", id}, true, "/calendars/"},
+		{[]string{"connections", "allow", place, "--dry-run"}, false, "this is the id of a location"},
+		{[]string{"connections", "allow", place, "--yes"}, false, "this is the id of a location"},
 		{[]string{"timeline", "nowhere"}, false, "these are: " + place},
 		{[]string{"timeline", place, "--contact", "nobody00000000000001"}, false, "knows nothing about contact nobody00000000000001"},
 		{[]string{"timeline", place, "--contact", "nobody00000000000001", "--json"}, false, "knows nothing about"},

@@ -31,6 +31,9 @@ func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
 	if c.DryRun && c.Revoke == "" {
 		return usageError("--dry-run goes with --revoke")
 	}
+	if c.Contact+c.User != "" && (c.List || c.Revoke != "") {
+		return usageError("--contact and --user are for a new key; they do not go with --list and --revoke")
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := deskOf(state)
 		if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -21,6 +22,9 @@ import (
 	hlfake "milepost/internal/sandbox/highlevel"
 	"milepost/internal/store"
 )
+
+// anyPort is where each listener of the sandbox is by default.
+const anyPort = "127.0.0.1:0"
 
 type sandboxCmd struct {
 	Once        bool   `help:"Exit after the scenario; the status says whether the end state is right."`
@@ -154,8 +158,8 @@ func (c *sandboxCmd) show(ctx context.Context, out io.Writer, world *sandbox.Wor
 // usable rejects flags that would do nothing, and sets the default of the webhooks' address.
 func (c *sandboxCmd) usable() error {
 	switch {
-	case c.FakesOnly && (c.Once || c.Automations != "" || c.DataDir != ""):
-		return usageError("--fakes-only runs no Milepost; leave out --once, --automations and --data-dir, and set MILEPOST_AUTOMATIONS and MILEPOST_DATA_DIR for your own Milepost")
+	case c.FakesOnly && (c.Once || c.Automations != "" || c.DataDir != "" || cmp.Or(c.Listen, anyPort) != anyPort || cmp.Or(c.AdminListen, anyPort) != anyPort):
+		return usageError("--fakes-only runs no Milepost; leave out --once, --automations, --data-dir, --listen and --admin-listen, and set MILEPOST_AUTOMATIONS and the like for your own Milepost")
 	case !c.FakesOnly && c.WebhookURL != "":
 		return usageError("--webhook-url needs --fakes-only: otherwise the webhooks go to the sandbox's own Milepost")
 	case c.WebhookURL == "":

@@ -22,7 +22,7 @@ var (
 	missingCommand     = regexp.MustCompile(`^expected one of (".*")`)
 	missingFlags       = regexp.MustCompile(`^missing flags: (.+)`)
 	missingValue       = regexp.MustCompile(`^(--[\w-]+): expected .* but got "EOL"`)
-	notANumber         = regexp.MustCompile(`^(--[\w-]+|<[\w-]+>): expected a valid \d+ bit u?int but got (".*?")`)
+	notANumber         = regexp.MustCompile(`^\[?(--[\w-]+|<[\w-]+>)(?: \.\.\.\])?: expected a valid \d+ bit u?int but got (".*?")`)
 	dashValue          = regexp.MustCompile(`^(--[\w-]+): expected .*perhaps try (--[\w-]+="?[^"?]+"?)\?`)
 	notADuration       = regexp.MustCompile(`^(--[\w-]+): expected duration but got (".*?")`)
 	notYesOrNo         = regexp.MustCompile(`^(--[\w-]+): bool value must be true, 1, yes, false, 0 or no but got (".*?")`)

@@ -217,7 +217,11 @@ func (c *Console) allowAgency(r *http.Request, v *view) (string, error) {
 	if !isID.MatchString(agency) {
 		return "", problem("This is no agency id. The page that rejected the installation shows the id.")
 	}
-	return connectPath + "?said=agency-allowed", c.Desk.AllowAgency(r.Context(), v.Me.Name, agency)
+	err := c.Desk.AllowAgency(r.Context(), v.Me.Name, agency)
+	if errors.Is(err, operate.ErrIsLocation) {
+		return "", problem(sentence(err))
+	}
+	return connectPath + "?said=agency-allowed", err
 }
 
 // connectionTab is a part of what can be done with a connection.

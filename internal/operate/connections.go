@@ -205,10 +205,28 @@ func locationName(id string) string { return "location " + id }
 
 // AllowAgency allows an agency to connect its locations by OAuth. Nothing revokes it.
 func (d *Desk) AllowAgency(ctx context.Context, who, companyID string) error {
+	if _, err := d.WouldAllow(ctx, companyID); err != nil {
+		return err
+	}
 	if err := d.Store.AllowAgency(ctx, companyID, d.Now()); err != nil {
 		return err
 	}
 	return d.note(ctx, who, "allowed", "agency "+companyID)
+}
+
+// ErrIsLocation says that the id of an agency was wanted.
+var ErrIsLocation = errors.New("this is the id of a location; give that of its agency (companyId)")
+
+// WouldAllow says what AllowAgency would do, a line each. It fails with ErrIsLocation if the
+// id is that of a known location.
+func (d *Desk) WouldAllow(ctx context.Context, companyID string) (would []string, err error) {
+	if _, is, err := d.Store.Connection(ctx, companyID); err != nil || is {
+		return nil, cmp.Or(err, ErrIsLocation)
+	}
+	return []string{
+		fmt.Sprintf("Agency %s could connect all of its locations. Locations without their own CalendarHero account would use the one of MILEPOST_CALENDARHERO_TOKEN.", companyID),
+		"No command revokes the permission. Nobody gets mail now. Once a location is connected, its automations mail the people that they invite.",
+	}, nil
 }
 
 // WouldDisconnect says what Disconnect would do, a line each.

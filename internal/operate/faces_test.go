@@ -34,7 +34,7 @@ var without = map[string]map[string][]string{
 	"the console": {
 		inside:  {"Faults"},
 		counts:  {"Apply", "NoteBackfill", "PlanReplay"},
-		another: {"Backfills", "FeedLinks", "KnowsContact", "KnowsLocation", "LocationOf", "NewestDeliveries", "OpenCalls", "PreviewAutomation", "Publish", "SetState", "Timeline", "WorkflowLinks"},
+		another: {"Backfills", "FeedLinks", "KnowsContact", "KnowsLocation", "LocationOf", "NewestDeliveries", "OpenCalls", "PreviewAutomation", "Publish", "SetState", "Timeline", "WorkflowLinks", "WouldAllow"},
 	},
 	"the admin API": {
 		inside:     {"AutomationID", "Faults", "Mailed", "Synced", "ZoneOf"},
@@ -43,7 +43,7 @@ var without = map[string]map[string][]string{
 		firstSteps: {"Begin", "FirstRecipes", "FirstRun", "SetApp", "TryOut"},
 		page:       {"Activity", "Calendar", "WouldDisconnect"},
 		another:    {"FeedLinks", "KnowsContact", "KnowsLocation", "NewestDeliveries", "Requests", "SetState", "SyncRecordNow", "Timeline", "WorkflowLinks"},
-		agency:     {"AllowAgency", "Install"},
+		agency:     {"AllowAgency", "Install", "WouldAllow"},
 	},
 	"the commands": {
 		inside:     {"AutomationID", "Faults", "LocationOf", "RemovalsOf", "Synced", "ZoneOf"},
