@@ -142,25 +142,43 @@ var statuses = map[string][]string{
 	"opportunity.status": {"open", "won", "lost", "abandoned"},
 }
 
-// compared checks the value with which a field is compared.
-func (r *reader) compared(n *ast.BinaryNode) {
-	left, right, part := n.Left, n.Right, ""
+// sides returns what a comparison compares, and with what. Part is the operator, if it
+// compares only a part of a text. The field is nil if it is no comparison with fixed texts.
+func sides(n *ast.BinaryNode) (field, with ast.Node, part string) {
+	field, with = n.Left, n.Right
 	switch n.Operator {
 	case "==", "!=":
-		if len(literals(left)) > 0 {
-			left, right = right, left
+		if len(literals(field)) > 0 {
+			return with, field, ""
 		}
 	case "in":
-		if lowerList(right) != "" || customField(right) != "" {
-			left, right = right, left
+		if lowerList(with) != "" || customField(with) != "" {
+			return with, field, ""
 		}
 	case "contains", "startsWith", "endsWith":
+		if lowerList(field) != "" {
+			return nil, nil, "" // mistyped says so
+		}
 		part = n.Operator
 	default:
-		return
+		return nil, nil, ""
 	}
-	if lowerList(left) != "" && part != "" {
-		return // mistyped says so
+	return field, with, part
+}
+
+// caseless returns what lower or upper is called with, and whether one of them is called.
+func caseless(n ast.Node) (of ast.Node, is bool) {
+	if call, ok := n.(*ast.BuiltinNode); ok && (call.Name == "lower" || call.Name == "upper") {
+		return call.Arguments[0], true
+	}
+	return n, false
+}
+
+// compared checks the value with which a field is compared.
+func (r *reader) compared(n *ast.BinaryNode) {
+	left, right, part := sides(n)
+	if left == nil {
+		return
 	}
 	if isTags(left) {
 		r.tags(literals(right), true)
@@ -168,10 +186,7 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	}
 	_, all := left.(*ast.CallNode) // all of them in a text
 	r.inLower(cmp.Or(lowerList(left), partOfLower(left)), literals(right), part == "" && !all)
-	call, anyCase := left.(*ast.BuiltinNode)
-	if anyCase = anyCase && (call.Name == "lower" || call.Name == "upper"); anyCase {
-		left = call.Arguments[0]
-	}
+	left, anyCase := caseless(left)
 	field := strings.Join(pathOf(left), ".")
 	kind, named := namesIn[field]
 	if customField(left) != "" {

@@ -129,12 +129,10 @@ func lastWord(source string) string {
 // meantOperator says how this language writes what was meant; "" if it is not known.
 func meantOperator(source, before, token string) string {
 	word, after := strings.ToLower(token), strings.Fields(strings.TrimPrefix(source, strings.TrimPrefix(before, "\n")))
-	next := ""
-	if len(after) > 1 {
-		next = strings.ToLower(after[1])
-	}
 	field := lastWord(before)
 	switch {
+	case word == "is" && len(after) > 1 && meantIs(field, after[1:]) != "":
+		return meantIs(field, after[1:])
 	case slices.Contains([]string{"NOT", "Not"}, field):
 		return fmt.Sprintf("; did you mean not instead of %s?", field)
 	case word == "notin":
@@ -147,12 +145,6 @@ func meantOperator(source, before, token string) string {
 		return `; a list is in brackets: in ["a", "b"]`
 	case word == ",":
 		return "; did you mean and?"
-	case word == "is" && next == "empty", word == "is" && next == "null", word == "is" && next == "nil":
-		return fmt.Sprintf("; did you mean empty(%s)?", field)
-	case word == "is" && next == "not" && len(after) > 2 && slices.Contains([]string{"empty", "null", "nil"}, strings.ToLower(after[2])):
-		return fmt.Sprintf("; did you mean not empty(%s)?", field)
-	case word == "is" && next == "not":
-		return "; did you mean !=?"
 	case word == "empty" && field == "not":
 		words := strings.Fields(before)
 		return fmt.Sprintf("; did you mean not empty(%s)?", words[max(0, len(words)-2)])
@@ -168,14 +160,34 @@ func meantOperator(source, before, token string) string {
 	}
 	spelling, ok := spellings[word]
 	if list := strings.TrimLeft(field, "("); TypeOf(list) == TypeList && (spelling == "contains" || spelling == "==") {
-		value := `"vip"`
-		if next := strings.Join(after[min(1, len(after)):], " "); quotedParts.MatchString(next) && strings.HasPrefix(next, quotedParts.FindString(next)) {
-			value = quotedParts.FindString(next)
-		}
-		return fmt.Sprintf("; write %s in %s", value, list)
+		return fmt.Sprintf("; write %s in %s", firstQuoted(after[min(1, len(after)):], `"vip"`), list)
 	}
 	if ok {
 		return fmt.Sprintf("; did you mean %s?", spelling)
+	}
+	return ""
+}
+
+// firstQuoted returns the text in quotes with which words begin, or an example.
+func firstQuoted(words []string, example string) string {
+	text := strings.Join(words, " ")
+	if quoted := quotedParts.FindString(text); quoted != "" && strings.HasPrefix(text, quoted) {
+		return quoted
+	}
+	return example
+}
+
+// meantIs says what is meant by "is" between a field and the words after it; "" if it is not
+// known.
+func meantIs(field string, after []string) string {
+	nothing := []string{"empty", "null", "nil"}
+	switch next := strings.ToLower(after[0]); {
+	case slices.Contains(nothing, next):
+		return fmt.Sprintf("; did you mean empty(%s)?", field)
+	case next == "not" && len(after) > 1 && slices.Contains(nothing, strings.ToLower(after[1])):
+		return fmt.Sprintf("; did you mean not empty(%s)?", field)
+	case next == "not":
+		return "; did you mean !=?"
 	}
 	return ""
 }

@@ -103,7 +103,12 @@ func explainSyntax(data []byte, err error) (line int, message string) {
 		}
 		return reported, message
 	}
-	line = badLine(data, reported)
+	return explainLine(data, reported, message)
+}
+
+// explainLine is explainSyntax for a text that is short enough to try other forms of lines.
+func explainLine(data []byte, reported int, message string) (int, string) {
+	line := badLine(data, reported)
 	lines := strings.Split(string(data), "\n")
 	if line > len(lines) {
 		return reported, message

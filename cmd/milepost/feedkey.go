@@ -27,12 +27,20 @@ type feedKeyCmd struct {
 // Run makes a key and prints the URL to subscribe to, or lists or revokes keys.
 func (c *feedKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
 
-func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
-	if c.DryRun && c.Revoke == "" {
+// usable checks which flags go together.
+func (c *feedKeyCmd) usable() error {
+	switch {
+	case c.DryRun && c.Revoke == "":
 		return usageError("--dry-run goes with --revoke")
-	}
-	if c.Contact+c.User != "" && (c.List || c.Revoke != "") {
+	case c.Contact+c.User != "" && (c.List || c.Revoke != ""):
 		return usageError("--contact and --user are for a new key; they do not go with --list and --revoke")
+	}
+	return nil
+}
+
+func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
+	if err := c.usable(); err != nil {
+		return err
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := deskOf(state)

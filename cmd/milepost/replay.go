@@ -48,8 +48,8 @@ func (c *replayCmd) Run(ctx context.Context) error {
 	return c.replay(ctx, os.Stdout, isTerminal(os.Stdout), time.Now())
 }
 
-// selection is what the flags ask for.
-func (c *replayCmd) selection(now time.Time) (operate.Selection, error) {
+// selection is what the flags ask for. The location must be known.
+func (c *replayCmd) selection(ctx context.Context, desk *operate.Desk, now time.Time) (operate.Selection, error) {
 	s := operate.Selection{IDs: c.IDs, Except: c.Except, Cause: c.Cause}
 	q := operate.Query{LocationID: c.Location, RecordID: c.Record, Type: c.Type, Automation: c.Automation}
 	filtered := c.Location+c.Record+c.Type+c.Outcome+c.Automation+c.Since != ""
@@ -72,7 +72,10 @@ func (c *replayCmd) selection(now time.Time) (operate.Selection, error) {
 		}
 	}
 	s.Query = q
-	return s, nil
+	if c.Location == "" {
+		return s, nil
+	}
+	return s, desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID)
 }
 
 func (c *replayCmd) replay(ctx context.Context, out io.Writer, terminal bool, now time.Time) error {
@@ -84,14 +87,9 @@ func (c *replayCmd) replay(ctx context.Context, out io.Writer, terminal bool, no
 		case c.Status > 0:
 			return c.status(ctx, out, desk, c.Status)
 		}
-		selection, err := c.selection(now)
+		selection, err := c.selection(ctx, desk, now)
 		if err != nil {
 			return err
-		}
-		if c.Location != "" {
-			if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
-				return err
-			}
 		}
 		var plan *operate.ReplayPlan
 		_, err = counted(state, c.Config, c.JSON, terminal, func(r automation.Rehearsals, progress func(done, of int64)) (*automation.ApplyPlan, error) {

@@ -325,21 +325,7 @@ func (l *Library) onlyLocation(ctx context.Context) (string, error) {
 func recordOf(f mapping.Facts, kind mapping.Kind) map[string]any {
 	out := map[string]any{}
 	if f.Contact.ID != "" {
-		contact := map[string]any{}
-		for key, v := range f.Contact.Fields {
-			if v != nil && v != "" {
-				contact[key] = v
-			}
-		}
-		for key, field := range f.Contact.Custom {
-			if field.Value != nil && field.Value != "" {
-				contact[key] = field.Value
-			}
-		}
-		if len(f.Contact.Tags) > 0 {
-			contact["tags"] = f.Contact.Tags
-		}
-		out["contact"] = contact
+		out["contact"] = contactRecord(f)
 	}
 	switch { // one without an id was not read
 	case kind == mapping.KindTask && f.Task.ID != "":
@@ -359,6 +345,25 @@ func recordOf(f mapping.Facts, kind mapping.Kind) map[string]any {
 		out["meeting "+m.ID] = map[string]any{"title": m.Title, "state": m.State, "start": m.Start, "end": m.End, "type": m.Type, "emails": m.Emails}
 	}
 	return out
+}
+
+// contactRecord writes the fields of the contact that have a value.
+func contactRecord(f mapping.Facts) map[string]any {
+	contact := map[string]any{}
+	for key, v := range f.Contact.Fields {
+		if v != nil && v != "" {
+			contact[key] = v
+		}
+	}
+	for key, field := range f.Contact.Custom {
+		if field.Value != nil && field.Value != "" {
+			contact[key] = field.Value
+		}
+	}
+	if len(f.Contact.Tags) > 0 {
+		contact["tags"] = f.Contact.Tags
+	}
+	return contact
 }
 
 func itemOf(i mapping.Item) Item {

@@ -58,6 +58,7 @@ func TestALocationIsConnectedByTokensOnlyIfTheyWork(t *testing.T) {
 	d.wants(d.page(olivia, "/console/connections"), world.Location.Name, "Works", "By Private Integration Token", "less than a day old")
 	page := d.page(olivia, path)
 	d.wants(page, "Milepost keeps it in step", "Its own", "no other location", "Check it now", "Disconnect this location")
+	d.refuses("/console/connect/agency", url.Values{"agency": {world.Location.ID}}, "is the id of a location")
 	for _, secret := range []string{world.HighLevelToken, world.CalendarHeroToken} {
 		if strings.Contains(page, secret) || strings.Contains(d.log.String(), secret) {
 			t.Errorf("a token can be read")
