@@ -14,8 +14,8 @@ import (
 
 type feedKeyCmd struct {
 	Location string `arg:"" help:"Id of the HighLevel location."`
-	Contact  string `xor:"whose" placeholder:"ID" help:"Only records of this HighLevel contact."`
-	User     string `xor:"whose" placeholder:"ID" help:"Only records assigned to this HighLevel user."`
+	Contact  string `xor:"what" placeholder:"ID" help:"Only records of this HighLevel contact."`
+	User     string `xor:"what" placeholder:"ID" help:"Only records assigned to this HighLevel user."`
 	List     bool   `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
 	consent
@@ -27,20 +27,9 @@ type feedKeyCmd struct {
 // Run makes a key and prints the URL to subscribe to, or lists or revokes keys.
 func (c *feedKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout) }
 
-// usable checks which flags go together.
-func (c *feedKeyCmd) usable() error {
-	switch {
-	case c.DryRun && c.Revoke == "":
-		return usageError("--dry-run goes with --revoke")
-	case c.Contact+c.User != "" && (c.List || c.Revoke != ""):
-		return usageError("--contact and --user are for a new key; they do not go with --list and --revoke")
-	}
-	return nil
-}
-
 func (c *feedKeyCmd) run(ctx context.Context, out io.Writer) error {
-	if err := c.usable(); err != nil {
-		return err
+	if c.DryRun && c.Revoke == "" {
+		return usageError("--dry-run goes with --revoke")
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		desk := deskOf(state)
