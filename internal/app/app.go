@@ -157,7 +157,7 @@ func New(ctx context.Context, cfg Config, logger zerolog.Logger) (_ *App, err er
 	}); err != nil {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
-	public, admin := guard.New(cmp.Or(cfg.MaxConnections, maxConnections), bodyBytes), guard.New(adminConnections, bodyBytes)
+	public, admin := guard.New(cmp.Or(int(cfg.MaxConnections), maxConnections), bodyBytes), guard.New(adminConnections, bodyBytes)
 	lookups := outage.New(logger, "looking up the keys in URLs", time.Now)
 	routes := api.Routes{
 		Metrics: cfg.metrics,

@@ -18,6 +18,7 @@ import (
 
 	"milepost/clients/highlevel"
 	"milepost/internal/automation"
+	"milepost/internal/connection"
 	"milepost/internal/inbox"
 	"milepost/internal/metrics"
 	"milepost/internal/secret"
@@ -37,7 +38,7 @@ type Config struct {
 	DataDir        string   `default:"./data" env:"MILEPOST_DATA_DIR" help:"Folder of the SQLite files and of the generated encryption key."`
 	DatabaseURL    string   `name:"database-url" env:"DATABASE_URL" secret:"" help:"Use PostgreSQL instead of SQLite: postgres://user:password@host/database."`
 	TrustedProxies []string `env:"MILEPOST_TRUSTED_PROXIES" help:"Networks whose X-Forwarded-For Milepost believes, e.g. 10.0.0.0/8."`
-	MaxConnections int      `default:"1024" env:"MILEPOST_MAX_CONNECTIONS" help:"Most connections to the public listener at once. Beyond that, Milepost closes those that keep it waiting."`
+	MaxConnections Count    `default:"1024" env:"MILEPOST_MAX_CONNECTIONS" help:"Most connections to the public listener at once. Beyond that, Milepost closes those that keep it waiting."`
 	EncryptionKeys string   `env:"MILEPOST_ENCRYPTION_KEYS" secret:"" help:"Keys for stored tokens, id:base64; the first one encrypts. By default, Milepost generates one in the data directory."`
 
 	InsecureHTTP bool `name:"insecure-http" env:"MILEPOST_INSECURE_HTTP" help:"Allow base URLs with http:// on other machines. Tokens then travel unencrypted."`
@@ -238,9 +239,6 @@ func (c *Config) parse() (s settings, err error) {
 		s.proxies = append(s.proxies, prefix)
 	}
 	problems = append(problems, c.checkPlaces())
-	if c.MaxConnections < 0 {
-		problem("MILEPOST_MAX_CONNECTIONS must be at least 1")
-	}
 	for _, u := range []baseURL{
 		{"MILEPOST_HIGHLEVEL_BASE_URL", c.HighLevelBaseURL, true},
 		{"MILEPOST_CALENDARHERO_BASE_URL", c.CalendarHeroBaseURL, true},
@@ -302,6 +300,9 @@ func (c *Config) checkPlaces() (wrong error) {
 			wrong = errors.Join(wrong, fmt.Errorf("%s: %q is not an address such as :8080 or 127.0.0.1:8080", l[0], l[1]))
 		}
 	}
+	if info, err := os.Stat(c.DataDir); err == nil && !info.IsDir() && (c.DatabaseURL == "" || c.EncryptionKeys == "") {
+		wrong = errors.Join(wrong, fmt.Errorf("MILEPOST_DATA_DIR: %s is no folder", c.DataDir))
+	}
 	if c.DatabaseURL != "" {
 		wrong = errors.Join(wrong, store.CheckPostgresURL(c.DatabaseURL))
 	}
@@ -341,6 +342,8 @@ func (u baseURL) check(insecure bool) error {
 		return fmt.Errorf("%s is not a URL such as https://example.com", u.name)
 	case u.name != "MILEPOST_HIGHLEVEL_AUTHORIZE_URL" && (parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != ""):
 		return fmt.Errorf("%s must look like https://example.com or https://example.com/path", u.name)
+	case u.name == "MILEPOST_PUBLIC_URL" && connection.OwnPath(parsed.Path) != "":
+		return fmt.Errorf("%s: leave %s out, Milepost adds it", u.name, connection.OwnPath(parsed.Path))
 	case parsed.Scheme == "http" && u.calls && !insecure && !isLoopback(parsed.Hostname()):
 		return fmt.Errorf("%s would send tokens to %s unencrypted: use https, or set MILEPOST_INSECURE_HTTP=true if you trust the network between", u.name, parsed.Host)
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"milepost/internal/store"
@@ -21,5 +22,18 @@ func (w *Wait) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not valid; expected a time up to 24h such as 5m, 0 or never", text)
 	}
 	*w = Wait(d)
+	return nil
+}
+
+// Count is a setting that is a number of at least 1; 0 = it is not set.
+type Count int
+
+// UnmarshalText reads a Count.
+func (c *Count) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil || n == 0 {
+		return fmt.Errorf("%q is not valid; expected a whole number of at least 1", text)
+	}
+	*c = Count(n)
 	return nil
 }

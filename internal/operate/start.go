@@ -83,6 +83,8 @@ func checkAddress(text string) error {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http":
 		return &BadAddress{"the public address must look like https://milepost.example.com"}
+	case connection.OwnPath(u.Path) != "":
+		return &BadAddress{"leave " + connection.OwnPath(u.Path) + " out of the public address: Milepost adds it"}
 	case u.Scheme == "http" && !isHere(u.Hostname()):
 		return &BadAddress{"the public address must begin with https://, because the vendors send personal data to it"}
 	}
