@@ -25,16 +25,16 @@ import (
 type sandboxCmd struct {
 	Once        bool   `help:"Exit after the scenario; the status says whether the end state is right."`
 	Automations string `help:"Use the automations of this YAML file instead of the recipes, and show what they create for the records in the fake HighLevel. Skips the scenario." placeholder:"FILE" type:"path"`
-	FakesOnly   bool   `help:"Run only the fakes and the page, and print the settings for your own Milepost."`
+	FakesOnly   bool   `xor:"listen,admin,after" help:"Run only the fakes and the page, and print the settings for your own Milepost."`
 	WebhookURL  string `help:"With --fakes-only: where the fake HighLevel sends its webhooks; by default http://127.0.0.1:8080/webhooks/highlevel, of a Milepost on this machine." placeholder:"URL"`
 	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file when everything is ready." placeholder:"FILE" type:"path"`
 
-	Listen             string   `default:"127.0.0.1:0" help:"Milepost's public listener."`
-	AdminListen        string   `default:"127.0.0.1:0" help:"Milepost's admin listener."`
+	Listen             string   `xor:"listen" default:"127.0.0.1:0" help:"Milepost's public listener."`
+	AdminListen        string   `xor:"admin" default:"127.0.0.1:0" help:"Milepost's admin listener."`
 	HighLevelListen    string   `name:"highlevel-listen" default:"127.0.0.1:0" help:"The fake HighLevel."`
 	CalendarHeroListen string   `name:"calendarhero-listen" default:"127.0.0.1:0" help:"The fake CalendarHero."`
 	PageListen         string   `default:"127.0.0.1:0" help:"The page that shows and changes both."`
-	DescriptionAfter   app.Wait `default:"15s" help:"How long a record must be quiet before a new description alone replaces its meeting request: up to 24h, 0 = at once, or never. Shorter than the 5m of serve, so that you see it happen." placeholder:"TIME"`
+	DescriptionAfter   app.Wait `xor:"after" default:"15s" help:"How long a record must be quiet before a new description alone replaces its meeting request: up to 24h, 0 = at once, or never. Shorter than the 5m of serve, so that you see it happen." placeholder:"TIME"`
 	DataDir            string   `help:"Keep Milepost's files here; a temporary folder by default." type:"path"`
 	LogLevel           string   `default:"warn" enum:"debug,info,warn,error" help:"Lowest level to log: ${enum}."`
 }
