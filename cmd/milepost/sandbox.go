@@ -25,16 +25,16 @@ import (
 type sandboxCmd struct {
 	Once        bool   `help:"Exit after the scenario; the status says whether the end state is right."`
 	Automations string `help:"Use the automations of this YAML file instead of the recipes, and show what they create for the records in the fake HighLevel. Skips the scenario." placeholder:"FILE" type:"path"`
-	FakesOnly   bool   `xor:"listen,admin,after" help:"Run only the fakes and the page, and print the settings for your own Milepost."`
+	FakesOnly   bool   `help:"Run only the fakes and the page, and print the settings for your own Milepost."`
 	WebhookURL  string `help:"With --fakes-only: where the fake HighLevel sends its webhooks; by default http://127.0.0.1:8080/webhooks/highlevel, of a Milepost on this machine." placeholder:"URL"`
 	Addresses   string `help:"Write a JSON object with all addresses and tokens to this file when everything is ready." placeholder:"FILE" type:"path"`
 
-	Listen             string   `xor:"listen" default:"127.0.0.1:0" help:"Milepost's public listener."`
-	AdminListen        string   `xor:"admin" default:"127.0.0.1:0" help:"Milepost's admin listener."`
+	Listen             string   `default:"127.0.0.1:0" help:"Milepost's public listener."`
+	AdminListen        string   `default:"127.0.0.1:0" help:"Milepost's admin listener."`
 	HighLevelListen    string   `name:"highlevel-listen" default:"127.0.0.1:0" help:"The fake HighLevel."`
 	CalendarHeroListen string   `name:"calendarhero-listen" default:"127.0.0.1:0" help:"The fake CalendarHero."`
 	PageListen         string   `default:"127.0.0.1:0" help:"The page that shows and changes both."`
-	DescriptionAfter   app.Wait `xor:"after" default:"15s" help:"How long a record must be quiet before a new description alone replaces its meeting request: up to 24h, 0 = at once, or never. Shorter than the 5m of serve, so that you see it happen." placeholder:"TIME"`
+	DescriptionAfter   app.Wait `default:"15s" help:"How long a record must be quiet before a new description alone replaces its meeting request: up to 24h, 0 = at once, or never. Shorter than the 5m of serve, so that you see it happen." placeholder:"TIME"`
 	DataDir            string   `help:"Keep Milepost's files here; a temporary folder by default." type:"path"`
 	LogLevel           string   `default:"warn" enum:"debug,info,warn,error" help:"Lowest level to log: ${enum}."`
 }
@@ -153,7 +153,11 @@ func (c *sandboxCmd) show(ctx context.Context, out io.Writer, world *sandbox.Wor
 
 // usable rejects flags that would do nothing, and sets the default of the webhooks' address.
 func (c *sandboxCmd) usable() error {
+	const free, rest = "127.0.0.1:0", app.Wait(15 * time.Second) // by default
+	given := c.Listen+c.AdminListen != free+free && c.Listen+c.AdminListen != "" || c.DescriptionAfter != rest && c.DescriptionAfter != 0
 	switch {
+	case c.FakesOnly && given:
+		return usageError("--fakes-only runs no Milepost; leave out --listen, --admin-listen and --description-after, and give them to your own Milepost")
 	case c.FakesOnly && (c.Once || c.Automations != "" || c.DataDir != ""):
 		return usageError("--fakes-only runs no Milepost; leave out --once, --automations and --data-dir, and set MILEPOST_AUTOMATIONS and MILEPOST_DATA_DIR for your own Milepost")
 	case !c.FakesOnly && c.WebhookURL != "":

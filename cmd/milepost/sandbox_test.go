@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"milepost/internal/testenv"
 )
 
@@ -43,6 +45,14 @@ func (u *stopper) Write(p []byte) (int, error) {
 		u.stop()
 	}
 	return n, err
+}
+
+func TestTheFakesAloneNeedNoOtherFlag(t *testing.T) {
+	t.Parallel()
+	var c cli
+	if _, err := kong.Must(&c, kong.Name("milepost")).Parse([]string{"sandbox", "--fakes-only"}); err != nil || c.Sandbox.usable() != nil {
+		t.Errorf("%v, %v", err, c.Sandbox.usable())
+	}
 }
 
 func TestTheFakesRunAloneForAMilepostOfOnesOwn(t *testing.T) {
