@@ -163,6 +163,9 @@ type allowAgencyCmd struct {
 // Run allows the agency.
 func (c *allowAgencyCmd) Run(ctx context.Context) error {
 	return withNewState(ctx, c.Config, func(state *app.State) error {
+		if deskOf(state).KnowsLocation(ctx, c.Company, c.HighLevelLocationID) == nil {
+			return fmt.Errorf("%s is a location; give the agency's company id", c.Company)
+		}
 		if goOn, err := c.ask(os.Stdout,
 			fmt.Sprintf("Agency %s could connect all of its locations. Locations without their own CalendarHero account would use the one of MILEPOST_CALENDARHERO_TOKEN.", c.Company),
 			"No command revokes the permission. Nobody gets mail now. Once a location is connected, its automations mail the people that they invite.",

@@ -64,6 +64,7 @@ func TestWhatEndsSomethingHasADryRun(t *testing.T) {
 		{[]string{"people", "add", "dana"}, 0, "dana can sign in"},
 		{[]string{"people", "token", "dana", "--label", "ci"}, 0, "token of dana"},
 		{[]string{"people", "token", "dana", "--revoke", "1", "--dry-run"}, 0, "(ci) would stop working now"},
+		{[]string{"people", "token", "dana", "--revoke", "99"}, 1, "dana has no token 99"},
 		{[]string{"people", "token", "dana", "--list"}, 0, "ci"},
 		{[]string{"people", "token", "dana", "--list", "--dry-run"}, 2, "--dry-run goes with --revoke"},
 		{[]string{"people", "token", "dana", "--revoke", "1", "--yes"}, 0, "token 1 of dana is revoked"},

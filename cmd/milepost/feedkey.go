@@ -14,8 +14,8 @@ import (
 
 type feedKeyCmd struct {
 	Location string `arg:"" help:"Id of the HighLevel location."`
-	Contact  string `xor:"whose" placeholder:"ID" help:"Only records of this HighLevel contact."`
-	User     string `xor:"whose" placeholder:"ID" help:"Only records assigned to this HighLevel user."`
+	Contact  string `xor:"what" placeholder:"ID" help:"Only records of this HighLevel contact."`
+	User     string `xor:"what" placeholder:"ID" help:"Only records assigned to this HighLevel user."`
 	List     bool   `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
 	consent

@@ -271,7 +271,7 @@ func (c *personTokenCmd) revoke(ctx context.Context, out io.Writer, r *people.Re
 	}
 	at := slices.IndexFunc(list, func(t store.PersonToken) bool { return t.ID == c.Revoke })
 	if at < 0 {
-		return fmt.Errorf("token %d of %s: %w", c.Revoke, oneLine(c.Name), people.ErrNoSuchToken)
+		return fmt.Errorf("%s has no token %d; --list shows those that there are", oneLine(c.Name), c.Revoke)
 	}
 	if goOn, err := c.ask(c.prose(out), fmt.Sprintf("The token %d of %s (%s) would stop working now. Programs that use it would get 401.", c.Revoke, c.Name, oneLine(list[at].Label))); err != nil || !goOn {
 		return err

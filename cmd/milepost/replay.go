@@ -88,6 +88,11 @@ func (c *replayCmd) replay(ctx context.Context, out io.Writer, terminal bool, no
 		if err != nil {
 			return err
 		}
+		if c.Location != "" {
+			if err := desk.KnowsLocation(ctx, c.Location, c.HighLevelLocationID); err != nil {
+				return err
+			}
+		}
 		var plan *operate.ReplayPlan
 		_, err = counted(state, c.Config, c.JSON, terminal, func(r automation.Rehearsals, progress func(done, of int64)) (*automation.ApplyPlan, error) {
 			plan, err = desk.PlanReplay(ctx, r, selection, progress)

@@ -22,7 +22,7 @@ var (
 	missingCommand     = regexp.MustCompile(`^expected one of (".*")`)
 	missingFlags       = regexp.MustCompile(`^missing flags: (.+)`)
 	missingValue       = regexp.MustCompile(`^(--[\w-]+): expected .* but got "EOL"`)
-	notANumber         = regexp.MustCompile(`^(--[\w-]+|<[\w-]+>): expected a valid \d+ bit u?int but got (".*?")`)
+	notANumber         = regexp.MustCompile(`^\[?(--[\w-]+|<[\w-]+>)[^:]*: expected a valid \d+ bit u?int but got (".*?")`)
 	dashValue          = regexp.MustCompile(`^(--[\w-]+): expected .*perhaps try (--[\w-]+="?[^"?]+"?)\?`)
 	notADuration       = regexp.MustCompile(`^(--[\w-]+): expected duration but got (".*?")`)
 	notYesOrNo         = regexp.MustCompile(`^(--[\w-]+): bool value must be true, 1, yes, false, 0 or no but got (".*?")`)
@@ -73,7 +73,9 @@ func said(message string) string {
 		return m[1] + " is missing"
 	} else if m := missingValue.FindStringSubmatch(message); m != nil {
 		return m[1] + " needs a value behind it"
-	} else if m := notANumber.FindStringSubmatch(message); m != nil {
+	} else if m := notANumber.FindStringSubmatch(message); m != nil && m[1] == "<number>" {
+		return fmt.Sprintf("the number of a webhook is a whole number as `milepost deliveries` lists them, not %s", m[2])
+	} else if m != nil {
 		return fmt.Sprintf("%s is a whole number, not %s%s", m[1], m[2], from)
 	} else if m := dashValue.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("a value that begins with - is written as %s", strings.ReplaceAll(m[2], `"`, ""))

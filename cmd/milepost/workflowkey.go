@@ -14,10 +14,10 @@ import (
 )
 
 type workflowKeyCmd struct {
-	Location string        `arg:"" help:"Id of the HighLevel location."`
-	Rotate   bool          `xor:"what" help:"Create a key, and let the existing ones expire after --overlap."`
-	Overlap  time.Duration `default:"168h" help:"How long the older keys stay valid with --rotate; 0s revokes them now."`
-	List     bool          `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
+	Location string         `arg:"" help:"Id of the HighLevel location."`
+	Rotate   bool           `xor:"what" help:"Create a key, and let the existing ones expire after --overlap."`
+	Overlap  *time.Duration `placeholder:"TIME" help:"How long the older keys stay valid with --rotate, 168h by default; 0s revokes them now."`
+	List     bool           `xor:"what" help:"List the keys instead of creating one. Only their ids are stored, not the keys."`
 	asJSON
 	consent
 	Revoke     string `xor:"what" placeholder:"ID" help:"Revoke a key now: the id that --list shows, or all."`
@@ -28,8 +28,15 @@ type workflowKeyCmd struct {
 func (c *workflowKeyCmd) Run(ctx context.Context) error { return c.run(ctx, os.Stdout, time.Now()) }
 
 func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) error {
-	if c.Overlap < 0 {
+	overlap := 7 * 24 * time.Hour
+	if c.Overlap != nil {
+		overlap = *c.Overlap
+	}
+	switch {
+	case overlap < 0:
 		return usageError("--overlap must not be negative")
+	case c.Overlap != nil && !c.Rotate:
+		return usageError("--overlap goes with --rotate")
 	}
 	if c.DryRun && c.Revoke == "" {
 		return usageError("--dry-run goes with --revoke")
@@ -50,7 +57,7 @@ func (c *workflowKeyCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 		}
 		var until time.Time
 		if c.Rotate {
-			until = now.Add(c.Overlap)
+			until = now.Add(overlap)
 		}
 		link, err := desk.NewWorkflowLink(ctx, byCommand, c.Location, until)
 		if err != nil {

@@ -22,7 +22,7 @@ func TestAWorkflowKeyIsShownOnceRotatedListedAndRevoked(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	run := func(change func(*workflowKeyCmd)) (string, error) {
 		t.Helper()
-		command := workflowKeyCmd{Config: config, Location: "loc1", Overlap: 7 * 24 * time.Hour}
+		command := workflowKeyCmd{Config: config, Location: "loc1"}
 		change(&command)
 		var out bytes.Buffer
 		err := command.run(t.Context(), &out, now)
@@ -80,7 +80,7 @@ func TestAWorkflowKeyIsShownOnceRotatedListedAndRevoked(t *testing.T) {
 	if location(first) != "loc1" || location(second) != "" {
 		t.Error("revoking the newest key by its id left it valid, or ended the other")
 	}
-	must(func(c *workflowKeyCmd) { c.Rotate, c.Overlap = true, 0 })
+	must(func(c *workflowKeyCmd) { c.Rotate, c.Overlap = true, new(time.Duration) })
 	if location(first) != "" {
 		t.Error("a key is valid after a rotation without overlap")
 	}
@@ -92,7 +92,7 @@ func TestAWorkflowKeyIsShownOnceRotatedListedAndRevoked(t *testing.T) {
 	for what, change := range map[string]func(*workflowKeyCmd){
 		"an id that is not there":  func(c *workflowKeyCmd) { c.Revoke = "00000000" },
 		"an unconnected location":  func(c *workflowKeyCmd) { c.Location = "loc2" },
-		"an overlap that is past":  func(c *workflowKeyCmd) { c.Rotate, c.Overlap = true, -time.Hour },
+		"an overlap that is past":  func(c *workflowKeyCmd) { c.Rotate, c.Overlap = true, new(-time.Hour) },
 		"an id that is but a part": func(c *workflowKeyCmd) { keyOf(must(none)); c.Revoke = "0" },
 	} {
 		if said, err := run(change); err == nil {

@@ -218,7 +218,7 @@ complete -c milepost -n '__milepost_at " requests list"' -l json -d 'Print JSON 
 complete -c milepost -n '__milepost_at " requests settle"' -l sent -d 'It took effect.'
 complete -c milepost -n '__milepost_at " requests settle"' -l again -d 'It did not take effect: send it again.'
 complete -c milepost -n '__milepost_at " workflow-key"' -l rotate -d 'Create a key, and let the existing ones expire after --overlap.'
-complete -c milepost -n '__milepost_at " workflow-key"' -l overlap -r -d 'How long the older keys stay valid with --rotate; 0s revokes them now.'
+complete -c milepost -n '__milepost_at " workflow-key"' -l overlap -r -d 'How long the older keys stay valid with --rotate, 168h by default; 0s revokes them now.'
 complete -c milepost -n '__milepost_at " workflow-key"' -l list -d 'List the keys instead of creating one. Only their ids are stored, not the keys.'
 complete -c milepost -n '__milepost_at " workflow-key"' -l json -d 'Print JSON for programs instead of a table for people.'
 complete -c milepost -n '__milepost_at " workflow-key"' -l dry-run -d 'Show what would happen and who would get mail, and change nothing.'
