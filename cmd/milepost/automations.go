@@ -652,25 +652,36 @@ func recipeRowOf(r mapping.Recipe) recipeRow {
 func (c *listRecipesCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
 
 func (c *listRecipesCmd) list(ctx context.Context, out io.Writer) error {
+	if c.FindData("milepost.db") != nil { // so none is added; people look here first
+		var all []operate.Recipe
+		for _, r := range mapping.RecipeBook() {
+			all = append(all, operate.Recipe{Recipe: r})
+		}
+		return c.print(out, all)
+	}
 	return withState(ctx, c.Config, func(state *app.State) error {
 		list, err := deskOf(state).Recipes(ctx)
 		if err != nil {
 			return err
 		}
-		var rows []recipeRow
-		for _, r := range list {
-			row, added := recipeRowOf(r.Recipe), r.Added != nil
-			row.Added = &added
-			rows = append(rows, row)
-		}
-		return printList(out, c.asJSON, rows,
-			column[recipeRow]{"RECIPE", func(r recipeRow) string { return r.ID }},
-			column[recipeRow]{"ADDED", func(r recipeRow) string { return map[bool]string{true: "yes", false: "no"}[*r.Added] }},
-			column[recipeRow]{"GROUP", func(r recipeRow) string { return r.Group }},
-			column[recipeRow]{"MAILS", func(r recipeRow) string { return mailedText(r.Mails) }},
-			column[recipeRow]{"WHAT IT DOES", func(r recipeRow) string { return r.Does }},
-		)
+		return c.print(out, list)
 	})
+}
+
+func (c *listRecipesCmd) print(out io.Writer, list []operate.Recipe) error {
+	var rows []recipeRow
+	for _, r := range list {
+		row, added := recipeRowOf(r.Recipe), r.Added != nil
+		row.Added = &added
+		rows = append(rows, row)
+	}
+	return printList(out, c.asJSON, rows,
+		column[recipeRow]{"RECIPE", func(r recipeRow) string { return r.ID }},
+		column[recipeRow]{"ADDED", func(r recipeRow) string { return map[bool]string{true: "yes", false: "no"}[*r.Added] }},
+		column[recipeRow]{"GROUP", func(r recipeRow) string { return r.Group }},
+		column[recipeRow]{"MAILS", func(r recipeRow) string { return mailedText(r.Mails) }},
+		column[recipeRow]{"WHAT IT DOES", func(r recipeRow) string { return r.Does }},
+	)
 }
 
 func mailedText(list []mapping.Mailed) string {

@@ -216,6 +216,11 @@ func TestAFolderWithoutDataIsSaidAndStaysEmpty(t *testing.T) {
 			t.Errorf("milepost %s in a folder without data: status %d, the folder: %v\n%s", c.args, status, err, out)
 		}
 	}
+	dir := filepath.Join(t.TempDir(), "data")
+	out, status := milepost(t, []string{"MILEPOST_DATA_DIR=" + dir}, "recipes") // people look there first
+	if _, err := os.Stat(dir); err == nil || status != 0 || !strings.Contains(out, "milestone-to-calendar-event ") {
+		t.Errorf("recipes in a folder without data: status %d, the folder: %v\n%s", status, err, out)
+	}
 }
 
 func TestEverythingThatListsPrintsJSON(t *testing.T) {

@@ -17,7 +17,7 @@ dpkg -i "$package"
 is "the mode of the settings" 600 "$(stat -c %a /etc/milepost/milepost.env)"
 is "the program" milepost "$(milepost version | cut -d' ' -f1)"
 echo "MILEPOST_PUBLIC_URL=https://hooks.example.com" >>/etc/milepost/milepost.env
-milepostctl connections >/tmp/milepost-check.$$ 2>&1 || { cat /tmp/milepost-check.$$ >&2; exit 1; }
+milepostctl people add olivia >/tmp/milepost-check.$$ 2>&1 || { cat /tmp/milepost-check.$$ >&2; exit 1; }
 rm -f /tmp/milepost-check.$$
 is "the files of a command" yes "$([ -e /var/lib/milepost/milepost.db ] && echo yes)"
 
