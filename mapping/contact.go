@@ -153,6 +153,9 @@ func loadUpdateContact(f *fields) action {
 		} else {
 			a.values[key] = list.template(key, "")
 			list.refer(key, list.values[key], []mention{{kind: contactField, text: key, Line: 1}})
+			if text, ok := fixedText(list.values[key]); ok && !standardFields[key] && strings.TrimSpace(text) != "" {
+				list.refer(key, list.values[key], []mention{{kind: writtenValue, text: strings.TrimSpace(text), within: "contact." + key, Line: 1}})
+			}
 			switch key {
 			case "assigned_to":
 				list.referTo(key, highLevelUser)

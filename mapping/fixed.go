@@ -37,10 +37,16 @@ func fixedText(v *yaml.Node) (text string, ok bool) {
 	return v.Value, true
 }
 
-// fixedDate notes a fixed text that is no date. The example is an expression that would be.
+// fixedDate notes a fixed text that is no date, or the field of the contact that is read as
+// one. The example is an expression that would be.
 func (f *fields) fixedDate(name, example string) {
 	text, ok := fixedText(f.values[name])
 	if !ok || f.bad[name] {
+		if v := f.values[name]; v != nil {
+			if key, ok := (&template{source: v.Value}).contactField(); ok {
+				f.referToDate(name, reference{"contact", key})
+			}
+		}
 		return
 	}
 	if strings.TrimSpace(text) == "" {
@@ -142,6 +148,8 @@ func (r *reader) fixedArguments(n *ast.CallNode) {
 			if err := neverDate(text.Value); err != nil {
 				r.doubt(text, err.Error())
 			}
+		} else if field := customField(argument); field != "" {
+			r.names = append(r.names, mention{kind: dateField, text: lastPart(field), within: field, Line: r.line(argument)})
 		}
 	}
 }

@@ -151,6 +151,7 @@ func (f *fields) milestoneDate(found *milestone) {
 	}
 	found.date = at
 	f.referToField("date", at)
+	f.referToDate("date", at)
 }
 
 var (

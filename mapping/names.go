@@ -20,7 +20,7 @@ import (
 type mention struct {
 	kind    nameKind
 	text    string
-	within  string // of a stage: the name or id of its pipeline; "" = any
+	within  string // of a stage: the name or id of its pipeline; "" = any. Of a value: its field
 	named   string // of an id: the field that holds the name; "" = none
 	anyCase bool   // upper and lower case are the same
 	part    string // it is only a part of the name: contains, startsWith or endsWith
@@ -42,6 +42,9 @@ const (
 	pipelineID       nameKind = "pipeline id"
 	stageID          nameKind = "stage id"
 	calendarID       nameKind = "calendar id"
+	comparedValue    nameKind = "value with which a custom field is compared"
+	writtenValue     nameKind = "value that is written to a custom field"
+	dateField        nameKind = "custom field that is read as a date"
 	automationName   nameKind = "automation"
 )
 
@@ -148,7 +151,7 @@ func (r *reader) compared(n *ast.BinaryNode) {
 			left, right = right, left
 		}
 	case "in":
-		if lowerList(right) != "" {
+		if lowerList(right) != "" || customField(right) != "" {
 			left, right = right, left
 		}
 	case "contains", "startsWith", "endsWith":
@@ -171,11 +174,16 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	}
 	field := strings.Join(pathOf(left), ".")
 	kind, named := namesIn[field]
-	if (anyCase || part != "") && !slices.Contains([]nameKind{pipelineName, stageName, calendarName, meetingType}, kind) {
+	if customField(left) != "" {
+		kind = comparedValue
+	}
+	if (anyCase || part != "") && !slices.Contains([]nameKind{pipelineName, stageName, calendarName, meetingType, comparedValue}, kind) {
 		return
 	}
 	for _, text := range literals(right) {
 		switch {
+		case kind == comparedValue && text.Value != "":
+			r.names = append(r.names, mention{kind: kind, text: text.Value, within: field, anyCase: anyCase, part: part, Line: r.line(text)})
 		case named && text.Value != "":
 			r.names = append(r.names, mention{kind: kind, text: text.Value, anyCase: anyCase, part: part, named: strings.TrimSuffix(field, "_id"), Line: r.line(text)})
 		case text.Value != "" && (field == "contact.timezone" || field == "location.timezone"):
@@ -342,14 +350,21 @@ func (v visitor) Visit(node *ast.Node) { v(*node) }
 // Known is what exists in a location and its CalendarHero account. A nil list was not read,
 // so its names are not checked.
 type Known struct {
-	ContactFields     []string         // keys of custom fields, without "contact." in front
-	OpportunityFields []string         // the same of opportunities
+	ContactFields     []CustomDefinition
+	OpportunityFields []CustomDefinition
 	Pipelines         []catalog.Option // with their stages
 	Calendars         []catalog.Option
 	Tags              []string
 	MeetingTypes      []string
 	Users             []User   // of HighLevel
 	Automations       []string // ids of automations outside the Set
+}
+
+// CustomDefinition says what a custom field holds.
+type CustomDefinition struct {
+	Key     string // without "contact." in front
+	Type    string // HighLevel's dataType, such as DATE
+	Options []string
 }
 
 // User is a user of HighLevel. Automations name it by its id.
@@ -366,6 +381,9 @@ func (s *Set) Refers(to *Referred) {
 			to.ContactFields = to.ContactFields || !standardFields[n.text]
 		case opportunityField:
 			to.OpportunityFields = true
+		case comparedValue, writtenValue, dateField:
+			to.ContactFields = to.ContactFields || strings.HasPrefix(n.within, "contact.")
+			to.OpportunityFields = to.OpportunityFields || strings.HasPrefix(n.within, "opportunity.")
 		case pipelineName, stageName, pipelineID, stageID:
 			to.Pipelines = true
 		case calendarName, calendarID:
@@ -408,10 +426,10 @@ func (k Known) lacks(n mention) string {
 		return n.missing("", "id of an automation", k.Automations)
 	case contactField:
 		if !standardFields[n.text] {
-			return n.missingField("contact", k.ContactFields, slices.Sorted(maps.Keys(standardFields)))
+			return n.missingField("contact", definedKeys(k.ContactFields), slices.Sorted(maps.Keys(standardFields)))
 		}
 	case opportunityField:
-		return n.missingField("opportunity", k.OpportunityFields, sortedNames(records["opportunity"]))
+		return n.missingField("opportunity", definedKeys(k.OpportunityFields), sortedNames(records["opportunity"]))
 	case pipelineName:
 		return n.missing("the location: ", "pipeline", optionNames(k.Pipelines))
 	case pipelineID:
@@ -434,6 +452,8 @@ func (k Known) lacks(n mention) string {
 		return n.missing("the CalendarHero account: ", "meeting type", k.MeetingTypes)
 	case highLevelUser:
 		return n.missingUser(k.Users)
+	case comparedValue, writtenValue, dateField:
+		return k.unfit(n)
 	}
 	return ""
 }

@@ -66,7 +66,7 @@ func TestNamesThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
   do: [contact: {}]
 `)
 	known := Known{
-		ContactFields: []string{"milestone", "closing_date", "last_meeting"}, MeetingTypes: []string{"Showing", "Call"},
+		ContactFields: []CustomDefinition{{Key: "milestone"}, {Key: "closing_date"}, {Key: "last_meeting"}}, MeetingTypes: []string{"Showing", "Call"},
 		Users: []User{{"u1", "Dana Reyes", "dana@example.com"}, {"u22222221", "Lee", "lee@example.com"}},
 	}
 	var got []string
@@ -100,7 +100,7 @@ func TestNamesThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
 
 func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 	known := Known{
-		ContactFields: []string{"milestone_date"}, OpportunityFields: []string{"closing_date"},
+		ContactFields: []CustomDefinition{{Key: "milestone_date"}}, OpportunityFields: []CustomDefinition{{Key: "closing_date"}},
 		Pipelines: []catalog.Option{
 			{ID: "p1", Name: "Sales", Options: []catalog.Option{{ID: "s1", Name: "Viewing"}, {ID: "s2", Name: "Proposal sent"}}},
 			{ID: "p2", Name: "Rent", Options: []catalog.Option{{ID: "s3", Name: "Asked"}}},
@@ -204,6 +204,62 @@ func TestIDsInARequestThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.
 				t.Errorf("of what was not read it says %v", found)
 			}
 		})
+	}
+}
+
+func TestAUseThatDoesNotGoWithACustomFieldIsFound(t *testing.T) {
+	known := Known{
+		ContactFields: []CustomDefinition{
+			{"milestone", "SINGLE_OPTIONS", []string{"Closing", "Inspection"}}, {"extras", "MULTIPLE_OPTIONS", []string{"Pool", "Garage"}},
+			{"slot", "RADIO", []string{"2026-12-01", "2026-12-08"}}, {"milestone_date", "DATE", nil}, {"remarks", "TEXT", nil}, {"plan", "FILE_UPLOAD", []string{".pdf"}},
+		},
+		OpportunityFields: []CustomDefinition{{"level", "RADIO", []string{"Gold"}}},
+	}
+	const condition = "on: opportunity.changed\nif: %s\ndo: [tags: {add: new}]\n"
+	const written = "on: calendarhero.meeting_completed\ndo: [update_contact: {fields: {%s}}]\n"
+	const milestone = "on: milestone.changed\nmilestone: {name: M, date: %s}\ndo: [tags: {add: new}]\n"
+	const event = "on: contact.changed\ndo: [event: {title: a, start: '%s'}]\n"
+	const dates = "; the custom fields with dates are contact.milestone_date"
+	for _, c := range []struct{ form, text, want string }{
+		{condition, `contact.milestone in ["Closing", "Inspection"] or contact.milestone != ""`, ""},
+		{condition, `contact.milestone == "Closng"`, `f.yaml:3: if: contact.milestone has no option "Closng"; did you mean "Closing"?`},
+		{condition, `contact.milestone in ["closing"]`, `f.yaml:3: if: contact.milestone has no option "closing"; did you mean "Closing"?`},
+		{condition, `lower(contact.milestone) == "closing" and contact.milestone contains "Clos"`, ""},
+		{condition, `contact.milestone == "Something else"`, ""}, // HighLevel may allow other values
+		{condition, `'"Poool" in contact.extras'`, `f.yaml:3: if: contact.extras has no option "Poool"; did you mean "Pool"?`},
+		{condition, `'"Pool" in contact.extras and contact.plan == ".pdg" and contact.remarks == "Pol"'`, ""},
+		{condition, `opportunity.level == "gold"`, `f.yaml:3: if: opportunity.level has no option "gold"; did you mean "Gold"?`},
+		{condition, `within(contact.milestone, 7)`, `f.yaml:3: if: contact.milestone holds no date, since its type is SINGLE_OPTIONS` + dates},
+		{condition, `before(opportunity.level, contact.milestone_date)`, `f.yaml:3: if: opportunity.level holds no date, since its type is RADIO`},
+		{condition, `within(contact.milestone_date, 7) and after(contact.slot, contact.remarks)`, ""},
+		{written, "milestone: Closing, milestone_date: 2026-12-01, remarks: tomorrow, extras: '{{ contact.city }}'", ""},
+		{written, "milestone: Closng", `f.yaml:3: update_contact.fields.milestone: contact.milestone has no option "Closng"; did you mean "Closing"?`},
+		{written, "milestone_date: tomorrow", `f.yaml:3: update_contact.fields.milestone_date: contact.milestone_date holds a date, and "tomorrow" is not a date: expected a form like 2026-12-01, 2026-12-01T15:00:00Z, 12/01/2026 or Dec 1 2026`},
+		{milestone, "contact.milestone", "f.yaml:3: milestone.date: contact.milestone holds no date, since its type is SINGLE_OPTIONS" + dates},
+		{milestone, "contact.remarks", ""},
+		{event, "{{ contact.milestone }}", "f.yaml:3: event.start: contact.milestone holds no date, since its type is SINGLE_OPTIONS" + dates},
+		{event, "{{ contact.milestone_date }}", ""},
+	} {
+		t.Run(c.text, func(t *testing.T) {
+			s := mustLoad(t, "name: A\n"+strings.Replace(c.form, "%s", c.text, 1))
+			var got []string
+			for _, m := range s.Unknown("f.yaml", known) {
+				got = append(got, m.String())
+			}
+			if strings.Join(got, "\n") != c.want {
+				t.Errorf("got  %v\nwant %s", got, c.want)
+			}
+			if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
+				t.Errorf("of what was not read it says %v", found)
+			}
+		})
+	}
+}
+
+func TestAPartOfAMeetingTypeIsNotNeeded(t *testing.T) {
+	s := mustLoad(t, "name: A\non: calendarhero.meeting_completed\nif: meeting.type == 'Call' or lower(meeting.type) == 'showing' or meeting.type contains 'How'\ndo: [tags: {add: new}]\n")
+	if needed := s.Automations()[0].Needed().MeetingTypes; len(needed) != 1 || needed[0] != "Call" {
+		t.Errorf("it needs %q", needed)
 	}
 }
 

@@ -68,7 +68,7 @@ func (a *Automation) Needed() (n Needed) {
 		switch {
 		case name.kind == contactField && !standardFields[name.text]:
 			n.field("contact", name.text, "TEXT")
-		case name.kind == meetingType && !slices.Contains(n.MeetingTypes, name.text):
+		case name.kind == meetingType && name.part == "" && !name.anyCase && !slices.Contains(n.MeetingTypes, name.text):
 			n.MeetingTypes = append(n.MeetingTypes, name.text)
 		}
 	}

@@ -57,7 +57,7 @@ func UnknownNames(ctx context.Context, named Named, hl *highlevel.Client, ch *ca
 	if list := read(needs.ContactFields || needs.OpportunityFields, "custom fields", failed, func() ([]highlevel.CustomField, error) {
 		return hl.CustomFieldsOf(ctx, locationID, highlevel.AllModels)
 	}); list != nil {
-		known.ContactFields, known.OpportunityFields = keysOf(list, highlevel.ContactModel), keysOf(list, highlevel.OpportunityModel)
+		known.ContactFields, known.OpportunityFields = fieldsOf(list, highlevel.ContactModel), fieldsOf(list, highlevel.OpportunityModel)
 	}
 	known.Pipelines = each(read(needs.Pipelines, "pipelines", failed, func() ([]highlevel.Pipeline, error) {
 		return hl.Pipelines(ctx, locationID)
@@ -88,13 +88,13 @@ func UnknownNames(ctx context.Context, named Named, hl *highlevel.Client, ch *ca
 	return found, unread
 }
 
-// keysOf returns the keys of the fields of a model; of old definitions without a model, too.
-func keysOf(list []highlevel.CustomField, model string) []string {
-	keys := []string{}
+// fieldsOf returns the fields of a model; old definitions without a model, too.
+func fieldsOf(list []highlevel.CustomField, model string) []mapping.CustomDefinition {
+	fields := []mapping.CustomDefinition{}
 	for _, f := range list {
 		if f.Model == model || f.Model == "" {
-			keys = append(keys, f.Key)
+			fields = append(fields, mapping.CustomDefinition{Key: f.Key, Type: f.Type, Options: f.Options})
 		}
 	}
-	return keys
+	return fields
 }

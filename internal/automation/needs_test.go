@@ -30,19 +30,20 @@ func vendors(t *testing.T) (*hlfake.Server, *highlevel.Client, *calendarhero.Cli
 		calendarhero.New(calendarhero.Config{BaseURL: chServer.URL, Token: "ch-test", RetryWait: noWait})
 }
 
-func TestIDsAreComparedWithThoseOfTheLocation(t *testing.T) {
+func TestIDsAndOptionsAreComparedWithThoseOfTheLocation(t *testing.T) {
 	fake, hl, ch := vendors(t)
-	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, []hlfake.User{{ID: "u1", FirstName: "Dana", LastName: "Whitfield"}}, nil)
+	fake.SeedLocation(hlfake.Location{ID: location, TimeZone: "America/New_York"}, []hlfake.User{{ID: "u1", FirstName: "Dana", LastName: "Whitfield"}},
+		[]hlfake.CustomField{{Name: "Milestone", DataType: "SINGLE_OPTIONS", Options: []string{"Closing"}}})
 	fake.SeedPipeline(location, hlfake.Pipeline{ID: "p1", Name: "Sales", Stages: []hlfake.Stage{{ID: "s1", Name: "Viewing"}}})
 	fake.SeedCalendar(location, hlfake.Calendar{ID: "c1", Name: "Viewings"})
 	const text = `- name: %s
   on: opportunity.changed
-  if: opportunity.pipeline_id == "%s"
+  if: opportunity.pipeline_id == "%s" and contact.milestone == "%s"
   do:
     - request: { operation: highlevel.update_opportunity, fields: { id: "{{ opportunity.id }}", pipelineId: %s, pipelineStageId: %s, assignedTo: %s } }
     - request: { operation: highlevel.update_appointment, fields: { eventId: e, calendarId: %s } }
 `
-	source := fmt.Sprintf(text, "Right", "p1", "p1", "s1", "u1", "c1") + fmt.Sprintf(text, "Wrong", "Sales", "Sales", "Viewing", "Dana", "Viewings")
+	source := fmt.Sprintf(text, "Right", "p1", "Closing", "p1", "s1", "u1", "c1") + fmt.Sprintf(text, "Wrong", "Sales", "Closng", "Sales", "Viewing", "Dana", "Viewings")
 	f, err := ReadFile("mine.yaml", []byte(source))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func TestIDsAreComparedWithThoseOfTheLocation(t *testing.T) {
 	for _, m := range found {
 		got = append(got, fmt.Sprint(m.Line, m.Field))
 	}
-	if text := strings.Join(got, " "); len(unread) > 0 || text != "9if 11request.fields.pipelineId 11request.fields.pipelineStageId 11request.fields.assignedTo 12request.fields.calendarId" {
+	if text := strings.Join(got, " "); len(unread) > 0 || text != "9if 9if 11request.fields.pipelineId 11request.fields.pipelineStageId 11request.fields.assignedTo 12request.fields.calendarId" {
 		t.Errorf("it finds %v, and could not read %v", found, unread)
 	}
 }
