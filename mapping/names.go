@@ -169,7 +169,7 @@ func (r *reader) compared(n *ast.BinaryNode) {
 	_, all := left.(*ast.CallNode) // all of them in a text
 	r.inLower(cmp.Or(lowerList(left), partOfLower(left)), literals(right), part == "" && !all)
 	call, anyCase := left.(*ast.BuiltinNode)
-	if anyCase = anyCase && (call.Name == "lower" || call.Name == "upper"); anyCase {
+	if anyCase = anyCase && (call.Name == "lower" || call.Name == "upper") && len(call.Arguments) == 1; anyCase {
 		left = call.Arguments[0]
 	}
 	field := strings.Join(pathOf(left), ".")
