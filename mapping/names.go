@@ -168,7 +168,7 @@ func sides(n *ast.BinaryNode) (field, with ast.Node, part string) {
 
 // caseless returns what lower or upper is called with, and whether one of them is called.
 func caseless(n ast.Node) (of ast.Node, is bool) {
-	if call, ok := n.(*ast.BuiltinNode); ok && (call.Name == "lower" || call.Name == "upper") {
+	if call, ok := n.(*ast.BuiltinNode); ok && (call.Name == "lower" || call.Name == "upper") && len(call.Arguments) == 1 {
 		return call.Arguments[0], true
 	}
 	return n, false

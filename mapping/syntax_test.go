@@ -53,6 +53,9 @@ func TestAnExpressionThatIsNotUnderstoodIsExplainedToOperators(t *testing.T) {
 		`user.name == "x"`:                      `unknown name "user"; HighLevel fills it in only in its own messages. Known are contact, location`,
 		`before(contact.closing_date)`:          `before does not go with so many values (at character 1); write it like before(contact.closing_date, "2026-12-01")`,
 		`within(contact.closing_date, 7, 8)`:    `within does not go with so many values (at character 1); write it like within(contact.closing_date, 7)`,
+		`lower() == "x"`:                        `lower does not go with so many values (at character 1); write it like lower(contact.city)`,
+		`first() == "x"`:                        `invalid number of arguments (expected 1, got 0) (at character 1)`,
+		`join() contains "x"`:                   `join does not go with so many values`,
 		`"vip"`:                                 `a condition must be true or false, this gives a text`,
 		"contact.dnd and\ncontact.city = 'x'":   `"=" does not fit here (at character 14); did you mean ==?`,
 	} {
