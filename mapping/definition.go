@@ -65,15 +65,8 @@ func (d CustomDefinition) holdsNoDate(field string, list []CustomDefinition) str
 	return fmt.Sprintf("%s; the custom fields with dates are %s", said, enumerate(atMost(dates)))
 }
 
-// definedKeys returns the keys of the fields; nil if they were not read.
-func definedKeys(list []CustomDefinition) (keys []string) {
-	if list != nil {
-		keys = []string{}
-	}
-	for _, d := range list {
-		keys = append(keys, d.Key)
-	}
-	return keys
+func definedKeys(list []CustomDefinition) []string {
+	return each(list, func(d CustomDefinition) string { return d.Key })
 }
 
 // customField returns the name of a custom field, if an expression is one; otherwise "".

@@ -524,15 +524,20 @@ func (n mention) stages(pipelines []catalog.Option) (in string, stages []catalog
 	return in, stages
 }
 
-// optionNames returns the names; nil if they were not read.
-func optionNames(list []catalog.Option) (names []string) {
-	if list != nil {
-		names = []string{}
+// each returns a text of each entry. A list that was not read stays nil.
+func each[T any](list []T, text func(T) string) []string {
+	if list == nil {
+		return nil
 	}
-	for _, o := range list {
-		names = append(names, o.Name)
+	all := make([]string, len(list))
+	for i, v := range list {
+		all[i] = text(v)
 	}
-	return names
+	return all
+}
+
+func optionNames(list []catalog.Option) []string {
+	return each(list, func(o catalog.Option) string { return o.Name })
 }
 
 // missingID says that nothing has this id. It suggests the field that holds the name or the

@@ -98,6 +98,22 @@ func TestNamesThatALocationDoesNotHaveAreFoundWithTheNearest(t *testing.T) {
 	}
 }
 
+// wantUnknown compares what is said of names in a location, a line each. Nothing is said of
+// names that were not read.
+func wantUnknown(t *testing.T, s *Set, known Known, want string) {
+	t.Helper()
+	var got []string
+	for _, m := range s.Unknown("f.yaml", known) {
+		got = append(got, m.String())
+	}
+	if strings.Join(got, "\n") != want {
+		t.Errorf("got  %v\nwant %s", got, want)
+	}
+	if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
+		t.Errorf("of what was not read it says %v", found)
+	}
+}
+
 func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 	known := Known{
 		ContactFields: []CustomDefinition{{Key: "milestone_date"}}, OpportunityFields: []CustomDefinition{{Key: "closing_date"}},
@@ -149,16 +165,7 @@ func TestPipelinesStagesCalendarsAndTagsAreFoundWithTheNearest(t *testing.T) {
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			s := mustLoad(t, "name: A\n"+strings.Replace(c.form, "%s", c.text, 1)+"\ndo: [tags: {add: new}]\n")
-			var got []string
-			for _, m := range s.Unknown("f.yaml", known) {
-				got = append(got, m.String())
-			}
-			if strings.Join(got, "\n") != c.want {
-				t.Errorf("got  %v\nwant %s", got, c.want)
-			}
-			if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
-				t.Errorf("of what was not read it says %v", found)
-			}
+			wantUnknown(t, s, known, c.want)
 		})
 	}
 }
@@ -246,16 +253,7 @@ func TestAUseThatDoesNotGoWithACustomFieldIsFound(t *testing.T) {
 	} {
 		t.Run(c.text, func(t *testing.T) {
 			s := mustLoad(t, "name: A\n"+strings.Replace(c.form, "%s", c.text, 1))
-			var got []string
-			for _, m := range s.Unknown("f.yaml", known) {
-				got = append(got, m.String())
-			}
-			if strings.Join(got, "\n") != c.want {
-				t.Errorf("got  %v\nwant %s", got, c.want)
-			}
-			if found := s.Unknown("f.yaml", Known{}); len(found) > 0 {
-				t.Errorf("of what was not read it says %v", found)
-			}
+			wantUnknown(t, s, known, c.want)
 		})
 	}
 }

@@ -652,7 +652,7 @@ func recipeRowOf(r mapping.Recipe) recipeRow {
 func (c *listRecipesCmd) Run(ctx context.Context) error { return c.list(ctx, os.Stdout) }
 
 func (c *listRecipesCmd) list(ctx context.Context, out io.Writer) error {
-	if c.FindData("milepost.db") != nil { // so none is added; people look here first
+	if !everRan(c.Config) { // so none is added; people look here first
 		var all []operate.Recipe
 		for _, r := range mapping.RecipeBook() {
 			all = append(all, operate.Recipe{Recipe: r})

@@ -100,7 +100,7 @@ func (c *checkCmd) report(ctx context.Context, out io.Writer) (err error) {
 // stored tries the locations that were connected by OAuth or by command, and
 // returns how many there are. Where Milepost never ran there are none.
 func (c *checkCmd) stored(ctx context.Context, r *checkReport) (n int, err error) {
-	if !c.everRan() {
+	if !everRan(c.Config) {
 		return 0, nil // nothing is stored yet, and this makes nothing
 	}
 	return n, withState(ctx, c.Config, func(state *app.State) error {
@@ -147,7 +147,7 @@ func (c *checkCmd) named(ctx context.Context) (named automation.Named, err error
 	switch file, err := c.AutomationFile(); {
 	case file != nil:
 		return file.Named(), err
-	case err != nil, !c.everRan():
+	case err != nil, !everRan(c.Config):
 		return named, err
 	}
 	return named, withState(ctx, c.Config, func(state *app.State) error {
@@ -165,9 +165,6 @@ func (c *checkCmd) heldInvites(ctx context.Context, state *app.State, r *checkRe
 	}
 	return err
 }
-
-// everRan reports whether there is a database to look into.
-func (c *checkCmd) everRan() bool { return c.FindData("milepost.db") == nil }
 
 // checkReport prints what was tried, a line each, and keeps it if rows is not nil.
 type checkReport struct {

@@ -78,7 +78,7 @@ func (c *checkCmd) withAccount(ctx context.Context, do func(*calendarhero.Client
 	if c.Location == "" && c.CalendarHeroToken != "" {
 		return do(c.CalendarHeroClient())
 	}
-	if !c.everRan() {
+	if !everRan(c.Config) {
 		return errNoAccount
 	}
 	return withState(ctx, c.Config, func(state *app.State) error {

@@ -207,6 +207,9 @@ func (c *removeConnectionCmd) Run(ctx context.Context) error {
 	})
 }
 
+// everRan reports whether there is a database to look into.
+func everRan(cfg app.Config) bool { return cfg.FindData("milepost.db") == nil }
+
 // withState opens the state for the length of a command. It fails, and creates nothing, if
 // there is none.
 func withState(ctx context.Context, cfg app.Config, do func(*app.State) error) error {

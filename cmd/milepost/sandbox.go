@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -153,10 +154,9 @@ func (c *sandboxCmd) show(ctx context.Context, out io.Writer, world *sandbox.Wor
 
 // usable rejects flags that would do nothing, and sets the default of the webhooks' address.
 func (c *sandboxCmd) usable() error {
-	const free, rest = "127.0.0.1:0", app.Wait(15 * time.Second) // by default
-	given := c.Listen+c.AdminListen != free+free && c.Listen+c.AdminListen != "" || c.DescriptionAfter != rest && c.DescriptionAfter != 0
+	const anyPort, rest = "127.0.0.1:0", app.Wait(15 * time.Second) // by default
 	switch {
-	case c.FakesOnly && given:
+	case c.FakesOnly && (cmp.Or(c.Listen, anyPort) != anyPort || cmp.Or(c.AdminListen, anyPort) != anyPort || cmp.Or(c.DescriptionAfter, rest) != rest):
 		return usageError("--fakes-only runs no Milepost; leave out --listen, --admin-listen and --description-after, and give them to your own Milepost")
 	case c.FakesOnly && (c.Once || c.Automations != "" || c.DataDir != ""):
 		return usageError("--fakes-only runs no Milepost; leave out --once, --automations and --data-dir, and set MILEPOST_AUTOMATIONS and MILEPOST_DATA_DIR for your own Milepost")

@@ -45,10 +45,10 @@ func (c *timelineCmd) run(ctx context.Context, out io.Writer, now time.Time) err
 			if err := c.known(ctx, desk); err != nil {
 				return err
 			}
-		}
-		if len(entries) == 0 && !c.JSON {
-			fmt.Fprintln(out, "nothing has happened")
-			return nil
+			if !c.JSON {
+				fmt.Fprintln(out, "nothing has happened")
+				return nil
+			}
 		}
 		rows := make([]timelineRow, len(entries))
 		for i, e := range entries {

@@ -69,8 +69,8 @@ func (s *Session) Location(ctx context.Context) (mapping.Location, string, error
 	now := s.cfg.Now()
 	s.profile.mu.Lock()
 	defer s.profile.mu.Unlock()
-	last, fresh := s.profile.location.value, locationFresh
-	if last.remark != "" {
+	fresh := locationFresh
+	if s.profile.location.value.remark != "" {
 		fresh = time.Minute
 	}
 	a, err := s.profile.location.get(now, fresh, func() (locationAnswer, error) {

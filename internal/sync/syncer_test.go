@@ -548,6 +548,13 @@ func TestHowASyncThatFailedIsTriedAgain(t *testing.T) {
 	})
 }
 
+// movesTo has HighLevel state another time zone for the location.
+func (b *bundle) movesTo(zone string) {
+	b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: zone}, nil, []hlfake.CustomField{
+		{ID: "fieldMilestone000001", Name: "Milestone", DataType: "TEXT"}, {ID: "fieldMilestone000002", Name: "Milestone Date", DataType: "DATE"},
+	})
+}
+
 func TestWhatIsReadBesideTheRecord(t *testing.T) {
 	testenv.Long(t)
 	t.Run("the calendar's time zone stands in for one that HighLevel will not tell", func(t *testing.T) {
@@ -589,15 +596,10 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 	t.Run("a time zone that HighLevel stated once stays, also after a restart", func(t *testing.T) {
 		b := setup(t, toOwner)
 		b.must(b.cfg.Store.SaveConnection(t.Context(), store.Connection{LocationID: location, Source: "settings", State: store.ConnectionActive}, b.cfg.Now()))
-		in := func(zone string) {
-			b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: zone}, nil, []hlfake.CustomField{
-				{ID: "fieldMilestone000001", Name: "Milestone", DataType: "TEXT"}, {ID: "fieldMilestone000002", Name: "Milestone Date", DataType: "DATE"},
-			})
-		}
-		in("America/Denver")
+		b.movesTo("America/Denver")
 		e := b.jane("2030-05-02")
 		b.do(e)
-		in("Local")
+		b.movesTo("Local")
 		for _, restart := range []bool{false, true} {
 			if restart {
 				b.start()
@@ -614,15 +616,10 @@ func TestWhatIsReadBesideTheRecord(t *testing.T) {
 	})
 	t.Run("after the location's time zone changed, a sync moves what exists", func(t *testing.T) {
 		b := setup(t, toOwner)
-		in := func(zone string) {
-			b.hl.SeedLocation(hlfake.Location{ID: location, Name: "Northwind Realty", TimeZone: zone}, nil, []hlfake.CustomField{
-				{ID: "fieldMilestone000001", Name: "Milestone", DataType: "TEXT"}, {ID: "fieldMilestone000002", Name: "Milestone Date", DataType: "DATE"},
-			})
-		}
-		in("America/New_York")
+		b.movesTo("America/New_York")
 		e := b.jane("2030-05-02")
 		b.do(e)
-		in("America/Denver")
+		b.movesTo("America/Denver")
 		b.pass(profileFresh)
 		b.do(e)
 		if r := b.ch.Requests(); len(r) != 1 || r[0].Start != time.Date(2030, 5, 2, 15, 0, 0, 0, time.UTC) {
